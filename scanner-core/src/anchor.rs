@@ -1,0 +1,95 @@
+//! Whether addresses mean what they say.
+//!
+//! On x86 operands are absolute. Were the base in the header damaged, every
+//! address would shift together and all other evidence stay consistent: the
+//! answer would be a wrong place. So something independent must agree with
+//! the base: calls through the import address table, which must land in it.
+
+use crate::image::Image;
+use crate::operand;
+use crate::pe::Directory;
+use crate::rva::Rva;
+use crate::scan::{Byte, Effort, Matches, before, dword};
+
+/// So many calls are looked at; genuine drivers have hundreds.
+const SAMPLE: u32 = 64;
+/// The ModRM byte of `FF 15`, rarer in code than FFh.
+const CALL: Byte = Byte(0x15);
+/// So many must land in the table.
+const ENOUGH: u32 = 8;
+
+/// Calls through pointers (`FF 15`) that were looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    /// All.
+    pub(crate) calls: u32,
+    /// Those that land on an entry of the import address table.
+    pub(crate) imports: u32,
+}
+
+impl Anchor {
+    /// Enough calls, and most of them, land in the table. (Others call
+    /// through pointers of the driver's own.)
+    pub(crate) fn holds(self) -> bool {
+        self.imports >= ENOUGH && self.imports.saturating_mul(2) >= self.calls
+    }
+}
+
+pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
+    let mut anchor = Anchor::default();
+    let Some(table) = ImportTable::of(image) else {
+        return anchor;
+    };
+    for (start, code) in image.live_code() {
+        for at in Matches::of(code, CALL, effort) {
+            if let Some(slot) = called_through(image, code, start, at) {
+                anchor.calls = anchor.calls.saturating_add(1);
+                if slot.is_some_and(|slot| table.has(slot)) {
+                    anchor.imports = anchor.imports.saturating_add(1);
+                }
+            }
+            if anchor.calls >= SAMPLE {
+                return anchor;
+            }
+        }
+    }
+    anchor
+}
+
+/// Where the pointer of the call `FF 15` lies whose ModRM byte is at `at`:
+/// `None` when it is no such call, `Some(None)` when the pointer lies outside
+/// the image.
+fn called_through(image: &Image<'_>, code: &[u8], start: Rva, at: usize) -> Option<Option<Rva>> {
+    if before(code, at, 1) != Some(0xFF) {
+        return None;
+    }
+    let operand = at.checked_add(1)?;
+    let value = dword(code, operand)?;
+    let next = start.plus(u32::try_from(operand.checked_add(4)?).ok()?)?;
+    Some(operand::resolve(image, value, next))
+}
+
+/// The import address table, where it is sound.
+struct ImportTable {
+    rva: Rva,
+    size: u32,
+    pointer: u32,
+}
+
+impl ImportTable {
+    fn of(image: &Image<'_>) -> Option<ImportTable> {
+        let (rva, size) = image.headers().directory(Directory::ImportAddressTable)?;
+        let pointer = image.arch().pointer_size();
+        let section = image.section_at(rva, size)?;
+        (!section.discardable() && rva.0 & 3 == 0).then_some(ImportTable { rva, size, pointer })
+    }
+
+    fn has(&self, slot: Rva) -> bool {
+        slot.minus(self.rva.0).is_some_and(|offset| {
+            offset
+                .plus(self.pointer)
+                .is_some_and(|end| end.0 <= self.size)
+                && offset.0.checked_rem(self.pointer) == Some(0)
+        })
+    }
+}

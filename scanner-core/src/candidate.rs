@@ -1,0 +1,223 @@
+//! Pairs of variables that gates compare, and what was found out about them.
+
+use crate::evidence::{Evidence, EvidenceSet};
+use crate::gate::Gate;
+use crate::image::Image;
+use crate::rva::Rva;
+
+/// A pair that more gates than this compare is not the limit.
+pub const MAX_GATES: usize = 4;
+
+/// More candidates than this in one image: nothing can be told from them.
+/// Genuine drivers have one.
+const MAX_CANDIDATES: usize = 12;
+/// So many other pairs are remembered, for a report.
+const MAX_OTHERS: usize = 4;
+
+/// Two variables that gates compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) count: Rva,
+    pub(crate) threshold: Rva,
+    /// All gates there are, also those that `gates` has no place for.
+    gate_count: u32,
+    /// Where the first of them begin.
+    gates: [Option<Rva>; MAX_GATES],
+}
+
+impl Pair {
+    fn of(gate: &Gate) -> Pair {
+        Pair {
+            count: gate.count(),
+            threshold: gate.threshold(),
+            gate_count: 1,
+            gates: [Some(gate.at()), None, None, None],
+        }
+    }
+
+    fn add(&mut self, gate: &Gate) {
+        self.gate_count = self.gate_count.saturating_add(1);
+        if let Some(place) = self.gates.iter_mut().find(|place| place.is_none()) {
+            *place = Some(gate.at());
+        }
+    }
+
+    /// The gates, read again.
+    pub(crate) fn gates(&self, image: &Image<'_>) -> [Option<Gate>; MAX_GATES] {
+        self.gates.map(|at| Gate::at_rva(image, at?))
+    }
+
+    /// The dword before the limit.
+    pub(crate) fn queue(&self) -> Option<Rva> {
+        self.threshold.minus(4)
+    }
+
+    fn is_adjacent(&self) -> bool {
+        self.threshold.plus(4) == Some(self.count) && self.threshold.0 & 3 == 0
+    }
+
+    /// Whether both variables and the dword before the first lie together in
+    /// one section of live data.
+    fn is_in_live_data(&self, image: &Image<'_>) -> bool {
+        let (first, last) = (
+            self.threshold.min(self.count),
+            self.threshold.max(self.count),
+        );
+        let length = last.distance(first).checked_add(8);
+        first
+            .minus(4)
+            .zip(length)
+            .and_then(|(first, length)| image.section_at(first, length))
+            .is_some_and(|section| section.is_live_data())
+    }
+
+    /// The evidence that the pair alone gives, without another look at the
+    /// code.
+    pub(crate) fn evidence(&self, image: &Image<'_>) -> EvidenceSet {
+        let few = usize::try_from(self.gate_count).is_ok_and(|count| count <= MAX_GATES);
+        EvidenceSet::EMPTY
+            .with_if(Evidence::TwoGates, self.gate_count >= 2 && few)
+            .with_if(Evidence::Adjacent, self.is_adjacent())
+            .with_if(Evidence::SameDataSection, self.is_in_live_data(image))
+    }
+
+    /// Whether all of that holds.
+    pub(crate) fn is_candidate(&self, image: &Image<'_>) -> bool {
+        self.evidence(image).len() == 3
+    }
+}
+
+/// The pairs of an image.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs {
+    /// Those whose variables lie as the limiter's do.
+    in_place: [Option<Pair>; MAX_CANDIDATES],
+    /// Others, for a report.
+    others: [Option<Pair>; MAX_OTHERS],
+    overflow: bool,
+}
+
+impl Pairs {
+    pub(crate) fn add(&mut self, image: &Image<'_>, gate: &Gate) {
+        let pair = Pair::of(gate);
+        let in_place = pair.is_adjacent() && pair.is_in_live_data(image);
+        let places = if in_place {
+            self.in_place.as_mut_slice()
+        } else {
+            self.others.as_mut_slice()
+        };
+        for place in places {
+            match place {
+                Some(known) if known.count == pair.count && known.threshold == pair.threshold => {
+                    return known.add(gate);
+                }
+                Some(_) => {}
+                None => {
+                    *place = Some(pair);
+                    return;
+                }
+            }
+        }
+        self.overflow |= in_place;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pair> {
+        self.in_place.iter().chain(&self.others).flatten()
+    }
+
+    /// Whether there were more candidates than could be kept.
+    pub(crate) fn overflowed(&self) -> bool {
+        self.overflow
+    }
+}
+
+/// What was found out about one pair of variables: what holds, what doesn't,
+/// and where it was seen. For reports; nothing here permits a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Findings {
+    pub(crate) threshold: Rva,
+    pub(crate) count: Rva,
+    pub(crate) gates: [Option<Gate>; MAX_GATES],
+    pub(crate) held: EvidenceSet,
+    pub(crate) missing: EvidenceSet,
+    pub(crate) atomic_updates: u32,
+    pub(crate) first_atomic: Option<Rva>,
+    pub(crate) queue_test: Option<Rva>,
+    pub(crate) event: Option<Rva>,
+    pub(crate) import_calls: u32,
+    pub(crate) offender: Option<Rva>,
+}
+
+impl Findings {
+    /// The variable taken for the limit.
+    #[must_use]
+    pub fn threshold(&self) -> Rva {
+        self.threshold
+    }
+
+    /// The variable taken for the count of half-open connections.
+    #[must_use]
+    pub fn count(&self) -> Rva {
+        self.count
+    }
+
+    /// The variable taken for the queue length, directly before the limit.
+    #[must_use]
+    pub fn queue(&self) -> Option<Rva> {
+        self.threshold.minus(4)
+    }
+
+    /// The gates, in the order of their addresses, at most [`MAX_GATES`].
+    pub fn gates(&self) -> impl Iterator<Item = &Gate> {
+        self.gates.iter().flatten()
+    }
+
+    /// What holds of the evidence that was asked for.
+    #[must_use]
+    pub fn held(&self) -> EvidenceSet {
+        self.held
+    }
+
+    /// What does not hold, though it is required.
+    #[must_use]
+    pub fn missing(&self) -> EvidenceSet {
+        self.missing
+    }
+
+    /// How many places update the count by a locked instruction.
+    #[must_use]
+    pub fn atomic_updates(&self) -> u32 {
+        self.atomic_updates
+    }
+
+    /// The operand of the first of them.
+    #[must_use]
+    pub fn first_atomic(&self) -> Option<Rva> {
+        self.first_atomic
+    }
+
+    /// The operand of the first test of the queue length near a gate.
+    #[must_use]
+    pub fn queue_test(&self) -> Option<Rva> {
+        self.queue_test
+    }
+
+    /// Where the code of event 4226 lies.
+    #[must_use]
+    pub fn event(&self) -> Option<Rva> {
+        self.event
+    }
+
+    /// How many calls were seen to land in the import table.
+    #[must_use]
+    pub fn import_calls(&self) -> u32 {
+        self.import_calls
+    }
+
+    /// The first operand that speaks against the candidate: a reader outside
+    /// the gates, a writer, a locked update of the limit.
+    #[must_use]
+    pub fn offender(&self) -> Option<Rva> {
+        self.offender
+    }
+}

@@ -1,0 +1,61 @@
+//! The checksum of a PE file.
+
+use crate::pe::Headers;
+
+/// What the header states and what the bytes give. Patchers of the time
+/// mended it, so a right checksum does not mean an untouched file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checksum {
+    /// What the header states; 0 for none.
+    pub stated: u32,
+    /// What the file's bytes give.
+    pub computed: u32,
+}
+
+impl Checksum {
+    /// Computes the checksum of `file`, whose headers these are: its
+    /// little-endian words added up with the carry brought round, the
+    /// checksum field left out, plus its length in bytes.
+    ///
+    /// Source: the PE format, "CheckSum"; ImageHlp's `CheckSumMappedFile`.
+    #[must_use]
+    pub fn of(headers: &Headers<'_>, file: &[u8]) -> Checksum {
+        let field = headers.checksum_offset();
+        let stated = file.get(field..).unwrap_or_default().iter().take(4);
+        // Every byte counts by its place in its word; the field's don't count.
+        let own = stated.zip(field & 1..).fold(0_u64, |sum, (&byte, place)| {
+            sum.wrapping_add(u64::from(byte) << if place & 1 == 0 { 0 } else { 8 })
+        });
+        let sum = fold(sum(file).wrapping_sub(own));
+        let length = u32::try_from(file.len()).unwrap_or(u32::MAX);
+        Checksum {
+            stated: headers.checksum(),
+            computed: u32::try_from(sum).unwrap_or(0).wrapping_add(length),
+        }
+    }
+
+    /// Whether the two agree.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.stated == self.computed
+    }
+}
+
+/// All words added up; 2^48 of them would be needed for the sum to wrap.
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<2>();
+    let words = words
+        .iter()
+        .map(|word| u64::from(u16::from_le_bytes(*word)));
+    let last = rest.first().map(|&byte| u64::from(byte));
+    words.chain(last).fold(0, u64::wrapping_add)
+}
+
+/// Brings the carry round until 16 bits are left.
+fn fold(sum: u64) -> u64 {
+    let mut sum = sum;
+    while sum > 0xFFFF {
+        sum = (sum & 0xFFFF).wrapping_add(sum >> 16);
+    }
+    sum
+}

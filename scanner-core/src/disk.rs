@@ -1,0 +1,187 @@
+//! What only the file can tell: facts for reports and for patching the file.
+//! None of it helps to locate the limit.
+
+use crate::checksum::Checksum;
+use crate::image::{Arch, Image, Layout};
+use crate::locate::Located;
+use crate::operand;
+use crate::pe::Directory;
+use crate::relocation::{Kind, Relocations};
+use crate::rva::Rva;
+use crate::scan::{Byte, Effort, Matches, before, dword};
+use crate::section::Section;
+use crate::version::{self, FileVersion, Text};
+
+/// The longest export name that is read, in bytes.
+const MAX_NAME: u32 = 64;
+
+/// The store by which start-up code gives the limit its value:
+/// `C7 05 threshold 0A000000` in `INIT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartUp {
+    /// No such store in code that is discarded after start-up.
+    None,
+    /// Just one.
+    Unique {
+        /// Its first byte.
+        rva: Rva,
+        /// Where its four-byte value lies in the file, in bytes from its
+        /// beginning.
+        value_offset: u32,
+        /// The value: 10 as shipped, another in a patched file.
+        value: u32,
+    },
+    /// More than one.
+    Several,
+}
+
+/// How many of the operands that must be relocated are (x86).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelocationCoverage {
+    /// Operands of the gates and of the start-up store.
+    pub needed: u32,
+    /// Those among them that the relocation table names.
+    pub covered: u32,
+}
+
+impl RelocationCoverage {
+    /// Whether all are covered.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.needed == self.covered
+    }
+}
+
+/// What the file says besides the code.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskFacts<'a> {
+    /// Checksum stated and computed.
+    pub checksum: Checksum,
+    /// Version of the file.
+    pub version: Option<FileVersion>,
+    /// `OriginalFilename` of the version resource.
+    pub original_name: Option<Text<'a>>,
+    /// The name in the export directory.
+    pub export_name: Option<&'a [u8]>,
+}
+
+impl<'a> DiskFacts<'a> {
+    /// Reads them from a file; `None` for an image from memory.
+    #[must_use]
+    pub fn of(image: &Image<'a>, file: &'a [u8]) -> Option<DiskFacts<'a>> {
+        if image.layout() != Layout::File {
+            return None;
+        }
+        Some(DiskFacts {
+            checksum: Checksum::of(image.headers(), file),
+            version: file_version(image),
+            original_name: original_name(image),
+            export_name: export_name(image),
+        })
+    }
+}
+
+/// The version of an image from a file.
+#[must_use]
+pub fn file_version(image: &Image<'_>) -> Option<FileVersion> {
+    version::file_version(version::resource(image)?)
+}
+
+/// `OriginalFilename` of an image from a file.
+#[must_use]
+pub fn original_name<'a>(image: &Image<'a>) -> Option<Text<'a>> {
+    version::string(version::resource(image)?, "OriginalFilename")
+}
+
+/// The name in the export directory of an image from a file.
+#[must_use]
+pub fn export_name<'a>(image: &Image<'a>) -> Option<&'a [u8]> {
+    let (rva, _) = image.headers().directory(Directory::Export)?;
+    // IMAGE_EXPORT_DIRECTORY.Name
+    let name = dword(image.read(rva.plus(12)?, 4)?, 0)?;
+    let section = image.section_at(Rva(name), 1)?;
+    let left = section.rva().plus(section.extent())?.minus(name)?;
+    let bytes = image.read(Rva(name), left.0.min(MAX_NAME))?;
+    let end = bytes.iter().position(|&byte| byte == 0)?;
+    bytes.get(..end)
+}
+
+impl StartUp {
+    /// Looks for stores to the located limit in code that is discarded after
+    /// start-up. Only a file has that code: in an image from memory there is
+    /// none.
+    #[must_use]
+    pub fn of(image: &Image<'_>, located: &Located) -> StartUp {
+        let mut found = StartUp::None;
+        let start_up =
+            |section: &Section<'_>| section.flags().executable() && section.discardable();
+        for section in image.headers().sections().filter(start_up) {
+            let code = image.bytes(&section);
+            for at in Matches::of(code, Byte(0xC7), &mut Effort::default()) {
+                if let Some(store) = store(image, &section, code, at, located.threshold()) {
+                    found = match found {
+                        StartUp::None => store,
+                        _ => StartUp::Several,
+                    };
+                }
+            }
+        }
+        found
+    }
+}
+
+/// `mov dword [threshold], value` whose opcode is `code[at]`.
+fn store(
+    image: &Image<'_>,
+    section: &Section<'_>,
+    code: &[u8],
+    at: usize,
+    threshold: Rva,
+) -> Option<StartUp> {
+    let operand = at.checked_add(2)?;
+    if before(code, operand, 1)? != 0x05 {
+        return None;
+    }
+    let value_at = operand.checked_add(4)?;
+    let value = dword(code, value_at)?;
+    let rva = section.rva().plus(u32::try_from(at).ok()?)?;
+    // The displacement counts from behind the value.
+    let next = rva.plus(10)?;
+    (operand::resolve(image, dword(code, operand)?, next)? == threshold).then_some(())?;
+    Some(StartUp::Unique {
+        rva,
+        value_offset: section
+            .file_offset()
+            .checked_add(u32::try_from(value_at).ok()?)?,
+        value,
+    })
+}
+
+impl RelocationCoverage {
+    /// Counts them in a file for x86; `None` for x64, where such operands are
+    /// relative, and in memory, where the table is gone.
+    #[must_use]
+    pub fn of(image: &Image<'_>, located: &Located) -> Option<RelocationCoverage> {
+        if image.arch() != Arch::X86 || image.layout() != Layout::File {
+            return None;
+        }
+        let store = match StartUp::of(image, located) {
+            StartUp::Unique { rva, .. } => rva.plus(2),
+            _ => None,
+        };
+        let operands = || {
+            let gates = located.findings().gates();
+            gates.flat_map(|gate| gate.operands()).chain(store)
+        };
+        let mut coverage = RelocationCoverage {
+            needed: operands().fold(0, |count, _| u32::saturating_add(count, 1)),
+            covered: 0,
+        };
+        for (place, kind) in Relocations::of(image) {
+            if kind == Kind::HighLow && operands().any(|operand| operand == place) {
+                coverage.covered = coverage.covered.saturating_add(1);
+            }
+        }
+        Some(coverage)
+    }
+}

@@ -1,0 +1,68 @@
+//! Why bytes are not an image that can be searched.
+
+use core::fmt;
+
+/// Why an [`Image`](crate::Image) could not be made. Every variant is final:
+/// nothing is searched in an image that does not hold together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// The bytes don't begin with `MZ`, or no `PE` signature follows where
+    /// the DOS header points.
+    NotPe,
+    /// The bytes end before the headers they announce.
+    Truncated,
+    /// A machine other than x86 (14Ch) or x64 (8664h); its number is given.
+    UnsupportedMachine(u16),
+    /// The optional header does not fit the machine, or is too short.
+    BadOptionalHeader,
+    /// No section, or more than the 96 that Windows allows.
+    BadSectionCount(u16),
+    /// Section or file alignment is no power of two, or the two don't fit
+    /// each other.
+    BadAlignment,
+    /// The image base is no multiple of 64 KiB in a file, or of a page in
+    /// memory, or the image would end past the address space.
+    BadBase,
+    /// The section at this index (from 0) leaves a gap, overlaps another, or
+    /// ends outside the image: sections must tile, in memory and in the file.
+    SectionsDontTile(u16),
+    /// The size in the headers is not where the last section ends, or not
+    /// what the caller says was loaded.
+    BadImageSize,
+    /// A code section that must be readable was not handed over in full by
+    /// the caller of [`Image::from_memory`](crate::Image::from_memory); its
+    /// index (from 0) is given.
+    SectionNotMapped(u16),
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImageError::NotPe => f.write_str("not a PE image"),
+            ImageError::Truncated => f.write_str("the file ends before its headers or sections do"),
+            ImageError::UnsupportedMachine(machine) => {
+                write!(f, "machine {machine:04X}h is neither x86 nor x64")
+            }
+            ImageError::BadOptionalHeader => {
+                f.write_str("the optional header is too short or of the wrong kind")
+            }
+            ImageError::BadSectionCount(count) => write!(f, "{count} sections (1 to 96 allowed)"),
+            ImageError::BadAlignment => {
+                f.write_str("section and file alignment are not those of an image")
+            }
+            ImageError::BadBase => f.write_str("the image base is not one an image can have"),
+            ImageError::SectionsDontTile(index) => {
+                write!(f, "section {index} leaves a gap, overlaps or ends outside")
+            }
+            ImageError::BadImageSize => {
+                f.write_str("the image size is not where the last section ends")
+            }
+            ImageError::SectionNotMapped(index) => {
+                write!(f, "code section {index} was not handed over for reading")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ImageError {}

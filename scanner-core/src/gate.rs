@@ -1,0 +1,256 @@
+//! The code that gives the variable away: a comparison of the count of
+//! half-open connections with their limit.
+
+use crate::image::{Arch, Image};
+use crate::operand;
+use crate::rva::Rva;
+use crate::scan::{Masked, dword};
+
+/// A load and a comparison of two variables, followed by a signed jump that
+/// asks "count >= limit?":
+///
+/// ```text
+/// A1 A0040500     mov  eax, [count]        or  8B /r, any register
+/// 3B 05 9C040500  cmp  eax, [threshold]    or  39 /r, the other way round
+/// 7D 51           jge  too many            or  0F 8D rel32, short or near
+/// ```
+///
+/// Where count is compared with the limit the jump is `jge` (or, taken when
+/// there is room, `jl`); where the limit is compared with count it is `jle`
+/// (or `jg`). So the jump tells which of the two variables is which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    at: Rva,
+    length: u32,
+    loaded_at: Rva,
+    compared_at: Rva,
+    count: Rva,
+    threshold: Rva,
+    target: Rva,
+}
+
+/// The bytes in which every gate's comparison begins, 39h and 3Bh (a REX
+/// prefix aside).
+pub(crate) const COMPARE: Masked<0xFD, 0x39> = Masked;
+
+/// A load is at most this long: REX, opcode, ModRM, displacement.
+const LONGEST_LOAD: usize = 7;
+
+impl Gate {
+    /// The gate whose first byte is `code[offset]`, if there is one; `code`
+    /// begins at `start`.
+    #[must_use]
+    pub fn read(image: &Image<'_>, code: &[u8], start: Rva, offset: usize) -> Option<Gate> {
+        let mut cursor = Cursor {
+            image,
+            code,
+            start,
+            at: offset,
+        };
+        let (loaded, loaded_at, register) = cursor.load()?;
+        let (operand, compared_at, compared, loaded_is_left) = cursor.compare()?;
+        if compared != register || operand == loaded {
+            return None;
+        }
+        let (left, right) = if loaded_is_left {
+            (loaded, operand)
+        } else {
+            (operand, loaded)
+        };
+        let (condition, target) = cursor.jump()?;
+        let (count, threshold) = match condition {
+            // jl, jge: left is compared for being at least right.
+            0xC | 0xD => (left, right),
+            // jle, jg: right is compared for being at least left.
+            0xE | 0xF => (right, left),
+            _ => return None,
+        };
+        Some(Gate {
+            at: cursor.rva(offset)?,
+            length: u32::try_from(cursor.at.checked_sub(offset)?).ok()?,
+            loaded_at,
+            compared_at,
+            count,
+            threshold,
+            target,
+        })
+    }
+
+    /// The gate at a place in live code, if there is one.
+    #[must_use]
+    pub fn at_rva(image: &Image<'_>, at: Rva) -> Option<Gate> {
+        let section = image.section_at(at, 1)?;
+        if !section.is_live_code() {
+            return None;
+        }
+        let offset = usize::try_from(at.minus(section.rva().0)?.0).ok()?;
+        Gate::read(image, image.bytes(&section), section.rva(), offset)
+    }
+
+    /// The gate whose comparison has its opcode at `code[compare]`, if there
+    /// is one.
+    #[inline]
+    pub(crate) fn around(
+        image: &Image<'_>,
+        code: &[u8],
+        start: Rva,
+        compare: usize,
+    ) -> Option<Gate> {
+        // Nearly every 39h and 3Bh byte ends here.
+        if !operand::is_direct(*code.get(compare.checked_add(1)?)?) {
+            return None;
+        }
+        Self::before_compare(image, code, start, compare)
+    }
+
+    fn before_compare(image: &Image<'_>, code: &[u8], start: Rva, compare: usize) -> Option<Gate> {
+        let longest = match image.arch() {
+            Arch::X86 => LONGEST_LOAD.checked_sub(1)?,
+            // The comparison may have a REX prefix as well.
+            Arch::X64 => LONGEST_LOAD.checked_add(1)?,
+        };
+        // The shortest reading first: a byte in front that would make no
+        // difference as a prefix belongs to the instruction before.
+        (5..=longest).find_map(|back| {
+            let offset = compare.checked_sub(back)?;
+            let gate = Gate::read(image, code, start, offset)?;
+            let opcode = gate.compared_at.minus(2)?;
+            (opcode == start.plus(u32::try_from(compare).ok()?)?).then_some(gate)
+        })
+    }
+
+    /// Its first byte.
+    #[must_use]
+    pub fn at(&self) -> Rva {
+        self.at
+    }
+
+    /// Its length in bytes, the jump included: 13 to 20.
+    #[must_use]
+    pub fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// The variable that counts half-open connections.
+    #[must_use]
+    pub fn count(&self) -> Rva {
+        self.count
+    }
+
+    /// The variable that limits them.
+    #[must_use]
+    pub fn threshold(&self) -> Rva {
+        self.threshold
+    }
+
+    /// Where its jump goes.
+    #[must_use]
+    pub fn target(&self) -> Rva {
+        self.target
+    }
+
+    /// Where the two four-byte operands lie: the load's, then the
+    /// comparison's. On x86 both must be relocated.
+    #[must_use]
+    pub fn operands(&self) -> [Rva; 2] {
+        [self.loaded_at, self.compared_at]
+    }
+
+    /// Whether `rva` is one of its bytes.
+    #[must_use]
+    pub fn covers(&self, rva: Rva) -> bool {
+        rva.minus(self.at.0)
+            .is_some_and(|offset| offset.0 < self.length)
+    }
+}
+
+/// Reads instructions one after the other.
+struct Cursor<'a> {
+    image: &'a Image<'a>,
+    code: &'a [u8],
+    start: Rva,
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn rva(&self, offset: usize) -> Option<Rva> {
+        self.start.plus(u32::try_from(offset).ok()?)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.code.get(self.at)?;
+        self.at = self.at.checked_add(1)?;
+        Some(byte)
+    }
+
+    /// A dword, and where it lies.
+    fn dword(&mut self) -> Option<(u32, Rva)> {
+        let value = dword(self.code, self.at)?;
+        let at = self.rva(self.at)?;
+        self.at = self.at.checked_add(4)?;
+        Some((value, at))
+    }
+
+    /// An opcode and, on x64, the register bit of the REX prefix before it.
+    /// REX.W would make it a comparison of eight bytes: not a gate.
+    fn opcode(&mut self) -> Option<(u8, u8)> {
+        let byte = self.byte()?;
+        match (self.image.arch(), byte) {
+            (Arch::X64, 0x40..=0x47) => Some((self.byte()?, (byte & 0b100) << 1)),
+            _ => Some((byte, 0)),
+        }
+    }
+
+    /// A ModRM byte with a direct operand: the operand, where its four bytes
+    /// lie, and the register.
+    fn direct(&mut self, register_bit: u8) -> Option<(Rva, Rva, u8)> {
+        let modrm = self.byte()?;
+        if !operand::is_direct(modrm) {
+            return None;
+        }
+        let (value, at) = self.dword()?;
+        let target = operand::resolve(self.image, value, self.rva(self.at)?)?;
+        Some((target, at, operand::register(modrm) | register_bit))
+    }
+
+    /// `mov reg, [variable]`: the variable, its operand's place, the register.
+    fn load(&mut self) -> Option<(Rva, Rva, u8)> {
+        match (self.image.arch(), self.opcode()?) {
+            (Arch::X86, (0xA1, _)) => {
+                let (value, at) = self.dword()?;
+                let target = operand::resolve(self.image, value, self.rva(self.at)?)?;
+                Some((target, at, 0))
+            }
+            (_, (0x8B, register_bit)) => self.direct(register_bit),
+            _ => None,
+        }
+    }
+
+    /// `cmp` of a register and a variable: the variable, its operand's place,
+    /// the register, and whether the register is on the left.
+    fn compare(&mut self) -> Option<(Rva, Rva, u8, bool)> {
+        let (opcode, register_bit) = self.opcode()?;
+        if !matches!(opcode, 0x39 | 0x3B) {
+            return None;
+        }
+        let (target, at, register) = self.direct(register_bit)?;
+        Some((target, at, register, opcode == 0x3B))
+    }
+
+    /// A conditional jump: its condition (0 to Fh) and where it goes.
+    fn jump(&mut self) -> Option<(u8, Rva)> {
+        let (condition, distance) = match self.byte()? {
+            opcode @ 0x70..=0x7F => {
+                let distance = i32::from(self.byte()?.cast_signed());
+                (opcode & 0xF, distance.cast_unsigned())
+            }
+            0x0F => match self.byte()? {
+                opcode @ 0x80..=0x8F => (opcode & 0xF, self.dword()?.0),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let next = self.rva(self.at)?;
+        Some((condition, Rva(next.0.wrapping_add(distance))))
+    }
+}

@@ -1,0 +1,75 @@
+//! Finds the half-open connection limit in `tcpip.sys` and `tcpip6.sys`.
+//!
+//! Windows XP Service Pack 2 and later, XP x64 and Server 2003 Service Pack 1
+//! and later let only ten outgoing TCP connections be half-open. The ten is a
+//! variable of the driver, `ActiveOpenProgressThreshold`, which no setting
+//! changes. This crate finds that variable by what the code around it does,
+//! never by a version, a hash, a fixed address or the value it holds, and it
+//! would rather find nothing than the wrong place.
+//!
+//! The kernel driver and the userland tools share the crate to the letter, so
+//! it is `no_std`, allocates nothing, has no `unsafe`, and cannot panic: the
+//! lints below forbid what could, and `verify/panic-free` proves it by a
+//! program that would not link otherwise.
+//!
+//! ```
+//! use scanner_core::{Image, Module, locate};
+//!
+//! # let file = include_bytes!("../../corpus/specimens/tcpip-xp-sp3-x86.sys");
+//! let image = Image::from_file(file)?;
+//! match locate(&image, Module::Tcpip) {
+//!     Ok(located) => println!("the limit is at RVA {}", located.threshold()),
+//!     Err(refusal) => println!("{refusal}"),
+//! }
+//! # Ok::<(), scanner_core::ImageError>(())
+//! ```
+//!
+//! Read in this order: [`Image`] (what is looked at), [`Gate`] (the code that
+//! gives the variable away), [`Evidence`] (what else must hold), [`locate`]
+//! (the rule), [`policy`] (when a located variable may be written).
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    missing_docs,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod anchor;
+mod candidate;
+mod checksum;
+mod disk;
+mod error;
+mod evidence;
+mod gate;
+mod image;
+mod locate;
+mod operand;
+mod pe;
+pub mod policy;
+mod reference;
+mod relocation;
+mod rva;
+mod scan;
+mod section;
+mod version;
+
+pub use candidate::{Findings, MAX_GATES};
+pub use checksum::Checksum;
+pub use disk::{DiskFacts, RelocationCoverage, StartUp, export_name, file_version, original_name};
+pub use error::ImageError;
+pub use evidence::{Evidence, EvidenceSet};
+pub use gate::Gate;
+pub use image::{Arch, Image, Layout, MappedSection};
+pub use locate::{Located, Module, NotLocated, Reason, locate, locate_counted};
+pub use pe::{Directory, Headers};
+pub use relocation::{Kind as RelocationKind, Relocations};
+pub use rva::Rva;
+pub use scan::Effort;
+pub use section::{Section, SectionFlags};
+pub use version::{FileVersion, Text};

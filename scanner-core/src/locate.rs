@@ -1,0 +1,337 @@
+//! The rule: the limit is where all required evidence meets, and only there.
+
+use core::fmt;
+
+use crate::anchor::{Anchor, anchor};
+use crate::candidate::{Findings, Pair, Pairs};
+use crate::evidence::{Evidence, EvidenceSet};
+use crate::gate::{COMPARE, Gate};
+use crate::image::{Arch, Image, Layout};
+use crate::reference::references;
+use crate::rva::Rva;
+use crate::scan::{Byte, Effort, Matches, dword};
+use crate::section::SectionFlags;
+
+/// Locked updates of the count that are required. Seen: 18 and 19 in
+/// `tcpip.sys`, 4 and 9 in `tcpip6.sys`.
+const ENOUGH_ATOMICS: u32 = 3;
+/// `EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED`, event 4226, a warning.
+const EVENT_4226: u32 = 0x8000_1082;
+
+/// Which driver the caller says it is. By structure alone the two can't be
+/// told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Module {
+    /// `tcpip.sys`: IPv4.
+    Tcpip,
+    /// `tcpip6.sys`: IPv6.
+    Tcpip6,
+}
+
+impl Module {
+    /// Both.
+    pub const ALL: [Module; 2] = [Module::Tcpip, Module::Tcpip6];
+
+    /// The name of its file.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Module::Tcpip => "tcpip.sys",
+            Module::Tcpip6 => "tcpip6.sys",
+        }
+    }
+
+    /// The module whose file has this name, upper or lower case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Module> {
+        Module::ALL
+            .into_iter()
+            .find(|module| name.eq_ignore_ascii_case(module.file_name()))
+    }
+}
+
+impl fmt::Display for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file_name())
+    }
+}
+
+/// The limit, found: all required evidence holds for it and for nothing else
+/// in the image. Only [`locate`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located {
+    module: Module,
+    arch: Arch,
+    layout: Layout,
+    base: u64,
+    section_flags: SectionFlags,
+    queue: Rva,
+    findings: Findings,
+}
+
+impl Located {
+    /// The driver, as the caller said.
+    #[must_use]
+    pub fn module(&self) -> Module {
+        self.module
+    }
+
+    /// x86 or x64.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// Whether it was found in a file or in memory.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The base that the image was searched at.
+    #[must_use]
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The limit: an aligned dword.
+    #[must_use]
+    pub fn threshold(&self) -> Rva {
+        self.findings.threshold()
+    }
+
+    /// The count of half-open connections, directly behind it.
+    #[must_use]
+    pub fn count(&self) -> Rva {
+        self.findings.count()
+    }
+
+    /// The length of the queue, directly before it.
+    #[must_use]
+    pub fn queue(&self) -> Rva {
+        self.queue
+    }
+
+    /// Flags of the section that holds all three.
+    #[must_use]
+    pub fn section_flags(&self) -> SectionFlags {
+        self.section_flags
+    }
+
+    /// The evidence in detail.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+}
+
+/// Why nothing was located.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No code compares two variables in the way that the limiter does.
+    NoGate,
+    /// The best candidate lacks this evidence.
+    Missing(EvidenceSet),
+    /// Two candidates have all evidence; the limits would be these.
+    Ambiguous(Rva, Rva),
+    /// So many pairs of variables are compared that nothing can be told.
+    TooManyCandidates,
+}
+
+/// Nothing was located, and why. It can't be turned into a write in any way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLocated {
+    reason: Reason,
+    best: Option<Findings>,
+}
+
+impl NotLocated {
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What was found out about the best candidate, for a report.
+    #[must_use]
+    pub fn best(&self) -> Option<&Findings> {
+        self.best.as_ref()
+    }
+}
+
+impl fmt::Display for NotLocated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Reason::NoGate => f.write_str("no code compares two variables as the limiter does"),
+            Reason::Missing(missing) => write!(f, "evidence is missing: {missing}"),
+            Reason::Ambiguous(first, second) => {
+                write!(f, "two places qualify: RVA {first} and RVA {second}")
+            }
+            Reason::TooManyCandidates => {
+                f.write_str("too many pairs of variables are compared to tell one from another")
+            }
+        }
+    }
+}
+
+impl core::error::Error for NotLocated {}
+
+/// Finds the limit of half-open connections.
+///
+/// It depends on nothing but what the code does with the variable: not on the
+/// value, a version, a hash or an address. In an image from memory only the
+/// code sections handed over are read.
+///
+/// # Errors
+/// When required evidence is missing, or a second place has it all. The
+/// refusal names the reason.
+#[expect(
+    clippy::result_large_err,
+    reason = "a refusal carries its report, and nothing can be boxed"
+)]
+pub fn locate(image: &Image<'_>, module: Module) -> Result<Located, NotLocated> {
+    locate_counted(image, module, &mut Effort::default())
+}
+
+/// As [`locate`], counting the steps it takes: at most 32 times the bytes
+/// searched, whatever they are.
+///
+/// # Errors
+/// As [`locate`].
+#[expect(
+    clippy::result_large_err,
+    reason = "a refusal carries its report, and nothing can be boxed"
+)]
+pub fn locate_counted(
+    image: &Image<'_>,
+    module: Module,
+    effort: &mut Effort,
+) -> Result<Located, NotLocated> {
+    let refused = |reason, best| NotLocated { reason, best };
+
+    let pairs = pairs(image, effort);
+    let Some(nearest) = pairs.iter().max_by_key(|pair| pair.evidence(image).len()) else {
+        return Err(refused(Reason::NoGate, None));
+    };
+    if pairs.overflowed() {
+        return Err(refused(Reason::TooManyCandidates, None));
+    }
+
+    let common = Common {
+        anchor: anchor(image, effort),
+        event: event(image, effort),
+    };
+    // Where no pair is a candidate, the nearest to one is looked into, so that
+    // the refusal can say all that it lacks.
+    let none = !nearest.is_candidate(image);
+    let looked_into = |pair: &&Pair| pair.is_candidate(image) || (none && *pair == nearest);
+    let mut best: Option<Findings> = None;
+    let mut also = None;
+    for pair in pairs.iter().filter(looked_into) {
+        let findings = common.findings(image, module, pair, effort);
+        let lacks = findings.missing().len();
+        match best.map(|found| found.missing().len()) {
+            Some(0) if lacks == 0 => also = also.or(Some(findings.threshold())),
+            Some(fewest) if fewest <= lacks => {}
+            _ => best = Some(findings),
+        }
+    }
+
+    let Some(best) = best else {
+        return Err(refused(Reason::NoGate, None));
+    };
+    if !best.missing().is_empty() {
+        return Err(refused(Reason::Missing(best.missing()), Some(best)));
+    }
+    if let Some(also) = also {
+        return Err(refused(
+            Reason::Ambiguous(best.threshold(), also),
+            Some(best),
+        ));
+    }
+    let (Some(queue), Some(section)) = (best.queue(), image.section_at(best.threshold(), 4)) else {
+        return Err(refused(Reason::NoGate, Some(best)));
+    };
+    Ok(Located {
+        module,
+        arch: image.arch(),
+        layout: image.layout(),
+        base: image.base(),
+        section_flags: section.flags(),
+        queue,
+        findings: best,
+    })
+}
+
+/// The first pass: every gate in live code.
+fn pairs(image: &Image<'_>, effort: &mut Effort) -> Pairs {
+    let mut pairs = Pairs::default();
+    for (start, code) in image.live_code() {
+        for at in Matches::of(code, COMPARE, effort) {
+            if let Some(gate) = Gate::around(image, code, start, at) {
+                pairs.add(image, &gate);
+            }
+        }
+    }
+    pairs
+}
+
+/// The first place in live code that holds the code of event 4226.
+fn event(image: &Image<'_>, effort: &mut Effort) -> Option<Rva> {
+    // Its lowest byte is the rarest of the four in code.
+    let lowest = Byte(0x82);
+    image.live_code().find_map(|(start, code)| {
+        Matches::of(code, lowest, effort)
+            .find(|&at| dword(code, at) == Some(EVENT_4226))
+            .and_then(|at| start.plus(u32::try_from(at).ok()?))
+    })
+}
+
+/// What is true of the image, whatever the candidate.
+struct Common {
+    anchor: Anchor,
+    event: Option<Rva>,
+}
+
+impl Common {
+    /// Weighs all evidence for one pair.
+    fn findings(
+        &self,
+        image: &Image<'_>,
+        module: Module,
+        pair: &Pair,
+        effort: &mut Effort,
+    ) -> Findings {
+        let gates = pair.gates(image);
+        let found = references(image, pair, &gates, effort);
+        let all = pair
+            .evidence(image)
+            .with_if(
+                Evidence::AtomicCounter,
+                found.atomic_updates >= ENOUGH_ATOMICS,
+            )
+            .with_if(Evidence::QueueTest, found.queue_test.is_some())
+            .with_if(Evidence::GateReadsOnly, found.reader.is_none())
+            .with_if(Evidence::NoLiveWriter, found.writer.is_none())
+            .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
+            .with_if(Evidence::AnchoredBase, self.anchor.holds())
+            .with_if(Evidence::EventId, self.event.is_some())
+            .with_if(Evidence::NoEventId, self.event.is_none());
+        let required = EvidenceSet::required(module);
+        let missing = required.without(all);
+        Findings {
+            threshold: pair.threshold,
+            count: pair.count,
+            gates,
+            held: required.without(missing),
+            missing,
+            atomic_updates: found.atomic_updates,
+            first_atomic: found.first_atomic,
+            queue_test: found.queue_test,
+            event: self.event,
+            import_calls: self.anchor.imports,
+            offender: found.writer.or(found.locked).or(found.reader),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The second pass: everything that live code does with the three variables
+//! of one candidate.
+
+use crate::candidate::Pair;
+use crate::gate::Gate;
+use crate::image::{Arch, Image};
+use crate::operand::{self, Access, Use};
+use crate::rva::Rva;
+use crate::scan::{Byte, Effort, Masked, Matches, Then, dword};
+
+/// How far from a gate, or from where its jump goes, a queue test may lie, in
+/// bytes. Seen: 13h, 10h, 52h.
+const NEAR: u32 = 0x200;
+/// How far behind the instruction that takes its address a variable may be
+/// updated through the register, in bytes. Seen: up to 3.
+const SOON: usize = 16;
+
+/// Code is searched for distances in pieces of this length, in bytes.
+const PIECE: usize = 0x1000;
+/// The third byte of a distance comes so far behind the ModRM byte.
+const THIRD: usize = 3;
+
+/// What live code does with a candidate's variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct References {
+    /// Places that update the count by a locked instruction.
+    pub(crate) atomic_updates: u32,
+    /// The first of them.
+    pub(crate) first_atomic: Option<Rva>,
+    /// A test of the queue length near a gate.
+    pub(crate) queue_test: Option<Rva>,
+    /// A reader of the limit, or a load of the count, that is no gate.
+    pub(crate) reader: Option<Rva>,
+    /// A writer of the limit.
+    pub(crate) writer: Option<Rva>,
+    /// A locked update of the limit.
+    pub(crate) locked: Option<Rva>,
+}
+
+/// Which of the three variables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variable {
+    Queue,
+    Threshold,
+    Count,
+}
+
+/// An operand that names one of the three.
+struct Mention<'a> {
+    variable: Variable,
+    used: Use,
+    code: &'a [u8],
+    /// Where its four bytes begin in `code`.
+    offset: usize,
+    /// The same place in the image.
+    at: Rva,
+}
+
+pub(crate) fn references(
+    image: &Image<'_>,
+    pair: &Pair,
+    gates: &[Option<Gate>],
+    effort: &mut Effort,
+) -> References {
+    let mut found = References::default();
+    for (start, code) in image.live_code() {
+        let search = Search {
+            image,
+            pair,
+            gates,
+            code,
+            start,
+        };
+        let note = |mention: Mention<'_>| found.note(gates, image.arch(), &mention);
+        match image.arch() {
+            Arch::X86 => search.absolute(effort, note),
+            Arch::X64 => search.relative(effort, note),
+        }
+    }
+    found
+}
+
+struct Search<'a> {
+    image: &'a Image<'a>,
+    pair: &'a Pair,
+    gates: &'a [Option<Gate>],
+    code: &'a [u8],
+    start: Rva,
+}
+
+impl<'a> Search<'a> {
+    /// On x86 a variable is named by its address, wherever in the code these
+    /// four bytes lie.
+    fn absolute(&self, effort: &mut Effort, mut note: impl FnMut(Mention<'a>)) {
+        let Some(lowest) = self.pair.threshold.0.min(self.pair.count.0).checked_sub(4) else {
+            return;
+        };
+        let highest = self.pair.threshold.0.max(self.pair.count.0);
+        let base = self.image.base();
+        let (Some(low), Some(high)) = (address(base, lowest), address(base, highest)) else {
+            return;
+        };
+        let mut look = |offset| {
+            if let Some(value) = dword(self.code, offset)
+                && value.wrapping_sub(low) <= high.wrapping_sub(low)
+                && let Some(named) = self.image.rva_of(u64::from(value))
+            {
+                let used = operand::classify(Arch::X86, self.code, offset);
+                self.mention(named, offset, used, &mut note);
+            }
+        };
+        match telling_byte(low, high) {
+            Some((place, byte)) => Matches::of(self.code, Byte(byte), effort)
+                .filter_map(|at| at.checked_sub(place))
+                .for_each(look),
+            None => Matches::of(self.code, Masked::<0, 0>, effort).for_each(&mut look),
+        }
+    }
+
+    /// On x64 a variable is named by its distance from the next instruction,
+    /// after a ModRM byte that says so.
+    fn relative(&self, effort: &mut Effort, mut note: impl FnMut(Mention<'a>)) {
+        let (threshold, count) = (self.pair.threshold, self.pair.count);
+        let low = threshold.min(count).0.wrapping_sub(4);
+        let span = threshold.distance(count).saturating_add(4);
+        let mut look = |modrm: usize| {
+            let offset = modrm.wrapping_add(1);
+            if let Some(value) = dword(self.code, offset)
+                && let Some(end) = self.rva(offset).and_then(|at| at.plus(4))
+            {
+                // An immediate of up to 4 bytes may come in between.
+                let nearest = end.0.wrapping_add(value);
+                if nearest.wrapping_sub(low).wrapping_add(4) <= span.saturating_add(4) {
+                    let used = operand::classify(Arch::X64, self.code, offset);
+                    let named = Rva(nearest.wrapping_add(used.immediate));
+                    self.mention(named, offset, used, &mut note);
+                }
+            }
+        };
+        // From a short piece of code the distances share their upper bytes.
+        for from in (0..self.code.len()).step_by(PIECE) {
+            let to = from.saturating_add(PIECE + THIRD).min(self.code.len());
+            let piece = self.code.get(from..to).unwrap_or_default();
+            match self.third_byte(from, to, low, span) {
+                Some(third) => {
+                    let pattern = Then::<_, THIRD, _>(operand::DIRECT, Byte(third));
+                    Matches::of(piece, pattern, effort)
+                        .for_each(|modrm| look(from.wrapping_add(modrm)));
+                }
+                None => Matches::of(piece, operand::DIRECT, effort)
+                    .for_each(|modrm| look(from.wrapping_add(modrm))),
+            }
+        }
+    }
+
+    /// The third byte of a distance from the code at `from..to` to a variable
+    /// in the `span` bytes from `low`, where there is just one.
+    fn third_byte(&self, from: usize, to: usize, low: u32, span: u32) -> Option<u8> {
+        let (from, to) = (self.rva(from)?, self.rva(to)?);
+        // The distance counts from the end of the instruction, up to 9 bytes
+        // behind its ModRM byte.
+        let nearest = low.wrapping_sub(to.plus(9)?.0);
+        let furthest = low.wrapping_add(span).wrapping_sub(from.0);
+        let [_, _, third, _] = nearest.to_le_bytes();
+        (nearest >> 16 == furthest >> 16).then_some(third)
+    }
+
+    fn rva(&self, offset: usize) -> Option<Rva> {
+        self.start.plus(u32::try_from(offset).ok()?)
+    }
+
+    fn variable(&self, named: Rva) -> Option<Variable> {
+        if named == self.pair.threshold {
+            Some(Variable::Threshold)
+        } else if named == self.pair.count {
+            Some(Variable::Count)
+        } else if Some(named) == self.pair.queue() {
+            Some(Variable::Queue)
+        } else {
+            None
+        }
+    }
+
+    /// Hands on an operand that names one of the three and belongs to no gate.
+    fn mention(&self, named: Rva, offset: usize, used: Use, note: &mut impl FnMut(Mention<'a>)) {
+        if let Some(variable) = self.variable(named)
+            && let Some(at) = self.rva(offset)
+            && !self.gates.iter().flatten().any(|gate| gate.covers(at))
+        {
+            note(Mention {
+                variable,
+                used,
+                code: self.code,
+                offset,
+                at,
+            });
+        }
+    }
+}
+
+impl References {
+    fn note(&mut self, gates: &[Option<Gate>], arch: Arch, mention: &Mention<'_>) {
+        match mention.variable {
+            Variable::Queue => {
+                if mention.is_test(arch) && is_near(gates, mention.at) {
+                    self.queue_test.get_or_insert(mention.at);
+                }
+            }
+            Variable::Count => {
+                if mention.is_locked(arch) {
+                    self.atomic_updates = self.atomic_updates.saturating_add(1);
+                    self.first_atomic.get_or_insert(mention.at);
+                } else if matches!(mention.used.access, Access::Load(_)) {
+                    self.reader.get_or_insert(mention.at);
+                }
+            }
+            Variable::Threshold => {
+                let place = if mention.is_locked(arch) {
+                    &mut self.locked
+                } else if mention.used.access == Access::Write {
+                    &mut self.writer
+                } else {
+                    &mut self.reader
+                };
+                place.get_or_insert(mention.at);
+            }
+        }
+    }
+}
+
+impl Mention<'_> {
+    /// Where the next instruction begins in `code`.
+    fn next(&self) -> usize {
+        let immediate = usize::try_from(self.used.immediate).unwrap_or(0);
+        self.offset.wrapping_add(4).wrapping_add(immediate)
+    }
+
+    /// Updated by a locked instruction, at once or through a register that
+    /// its address was just put into.
+    fn is_locked(&self, arch: Arch) -> bool {
+        match self.used.access {
+            Access::Locked => true,
+            Access::Address(register) => (0..=SOON).any(|gap| {
+                let at = self.next().wrapping_add(gap);
+                operand::is_locked_through(arch, self.code, at, register)
+            }),
+            _ => false,
+        }
+    }
+
+    /// Compared or tested, at once or by the instruction after its load.
+    fn is_test(&self, arch: Arch) -> bool {
+        match self.used.access {
+            Access::Compare => true,
+            // The prefix that makes it one of the upper registers may as well
+            // be the last byte of the instruction before.
+            Access::Load(register) => [register, register & 7]
+                .into_iter()
+                .any(|register| operand::is_register_test(arch, self.code, self.next(), register)),
+            _ => false,
+        }
+    }
+}
+
+/// In a profile-split driver the test may follow the gate in the code or
+/// stand where its jump goes.
+fn is_near(gates: &[Option<Gate>], at: Rva) -> bool {
+    gates
+        .iter()
+        .flatten()
+        .any(|gate| at.distance(gate.at()) <= NEAR || at.distance(gate.target()) <= NEAR)
+}
+
+fn address(base: u64, rva: u32) -> Option<u32> {
+    u32::try_from(base.checked_add(u64::from(rva))?).ok()
+}
+
+/// A byte by which addresses from `low` to `high` can be looked for, and its
+/// place in them: one that they share, and best one that is rare in code.
+fn telling_byte(low: u32, high: u32) -> Option<(usize, u8)> {
+    let upper = |address: u32, place: u32| address.unbounded_shr(place.wrapping_mul(8));
+    let shared = |place| upper(low, place) == upper(high, place);
+    let bytes = low.to_le_bytes().into_iter().enumerate();
+    let telling = bytes
+        .zip(0..)
+        .filter(|&(_, place)| shared(place))
+        .map(|(byte, _)| byte);
+    let rare = telling.clone().find(|&(_, byte)| byte != 0 && byte != 0xFF);
+    rare.or_else(|| telling.clone().next())
+}
