@@ -155,13 +155,6 @@ impl Gate {
     pub fn operands(&self) -> [Rva; 2] {
         [self.loaded_at, self.compared_at]
     }
-
-    /// Whether `rva` is one of its bytes.
-    #[must_use]
-    pub fn covers(&self, rva: Rva) -> bool {
-        rva.minus(self.at.0)
-            .is_some_and(|offset| offset.0 < self.length)
-    }
 }
 
 /// Reads instructions one after the other.

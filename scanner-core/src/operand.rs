@@ -46,8 +46,10 @@ pub(crate) enum Access {
     Compare,
     /// Any other reading.
     Read,
-    /// Writing without a lock.
+    /// Writing.
     Write,
+    /// Reading and writing, not in one step, as LOCK would make it.
+    Update,
     /// Updating it in one step that no other processor sees half done.
     Locked,
     /// Taking its address into a register, 0 to 15.
@@ -61,12 +63,16 @@ pub(crate) enum Access {
 pub(crate) struct Use {
     pub(crate) access: Access,
     pub(crate) immediate: u32,
+    /// Whether the opcode may as well be a second one, after 0Fh, that is not
+    /// known here.
+    pub(crate) escaped: bool,
 }
 
 const fn plain(access: Access) -> Use {
     Use {
         access,
         immediate: 0,
+        escaped: false,
     }
 }
 
@@ -76,6 +82,13 @@ pub(crate) fn classify(arch: Arch, code: &[u8], at: usize) -> Use {
     let Some(modrm) = before(code, at, 1) else {
         return plain(Access::Unknown);
     };
+    // ModRM and a SIB byte that adds nothing say the same as ModRM alone, on
+    // x86. (The ModRM byte would be an opcode that has none.)
+    if let (Arch::X86, 0x25, Some(before_sib)) = (arch, modrm, before(code, at, 2))
+        && before_sib & 0xC7 == 0x04
+    {
+        return modrm_use(arch, code, at.saturating_sub(1), before_sib);
+    }
     if is_direct(modrm) {
         return modrm_use(arch, code, at, modrm);
     }
@@ -97,12 +110,10 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
     let Some(opcode) = before(code, at, 2) else {
         return plain(Access::Unknown);
     };
-    let two_byte = (before(code, at, 3) == Some(0x0F))
-        .then(|| two_byte_use(opcode))
-        .flatten();
-    let (found, [rex_at, lock_at]) = match two_byte {
-        Some(found) => (found, [4, 5]),
-        None => (one_byte_use(opcode, register(modrm)), [3, 4]),
+    let escaped = before(code, at, 3) == Some(0x0F);
+    let (found, [rex_at, lock_at], escaped) = match two_byte_use(opcode) {
+        Some(found) if escaped => (found, [4, 5], false),
+        _ => (one_byte_use(opcode, register(modrm)), [3, 4], escaped),
     };
 
     // Before the opcode: on x64 a REX prefix, before that LOCK.
@@ -113,7 +124,7 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
         prefix = before(code, at, lock_at);
     }
     let access = match found.access {
-        Access::Write if prefix == Some(0xF0) => Access::Locked,
+        Access::Update if prefix == Some(0xF0) => Access::Locked,
         Access::Load(_) => Access::Load(register(modrm) | register_bit),
         Access::Address(_) => Access::Address(register(modrm) | register_bit),
         other => other,
@@ -122,7 +133,11 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
         4 if prefix == Some(0x66) => 2,
         other => other,
     };
-    Use { access, immediate }
+    Use {
+        access,
+        immediate,
+        escaped,
+    }
 }
 
 /// The one-byte opcodes that compilers use on variables. Anything else is
@@ -145,14 +160,13 @@ fn one_byte_use(opcode: u8, extension: u8) -> Use {
         // mul, imul, div, idiv; call, jmp, push
         0xF6 | 0xF7 if extension >= 4 => Access::Read,
         0xFF if matches!(extension, 2 | 4 | 6) => Access::Read,
-        // the same to memory
-        0x00 | 0x01 | 0x08 | 0x09 | 0x10 | 0x11 | 0x18 | 0x19 => Access::Write,
-        0x20 | 0x21 | 0x28 | 0x29 | 0x30 | 0x31 => Access::Write,
-        0x80..=0x83 | 0x88 | 0x89 | 0x8F | 0xC6 | 0xC7 => Access::Write,
-        // not, neg; inc, dec; shifts
-        0xF6 | 0xF7 => Access::Write,
-        0xFE | 0xFF if extension <= 1 => Access::Write,
-        0xC0 | 0xC1 | 0xD0..=0xD3 => Access::Write,
+        // the same to memory; not, neg; inc, dec
+        0x00 | 0x01 | 0x08 | 0x09 | 0x10 | 0x11 | 0x18 | 0x19 => Access::Update,
+        0x20 | 0x21 | 0x28 | 0x29 | 0x30 | 0x31 => Access::Update,
+        0x80..=0x83 | 0xF6 | 0xF7 => Access::Update,
+        0xFE | 0xFF if extension <= 1 => Access::Update,
+        // shifts; mov, pop: LOCK must not precede them
+        0xC0 | 0xC1 | 0xD0..=0xD3 | 0x88 | 0x89 | 0x8F | 0xC6 | 0xC7 => Access::Write,
         // xchg locks by itself
         0x86 | 0x87 => Access::Locked,
         _ => Access::Unknown,
@@ -164,7 +178,10 @@ fn one_byte_use(opcode: u8, extension: u8) -> Use {
         0xF7 if extension <= 1 => 4,
         _ => 0,
     };
-    Use { access, immediate }
+    Use {
+        immediate,
+        ..plain(access)
+    }
 }
 
 /// The opcodes after 0Fh that compilers use on variables; `None` for those
@@ -173,13 +190,17 @@ fn two_byte_use(opcode: u8) -> Option<Use> {
     let access = match opcode {
         // cmovcc, movzx, movsx, imul, bt
         0x40..=0x4F | 0xB6 | 0xB7 | 0xBE | 0xBF | 0xAF | 0xA3 => Access::Read,
-        // setcc, xadd, cmpxchg, bts, btr, btc, shld, shrd
-        0x90..=0x9F | 0xC0 | 0xC1 | 0xB0 | 0xB1 | 0xAB | 0xB3 | 0xBB => Access::Write,
-        0xA4 | 0xA5 | 0xAC | 0xAD | 0xBA => Access::Write,
+        // xadd, cmpxchg, bts, btr, btc
+        0xC0 | 0xC1 | 0xB0 | 0xB1 | 0xAB | 0xB3 | 0xBB | 0xBA => Access::Update,
+        // setcc, shld, shrd: LOCK must not precede them
+        0x90..=0x9F | 0xA4 | 0xA5 | 0xAC | 0xAD => Access::Write,
         _ => return None,
     };
     let immediate = u32::from(matches!(opcode, 0xA4 | 0xAC | 0xBA));
-    Some(Use { access, immediate })
+    Some(Use {
+        immediate,
+        ..plain(access)
+    })
 }
 
 /// Whether an update that no other processor sees half done of `[register]`
@@ -217,7 +238,7 @@ pub(crate) fn is_locked_through(arch: Arch, code: &[u8], at: usize, pointer: u8)
     };
     match found {
         Some(Access::Locked) => true,
-        Some(Access::Write) => locked && opcode != 0x88 && opcode != 0x89,
+        Some(Access::Update) => locked,
         _ => false,
     }
 }

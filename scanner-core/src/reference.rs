@@ -132,7 +132,13 @@ impl<'a> Search<'a> {
                 let nearest = end.0.wrapping_add(value);
                 if nearest.wrapping_sub(low).wrapping_add(4) <= span.saturating_add(4) {
                     let used = operand::classify(Arch::X64, self.code, offset);
-                    let named = Rva(nearest.wrapping_add(used.immediate));
+                    let with = |immediate| Rva(nearest.wrapping_add(immediate));
+                    // A second opcode has an immediate of one byte at most.
+                    let named = if used.escaped && [0, 1].map(with).contains(&threshold) {
+                        threshold
+                    } else {
+                        with(used.immediate)
+                    };
                     self.mention(named, offset, used, &mut note);
                 }
             }
@@ -185,7 +191,11 @@ impl<'a> Search<'a> {
     fn mention(&self, named: Rva, offset: usize, used: Use, note: &mut impl FnMut(Mention<'a>)) {
         if let Some(variable) = self.variable(named)
             && let Some(at) = self.rva(offset)
-            && !self.gates.iter().flatten().any(|gate| gate.covers(at))
+            && !self
+                .gates
+                .iter()
+                .flatten()
+                .any(|gate| gate.operands().contains(&at))
         {
             note(Mention {
                 variable,
@@ -217,7 +227,7 @@ impl References {
             Variable::Threshold => {
                 let place = if mention.is_locked(arch) {
                     &mut self.locked
-                } else if mention.used.access == Access::Write {
+                } else if matches!(mention.used.access, Access::Write | Access::Update) {
                     &mut self.writer
                 } else {
                     &mut self.reader

@@ -1,0 +1,413 @@
+//! Live code: decoded at every byte, asked what it does to one variable.
+
+use super::decode::{
+    Access, access, decode, has_register, is_atomic, memory_operand, starts_canonically,
+};
+use super::gate::{ReadGate, gate_with_fields};
+use super::pe::Image;
+use iced_x86::{Code as Encoding, Instruction, Mnemonic, Register};
+use std::collections::BTreeMap;
+
+/// How far behind the instruction that takes an address its use may begin, in bytes.
+const ADDRESS_USE: u64 = 16;
+
+/// All live code of an image. Addresses are virtual.
+#[derive(Debug)]
+pub(super) struct LiveCode {
+    bits64: bool,
+    blocks: Vec<Block>,
+    /// Every displacement field that names a variable, with the instruction it belongs to.
+    accesses: BTreeMap<u64, Access>,
+}
+
+/// The live code of one section.
+#[derive(Debug)]
+struct Block {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+/// A gate and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundGate {
+    pub(super) at: u64,
+    pub(super) gate: ReadGate,
+    /// The displacement fields of its load and its compare.
+    pub(super) fields: [u64; 2],
+}
+
+/// A place in live code that names a variable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reference {
+    /// Address of the field that holds the variable's address or distance.
+    pub(super) field: u64,
+    /// The instruction whose memory operand it is; `None` for an immediate, an indexed operand, or
+    /// whatever else holds the address.
+    pub(super) by: Option<Instruction>,
+}
+
+impl LiveCode {
+    pub(super) fn of(image: &Image) -> Self {
+        let blocks = image
+            .sections
+            .iter()
+            .filter(|section| section.is_live_code())
+            .map(|section| Block {
+                start: image.base + u64::from(section.rva),
+                bytes: section.code.clone(),
+            })
+            .collect();
+        let mut code = LiveCode {
+            bits64: image.bits64,
+            blocks,
+            accesses: BTreeMap::new(),
+        };
+        code.accesses = code.find_accesses();
+        code
+    }
+
+    /// A field belongs to the instruction with the most bytes before it: code in address order, and
+    /// the first to claim a field keeps it.
+    fn find_accesses(&self) -> BTreeMap<u64, Access> {
+        let mut accesses = BTreeMap::new();
+        for (at, bytes) in self.places() {
+            if starts_canonically(bytes, self.bits64)
+                && let Some(found) = access(bytes, at, self.bits64)
+            {
+                accesses.entry(found.field).or_insert(found);
+            }
+        }
+        accesses
+    }
+
+    /// Every address, with the bytes from there to the end of its section.
+    fn places(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.blocks.iter().flat_map(|block| {
+            (block.start..).zip((0..block.bytes.len()).map(|offset| &block.bytes[offset..]))
+        })
+    }
+
+    fn bytes_from(&self, at: u64) -> Option<&[u8]> {
+        self.blocks.iter().find_map(|block| {
+            let offset = usize::try_from(at.checked_sub(block.start)?).ok()?;
+            block.bytes.get(offset..).filter(|bytes| !bytes.is_empty())
+        })
+    }
+
+    /// All gates in address order. Of two that share a load (the byte before it reads as a REX
+    /// prefix that changes nothing), the shorter.
+    pub(super) fn gates(&self) -> Vec<FoundGate> {
+        let mut gates: Vec<FoundGate> = Vec::new();
+        for (at, bytes) in self.places() {
+            if let Some((gate, fields)) = gate_with_fields(bytes, at, self.bits64) {
+                gates.pop_if(|before| before.fields == fields);
+                gates.push(FoundGate { at, gate, fields });
+            }
+        }
+        gates
+    }
+
+    /// Whether the dword stands anywhere, aligned or not.
+    pub(super) fn has_dword(&self, dword: u32) -> bool {
+        self.places()
+            .any(|(_, bytes)| bytes.starts_with(&dword.to_le_bytes()))
+    }
+
+    /// The slots that calls through a pointer in memory (`FF 15`) go through.
+    pub(super) fn call_slots(&self) -> Vec<u64> {
+        self.places()
+            .filter(|(_, bytes)| bytes.starts_with(&[0xFF, 0x15]))
+            .filter_map(|(at, bytes)| access(bytes, at, self.bits64))
+            .map(|call| call.variable)
+            .collect()
+    }
+
+    /// Every place that names the variable. On x86 that is wherever its address stands.
+    pub(super) fn references(&self, variable: u64) -> Vec<Reference> {
+        if self.bits64 {
+            return self
+                .accesses
+                .values()
+                .filter(|access| access.variable == variable)
+                .map(|access| Reference {
+                    field: access.field,
+                    by: Some(access.instruction),
+                })
+                .collect();
+        }
+        let Ok(address) = u32::try_from(variable) else {
+            return Vec::new();
+        };
+        self.places()
+            .filter(|(_, bytes)| bytes.starts_with(&address.to_le_bytes()))
+            .map(|(field, _)| {
+                let by = self.accesses.get(&field).map(|access| access.instruction);
+                Reference { field, by }
+            })
+            .collect()
+    }
+
+    /// Places that update the variable atomically.
+    pub(super) fn atomic_updates(&self, variable: u64) -> usize {
+        self.references(variable)
+            .iter()
+            .filter(|reference| self.is_atomic_update(reference))
+            .count()
+    }
+
+    /// Whether the reference updates its variable atomically: itself, or by taking its address for
+    /// an update close behind.
+    pub(super) fn is_atomic_update(&self, reference: &Reference) -> bool {
+        reference
+            .by
+            .is_some_and(|instruction| is_atomic(&instruction))
+            || self
+                .address_taken(reference)
+                .is_some_and(|(register, end)| self.updates_through(register, end))
+    }
+
+    /// The register that a reference puts the variable's address into, and the instruction's end.
+    fn address_taken(&self, reference: &Reference) -> Option<(Register, u64)> {
+        let taken = match reference.by {
+            Some(instruction) if instruction.mnemonic() == Mnemonic::Lea => instruction,
+            Some(_) => return None,
+            None => {
+                let start = reference.field.checked_sub(1)?;
+                let taken = decode(self.bytes_from(start)?, start, self.bits64)?;
+                let is_move = taken.code() == Encoding::Mov_r32_imm32 && taken.len() == 5;
+                is_move.then_some(taken)?
+            }
+        };
+        Some((taken.op0_register(), taken.next_ip()))
+    }
+
+    fn updates_through(&self, register: Register, end: u64) -> bool {
+        (end..=end.saturating_add(ADDRESS_USE)).any(|at| {
+            let Some(bytes) = self.bytes_from(at) else {
+                return false;
+            };
+            starts_canonically(bytes, self.bits64)
+                && decode(bytes, at, self.bits64).is_some_and(|update| {
+                    is_atomic(&update)
+                        && update.memory_base().full_register() == register.full_register()
+                        && update.memory_index() == Register::None
+                        && update.memory_displ_size() == 0
+                })
+        })
+    }
+
+    /// Addresses of the instructions that compare or test the variable, in memory or just loaded.
+    pub(super) fn tests_of(&self, variable: u64) -> Vec<u64> {
+        self.references(variable)
+            .iter()
+            .filter_map(|reference| reference.by)
+            .filter(|instruction| match instruction.code() {
+                Encoding::Cmp_rm32_r32
+                | Encoding::Cmp_r32_rm32
+                | Encoding::Cmp_rm32_imm8
+                | Encoding::Cmp_rm32_imm32
+                | Encoding::Test_rm32_r32
+                | Encoding::Test_rm32_imm32 => true,
+                // REX.W may as well be the last byte of the instruction before.
+                Encoding::Cmp_rm64_r64
+                | Encoding::Cmp_r64_rm64
+                | Encoding::Cmp_rm64_imm8
+                | Encoding::Cmp_rm64_imm32
+                | Encoding::Test_rm64_r64
+                | Encoding::Test_rm64_imm32 => true,
+                _ => is_plain_load(instruction) && self.tests_register_next(instruction),
+            })
+            .map(|instruction| instruction.ip())
+            .collect()
+    }
+
+    /// A REX prefix that makes it one of the upper registers may as well be the last byte of the
+    /// instruction before: then it is the lower one.
+    fn tests_register_next(&self, load: &Instruction) -> bool {
+        let register = load.op0_register().full_register32();
+        let lower = Register::EAX + u32::try_from(register.number() & 7).unwrap_or(0);
+        let next = load.next_ip();
+        self.bytes_from(next)
+            .and_then(|bytes| decode(bytes, next, self.bits64))
+            .is_some_and(|test| {
+                matches!(test.mnemonic(), Mnemonic::Cmp | Mnemonic::Test)
+                    && memory_operand(&test).is_none()
+                    && (has_register(&test, register) || has_register(&test, lower))
+            })
+    }
+}
+
+/// Whether the instruction copies a dword from memory to a register and does nothing else. (REX.W
+/// before it may as well be the last byte of the instruction before.)
+pub(super) fn is_plain_load(instruction: &Instruction) -> bool {
+    memory_operand(instruction).is_some()
+        && matches!(
+            instruction.code(),
+            Encoding::Mov_EAX_moffs32 | Encoding::Mov_r32_rm32 | Encoding::Mov_r64_rm64
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 0x1_1000;
+    const V: [u8; 4] = [0x00, 0x30, 0x01, 0x00];
+    const VARIABLE: u64 = 0x1_3000;
+
+    fn live(bits64: bool, parts: &[&[u8]]) -> LiveCode {
+        let blocks = vec![Block {
+            start: START,
+            bytes: parts.concat(),
+        }];
+        let mut code = LiveCode {
+            bits64,
+            blocks,
+            accesses: BTreeMap::new(),
+        };
+        code.accesses = code.find_accesses();
+        code
+    }
+
+    fn only_reference(code: &LiveCode) -> Option<Instruction> {
+        let references = code.references(VARIABLE);
+        assert_eq!(references.len(), 1, "{references:?}");
+        references[0].by
+    }
+
+    #[test]
+    fn a_field_belongs_to_the_whole_instruction() {
+        // From its third byte this reads `ror dword [V], imm8`, from its second an unlocked xadd.
+        let code = live(false, &[&[0xF0, 0x0F, 0xC1, 0x0D], &V, &[0x90, 0x90]]);
+        let owner = only_reference(&code).unwrap();
+        assert_eq!(
+            (owner.mnemonic(), owner.has_lock_prefix()),
+            (Mnemonic::Xadd, true)
+        );
+        assert_eq!(owner.ip(), START);
+    }
+
+    #[test]
+    fn a_byte_before_that_reads_as_another_prefix_is_not_part_of_it() {
+        for junk in [0x66, 0x67, 0x64, 0x2E, 0xF2, 0xF3, 0xC3, 0x08, 0x8B] {
+            let code = live(false, &[&[junk, 0xA1], &V, &[0x90]]);
+            let owner = only_reference(&code).unwrap();
+            assert_eq!(
+                (owner.code(), owner.ip()),
+                (Encoding::Mov_EAX_moffs32, START + 1)
+            );
+        }
+        // LOCK on a load is invalid, so this F0 is no part of it either.
+        let code = live(false, &[&[0xF0, 0x8B, 0x0D], &V]);
+        assert_eq!(only_reference(&code).unwrap().ip(), START + 1);
+    }
+
+    #[test]
+    fn addresses_on_x86_count_wherever_they_stand() {
+        for before in [
+            &[0x68][..],
+            &[0xB8],
+            &[0x8B, 0x04, 0x85],
+            &[0xC7, 0x45, 0xFC],
+            &[0x90],
+        ] {
+            assert!(only_reference(&live(false, &[before, &V, &[0x90; 8]])).is_none());
+        }
+    }
+
+    #[test]
+    fn x64_references_count_from_the_end_of_the_instruction() {
+        // cmp dword [rip+d], 0: 7 bytes.
+        let distance = 0x1FF9_u32.to_le_bytes();
+        let code = live(
+            true,
+            &[&[0x83, 0x3D], &distance, &[0, 0x90, 0x90, 0x90, 0x90]],
+        );
+        assert_eq!(
+            only_reference(&code).unwrap().code(),
+            Encoding::Cmp_rm32_imm8
+        );
+        assert_eq!(code.tests_of(VARIABLE), [START]);
+    }
+
+    #[test]
+    fn atomic_updates_are_direct_or_through_a_register() {
+        let updates = |parts: &[&[u8]]| live(false, parts).atomic_updates(VARIABLE);
+        assert_eq!(updates(&[&[0xF0, 0xFF, 0x05], &V]), 1);
+        assert_eq!(updates(&[&[0x87, 0x0D], &V]), 1);
+        assert_eq!(updates(&[&[0xFF, 0x05], &V]), 0);
+        let xadd = [0xF0, 0x0F, 0xC1, 0x08];
+        assert_eq!(updates(&[&[0xB8], &V, &xadd]), 1);
+        assert_eq!(
+            updates(&[&[0xB8], &V, &[0x83, 0xC9, 0xFF], &xadd, &xadd]),
+            1,
+            "one site"
+        );
+        assert_eq!(updates(&[&[0x8D, 0x05], &V, &[0x87, 0x08]]), 1);
+        assert_eq!(updates(&[&[0xB8], &V, &[0x90; 16], &xadd]), 1);
+        assert_eq!(updates(&[&[0xB8], &V, &[0x90; 17], &xadd]), 0, "too far");
+        assert_eq!(updates(&[&[0xB9], &V, &xadd]), 0, "another register");
+        assert_eq!(
+            updates(&[&[0xB8], &V, &[0xF0, 0x0F, 0xC1, 0x48, 0x04]]),
+            0,
+            "displaced"
+        );
+        assert_eq!(
+            updates(&[&[0xB8], &V, &[0xF0, 0x0F, 0xC1, 0x0C, 0x10]]),
+            0,
+            "indexed"
+        );
+        assert_eq!(
+            updates(&[&[0xB8], &V, &[0x0F, 0xC1, 0x08]]),
+            0,
+            "not locked"
+        );
+        assert_eq!(updates(&[&[0x68], &V, &xadd]), 0, "address in no register");
+    }
+
+    #[test]
+    fn atomic_updates_on_x64_go_through_lea() {
+        let distance = 0x1FF9_u32.to_le_bytes();
+        let lea = [&[0x48, 0x8D, 0x05][..], &distance].concat();
+        let updates = |parts: &[&[u8]]| live(true, parts).atomic_updates(VARIABLE);
+        assert_eq!(updates(&[&lea, &[0xF0, 0xFF, 0x00]]), 1);
+        assert_eq!(updates(&[&lea, &[0xF0, 0x41, 0xFF, 0x00]]), 0, "r8");
+        let extended = [&[0x4C, 0x8D, 0x05][..], &distance].concat();
+        assert_eq!(updates(&[&extended, &[0xF0, 0x41, 0xFF, 0x00]]), 1);
+    }
+
+    #[test]
+    fn a_variable_is_tested_in_memory_or_just_loaded() {
+        let tests = |parts: &[&[u8]]| !live(false, parts).tests_of(VARIABLE).is_empty();
+        for before in [&[0x39, 0x35][..], &[0x3B, 0x35], &[0x85, 0x35]] {
+            assert!(tests(&[before, &V]));
+        }
+        assert!(tests(&[&[0x83, 0x3D], &V, &[0]]));
+        assert!(tests(&[&[0x81, 0x3D], &V, &[0; 4]]));
+        assert!(tests(&[&[0xF7, 0x05], &V, &[0; 4]]));
+        assert!(tests(&[&[0xA1], &V, &[0x85, 0xC0]]));
+        assert!(tests(&[&[0x8B, 0x0D], &V, &[0x3B, 0xCE]]));
+        assert!(tests(&[&[0x8B, 0x0D], &V, &[0x83, 0xF9, 0x05]]));
+        assert!(!tests(&[&[0xA1], &V, &[0x85, 0xC9]]), "another register");
+        assert!(!tests(&[&[0xA1], &V, &[0x90, 0x85, 0xC0]]), "not at once");
+        assert!(!tests(&[&[0xA1], &V, &[0x3B, 0x06]]), "against memory");
+        assert!(!tests(&[&[0x80, 0x3D], &V, &[0]]), "a byte");
+        assert!(!tests(&[&[0x83, 0x2D], &V, &[0]]), "subtraction");
+        assert!(!tests(&[&[0xFF, 0x05], &V]));
+    }
+
+    #[test]
+    fn one_gate_is_one_gate_even_if_the_byte_before_reads_as_rex() {
+        let gate = [0x8B, 0x0D, 0, 1, 0, 0, 0x39, 0x0D, 0, 2, 0, 0, 0x7D, 0];
+        let gates = live(true, &[&[0x41], &gate]).gates();
+        assert_eq!(gates.len(), 1);
+        assert_eq!(gates[0].at, START + 1);
+        assert_eq!(live(true, &[&[0x44], &gate]).gates()[0].at, START + 1);
+    }
+
+    #[test]
+    fn calls_are_counted_by_their_slot() {
+        let code = live(false, &[&[0xFF, 0x15], &V, &[0xFF, 0x15, 0, 0]]);
+        assert_eq!(code.call_slots(), [VARIABLE]);
+    }
+}

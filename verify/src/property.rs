@@ -1,0 +1,406 @@
+//! What must hold of the locator, each as one function that panics where it
+//! does not. Tests call them with proptest's cases, fuzz targets with
+//! libFuzzer's, and regressions with files: one property, three uses.
+
+use std::collections::BTreeSet;
+
+use scanner_core::{
+    Effort, Evidence, Gate, Image, ImageError, Located, Module, NotLocated, Reason, Rva, locate,
+    locate_counted,
+};
+
+use crate::memory;
+use crate::oracle;
+use crate::planted::Planted;
+use crate::specimen::{self, Decoys, Flaw, Loaded, Spec, Specimen};
+
+/// A search takes at most so many steps a byte.
+const STEPS_PER_BYTE: u64 = 32;
+
+/// What the locator says, without what depends on how it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Found: RVAs of limit, count, queue length and gates.
+    Located(oracle::Answer),
+    /// The image is none.
+    NoImage(ImageError),
+    /// Not found.
+    Refused(Reason),
+}
+
+impl Verdict {
+    fn of(answer: Result<Located, NotLocated>) -> Verdict {
+        match answer {
+            Ok(located) => Verdict::Located(oracle::Answer {
+                threshold: located.threshold().0,
+                count: located.count().0,
+                queue: located.queue().0,
+                gates: located.findings().gates().map(|gate| gate.at().0).collect(),
+            }),
+            Err(refusal) => Verdict::Refused(refusal.reason()),
+        }
+    }
+
+    /// Where the limit was found.
+    pub fn threshold(&self) -> Option<u32> {
+        match self {
+            Verdict::Located(answer) => Some(answer.threshold),
+            _ => None,
+        }
+    }
+
+    /// The evidence that a refusal names.
+    pub fn missing(&self) -> Vec<Evidence> {
+        match self {
+            Verdict::Refused(Reason::Missing(missing)) => missing.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The locator's module for a specimen's.
+pub fn module(module: specimen::Module) -> Module {
+    match module {
+        specimen::Module::Tcpip => Module::Tcpip,
+        specimen::Module::Tcpip6 => Module::Tcpip6,
+    }
+}
+
+/// What the locator says of a file. Checks that it took no more steps than it
+/// may.
+pub fn of_file(file: &[u8], module: Module) -> Verdict {
+    let image = match Image::from_file(file) {
+        Ok(image) => image,
+        Err(error) => return Verdict::NoImage(error),
+    };
+    let mut effort = Effort::default();
+    let answer = locate_counted(&image, module, &mut effort);
+    let allowed = STEPS_PER_BYTE * file.len() as u64;
+    assert!(effort.steps() <= allowed, "{effort:?} for {allowed}");
+    Verdict::of(answer)
+}
+
+/// What the locator says of a loaded image, given just the sections that a
+/// driver would give it.
+pub fn of_memory(
+    headers: &[u8],
+    base: u64,
+    size: u32,
+    sections: &[(u32, &[u8])],
+    module: Module,
+) -> Verdict {
+    let code = match memory::live_code(headers, sections) {
+        Ok(code) => code,
+        Err(error) => return Verdict::NoImage(error),
+    };
+    match Image::from_memory(headers, base, size, &code) {
+        Ok(image) => Verdict::of(locate(&image, module)),
+        Err(error) => Verdict::NoImage(error),
+    }
+}
+
+/// The same for a loaded specimen.
+pub fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
+    let sections = memory::sections(loaded);
+    of_memory(&loaded.headers, loaded.base, loaded.size, &sections, module)
+}
+
+/// The verdict that a specimen must get.
+pub fn truth(specimen: &Specimen) -> Verdict {
+    let truth = &specimen.truth;
+    Verdict::Located(oracle::Answer {
+        threshold: truth.threshold,
+        count: truth.count,
+        queue: truth.queue,
+        gates: truth.gates.clone(),
+    })
+}
+
+/// Two addresses to load a specimen at, as the systems of the time do.
+pub fn bases(arch: specimen::Arch) -> [u64; 2] {
+    match arch {
+        specimen::Arch::X86 => [0xF7A3_B000, 0x8056_7000],
+        specimen::Arch::X64 => [0xFFFF_FADF_E1A2_3000, 0xFFFF_F800_0123_4000],
+    }
+}
+
+/// **Built, so found exactly there**: in the file, and in memory wherever it
+/// is loaded; never under the other module's name; and the oracle agrees.
+pub fn found_as_built(spec: &Spec) {
+    let specimen = spec.build();
+    let claimed = module(spec.module);
+    let truth = truth(&specimen);
+    assert_eq!(of_file(&specimen.file, claimed), truth, "in the file");
+    for base in bases(spec.arch) {
+        let loaded = specimen.load(base);
+        assert_eq!(of_loaded(&loaded, claimed), truth, "at {base:X}");
+    }
+    for other in Module::ALL.into_iter().filter(|&other| other != claimed) {
+        let refused = of_file(&specimen.file, other);
+        assert!(refused.threshold().is_none(), "as {other}: {refused:?}");
+    }
+}
+
+/// **One required fact removed, so refused, and the refusal names it.**
+pub fn refused_without(spec: &Spec, flaw: Flaw) {
+    let spec = Spec {
+        flaw: Some(flaw),
+        ..spec.clone()
+    }
+    .normal();
+    let specimen = spec.build();
+    let expected = named(&spec);
+    let check = |verdict: Verdict, how: &str| {
+        let fits = match (&verdict, &expected) {
+            (Verdict::Refused(Reason::Ambiguous(..)), Expected::Ambiguous) => true,
+            (Verdict::Refused(Reason::Missing(_)), Expected::Missing(evidence)) => {
+                verdict.missing() == *evidence
+            }
+            // A decoy may then be the best candidate that is left.
+            (Verdict::Refused(reason), Expected::NoGate) => {
+                *reason == Reason::NoGate || spec.decoys != Decoys::NONE
+            }
+            // Shifted operands may lie outside the image altogether.
+            (Verdict::Refused(Reason::NoGate), _) => flaw == Flaw::SwappedBase,
+            _ => false,
+        };
+        assert!(fits, "{flaw:?} {how}: {verdict:?}, expected {expected:?}");
+    };
+    check(of_file(&specimen.file, module(spec.module)), "in the file");
+    // In memory the base comes from the system: a wrong one in the header
+    // misleads only the loader, which shifts every operand alike.
+    for base in bases(spec.arch) {
+        let loaded = specimen.load(base);
+        check(of_loaded(&loaded, module(spec.module)), "in memory");
+    }
+}
+
+#[derive(Debug)]
+enum Expected {
+    Missing(Vec<Evidence>),
+    Ambiguous,
+    NoGate,
+}
+
+/// What a refusal must say for a flaw, where no decoy is a better candidate.
+fn named(spec: &Spec) -> Expected {
+    let evidence = match spec.flaw.expect("a spec with a flaw") {
+        Flaw::OneGate => Evidence::TwoGates,
+        Flaw::NotAdjacent => Evidence::Adjacent,
+        Flaw::ReadOnlyData => Evidence::SameDataSection,
+        Flaw::FewAtomics => Evidence::AtomicCounter,
+        Flaw::NoQueueTest => Evidence::QueueTest,
+        Flaw::OtherReadOfThreshold | Flaw::OtherLoadOfCount => Evidence::GateReadsOnly,
+        Flaw::LiveWriter => Evidence::NoLiveWriter,
+        Flaw::AtomicThreshold => Evidence::NoAtomicOnThreshold,
+        Flaw::NoAnchor | Flaw::SwappedBase => Evidence::AnchoredBase,
+        Flaw::NoEventId => match spec.module {
+            specimen::Module::Tcpip => Evidence::EventId,
+            specimen::Module::Tcpip6 => Evidence::NoEventId,
+        },
+        Flaw::SecondCandidate => return Expected::Ambiguous,
+        Flaw::GatesPageable | Flaw::UnsignedJumps => return Expected::NoGate,
+    };
+    Expected::Missing(vec![evidence])
+}
+
+/// **Damage never moves the answer**: a specimen with these bytes of the file
+/// changed (place and what to flip) is found where it was built, or refused;
+/// in the file and as a loader would lay it out.
+pub fn right_or_refused(specimen: &Specimen, flips: &[(usize, u8)]) {
+    let mut file = specimen.file.clone();
+    for &(place, bits) in flips {
+        let place = place % file.len();
+        file[place] ^= bits;
+    }
+    let claimed = module(specimen.spec.module);
+    let verdict = of_file(&file, claimed);
+    assert_right_or_refused(specimen, &verdict, flips, "in the file");
+}
+
+/// The same for bytes of the loaded image: headers first, then its sections.
+pub fn right_or_refused_in_memory(specimen: &Specimen, base: u64, flips: &[(usize, u8)]) {
+    let mut loaded = specimen.load(base);
+    let headers = loaded.headers.len();
+    let total = headers
+        + loaded
+            .sections
+            .iter()
+            .map(|section| section.bytes.len())
+            .sum::<usize>();
+    for &(place, bits) in flips {
+        let mut place = place % total;
+        if place < headers {
+            loaded.headers[place] ^= bits;
+            continue;
+        }
+        place -= headers;
+        for section in &mut loaded.sections {
+            if place < section.bytes.len() {
+                section.bytes[place] ^= bits;
+                break;
+            }
+            place -= section.bytes.len();
+        }
+    }
+    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    assert_right_or_refused(specimen, &verdict, flips, "in memory");
+}
+
+fn assert_right_or_refused(
+    specimen: &Specimen,
+    verdict: &Verdict,
+    flips: &[(usize, u8)],
+    how: &str,
+) {
+    if let Some(threshold) = verdict.threshold() {
+        assert_eq!(
+            threshold, specimen.truth.threshold,
+            "{how}, after {flips:X?}"
+        );
+    }
+}
+
+/// **Any bytes give an answer or a reason**, as a file and as the headers of
+/// something in memory, without a panic and in bounded time; and where a limit
+/// is located, the oracle finds the same.
+pub fn any_bytes(data: &[u8]) {
+    for claimed in Module::ALL {
+        let six = claimed == Module::Tcpip6;
+        let verdict = of_file(data, claimed);
+        if let Verdict::Located(answer) = &verdict {
+            assert_eq!(oracle::locate_file(data, six).as_ref(), Ok(answer));
+        }
+        let Ok(mapped) = memory::map(data) else {
+            continue;
+        };
+        let sections = mapped.sections();
+        let verdict = of_memory(data, mapped.base, mapped.size, &sections, claimed);
+        if let Verdict::Located(answer) = &verdict {
+            let oracle = oracle::locate_loaded(data, mapped.base, &sections, six);
+            assert_eq!(oracle.as_ref(), Ok(answer));
+        }
+    }
+}
+
+/// **Whatever code does with the variables, the oracle reads it alike**: these
+/// instructions, or what looks like some, are put over a specimen's live code,
+/// each with an operand that names one of the three. Where all are
+/// instructions, locator and oracle agree on whether the limit is found; where
+/// some are junk, the locator may be the more careful one.
+pub fn oracle_reads_alike(spec: &Spec, instructions: &[Planted]) {
+    let spec = Spec {
+        decoys: Decoys::NONE,
+        ..spec.clone()
+    };
+    let mut specimen = spec.build();
+    for planted in instructions {
+        planted.put(&mut specimen);
+    }
+    let six = specimen.spec.module == specimen::Module::Tcpip6;
+    let ours = of_file(&specimen.file, module(specimen.spec.module));
+    let theirs = oracle::locate_file(&specimen.file, six);
+    let sound = |planted: &Planted| planted.is_instruction(specimen.spec.arch);
+    let agrees = match (&ours, &theirs) {
+        (Verdict::Located(ours), theirs) => Ok(ours) == theirs.as_ref(),
+        (_, Ok(_)) => !instructions.iter().all(sound),
+        _ => true,
+    };
+    assert!(agrees, "locator: {ours:?}, oracle: {theirs:?}");
+}
+
+/// **Every offset reads as a gate where iced-x86 reads one**, and as the same.
+/// `start` is where the code would lie in the specimen, whose variables it may
+/// name.
+pub fn gates_as_iced_reads_them(image: &Image<'_>, code: &[u8], start: u32) {
+    let bits64 = image.arch() == scanner_core::Arch::X64;
+    let (base, size) = (image.base(), u64::from(image.headers().size_of_image()));
+    let inside = |address: u64| address.checked_sub(base).filter(|&rva| rva < size);
+    for offset in 0..code.len() {
+        let ip = base + u64::from(start) + offset as u64;
+        let theirs = oracle::gate_at(&code[offset..], ip, bits64).and_then(|gate| {
+            let (count, threshold) = (inside(gate.count)?, inside(gate.threshold)?);
+            Some((
+                gate.len as u64,
+                count,
+                threshold,
+                gate.jump_target & 0xFFFF_FFFF,
+            ))
+        });
+        let ours = Gate::read(image, code, Rva(start), offset).map(|gate| {
+            let target = base.wrapping_add(u64::from(gate.target().0));
+            let (count, threshold) = (gate.count().0.into(), gate.threshold().0.into());
+            (gate.length().into(), count, threshold, target & 0xFFFF_FFFF)
+        });
+        assert_eq!(
+            ours,
+            theirs,
+            "at {offset}: {:02X?}",
+            &code[offset..code.len().min(offset + 24)]
+        );
+    }
+}
+
+/// **The oracle agrees**: on whether the limit is found, where, and, unless a
+/// decoy may lack as little as the real one, on what is missing.
+pub fn oracle_agrees(specimen: &Specimen) {
+    let exactly = specimen.spec.decoys == Decoys::NONE;
+    let six = specimen.spec.module == specimen::Module::Tcpip6;
+    let verdict = of_file(&specimen.file, module(specimen.spec.module));
+    let oracle = oracle::locate_file(&specimen.file, six);
+    assert_agrees(&verdict, &oracle, exactly);
+
+    let loaded = specimen.load(bases(specimen.spec.arch)[0]);
+    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    let sections = memory::sections(&loaded);
+    let oracle = oracle::locate_loaded(&loaded.headers, loaded.base, &sections, six);
+    assert_agrees(&verdict, &oracle, exactly);
+}
+
+fn assert_agrees(verdict: &Verdict, oracle: &Result<oracle::Answer, oracle::No>, exactly: bool) {
+    let agrees = match (verdict, oracle) {
+        (Verdict::Located(found), Ok(answer)) => found == answer,
+        (Verdict::NoImage(_), Err(oracle::No::Image(_)))
+        | (Verdict::Refused(Reason::NoGate), Err(oracle::No::NoCandidate))
+        | (Verdict::Refused(Reason::Ambiguous(..)), Err(oracle::No::Ambiguous)) => true,
+        // Operands outside the image make no gate for the one, for the other a
+        // pair in no data section.
+        (Verdict::Refused(Reason::NoGate), Err(oracle::No::Missing(facts))) => {
+            facts.contains(&oracle::Fact::SameDataSection)
+        }
+        (Verdict::Refused(Reason::Missing(missing)), Err(oracle::No::Missing(facts))) => {
+            let names: BTreeSet<String> = missing.iter().map(|item| item.to_string()).collect();
+            !exactly || names == facts.iter().map(|fact| format!("{fact:?}")).collect()
+        }
+        _ => false,
+    };
+    assert!(agrees, "locator: {verdict:?}, oracle: {oracle:?}");
+}
+
+/// What the structured fuzz target makes up: a specimen, a fact that it may
+/// lack, damage, and instructions put over its code.
+#[derive(Debug, Clone, arbitrary::Arbitrary)]
+pub struct Case {
+    spec: Spec,
+    flaw: Option<Flaw>,
+    flips: Vec<(usize, u8)>,
+    planted: Vec<Planted>,
+}
+
+/// **All of the above for one case.**
+pub fn structured(case: &Case) {
+    if let Some(flaw) = case.flaw {
+        let spec = Spec {
+            decoys: Decoys::NONE,
+            ..case.spec.clone()
+        };
+        refused_without(&spec, flaw);
+        return;
+    }
+    found_as_built(&case.spec);
+    let specimen = case.spec.build();
+    oracle_agrees(&specimen);
+    right_or_refused(&specimen, &case.flips);
+    right_or_refused_in_memory(&specimen, bases(case.spec.arch)[0], &case.flips);
+    oracle_reads_alike(&case.spec, &case.planted);
+}

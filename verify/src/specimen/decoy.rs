@@ -1,0 +1,370 @@
+//! Code and data that resemble the limiter but are not it: what real images
+//! have anyway, and limiters that lack one thing.
+
+use super::atomic;
+use super::code::{Code, Direct, Form, Symbol};
+use super::data::Shape;
+use super::filler::Writer;
+use super::flaw::Flaw;
+use super::gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach, Sense};
+use super::limiter::{Fragment, anywhere};
+use super::section::Name;
+use super::spec::{Arch, Register, Spec};
+
+/// What else the image has, beside plain code and the limiter itself. The
+/// ones from `single_gate` on are whole limiters that lack the one thing
+/// named; each has variables of its own.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary,
+)]
+pub struct Decoys {
+    /// Eight loads and compares of other variables: six with unsigned jumps,
+    /// two with signed ones on variables that are not neighbours.
+    pub rivals: bool,
+    /// Another counter with 16 atomic updates.
+    pub counter: bool,
+    /// Other stores of 10, three in live code and three in INIT.
+    pub stores_of_ten: bool,
+    /// Strings and jump tables between the functions of `.text`.
+    pub data_in_text: bool,
+    /// Only one gate.
+    pub single_gate: bool,
+    /// Unsigned jumps.
+    pub unsigned: bool,
+    /// The gates are in pageable code.
+    pub pageable: bool,
+    /// The gates are in INIT.
+    pub discardable: bool,
+    /// The count is at T-4.
+    pub reversed: bool,
+    /// The count is at T+8.
+    pub spread: bool,
+    /// The jumps mean the opposite roles: T would be at count+4.
+    pub swapped: bool,
+    /// Two atomic updates only.
+    pub few_atomics: bool,
+    /// No queue test.
+    pub no_queue_test: bool,
+    /// Live code writes T.
+    pub live_writer: bool,
+    /// Live code reads T beside the gates.
+    pub other_read: bool,
+    /// Live code loads the count beside the gates.
+    pub other_load: bool,
+    /// Live code updates T atomically.
+    pub atomic_threshold: bool,
+    /// The variables are in `.rdata`.
+    pub read_only: bool,
+}
+
+/// A limiter that is not the limiter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Imitation {
+    pub(super) shape: Shape,
+    /// The section of the variables.
+    pub(super) data: Name,
+    /// The section of the gates.
+    pub(super) gates: Name,
+    pub(super) sense: Sense,
+    pub(super) flaw: Option<Flaw>,
+}
+
+impl Imitation {
+    const COMPLETE: Self = Self {
+        shape: Shape::Regular,
+        data: Name::Data,
+        gates: Name::Text,
+        sense: Sense::Signed,
+        flaw: None,
+    };
+}
+
+impl Decoys {
+    /// None of them: plain code and the limiter.
+    pub const NONE: Self = Self {
+        rivals: false,
+        counter: false,
+        stores_of_ten: false,
+        data_in_text: false,
+        single_gate: false,
+        unsigned: false,
+        pageable: false,
+        discardable: false,
+        reversed: false,
+        spread: false,
+        swapped: false,
+        few_atomics: false,
+        no_queue_test: false,
+        live_writer: false,
+        other_read: false,
+        other_load: false,
+        atomic_threshold: false,
+        read_only: false,
+    };
+
+    /// What the measured images have.
+    pub const REAL: Self = Self {
+        rivals: true,
+        counter: true,
+        stores_of_ten: true,
+        data_in_text: true,
+        ..Self::NONE
+    };
+
+    /// All of them.
+    pub const ALL: Self = Self {
+        single_gate: true,
+        unsigned: true,
+        pageable: true,
+        discardable: true,
+        reversed: true,
+        spread: true,
+        swapped: true,
+        few_atomics: true,
+        no_queue_test: true,
+        live_writer: true,
+        other_read: true,
+        other_load: true,
+        atomic_threshold: true,
+        read_only: true,
+        ..Self::REAL
+    };
+
+    fn imitations(&self) -> Vec<Imitation> {
+        let complete = Imitation::COMPLETE;
+        let lacking = |flaw| Imitation {
+            flaw: Some(flaw),
+            ..complete
+        };
+        [
+            (self.single_gate, lacking(Flaw::OneGate)),
+            (
+                self.unsigned,
+                Imitation {
+                    sense: Sense::Unsigned,
+                    ..complete
+                },
+            ),
+            (
+                self.pageable,
+                Imitation {
+                    gates: Name::Page,
+                    ..complete
+                },
+            ),
+            (
+                self.discardable,
+                Imitation {
+                    gates: Name::Init,
+                    ..complete
+                },
+            ),
+            (
+                self.reversed,
+                Imitation {
+                    shape: Shape::Reversed,
+                    ..complete
+                },
+            ),
+            (
+                self.spread,
+                Imitation {
+                    shape: Shape::Spread,
+                    ..complete
+                },
+            ),
+            (
+                self.swapped,
+                Imitation {
+                    sense: Sense::Swapped,
+                    ..complete
+                },
+            ),
+            (self.few_atomics, lacking(Flaw::FewAtomics)),
+            (self.no_queue_test, lacking(Flaw::NoQueueTest)),
+            (self.live_writer, lacking(Flaw::LiveWriter)),
+            (self.other_read, lacking(Flaw::OtherReadOfThreshold)),
+            (self.other_load, lacking(Flaw::OtherLoadOfCount)),
+            (self.atomic_threshold, lacking(Flaw::AtomicThreshold)),
+            (
+                self.read_only,
+                Imitation {
+                    data: Name::Rdata,
+                    ..complete
+                },
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, imitation)| wanted.then_some(imitation))
+        .collect()
+    }
+
+    /// The smaller decoys' code.
+    pub(super) fn fragments(&self, spec: &Spec, writer: &mut Writer<'_>) -> Vec<Fragment> {
+        let mut fragments = Vec::new();
+        if self.rivals {
+            for index in 0..8 {
+                let code = rival(writer, index < 2);
+                fragments.push(anywhere(writer, Name::Text, code));
+            }
+        }
+        if self.counter {
+            let counter = writer.data.any(&mut writer.random);
+            for _ in 0..8 {
+                let code = wrapped(writer, |writer, code| {
+                    atomic::update(writer, code, counter);
+                    writer.run(code, 8);
+                    atomic::update(writer, code, counter);
+                });
+                fragments.push(anywhere(writer, Name::Text, code));
+            }
+        }
+        if self.stores_of_ten {
+            for section in [Name::Text, Name::Init].repeat(3) {
+                let code = wrapped(writer, |writer, code| {
+                    let variable = writer.data.any(&mut writer.random);
+                    let ten = Direct {
+                        immediate: &[10, 0, 0, 0],
+                        ..Direct::plain(&[0xC7], 0)
+                    };
+                    code.direct(variable, ten);
+                });
+                fragments.push(anywhere(writer, section, code));
+            }
+        }
+        if self.data_in_text {
+            for _ in 0..=spec.text_kib / 8 {
+                let table = jump_table(writer);
+                fragments.push(anywhere(writer, Name::Text, table));
+                let mut text = writer.code();
+                text.emit(b"TCPIP: %x out of range\0");
+                fragments.push(anywhere(writer, Name::Text, text));
+            }
+        }
+        for fragment in &mut fragments {
+            fragment.code.marks.clear();
+        }
+        fragments
+    }
+}
+
+/// Every imitation that the spec asks for, by decoys or as its flaw.
+pub(super) fn imitations(spec: &Spec) -> Vec<Imitation> {
+    let mut imitations = spec.decoys.imitations();
+    if spec.flaw == Some(Flaw::SecondCandidate) {
+        imitations.push(Imitation::COMPLETE);
+    }
+    imitations
+}
+
+/// Two gates of any form, at least one with a queue test.
+pub(super) fn any_gates(writer: &mut Writer<'_>) -> [GateSpec; 2] {
+    const FORMS: [QueueForm; 6] = [
+        QueueForm::MemoryFirst,
+        QueueForm::RegisterFirst,
+        QueueForm::Byte,
+        QueueForm::Dword,
+        QueueForm::Test,
+        QueueForm::LoadAndTest,
+    ];
+    let random = &mut writer.random;
+    let mut gate = |tests: &[fn(QueueForm) -> QueueTest]| GateSpec {
+        loads: random.pick(&[Loads::Count, Loads::Threshold]),
+        register: Register(random.small(16)),
+        short_load: random.chance(500),
+        compare: random.pick(&[Compare::RegisterFirst, Compare::MemoryFirst]),
+        jump: random.pick(&[Jump::AtLimit, Jump::BelowLimit]),
+        reach: random.pick(&[Reach::Short, Reach::Near]),
+        queue: random.pick(tests)(random.pick(&FORMS)),
+    };
+    let (after, before) = (QueueTest::FallThrough, QueueTest::BeforeTarget);
+    [
+        gate(&[after, before]),
+        gate(&[|_| QueueTest::None, after, before]),
+    ]
+}
+
+/// A function around `body`.
+fn wrapped<'a>(writer: &mut Writer<'a>, body: impl FnOnce(&mut Writer<'a>, &mut Code)) -> Code {
+    let mut code = writer.code();
+    let frame = writer.open(&mut code);
+    writer.run(&mut code, 8);
+    body(writer, &mut code);
+    writer.run(&mut code, 8);
+    writer.close(&mut code, frame);
+    code
+}
+
+/// A load and compare of two other variables.
+fn rival(writer: &mut Writer<'_>, signed: bool) -> Code {
+    let loaded = writer.data.any(&mut writer.random);
+    let compared = loop {
+        let other = writer.data.any(&mut writer.random);
+        if apart(loaded, other) {
+            break other;
+        }
+    };
+    let opcode = [writer.random.pick(&[0x39, 0x3B])];
+    let condition = writer.random.pick(if signed {
+        &[0xC, 0xD, 0xE, 0xF]
+    } else {
+        &[2, 3, 6, 7]
+    });
+    wrapped(writer, |writer, code| {
+        let register = writer.register();
+        code.load(register, loaded, true);
+        code.direct(compared, Direct::plain(&opcode, register));
+        let hole = code.jump_short(condition);
+        writer.run(code, 8);
+        code.land(&hole);
+    })
+}
+
+/// Whether two variables are different and not neighbours.
+fn apart(first: Symbol, second: Symbol) -> bool {
+    match (first, second) {
+        (Symbol::At(_, first), Symbol::At(_, second)) => first.abs_diff(second) > 4,
+        _ => false,
+    }
+}
+
+/// A `switch` with its table of targets behind it.
+fn jump_table(writer: &mut Writer<'_>) -> Code {
+    let cases: Vec<_> = (0..3 + writer.random.small(5))
+        .map(|_| writer.label())
+        .collect();
+    let (table, end) = (writer.label(), writer.label());
+    let last = u8::try_from(cases.len() - 1).expect("at most eight cases");
+    let mut code = wrapped(writer, |writer, code| {
+        code.emit(&[0x83, 0xF8, last]);
+        code.jump_near(7, end);
+        match writer.arch {
+            Arch::X86 => {
+                code.emit(&[0xFF, 0x24, 0x85]);
+                code.refer(Symbol::Label(table), Form::Absolute);
+            }
+            Arch::X64 => {
+                code.registers(true, &[0x63], 0, 0);
+                code.address(2, Symbol::Base);
+                code.emit(&[0x8B, 0x8C, 0x82]);
+                code.refer(Symbol::Label(table), Form::Rva);
+                code.emit(&[0x48, 0x03, 0xCA, 0xFF, 0xE1]);
+            }
+        }
+        for case in &cases {
+            code.define(*case);
+            writer.run(code, 8);
+        }
+        code.define(end);
+    });
+    code.define(table);
+    for case in cases {
+        let form = if writer.arch == Arch::X86 {
+            Form::Absolute
+        } else {
+            Form::Rva
+        };
+        code.refer(Symbol::Label(case), form);
+    }
+    code
+}

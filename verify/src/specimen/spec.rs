@@ -1,0 +1,264 @@
+//! The plain description of a specimen. Every value of [`Spec`] can be built:
+//! what contradicts itself is settled by [`Spec::normal`].
+
+use arbitrary::Unstructured;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+
+use super::decoy::Decoys;
+use super::flaw::Flaw;
+use super::gate::{GateSpec, QueueTest};
+
+/// Everything that decides a specimen's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Spec {
+    /// Decides filler code and data, and where things stand.
+    pub seed: u64,
+    /// Which machine the driver is for.
+    pub arch: Arch,
+    /// Which of the two drivers is imitated.
+    pub module: Module,
+    /// How sections are aligned, in memory and in the file.
+    pub alignment: Alignment,
+    /// Where the image prefers to be loaded.
+    pub image_base: ImageBase,
+    /// Filler code in `.text`, in KiB; 1 to 2048, generated specs 4 to 16.
+    #[arbitrary(with = small_text)]
+    #[proptest(strategy = "4u16..=16")]
+    pub text_kib: u16,
+    /// Which part of `.data` holds the three variables.
+    pub place: Place,
+    /// The two gates. At least one gets a queue test.
+    pub gates: [GateSpec; 2],
+    /// Laid out by profile: gates, their jump targets and the event constant
+    /// far apart. Otherwise the event constant is a little before gate 2.
+    pub profile_split: bool,
+    /// How the event constant 80001082h is used (tcpip.sys only).
+    pub event: EventForm,
+    /// Atomic updates of the count; 3 to 24.
+    #[arbitrary(with = atomics)]
+    #[proptest(strategy = "3u8..=24")]
+    pub atomics: u8,
+    /// The immediate of the start-up store: 10 on a pristine image.
+    #[arbitrary(with = start_up)]
+    #[proptest(strategy = "start_up_strategy()")]
+    pub start_up: u32,
+    /// Code and data that resemble the limiter.
+    pub decoys: Decoys,
+    /// What surrounds code and data in the file.
+    pub extras: Extras,
+    /// One required fact removed. Never in generated specs.
+    #[arbitrary(value = None)]
+    #[proptest(value = "None")]
+    pub flaw: Option<Flaw>,
+}
+
+/// The machine a driver is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Arch {
+    /// IMAGE_FILE_MACHINE_I386, PE32: operands are absolute and relocated.
+    X86,
+    /// IMAGE_FILE_MACHINE_AMD64, PE32+: operands are rip-relative.
+    X64,
+}
+
+/// The driver that a specimen imitates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Module {
+    /// `tcpip.sys`: it has the event constant 80001082h.
+    Tcpip,
+    /// `tcpip6.sys`: the same limiter without the event constant.
+    Tcpip6,
+}
+
+impl Module {
+    /// The file's own name, as export directory and version resource give it.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Tcpip => "tcpip.sys",
+            Self::Tcpip6 => "tcpip6.sys",
+        }
+    }
+}
+
+/// SectionAlignment and FileAlignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Alignment {
+    /// 1000h and 200h.
+    Page,
+    /// 80h both: file offsets equal RVAs and sections share pages.
+    Sub80,
+    /// 40h both.
+    Sub40,
+}
+
+impl Alignment {
+    /// SectionAlignment, in bytes.
+    pub fn memory(self) -> u32 {
+        match self {
+            Self::Page => 0x1000,
+            Self::Sub80 => 0x80,
+            Self::Sub40 => 0x40,
+        }
+    }
+
+    /// FileAlignment, in bytes.
+    pub fn file(self) -> u32 {
+        match self {
+            Self::Page => 0x200,
+            Self::Sub80 => 0x80,
+            Self::Sub40 => 0x40,
+        }
+    }
+}
+
+/// A preferred load address in units of 64 KiB. Any number can be held;
+/// [`ImageBase::address`] keeps it above 0 and the image below 4 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct ImageBase(pub u16);
+
+impl ImageBase {
+    /// The address itself.
+    pub fn address(self) -> u32 {
+        u32::from(self.0.clamp(1, 0xFE00)) << 16
+    }
+}
+
+impl Default for ImageBase {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+/// Which part of `.data` holds the three variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Place {
+    /// The part that has bytes in the file.
+    RawData,
+    /// The zero-filled tail. With sub-page alignment there is none, and this
+    /// means [`Place::RawData`].
+    ZeroTail,
+}
+
+/// How the event constant is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum EventForm {
+    /// `push imm32`.
+    Push,
+    /// `mov reg, imm32`.
+    Register(Register),
+    /// `mov [esp+4], imm32`.
+    Stack,
+}
+
+/// A register by its number in the instruction set. Any number can be held;
+/// [`Register::on`] makes it one that may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Register(pub u8);
+
+impl Register {
+    /// The register on `arch`: 0 to 7 or 0 to 15, never the stack pointer.
+    pub fn on(self, arch: Arch) -> u8 {
+        let number = match arch {
+            Arch::X86 => self.0 & 7,
+            Arch::X64 => self.0 & 15,
+        };
+        if number == 4 { 0 } else { number }
+    }
+}
+
+/// What surrounds code and data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Extras {
+    /// An export directory, with the module's name, in `.edata`.
+    pub export: bool,
+    /// A version resource in `.rsrc`.
+    pub version: bool,
+    /// What the header's CheckSum says.
+    pub checksum: Checksum,
+    /// A `.reloc` section. Without it the header says so.
+    pub relocations: bool,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self {
+            export: true,
+            version: true,
+            checksum: Checksum::Correct,
+            relocations: true,
+        }
+    }
+}
+
+/// What the header's CheckSum says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Checksum {
+    /// The file's checksum.
+    Correct,
+    /// 0: none was computed.
+    Zero,
+    /// Some other value.
+    Wrong,
+}
+
+impl Spec {
+    /// The same specimen with `text_kib` KiB of filler code.
+    #[must_use]
+    pub fn sized(self, text_kib: u16) -> Self {
+        Self { text_kib, ..self }
+    }
+
+    /// The spec that is really built: bounds kept, contradictions settled.
+    #[must_use]
+    pub fn normal(&self) -> Self {
+        let mut spec = self.clone();
+        spec.text_kib = spec.text_kib.clamp(1, 2048);
+        spec.atomics = spec.atomics.clamp(3, 24);
+        if spec.alignment != Alignment::Page {
+            spec.place = Place::RawData;
+        }
+        if spec.arch == Arch::X64 && spec.flaw == Some(Flaw::SwappedBase) {
+            spec.flaw = Some(Flaw::NoAnchor);
+        }
+        let [first, second] = &mut spec.gates;
+        let needed = QueueTest::None;
+        if first.queue == needed && second.queue == needed {
+            *first = GateSpec {
+                queue: QueueTest::default(),
+                ..*first
+            };
+        }
+        // The gate that stays brings the queue test, or two facts would be gone.
+        if spec.flaw == Some(Flaw::OneGate) && first.queue == needed {
+            first.queue = second.queue;
+        }
+        spec
+    }
+}
+
+fn small_text(input: &mut Unstructured<'_>) -> arbitrary::Result<u16> {
+    input.int_in_range(4..=16)
+}
+
+fn atomics(input: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
+    input.int_in_range(3..=24)
+}
+
+/// Values of real images, pristine and patched (facts of the field), first.
+const START_UPS: [u32; 6] = [10, 50, 100, 1000, 16_777_214, 16_777_215];
+
+fn start_up(input: &mut Unstructured<'_>) -> arbitrary::Result<u32> {
+    if input.ratio(3u8, 4u8)? {
+        input.choose(&START_UPS).copied()
+    } else {
+        input.arbitrary()
+    }
+}
+
+fn start_up_strategy() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        4 => Just(10),
+        3 => proptest::sample::select(START_UPS.to_vec()),
+        1 => any::<u32>(),
+    ]
+}

@@ -1,0 +1,94 @@
+//! Damaged images: the right answer or a refusal, never another address.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use verify::property;
+use verify::specimen::{Spec, Specimen};
+
+/// One, two or sixteen bytes, anywhere.
+fn flips() -> impl Strategy<Value = Vec<(usize, u8)>> {
+    let flip = || (any::<usize>(), 1_u8..);
+    prop_oneof![
+        flip().prop_map(|one| vec![one]),
+        vec(flip(), 2),
+        vec(flip(), 16),
+        // In the headers, where one bit shifts everything.
+        vec((0_usize..0x400, 1_u8..), 1..=2),
+        vec((0_usize..0x400, (0_u8..8).prop_map(|bit| 1 << bit)), 1..=4),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn flipped_bytes_never_move_the_answer(spec: Spec, all in vec(flips(), 16)) {
+        let specimen = spec.build();
+        for flips in all {
+            property::right_or_refused(&specimen, &flips);
+        }
+    }
+
+    #[test]
+    fn flipped_bytes_in_memory_never_move_the_answer(spec: Spec, all in vec(flips(), 4)) {
+        let specimen = spec.build();
+        let [base, _] = property::bases(specimen.spec.arch);
+        for flips in all {
+            property::right_or_refused_in_memory(&specimen, base, &flips);
+        }
+    }
+
+    #[test]
+    fn cut_anywhere_it_is_right_or_refused(spec: Spec, length: prop::sample::Index) {
+        let specimen = spec.build();
+        let file = &specimen.file[..length.index(specimen.file.len())];
+        let verdict = property::of_file(file, property::module(spec.module));
+        if let Some(threshold) = verdict.threshold() {
+            prop_assert_eq!(threshold, specimen.truth.threshold);
+        }
+    }
+}
+
+/// Every other value of every one of these bytes of the file.
+fn every_value(specimen: &Specimen, places: impl Iterator<Item = usize>) -> (u64, u64) {
+    let module = property::module(specimen.spec.module);
+    let mut file = specimen.file.clone();
+    let (mut tried, mut located) = (0, 0);
+    for place in places {
+        let pristine = file[place];
+        for value in (0..=u8::MAX).filter(|&value| value != pristine) {
+            file[place] = value;
+            tried += 1;
+            if let Some(threshold) = property::of_file(&file, module).threshold() {
+                located += 1;
+                assert_eq!(
+                    threshold, specimen.truth.threshold,
+                    "byte {place:X}h = {value:02X}h"
+                );
+            }
+        }
+        file[place] = pristine;
+    }
+    (tried, located)
+}
+
+#[test]
+fn no_single_byte_of_the_headers_moves_the_answer() {
+    for (name, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let (tried, located) = every_value(&specimen, specimen.truth.headers.clone());
+        println!("{name}: {tried} mutations, {located} located as built");
+        assert!(tried > 100_000 && located > 0 && located < tried);
+    }
+}
+
+#[test]
+fn no_single_byte_of_the_evidence_moves_the_answer() {
+    for (name, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let evidence = specimen.truth.evidence.clone();
+        let (tried, located) = every_value(&specimen, evidence.into_iter().flatten());
+        println!("{name}: {tried} mutations, {located} located as built");
+        assert!(tried > 10_000 && located > 0 && located < tried);
+    }
+}

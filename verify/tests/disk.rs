@@ -1,0 +1,120 @@
+//! What only the file tells, against what the builder put there.
+
+use proptest::prelude::*;
+use scanner_core::{Checksum, DiskFacts, Image, RelocationCoverage, StartUp, locate};
+use verify::property;
+use verify::specimen::{Arch, Checksum as Stated, Decoys, Spec};
+
+/// The checksum as ImageHlp is documented to compute it, a word at a time.
+fn independent_checksum(file: &[u8], field: usize) -> u32 {
+    let mut sum = 0_u32;
+    for at in (0..file.len()).step_by(2) {
+        if (field..field + 4).contains(&at) {
+            continue;
+        }
+        let high = file.get(at + 1).copied().unwrap_or(0);
+        sum += u32::from(u16::from_le_bytes([file[at], high]));
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    sum + u32::try_from(file.len()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn disk_facts_are_what_was_built(spec: Spec) {
+        let specimen = spec.build();
+        let file = &specimen.file;
+        let image = Image::from_file(file).unwrap();
+        let located = locate(&image, property::module(spec.module)).unwrap();
+        let facts = DiskFacts::of(&image, file).unwrap();
+
+        prop_assert_eq!(facts.version.is_some(), spec.extras.version);
+        if let Some(name) = facts.original_name {
+            prop_assert!(name.eq_ignore_ascii_case(spec.module.file_name()));
+        }
+        let export = spec.extras.export.then_some(spec.module.file_name().as_bytes());
+        prop_assert_eq!(facts.export_name, export);
+
+        let field = image.headers().checksum_offset();
+        prop_assert_eq!(facts.checksum.computed, independent_checksum(file, field));
+        prop_assert_eq!(facts.checksum.is_right(), spec.extras.checksum == Stated::Correct);
+
+        match StartUp::of(&image, &located) {
+            StartUp::Unique { rva, value_offset, value } => {
+                prop_assert_eq!(Some(rva.0), specimen.truth.start_up_store);
+                prop_assert_eq!(value, spec.start_up);
+                let at = value_offset as usize;
+                prop_assert_eq!(&file[at..at + 4], &spec.start_up.to_le_bytes());
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+        let coverage = RelocationCoverage::of(&image, &located);
+        match spec.arch {
+            Arch::X64 => prop_assert_eq!(coverage, None),
+            Arch::X86 => {
+                let coverage = coverage.unwrap();
+                prop_assert_eq!(coverage.needed, 5);
+                prop_assert_eq!(coverage.is_full(), spec.extras.relocations);
+            }
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_right_for_any_length_and_place_of_the_field(
+        lfanew in 0x40_u8..0xC0,
+        tail in prop::collection::vec(any::<u8>(), 0..9),
+    ) {
+        // An odd place is one that no linker makes, but a loader accepts.
+        let built = Spec::xp_sp3().build().file;
+        let nt = u32::from_le_bytes(built[0x3C..0x40].try_into().unwrap()) as usize;
+        let mut file = built[..usize::from(lfanew)].to_vec();
+        file.extend(&built[nt..]);
+        file.extend(tail);
+        file[0x3C..0x40].copy_from_slice(&u32::from(lfanew).to_le_bytes());
+        let headers = scanner_core::Headers::parse(&file).unwrap();
+        let checksum = Checksum::of(&headers, &file);
+        if lfanew % 2 == 0 {
+            let expected = independent_checksum(&file, headers.checksum_offset());
+            prop_assert_eq!(checksum.computed, expected);
+        }
+        prop_assert_eq!(checksum.stated, headers.checksum());
+    }
+}
+
+#[test]
+fn two_start_up_stores_are_several_and_none_is_none() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = Spec {
+            decoys: Decoys::NONE,
+            ..spec.clone()
+        }
+        .build();
+        let image = Image::from_file(&specimen.file).unwrap();
+        let located = locate(&image, property::module(spec.module)).unwrap();
+        let rva = specimen.truth.start_up_store.unwrap();
+        let section = specimen
+            .sections
+            .iter()
+            .find(|s| s.file_offset(rva).is_some())
+            .unwrap();
+        let at = section.file_offset(rva).unwrap() as usize;
+
+        let mut gone = specimen.file.clone();
+        gone[at] = 0x90;
+        let image = Image::from_file(&gone).unwrap();
+        assert_eq!(StartUp::of(&image, &located), StartUp::None);
+
+        // Another store, of another value, ten bytes before or behind.
+        let mut twice = specimen.file.clone();
+        let (store, place) = (specimen.file[at..at + 10].to_vec(), at + 10);
+        twice[place..place + 10].copy_from_slice(&store);
+        if spec.arch == Arch::X64 {
+            let distance = i32::from_le_bytes(store[2..6].try_into().unwrap()) - 10;
+            twice[place + 2..place + 6].copy_from_slice(&distance.to_le_bytes());
+        }
+        let image = Image::from_file(&twice).unwrap();
+        assert_eq!(StartUp::of(&image, &located), StartUp::Several);
+    }
+}

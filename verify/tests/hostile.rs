@@ -1,0 +1,327 @@
+//! Hostile images: a typed error, in bounded time, for whatever headers say.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use scanner_core::{DiskFacts, Image, ImageError, Module, Relocations};
+use verify::property::{self, Verdict};
+use verify::specimen::{Arch, Spec};
+
+/// A specimen whose header fields can be set by name.
+struct Victim {
+    file: Vec<u8>,
+    nt: usize,
+    arch: Arch,
+}
+
+impl Victim {
+    fn of(spec: Spec) -> Victim {
+        let file = spec.build().file;
+        let nt = u32::from_le_bytes(file[0x3C..0x40].try_into().unwrap()) as usize;
+        Victim {
+            file,
+            nt,
+            arch: spec.arch,
+        }
+    }
+
+    fn put(mut self, at: usize, bytes: &[u8]) -> Victim {
+        self.file[at..at + bytes.len()].copy_from_slice(bytes);
+        self
+    }
+
+    /// A field of the file header or, from 24 on, of the optional header.
+    fn field(self, offset: usize, bytes: &[u8]) -> Victim {
+        let at = self.nt + offset;
+        self.put(at, bytes)
+    }
+
+    fn directory(self, index: usize, rva: u32, size: u32) -> Victim {
+        let first = if self.arch == Arch::X86 {
+            24 + 96
+        } else {
+            24 + 112
+        };
+        let bytes = [rva.to_le_bytes(), size.to_le_bytes()].concat();
+        self.field(first + 8 * index, &bytes)
+    }
+
+    fn section(self, index: usize, offset: usize, value: u32) -> Victim {
+        let optional = if self.arch == Arch::X86 { 224 } else { 240 };
+        self.field(24 + optional + 40 * index + offset, &value.to_le_bytes())
+    }
+
+    fn error(&self) -> Option<ImageError> {
+        Image::from_file(&self.file).err()
+    }
+}
+
+const SECTIONS: usize = 6;
+const OPTIONAL_SIZE: usize = 20;
+const SECTION_ALIGNMENT: usize = 24 + 32;
+const FILE_ALIGNMENT: usize = 24 + 36;
+const SIZE_OF_IMAGE: usize = 24 + 56;
+const SIZE_OF_HEADERS: usize = 24 + 60;
+const VIRTUAL_SIZE: usize = 8;
+const VIRTUAL_ADDRESS: usize = 12;
+const RAW_SIZE: usize = 16;
+const RAW_POINTER: usize = 20;
+
+fn both(check: impl Fn(fn() -> Victim)) {
+    check(|| Victim::of(Spec::server_2003()));
+    check(|| Victim::of(Spec::xp_x64()));
+    check(|| Victim::of(Spec::xp_sp3()));
+    check(|| Victim::of(Spec::tcpip6_x64()));
+}
+
+#[test]
+fn what_is_no_image_is_named_so() {
+    both(|new| {
+        assert_eq!(new().error(), None, "the specimen itself is sound");
+        assert_eq!(new().put(0, b"ZM").error(), Some(ImageError::NotPe));
+        assert_eq!(new().field(0, b"NE\0\0").error(), Some(ImageError::NotPe));
+        for lfanew in [0, 1, 0x3C, 0x7FFF_FFFF, 0x8000_0000, u32::MAX - 3, u32::MAX] {
+            let victim = new().put(0x3C, &lfanew.to_le_bytes());
+            assert_eq!(
+                victim.error(),
+                Some(ImageError::NotPe),
+                "e_lfanew {lfanew:X}"
+            );
+        }
+    });
+    assert_eq!(Image::from_file(&[]).err(), Some(ImageError::NotPe));
+    assert_eq!(Image::from_file(b"MZ").err(), Some(ImageError::NotPe));
+    assert_eq!(
+        Image::from_file(b"plain text\n").err(),
+        Some(ImageError::NotPe)
+    );
+}
+
+#[test]
+fn other_machines_are_named() {
+    // IA64, ARM, Thumb-2, ARM64, MIPS, Alpha, PowerPC.
+    for machine in [0x200_u16, 0x1C0, 0x1C4, 0xAA64, 0x166, 0x184, 0x1F0] {
+        both(|new| {
+            let error = new().field(4, &machine.to_le_bytes()).error();
+            assert_eq!(error, Some(ImageError::UnsupportedMachine(machine)));
+        });
+    }
+    // The other machine's optional header does not fit.
+    let swapped = Victim::of(Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
+    assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
+    let swapped = Victim::of(Spec::xp_x64()).field(4, &0x14C_u16.to_le_bytes());
+    assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
+}
+
+#[test]
+fn section_counts_out_of_range_are_refused() {
+    both(|new| {
+        for count in [0_u16, 97, 255, 65_535] {
+            let error = new().field(SECTIONS, &count.to_le_bytes()).error();
+            assert_eq!(error, Some(ImageError::BadSectionCount(count)));
+        }
+        // One too many reads padding as a section; one too few ends early.
+        for count in [1_u16, 96] {
+            assert!(
+                new()
+                    .field(SECTIONS, &count.to_le_bytes())
+                    .error()
+                    .is_some()
+            );
+        }
+    });
+}
+
+#[test]
+fn optional_headers_that_are_too_short_or_too_long_are_refused() {
+    both(|new| {
+        for size in [0_u16, 1, 2, 95] {
+            let error = new().field(OPTIONAL_SIZE, &size.to_le_bytes()).error();
+            assert_eq!(error, Some(ImageError::BadOptionalHeader), "{size}");
+        }
+        let error = new().field(OPTIONAL_SIZE, &u16::MAX.to_le_bytes()).error();
+        assert_eq!(error, Some(ImageError::Truncated));
+    });
+}
+
+#[test]
+fn alignments_that_are_none_are_refused() {
+    both(|new| {
+        for value in [0_u32, 3, 7, 0x81, 0x1001, 0xFFFF_FFFF] {
+            for field in [SECTION_ALIGNMENT, FILE_ALIGNMENT] {
+                let error = new().field(field, &value.to_le_bytes()).error();
+                assert_eq!(error, Some(ImageError::BadAlignment), "{field} {value:X}");
+            }
+        }
+        for value in [0x2_0000_u32, 0x8000_0000] {
+            assert!(
+                new()
+                    .field(SECTION_ALIGNMENT, &value.to_le_bytes())
+                    .error()
+                    .is_some()
+            );
+        }
+    });
+}
+
+#[test]
+fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
+    both(|new| {
+        for index in 0..3 {
+            for field in [VIRTUAL_ADDRESS, VIRTUAL_SIZE, RAW_POINTER, RAW_SIZE] {
+                for value in [1, 0x40, 0x80, 0x7FFF_FFFF, 0xFFFF_F000, u32::MAX] {
+                    let victim = new().section(index, field, value);
+                    // A size that rounds up to the same end is no error.
+                    let harmless = field == VIRTUAL_SIZE && value <= 0x80;
+                    assert!(
+                        victim.error().is_some() || harmless,
+                        "section {index}, field {field}: {value:X}"
+                    );
+                }
+            }
+            let shifted = new().section(index, VIRTUAL_ADDRESS, 0);
+            let at = u16::try_from(index).unwrap();
+            assert_eq!(shifted.error(), Some(ImageError::SectionsDontTile(at)));
+        }
+    });
+}
+
+#[test]
+fn sizes_that_contradict_the_sections_are_refused() {
+    both(|new| {
+        for value in [0_u32, 1, 0x1000, 0x7FFF_F000, 0xFFFF_F000, u32::MAX] {
+            let bytes = value.to_le_bytes();
+            let image = new().field(SIZE_OF_IMAGE, &bytes).error();
+            assert!(
+                matches!(image, Some(ImageError::BadImageSize | ImageError::BadBase)),
+                "{value:X}: {image:?}"
+            );
+            assert!(new().field(SIZE_OF_HEADERS, &bytes).error().is_some());
+        }
+    });
+}
+
+#[test]
+fn a_base_that_is_none_is_refused() {
+    both(|new| {
+        let victim = new();
+        let base = if victim.arch == Arch::X86 {
+            24 + 28
+        } else {
+            24 + 24
+        };
+        assert_eq!(victim.field(base, &[1]).error(), Some(ImageError::BadBase));
+    });
+    // 64 KiB below 4 GiB, and longer than that.
+    let large = Victim::of(Spec::server_2003().sized(64));
+    let error = large.field(24 + 28, &0xFFFF_0000_u32.to_le_bytes()).error();
+    assert_eq!(error, Some(ImageError::BadBase));
+}
+
+#[test]
+fn cut_at_every_length_it_never_panics() {
+    both(|new| {
+        let victim = new();
+        let cut = |length: usize| Image::from_file(&victim.file[..length]).err();
+        for length in 0..victim.file.len() {
+            assert!(cut(length).is_some(), "{length} bytes");
+        }
+        assert_eq!(cut(victim.file.len()), None);
+        assert_eq!(cut(victim.file.len() - 1), Some(ImageError::Truncated));
+    });
+}
+
+#[test]
+fn directories_that_point_at_themselves_or_nowhere_end() {
+    both(|new| {
+        let places = [0_u32, 1, 0x1000, 0x7FFF_FFFF, u32::MAX - 7, u32::MAX];
+        for index in [0, 2, 5, 12] {
+            for rva in places {
+                for size in places {
+                    let victim = new().directory(index, rva, size);
+                    let image = Image::from_file(&victim.file).unwrap();
+                    let entries = Relocations::of(&image).count();
+                    assert!(entries <= victim.file.len() / 2);
+                    assert!(DiskFacts::of(&image, &victim.file).is_some());
+                }
+            }
+        }
+        // A resource directory whose every offset leads back to its beginning.
+        let victim = new();
+        let image = Image::from_file(&victim.file).unwrap();
+        let (start, length) = {
+            let section = image
+                .headers()
+                .sections()
+                .find(|s| s.name() == b".rsrc")
+                .unwrap();
+            (section.file_offset() as usize, section.raw_size() as usize)
+        };
+        for filler in [0x00, 0x01, 0x10, 0x80, 0xFF] {
+            let mut file = victim.file.clone();
+            file[start..start + length].fill(filler);
+            let image = Image::from_file(&file).unwrap();
+            let facts = DiskFacts::of(&image, &file).unwrap();
+            assert_eq!(facts.version, None);
+        }
+    });
+}
+
+/// Every byte of live code is one that a scan stops at.
+#[test]
+fn the_worst_code_takes_a_bounded_number_of_steps() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let text = &specimen.sections[0];
+        let range = text.offset as usize..(text.offset + text.raw_size) as usize;
+        for filler in [0x05, 0x0D, 0x15, 0x39, 0x3B, 0x82, 0xC7, 0xF0, 0xFF, 0x00] {
+            let mut file = specimen.file.clone();
+            file[range.clone()].fill(filler);
+            // Checks the bound.
+            property::of_file(&file, Module::Tcpip);
+            // The gates stay, so that the second pass runs as well.
+            let mut file = specimen.file.clone();
+            let gates = specimen.truth.gates.iter().zip(&specimen.truth.gate_lens);
+            let kept: Vec<_> = gates
+                .map(|(&gate, &length)| {
+                    let at = (gate - text.rva + text.offset) as usize;
+                    at..at + length as usize
+                })
+                .collect();
+            for at in range.clone() {
+                if !kept.iter().any(|gate| gate.contains(&at)) {
+                    file[at] = filler;
+                }
+            }
+            let verdict = property::of_file(&file, Module::Tcpip);
+            assert!(matches!(verdict, Verdict::Refused(_)), "{verdict:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn any_bytes_give_an_answer_or_a_reason(bytes in vec(any::<u8>(), 0..2048)) {
+        property::any_bytes(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_behind_sound_signatures_do(
+        bytes in vec(any::<u8>(), 0x200..2048),
+        x64: bool,
+    ) {
+        let mut bytes = bytes;
+        bytes[..2].copy_from_slice(b"MZ");
+        bytes[0x3C..0x40].copy_from_slice(&[0x40, 0, 0, 0]);
+        bytes[0x40..0x44].copy_from_slice(b"PE\0\0");
+        let machine: u16 = if x64 { 0x8664 } else { 0x14C };
+        bytes[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
+        bytes[0x46] %= 8;
+        bytes[0x47] = 0;
+        let magic: u16 = if x64 { 0x20B } else { 0x10B };
+        bytes[0x54..0x56].copy_from_slice(&[if x64 { 240 } else { 224 }, 0]);
+        bytes[0x58..0x5A].copy_from_slice(&magic.to_le_bytes());
+        property::any_bytes(&bytes);
+    }
+}

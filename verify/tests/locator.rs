@@ -1,0 +1,142 @@
+//! The locator against built specimens: found exactly where built, refused
+//! for the one fact that is missing, and of one mind with the oracle.
+
+use proptest::prelude::*;
+use verify::property::{self, Verdict};
+use verify::specimen::{Arch, Decoys, Flaw, Spec};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn what_is_built_is_found_exactly_there(spec: Spec) {
+        property::found_as_built(&spec);
+    }
+
+    #[test]
+    fn without_one_required_fact_it_is_refused_by_name(spec: Spec, flaw: Flaw) {
+        let spec = Spec { decoys: Decoys::NONE, ..spec };
+        property::refused_without(&spec, flaw);
+    }
+
+    #[test]
+    fn the_oracle_agrees_on_what_is_built(spec: Spec, flaw: Option<Flaw>) {
+        property::oracle_agrees(&Spec { flaw, ..spec }.build());
+    }
+
+    #[test]
+    fn rebasing_changes_nothing_but_addresses(spec: Spec, page in 0x8_0000_u64..0xF_0000) {
+        let specimen = spec.build();
+        let base = match spec.arch {
+            Arch::X86 => page << 12,
+            Arch::X64 => 0xFFFF_F800_0000_0000 | page << 12,
+        };
+        let verdict = property::of_loaded(&specimen.load(base), property::module(spec.module));
+        prop_assert_eq!(verdict, property::truth(&specimen));
+    }
+}
+
+#[test]
+fn each_kind_is_found_and_without_any_one_required_fact_refused() {
+    for (name, spec) in Spec::kinds() {
+        println!("{name}");
+        property::found_as_built(&spec);
+        property::oracle_agrees(&spec.build());
+        for decoys in [Decoys::NONE, Decoys::REAL] {
+            for flaw in Flaw::ALL {
+                let spec = Spec {
+                    decoys,
+                    ..spec.clone()
+                };
+                property::refused_without(&spec, flaw);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kind_as_large_as_the_measured_image_is_found() {
+    for (spec, kib) in [
+        (Spec::xp_sp3(), 250),
+        (Spec::server_2003(), 310),
+        (Spec::xp_x64(), 520),
+    ] {
+        let spec = Spec {
+            decoys: Decoys::ALL,
+            ..spec.sized(kib)
+        };
+        property::found_as_built(&spec);
+    }
+}
+
+/// The trap: on x86 every operand shifts with the base, all other evidence
+/// stays consistent, and the shifted limit still lies in `.data`.
+#[test]
+fn a_flipped_bit_in_the_image_base_is_caught_by_the_anchor_alone() {
+    let spec = Spec::server_2003().sized(256);
+    let specimen = spec.build();
+    let mut file = specimen.file.clone();
+    let e_lfanew = u32::from_le_bytes(file[0x3C..0x40].try_into().unwrap()) as usize;
+    let image_base = e_lfanew + 24 + 28;
+    assert_eq!(file[image_base..image_base + 4], 0x1_0000_u32.to_le_bytes());
+    file[image_base + 2] ^= 1;
+
+    let data = specimen
+        .sections
+        .iter()
+        .find(|section| section.name.starts_with(b".data"))
+        .unwrap();
+    let shifted = specimen.truth.threshold + 0x1_0000;
+    assert!((data.rva..data.rva + data.virtual_size - 8).contains(&shifted));
+
+    let module = property::module(spec.module);
+    let verdict = property::of_file(&file, module);
+    assert_eq!(verdict.missing(), [scanner_core::Evidence::AnchoredBase]);
+    assert_eq!(
+        property::of_file(&specimen.file, module),
+        property::truth(&specimen)
+    );
+}
+
+#[test]
+fn in_memory_the_base_in_the_header_does_not_matter() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let mut loaded = specimen.load(property::bases(spec.arch)[0]);
+        let e_lfanew = u32::from_le_bytes(loaded.headers[0x3C..0x40].try_into().unwrap()) as usize;
+        let image_base = e_lfanew + 24 + if spec.arch == Arch::X86 { 28 } else { 24 };
+        for byte in [0x00, 0x55, 0xFF] {
+            loaded.headers[image_base..image_base + 4].fill(byte);
+            let verdict = property::of_loaded(&loaded, property::module(spec.module));
+            assert_eq!(verdict, property::truth(&specimen));
+        }
+    }
+}
+
+#[test]
+fn a_patched_start_up_value_changes_nothing() {
+    for value in [1, 50, 100, 1000, 16_777_214, 16_777_215, u32::MAX] {
+        for (_, spec) in Spec::kinds() {
+            property::found_as_built(&Spec {
+                start_up: value,
+                ..spec
+            });
+        }
+    }
+}
+
+#[test]
+fn what_is_in_the_variables_changes_nothing() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let mut loaded = specimen.load(property::bases(spec.arch)[0]);
+        for section in &mut loaded.sections {
+            if section.name.starts_with(b".data") {
+                section.bytes.fill(0xEE);
+            }
+        }
+        let verdict = property::of_loaded(&loaded, property::module(spec.module));
+        assert!(matches!(verdict, Verdict::Located(_)), "{verdict:?}");
+        assert_eq!(verdict, property::truth(&specimen));
+    }
+}
