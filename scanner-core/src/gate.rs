@@ -31,7 +31,7 @@ pub struct Gate {
 
 /// The bytes in which every gate's comparison begins, 39h and 3Bh (a REX
 /// prefix aside).
-pub(crate) const COMPARE: Masked<0xFD, 0x39> = Masked;
+pub(crate) const COMPARE: Masked<0xFD> = Masked(0x39);
 
 /// A load is at most this long: REX, opcode, ModRM, displacement.
 const LONGEST_LOAD: usize = 7;

@@ -51,6 +51,7 @@ mod image;
 mod locate;
 mod operand;
 mod pe;
+mod piece;
 pub mod policy;
 mod reference;
 mod relocation;

@@ -9,7 +9,7 @@ use crate::rva::Rva;
 use crate::scan::{Masked, before};
 
 /// ModRM bytes with a direct operand: mod 00, r/m 101.
-pub(crate) const DIRECT: Masked<0xC7, 0x05> = Masked;
+pub(crate) const DIRECT: Masked<0xC7> = Masked(0x05);
 
 /// Whether this ModRM byte has a direct operand: absolute on x86, relative to
 /// the next instruction on x64.

@@ -5,6 +5,7 @@ use crate::candidate::Pair;
 use crate::gate::Gate;
 use crate::image::{Arch, Image};
 use crate::operand::{self, Access, Use};
+use crate::piece::{Piece, Pieces};
 use crate::rva::Rva;
 use crate::scan::{Byte, Effort, Masked, Matches, Then, dword};
 
@@ -15,10 +16,8 @@ const NEAR: u32 = 0x200;
 /// updated through the register, in bytes. Seen: up to 3.
 const SOON: usize = 16;
 
-/// Code is searched for distances in pieces of this length, in bytes.
-const PIECE: usize = 0x1000;
-/// The third byte of a distance comes so far behind the ModRM byte.
-const THIRD: usize = 3;
+/// Variables that lie no further apart, in bytes, are looked for at once.
+const NARROW: u32 = 16;
 
 /// What live code does with a candidate's variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,7 +112,7 @@ impl<'a> Search<'a> {
             Some((place, byte)) => Matches::of(self.code, Byte(byte), effort)
                 .filter_map(|at| at.checked_sub(place))
                 .for_each(look),
-            None => Matches::of(self.code, Masked::<0, 0>, effort).for_each(&mut look),
+            None => Matches::of(self.code, Masked::<0>(0), effort).for_each(&mut look),
         }
     }
 
@@ -143,32 +142,16 @@ impl<'a> Search<'a> {
                 }
             }
         };
-        // From a short piece of code the distances share their upper bytes.
-        for from in (0..self.code.len()).step_by(PIECE) {
-            let to = from.saturating_add(PIECE + THIRD).min(self.code.len());
-            let piece = self.code.get(from..to).unwrap_or_default();
-            match self.third_byte(from, to, low, span) {
-                Some(third) => {
-                    let pattern = Then::<_, THIRD, _>(operand::DIRECT, Byte(third));
-                    Matches::of(piece, pattern, effort)
-                        .for_each(|modrm| look(from.wrapping_add(modrm)));
-                }
-                None => Matches::of(piece, operand::DIRECT, effort)
-                    .for_each(|modrm| look(from.wrapping_add(modrm))),
-            }
+        if span > NARROW {
+            return Matches::of(self.code, operand::DIRECT, effort).for_each(look);
         }
-    }
-
-    /// The third byte of a distance from the code at `from..to` to a variable
-    /// in the `span` bytes from `low`, where there is just one.
-    fn third_byte(&self, from: usize, to: usize, low: u32, span: u32) -> Option<u8> {
-        let (from, to) = (self.rva(from)?, self.rva(to)?);
-        // The distance counts from the end of the instruction, up to 9 bytes
-        // behind its ModRM byte.
-        let nearest = low.wrapping_sub(to.plus(9)?.0);
-        let furthest = low.wrapping_add(span).wrapping_sub(from.0);
-        let [_, _, third, _] = nearest.to_le_bytes();
-        (nearest >> 16 == furthest >> 16).then_some(third)
+        for piece in Pieces::of(self.start, self.code.len(), low, span) {
+            let from = piece.from;
+            let code = self.code.get(from..piece.to).unwrap_or_default();
+            let second = Masked::<{ Piece::MASK }>(piece.second);
+            let pattern = Then::<_, { Piece::SECOND }, _>(operand::DIRECT, second);
+            Matches::of(code, pattern, effort).for_each(|modrm| look(from.wrapping_add(modrm)));
+        }
     }
 
     fn rva(&self, offset: usize) -> Option<Rva> {

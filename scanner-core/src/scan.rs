@@ -38,10 +38,9 @@ pub(crate) trait Pattern: Copy {
     /// The second byte comes so far behind the first.
     const APART: usize = 0;
 
-    /// Sets the top bit of every lane where `word` may hold the first byte and
-    /// `ahead` the second. Some others may be set too, so each is looked at
-    /// again; the lower bits mean nothing.
-    fn marks(self, word: Word, ahead: Word) -> Word;
+    /// Leaves zero just those lanes where `word` holds the first byte and
+    /// `ahead` the second.
+    fn differ(self, word: Word, ahead: Word) -> Word;
 
     /// Whether these are the two bytes.
     fn holds(self, byte: u8, ahead: u8) -> bool;
@@ -51,16 +50,17 @@ pub(crate) trait Pattern: Copy {
 #[derive(Clone, Copy)]
 pub(crate) struct Byte(pub(crate) u8);
 
-/// The bytes that agree with `VALUE` in the bits of `MASK`.
+/// The bytes that have these bits where `MASK` has ones.
 #[derive(Clone, Copy)]
-pub(crate) struct Masked<const MASK: u8, const VALUE: u8>;
+pub(crate) struct Masked<const MASK: u8>(pub(crate) u8);
 
 /// The one, and `APART` bytes further the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Then<A, const APART: usize, B>(pub(crate) A, pub(crate) B);
 
-/// Sets the top bit of every zero lane, and perhaps of lanes above one: a lane
-/// that is zero borrows from its top bit ("Hacker's Delight", 6-1).
+/// Sets the top bit of every zero lane, and perhaps of lanes above one, so that
+/// each is looked at again; the lower bits mean nothing. A lane that is zero
+/// borrows from its top bit ("Hacker's Delight", 6-1).
 #[inline]
 fn zero_lanes(word: Word) -> Word {
     word.wrapping_sub(LOW) & !word
@@ -68,8 +68,8 @@ fn zero_lanes(word: Word) -> Word {
 
 impl Pattern for Byte {
     #[inline]
-    fn marks(self, word: Word, _: Word) -> Word {
-        zero_lanes(word ^ Word::from_ne_bytes([self.0; LANES]))
+    fn differ(self, word: Word, _: Word) -> Word {
+        word ^ Word::from_ne_bytes([self.0; LANES])
     }
 
     #[inline]
@@ -78,16 +78,16 @@ impl Pattern for Byte {
     }
 }
 
-impl<const MASK: u8, const VALUE: u8> Pattern for Masked<MASK, VALUE> {
+impl<const MASK: u8> Pattern for Masked<MASK> {
     #[inline]
-    fn marks(self, word: Word, _: Word) -> Word {
+    fn differ(self, word: Word, _: Word) -> Word {
         let mask = const { Word::from_ne_bytes([MASK; LANES]) };
-        zero_lanes(word & mask ^ const { Word::from_ne_bytes([VALUE; LANES]) })
+        (word & mask) ^ Word::from_ne_bytes([self.0; LANES])
     }
 
     #[inline]
     fn holds(self, byte: u8, _: u8) -> bool {
-        byte & MASK == VALUE
+        byte & MASK == self.0
     }
 }
 
@@ -95,8 +95,8 @@ impl<A: Pattern, const APART: usize, B: Pattern> Pattern for Then<A, APART, B> {
     const APART: usize = APART;
 
     #[inline]
-    fn marks(self, word: Word, ahead: Word) -> Word {
-        self.0.marks(word, 0) & self.1.marks(ahead, 0)
+    fn differ(self, word: Word, ahead: Word) -> Word {
+        self.0.differ(word, 0) | self.1.differ(ahead, 0)
     }
 
     #[inline]
@@ -111,13 +111,12 @@ pub(crate) struct Matches<'a, P> {
     /// `code` from where the second byte of the first place would be.
     ahead: &'a [u8],
     pattern: P,
-    /// Marked lanes of the word at `word` that were not handed out yet.
-    marks: Word,
+    /// The current block, by its offset.
+    block: usize,
+    /// Its marked lanes that were not handed out yet.
+    marks: [Word; WORDS],
+    /// The first of its words that may still have some.
     word: usize,
-    /// The word after it.
-    next: usize,
-    /// Words before this belong to a block in which something is marked.
-    block_end: usize,
     effort: &'a mut Effort,
 }
 
@@ -125,64 +124,54 @@ impl<'a, P: Pattern> Matches<'a, P> {
     #[inline]
     pub(crate) fn of(code: &'a [u8], pattern: P, effort: &'a mut Effort) -> Self {
         effort.add(code.len());
-        Matches {
+        let mut matches = Matches {
             code,
             ahead: code.get(P::APART..).unwrap_or_default(),
             pattern,
-            marks: 0,
-            word: 0,
-            next: 0,
-            block_end: 0,
+            block: 0,
+            marks: [0; WORDS],
+            word: WORDS,
             effort,
-        }
+        };
+        matches.seek(0);
+        matches
     }
 
-    /// Whether any lane of the block is marked: words side by side, so that a
-    /// compiler that may do several at once can.
+    /// The marks of a block, if there are any.
     #[inline]
-    fn is_marked(&self, block: &[u8; BLOCK], ahead: &[u8; BLOCK]) -> bool {
+    fn marks_of(&self, block: &[u8; BLOCK], ahead: &[u8; BLOCK]) -> Option<[Word; WORDS]> {
         let (block, _) = block.as_chunks::<LANES>();
         let (ahead, _) = ahead.as_chunks::<LANES>();
         let mut marks = [0; WORDS];
         for ((mark, word), ahead) in marks.iter_mut().zip(block).zip(ahead) {
-            *mark = self.marks_of(*word, *ahead);
+            let (word, ahead) = (Word::from_le_bytes(*word), Word::from_le_bytes(*ahead));
+            *mark = zero_lanes(self.pattern.differ(word, ahead)) & HIGH;
         }
-        marks.iter().fold(0, |any, mark| any | mark) & HIGH != 0
+        let any = marks.iter().fold(0, |any, mark| any | mark);
+        (any != 0).then_some(marks)
     }
 
+    /// Makes the first block from an offset on that has a mark the current
+    /// one; none is left if the current one stays without.
     #[inline]
-    fn marks_of(&self, word: [u8; LANES], ahead: [u8; LANES]) -> Word {
-        let (word, ahead) = (Word::from_le_bytes(word), Word::from_le_bytes(ahead));
-        self.pattern.marks(word, ahead)
-    }
-
-    /// Makes the next word with a marked lane current.
-    #[inline]
-    fn advance(&mut self) -> Option<()> {
-        loop {
-            while self.next < self.block_end {
-                self.word = self.next;
-                self.next = self.next.wrapping_add(LANES);
-                let (code, ahead) = (self.code.get(self.word..)?, self.ahead.get(self.word..)?);
-                self.marks = self.marks_of(padded(code), padded(ahead)) & HIGH;
-                if self.marks != 0 {
-                    return Some(());
-                }
+    fn seek(&mut self, from: usize) {
+        let (Some(code), Some(ahead)) = (self.code.get(from..), self.ahead.get(from..)) else {
+            return;
+        };
+        let (blocks, _) = code.as_chunks::<BLOCK>();
+        let (ahead_blocks, rest) = ahead.as_chunks::<BLOCK>();
+        let mut block = from;
+        for (bytes, ahead) in blocks.iter().zip(ahead_blocks) {
+            if let Some(marks) = self.marks_of(bytes, ahead) {
+                (self.block, self.marks, self.word) = (block, marks, 0);
+                return;
             }
-            // The usual case: block after block without a mark.
-            let (code, ahead) = (self.code.get(self.next..)?, self.ahead.get(self.next..)?);
-            let (blocks, _) = code.as_chunks::<BLOCK>();
-            let (ahead_blocks, rest) = ahead.as_chunks::<BLOCK>();
-            let clear = blocks
-                .iter()
-                .zip(ahead_blocks)
-                .take_while(|&(block, ahead)| !self.is_marked(block, ahead))
-                .count();
-            if clear == ahead_blocks.len() && rest.is_empty() {
-                return None;
-            }
-            self.next = self.next.wrapping_add(clear.wrapping_mul(BLOCK));
-            self.block_end = self.next.wrapping_add(BLOCK).min(self.code.len());
+            block = block.wrapping_add(BLOCK);
+        }
+        if let (false, Some(code)) = (rest.is_empty(), self.code.get(block..))
+            && let Some(marks) = self.marks_of(&padded(code), &padded(rest))
+        {
+            (self.block, self.marks, self.word) = (block, marks, 0);
         }
     }
 }
@@ -192,36 +181,38 @@ impl<P: Pattern> Iterator for Matches<'_, P> {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        loop {
-            while self.marks != 0 {
-                let lane = usize::try_from(self.marks.trailing_zeros() / 8).unwrap_or(0);
-                self.marks &= self.marks.wrapping_sub(1);
-                let at = self.word.wrapping_add(lane);
-                if let (Some(&byte), Some(&ahead)) = (self.code.get(at), self.ahead.get(at))
-                    && self.pattern.holds(byte, ahead)
-                {
-                    self.effort.add(1);
-                    return Some(at);
+        while let Some(marks) = self.marks.get_mut(self.word) {
+            if *marks == 0 {
+                self.word = self.word.wrapping_add(1);
+                if self.word == WORDS {
+                    self.seek(self.block.wrapping_add(BLOCK));
                 }
+                continue;
             }
-            self.advance()?;
+            let lane = usize::try_from(marks.trailing_zeros() / 8).unwrap_or(0);
+            *marks &= marks.wrapping_sub(1);
+            let at = self
+                .block
+                .wrapping_add(self.word.wrapping_mul(LANES))
+                .wrapping_add(lane);
+            if let (Some(&byte), Some(&ahead)) = (self.code.get(at), self.ahead.get(at))
+                && self.pattern.holds(byte, ahead)
+            {
+                self.effort.add(1);
+                return Some(at);
+            }
         }
+        None
     }
 }
 
-/// The first word of `bytes`, with zeros behind the end.
-#[inline]
-fn padded(bytes: &[u8]) -> [u8; LANES] {
-    match bytes.first_chunk::<LANES>() {
-        Some(word) => *word,
-        None => {
-            let mut word = [0; LANES];
-            for (lane, &byte) in word.iter_mut().zip(bytes) {
-                *lane = byte;
-            }
-            word
-        }
+/// The first block of `bytes`, with zeros behind the end.
+fn padded(bytes: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    for (lane, &byte) in block.iter_mut().zip(bytes) {
+        *lane = byte;
     }
+    block
 }
 
 /// The little-endian dword at `at`, where there are four bytes.
@@ -265,8 +256,8 @@ mod tests {
             }
         };
         check(|code| found(code, Byte(0x82)), 0x82, 0x83);
-        check(|code| found(code, Masked::<0xFD, 0x39>), 0x3B, 0x38);
-        check(|code| found(code, Masked::<0xC7, 0x05>), 0x3D, 0x04);
+        check(|code| found(code, Masked::<0xFD>(0x39)), 0x3B, 0x38);
+        check(|code| found(code, Masked::<0xC7>(0x05)), 0x3D, 0x04);
     }
 
     #[test]

@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The status code of event 4226, which tcpip.sys logs when it holds a connection back.
 const EVENT: u32 = 0x8000_1082;
 
+/// So many calls through a pointer are looked at, from the first on.
+const CALLS: usize = 64;
 /// How far from a gate, or from where its jump leads, the queue's length is tested, in bytes.
 const QUEUE_TEST: u64 = 0x200;
 
@@ -187,7 +189,8 @@ fn is_base_anchored(image: &Image, code: &LiveCode) -> bool {
     }
     let pointer = if image.bits64 { 8 } else { 4 };
     let table = image.base + rva..image.base + rva + size;
-    let slots = code.call_slots();
+    let mut slots = code.call_slots();
+    slots.truncate(CALLS);
     let landed = slots
         .iter()
         .filter(|&&slot| {

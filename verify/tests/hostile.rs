@@ -203,13 +203,16 @@ fn sizes_that_contradict_the_sections_are_refused() {
 #[test]
 fn a_base_that_is_none_is_refused() {
     both(|new| {
-        let victim = new();
-        let base = if victim.arch == Arch::X86 {
-            24 + 28
-        } else {
-            24 + 24
-        };
-        assert_eq!(victim.field(base, &[1]).error(), Some(ImageError::BadBase));
+        // A byte, then a page behind a multiple of 64 KiB.
+        for odd in [[1, 0], [0, 0x10]] {
+            let victim = new();
+            let base = if victim.arch == Arch::X86 {
+                24 + 28
+            } else {
+                24 + 24
+            };
+            assert_eq!(victim.field(base, &odd).error(), Some(ImageError::BadBase));
+        }
     });
     // 64 KiB below 4 GiB, and longer than that.
     let large = Victim::of(Spec::server_2003().sized(64));

@@ -1,0 +1,315 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use scanner_core::Module;
+
+use crate::exit;
+use crate::loaded::LoadBase;
+use crate::probe::{Members, Options};
+
+/// Finds and explains the half-open TCP connection limit of Windows XP and
+/// Server 2003.
+///
+/// Windows XP SP2 and later, XP x64 and Server 2003 SP1 and later let only ten
+/// outgoing TCP connections be half-open at a time. The ten is a variable in
+/// the drivers tcpip.sys and tcpip6.sys. This program finds it, in files and
+/// as the kernel would see it, shows the evidence, and refuses to guess. It
+/// never writes to a driver.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tcplimit",
+    version,
+    propagate_version = true,
+    after_help = PROGRAM_EXAMPLES,
+)]
+pub(crate) struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+}
+
+const PROGRAM_EXAMPLES: &str = "\
+Examples:
+  tcplimit probe                      this system's driver, or a specimen
+  tcplimit probe tcpip.sys            one file
+  tcplimit probe -r /mnt/xp --json    a disk, for a program to read
+  tcplimit explain tcpip.sys          the code behind each piece of evidence";
+
+/// How the program talks.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Talk {
+    /// Say more: each piece of evidence, every file of a folder
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// No progress bar, no summary, no notes; errors are still told
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Colour the output (auto: on a terminal, unless NO_COLOR is set)
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Probe(Probe),
+    Explain(Explain),
+    /// Keep and check a manifest of known builds
+    #[command(subcommand)]
+    Corpus(Corpus),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Find the limit in files, folders and cabinets
+///
+/// Says for each file which module it is, whether the limit was located, what
+/// start-up code sets it to, and where limit, count and queue length lie, as
+/// RVAs. Cabinets are looked into: TCPIP.SY_ from a setup disc, driver.cab.
+///
+/// Without a path it looks at the drivers of the running Windows, elsewhere
+/// at a built-in specimen.
+///
+/// A file that another program cuts short while it is being read may end this
+/// program (SIGBUS): large files are mapped, not copied.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{PROBE_EXAMPLES}\n\n{}", exit::TABLE))]
+pub(crate) struct Probe {
+    /// Files, cabinets, and with -r folders
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) many: Many,
+    /// Write one JSON object a line (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  tcplimit probe C:\\Windows\\System32\\drivers\\tcpip.sys
+  tcplimit probe /mnt/cdrom/i386/TCPIP.SY_
+  tcplimit probe --module tcpip renamed.bin
+  tcplimit probe --as-loaded=F7A80000 tcpip.sys
+  tcplimit probe -r /mnt/xp
+  tcplimit probe -r --json /mnt/xp | jq 'select(.located) | .path'";
+
+/// Show the code behind each piece of evidence
+///
+/// For each piece: whether it holds, what it proves, and the instructions
+/// that show it, with their RVAs and bytes. When nothing was located, the
+/// best candidate is shown, and what it lacks.
+///
+/// Without a path it explains the built-in specimen.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{EXPLAIN_EXAMPLES}\n\n{}", exit::TABLE))]
+pub(crate) struct Explain {
+    /// A file or a cabinet
+    #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  tcplimit explain
+  tcplimit explain tcpip.sys
+  tcplimit explain --as-loaded --module tcpip6 renamed.bin";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Corpus {
+    Add(Add),
+    Check(Check),
+}
+
+/// Add builds that you have to a manifest
+///
+/// Each file is located, as a file and as loaded, and what was found is
+/// appended. A file that the manifest knows already is left as it is, and
+/// refused where it says otherwise.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tcplimit corpus add tcpip.sys
+  tcplimit corpus add --manifest my.toml --name \"XP SP2, hotfix 917953\" tcpip.sys")]
+pub(crate) struct Add {
+    /// Files and cabinets
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The manifest to append to; it is made where there is none
+    #[arg(long, value_name = "FILE", default_value = "corpus/builds.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: PathBuf,
+    /// What to call the build; for one file
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// Take files for this module, whatever their names say
+    #[arg(long, value_enum, value_name = "MODULE")]
+    pub(crate) module: Option<ModuleName>,
+}
+
+/// Check that the locator agrees with the manifest on the builds you have
+///
+/// Every driver is hashed; those that the manifest knows are located, as
+/// files and as loaded, and compared with it. Without a path only the
+/// manifest itself is checked.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tcplimit corpus check
+  tcplimit corpus check -r /mnt/xp
+  tcplimit corpus check --manifest my.toml tcpip.sys
+
+Exit codes:
+  0    the manifest holds together, and all known builds agree with it
+  1    one disagrees, or none of the files is known
+  2    the command line or the manifest is wrong
+  3    something named can't be read
+  130  interrupted by Ctrl-C")]
+pub(crate) struct Check {
+    /// Files, cabinets, and with -r folders
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Another manifest than the built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
+/// Write a completion script for a shell
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tcplimit completions bash > ~/.local/share/bash-completion/completions/tcplimit
+  tcplimit completions powershell >> $PROFILE")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Write the manual pages
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tcplimit man | man -l -
+  tcplimit man --output /usr/local/share/man/man1")]
+pub(crate) struct Man {
+    /// Write a page for each command into this folder, not one to the output
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How to look at a file.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Take files for this module, whatever their names say
+    #[arg(long, value_enum, value_name = "MODULE")]
+    pub(crate) module: Option<ModuleName>,
+    /// Look at the image as loaded at a base, as the kernel driver sees it
+    #[arg(
+        long,
+        value_name = "BASE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = TYPICAL,
+        value_parser = load_base,
+        long_help = "Look at the image as loaded at a base, as the kernel driver sees it: relocated, imports filled in, INIT, resources and relocations gone. BASE is hexadecimal and a multiple of 1000h; without it one that a system might have chosen."
+    )]
+    pub(crate) as_loaded: Option<LoadBase>,
+}
+
+impl Look {
+    pub(crate) fn options(self) -> Options {
+        Options {
+            module: self.module.map(Module::from),
+            as_loaded: self.as_loaded,
+            members: Members::All,
+        }
+    }
+}
+
+/// How to go through many files.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Many {
+    /// Look into folders and all that is in them
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// How many files at once [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModuleName {
+    /// tcpip.sys, IPv4
+    #[value(alias = "tcpip.sys")]
+    Tcpip,
+    /// tcpip6.sys, IPv6
+    #[value(alias = "tcpip6.sys")]
+    Tcpip6,
+}
+
+impl From<ModuleName> for Module {
+    fn from(name: ModuleName) -> Module {
+        match name {
+            ModuleName::Tcpip => Module::Tcpip,
+            ModuleName::Tcpip6 => Module::Tcpip6,
+        }
+    }
+}
+
+const TYPICAL: &str = "typical";
+
+/// Hexadecimal, with or without 0x or h, and with the ` that debuggers write.
+fn load_base(text: &str) -> Result<LoadBase, String> {
+    if text == TYPICAL {
+        return Ok(LoadBase::Typical);
+    }
+    let digits = text.trim_start_matches("0x").trim_start_matches("0X");
+    let digits = digits.trim_end_matches(['h', 'H']).replace(['`', '_'], "");
+    match u64::from_str_radix(&digits, 16) {
+        Ok(base) if base != 0 && base & 0xFFF == 0 => Ok(LoadBase::At(base)),
+        Ok(_) => Err("a base is a multiple of 1000h, and not 0".to_owned()),
+        Err(_) => Err("give the base in hexadecimal: F7A80000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_of_the_command_line_holds_together() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_base_is_read_as_debuggers_write_it() {
+        for text in ["F7A80000", "0xf7a80000", "f7a80000h"] {
+            assert_eq!(load_base(text), Ok(LoadBase::At(0xF7A8_0000)), "{text}");
+        }
+        assert_eq!(
+            load_base("fffffadf`90000000"),
+            Ok(LoadBase::At(0xFFFF_FADF_9000_0000))
+        );
+        for text in ["", "0", "F7A80001", "base", "1ffffffffffff0000", "-1000"] {
+            assert!(load_base(text).is_err(), "{text}");
+        }
+    }
+}

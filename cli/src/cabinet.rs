@@ -1,0 +1,381 @@
+//! Cabinets: `TCPIP.SY_` on setup discs, `driver.cab`, `sp3.cab`.
+//!
+//! The crate `cab` decompresses. It trusts a cabinet's tables, though, opens
+//! a member by decompressing all that lies before it, and tells members apart
+//! by name. So the tables are read and checked here, and each folder of the
+//! cabinet (members compressed as one stream) is handed to `cab` as a cabinet
+//! of its own that has one member: the stream. It is decompressed once, and no
+//! offset that a hostile file states is ever followed there.
+//!
+//! Source of all layouts: [MS-CAB], "Structure".
+
+use std::cell::Cell;
+use std::io::{self, Cursor, Read};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+/// A member larger than this is no driver and is not decompressed, in bytes.
+const MAX_MEMBER: u32 = 64 << 20;
+/// All that is decompressed of one cabinet, in bytes, and as a multiple of its
+/// size: real ones stay far below, those made to take for ever don't.
+const MAX_TOTAL: u64 = 1 << 30;
+const MAX_RATIO: u64 = 64;
+/// What a data block holds at most, in bytes.
+const MAX_BLOCK: u16 = 0x8000;
+/// Folder numbers from here on mean: partly in another cabinet.
+const CONTINUED: u16 = 0xFFFD;
+
+const HAS_PREVIOUS: u16 = 1;
+const HAS_NEXT: u16 = 2;
+const HAS_RESERVE: u16 = 4;
+
+/// Whether the content of a file is a cabinet.
+pub(crate) fn is_cabinet(data: &[u8]) -> bool {
+    data.starts_with(b"MSCF")
+}
+
+/// One member, as the table describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its name, with folders separated by `\`, if any.
+    pub(crate) name: String,
+    /// Its size when decompressed, in bytes.
+    pub(crate) size: u32,
+    /// Where it begins in its folder's stream, in bytes.
+    offset: u32,
+    folder: u16,
+}
+
+/// Members compressed as one stream.
+#[derive(Clone, Copy, Debug)]
+struct Folder {
+    /// Where its data blocks begin in the file.
+    start: u32,
+    blocks: u16,
+    compression: u16,
+}
+
+/// The tables of a cabinet.
+pub(crate) struct Cabinet<'a> {
+    data: &'a [u8],
+    /// Bytes reserved in each data block, between its header and its data.
+    reserve: u8,
+    folders: Vec<Folder>,
+    members: Vec<Member>,
+}
+
+impl<'a> Cabinet<'a> {
+    /// Reads the tables.
+    ///
+    /// # Errors
+    /// Where they are cut short.
+    pub(crate) fn new(data: &'a [u8]) -> Result<Cabinet<'a>, &'static str> {
+        Self::tables(data).ok_or("the cabinet ends before its tables do")
+    }
+
+    fn tables(data: &'a [u8]) -> Option<Cabinet<'a>> {
+        let mut header = Bytes(data);
+        header.skip(16)?;
+        let first_member = header.u32()?;
+        header.skip(6)?;
+        let (folder_count, member_count, flags) = (header.u16()?, header.u16()?, header.u16()?);
+        header.skip(4)?;
+        let (mut folder_reserve, mut reserve) = (0, 0);
+        if flags & HAS_RESERVE != 0 {
+            let header_reserve = header.u16()?;
+            folder_reserve = header.u8()?;
+            reserve = header.u8()?;
+            header.skip(header_reserve.into())?;
+        }
+        for flag in [HAS_PREVIOUS, HAS_NEXT] {
+            if flags & flag != 0 {
+                // Name and disc of the neighbouring cabinet.
+                header.text()?;
+                header.text()?;
+            }
+        }
+        let mut folders = Vec::new();
+        for _ in 0..folder_count {
+            folders.push(Folder {
+                start: header.u32()?,
+                blocks: header.u16()?,
+                compression: header.u16()?,
+            });
+            header.skip(folder_reserve.into())?;
+        }
+        let mut table = Bytes(data.get(usize::try_from(first_member).ok()?..)?);
+        let mut members = Vec::new();
+        for _ in 0..member_count {
+            let (size, offset, folder) = (table.u32()?, table.u32()?, table.u16()?);
+            table.skip(6)?;
+            let name = String::from_utf8_lossy(table.text()?).into_owned();
+            members.push(Member {
+                name,
+                size,
+                offset,
+                folder,
+            });
+        }
+        Some(Cabinet {
+            data,
+            reserve,
+            folders,
+            members,
+        })
+    }
+
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Hands the content of each member that `wanted` picks to `visit`, or
+    /// the reason why it can't be had.
+    pub(crate) fn each(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        mut visit: impl FnMut(&Member, Result<Vec<u8>, String>),
+    ) {
+        let size = u64::try_from(self.data.len()).unwrap_or(u64::MAX);
+        let most = size
+            .saturating_mul(MAX_RATIO)
+            .saturating_add(MAX_MEMBER.into());
+        let mut budget = most.min(MAX_TOTAL);
+        let mut wanted: Vec<&Member> = self
+            .members
+            .iter()
+            .filter(|member| wanted(&member.name))
+            .collect();
+        wanted.sort_by_key(|member| (member.folder, member.offset));
+        for members in wanted.chunk_by(|one, next| one.folder == next.folder) {
+            self.each_in_folder(members, &mut budget, &mut visit);
+        }
+    }
+
+    /// `members` are of one folder, in the order of their offsets.
+    fn each_in_folder(
+        &self,
+        members: &[&Member],
+        budget: &mut u64,
+        visit: &mut impl FnMut(&Member, Result<Vec<u8>, String>),
+    ) {
+        let fits = |member: &Member| match member.end() {
+            _ if member.size > MAX_MEMBER => Err(format!("it is larger than {MAX_MEMBER} bytes")),
+            end if end > *budget => {
+                Err("the cabinet is far too large when decompressed".to_owned())
+            }
+            end => Ok(end),
+        };
+        let (mut sound, mut end) = (Vec::new(), 0);
+        for member in members {
+            match fits(member) {
+                Ok(its) => {
+                    sound.push(*member);
+                    end = its.max(end);
+                }
+                Err(reason) => visit(member, Err(reason)),
+            }
+        }
+        *budget = budget.saturating_sub(end);
+        match self.stream(members, end) {
+            Ok(stream) => read(stream, &sound, visit),
+            Err(reason) => sound
+                .iter()
+                .for_each(|member| visit(member, Err(reason.clone()))),
+        }
+    }
+
+    /// A cabinet of its own that holds the first data blocks of a folder, up
+    /// to `end` bytes of the stream, as a single member.
+    fn stream(&self, members: &[&Member], end: u64) -> Result<Vec<u8>, String> {
+        let number = members.first().map_or(0, |member| member.folder);
+        if number >= CONTINUED {
+            return Err("it continues in another cabinet".to_owned());
+        }
+        let folder = self
+            .folders
+            .get(usize::from(number))
+            .ok_or("it names a folder that the cabinet has not")?;
+        let name = match folder.compression & 0xF {
+            0 | 1 | 3 => None,
+            2 => Some("Quantum"),
+            _ => Some("an unknown method"),
+        };
+        if let Some(name) = name {
+            return Err(format!(
+                "it is compressed by {name}, which is not supported"
+            ));
+        }
+        let (blocks, count, size) = self
+            .blocks(*folder, end)
+            .ok_or("the cabinet ends before its data does, or states sizes that can't be")?;
+        Ok(one_member(*folder, self.reserve, blocks, count, size))
+    }
+
+    /// The data blocks that hold the first `end` bytes of a folder's stream,
+    /// how many there are, and how many bytes they hold when decompressed.
+    fn blocks(&self, folder: Folder, end: u64) -> Option<(&'a [u8], u16, u32)> {
+        let data = self.data.get(usize::try_from(folder.start).ok()?..)?;
+        let mut rest = Bytes(data);
+        let (mut count, mut size) = (0_u16, 0_u32);
+        while u64::from(size) < end && count < folder.blocks {
+            rest.skip(4)?;
+            let (compressed, decompressed) = (rest.u16()?, rest.u16()?);
+            let stored = folder.compression & 0xF == 0;
+            if decompressed == 0
+                || decompressed > MAX_BLOCK
+                || (stored && compressed != decompressed)
+            {
+                return None;
+            }
+            rest.skip(usize::from(self.reserve).checked_add(compressed.into())?)?;
+            size = size.checked_add(decompressed.into())?;
+            count = count.checked_add(1)?;
+        }
+        let length = data.len().checked_sub(rest.0.len())?;
+        Some((data.get(..length)?, count, size))
+    }
+}
+
+impl Member {
+    fn end(&self) -> u64 {
+        u64::from(self.offset).saturating_add(self.size.into())
+    }
+}
+
+/// The name of the one member; any would do.
+const STREAM: &str = "stream";
+
+/// Writes a cabinet with one folder that has one member.
+fn one_member(folder: Folder, reserve: u8, blocks: &[u8], count: u16, size: u32) -> Vec<u8> {
+    // Header and its reserve fields, one folder, one file with its name.
+    let (file, data) = (48_u32, 71_u32);
+    let total = blocks.len().saturating_add(71);
+    let mut cabinet = Vec::with_capacity(total);
+    cabinet.extend(b"MSCF");
+    cabinet.extend([0; 4]);
+    cabinet.extend(u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes());
+    cabinet.extend([0; 4]);
+    cabinet.extend(file.to_le_bytes());
+    cabinet.extend([0; 4]);
+    cabinet.extend([3, 1]);
+    for field in [1, 1, HAS_RESERVE, 0, 0, 0] {
+        cabinet.extend(u16::to_le_bytes(field));
+    }
+    cabinet.extend([0, reserve]);
+    cabinet.extend(data.to_le_bytes());
+    cabinet.extend(count.to_le_bytes());
+    cabinet.extend(folder.compression.to_le_bytes());
+    cabinet.extend(size.to_le_bytes());
+    cabinet.extend([0; 12]);
+    cabinet.extend(STREAM.bytes());
+    cabinet.push(0);
+    cabinet.extend(blocks);
+    cabinet
+}
+
+/// Takes members from a folder's stream, in the order of their offsets.
+fn read(
+    stream: Vec<u8>,
+    members: &[&Member],
+    visit: &mut impl FnMut(&Member, Result<Vec<u8>, String>),
+) {
+    let mut cabinet = guard(|| cab::Cabinet::new(Cursor::new(stream)));
+    let mut reader = match &mut cabinet {
+        Ok(cabinet) => guard(|| cabinet.read_file(STREAM)),
+        Err(reason) => Err(reason.clone()),
+    };
+    let mut at = 0;
+    for member in members {
+        let content = match &mut reader {
+            Ok(reader) => guard(|| take(reader, &mut at, member)),
+            Err(reason) => Err(reason.clone()),
+        };
+        visit(member, content);
+    }
+}
+
+fn take(reader: &mut impl Read, at: &mut u64, member: &Member) -> io::Result<Vec<u8>> {
+    let before = u64::from(member.offset)
+        .checked_sub(*at)
+        .ok_or_else(|| io::Error::other("it overlaps another member"))?;
+    *at = at.saturating_add(io::copy(
+        &mut reader.by_ref().take(before),
+        &mut io::sink(),
+    )?);
+    let mut content = Vec::new();
+    let size = reader
+        .by_ref()
+        .take(member.size.into())
+        .read_to_end(&mut content)?;
+    *at = at.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+    if *at == member.end() {
+        Ok(content)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+thread_local! {
+    /// Whether this thread is running a decompressor.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a decompressor. One that panics on hostile data has found it damaged,
+/// and nobody needs to read its panic message.
+fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                told(info);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(false);
+    match result {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the compressed data is damaged".to_owned()),
+    }
+}
+
+/// Bytes yet to be read.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn skip(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (skipped, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(skipped)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.skip(N)?.first_chunk().copied()
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// Up to a zero byte, which is passed over.
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let end = self.0.iter().position(|&byte| byte == 0)?;
+        let text = self.skip(end)?;
+        self.skip(1)?;
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! `tcplimit corpus check`: does the locator agree with the manifest?
+
+use std::fs;
+use std::io::{self, Write};
+
+use crate::arguments::{Check, Talk};
+use crate::command::refuse_folders;
+use crate::corpus::locate_both;
+use crate::exit::Exit;
+use crate::file::Input;
+use crate::folder::Item;
+use crate::manifest::Manifest;
+use crate::output::{self, BAD, GOOD, NOTICE, STRONG, cause, complain, printable};
+use crate::probe::{self, Members, Options};
+use crate::progress::Progress;
+use crate::report::{Origin, Report, State};
+use crate::scan::{self, End, Plan, Sink};
+
+/// Runs `corpus check`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "corpus check") {
+        return Ok(exit);
+    }
+    let manifest = match &verb.manifest {
+        None => Manifest::built_in().clone(),
+        Some(path) => {
+            let parsed = fs::read_to_string(path)
+                .map_err(|error| (Exit::Input, cause(&error)))
+                .and_then(|text| Manifest::parse(&text).map_err(|error| (Exit::Usage, error)));
+            match parsed {
+                Ok(manifest) => manifest,
+                Err((exit, reason)) => {
+                    complain(&format!("{}: {reason}", path.display()));
+                    return Ok(exit);
+                }
+            }
+        }
+    };
+    let mut checker = Checker {
+        out: output::stdout(),
+        agree: 0,
+        disagree: 0,
+        unknown: 0,
+        unreadable: 0,
+        progress: match talk.quiet || !verb.many.recursive {
+            true => Progress::hidden(),
+            false => Progress::new(),
+        },
+    };
+    let builds = manifest.builds.len();
+    if verb.paths.is_empty() {
+        writeln!(
+            checker.out,
+            "the manifest of {builds} builds holds together"
+        )?;
+        checker.out.flush()?;
+        return Ok(Exit::Done);
+    }
+    let plan = Plan {
+        paths: verb.paths.clone(),
+        threads: verb.many.threads.map_or(0, usize::from),
+        progress: checker.progress.clone(),
+    };
+    let end = scan::run(plan, move |item| compare(item, &manifest), &mut checker);
+    checker.progress.finish();
+    checker.finish(end?, talk)
+}
+
+/// What a known build says against the manifest, or what is unknown.
+enum Finding {
+    Agrees(Origin, String),
+    Disagrees(Origin, String, Vec<String>),
+    /// One of the modules, but not in the manifest.
+    Unknown(Origin),
+    Unreadable(Origin, String),
+}
+
+fn compare(item: &Item, manifest: &Manifest) -> Vec<Finding> {
+    let path = item.path.to_string_lossy();
+    let unreadable = |reason| vec![Finding::Unreadable(Origin::file(&path), reason)];
+    if let Some(problem) = &item.problem {
+        return unreadable(problem.clone());
+    }
+    let input = match Input::open(&item.path) {
+        Ok(input) => input,
+        Err(error) => return unreadable(cause(&error)),
+    };
+    let members = if item.within_folder {
+        Members::Likely
+    } else {
+        Members::All
+    };
+    let options = Options {
+        module: None,
+        as_loaded: None,
+        members,
+    };
+    let origin = Origin::file(&path);
+    if probe::from_head(&origin, input.head(), input.length()).is_some() {
+        return Vec::new();
+    }
+    let content = match input.content() {
+        Ok(content) => content,
+        Err(error) => return unreadable(cause(&error)),
+    };
+    let mut findings = Vec::new();
+    probe::visit(&path, &content, &options, &mut |report, data| {
+        findings.extend(compare_one(report, data, manifest));
+    });
+    findings
+}
+
+fn compare_one(report: Report, data: &[u8], manifest: &Manifest) -> Option<Finding> {
+    if report.state == State::Unreadable {
+        return Some(Finding::Unreadable(
+            report.origin,
+            report.reason.unwrap_or_default(),
+        ));
+    }
+    report.image?;
+    let Some(known) = manifest.find(&probe::sha256(data)) else {
+        return report.module.map(|_| Finding::Unknown(report.origin));
+    };
+    let differences = match locate_both(&report.origin, data, known.module(), None) {
+        Ok(build) => known.differences(&build),
+        Err(reason) => vec![reason],
+    };
+    let name = known.name.clone();
+    Some(match differences.is_empty() {
+        true => Finding::Agrees(report.origin, name),
+        false => Finding::Disagrees(report.origin, name, differences),
+    })
+}
+
+struct Checker {
+    out: io::BufWriter<anstream::Stdout>,
+    agree: u64,
+    disagree: u64,
+    unknown: u64,
+    unreadable: u64,
+    progress: Progress,
+}
+
+impl Sink<Vec<Finding>> for Checker {
+    fn take(&mut self, item: &Item, findings: Vec<Finding>) -> io::Result<()> {
+        self.progress.done(0, self.agree);
+        for finding in findings {
+            self.tell(item, finding)?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        if self.out.buffer().is_empty() {
+            return Ok(());
+        }
+        self.progress.aside(|| self.out.flush())
+    }
+}
+
+impl Checker {
+    fn tell(&mut self, item: &Item, finding: Finding) -> io::Result<()> {
+        let shown = |origin: &Origin| printable(&origin.to_string()).into_owned();
+        match finding {
+            Finding::Agrees(origin, name) => {
+                self.agree += 1;
+                let name = printable(&name);
+                writeln!(
+                    self.out,
+                    "{}: {GOOD}agrees{GOOD:#} with {name}",
+                    shown(&origin)
+                )
+            }
+            Finding::Disagrees(origin, name, differences) => {
+                self.disagree += 1;
+                let name = printable(&name);
+                writeln!(
+                    self.out,
+                    "{}: {BAD}disagrees{BAD:#} with {name}",
+                    shown(&origin)
+                )?;
+                for difference in differences {
+                    writeln!(self.out, "  {}", printable(&difference))?;
+                }
+                Ok(())
+            }
+            Finding::Unknown(origin) => {
+                self.unknown += 1;
+                writeln!(
+                    self.out,
+                    "{}: {NOTICE}not in the manifest{NOTICE:#}",
+                    shown(&origin)
+                )
+            }
+            Finding::Unreadable(origin, reason) => {
+                self.unreadable += u64::from(!item.within_folder);
+                let (progress, out) = (&self.progress, &mut self.out);
+                progress.aside(|| out.flush())?;
+                progress.aside(|| complain(&format!("{origin}: {reason}")));
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, end: End, talk: Talk) -> io::Result<Exit> {
+        if end == End::Interrupted {
+            writeln!(
+                self.out,
+                "{NOTICE}interrupted{NOTICE:#}: not all files were looked at"
+            )?;
+        }
+        if !talk.quiet || end == End::Interrupted {
+            let Checker {
+                agree,
+                disagree,
+                unknown,
+                ..
+            } = self;
+            writeln!(
+                self.out,
+                "{STRONG}{agree} agree, {disagree} disagree{STRONG:#}, {unknown} are not in the manifest"
+            )?;
+        }
+        self.out.flush()?;
+        Ok(match self {
+            _ if end == End::Interrupted => Exit::Interrupted,
+            Checker { disagree: 1.., .. } => Exit::NotLocated,
+            Checker {
+                unreadable: 1.., ..
+            } => Exit::Input,
+            Checker { agree: 0, .. } => Exit::NotLocated,
+            _ => Exit::Done,
+        })
+    }
+}

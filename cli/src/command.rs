@@ -1,0 +1,266 @@
+//! The program: from the command line to an exit code.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Colour, Corpus, Probe, Talk, Verb};
+use crate::exit::{Exit, Outcome};
+use crate::file::Input;
+use crate::folder::Item;
+use crate::output::{self, cause, complain, is_gone, printable};
+use crate::probe::{self, Members, Options};
+use crate::progress::Progress;
+use crate::report::{Origin, Report, State};
+use crate::scan::{self, End, Plan, Sink};
+use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
+use crate::summary::Summary;
+use crate::text::{self, Detail};
+use crate::{check, corpus, explain, json, manual};
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let choice = match arguments.talk.color {
+        Colour::Auto => anstream::ColorChoice::Auto,
+        Colour::Always => anstream::ColorChoice::Always,
+        Colour::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+    let talk = arguments.talk;
+    let result = match arguments.verb {
+        Verb::Probe(verb) => run_probe(verb, talk),
+        Verb::Explain(verb) => explain::run(&verb),
+        Verb::Corpus(Corpus::Add(verb)) => corpus::add(&verb),
+        Verb::Corpus(Corpus::Check(verb)) => check::run(&verb, talk),
+        Verb::Completions(verb) => manual::completions(&verb),
+        Verb::Man(verb) => manual::pages(&verb),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        // Whoever read the output has enough of it.
+        Err(error) if is_gone(&error) => Exit::Done.into(),
+        Err(error) => {
+            complain(&format!("the output can't be written: {}", cause(&error)));
+            Exit::Input.into()
+        }
+    }
+}
+
+/// What became of one file.
+pub(crate) struct Examined {
+    pub(crate) bytes: u64,
+    pub(crate) reports: Vec<Report>,
+}
+
+/// Looks into one file.
+pub(crate) fn examine(item: &Item, options: &Options) -> Examined {
+    let path = item.path.to_string_lossy();
+    let unreadable = |reason: String| Examined {
+        bytes: 0,
+        reports: vec![Report::new(
+            Origin::file(&path),
+            0,
+            State::Unreadable,
+            reason,
+        )],
+    };
+    if let Some(problem) = &item.problem {
+        return unreadable(problem.clone());
+    }
+    let input = match Input::open(&item.path) {
+        Ok(input) => input,
+        Err(error) => return unreadable(cause(&error)),
+    };
+    let options = match item.within_folder {
+        true => Options {
+            members: Members::Likely,
+            ..*options
+        },
+        false => *options,
+    };
+    let bytes = input.length();
+    let origin = Origin::file(&path);
+    let reports = match probe::from_head(&origin, input.head(), bytes) {
+        Some(report) => vec![report],
+        None => match input.content() {
+            Ok(content) => probe::bytes(&path, &content, &options),
+            Err(error) => return unreadable(cause(&error)),
+        },
+    };
+    Examined { bytes, reports }
+}
+
+/// Folders among the paths, though `-r` was not given: an error of usage.
+pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, verb: &str) -> Option<Exit> {
+    if recursive {
+        return None;
+    }
+    let folder = paths.iter().find(|path| path.is_dir())?;
+    let shown = folder.display();
+    complain(&format!(
+        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {shown}"
+    ));
+    Some(Exit::Usage)
+}
+
+fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "probe") {
+        return Ok(exit);
+    }
+    let system = verb.paths.is_empty();
+    let paths = if system {
+        source::system_drivers()
+    } else {
+        verb.paths
+    };
+    let options = verb.look.options();
+    let folders = paths.iter().any(|path| path.is_dir());
+    let mut reporter = Reporter {
+        out: output::stdout(),
+        json: verb.json,
+        talk,
+        detail: match (talk.verbose, folders || paths.len() > FEW) {
+            (true, _) => Detail::Verbose,
+            (false, true) => Detail::Line,
+            (false, false) => Detail::Full,
+        },
+        folders,
+        progress: match talk.quiet || !folders {
+            true => Progress::hidden(),
+            false => Progress::new(),
+        },
+        outcomes: vec![Outcome::default(); paths.len()],
+        summary: Summary::new(),
+    };
+    let single = paths.len() <= 1 && !folders;
+    if paths.is_empty() {
+        return reporter.specimen(&options);
+    }
+
+    let plan = Plan {
+        paths,
+        threads: verb.many.threads.map_or(0, usize::from),
+        progress: reporter.progress.clone(),
+    };
+    let end = scan::run(plan, move |item| examine(item, &options), &mut reporter);
+    reporter.progress.finish();
+    let exit = reporter.finish(end?, single)?;
+    if system && !reporter.json && exit != Exit::Done {
+        // So that a stranger on a newer Windows sees what it would look like.
+        writeln!(reporter.out, "\nThis system has no limit to lift.")?;
+        reporter.specimen(&options)?;
+    }
+    Ok(exit)
+}
+
+/// So many files get a full report each.
+const FEW: usize = 10;
+
+/// Tells of each file as it is done.
+struct Reporter {
+    out: io::BufWriter<anstream::Stdout>,
+    json: bool,
+    talk: Talk,
+    detail: Detail,
+    folders: bool,
+    progress: Progress,
+    outcomes: Vec<Outcome>,
+    summary: Summary,
+}
+
+impl Sink<Examined> for Reporter {
+    fn take(&mut self, item: &Item, examined: Examined) -> io::Result<()> {
+        let Examined { bytes, reports } = examined;
+        self.summary.add(bytes, &reports);
+        self.progress
+            .done(self.summary.bytes, self.summary.located());
+        for report in &reports {
+            if let Some(outcome) = self.outcomes.get_mut(item.named) {
+                outcome.note(report.state, item.within_folder);
+            }
+            self.tell(report, item.within_folder)?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        if self.out.buffer().is_empty() {
+            return Ok(());
+        }
+        self.progress.aside(|| self.out.flush())
+    }
+}
+
+impl Reporter {
+    fn tell(&mut self, report: &Report, within_folder: bool) -> io::Result<()> {
+        if self.json {
+            return json::report(&mut self.out, report);
+        }
+        let among_many = within_folder || report.origin.member.is_some();
+        if among_many && !report.is_of_interest() && !self.talk.verbose {
+            return Ok(());
+        }
+        if report.state == State::Unreadable {
+            let reason = report.reason.as_deref().unwrap_or_default();
+            let skipped = if within_folder { " (skipped)" } else { "" };
+            let text = format!("{}: {reason}{skipped}", report.origin);
+            // In order with what was said before, where both go to one place.
+            self.progress.aside(|| self.out.flush())?;
+            self.progress.aside(|| complain(&text));
+            return Ok(());
+        }
+        let detail = match self.detail {
+            Detail::Verbose if within_folder && !report.is_of_interest() => Detail::Line,
+            detail => detail,
+        };
+        text::report(&mut self.out, report, detail)?;
+        let candidate = report.search.and_then(|search| search.findings().copied());
+        if detail != Detail::Line && !report.state.is_located() && candidate.is_some() {
+            let path = printable(&report.origin.path);
+            writeln!(self.out, "  The code behind it: tcplimit explain {path}")?;
+        }
+        Ok(())
+    }
+
+    /// Ends the output.
+    fn finish(&mut self, end: End, single: bool) -> io::Result<Exit> {
+        let interrupted = end == End::Interrupted;
+        self.summary.finish(interrupted);
+        let worst = self.outcomes.iter().map(|outcome| outcome.exit()).max();
+        let exit = match interrupted {
+            true => Exit::Interrupted,
+            false => worst.unwrap_or_default(),
+        };
+        let several = !single || interrupted;
+        if self.json {
+            if several {
+                json::summary(&mut self.out, &self.summary, exit.code())?;
+            }
+        } else if (several || self.summary.members > 1) && (!self.talk.quiet || interrupted) {
+            if !self.folders {
+                writeln!(self.out)?;
+            }
+            text::summary(&mut self.out, &self.summary)?;
+        }
+        self.out.flush()?;
+        Ok(exit)
+    }
+
+    /// Tells of the specimen.
+    fn specimen(&mut self, options: &Options) -> io::Result<Exit> {
+        let mut outcome = Outcome::default();
+        for report in probe::bytes(SPECIMEN_NAME, SPECIMEN, options) {
+            outcome.note(report.state, false);
+            self.tell(&report, false)?;
+        }
+        if !self.json && !self.talk.quiet {
+            writeln!(self.out, "\n{SPECIMEN_NOTE}")?;
+        }
+        self.out.flush()?;
+        Ok(outcome.exit())
+    }
+}

@@ -1,0 +1,302 @@
+//! `tcplimit explain`: each piece of evidence with the code that shows it.
+
+use std::io::{self, Write};
+
+use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp};
+
+use crate::arguments::Explain;
+use crate::disassembly::{Line, Listing};
+use crate::exit::{Exit, Outcome};
+use crate::file::Input;
+use crate::loaded::Loaded;
+use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain};
+use crate::probe::{self, Options};
+use crate::report::Report;
+use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
+use crate::text::{self, Detail};
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
+    let options = verb.look.options();
+    let mut out = output::stdout();
+    let Some(path) = &verb.path else {
+        let exit = file(&mut out, SPECIMEN_NAME, SPECIMEN, &options)?;
+        writeln!(out, "\n{SPECIMEN_NOTE}")?;
+        out.flush()?;
+        return Ok(exit);
+    };
+    let shown = path.display();
+    if path.is_dir() {
+        complain(&format!(
+            "{shown} is a folder. Explain looks at one file; find those worth it with: tcplimit probe -r {shown}"
+        ));
+        return Ok(Exit::Usage);
+    }
+    let content = match Input::open(path).and_then(Input::content) {
+        Ok(content) => content,
+        Err(error) => {
+            complain(&format!("{shown}: {}", cause(&error)));
+            return Ok(Exit::Input);
+        }
+    };
+    let exit = file(&mut out, &path.to_string_lossy(), &content, &options)?;
+    out.flush()?;
+    Ok(exit)
+}
+
+/// Explains a file, or each member of a cabinet that may be the module.
+fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::Result<Exit> {
+    let mut outcome = Outcome::default();
+    let mut written = Ok(());
+    probe::visit(path, data, options, &mut |report, data| {
+        outcome.note(report.state, false);
+        if written.is_ok() && (report.origin.member.is_none() || report.is_of_interest()) {
+            written = image(out, &report, data, options);
+        }
+    });
+    written?;
+    Ok(outcome.exit())
+}
+
+/// Explains one image: as loaded, if so asked.
+fn image(out: &mut dyn Write, report: &Report, data: &[u8], options: &Options) -> io::Result<()> {
+    text::report(out, report, Detail::Full)?;
+    let Some(findings) = report.search.as_ref().and_then(|search| search.findings()) else {
+        return Ok(());
+    };
+    let Ok(image) = Image::from_file(data) else {
+        return Ok(());
+    };
+    match options.as_loaded {
+        None => evidence(out, &image, findings)?,
+        Some(base) => {
+            if let Ok(loaded) = Loaded::new(&image, data, base)
+                && let Ok(written) = loaded.look(|image| evidence(out, image, findings))
+            {
+                written?;
+            }
+        }
+    }
+    start_up(out, report, &image, findings)
+}
+
+fn evidence(out: &mut dyn Write, image: &Image<'_>, findings: &Findings) -> io::Result<()> {
+    let listing = Listing::new(image, findings);
+    for piece in Evidence::ALL {
+        let (style, mark) = match (
+            findings.held().holds(piece),
+            findings.missing().holds(piece),
+        ) {
+            (true, _) => (GOOD, '✓'),
+            (_, true) => (BAD, '✗'),
+            _ => continue,
+        };
+        writeln!(
+            out,
+            "\n{style}{mark} {piece}{style:#}: {}",
+            piece.explanation()
+        )?;
+        writeln!(out, "  {FAINT}{}{FAINT:#}", proves(piece))?;
+        let shown = Shown {
+            image,
+            listing: &listing,
+            findings,
+        };
+        for line in shown.of(piece, mark == '✓') {
+            match line.is_empty() {
+                true => writeln!(out)?,
+                false => writeln!(out, "  {line}")?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The store that is no evidence, but what a patched file changes.
+fn start_up(
+    out: &mut dyn Write,
+    report: &Report,
+    image: &Image<'_>,
+    findings: &Findings,
+) -> io::Result<()> {
+    let start_up = report.file.as_ref().and_then(|file| file.start_up);
+    let Some(StartUp::Unique { rva, .. }) = start_up else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "\n{STRONG}· start-up store{STRONG:#}: gives the limit its first value"
+    )?;
+    writeln!(
+        out,
+        "  {FAINT}No evidence: patched files store another value. It is in code that is freed after start-up.{FAINT:#}"
+    )?;
+    for line in Listing::new(image, findings).from(rva).take(1) {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// What a piece of evidence is good for.
+fn proves(piece: Evidence) -> &'static str {
+    match piece {
+        Evidence::TwoGates => {
+            "A new connection and a queued one each ask whether there is room: count >= limit?"
+        }
+        Evidence::Adjacent => "The compiler laid the three variables out side by side.",
+        Evidence::SameDataSection => {
+            "Writing there is lawful: the memory is writable and is neither freed nor paged out."
+        }
+        Evidence::AtomicCounter => {
+            "It counts what several processors begin and end at the same time; a setting never does."
+        }
+        Evidence::QueueTest => {
+            "Attempts that find no room wait in a queue, whose length is looked at there."
+        }
+        Evidence::GateReadsOnly => {
+            "So it serves for nothing else: changing it changes only the limit."
+        }
+        Evidence::NoLiveWriter => "So nothing would overwrite what is written to it.",
+        Evidence::NoAtomicOnThreshold => "So limit and count are not mistaken for each other.",
+        Evidence::AnchoredBase => {
+            "Were the base wrong, all addresses would be shifted alike and look consistent."
+        }
+        Evidence::EventId => "The driver logs event 4226 when it delays connections for the limit.",
+        Evidence::NoEventId => "By structure alone the two modules can't be told apart.",
+        _ => "",
+    }
+}
+
+/// What there is to see of a candidate.
+struct Shown<'a> {
+    image: &'a Image<'a>,
+    listing: &'a Listing<'a>,
+    findings: &'a Findings,
+}
+
+impl Shown<'_> {
+    /// Lines that show a piece of evidence, or what speaks against it.
+    fn of(&self, piece: Evidence, held: bool) -> Vec<String> {
+        let found = self.findings;
+        match piece {
+            Evidence::TwoGates => self.gates(),
+            Evidence::Adjacent => self.variables(),
+            Evidence::SameDataSection => self.section(),
+            Evidence::AtomicCounter => {
+                let mut lines = self.with(found.first_atomic(), 5, |line| line.locked);
+                if found.atomic_updates() > 1 {
+                    lines.push(format!("and {} more", found.atomic_updates() - 1));
+                }
+                lines
+            }
+            Evidence::QueueTest => self.with(found.queue_test(), 3, |line| is_jump(&line.text)),
+            Evidence::GateReadsOnly | Evidence::NoLiveWriter | Evidence::NoAtomicOnThreshold
+                if !held =>
+            {
+                self.with(found.offender(), 1, |_| true)
+            }
+            Evidence::AnchoredBase => {
+                let mut lines = texts(self.import_call());
+                lines.push(format!(
+                    "{} such calls were looked at",
+                    found.import_calls()
+                ));
+                lines
+            }
+            Evidence::EventId | Evidence::NoEventId => self.with(found.event(), 1, |_| true),
+            // That nothing does something has no instruction to show.
+            _ => Vec::new(),
+        }
+    }
+
+    /// Each gate, and an empty line between two.
+    fn gates(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for gate in self.findings.gates() {
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            lines.extend(texts(self.listing.range(gate.at(), gate.length())));
+        }
+        lines
+    }
+
+    fn variables(&self) -> Vec<String> {
+        let queue = self.findings.queue().map(|rva| (rva, "queue"));
+        let others = [
+            (self.findings.threshold(), "limit"),
+            (self.findings.count(), "count"),
+        ];
+        let mut all: Vec<(Rva, &str)> = queue.into_iter().chain(others).collect();
+        all.sort();
+        all.into_iter()
+            .map(|(rva, name)| format!("{:>6}  {name}", rva.to_string()))
+            .collect()
+    }
+
+    fn section(&self) -> Vec<String> {
+        let sections = self.image.headers().sections();
+        let threshold = self.findings.threshold();
+        let holding = sections.filter(|section| section.holds(threshold, 4));
+        let lines = holding.map(|section| {
+            format!(
+                "{:>6}  {}, {:X} bytes, flags {:08X}",
+                section.rva().to_string(),
+                section.name().escape_ascii(),
+                section.extent(),
+                section.flags().0,
+            )
+        });
+        lines.collect()
+    }
+
+    /// The instruction with this operand and those after it, up to the one
+    /// for which `last` holds, at most so many.
+    fn with(&self, operand: Option<Rva>, most: usize, last: impl Fn(&Line) -> bool) -> Vec<String> {
+        let Some(at) = operand.and_then(|operand| self.listing.instruction_with(operand)) else {
+            return Vec::new();
+        };
+        let lines: Vec<Line> = self.listing.from(at).take(most).collect();
+        let shown = lines.iter().position(last).map_or(1, |index| index + 1);
+        texts(lines.into_iter().take(shown))
+    }
+
+    /// The first call through the import address table.
+    fn import_call(&self) -> Option<Line> {
+        let (table, size) = self
+            .image
+            .headers()
+            .directory(Directory::ImportAddressTable)?;
+        let sections = self
+            .image
+            .headers()
+            .sections()
+            .filter(|section| section.is_live_code());
+        for section in sections {
+            let code = self.image.bytes(&section);
+            let calls = code
+                .windows(2)
+                .enumerate()
+                .filter(|(_, bytes)| *bytes == [0xFF, 0x15]);
+            for (offset, _) in calls {
+                let at = section.rva().plus(u32::try_from(offset).ok()?)?;
+                let slot = self.listing.operand_of(at);
+                if slot.is_some_and(|slot| slot >= table && slot.distance(table) < size) {
+                    return self.listing.from(at).next();
+                }
+            }
+        }
+        None
+    }
+}
+
+fn is_jump(text: &str) -> bool {
+    text.starts_with('j')
+}
+
+fn texts(lines: impl IntoIterator<Item = Line>) -> Vec<String> {
+    lines.into_iter().map(|line| line.to_string()).collect()
+}

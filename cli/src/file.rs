@@ -1,0 +1,166 @@
+//! The content of a file, mapped rather than copied where that pays.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+/// What is read first: the headers of nearly every file that is no driver lie
+/// in it, so that nothing else of it is read. In bytes.
+pub(crate) const HEAD: usize = 4096;
+/// Smaller files are read; mapping them would take longer. In bytes.
+const SMALL: u64 = 64 << 10;
+/// What is read at most of something that is no regular file, a pipe for one,
+/// in bytes.
+const MAX_STREAM: u64 = 256 << 20;
+
+/// An open file of which the beginning was read.
+pub(crate) struct Input {
+    file: File,
+    head: Vec<u8>,
+    length: u64,
+    regular: bool,
+}
+
+impl Input {
+    /// Opens a file and reads its beginning, or all of it when it is a pipe
+    /// or another special file.
+    ///
+    /// # Errors
+    /// When it can't be read, is a folder, or a pipe gives too much.
+    pub(crate) fn open(path: &Path) -> io::Result<Input> {
+        let mut file = File::open(path)?;
+        let about = file.metadata()?;
+        if about.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut head = Vec::new();
+        let regular = about.is_file();
+        let most = if regular {
+            to_u64(HEAD)
+        } else {
+            MAX_STREAM + 1
+        };
+        file.by_ref().take(most).read_to_end(&mut head)?;
+        let read = to_u64(head.len());
+        if !regular && read > MAX_STREAM {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it is no regular file and gives more than {MAX_STREAM} bytes"),
+            ));
+        }
+        // A file that grew or shrank meanwhile: what was read counts.
+        let length = if regular && read == to_u64(HEAD) {
+            about.len().max(read)
+        } else {
+            read
+        };
+        Ok(Input {
+            file,
+            head,
+            length,
+            regular,
+        })
+    }
+
+    /// The first [`HEAD`] bytes, or all when there are no more.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The length of the file in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn content(self) -> io::Result<Content> {
+        let Input {
+            mut file,
+            mut head,
+            length,
+            regular,
+        } = self;
+        if !regular || length == to_u64(head.len()) {
+            return Ok(Content::Read(head));
+        }
+        if length > SMALL
+            && let Ok(map) = map(&file)
+        {
+            return Ok(Content::Mapped(map));
+        }
+        file.read_to_end(&mut head)?;
+        Ok(Content::Read(head))
+    }
+}
+
+/// The bytes of a file.
+pub(crate) enum Content {
+    /// Copied.
+    Read(Vec<u8>),
+    /// In the system's own copy.
+    Mapped(Mmap),
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Content::Read(bytes) => bytes,
+            Content::Mapped(map) => map,
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: `Mmap::map` asks that the file not change while it is mapped,
+    // which no program can promise. What follows when another one does:
+    //
+    // * Bytes change. Readers may see old bytes or new. All of them are safe
+    //   code that checks every place against the length of the slice, and
+    //   that stays as it was; none relies on reading the same byte twice. At
+    //   worst the report is wrong about a file that was being rewritten.
+    // * The file is cut short. On Windows that fails while it is mapped. On
+    //   Unix, reading beyond the new end raises SIGBUS, which ends the
+    //   process; nothing was being written, so nothing but the rest of the
+    //   report is lost. No memory of ours is touched.
+    //
+    // The mapping is for reading only.
+    unsafe { Mmap::map(file) }
+}
+
+fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bytes_are_there_whether_read_or_mapped() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [0, 1, HEAD - 1, HEAD, HEAD + 1, 65_536, 65_537, 300_000] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+            let path = folder.path().join(length.to_string());
+            std::fs::write(&path, &bytes).unwrap();
+            let input = Input::open(&path).unwrap();
+            assert_eq!(input.head(), &bytes[..length.min(HEAD)]);
+            assert_eq!(input.length(), to_u64(length));
+            assert_eq!(*input.content().unwrap(), *bytes);
+        }
+    }
+
+    #[test]
+    fn a_folder_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Input::open(folder.path()).is_err());
+    }
+}

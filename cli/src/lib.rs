@@ -1,0 +1,35 @@
+//! The workbench tool: finds and explains the half-open TCP connection limit
+//! in `tcpip.sys` and `tcpip6.sys`, on any system, without writing to them.
+//!
+//! The search itself is `scanner-core`, shared to the letter with the kernel
+//! driver. Here is what surrounds it: reading files, folders and cabinets,
+//! telling which module a file is, reports for people and for programs.
+//!
+//! Start at [`probe::bytes`], which is the whole path of `tcplimit probe` for
+//! the content of one file.
+
+mod arguments;
+mod cabinet;
+mod check;
+pub mod command;
+mod corpus;
+mod disassembly;
+mod exit;
+mod explain;
+mod file;
+mod folder;
+pub mod identity;
+mod json;
+mod loaded;
+mod manifest;
+mod manual;
+mod output;
+pub mod probe;
+mod progress;
+pub mod report;
+mod scan;
+mod source;
+mod summary;
+mod text;
+
+pub use loaded::LoadBase;

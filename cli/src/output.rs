@@ -1,0 +1,78 @@
+//! Standard output: colour only where it is wanted, and a closed pipe is no
+//! reason to panic.
+
+use std::borrow::Cow;
+use std::io::{self, BufWriter, ErrorKind, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Good news.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Worth a look.
+pub(crate) const NOTICE: Style = AnsiColor::Yellow.on_default().bold();
+/// Bad news.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Labels.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+/// Headlines.
+pub(crate) const STRONG: Style = Style::new().bold();
+
+/// Standard output; styles are taken out where they are not wanted. What is
+/// written waits until it is flushed: a progress bar must make room for it.
+pub(crate) fn stdout() -> BufWriter<anstream::Stdout> {
+    BufWriter::with_capacity(1 << 20, anstream::stdout())
+}
+
+/// Says on standard error what went wrong: what, why, what to do.
+pub(crate) fn complain(text: &str) {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{BAD}tcplimit:{BAD:#}");
+    for line in text.lines() {
+        let _ = writeln!(stderr, " {}", printable(line));
+    }
+}
+
+/// The text of an error of the system, without its number.
+pub(crate) fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((cause, _)) => cause.to_owned(),
+        None => text,
+    }
+}
+
+/// Whether whoever read our output has gone.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe
+}
+
+/// A text from a file or a path, safe for a terminal: control characters are
+/// shown, not obeyed.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().flat_map(|char| {
+        let escape = is_control(char).then(|| char.escape_unicode());
+        let plain = escape.is_none().then_some(char);
+        escape.into_iter().flatten().chain(plain)
+    });
+    Cow::Owned(shown.collect())
+}
+
+/// Control characters, and those that turn the direction of writing.
+fn is_control(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(printable("C:\\tcpip.sys é"), "C:\\tcpip.sys é");
+        assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
+        assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+    }
+}

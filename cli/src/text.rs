@@ -1,0 +1,316 @@
+//! Reports for people.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anstyle::Style;
+use scanner_core::{Evidence, Findings, StartUp};
+
+use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+use crate::report::{FileFacts, ImageFacts, Report, State};
+use crate::summary::Summary;
+
+/// How much to say of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// A line.
+    Line,
+    /// All that is known; the evidence only when it is missing.
+    Full,
+    /// Each piece of evidence as well.
+    Verbose,
+}
+
+/// Writes a report.
+///
+/// # Errors
+/// When it can't be written.
+pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io::Result<()> {
+    let (style, words) = headline(report.state);
+    let origin = report.origin.to_string();
+    write!(
+        out,
+        "{STRONG}{}{STRONG:#}: {style}{words}{style:#}",
+        printable(&origin)
+    )?;
+    if detail == Detail::Line {
+        return line(out, report);
+    }
+    writeln!(out)?;
+    if let Some(reason) = &report.reason {
+        row(out, "because", printable(reason))?;
+    }
+    identity(out, report)?;
+    places(out, report)?;
+    if let Some(file) = &report.file {
+        whole_file(out, file)?;
+    }
+    match report.search.as_ref().and_then(|search| search.findings()) {
+        Some(findings) => evidence(out, findings, detail),
+        None => Ok(()),
+    }
+}
+
+/// The answer in a few words.
+fn headline(state: State) -> (Style, String) {
+    let (style, words) = match state {
+        State::Pristine => (GOOD, "located, as shipped: the limit is 10"),
+        State::Patched(value) => {
+            return (NOTICE, format!("located, patched: the limit is {value}"));
+        }
+        State::Located => (
+            GOOD,
+            "located, but no single start-up store says its first value",
+        ),
+        State::NoLimiter => (NOTICE, "no limiter"),
+        State::NotLocated => (BAD, "not located"),
+        State::ConflictingNames => (BAD, "not located, conflicting names"),
+        State::OtherModule => (FAINT, "another driver"),
+        State::NotDriver => (FAINT, "not a driver"),
+        State::UnsupportedMachine => (FAINT, "unsupported machine"),
+        State::Damaged => (BAD, "damaged"),
+        State::NotPe => (FAINT, "not a PE file"),
+        State::Compressed => (NOTICE, "compressed"),
+        State::Cabinet => (FAINT, "a cabinet"),
+        State::Unreadable => (BAD, "unreadable"),
+        State::UnfitBase => (BAD, "can't be loaded at that base"),
+    };
+    (style, words.to_owned())
+}
+
+/// The rest of a report in one line.
+fn line(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    if let Some(located) = report.located() {
+        write!(out, " at RVA {}", located.threshold())?;
+    }
+    if let Some(module) = report.module {
+        write!(out, " ({module}")?;
+        if let Some(ImageFacts { arch, version, .. }) = report.image {
+            if let Some(version) = version {
+                write!(out, " {version}")?;
+            }
+            write!(out, " {arch}")?;
+        }
+        write!(out, ")")?;
+    }
+    match &report.reason {
+        Some(reason) => writeln!(out, ": {}", printable(reason)),
+        None => writeln!(out),
+    }
+}
+
+fn identity(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    if let Some(ImageFacts {
+        arch,
+        time_date_stamp,
+        version,
+    }) = report.image
+    {
+        let module = report.module.map_or("unknown", |module| module.file_name());
+        let version = version.map_or_else(|| "without version".to_owned(), |v| v.to_string());
+        let linked = date(time_date_stamp);
+        row(
+            out,
+            "module",
+            format!("{module} {version}, {arch}, linked {linked} ({time_date_stamp:X})"),
+        )?;
+    }
+    if let Some(module) = report.module
+        && report.names.contradict(module)
+    {
+        let said = format!("{}; overruled by --module", report.names.said());
+        row(out, "names", printable(&said))?;
+    }
+    if let Some(known) = report.file.as_ref().and_then(|file| file.known.as_ref()) {
+        row(out, "known as", printable(known))?;
+    }
+    if let Some(base) = report.loaded_at {
+        row(out, "searched", format!("as loaded at {base:X}"))?;
+    }
+    Ok(())
+}
+
+/// Where the variables are.
+fn places(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let Some(findings) = report.search.as_ref().and_then(|search| search.findings()) else {
+        return Ok(());
+    };
+    let located = report.located().is_some();
+    let what = if located { "limit" } else { "candidate" };
+    row(out, what, format!("RVA {}", findings.threshold()))?;
+    row(out, "half-open", format!("RVA {}", findings.count()))?;
+    if let Some(queue) = findings.queue() {
+        row(out, "queued", format!("RVA {queue}"))?;
+    }
+    let gates: Vec<String> = findings.gates().map(|gate| gate.at().to_string()).collect();
+    row(out, "gates", format!("RVA {}", gates.join(", ")))
+}
+
+fn whole_file(out: &mut dyn Write, file: &FileFacts) -> io::Result<()> {
+    let start_up = match file.start_up {
+        Some(StartUp::Unique {
+            rva,
+            value_offset,
+            value,
+        }) => Some(format!(
+            "stores {value} (RVA {rva}; the value is at file offset {value_offset:X})"
+        )),
+        Some(StartUp::None) => Some("no code that is discarded stores to it".to_owned()),
+        Some(StartUp::Several) => Some("several stores, none can be told to be it".to_owned()),
+        None => None,
+    };
+    if let Some(start_up) = start_up {
+        row(out, "start-up", start_up)?;
+    }
+    let sum = file.checksum;
+    let text = match sum.is_right() {
+        true => format!("{:X}, right", sum.stated),
+        false => format!(
+            "{:X} stated, {:X} computed: the file was changed",
+            sum.stated, sum.computed
+        ),
+    };
+    row(out, "checksum", text)?;
+    if let Some(coverage) = file.relocations {
+        row(
+            out,
+            "relocations",
+            format!("{} of {} operands", coverage.covered, coverage.needed),
+        )?;
+    }
+    row(out, "SHA-256", &file.sha256)
+}
+
+/// The evidence by name; what it says only where some is missing, or on
+/// request.
+fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Result<()> {
+    let (held, missing) = (findings.held(), findings.missing());
+    let all = held.len() + missing.len();
+    let text = format!(
+        "{} of {all} pieces, {} atomic updates of the count, {} calls through the import table",
+        held.len(),
+        findings.atomic_updates(),
+        findings.import_calls(),
+    );
+    row(out, "evidence", text)?;
+    let pieces = Evidence::ALL.into_iter().filter_map(|piece| match piece {
+        _ if held.holds(piece) => Some((piece, GOOD, '✓')),
+        _ if missing.holds(piece) => Some((piece, BAD, '✗')),
+        _ => None,
+    });
+    if detail == Detail::Verbose || !missing.is_empty() {
+        for (piece, style, mark) in pieces {
+            let (name, says) = (piece.name(), piece.explanation());
+            writeln!(out, "    {style}{mark}{style:#} {name:<20} {says}")?;
+        }
+        return Ok(());
+    }
+    let pieces: Vec<_> = pieces.collect();
+    for line in pieces.chunks(NAMES_A_LINE) {
+        write!(out, "  {:<12}", "")?;
+        for (piece, style, mark) in line {
+            write!(out, " {style}{mark}{style:#} {piece}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// So many names of evidence fit in a line.
+const NAMES_A_LINE: usize = 4;
+
+fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
+    writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
+}
+
+/// Writes the totals.
+///
+/// # Errors
+/// When they can't be written.
+pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    if summary.interrupted {
+        writeln!(
+            out,
+            "{NOTICE}interrupted{NOTICE:#}: not all files were looked at"
+        )?;
+    }
+    let members = match summary.members {
+        0 => String::new(),
+        members => format!(", {members} members of cabinets"),
+    };
+    writeln!(
+        out,
+        "{STRONG}{} located{STRONG:#} in {} files{members}; {} in {:.2} s, {}/s ({} searched for the limit, headers decide the rest)",
+        summary.located(),
+        summary.files,
+        size(summary.bytes),
+        summary.seconds(),
+        rate(summary.rate()),
+        size(summary.searched_bytes),
+    )?;
+    for (state, count) in summary.states() {
+        let (style, _) = headline(state);
+        writeln!(out, "  {style}{:<20}{style:#} {count:>8}", state.name())?;
+    }
+    Ok(())
+}
+
+/// Bytes for people, in powers of ten.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn size(bytes: u64) -> String {
+    rate(bytes as f64)
+}
+
+fn rate(bytes: f64) -> String {
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.2} {name}", bytes / unit),
+        None => format!("{bytes:.0} bytes"),
+    }
+}
+
+/// The day of a time stamp: seconds since 1970, without leap seconds.
+fn date(stamp: u32) -> String {
+    // Howard Hinnant, "chrono-compatible low-level date algorithms": a year
+    // that begins in March has its leap day at its end.
+    let days = stamp / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    format!("{:04}-{month:02}-{day:02}", year_of_era + era * 400 + next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // facts: date -u -d @N +%F
+        for (stamp, day) in [
+            (0, "1970-01-01"),
+            (0x4802_5CEC, "2008-04-13"),
+            (0x45D6_A075, "2007-02-17"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (u32::MAX, "2106-02-07"),
+        ] {
+            assert_eq!(date(stamp), day);
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_powers_of_ten() {
+        assert_eq!(size(999), "999 bytes");
+        assert_eq!(size(1_234_567), "1.23 MB");
+        assert_eq!(size(2_500_000_000), "2.50 GB");
+    }
+}

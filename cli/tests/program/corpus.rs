@@ -1,0 +1,170 @@
+//! `corpus add` and `corpus check`.
+
+use std::fs;
+
+use verify::specimen::{Flaw, Spec};
+
+use crate::{Files, patched, run, xp};
+
+#[test]
+fn the_built_in_manifest_holds_together() {
+    let check = run(["corpus", "check"]);
+    assert_eq!(check.code, 0);
+    assert!(check.stdout.contains("builds holds together"));
+}
+
+#[test]
+fn what_was_added_agrees_when_checked() {
+    let files = Files::new()
+        .with("x86/tcpip.sys", &xp())
+        .with("x64/tcpip6.sys", &Spec::tcpip6_x64().build().file);
+    let add = files.run(&[
+        "corpus",
+        "add",
+        "--manifest",
+        "m.toml",
+        "x86/tcpip.sys",
+        "x64/tcpip6.sys",
+    ]);
+    assert_eq!(add.code, 0, "{}", add.stderr);
+    assert_eq!(add.stdout.matches(": added").count(), 2);
+
+    let check = files.run(&[
+        "corpus",
+        "check",
+        "--manifest",
+        "m.toml",
+        "-r",
+        "x86",
+        "x64",
+    ]);
+    assert_eq!(check.code, 0, "{}", check.stdout);
+    assert!(
+        check
+            .stdout
+            .contains("2 agree, 0 disagree, 0 are not in the manifest")
+    );
+
+    let again = files.run(&["corpus", "add", "--manifest", "m.toml", "x86/tcpip.sys"]);
+    assert_eq!(again.code, 0);
+    assert!(again.stdout.contains("known already"));
+}
+
+#[test]
+fn comments_and_entries_stay_as_they_were() {
+    let files = Files::new()
+        .with("tcpip.sys", &xp())
+        .with("m.toml", b"# kept\n");
+    let add = files.run(&[
+        "corpus",
+        "add",
+        "--manifest",
+        "m.toml",
+        "--name",
+        "mine",
+        "tcpip.sys",
+    ]);
+    assert_eq!(add.code, 0);
+    let text = fs::read_to_string(files.path().join("m.toml")).unwrap();
+    assert!(
+        text.starts_with("# kept\n\n[[build]]\nname = \"mine\"\n"),
+        "{text}"
+    );
+    assert!(!files.path().join("m.toml.new").exists());
+}
+
+#[test]
+fn a_manifest_that_says_otherwise_disagrees_and_is_never_overwritten() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    assert_eq!(
+        files
+            .run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"])
+            .code,
+        0
+    );
+    let manifest = files.path().join("m.toml");
+    let wrong = fs::read_to_string(&manifest)
+        .unwrap()
+        .replace("start_up_value = 10", "start_up_value = 11");
+    fs::write(&manifest, &wrong).unwrap();
+
+    let check = files.run(&["corpus", "check", "--manifest", "m.toml", "tcpip.sys"]);
+    assert_eq!(check.code, 1);
+    assert!(
+        check.stdout.contains("start_up_value: 11, not 10"),
+        "{}",
+        check.stdout
+    );
+
+    let add = files.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
+    assert_eq!(add.code, 1);
+    assert!(
+        add.stderr.contains("the manifest says otherwise"),
+        "{}",
+        add.stderr
+    );
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), wrong);
+}
+
+#[test]
+fn what_is_not_located_is_not_added() {
+    let flawed = Spec {
+        flaw: Some(Flaw::OneGate),
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let files = Files::new()
+        .with("tcpip.sys", &flawed)
+        .with("text.txt", b"hello");
+    let add = files.run(&[
+        "corpus",
+        "add",
+        "--manifest",
+        "m.toml",
+        "tcpip.sys",
+        "text.txt",
+    ]);
+    assert_eq!(add.code, 1);
+    assert!(
+        add.stderr
+            .contains("tcpip.sys: not added: not-located: evidence is missing")
+    );
+    assert!(add.stderr.contains("text.txt: not added: not-pe"));
+    assert!(!files.path().join("m.toml").exists());
+}
+
+#[test]
+fn builds_that_the_manifest_does_not_know_are_told() {
+    let files = Files::new()
+        .with("a/tcpip.sys", &patched(100))
+        .with("a/text.txt", b"hello");
+    let check = files.run(&["corpus", "check", "-r", "a"]);
+    assert_eq!(check.code, 1);
+    assert!(check.stdout.contains("tcpip.sys: not in the manifest"));
+    assert!(
+        check
+            .stdout
+            .contains("0 agree, 0 disagree, 1 are not in the manifest")
+    );
+}
+
+#[test]
+fn a_manifest_that_is_none_is_an_error_of_usage() {
+    let files = Files::new().with("m.toml", b"[[build]]\nname = 1\n");
+    let check = files.run(&["corpus", "check", "--manifest", "m.toml"]);
+    assert_eq!(check.code, 2);
+    assert!(check.stderr.contains("m.toml: "), "{}", check.stderr);
+    assert_eq!(
+        files
+            .run(&["corpus", "check", "--manifest", "none.toml"])
+            .code,
+        3
+    );
+    assert_eq!(
+        files
+            .run(&["corpus", "add", "--manifest", "m.toml", "x"])
+            .code,
+        2
+    );
+}

@@ -1,0 +1,91 @@
+//! Help, completions, manual: what a stranger sees first.
+
+use crate::{Files, run};
+
+const VERBS: [&[&str]; 6] = [
+    &["probe"],
+    &["explain"],
+    &["corpus", "add"],
+    &["corpus", "check"],
+    &["completions"],
+    &["man"],
+];
+
+#[test]
+fn every_verb_says_what_it_does_and_gives_examples() {
+    for verb in VERBS {
+        let help = run(verb.iter().chain(&["--help"]));
+        assert_eq!(help.code, 0);
+        assert!(help.stdout.contains("Usage: tcplimit "), "{verb:?}");
+        let example = format!("Examples:\n  tcplimit {}", verb.join(" "));
+        assert!(help.stdout.contains(&example), "{verb:?}: {}", help.stdout);
+    }
+}
+
+#[test]
+fn exit_codes_are_in_the_help() {
+    for verb in [&["probe"], &["explain"]] {
+        let help = run(verb.iter().chain(&["--help"])).stdout;
+        for code in ["0 ", "1 ", "2 ", "3 ", "130 "] {
+            assert!(help.contains(&format!("\n  {code}")), "{verb:?} {code}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_2_and_says_what_is_wrong() {
+    for (arguments, says) in [
+        (["prob", ""].as_slice(), "probe"),
+        (&["probe", "--module", "afd"], "tcpip6"),
+        (&["probe", "--threads", "0"], "1..=1024"),
+        (&["completions", "cmd"], "powershell"),
+        (&["corpus", "add"], "FILE"),
+    ] {
+        let wrong = run(arguments);
+        assert_eq!(wrong.code, 2, "{arguments:?}");
+        assert!(
+            wrong.stderr.contains(says),
+            "{arguments:?}: {}",
+            wrong.stderr
+        );
+    }
+    let nothing = run::<&str>([]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.stderr.contains("Usage"));
+}
+
+#[test]
+fn the_version_is_told() {
+    let version = run(["--version"]);
+    assert_eq!(version.code, 0);
+    assert_eq!(
+        version.stdout,
+        format!("tcplimit {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn there_are_completions_for_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = run(["completions", shell]);
+        assert_eq!(script.code, 0);
+        assert!(script.stdout.contains("as-loaded"), "{shell}");
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_verb() {
+    let page = run(["man"]);
+    assert_eq!(page.code, 0);
+    assert!(page.stdout.contains(".TH tcplimit 1"), "{}", page.stdout);
+    let files = Files::new();
+    assert_eq!(files.run(&["man", "--output", "man1"]).code, 0);
+    for verb in VERBS {
+        let name = format!("tcplimit-{}.1", verb.join("-"));
+        let page = std::fs::read_to_string(files.path().join("man1").join(&name)).unwrap();
+        assert!(
+            page.contains(".SH EXTRA") || page.contains("Examples"),
+            "{name}"
+        );
+    }
+}

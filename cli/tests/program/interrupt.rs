@@ -1,0 +1,63 @@
+//! Ctrl-C.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use crate::{Files, xp};
+
+/// A probe that is done with `tcpip.sys` and held up by a pipe that nobody
+/// writes to. Its first line of output was read: no need to wait for anything.
+fn held_up(files: &Files, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
+    let made = Command::new("mkfifo")
+        .arg(files.path().join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    let mut command = crate::program();
+    command
+        .arg("probe")
+        .args(arguments)
+        .args(["tcpip.sys", "pipe"]);
+    command.current_dir(files.path()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("tcpip.sys"), "{line}");
+    (child, stdout)
+}
+
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn what_was_done_is_summed_up_and_marked_as_interrupted() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let (mut child, mut stdout) = held_up(&files, &[]);
+    interrupt(&child);
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(
+        rest.contains("interrupted: not all files were looked at"),
+        "{rest}"
+    );
+    assert!(rest.contains("1 located in 1 files"), "{rest}");
+}
+
+#[test]
+fn the_last_line_of_json_is_still_a_summary() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let (mut child, mut stdout) = held_up(&files, &["--json"]);
+    interrupt(&child);
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let summary: serde_json::Value = serde_json::from_str(rest.trim()).unwrap();
+    assert_eq!(summary["summary"]["interrupted"], true);
+    assert_eq!(summary["summary"]["located"], 1);
+    assert_eq!(summary["summary"]["exit_code"], 130);
+}

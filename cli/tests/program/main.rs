@@ -1,0 +1,111 @@
+//! The program as its users run it: what it prints, and its exit codes.
+
+mod cabinet;
+mod corpus;
+mod explain;
+mod folder;
+mod help;
+#[cfg(unix)]
+mod interrupt;
+mod json;
+mod probe;
+mod regressions;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use verify::specimen::Spec;
+
+/// The program, with nothing in the environment that changes what it prints.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tcplimit"));
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// What came of it.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Run {
+        Run {
+            code: output.status.code().expect("the program ended by itself"),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// The JSON objects, one a line.
+    fn objects(&self) -> Vec<serde_json::Value> {
+        let parse = |line| serde_json::from_str(line).expect("a JSON object a line");
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
+fn run<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Run {
+    Run::of(
+        program()
+            .args(arguments)
+            .output()
+            .expect("the program runs"),
+    )
+}
+
+/// Runs in a folder, so that paths in the output are short.
+fn run_in(folder: &Path, arguments: &[&str]) -> Run {
+    Run::of(
+        program()
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .expect("the program runs"),
+    )
+}
+
+/// A folder of files.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Files {
+        Files(TempDir::new().expect("a temporary folder"))
+    }
+
+    /// Writes a file; its folder is made.
+    fn with(self, name: &str, content: &[u8]) -> Files {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+        self
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        run_in(self.0.path(), arguments)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+}
+
+fn xp() -> Vec<u8> {
+    Spec::xp_sp3().build().file
+}
+
+/// The same driver after a patcher of the time.
+fn patched(value: u32) -> Vec<u8> {
+    Spec {
+        start_up: value,
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file
+}
