@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use scanner_core::{Headers, Image, Module, Reason};
+use verify::agreement;
 use verify::property::{self, Verdict};
 use verify::{memory, oracle};
 
@@ -100,7 +101,7 @@ impl Total {
         if let Some(section) = live {
             let code = image.bytes(&section);
             let code = &code[..code.len().min(SAMPLE)];
-            property::gates_as_iced_reads_them(&image, code, section.rva().0);
+            agreement::gates_as_iced_reads_them(&image, code, section.rva().0);
             self.offsets += code.len();
         }
     }

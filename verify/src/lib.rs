@@ -3,8 +3,9 @@
 //!
 //! Read in this order: [`specimen`] (what is searched, and the truth about
 //! it), [`oracle`] (a slow second opinion), [`naive`] (how others did it),
-//! [`property`] (what must hold).
+//! [`property`] and [`agreement`] (what must hold).
 
+pub mod agreement;
 pub mod memory;
 pub mod naive;
 pub mod oracle;

@@ -1,16 +1,21 @@
-//! The edges of the rules: just inside it is found, just outside refused. All
-//! on x86, whose operands can be changed without counting distances.
+//! The edges of the rules: just inside it is found, just outside refused. On
+//! x86, whose operands can be changed without counting distances.
 
 use scanner_core::{Evidence, Image, ImageError, MappedSection, Reason, locate};
 use verify::memory;
 use verify::property::{self, Verdict};
-use verify::specimen::{Decoys, Placed, Spec, Specimen};
+use verify::specimen::{Decoys, Flaw, Placed, Spec, Specimen};
 
 const ROOM: usize = 64;
 
 fn driver() -> Specimen {
+    without(None)
+}
+
+fn without(flaw: Option<Flaw>) -> Specimen {
     let spec = Spec {
         decoys: Decoys::NONE,
+        flaw,
         ..Spec::xp_sp3()
     };
     spec.sized(64).build()
@@ -140,7 +145,7 @@ fn the_variables_are_aligned_and_all_in_the_section() {
 fn a_queue_test_is_near_a_gate_or_where_its_jump_goes() {
     let mut built = driver();
     let (queue, base) = (built.truth.queue, section(&built, b".data").rva);
-    let text = section(&built, b".text").clone();
+    let text = *section(&built, b".text");
     let near = |built: &Specimen| {
         let image = Image::from_file(&built.file).unwrap();
         let located = locate(&image, property::module(built.spec.module)).unwrap();
@@ -289,4 +294,97 @@ fn in_memory_the_size_fits_and_all_code_is_there() {
     let mut cut = code[0];
     cut.bytes = &cut.bytes[1..];
     assert_eq!(error(loaded.size, &[cut]), missing);
+}
+
+/// What is missing once these bytes, with an address in their middle, are put
+/// where no evidence is.
+fn missing_with(
+    driver: &Specimen,
+    place: usize,
+    front: &[u8],
+    rva: u32,
+    behind: &[u8],
+) -> Vec<Evidence> {
+    let mut driver = driver.clone();
+    let bytes = [front, &address(&driver, rva), behind].concat();
+    put(&mut driver, place, &bytes);
+    verdict(&driver).missing()
+}
+
+#[test]
+fn only_a_locked_instruction_updates_the_count() {
+    let built = without(Some(Flaw::FewAtomics));
+    let place = free(&built)[0];
+    assert_eq!(verdict(&built).missing(), [Evidence::AtomicCounter]);
+    let xadd = [0xF0, 0x0F, 0xC1, 0x08];
+    let later = |gap: usize| [&vec![0x90; gap][..], &xadd].concat();
+    for (front, behind, locked) in [
+        (&[0xF0, 0xFF, 0x05][..], vec![], true),
+        (&[0x90, 0xFF, 0x05], vec![], false),
+        (&[0xF0, 0x0F, 0xC1, 0x0D], vec![], true),
+        (&[0x90, 0x0F, 0xC1, 0x0D], vec![], false),
+        (&[0x90, 0x87, 0x0D], vec![], true),
+        // Through a register: its own, another, and how much later.
+        (&[0x90, 0xB8], later(0), true),
+        (&[0x90, 0xB9], later(0), false),
+        (&[0x90, 0xB8], later(16), true),
+        (&[0x90, 0xB8], later(17), false),
+    ] {
+        let missing = missing_with(&built, place, front, built.truth.count, &behind);
+        let expected: &[Evidence] = if locked {
+            &[]
+        } else {
+            &[Evidence::AtomicCounter]
+        };
+        assert_eq!(missing, expected, "{front:X?} {behind:X?}");
+    }
+}
+
+#[test]
+fn only_the_register_that_the_queue_was_loaded_into_is_its_test() {
+    let built = without(Some(Flaw::NoQueueTest));
+    let queue = built.truth.queue;
+    let is_near =
+        |place: &usize| missing_with(&built, *place, &[0x83, 0x3D], queue, &[0]).is_empty();
+    let place = free(&built).into_iter().find(is_near).unwrap();
+    let missing = |test| missing_with(&built, place, &[0x90, 0xA1], queue, test);
+    assert_eq!(missing(&[0x85, 0xC0]), []);
+    assert_eq!(missing(&[0x85, 0xC9]), [Evidence::QueueTest]);
+    assert_eq!(missing(&[0x90, 0x85, 0xC0]), [Evidence::QueueTest]);
+}
+
+/// On x64 the distance counts from behind the immediate, which is short then.
+#[test]
+fn a_store_of_sixteen_bits_is_a_write() {
+    let spec = Spec {
+        decoys: Decoys::NONE,
+        ..Spec::xp_x64()
+    };
+    let mut driver = spec.build();
+    let place = free(&driver)[0];
+    let text = section(&driver, b".text");
+    let next = u32::try_from(place).unwrap() - text.offset + text.rva + 9;
+    let distance = driver.truth.threshold.wrapping_sub(next).to_le_bytes();
+    put(
+        &mut driver,
+        place,
+        &[&[0x66, 0xC7, 0x05][..], &distance, &[1, 0]].concat(),
+    );
+    assert_eq!(verdict(&driver).missing(), [Evidence::NoLiveWriter]);
+}
+
+/// The file rounds a section's bytes up to its file alignment; what is there
+/// beyond the section is never in memory.
+#[test]
+fn what_the_file_has_behind_a_section_is_no_code() {
+    let mut built = Spec::server_2003().build();
+    let text = *section(&built, b".text");
+    let behind = (text.offset + text.virtual_size) as usize;
+    assert!(text.virtual_size + 4 <= text.raw_size);
+    let address = built.image_base + built.truth.threshold;
+    built.file[behind..behind + 4].copy_from_slice(&address.to_le_bytes());
+    assert_eq!(verdict(&built), property::truth(&built));
+    // The same bytes inside the section are a reader of the limit.
+    built.file[behind - 4..behind].copy_from_slice(&address.to_le_bytes());
+    assert!(verdict(&built).missing().contains(&Evidence::GateReadsOnly));
 }

@@ -2,6 +2,7 @@
 //! for the one fact that is missing, and of one mind with the oracle.
 
 use proptest::prelude::*;
+use verify::agreement;
 use verify::property::{self, Verdict};
 use verify::specimen::{Arch, Decoys, Flaw, Spec};
 
@@ -21,7 +22,7 @@ proptest! {
 
     #[test]
     fn the_oracle_agrees_on_what_is_built(spec: Spec, flaw: Option<Flaw>) {
-        property::oracle_agrees(&Spec { flaw, ..spec }.build());
+        agreement::oracle_agrees(&Spec { flaw, ..spec }.build());
     }
 
     #[test]
@@ -41,7 +42,7 @@ fn each_kind_is_found_and_without_any_one_required_fact_refused() {
     for (name, spec) in Spec::kinds() {
         println!("{name}");
         property::found_as_built(&spec);
-        property::oracle_agrees(&spec.build());
+        agreement::oracle_agrees(&spec.build());
         for decoys in [Decoys::NONE, Decoys::REAL] {
             for flaw in Flaw::ALL {
                 let spec = Spec {

@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use scanner_core::Image;
+use verify::agreement;
 use verify::planted::Planted;
-use verify::property;
 use verify::specimen::Spec;
 
 /// Bytes that gates are made of come more often than others.
@@ -82,7 +82,7 @@ fn on_both(code: &[u8]) {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
         let file = spec.build().file;
         let image = Image::from_file(&file).unwrap();
-        property::gates_as_iced_reads_them(&image, code, 0x1000);
+        agreement::gates_as_iced_reads_them(&image, code, 0x1000);
     }
 }
 
@@ -115,8 +115,26 @@ proptest! {
         planted in vec(any::<Planted>(), 1..3),
     ) {
         let spec = Spec { text_kib: 4, ..spec };
-        property::oracle_reads_alike(&spec, &planted);
+        agreement::oracle_reads_alike(&spec, &planted);
     }
+}
+
+#[test]
+fn gates_are_read_as_iced_reads_them_where_both_variables_are_one() {
+    let variable = 0x1_4000_u32.to_le_bytes();
+    on_both(&[&[0xA1][..], &variable, &[0x3B, 0x05], &variable, &[0x7D, 0]].concat());
+    // On x64 the second distance counts from six bytes further.
+    let [first, second] = [0x1006_u32, 0x1000].map(u32::to_le_bytes);
+    on_both(
+        &[
+            &[0x8B, 0x0D][..],
+            &first,
+            &[0x3B, 0x0D],
+            &second,
+            &[0x7D, 0],
+        ]
+        .concat(),
+    );
 }
 
 #[test]
@@ -126,13 +144,13 @@ fn gates_are_read_as_iced_reads_them_in_specimens_and_in_this_program() {
         let image = Image::from_file(&specimen.file).unwrap();
         let text = &specimen.sections[0];
         let code = &specimen.file[text.offset as usize..][..text.raw_size as usize];
-        property::gates_as_iced_reads_them(&image, code, text.rva);
+        agreement::gates_as_iced_reads_them(&image, code, text.rva);
     }
     // Real code, such as there is on any machine: this test's own.
     let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let file = Spec::xp_x64().build().file;
     let image = Image::from_file(&file).unwrap();
     for code in own.chunks(0x1_0000).take(32) {
-        property::gates_as_iced_reads_them(&image, code, 0x1000);
+        agreement::gates_as_iced_reads_them(&image, code, 0x1000);
     }
 }

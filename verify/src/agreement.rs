@@ -1,0 +1,111 @@
+//! Where locator and oracle, and locator and iced-x86, must be of one mind;
+//! properties like those of [`crate::property`].
+
+use std::collections::BTreeSet;
+
+use scanner_core::{Gate, Image, Module, Reason, Rva};
+
+use crate::memory;
+use crate::oracle;
+use crate::planted::Planted;
+use crate::property::{Verdict, bases, module, of_file, of_loaded};
+use crate::specimen::{Decoys, Spec, Specimen};
+
+/// Whether the oracle is told that it is tcpip6.sys.
+fn is_six(specimen: &Specimen) -> bool {
+    module(specimen.spec.module) == Module::Tcpip6
+}
+
+/// **Whatever code does with the variables, the oracle reads it alike**: these
+/// instructions, or what looks like some, are put over a specimen's live code,
+/// each with an operand that names one of the three. Where all are
+/// instructions, locator and oracle agree on whether the limit is found; where
+/// some are junk, the locator may be the more careful one.
+pub fn oracle_reads_alike(spec: &Spec, instructions: &[Planted]) {
+    let spec = Spec {
+        decoys: Decoys::NONE,
+        ..spec.clone()
+    };
+    let mut specimen = spec.build();
+    for planted in instructions {
+        planted.put(&mut specimen);
+    }
+    let six = is_six(&specimen);
+    let ours = of_file(&specimen.file, module(specimen.spec.module));
+    let theirs = oracle::locate_file(&specimen.file, six);
+    let sound = |planted: &Planted| planted.is_instruction(specimen.spec.arch);
+    let agrees = match (&ours, &theirs) {
+        (Verdict::Located(ours), theirs) => Ok(ours) == theirs.as_ref(),
+        (_, Ok(_)) => !instructions.iter().all(sound),
+        _ => true,
+    };
+    assert!(agrees, "locator: {ours:?}, oracle: {theirs:?}");
+}
+
+/// **Every offset reads as a gate where iced-x86 reads one**, and as the same.
+/// `start` is where the code would lie in the specimen, whose variables it may
+/// name.
+pub fn gates_as_iced_reads_them(image: &Image<'_>, code: &[u8], start: u32) {
+    let bits64 = image.arch() == scanner_core::Arch::X64;
+    let (base, size) = (image.base(), u64::from(image.headers().size_of_image()));
+    let inside = |address: u64| address.checked_sub(base).filter(|&rva| rva < size);
+    for offset in 0..code.len() {
+        let ip = base + u64::from(start) + offset as u64;
+        let theirs = oracle::gate_at(&code[offset..], ip, bits64).and_then(|gate| {
+            let (count, threshold) = (inside(gate.count)?, inside(gate.threshold)?);
+            Some((
+                gate.len as u64,
+                count,
+                threshold,
+                gate.jump_target & 0xFFFF_FFFF,
+            ))
+        });
+        let ours = Gate::read(image, code, Rva(start), offset).map(|gate| {
+            let target = base.wrapping_add(u64::from(gate.target().0));
+            let (count, threshold) = (gate.count().0.into(), gate.threshold().0.into());
+            (gate.length().into(), count, threshold, target & 0xFFFF_FFFF)
+        });
+        assert_eq!(
+            ours,
+            theirs,
+            "at {offset}: {:02X?}",
+            &code[offset..code.len().min(offset + 24)]
+        );
+    }
+}
+
+/// **The oracle agrees**: on whether the limit is found, where, and, unless a
+/// decoy may lack as little as the real one, on what is missing.
+pub fn oracle_agrees(specimen: &Specimen) {
+    let exactly = specimen.spec.decoys == Decoys::NONE;
+    let six = is_six(specimen);
+    let verdict = of_file(&specimen.file, module(specimen.spec.module));
+    let oracle = oracle::locate_file(&specimen.file, six);
+    assert_agrees(&verdict, &oracle, exactly);
+
+    let loaded = specimen.load(bases(specimen.spec.arch)[0]);
+    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    let sections = memory::sections(&loaded);
+    let oracle = oracle::locate_loaded(&loaded.headers, loaded.base, &sections, six);
+    assert_agrees(&verdict, &oracle, exactly);
+}
+
+fn assert_agrees(verdict: &Verdict, oracle: &Result<oracle::Answer, oracle::No>, exactly: bool) {
+    let agrees = match (verdict, oracle) {
+        (Verdict::Located(found), Ok(answer)) => found == answer,
+        (Verdict::NoImage(_), Err(oracle::No::Image(_)))
+        | (Verdict::Refused(Reason::NoGate), Err(oracle::No::NoCandidate))
+        | (Verdict::Refused(Reason::Ambiguous(..)), Err(oracle::No::Ambiguous)) => true,
+        // Operands outside the image make no gate for the one, for the other a
+        // pair in no data section.
+        (Verdict::Refused(Reason::NoGate), Err(oracle::No::Missing(facts))) => {
+            facts.contains(&oracle::Fact::SameDataSection)
+        }
+        (Verdict::Refused(Reason::Missing(missing)), Err(oracle::No::Missing(facts))) => {
+            let names: BTreeSet<String> = missing.iter().map(|item| item.to_string()).collect();
+            !exactly || names == facts.iter().map(|fact| format!("{fact:?}")).collect()
+        }
+        _ => false,
+    };
+    assert!(agrees, "locator: {verdict:?}, oracle: {oracle:?}");
+}
