@@ -1,0 +1,133 @@
+//! Running other programs, with a failure that says which one and why.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Why a step failed, in a sentence.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What a program that was listened to has said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// Its standard output, or a failure with the end of its error output.
+    pub(crate) fn success(self, what: &str) -> Result<String, Failure> {
+        if self.status.success() {
+            return Ok(self.out);
+        }
+        Err(Failure(format!(
+            "{what}: {}{}",
+            self.status,
+            tail(&self.err)
+        )))
+    }
+}
+
+/// Runs the command with its output on the terminal.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    let status = command
+        .status()
+        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure(format!("{}: {status}", name(command))))
+}
+
+/// Runs the command and keeps what it says; nothing reaches the terminal.
+pub(crate) fn listen(command: &mut Command) -> Result<Said, Failure> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+    Ok(Said {
+        status: output.status,
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Runs the command, shows its standard output as it comes, and keeps it too.
+/// Its error output goes straight to the terminal.
+pub(crate) fn overhear(command: &mut Command) -> Result<Said, Failure> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+    let mut out = String::new();
+    if let Some(pipe) = child.stdout.take() {
+        let mut lines = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            print!("{text}");
+            out.push_str(&text);
+            line.clear();
+        }
+    }
+    Ok(Said {
+        status: child.wait()?,
+        out,
+        err: String::new(),
+    })
+}
+
+/// The last few lines, indented below what is said before them.
+pub(crate) fn tail(text: &str) -> String {
+    const LINES: usize = 12;
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let from = lines.len().saturating_sub(LINES);
+    lines
+        .get(from..)
+        .unwrap_or_default()
+        .iter()
+        .map(|line| format!("\n    {line}"))
+        .collect()
+}
+
+/// The command as a person would have typed it.
+fn name(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy()];
+    words.extend(command.get_args().map(|word| word.to_string_lossy()));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_long_output_is_kept() {
+        let text: String = (0..100).map(|line| format!("{line}\n")).collect();
+        let end = tail(&text);
+        assert_eq!(end.lines().count(), 13);
+        assert!(end.ends_with("    99"));
+        assert!(!end.contains("87\n"));
+    }
+
+    #[test]
+    fn a_command_is_named_as_it_would_be_typed() {
+        let mut command = Command::new("cargo");
+        command.args(["test", "--locked"]);
+        assert_eq!(name(&command), "cargo test --locked");
+    }
+}

@@ -1,0 +1,85 @@
+//! What the workspace depends on: licences, duplicates and sources, by the rules
+//! in `deny.toml`, and the direction of its own arrows.
+
+use serde_json::Value;
+
+use crate::command::{self, Failure};
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+
+/// The arrows, then cargo-deny; offline, so without the advisories.
+pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+    arrows(&metadata(workspace)?)?;
+    if !workspace.has_program("cargo-deny") {
+        return Ok(Outcome::Skipped("no cargo-deny: cargo xtask setup".into()));
+    }
+    // A build fetches what this system needs; the rules are for every system.
+    command::run(&mut workspace.cargo(&["fetch", "--locked", "--quiet"]))?;
+    command::run(&mut workspace.cargo(&[
+        "deny",
+        "--offline",
+        "--locked",
+        "--workspace",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ]))?;
+    let what = "arrows, licences, duplicates, sources";
+    Ok(Outcome::Passed(what.into()))
+}
+
+/// What cargo says of the workspace's own crates.
+fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
+    let mut metadata = workspace.cargo(&["metadata", "--no-deps", "--format-version=1"]);
+    let said = command::listen(&mut metadata)?.success("cargo metadata")?;
+    serde_json::from_str(&said).map_err(|error| Failure(format!("cargo metadata: {error}")))
+}
+
+/// A crate that ships may depend on one that does not (`publish = false`) in
+/// its tests only.
+fn arrows(metadata: &Value) -> Result<(), Failure> {
+    let never_ships = |package: &&Value| package["publish"].as_array().is_some_and(Vec::is_empty);
+    let (proof, shipped): (Vec<&Value>, Vec<&Value>) =
+        each(&metadata["packages"]).partition(never_ships);
+    for package in shipped {
+        for dependency in each(&package["dependencies"]) {
+            let names = |package: &&Value| package["name"] == dependency["name"];
+            if dependency["kind"] != "dev" && proof.iter().any(names) {
+                let (from, to) = (&package["name"], &dependency["name"]);
+                return Err(Failure(format!(
+                    "{from} ships, and needs {to}, which must not"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The elements of a JSON list.
+fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn workspace(kind: &Value) -> Value {
+        let dependency = json!({ "name": "verify", "kind": kind });
+        json!({ "packages": [
+            { "name": "tcplimit", "publish": null, "dependencies": [dependency] },
+            { "name": "verify", "publish": [], "dependencies": [] },
+            { "name": "fuzz", "publish": [], "dependencies": [{ "name": "verify", "kind": null }] },
+        ] })
+    }
+
+    #[test]
+    fn what_ships_may_see_the_proof_in_its_tests_only() {
+        assert!(arrows(&workspace(&json!("dev"))).is_ok());
+        assert!(arrows(&workspace(&Value::Null)).is_err());
+        assert!(arrows(&workspace(&json!("build"))).is_err());
+    }
+}

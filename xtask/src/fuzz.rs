@@ -1,0 +1,160 @@
+//! A while of fuzzing for each target, from the committed seeds; whatever it
+//! finds lands in `target/fuzz`.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::command::{self, Failure, tail};
+use crate::report::Outcome;
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+
+/// Seeds for every target, committed.
+const SPECIMENS: &str = "corpus/specimens";
+/// Inputs that once failed, a folder for each target, committed.
+const REGRESSIONS: &str = "corpus/regressions";
+
+/// Builds the targets, then runs them side by side, one on each core.
+pub(crate) fn run(
+    workspace: &Workspace,
+    only: Option<&str>,
+    seconds: u64,
+) -> Result<Outcome, Failure> {
+    if cfg!(windows) {
+        return Ok(Outcome::Skipped(
+            "cargo-fuzz is not set up for Windows here".into(),
+        ));
+    }
+    if !workspace.has_program("cargo-fuzz") {
+        return Ok(Outcome::Skipped("no cargo-fuzz: cargo xtask setup".into()));
+    }
+    let mut targets = targets(workspace)?;
+    if let Some(only) = only {
+        if !targets.iter().any(|target| target == only) {
+            let known = targets.join(", ");
+            return Err(Failure(format!("no target {only}; there are {known}")));
+        }
+        targets.retain(|target| target == only);
+    }
+    build(workspace)?;
+    let binaries = workspace
+        .made("fuzz")
+        .join(host(workspace)?)
+        .join("release");
+
+    println!("{} for {seconds} s each", targets.join(", "));
+    let next = AtomicUsize::new(0);
+    let lanes = thread::available_parallelism()?.get().min(targets.len());
+    let results: Vec<(&str, Result<String, Failure>)> = thread::scope(|scope| {
+        let lane = || {
+            let mut done = Vec::new();
+            while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let result = smoke(workspace, &binaries.join(target), target, seconds);
+                done.push((target.as_str(), result));
+            }
+            done
+        };
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        lanes
+            .into_iter()
+            .flat_map(|lane| lane.join().unwrap_or_default())
+            .collect()
+    });
+
+    let mut tally = Tally::default();
+    for (target, result) in &results {
+        match result {
+            Ok(last) => {
+                tally.passed += 1;
+                println!("{target}: {last}");
+            }
+            Err(failure) => {
+                tally.failed += 1;
+                println!("{target}: {failure}");
+            }
+        }
+    }
+    // A lane that panicked has said so itself, and its targets are missing here.
+    tally.failed += targets.len() - results.len();
+    Ok(Outcome::Tested(tally, format!("{seconds} s each")))
+}
+
+/// The targets' names, which are their files' names.
+fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace.path("fuzz/fuzz_targets"))? {
+        let path = entry?.path();
+        if let Some(name) = path.file_stem() {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Builds all targets, guided by coverage but without a sanitizer: the code has
+/// no `unsafe` for one to watch, the fuzzer is several times faster, and any
+/// compiler will do. `fuzz/README.md` says how to have one.
+fn build(workspace: &Workspace) -> Result<(), Failure> {
+    let mut build = workspace.cargo(&["fuzz", "build", "--sanitizer", "none", "--target-dir"]);
+    command::run(build.arg(workspace.made("fuzz")))
+}
+
+/// The triple that cargo-fuzz builds for.
+fn host(workspace: &Workspace) -> Result<String, Failure> {
+    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc")?;
+    said.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .ok_or_else(|| Failure("rustc does not name its host".into()))
+}
+
+/// Runs one target, and returns the fuzzer's closing line.
+fn smoke(
+    workspace: &Workspace,
+    binary: &Path,
+    target: &str,
+    seconds: u64,
+) -> Result<String, Failure> {
+    let finds = workspace.made("fuzz/corpus").join(target);
+    let artifacts = workspace.made("fuzz/artifacts").join(target);
+    fs::create_dir_all(&finds)?;
+    fs::create_dir_all(&artifacts)?;
+    let mut prefix = OsString::from("-artifact_prefix=");
+    prefix.push(&artifacts);
+    prefix.push("/");
+    let log = workspace.made("fuzz").join(format!("{target}.log"));
+
+    let mut fuzzer = workspace.command(&binary.to_string_lossy());
+    fuzzer
+        .arg(finds)
+        .args(seeds(workspace, target))
+        .arg(format!("-max_total_time={seconds}"))
+        .args(["-dict=fuzz/pe.dict", "-rss_limit_mb=4096", "-timeout=20"])
+        .arg(prefix)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log)?);
+    let status = fuzzer.status()?;
+    let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    if !status.success() {
+        let at = artifacts.display();
+        return Err(Failure(format!("{status}, input in {at}{}", tail(&said))));
+    }
+    let closing = said.lines().rev().find(|line| line.contains("DONE"));
+    Ok(closing.unwrap_or("done").trim().to_owned())
+}
+
+/// The committed folders of seeds that exist for a target.
+fn seeds(workspace: &Workspace, target: &str) -> Vec<PathBuf> {
+    let regressions = workspace.path(REGRESSIONS).join(target);
+    [workspace.path(SPECIMENS), regressions]
+        .into_iter()
+        .filter(|folder| folder.is_dir())
+        .collect()
+}

@@ -1,0 +1,147 @@
+//! `cargo xtask …`: everything a person would otherwise type twice.
+//!
+//! `cargo xtask test` is the one that matters: it installs what is missing
+//! (asking first), runs every check of the repository in order, and ends with a
+//! table and a line that counts. The other commands are its single steps.
+//!
+//! Whatever is fetched or made lands in `target/`.
+
+mod broken;
+mod command;
+mod debian;
+mod dependencies;
+mod fuzz;
+mod lint;
+mod no_std;
+mod package;
+mod panic_free;
+mod real_input;
+mod report;
+mod setup;
+mod tally;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::broken::Extent;
+use crate::report::{Outcome, Report};
+use crate::workspace::Workspace;
+
+/// Checks, proofs and set-up of the tcplimit workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what the checks need and this machine lacks.
+    Setup {
+        /// Install without asking (CI=true does the same).
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Run every check: format, lints, tests, breakages, proofs, licences, fuzzing, real input.
+    Test {
+        /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
+        #[arg(long)]
+        quick: bool,
+        /// How long to fuzz each target, in seconds.
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        fuzz_seconds: u64,
+        /// Install what is missing without asking (CI=true does the same).
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Break scanner-core in a copy, in each way of a table, and see a test fail.
+    Broken,
+    /// Fuzz every target, or the one named, for a while.
+    Fuzz {
+        /// One of the targets in fuzz/fuzz_targets.
+        target: Option<String>,
+        /// How long to fuzz each target, in seconds.
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Prove that no public function of scanner-core can panic.
+    PanicFree,
+    /// Write the specimens of corpus/specimens anew, after a change of the builder.
+    Specimens,
+    /// Build scanner-core for targets without a standard library or floats.
+    NoStd,
+    /// Check licences, duplicate dependencies and who depends on whom.
+    Dependencies,
+    /// Run `tcplimit probe` over genuine Windows files, fetched by package managers.
+    RealInput {
+        /// Fetch without asking (CI=true does the same).
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let workspace = Workspace::of_this_crate();
+    let mut report = Report::default();
+    match arguments.command {
+        Command::Setup { yes } => report.step("setup", || setup::run(&workspace, yes)),
+        Command::Test {
+            quick,
+            fuzz_seconds,
+            yes,
+        } => everything(&workspace, &mut report, quick, fuzz_seconds, yes),
+        Command::Broken => {
+            report.step("broken", || broken::run(&workspace, Extent::Full));
+        }
+        Command::Fuzz { target, seconds } => report.step("fuzzing", || {
+            fuzz::run(&workspace, target.as_deref(), seconds)
+        }),
+        Command::Specimens => report.step("specimens", || specimens(&workspace)),
+        Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
+        Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
+        Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
+        Command::RealInput { yes } => {
+            report.step("real input", || real_input::run(&workspace, yes));
+        }
+    }
+    report.finish()
+}
+
+/// Every step in order; a failure does not keep the later ones from running.
+fn everything(
+    workspace: &Workspace,
+    report: &mut Report,
+    quick: bool,
+    fuzz_seconds: u64,
+    yes: bool,
+) {
+    if !quick {
+        report.step("setup", || setup::run(workspace, yes));
+    }
+    report.step("format", || lint::format(workspace));
+    report.step("lints", || lint::clippy(workspace));
+    report.step("tests", || test::run(workspace));
+    report.step("broken", || broken::run(workspace, Extent::Sample));
+    report.step("no panic", || panic_free::run(workspace));
+    if quick {
+        let why = "--quick: setup, no_std, dependencies, fuzzing, real input";
+        report.step("the rest", || Ok(Outcome::Skipped(why.into())));
+        return;
+    }
+    report.step("no_std", || no_std::run(workspace));
+    report.step("dependencies", || dependencies::run(workspace));
+    report.step("fuzzing", || fuzz::run(workspace, None, fuzz_seconds));
+    report.step("real input", || real_input::run(workspace, yes));
+}
+
+/// `verify` builds them; a test sees that they were committed.
+fn specimens(workspace: &Workspace) -> Result<Outcome, command::Failure> {
+    let mut write = workspace.cargo(&["run", "--quiet", "--package", "verify"]);
+    command::run(write.args(["--example", "specimens"]))?;
+    Ok(Outcome::Passed("commit what changed".into()))
+}

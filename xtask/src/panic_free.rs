@@ -1,0 +1,46 @@
+//! The proof that no public function of scanner-core can panic: see
+//! `verify/panic-free`.
+
+use crate::command::{self, Failure, tail};
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+
+const BUILD: [&str; 6] = [
+    "build",
+    "--locked",
+    "--profile",
+    "panic-free",
+    "--package",
+    "panic-free",
+];
+
+/// What the linker misses when a panic can be reached.
+const SYMBOL: &str = "scanner_core_can_panic";
+
+/// Builds the program, which must link, and then the one with a panic put in
+/// on purpose, which must not: else the first would prove nothing.
+pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+    let proof = command::listen(&mut workspace.cargo(&BUILD))?;
+    if !proof.status.success() {
+        let why = if proof.err.contains(SYMBOL) {
+            "a panic is reachable"
+        } else {
+            "the proof does not build"
+        };
+        return Err(Failure(format!("{why}{}", tail(&proof.err))));
+    }
+
+    let mut with_canary = workspace.cargo(&BUILD);
+    with_canary.args(["--features", "canary"]);
+    let canary = command::listen(&mut with_canary)?;
+    if canary.status.success() {
+        return Err(Failure("the canary's panic was not noticed".into()));
+    }
+    if !canary.err.contains(SYMBOL) {
+        let end = tail(&canary.err);
+        return Err(Failure(format!(
+            "the canary failed for another reason{end}"
+        )));
+    }
+    Ok(Outcome::Passed("it links, and the canary does not".into()))
+}
