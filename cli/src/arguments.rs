@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -8,6 +9,7 @@ use scanner_core::Module;
 
 use crate::exit;
 use crate::loaded::LoadBase;
+use crate::output::complain;
 use crate::probe::{Members, Options};
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
@@ -115,7 +117,7 @@ Examples:
 ///
 /// Without a path it explains the built-in specimen.
 #[derive(Args, Debug)]
-#[command(after_help = format!("{EXPLAIN_EXAMPLES}\n\n{}", exit::TABLE))]
+#[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
     /// A file or a cabinet
     #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
@@ -128,7 +130,14 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   tcplimit explain
   tcplimit explain tcpip.sys
-  tcplimit explain --as-loaded --module tcpip6 renamed.bin";
+  tcplimit explain --as-loaded --module tcpip6 renamed.bin
+
+Exit codes:
+  0    located: in the file, or in at least one member of the cabinet
+  1    not located: what was found is shown all the same
+  2    the command line is wrong
+  3    the file can't be read, or is damaged
+  130  interrupted by Ctrl-C";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Corpus {
@@ -145,7 +154,14 @@ pub(crate) enum Corpus {
 #[command(after_help = "\
 Examples:
   tcplimit corpus add tcpip.sys
-  tcplimit corpus add --manifest my.toml --name \"XP SP2, hotfix 917953\" tcpip.sys")]
+  tcplimit corpus add --manifest my.toml --name \"XP SP2, hotfix 917953\" tcpip.sys
+
+Exit codes:
+  0    all files are in the manifest now
+  1    one was not located, or the manifest says otherwise of it
+  2    the command line or the manifest is wrong
+  3    something named can't be read, is damaged, or can't be written
+  130  interrupted by Ctrl-C")]
 pub(crate) struct Add {
     /// Files and cabinets
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
@@ -157,7 +173,7 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
     /// Take files for this module, whatever their names say
-    #[arg(long, value_enum, value_name = "MODULE")]
+    #[arg(long, value_enum, value_name = "MODULE", long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
 }
 
@@ -214,11 +230,13 @@ pub(crate) struct Man {
     pub(crate) output: Option<PathBuf>,
 }
 
+const MODULE_HELP: &str = "Take files for this module, whatever their names say. Programs and libraries (images that are not native) are still not searched";
+
 /// How to look at a file.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Look {
     /// Take files for this module, whatever their names say
-    #[arg(long, value_enum, value_name = "MODULE")]
+    #[arg(long, value_enum, value_name = "MODULE", long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
     /// Look at the image as loaded at a base, as the kernel driver sees it
     #[arg(
@@ -275,14 +293,41 @@ impl From<ModuleName> for Module {
 
 const TYPICAL: &str = "typical";
 
-/// Hexadecimal, with or without 0x or h, and with the ` that debuggers write.
+/// Where a path that does not exist looks like a base and stands right behind
+/// a bare `--as-loaded`, says how a base is given.
+pub(crate) fn hint_at_base(paths: &[PathBuf]) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let missing = paths.iter().filter(|path| !path.exists());
+    for path in missing {
+        if let Some(base) = base_behind(&words, path.as_os_str()) {
+            complain(&format!(
+                "{base} is taken for a path. To load at that base, write --as-loaded={base}"
+            ));
+        }
+    }
+}
+
+/// The path, when it may have been meant as a base.
+fn base_behind<'a>(words: &[OsString], path: &'a OsStr) -> Option<&'a str> {
+    let follows = |pair: &[OsString]| matches!(pair, [option, word] if option == "--as-loaded" && word == path);
+    let text = path.to_str()?;
+    let digits = base_digits(text);
+    let hexadecimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (hexadecimal && words.windows(2).any(follows)).then_some(text)
+}
+
+/// Without 0x or h, and without the ` that debuggers write.
+fn base_digits(text: &str) -> String {
+    let digits = text.trim_start_matches("0x").trim_start_matches("0X");
+    digits.trim_end_matches(['h', 'H']).replace(['`', '_'], "")
+}
+
+/// Hexadecimal.
 fn load_base(text: &str) -> Result<LoadBase, String> {
     if text == TYPICAL {
         return Ok(LoadBase::Typical);
     }
-    let digits = text.trim_start_matches("0x").trim_start_matches("0X");
-    let digits = digits.trim_end_matches(['h', 'H']).replace(['`', '_'], "");
-    match u64::from_str_radix(&digits, 16) {
+    match u64::from_str_radix(&base_digits(text), 16) {
         Ok(base) if base != 0 && base & 0xFFF == 0 => Ok(LoadBase::At(base)),
         Ok(_) => Err("a base is a multiple of 1000h, and not 0".to_owned()),
         Err(_) => Err("give the base in hexadecimal: F7A80000".to_owned()),
@@ -297,6 +342,18 @@ mod tests {
     fn the_description_of_the_command_line_holds_together() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_path_right_behind_as_loaded_may_have_been_meant_as_a_base() {
+        let behind = |words: &[&str], path: &'static str| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            base_behind(&words, OsStr::new(path))
+        };
+        let words = ["probe", "--as-loaded", "F7A80000", "abc"];
+        assert_eq!(behind(&words, "F7A80000"), Some("F7A80000"));
+        assert_eq!(behind(&words, "abc"), None);
+        assert_eq!(behind(&["--as-loaded", "tcpip.sys"], "tcpip.sys"), None);
     }
 
     #[test]

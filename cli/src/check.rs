@@ -9,6 +9,7 @@ use crate::corpus::locate_both;
 use crate::exit::Exit;
 use crate::file::Input;
 use crate::folder::Item;
+use crate::head;
 use crate::manifest::Manifest;
 use crate::output::{self, BAD, GOOD, NOTICE, STRONG, cause, complain, printable};
 use crate::probe::{self, Members, Options};
@@ -99,7 +100,7 @@ fn compare(item: &Item, manifest: &Manifest) -> Vec<Finding> {
         members,
     };
     let origin = Origin::file(&path);
-    if probe::from_head(&origin, input.head(), input.length()).is_some() {
+    if head::report(&origin, input.head(), input.length()).is_some() {
         return Vec::new();
     }
     let content = match input.content() {
@@ -121,10 +122,11 @@ fn compare_one(report: Report, data: &[u8], manifest: &Manifest) -> Option<Findi
         ));
     }
     report.image?;
-    let Some(known) = manifest.find(&probe::sha256(data)) else {
+    let sha256 = probe::sha256(data);
+    let Some(known) = manifest.find(&sha256) else {
         return report.module.map(|_| Finding::Unknown(report.origin));
     };
-    let differences = match locate_both(&report.origin, data, known.module(), None) {
+    let differences = match locate_both(&report.origin, data, &sha256, known.module(), None) {
         Ok(build) => known.differences(&build),
         Err(reason) => vec![reason],
     };
@@ -219,9 +221,10 @@ impl Checker {
                 unknown,
                 ..
             } = self;
+            let are = if *unknown == 1 { "is" } else { "are" };
             writeln!(
                 self.out,
-                "{STRONG}{agree} agree, {disagree} disagree{STRONG:#}, {unknown} are not in the manifest"
+                "{STRONG}{agree} agree, {disagree} disagree{STRONG:#}, {unknown} {are} not in the manifest"
             )?;
         }
         self.out.flush()?;

@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use scanner_core::Module;
 
-use crate::arguments::{Arguments, Colour, Corpus, Probe, Talk, Verb};
+use crate::arguments::{Arguments, Colour, Corpus, Probe, Talk, Verb, hint_at_base};
 use crate::exit::{Exit, Outcome};
 use crate::file::Input;
 use crate::folder::Item;
-use crate::output::{self, cause, complain, is_gone, printable};
+use crate::loaded::LoadBase;
+use crate::output::{self, cause, complain, is_gone, printable, quoted};
 use crate::probe::{self, Members, Options};
 use crate::progress::Progress;
 use crate::report::{Origin, Report, State};
 use crate::scan::{self, End, Plan, Sink};
-use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
+use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
 use crate::summary::Summary;
 use crate::text::{self, Detail};
-use crate::{check, corpus, explain, json, manual};
+use crate::{check, corpus, explain, head, json, manual};
 
 /// Runs the program with the arguments of the process.
 #[must_use]
@@ -56,8 +58,13 @@ pub(crate) struct Examined {
     pub(crate) reports: Vec<Report>,
 }
 
-/// Looks into one file.
-pub(crate) fn examine(item: &Item, options: &Options) -> Examined {
+/// Looks into one file. `identify` says whether a report is to have what takes
+/// hashing the file.
+pub(crate) fn examine(
+    item: &Item,
+    options: &Options,
+    identify: impl Fn(&Report) -> bool,
+) -> Examined {
     let path = item.path.to_string_lossy();
     let unreadable = |reason: String| Examined {
         bytes: 0,
@@ -84,10 +91,19 @@ pub(crate) fn examine(item: &Item, options: &Options) -> Examined {
     };
     let bytes = input.length();
     let origin = Origin::file(&path);
-    let reports = match probe::from_head(&origin, input.head(), bytes) {
+    let reports = match head::report(&origin, input.head(), bytes) {
         Some(report) => vec![report],
         None => match input.content() {
-            Ok(content) => probe::bytes(&path, &content, &options),
+            Ok(content) => {
+                let mut reports = Vec::new();
+                probe::visit(&path, &content, &options, &mut |report, data| {
+                    reports.push(match identify(&report) {
+                        true => probe::identified(report, data),
+                        false => report,
+                    });
+                });
+                reports
+            }
             Err(error) => return unreadable(cause(&error)),
         },
     };
@@ -102,7 +118,8 @@ pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, verb: &str) -> 
     let folder = paths.iter().find(|path| path.is_dir())?;
     let shown = folder.display();
     complain(&format!(
-        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {shown}"
+        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {}",
+        quoted(&folder.to_string_lossy())
     ));
     Some(Exit::Usage)
 }
@@ -117,6 +134,7 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
     } else {
         verb.paths
     };
+    hint_at_base(&paths);
     let options = verb.look.options();
     let folders = paths.iter().any(|path| path.is_dir());
     let mut reporter = Reporter {
@@ -129,6 +147,7 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
             (false, false) => Detail::Full,
         },
         folders,
+        options,
         progress: match talk.quiet || !folders {
             true => Progress::hidden(),
             false => Progress::new(),
@@ -137,8 +156,8 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
         summary: Summary::new(),
     };
     let single = paths.len() <= 1 && !folders;
-    if paths.is_empty() {
-        return reporter.specimen(&options);
+    if paths.is_empty() && !cfg!(windows) {
+        return reporter.specimen();
     }
 
     let plan = Plan {
@@ -146,15 +165,43 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
         threads: verb.many.threads.map_or(0, usize::from),
         progress: reporter.progress.clone(),
     };
-    let end = scan::run(plan, move |item| examine(item, &options), &mut reporter);
+    let (json, detail) = (verb.json, reporter.detail);
+    let identify = move |item: &Item, report: &Report| {
+        json || detail_of(detail, item.within_folder, report) != Detail::Line
+    };
+    let work = move |item: &Item| examine(item, &options, |report| identify(item, report));
+    let end = scan::run(plan, work, &mut reporter);
     reporter.progress.finish();
-    let exit = reporter.finish(end?, single)?;
-    if system && !reporter.json && exit != Exit::Done {
-        // So that a stranger on a newer Windows sees what it would look like.
-        writeln!(reporter.out, "\nThis system has no limit to lift.")?;
-        reporter.specimen(&options)?;
+    let end = end?;
+    let exit = reporter.finish(end, single)?;
+    if system && end == End::Complete {
+        return reporter.system(exit);
     }
     Ok(exit)
+}
+
+/// How much to say of one file: of those in a folder that are nothing, a line.
+fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
+    match detail {
+        Detail::Verbose if within_folder && !report.is_of_interest() => Detail::Line,
+        detail => detail,
+    }
+}
+
+/// The command that explains a file which was looked at in this way.
+fn explaining(options: &Options, path: &str) -> String {
+    let mut command = "tcplimit explain".to_owned();
+    match options.module {
+        Some(Module::Tcpip) => command.push_str(" --module tcpip"),
+        Some(Module::Tcpip6) => command.push_str(" --module tcpip6"),
+        None => {}
+    }
+    match options.as_loaded {
+        Some(LoadBase::Typical) => command.push_str(" --as-loaded"),
+        Some(LoadBase::At(base)) => command.push_str(&format!(" --as-loaded={base:X}")),
+        None => {}
+    }
+    format!("{command} {}", quoted(path))
 }
 
 /// So many files get a full report each.
@@ -167,6 +214,7 @@ struct Reporter {
     talk: Talk,
     detail: Detail,
     folders: bool,
+    options: Options,
     progress: Progress,
     outcomes: Vec<Outcome>,
     summary: Summary,
@@ -183,6 +231,14 @@ impl Sink<Examined> for Reporter {
                 outcome.note(report.state, item.within_folder);
             }
             self.tell(report, item.within_folder)?;
+        }
+        let of_nothing =
+            |report: &Report| report.origin.member.is_some() && !report.is_of_interest();
+        let silent = item.within_folder || self.json || self.talk.verbose || reports.is_empty();
+        if !silent && reports.iter().all(of_nothing) {
+            let path = item.path.to_string_lossy();
+            let text = text::no_member(&path, reports.len(), "-v");
+            writeln!(self.out, "{}", printable(&text))?;
         }
         Ok(())
     }
@@ -213,15 +269,12 @@ impl Reporter {
             self.progress.aside(|| complain(&text));
             return Ok(());
         }
-        let detail = match self.detail {
-            Detail::Verbose if within_folder && !report.is_of_interest() => Detail::Line,
-            detail => detail,
-        };
+        let detail = detail_of(self.detail, within_folder, report);
         text::report(&mut self.out, report, detail)?;
         let candidate = report.search.and_then(|search| search.findings().copied());
         if detail != Detail::Line && !report.state.is_located() && candidate.is_some() {
-            let path = printable(&report.origin.path);
-            writeln!(self.out, "  The code behind it: tcplimit explain {path}")?;
+            let command = explaining(&self.options, &report.origin.path);
+            writeln!(self.out, "  The code behind it: {}", printable(&command))?;
         }
         Ok(())
     }
@@ -250,10 +303,33 @@ impl Reporter {
         Ok(exit)
     }
 
+    /// Says what the reports say of the running Windows.
+    fn system(&mut self, exit: Exit) -> io::Result<Exit> {
+        let verdict = Verdict::of(self.summary.states().map(|(state, _)| state));
+        if verdict == Verdict::NoDrivers {
+            complain(verdict.text().unwrap_or_default());
+        }
+        if let Some(text) = verdict.text().filter(|_| !self.json) {
+            if verdict != Verdict::NoDrivers {
+                writeln!(self.out, "\n{text}")?;
+            }
+            // So that a stranger on a newer Windows sees what it would look
+            // like.
+            if verdict.wants_specimen() {
+                self.specimen()?;
+            }
+        }
+        self.out.flush()?;
+        Ok(match verdict {
+            Verdict::NoDrivers => Exit::NotLocated,
+            _ => exit,
+        })
+    }
+
     /// Tells of the specimen.
-    fn specimen(&mut self, options: &Options) -> io::Result<Exit> {
+    fn specimen(&mut self) -> io::Result<Exit> {
         let mut outcome = Outcome::default();
-        for report in probe::bytes(SPECIMEN_NAME, SPECIMEN, options) {
+        for report in probe::bytes(SPECIMEN_NAME, SPECIMEN, &self.options) {
             outcome.note(report.state, false);
             self.tell(&report, false)?;
         }

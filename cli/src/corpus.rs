@@ -7,7 +7,6 @@ use std::path::Path;
 use scanner_core::Module;
 
 use crate::arguments::Add;
-use crate::command::refuse_folders;
 use crate::exit::Exit;
 use crate::file::Input;
 use crate::loaded::LoadBase;
@@ -15,14 +14,16 @@ use crate::manifest::{Build, Manifest};
 use crate::output::{self, GOOD, cause, complain, printable};
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report};
+use crate::text;
 
-/// What both views of a file say of it, when they agree.
+/// What both views of a file with this hash say of it, when they agree.
 ///
 /// # Errors
 /// Why there is no such thing.
 pub(crate) fn locate_both(
     origin: &Origin,
     data: &[u8],
+    sha256: &str,
     module: Option<Module>,
     name: Option<&str>,
 ) -> Result<Build, String> {
@@ -33,7 +34,7 @@ pub(crate) fn locate_both(
             members: Members::All,
         };
         let report = probe::image(origin.clone(), data, &options);
-        Build::of(&report, name).ok_or_else(|| refusal(&report))
+        Build::of(&report, sha256, name).ok_or_else(|| refusal(&report))
     };
     let file = view(None)?;
     let loaded = view(Some(LoadBase::Typical)).map_err(|reason| format!("as loaded, {reason}"))?;
@@ -44,11 +45,8 @@ pub(crate) fn locate_both(
 }
 
 fn refusal(report: &Report) -> String {
-    let state = report.state.name();
-    match &report.reason {
-        Some(reason) => format!("{state}: {reason}"),
-        None => state.to_owned(),
-    }
+    let reason = report.reason.as_deref();
+    reason.unwrap_or("it was not located").to_owned()
 }
 
 /// Runs `corpus add`.
@@ -56,8 +54,10 @@ fn refusal(report: &Report) -> String {
 /// # Errors
 /// When the output can't be written.
 pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
-    if let Some(exit) = refuse_folders(&verb.files, false, "probe") {
-        return Ok(exit);
+    if let Some(folder) = verb.files.iter().find(|path| path.is_dir()) {
+        let shown = folder.display();
+        complain(&format!("{shown} is a folder: name the files in it."));
+        return Ok(Exit::Usage);
     }
     if verb.name.is_some() && verb.files.len() > 1 {
         complain("--name names one build: give one FILE with it.");
@@ -72,7 +72,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
             return Ok(Exit::Input);
         }
     };
-    let mut manifest = match Manifest::parse(&old) {
+    let manifest = match Manifest::parse(&old) {
         Ok(manifest) => manifest,
         Err(error) => {
             complain(&format!("{shown} is no manifest of builds: {error}"));
@@ -80,94 +80,128 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         }
     };
 
-    let mut out = output::stdout();
-    let mut text = old.clone();
-    let mut exit = Exit::Done;
-    let module = verb.module.map(Module::from);
+    let mut addition = Addition {
+        module: verb.module.map(Module::from),
+        name: verb.name.as_deref(),
+        manifest,
+        text: old.clone(),
+        done: Vec::new(),
+        exit: Exit::Done,
+    };
     for path in &verb.files {
-        let content = match Input::open(path).and_then(Input::content) {
-            Ok(content) => content,
-            Err(error) => {
-                complain(&format!("{}: {}", path.display(), cause(&error)));
-                exit = exit.max(Exit::Input);
-                continue;
-            }
-        };
-        let mut found = false;
-        let options = Options {
-            module,
-            as_loaded: None,
-            members: Members::Likely,
-        };
-        let mut refusals = Vec::new();
-        probe::visit(
-            &path.to_string_lossy(),
-            &content,
-            &options,
-            &mut |report, data| {
-                let origin = report.origin.clone();
-                match add_one(&mut manifest, &origin, data, module, verb.name.as_deref()) {
-                    Ok(added) => {
-                        found = true;
-                        let said = match &added {
-                            Added::New(build) => {
-                                text.push_str(&build.to_toml());
-                                "added"
-                            }
-                            Added::Known => "known already",
-                        };
-                        let origin = origin.to_string();
-                        let _ = writeln!(out, "{}: {GOOD}{said}{GOOD:#}", printable(&origin));
-                    }
-                    Err(reason) => refusals.push(format!("{origin}: not added: {reason}")),
-                }
-            },
-        );
-        if !found || !refusals.is_empty() {
-            refusals.iter().for_each(|refusal| complain(refusal));
-            exit = exit.max(Exit::NotLocated);
-        }
+        addition.file(path);
+    }
+    let Addition {
+        text, done, exit, ..
+    } = addition;
+    if verb.name.is_some() && done.len() > 1 {
+        complain(&format!(
+            "--name names one build, but {} were found: add them without it.",
+            done.len()
+        ));
+        return Ok(Exit::Usage);
     }
     if text != old
         && let Err(error) = replace(&verb.manifest, &text)
     {
         complain(&format!("{shown} can't be written: {}", cause(&error)));
-        exit = exit.max(Exit::Input);
+        return Ok(Exit::Input);
+    }
+    let mut out = output::stdout();
+    for (origin, said) in done {
+        let origin = origin.to_string();
+        writeln!(out, "{}: {GOOD}{said}{GOOD:#}", printable(&origin))?;
     }
     out.flush()?;
     Ok(exit)
 }
 
-/// What became of one file.
-enum Added {
-    New(Build),
-    Known,
+/// A manifest that is being added to; nothing is written yet.
+struct Addition<'a> {
+    module: Option<Module>,
+    name: Option<&'a str>,
+    manifest: Manifest,
+    text: String,
+    /// What to say of each build once the manifest is written.
+    done: Vec<(Origin, &'static str)>,
+    exit: Exit,
 }
 
-fn add_one(
-    manifest: &mut Manifest,
-    origin: &Origin,
-    data: &[u8],
-    module: Option<Module>,
-    name: Option<&str>,
-) -> Result<Added, String> {
-    let build = locate_both(origin, data, module, name)?;
-    for (whose, known) in [
-        ("the manifest", manifest.find(&build.sha256)),
-        (
-            "the built-in manifest",
-            Manifest::built_in().find(&build.sha256),
-        ),
-    ] {
-        if let Some(difference) = known.and_then(|known| known.differences(&build).pop()) {
-            return Err(format!("{whose} says otherwise: {difference}"));
+impl Addition<'_> {
+    /// Adds a file, or the members of a cabinet. Of those that were never
+    /// expected to be a module nothing is said, unless no other is there.
+    fn file(&mut self, path: &Path) {
+        let content = match Input::open(path).and_then(Input::content) {
+            Ok(content) => content,
+            Err(error) => {
+                let text = format!("{}: {}", path.display(), cause(&error));
+                return self.refuse(&text, Exit::Input);
+            }
+        };
+        let options = Options {
+            module: self.module,
+            as_loaded: None,
+            members: Members::All,
+        };
+        let path = path.to_string_lossy();
+        let (mut members, mut told) = (0, false);
+        probe::visit(&path, &content, &options, &mut |report, data| {
+            let is_member = report.origin.member.is_some();
+            members += usize::from(is_member);
+            if is_member && !report.is_of_interest() {
+                return;
+            }
+            told = true;
+            match self.image(&report, data) {
+                Ok(said) => self.done.push((report.origin, said)),
+                Err(reason) => {
+                    let exit = match report.state.is_bad_input() {
+                        true => Exit::Input,
+                        false => Exit::NotLocated,
+                    };
+                    let text = format!("{}: not added: {reason}", report.origin);
+                    self.refuse(&text, exit);
+                }
+            }
+        });
+        if !told {
+            let text = text::no_member(&path, members, "tcplimit probe -v");
+            self.refuse(&text, Exit::NotLocated);
         }
     }
-    if manifest.find(&build.sha256).is_some() {
-        return Ok(Added::Known);
+
+    /// Adds an image; says what was done.
+    fn image(&mut self, report: &Report, data: &[u8]) -> Result<&'static str, String> {
+        // Such a report may be about something else than the data.
+        if report.image.is_none() {
+            return Err(refusal(report));
+        }
+        let sha256 = probe::sha256(data);
+        let build = locate_both(&report.origin, data, &sha256, self.module, self.name)?;
+        for (whose, known) in [
+            ("the manifest", self.manifest.find(&sha256)),
+            ("the built-in manifest", Manifest::built_in().find(&sha256)),
+        ] {
+            if let Some(difference) = known.and_then(|known| known.differences(&build).pop()) {
+                return Err(format!("{whose} says otherwise: {difference}"));
+            }
+        }
+        if self.manifest.find(&sha256).is_some() {
+            return Ok("known already");
+        }
+        let entry = build.to_toml();
+        match self.text.is_empty() {
+            true => self.text.push_str(entry.trim_start()),
+            false => self.text.push_str(&entry),
+        }
+        self.manifest.builds.push(build);
+        Ok("added")
     }
-    manifest.builds.push(build.clone());
-    Ok(Added::New(build))
+
+    fn refuse(&mut self, text: &str, exit: Exit) {
+        complain(text);
+        self.exit = self.exit.max(exit);
+    }
 }
 
 /// Puts a new file in the place of the old in one step: at no moment is there

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp};
 
-use crate::arguments::Explain;
+use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
 use crate::exit::{Exit, Outcome};
 use crate::file::Input;
 use crate::loaded::Loaded;
-use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain};
+use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain, printable, quoted};
 use crate::probe::{self, Options};
 use crate::report::Report;
 use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
@@ -31,10 +31,12 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
     let shown = path.display();
     if path.is_dir() {
         complain(&format!(
-            "{shown} is a folder. Explain looks at one file; find those worth it with: tcplimit probe -r {shown}"
+            "{shown} is a folder. Explain looks at one file; find those worth it with: tcplimit probe -r {}",
+            quoted(&path.to_string_lossy())
         ));
         return Ok(Exit::Usage);
     }
+    hint_at_base(std::slice::from_ref(path));
     let content = match Input::open(path).and_then(Input::content) {
         Ok(content) => content,
         Err(error) => {
@@ -51,19 +53,26 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
 fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::Result<Exit> {
     let mut outcome = Outcome::default();
     let mut written = Ok(());
+    let (mut members, mut shown) = (0, 0);
     probe::visit(path, data, options, &mut |report, data| {
         outcome.note(report.state, false);
+        members += usize::from(report.origin.member.is_some());
         if written.is_ok() && (report.origin.member.is_none() || report.is_of_interest()) {
-            written = image(out, &report, data, options);
+            shown += 1;
+            written = image(out, &probe::identified(report, data), data, options);
         }
     });
     written?;
+    if shown == 0 {
+        let text = text::no_member(path, members, "tcplimit probe -v");
+        writeln!(out, "{}", printable(&text))?;
+    }
     Ok(outcome.exit())
 }
 
 /// Explains one image: as loaded, if so asked.
 fn image(out: &mut dyn Write, report: &Report, data: &[u8], options: &Options) -> io::Result<()> {
-    text::report(out, report, Detail::Full)?;
+    text::report(out, report, Detail::Facts)?;
     let Some(findings) = report.search.as_ref().and_then(|search| search.findings()) else {
         return Ok(());
     };
@@ -122,8 +131,7 @@ fn start_up(
     image: &Image<'_>,
     findings: &Findings,
 ) -> io::Result<()> {
-    let start_up = report.file.as_ref().and_then(|file| file.start_up);
-    let Some(StartUp::Unique { rva, .. }) = start_up else {
+    let Some(StartUp::Unique { rva, .. }) = report.start_up else {
         return Ok(());
     };
     writeln!(

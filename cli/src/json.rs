@@ -105,6 +105,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
         members: u64,
         bytes: u64,
         searched_bytes: u64,
+        search_seconds: f64,
         located: u64,
         states: std::collections::BTreeMap<&'a str, u64>,
         seconds: f64,
@@ -121,6 +122,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
                 members: summary.members,
                 bytes: summary.bytes,
                 searched_bytes: summary.searched_bytes,
+                search_seconds: summary.search_time.as_secs_f64(),
                 located: summary.located(),
                 states: summary
                     .states()
@@ -188,7 +190,7 @@ impl<'a> Object<'a> {
                 missing: names(findings.missing()),
                 atomic_updates: findings.atomic_updates(),
             }),
-            start_up: file.and_then(|file| match file.start_up? {
+            start_up: report.start_up.and_then(|start_up| match start_up {
                 StartUp::Unique {
                     rva,
                     value_offset,
@@ -205,12 +207,9 @@ impl<'a> Object<'a> {
                 computed: file.checksum.computed,
                 ok: file.checksum.is_right(),
             }),
-            relocations: file.and_then(|file| {
-                let coverage = file.relocations?;
-                Some(Relocations {
-                    needed: coverage.needed,
-                    covered: coverage.covered,
-                })
+            relocations: report.relocations.map(|coverage| Relocations {
+                needed: coverage.needed,
+                covered: coverage.covered,
             }),
             sha256: file.map(|file| file.sha256.as_str()),
             known: file.and_then(|file| file.known.as_deref()),

@@ -79,10 +79,10 @@ impl Manifest {
 
 impl Build {
     /// What a report on a located file says; `None` when it is not located.
-    pub(crate) fn of(report: &Report, name: Option<&str>) -> Option<Build> {
+    pub(crate) fn of(report: &Report, sha256: &str, name: Option<&str>) -> Option<Build> {
         let located = report.located()?;
-        let (image, file) = (report.image?, report.file.as_ref()?);
-        let (start_up_store, start_up_value) = match file.start_up {
+        let image = report.image?;
+        let (start_up_store, start_up_value) = match report.start_up {
             Some(StartUp::Unique { rva, value, .. }) => (Some(rva.0), Some(value)),
             _ => (None, None),
         };
@@ -94,7 +94,7 @@ impl Build {
         let arch = image.arch.to_string();
         Some(Build {
             name: name.map_or_else(|| format!("{module} {version} {arch}"), str::to_owned),
-            sha256: file.sha256.clone(),
+            sha256: sha256.to_owned(),
             module,
             version,
             arch,

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 
-use crate::arguments::{Arguments, Completions, Man};
+use crate::arguments::{self, Arguments, Completions};
 use crate::exit::Exit;
 use crate::output::{cause, complain};
 
@@ -30,7 +32,7 @@ pub(crate) fn completions(verb: &Completions) -> io::Result<Exit> {
 ///
 /// # Errors
 /// When it can't be written to standard output.
-pub(crate) fn pages(verb: &Man) -> io::Result<Exit> {
+pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
     let mut command = Arguments::command();
     command.build();
     let Some(folder) = &verb.output else {
@@ -64,6 +66,35 @@ fn write_all(folder: &Path, command: &Command, name: &str) -> io::Result<()> {
 
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    let version = command.get_version().unwrap_or_default();
+    let manual = Man::new(command.clone()).source(format!("tcplimit {version}"));
+    manual.render_title(&mut page)?;
+    manual.render_name_section(&mut page)?;
+    manual.render_synopsis_section(&mut page)?;
+    manual.render_description_section(&mut page)?;
+    manual.render_options_section(&mut page)?;
+    if command.has_subcommands() {
+        manual.render_subcommands_section(&mut page)?;
+    }
+    if let Some(help) = command.get_after_help() {
+        after_help(&help.to_string()).to_writer(&mut page)?;
+    }
     Ok(page)
+}
+
+/// What stands behind the options in the help, a section for each paragraph:
+/// its first line is the heading, the others stay lines.
+fn after_help(help: &str) -> Roff {
+    let mut roff = Roff::new();
+    for paragraph in help.split("\n\n") {
+        let mut lines = paragraph.lines();
+        let heading = lines.next().unwrap_or_default().trim_end_matches(':');
+        roff.control("SH", [heading.to_uppercase().as_str()]);
+        roff.control("nf", []);
+        for line in lines {
+            roff.text([roman(line)]);
+        }
+        roff.control("fi", []);
+    }
+    roff
 }

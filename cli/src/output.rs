@@ -60,6 +60,18 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
+/// A path as a shell takes it.
+pub(crate) fn quoted(path: &str) -> String {
+    let plain = |char: char| char.is_alphanumeric() || "/\\._-+:,@%".contains(char);
+    let escapes = cfg!(unix) && path.contains('\\');
+    match path.chars().all(plain) && !escapes && !path.is_empty() {
+        true => path.to_owned(),
+        // A path on Windows has no quotation mark.
+        false if cfg!(windows) => format!("\"{path}\""),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
 /// Control characters, and those that turn the direction of writing.
 fn is_control(char: char) -> bool {
     char.is_control() || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
@@ -74,5 +86,15 @@ mod tests {
         assert_eq!(printable("C:\\tcpip.sys é"), "C:\\tcpip.sys é");
         assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
         assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn a_path_with_spaces_is_quoted() {
+        assert_eq!(quoted("a/tcpip-1.sys"), "a/tcpip-1.sys");
+        if cfg!(unix) {
+            assert_eq!(quoted("my files/it's"), r"'my files/it'\''s'");
+        } else {
+            assert_eq!(quoted(r"C:\my files"), "\"C:\\my files\"");
+        }
     }
 }

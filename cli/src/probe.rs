@@ -1,15 +1,20 @@
 //! The path of `tcplimit probe`, from the bytes of one file to its reports.
 
-use scanner_core::{Checksum, FileVersion, Headers, Image, ImageError, Module, NotLocated, Reason};
+use std::time::Instant;
+
+use scanner_core::{Checksum, Headers, Image, ImageError, Module, NotLocated, Reason};
 use scanner_core::{RelocationCoverage, StartUp, file_version};
 use sha2::{Digest, Sha256};
 
 use crate::cabinet::{self, Cabinet};
+use crate::era::Era;
 use crate::file::HEAD;
+use crate::head::{self, AGAIN};
 use crate::identity::Names;
 use crate::loaded::{LoadBase, LoadError, Loaded};
 use crate::manifest::Manifest;
 use crate::report::{FileFacts, ImageFacts, Origin, Report, SHIPPED_LIMIT, Search, State};
+use crate::text;
 
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +51,14 @@ impl Default for Options {
 #[must_use]
 pub fn bytes(path: &str, data: &[u8], options: &Options) -> Vec<Report> {
     let mut reports = Vec::new();
-    visit(path, data, options, &mut |report, _| reports.push(report));
+    visit(path, data, options, &mut |report, data| {
+        reports.push(identified(report, data));
+    });
     reports
 }
 
 /// As [`bytes`], handing each report over with the bytes of the image that it
-/// is about.
+/// is about. They are not hashed: see [`identified`].
 pub(crate) fn visit(
     path: &str,
     data: &[u8],
@@ -96,7 +103,8 @@ fn members(origin: &Origin, data: &[u8], options: &Options, visit: &mut dyn FnMu
         let reason = match cabinet.len() {
             0 => "a cabinet without members".to_owned(),
             count => format!(
-                "a cabinet of {count} members, none named like tcpip*.sys: name it by itself, or give --module, to look into all"
+                "a cabinet of {}, none named like tcpip*.sys: name it by itself, or give --module, to look into all",
+                text::count(to_u64(count), "member")
             ),
         };
         visit(
@@ -121,8 +129,8 @@ pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
     }
     let head = data.get(..HEAD).unwrap_or(data);
     // What the beginning leaves open, all of it decides.
-    from_head(&origin, head, length)
-        .or_else(|| from_head(&origin, data, length))
+    head::report(&origin, head, length)
+        .or_else(|| head::report(&origin, data, length))
         .unwrap_or_else(|| {
             Probe {
                 origin,
@@ -131,40 +139,6 @@ pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
             }
             .run()
         })
-}
-
-/// The report on a file of `length` bytes when its beginning already decides:
-/// when it is no driver that could be one of the modules.
-pub(crate) fn from_head(origin: &Origin, head: &[u8], length: u64) -> Option<Report> {
-    let whole = to_u64(head.len()) == length;
-    let named = Names::of_file(origin.name()).file.is_some();
-    let report = |state, reason: &str| Some(Report::new(origin.clone(), length, state, reason));
-    if head.is_empty() {
-        let state = if named { State::Damaged } else { State::NotPe };
-        return report(state, "the file is empty");
-    }
-    if head.starts_with(b"KWAJ") || head.starts_with(b"SZDD") {
-        return report(
-            State::Compressed,
-            "compressed by COMPRESS.EXE: expand it first, with expand on Windows or msexpand elsewhere",
-        );
-    }
-    if cabinet::is_cabinet(head) {
-        return None;
-    }
-    match Headers::parse(head) {
-        Ok(headers) if headers.is_native() => None,
-        Ok(_) => report(State::NotDriver, "a program or library, not a driver"),
-        Err(ImageError::NotPe | ImageError::Truncated) if head.starts_with(b"MZ") && !whole => None,
-        Err(error @ ImageError::NotPe) if head.starts_with(b"MZ") && named => {
-            report(State::Damaged, &error.to_string())
-        }
-        Err(error @ ImageError::NotPe) => report(State::NotPe, &error.to_string()),
-        Err(error @ ImageError::UnsupportedMachine(_)) => {
-            report(State::UnsupportedMachine, &error.to_string())
-        }
-        Err(error) => report(State::Damaged, &error.to_string()),
-    }
 }
 
 /// A driver that is to be looked into.
@@ -212,6 +186,7 @@ impl Probe<'_> {
             );
             return report;
         };
+        let begun = Instant::now();
         search(
             &mut report,
             &image,
@@ -219,6 +194,7 @@ impl Probe<'_> {
             module,
             self.options.as_loaded,
         );
+        report.search_time = begun.elapsed();
         report
     }
 
@@ -235,7 +211,7 @@ impl Probe<'_> {
             );
             return Report::new(self.origin, length, State::OtherModule, reason);
         }
-        let reason = format!("{error}: take a fresh copy of the file");
+        let reason = format!("{error}{AGAIN}");
         Report {
             module,
             ..Report::new(self.origin, length, State::Damaged, reason)
@@ -259,7 +235,6 @@ fn search(
             loaded.look(|image| Search::of(image, module))
         }),
     };
-    let mut start_up = None;
     match &searched {
         Ok(found) if found.threshold() != in_file.threshold() => {
             report.reason = Some(
@@ -277,38 +252,51 @@ fn search(
                 StartUp::Unique { value, .. } => State::Patched(value),
                 StartUp::None | StartUp::Several => State::Located,
             };
-            start_up = Some(store);
+            report.start_up = Some(store);
         }
         Ok(Search::Refused(refusal)) => {
+            // What is called otherwise has the versions of something else.
             let version = report.image.and_then(|image| image.version);
-            let (state, reason) = refused(refusal, module, version);
+            let version = version.filter(|_| !report.names.contradict(module));
+            let (state, reason) = refused(refusal, module, version.and_then(Era::of));
             report.state = state;
             report.reason = Some(reason);
         }
         Err(error) => {
-            report.state = match error {
-                LoadError::UnfitBase { .. } => State::UnfitBase,
-                _ => State::Damaged,
+            let (state, reason) = match error {
+                LoadError::UnfitBase { .. } => (State::UnfitBase, error.to_string()),
+                _ => (State::Damaged, format!("it can't be loaded: {error}")),
             };
-            report.reason = Some(format!("it can't be loaded: {error}"));
+            report.state = state;
+            report.reason = Some(reason);
         }
     }
     report.search = searched.ok();
-    if report.state.is_located() || report.names.name_a_module() {
-        let relocations = match in_file {
-            Search::Located(located) => RelocationCoverage::of(image, &located),
-            Search::Refused(_) => None,
-        };
+    if report.state.is_located()
+        && let Search::Located(located) = in_file
+    {
+        report.relocations = RelocationCoverage::of(image, &located);
+    }
+}
+
+/// The report with what identifies the file, where that is of interest: it
+/// takes longer than the search, so it is left out where nobody sees it.
+pub(crate) fn identified(mut report: Report, data: &[u8]) -> Report {
+    let wanted = report.state.is_located() || report.names.name_a_module();
+    if wanted
+        && report.module.is_some()
+        && report.image.is_some()
+        && let Ok(headers) = Headers::parse(data)
+    {
         let sha256 = sha256(data);
         let known = Manifest::built_in().find(&sha256);
         report.file = Some(FileFacts {
-            checksum: Checksum::of(image.headers(), data),
+            checksum: Checksum::of(&headers, data),
             known: known.map(|build| build.name.clone()),
             sha256,
-            start_up,
-            relocations,
         });
     }
+    report
 }
 
 /// 64 lower-case hexadecimal digits.
@@ -322,8 +310,7 @@ pub(crate) fn sha256(data: &[u8]) -> String {
 }
 
 /// What a refusal means for the module.
-fn refused(refusal: &NotLocated, module: Module, version: Option<FileVersion>) -> (State, String) {
-    let era = version.and_then(Era::of);
+fn refused(refusal: &NotLocated, module: Module, era: Option<Era>) -> (State, String) {
     match (refusal.reason(), era) {
         (_, Some(Era::Before)) => (
             State::NoLimiter,
@@ -344,35 +331,10 @@ fn refused(refusal: &NotLocated, module: Module, version: Option<FileVersion>) -
             ),
         ),
         (Reason::NoGate, None) => (
-            State::NoLimiter,
-            format!("{refusal}: this {module} has no limit of half-open connections"),
+            State::NotLocated,
+            format!("{refusal}: damaged, or built in a way this program does not know"),
         ),
         (_, None) => (State::NotLocated, refusal.to_string()),
-    }
-}
-
-/// Versions of Windows whose driver is known not to have this limiter. It is
-/// for the words of a refusal only: the search doesn't depend on a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Era {
-    /// Before XP SP2 and Server 2003 SP1.
-    Before,
-    /// Vista before SP2.
-    Vista,
-    /// Vista SP2 and everything since.
-    After,
-}
-
-impl Era {
-    fn of(version: FileVersion) -> Option<Era> {
-        match version.0 {
-            [0..=4, ..] | [5, 0, ..] => Some(Era::Before),
-            [5, 1, build, revision] if (build, revision) < (2600, 2180) => Some(Era::Before),
-            [5, 2, build, revision] if (build, revision) < (3790, 1830) => Some(Era::Before),
-            [5, ..] => None,
-            [6, 0, build, _] if build < 6002 => Some(Era::Vista),
-            _ => Some(Era::After),
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is said of one file, or of one member of a cabinet.
 
+use std::time::Duration;
+
 use scanner_core::{Arch, Checksum, FileVersion, Findings, Image, Located, Module};
 use scanner_core::{NotLocated, RelocationCoverage, Rva, StartUp, locate};
 
@@ -14,7 +16,7 @@ pub enum State {
     Patched(u32),
     /// Located, but no single start-up store says the value.
     Located,
-    /// The module is right, but no code in it limits half-open connections.
+    /// The module is right, but too old or too new to have the limit.
     NoLimiter,
     /// The module is right, but required evidence is missing.
     NotLocated,
@@ -146,10 +148,6 @@ pub struct FileFacts {
     pub sha256: String,
     /// What the manifest of known builds calls it.
     pub known: Option<String>,
-    /// The store that gives the limit its first value; only when located.
-    pub start_up: Option<StartUp>,
-    /// Only when located, and only on x86.
-    pub relocations: Option<RelocationCoverage>,
 }
 
 /// The answer of the search.
@@ -211,9 +209,15 @@ pub struct Report {
     pub search: Option<Search>,
     /// The base it was searched at, with `--as-loaded`.
     pub loaded_at: Option<u64>,
+    /// The store that gives the limit its first value; only when located.
+    pub start_up: Option<StartUp>,
+    /// Only when located, and only on x86.
+    pub relocations: Option<RelocationCoverage>,
     /// From the whole file, when the limit is located in it or its names
-    /// identify it.
+    /// identify it, and somebody will see it.
     pub file: Option<FileFacts>,
+    /// How long the search took; none when there was none.
+    pub search_time: Duration,
 }
 
 impl Report {
@@ -231,7 +235,10 @@ impl Report {
             image: None,
             search: None,
             loaded_at: None,
+            start_up: None,
+            relocations: None,
             file: None,
+            search_time: Duration::ZERO,
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
     /// The sizes of those images that were searched.
     pub(crate) searched_bytes: u64,
+    /// How long that took, added up over all threads.
+    pub(crate) search_time: Duration,
     /// Whether Ctrl-C cut it short.
     pub(crate) interrupted: bool,
     states: BTreeMap<State, u64>,
@@ -31,6 +33,7 @@ impl Summary {
             members: 0,
             bytes: 0,
             searched_bytes: 0,
+            search_time: Duration::ZERO,
             interrupted: false,
             states: BTreeMap::new(),
             begun: Instant::now(),
@@ -48,6 +51,7 @@ impl Summary {
             }
             if report.search.is_some() {
                 self.searched_bytes += report.bytes;
+                self.search_time += report.search_time;
             }
             *self.states.entry(kind(report.state)).or_default() += 1;
         }
@@ -83,6 +87,12 @@ impl Summary {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     pub(crate) fn rate(&self) -> f64 {
         self.bytes as f64 / self.seconds().max(1e-9)
+    }
+
+    /// Bytes of searched images a second, on each thread.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    pub(crate) fn search_rate(&self) -> f64 {
+        self.searched_bytes as f64 / self.search_time.as_secs_f64().max(1e-9)
     }
 }
 

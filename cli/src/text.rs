@@ -15,7 +15,9 @@ use crate::summary::Summary;
 pub(crate) enum Detail {
     /// A line.
     Line,
-    /// All that is known; the evidence only when it is missing.
+    /// All that is known but the evidence, which is told elsewhere.
+    Facts,
+    /// All that is known; the evidence in words only when some is missing.
     Full,
     /// Each piece of evidence as well.
     Verbose,
@@ -42,12 +44,10 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io
     }
     identity(out, report)?;
     places(out, report)?;
-    if let Some(file) = &report.file {
-        whole_file(out, file)?;
-    }
+    whole_file(out, report)?;
     match report.search.as_ref().and_then(|search| search.findings()) {
-        Some(findings) => evidence(out, findings, detail),
-        None => Ok(()),
+        Some(findings) if detail != Detail::Facts => evidence(out, findings, detail),
+        _ => Ok(()),
     }
 }
 
@@ -56,7 +56,10 @@ fn headline(state: State) -> (Style, String) {
     let (style, words) = match state {
         State::Pristine => (GOOD, "located, as shipped: the limit is 10"),
         State::Patched(value) => {
-            return (NOTICE, format!("located, patched: the limit is {value}"));
+            return (
+                NOTICE,
+                format!("located, patched: the limit is {}", limit(value)),
+            );
         }
         State::Located => (
             GOOD,
@@ -73,7 +76,7 @@ fn headline(state: State) -> (Style, String) {
         State::Compressed => (NOTICE, "compressed"),
         State::Cabinet => (FAINT, "a cabinet"),
         State::Unreadable => (BAD, "unreadable"),
-        State::UnfitBase => (BAD, "can't be loaded at that base"),
+        State::UnfitBase => (BAD, "unfit base"),
     };
     (style, words.to_owned())
 }
@@ -146,14 +149,15 @@ fn places(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     row(out, "gates", format!("RVA {}", gates.join(", ")))
 }
 
-fn whole_file(out: &mut dyn Write, file: &FileFacts) -> io::Result<()> {
-    let start_up = match file.start_up {
+fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let start_up = match report.start_up {
         Some(StartUp::Unique {
             rva,
             value_offset,
             value,
         }) => Some(format!(
-            "stores {value} (RVA {rva}; the value is at file offset {value_offset:X})"
+            "stores {} (RVA {rva}; the value is at file offset {value_offset:X})",
+            limit(value)
         )),
         Some(StartUp::None) => Some("no code that is discarded stores to it".to_owned()),
         Some(StartUp::Several) => Some("several stores, none can be told to be it".to_owned()),
@@ -162,23 +166,35 @@ fn whole_file(out: &mut dyn Write, file: &FileFacts) -> io::Result<()> {
     if let Some(start_up) = start_up {
         row(out, "start-up", start_up)?;
     }
-    let sum = file.checksum;
-    let text = match sum.is_right() {
-        true => format!("{:X}, right", sum.stated),
-        false => format!(
-            "{:X} stated, {:X} computed: the file was changed",
-            sum.stated, sum.computed
-        ),
-    };
-    row(out, "checksum", text)?;
-    if let Some(coverage) = file.relocations {
+    if let Some(FileFacts { checksum: sum, .. }) = report.file {
+        let text = match sum.is_right() {
+            true => format!("{:X}, right", sum.stated),
+            false => format!(
+                "{:X} stated, {:X} computed: the file was changed",
+                sum.stated, sum.computed
+            ),
+        };
+        row(out, "checksum", text)?;
+    }
+    if let Some(coverage) = report.relocations {
         row(
             out,
             "relocations",
             format!("{} of {} operands", coverage.covered, coverage.needed),
         )?;
     }
-    row(out, "SHA-256", &file.sha256)
+    match &report.file {
+        Some(file) => row(out, "SHA-256", &file.sha256),
+        None => Ok(()),
+    }
+}
+
+/// A value of the limit; what the driver doesn't take is marked.
+fn limit(value: u32) -> String {
+    match value {
+        1..=0xFF_FFFF => value.to_string(),
+        _ => format!("{value} (outside 1 to {})", 0xFF_FFFF),
+    }
 }
 
 /// The evidence by name; what it says only where some is missing, or on
@@ -236,32 +252,54 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> 
     }
     let members = match summary.members {
         0 => String::new(),
-        members => format!(", {members} members of cabinets"),
+        members => format!(", {} of cabinets", count(members, "member")),
     };
     writeln!(
         out,
-        "{STRONG}{} located{STRONG:#} in {} files{members}; {} in {:.2} s, {}/s ({} searched for the limit, headers decide the rest)",
+        "{STRONG}{} located{STRONG:#} in {}{members}; {} in {:.2} s, {}/s",
         summary.located(),
-        summary.files,
+        count(summary.files, "file"),
         size(summary.bytes),
         summary.seconds(),
         rate(summary.rate()),
-        size(summary.searched_bytes),
     )?;
-    for (state, count) in summary.states() {
+    if summary.searched_bytes != 0 {
+        writeln!(
+            out,
+            "{} searched at {}/s on each thread; headers and names decide the rest",
+            size(summary.searched_bytes),
+            rate(summary.search_rate()),
+        )?;
+    }
+    for (state, number) in summary.states() {
         let (style, _) = headline(state);
-        writeln!(out, "  {style}{:<20}{style:#} {count:>8}", state.name())?;
+        writeln!(out, "  {style}{:<20}{style:#} {number:>8}", state.name())?;
     }
     Ok(())
 }
 
+/// So many of a thing: `1 file`, `2 files`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
+}
+
+/// What is said of a cabinet of which nothing else is said.
+pub(crate) fn no_member(path: &str, members: usize, lists: &str) -> String {
+    let members = count(u64::try_from(members).unwrap_or(u64::MAX), "member");
+    format!("{path}: a cabinet of {members}, none is tcpip.sys or tcpip6.sys ({lists} lists them)")
+}
+
 /// Bytes for people, in powers of ten.
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     rate(bytes as f64)
 }
 
-fn rate(bytes: f64) -> String {
+/// As [`size`], for what was divided.
+pub(crate) fn rate(bytes: f64) -> String {
     let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => format!("{:.2} {name}", bytes / unit),
@@ -312,5 +350,20 @@ mod tests {
         assert_eq!(size(999), "999 bytes");
         assert_eq!(size(1_234_567), "1.23 MB");
         assert_eq!(size(2_500_000_000), "2.50 GB");
+    }
+
+    #[test]
+    fn one_of_a_thing_is_singular() {
+        assert_eq!(count(0, "file"), "0 files");
+        assert_eq!(count(1, "member"), "1 member");
+        assert_eq!(count(2, "member"), "2 members");
+    }
+
+    #[test]
+    fn a_limit_that_the_driver_does_not_take_is_marked() {
+        assert_eq!(limit(1), "1");
+        assert_eq!(limit(16_777_215), "16777215");
+        assert_eq!(limit(0), "0 (outside 1 to 16777215)");
+        assert_eq!(limit(16_777_216), "16777216 (outside 1 to 16777215)");
     }
 }

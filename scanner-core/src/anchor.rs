@@ -11,8 +11,10 @@ use crate::pe::Directory;
 use crate::rva::Rva;
 use crate::scan::{Byte, Effort, Matches, before, dword};
 
-/// So many calls are looked at; genuine drivers have hundreds.
-const SAMPLE: u32 = 64;
+/// So many calls are looked at at most; genuine drivers have hundreds.
+const SAMPLE: u32 = 512;
+/// No more are looked at once so many land in the table.
+const PLENTY: u32 = 32;
 /// The ModRM byte of `FF 15`, rarer in code than FFh.
 const CALL: Byte = Byte(0x15);
 /// So many must land in the table.
@@ -28,13 +30,15 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// Enough calls, and most of them, land in the table. (Others call
-    /// through pointers of the driver's own.)
+    /// Enough calls, and not too few of all, land in the table. (Drivers call
+    /// through pointers of their own as well, some more often than not; but
+    /// with a wrong base none at all would land.)
     pub(crate) fn holds(self) -> bool {
-        self.imports >= ENOUGH && self.imports.saturating_mul(2) >= self.calls
+        self.imports >= ENOUGH && self.imports.saturating_mul(8) >= self.calls
     }
 }
 
+#[inline(never)]
 pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
     let mut anchor = Anchor::default();
     let Some(table) = ImportTable::of(image) else {
@@ -48,7 +52,7 @@ pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
                     anchor.imports = anchor.imports.saturating_add(1);
                 }
             }
-            if anchor.calls >= SAMPLE {
+            if anchor.calls >= SAMPLE || anchor.imports >= PLENTY {
                 return anchor;
             }
         }

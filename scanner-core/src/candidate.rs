@@ -12,7 +12,7 @@ pub const MAX_GATES: usize = 4;
 /// Genuine drivers have one.
 const MAX_CANDIDATES: usize = 12;
 /// So many other pairs are remembered, for a report.
-const MAX_OTHERS: usize = 4;
+const MAX_OTHERS: usize = 2;
 
 /// Two variables that gates compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(crate) struct Pair {
     pub(crate) threshold: Rva,
     /// All gates there are, also those that `gates` has no place for.
     gate_count: u32,
-    /// Where the first of them begin.
-    gates: [Option<Rva>; MAX_GATES],
+    /// Where the first of them begin, as many as there are or fit.
+    gates: [Rva; MAX_GATES],
 }
 
 impl Pair {
@@ -31,20 +31,28 @@ impl Pair {
             count: gate.count(),
             threshold: gate.threshold(),
             gate_count: 1,
-            gates: [Some(gate.at()), None, None, None],
+            gates: [gate.at(); MAX_GATES],
         }
     }
 
     fn add(&mut self, gate: &Gate) {
-        self.gate_count = self.gate_count.saturating_add(1);
-        if let Some(place) = self.gates.iter_mut().find(|place| place.is_none()) {
-            *place = Some(gate.at());
+        let next = usize::try_from(self.gate_count).ok();
+        if let Some(place) = next.and_then(|next| self.gates.get_mut(next)) {
+            *place = gate.at();
         }
+        self.gate_count = self.gate_count.saturating_add(1);
     }
 
     /// The gates, read again.
     pub(crate) fn gates(&self, image: &Image<'_>) -> [Option<Gate>; MAX_GATES] {
-        self.gates.map(|at| Gate::at_rva(image, at?))
+        let mut gates = [None; MAX_GATES];
+        for (gate, (&at, _)) in gates
+            .iter_mut()
+            .zip(self.gates.iter().zip(0..self.gate_count))
+        {
+            *gate = Gate::at_rva(image, at);
+        }
+        gates
     }
 
     /// The dword before the limit.

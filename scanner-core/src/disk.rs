@@ -173,15 +173,12 @@ impl RelocationCoverage {
             let gates = located.findings().gates();
             gates.flat_map(|gate| gate.operands()).chain(store)
         };
-        let mut coverage = RelocationCoverage {
-            needed: operands().fold(0, |count, _| u32::saturating_add(count, 1)),
-            covered: 0,
-        };
-        for (place, kind) in Relocations::of(image) {
-            if kind == Kind::HighLow && operands().any(|operand| operand == place) {
-                coverage.covered = coverage.covered.saturating_add(1);
-            }
-        }
-        Some(coverage)
+        let is_relocated =
+            |operand: &Rva| Relocations::of(image).any(|entry| entry == (*operand, Kind::HighLow));
+        let count = |count: u32, _| count.saturating_add(1);
+        Some(RelocationCoverage {
+            needed: operands().fold(0, count),
+            covered: operands().filter(is_relocated).fold(0, count),
+        })
     }
 }

@@ -10,7 +10,7 @@ pub enum ImageError {
     /// The bytes don't begin with `MZ`, or no `PE` signature follows where
     /// the DOS header points.
     NotPe,
-    /// The bytes end before the headers they announce.
+    /// The bytes end before the headers or sections that they announce.
     Truncated,
     /// A machine other than x86 (14Ch) or x64 (8664h); its number is given.
     UnsupportedMachine(u16),

@@ -20,7 +20,7 @@ pub enum Evidence {
     AtomicCounter,
     /// The dword before the limit is compared or tested near a gate.
     QueueTest,
-    /// Only the gates read the limit, and only they load the count.
+    /// Only the gates read the limit, and in tcpip.sys only they load the count.
     GateReadsOnly,
     /// No live code writes the limit.
     NoLiveWriter,
@@ -86,7 +86,7 @@ impl Evidence {
                 "the queue length, directly before the limit, is tested near a gate"
             }
             Evidence::GateReadsOnly => {
-                "nothing but the gates reads the limit, and nothing but them loads the count"
+                "nothing but the gates reads the limit, and in tcpip.sys nothing but them loads the count"
             }
             Evidence::NoLiveWriter => {
                 "no code that runs after start-up writes the limit: it is a constant by then"
@@ -197,10 +197,18 @@ impl EvidenceSet {
             .filter(move |&evidence| self.holds(evidence))
     }
 
-    /// One bit each, in the order of [`Evidence::ALL`], for a record.
+    /// One bit each, in the order of [`Evidence::ALL`], for a record. The order
+    /// is fixed for good.
     #[must_use]
     pub fn bits(self) -> u16 {
         self.0
+    }
+
+    /// The set with these bits; `None` where one stands for nothing.
+    #[must_use]
+    pub fn from_bits(bits: u16) -> Option<EvidenceSet> {
+        let all = Evidence::ALL.into_iter().fold(Self::EMPTY, Self::with);
+        (bits & !all.0 == 0).then_some(EvidenceSet(bits))
     }
 }
 
@@ -225,5 +233,19 @@ impl fmt::Display for EvidenceSet {
 impl fmt::Debug for EvidenceSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{self}}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_stand_for_evidence_in_the_order_of_a_report() {
+        for (place, evidence) in Evidence::ALL.into_iter().enumerate() {
+            let set = EvidenceSet::from_bits(1 << place);
+            assert_eq!(set, Some(EvidenceSet::EMPTY.with(evidence)));
+        }
+        assert_eq!(EvidenceSet::from_bits(1 << Evidence::ALL.len()), None);
     }
 }

@@ -94,8 +94,9 @@ impl<'a> Image<'a> {
 
     /// An image from memory. `headers` are its first bytes, `base` and `size`
     /// where the system says that it lies and how long it is, and `code` the
-    /// sections for which [`Section::is_live_code`] holds, in any order.
-    /// Nothing else is ever read, so nothing else need be readable.
+    /// sections for which [`Section::is_live_code`] holds, in any order: those
+    /// that [`Headers::parse_loaded`] names. Nothing else is ever read, so
+    /// nothing else need be readable.
     ///
     /// # Errors
     /// When the headers are not those of an x86 or x64 image, sections don't
@@ -106,16 +107,7 @@ impl<'a> Image<'a> {
         size: u32,
         code: &'a [MappedSection<'a>],
     ) -> Result<Image<'a>, ImageError> {
-        let headers = Headers::parse(headers)?;
-        if base & 0xFFF != 0 {
-            return Err(ImageError::BadBase);
-        }
-        check_span(&headers, base)?;
-        // The system may state the size in whole pages.
-        if align_up(size, 0x1000) != align_up(headers.size_of_image(), 0x1000) {
-            return Err(ImageError::BadImageSize);
-        }
-        check_memory_tiling(&headers)?;
+        let headers = Headers::parse_loaded(headers, base, size)?;
         for section in headers.sections().filter(Section::is_live_code) {
             if mapped(code, &section).is_none() {
                 return Err(ImageError::SectionNotMapped(section.index()));
@@ -228,6 +220,30 @@ fn mapped<'a>(code: &'a [MappedSection<'a>], section: &Section<'_>) -> Option<&'
     code.iter()
         .find(|mapped| mapped.rva == section.rva() && mapped.bytes.len() == length)
         .map(|mapped| mapped.bytes)
+}
+
+impl<'a> Headers<'a> {
+    /// Reads the headers of a loaded image and checks them against where the
+    /// system says that it lies and how long it is. Only after that may a
+    /// caller make slices of the sections that they name.
+    ///
+    /// # Errors
+    /// When they are not those of an x86 or x64 image, sections don't tile,
+    /// or base or size contradict them.
+    pub fn parse_loaded(bytes: &'a [u8], base: u64, size: u32) -> Result<Headers<'a>, ImageError> {
+        let headers = Headers::parse(bytes)?;
+        if base & 0xFFF != 0 {
+            return Err(ImageError::BadBase);
+        }
+        check_span(&headers, base)?;
+        // The system may state the size in whole pages.
+        let pages = |size| align_up(size, 0x1000);
+        if pages(size).is_none() || pages(size) != pages(headers.size_of_image()) {
+            return Err(ImageError::BadImageSize);
+        }
+        check_memory_tiling(&headers)?;
+        Ok(headers)
+    }
 }
 
 /// The whole image must fit below the end of the address space.

@@ -181,7 +181,7 @@ impl core::error::Error for NotLocated {}
 ///
 /// It depends on nothing but what the code does with the variable: not on the
 /// value, a version, a hash or an address. In an image from memory only the
-/// code sections handed over are read.
+/// headers and the code sections handed over are read.
 ///
 /// # Errors
 /// When required evidence is missing, or a second place has it all. The
@@ -305,6 +305,9 @@ impl Common {
     ) -> Findings {
         let gates = pair.gates(image);
         let found = references(image, pair, &gates, effort);
+        // Measured for tcpip.sys only, so asked for only there.
+        let loader = found.loader.filter(|_| module == Module::Tcpip);
+        let reader = found.reader.or(loader);
         let all = pair
             .evidence(image)
             .with_if(
@@ -312,7 +315,7 @@ impl Common {
                 found.atomic_updates >= ENOUGH_ATOMICS,
             )
             .with_if(Evidence::QueueTest, found.queue_test.is_some())
-            .with_if(Evidence::GateReadsOnly, found.reader.is_none())
+            .with_if(Evidence::GateReadsOnly, reader.is_none())
             .with_if(Evidence::NoLiveWriter, found.writer.is_none())
             .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
             .with_if(Evidence::AnchoredBase, self.anchor.holds())
@@ -331,7 +334,7 @@ impl Common {
             queue_test: found.queue_test,
             event: self.event,
             import_calls: self.anchor.imports,
-            offender: found.writer.or(found.locked).or(found.reader),
+            offender: found.writer.or(found.locked).or(reader),
         }
     }
 }

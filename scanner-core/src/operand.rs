@@ -63,16 +63,23 @@ pub(crate) enum Access {
 pub(crate) struct Use {
     pub(crate) access: Access,
     pub(crate) immediate: u32,
-    /// Whether the opcode may as well be a second one, after 0Fh, that is not
-    /// known here.
-    pub(crate) escaped: bool,
+    /// With 0Fh in front, which may be the first byte of the opcode or the last
+    /// one of the instruction before: immediates that other readings have.
+    pub(crate) others: [u32; 2],
+    /// Whether another reading is as good: the opcode after 0Fh is not known.
+    pub(crate) doubtful: bool,
 }
 
 const fn plain(access: Access) -> Use {
+    with_immediate(access, 0)
+}
+
+const fn with_immediate(access: Access, immediate: u32) -> Use {
     Use {
         access,
-        immediate: 0,
-        escaped: false,
+        immediate,
+        others: [immediate; 2],
+        doubtful: false,
     }
 }
 
@@ -111,9 +118,22 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
         return plain(Access::Unknown);
     };
     let escaped = before(code, at, 3) == Some(0x0F);
-    let (found, [rex_at, lock_at], escaped) = match two_byte_use(opcode) {
-        Some(found) if escaped => (found, [4, 5], false),
-        _ => (one_byte_use(opcode, register(modrm)), [3, 4], escaped),
+    let one_byte = one_byte_use(opcode, register(modrm));
+    let (found, [rex_at, lock_at]) = match two_byte_use(opcode) {
+        Some(found) if escaped => {
+            let others = [one_byte.immediate; 2];
+            (Use { others, ..found }, [4, 5])
+        }
+        None if escaped => {
+            let (others, doubtful) = ([0, 1], true);
+            let found = Use {
+                others,
+                doubtful,
+                ..one_byte
+            };
+            (found, [3, 4])
+        }
+        _ => (one_byte, [3, 4]),
     };
 
     // Before the opcode: on x64 a REX prefix, before that LOCK.
@@ -136,7 +156,7 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
     Use {
         access,
         immediate,
-        escaped,
+        ..found
     }
 }
 
@@ -178,10 +198,7 @@ fn one_byte_use(opcode: u8, extension: u8) -> Use {
         0xF7 if extension <= 1 => 4,
         _ => 0,
     };
-    Use {
-        immediate,
-        ..plain(access)
-    }
+    with_immediate(access, immediate)
 }
 
 /// The opcodes after 0Fh that compilers use on variables; `None` for those
@@ -197,10 +214,7 @@ fn two_byte_use(opcode: u8) -> Option<Use> {
         _ => return None,
     };
     let immediate = u32::from(matches!(opcode, 0xA4 | 0xAC | 0xBA));
-    Some(Use {
-        immediate,
-        ..plain(access)
-    })
+    Some(with_immediate(access, immediate))
 }
 
 /// Whether an update that no other processor sees half done of `[register]`

@@ -93,16 +93,15 @@ pub(crate) struct SectionHeader {
 
 /// The data directories that are read here, by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Directory {
     /// Names and functions that the image offers.
-    Export = 0,
+    Export,
     /// Version information, among others.
-    Resource = 2,
+    Resource,
     /// Base relocations.
-    Relocation = 5,
+    Relocation,
     /// The import address table.
-    ImportAddressTable = 12,
+    ImportAddressTable,
 }
 
 impl Directory {

@@ -1,6 +1,7 @@
 //! When a located limit may be written.
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use crate::image::Layout;
 use crate::locate::Located;
@@ -11,6 +12,7 @@ use crate::section::SectionFlags;
 pub const MIN_LIMIT: u32 = 1;
 /// The largest limit that may be set: 24 bits, the largest seen in the field.
 pub const MAX_LIMIT: u32 = 0x00FF_FFFF;
+const LIMITS: RangeInclusive<u32> = MIN_LIMIT..=MAX_LIMIT;
 /// What Windows starts with.
 pub const PRISTINE_LIMIT: u32 = 10;
 
@@ -58,6 +60,9 @@ pub enum Refusal {
     PageReadOnly,
     /// Whether the page may be written can't be told.
     PageUnknown,
+    /// The limit holds something that no limit is: it is not running yet, or
+    /// not what it was taken for.
+    ImplausibleValue(u32),
     /// The limit does not hold what was expected.
     UnexpectedValue {
         /// What it holds.
@@ -85,6 +90,9 @@ impl fmt::Display for Refusal {
             Refusal::PageReadOnly => f.write_str("the limit's page is read-only"),
             Refusal::PageUnknown => {
                 f.write_str("whether the limit's page may be written can't be told")
+            }
+            Refusal::ImplausibleValue(current) => {
+                write!(f, "the limit holds {current}, which is no limit")
             }
             Refusal::UnexpectedValue { current, expected } => {
                 write!(f, "the limit holds {current}, not {expected} as expected")
@@ -119,6 +127,13 @@ impl WritePermit {
         self.threshold
     }
 
+    /// The address of the limit in memory.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        // The module's last byte has an address, so this does not wrap.
+        self.base.wrapping_add(u64::from(self.threshold.0))
+    }
+
     /// The value to exchange: if another is found, nothing may be written.
     #[must_use]
     pub fn current(&self) -> u32 {
@@ -138,7 +153,7 @@ impl WritePermit {
 /// The first thing that speaks against it.
 pub fn permit(located: &Located, request: &WriteRequest) -> Result<WritePermit, Refusal> {
     let section = request.section;
-    if !(MIN_LIMIT..=MAX_LIMIT).contains(&request.limit) {
+    if !LIMITS.contains(&request.limit) {
         return Err(Refusal::LimitOutOfRange(request.limit));
     }
     if located.layout() != Layout::Memory {
@@ -171,6 +186,9 @@ pub fn permit(located: &Located, request: &WriteRequest) -> Result<WritePermit, 
             current: request.current,
             expected: request.expected,
         });
+    }
+    if !LIMITS.contains(&request.current) {
+        return Err(Refusal::ImplausibleValue(request.current));
     }
     Ok(WritePermit {
         base: located.base(),

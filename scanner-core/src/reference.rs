@@ -28,8 +28,10 @@ pub(crate) struct References {
     pub(crate) first_atomic: Option<Rva>,
     /// A test of the queue length near a gate.
     pub(crate) queue_test: Option<Rva>,
-    /// A reader of the limit, or a load of the count, that is no gate.
+    /// A reader of the limit that is no gate.
     pub(crate) reader: Option<Rva>,
+    /// A load of the count that is no gate.
+    pub(crate) loader: Option<Rva>,
     /// A writer of the limit.
     pub(crate) writer: Option<Rva>,
     /// A locked update of the limit.
@@ -55,6 +57,7 @@ struct Mention<'a> {
     at: Rva,
 }
 
+#[inline(never)]
 pub(crate) fn references(
     image: &Image<'_>,
     pair: &Pair,
@@ -132,12 +135,12 @@ impl<'a> Search<'a> {
                 if nearest.wrapping_sub(low).wrapping_add(4) <= span.saturating_add(4) {
                     let used = operand::classify(Arch::X64, self.code, offset);
                     let with = |immediate| Rva(nearest.wrapping_add(immediate));
-                    // A second opcode has an immediate of one byte at most.
-                    let named = if used.escaped && [0, 1].map(with).contains(&threshold) {
-                        threshold
-                    } else {
-                        with(used.immediate)
-                    };
+                    let named = with(used.immediate);
+                    let is_limit = |&named: &Rva| self.variable(named) == Some(Variable::Threshold);
+                    let limit = used.others.map(with).into_iter().find(is_limit);
+                    // Another reading counts where it names the limit.
+                    let unsure = used.doubtful || self.variable(named).is_none();
+                    let named = limit.filter(|_| unsure).unwrap_or(named);
                     self.mention(named, offset, used, &mut note);
                 }
             }
@@ -159,7 +162,11 @@ impl<'a> Search<'a> {
     }
 
     fn variable(&self, named: Rva) -> Option<Variable> {
-        if named == self.pair.threshold {
+        // A byte or word of the limit counts as well.
+        if named
+            .minus(self.pair.threshold.0)
+            .is_some_and(|part| part.0 < 4)
+        {
             Some(Variable::Threshold)
         } else if named == self.pair.count {
             Some(Variable::Count)
@@ -204,7 +211,7 @@ impl References {
                     self.atomic_updates = self.atomic_updates.saturating_add(1);
                     self.first_atomic.get_or_insert(mention.at);
                 } else if matches!(mention.used.access, Access::Load(_)) {
-                    self.reader.get_or_insert(mention.at);
+                    self.loader.get_or_insert(mention.at);
                 }
             }
             Variable::Threshold => {

@@ -24,8 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The status code of event 4226, which tcpip.sys logs when it holds a connection back.
 const EVENT: u32 = 0x8000_1082;
 
-/// So many calls through a pointer are looked at, from the first on.
-const CALLS: usize = 64;
+/// So many calls through a pointer are looked at, from the first on, or fewer
+const CALLS: usize = 512;
+/// when so many of them land in the import table.
+const PLENTY: usize = 32;
 /// How far from a gate, or from where its jump leads, the queue's length is tested, in bytes.
 const QUEUE_TEST: u64 = 0x200;
 
@@ -132,7 +134,7 @@ fn locate(image: &Image, six: bool) -> Result<Answer, No> {
     let judged: Vec<_> = candidates
         .iter()
         .map(|(&pair, gates)| {
-            let missing = &missing_of_pair(image, &code, pair, gates) | &of_image;
+            let missing = &missing_of_pair(image, &code, pair, gates, six) | &of_image;
             (pair, gates, missing)
         })
         .collect();
@@ -189,17 +191,20 @@ fn is_base_anchored(image: &Image, code: &LiveCode) -> bool {
     }
     let pointer = if image.bits64 { 8 } else { 4 };
     let table = image.base + rva..image.base + rva + size;
-    let mut slots = code.call_slots();
-    slots.truncate(CALLS);
-    let landed = slots
-        .iter()
-        .filter(|&&slot| {
-            slot.is_multiple_of(pointer)
-                && table.contains(&slot)
-                && table.contains(&(slot + (pointer - 1)))
-        })
-        .count();
-    landed >= 8 && landed * 2 >= slots.len()
+    let lands = |slot: &u64| {
+        slot.is_multiple_of(pointer)
+            && table.contains(slot)
+            && table.contains(&(slot + (pointer - 1)))
+    };
+    let (mut calls, mut landed) = (0, 0);
+    for slot in code.call_slots() {
+        calls += 1;
+        landed += usize::from(lands(&slot));
+        if calls == CALLS || landed == PLENTY {
+            break;
+        }
+    }
+    landed >= 8 && landed * 8 >= calls
 }
 
 fn missing_of_pair(
@@ -207,6 +212,7 @@ fn missing_of_pair(
     code: &LiveCode,
     pair: Pair,
     gates: &[FoundGate],
+    six: bool,
 ) -> BTreeSet<Fact> {
     let mut missing = BTreeSet::new();
     let mut require = |fact: Fact, holds: bool| {
@@ -242,7 +248,8 @@ fn missing_of_pair(
         });
         references
     };
-    for reference in elsewhere(pair.threshold) {
+    // Any byte of the limit.
+    for reference in (0..4).flat_map(|byte| elsewhere(pair.threshold + byte)) {
         if code.is_atomic_update(&reference) {
             continue; // NoAtomicOnThreshold
         }
@@ -259,7 +266,8 @@ fn missing_of_pair(
         .into_iter()
         .filter_map(|reference| reference.by)
         .any(|instruction| is_plain_load(&instruction));
-    require(Fact::GateReadsOnly, !loaded);
+    // Measured for tcpip.sys only.
+    require(Fact::GateReadsOnly, six || !loaded);
     missing
 }
 

@@ -1,7 +1,7 @@
 //! Instructions put over a specimen's code, each with an operand that names
 //! one of the three variables: what else could code do with them?
 
-use iced_x86::{Decoder, DecoderOptions};
+use iced_x86::{Decoder, DecoderOptions, OpKind};
 
 use crate::specimen::{Arch, Specimen};
 
@@ -90,7 +90,11 @@ impl Planted {
         let names = arch == Arch::X86
             || instruction.is_ip_rel_memory_operand()
                 && (1..=4).contains(&instruction.memory_size().size());
-        !instruction.is_invalid() && instruction.len() == bytes.len() && names
+        // Drivers of the time don't use MMX or SSE: the locator is careful.
+        let general = (0..instruction.op_count())
+            .filter(|&operand| instruction.op_kind(operand) == OpKind::Register)
+            .all(|operand| instruction.op_register(operand).is_gpr());
+        !instruction.is_invalid() && instruction.len() == bytes.len() && names && general
     }
 
     /// The bytes before the operand.
@@ -154,6 +158,8 @@ impl Planted {
         bytes.extend(immediate);
         bytes.extend(after);
         let start = usize::try_from(section.offset + place).expect("inside the file");
+        // What was there must not read as its prefix or escape byte.
+        specimen.file[start - 1] = 0x90;
         specimen.file[start..start + bytes.len()].copy_from_slice(&bytes);
     }
 }

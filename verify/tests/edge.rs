@@ -207,8 +207,8 @@ fn with_calls(land: usize, elsewhere: usize) -> Specimen {
 }
 
 #[test]
-fn eight_calls_and_half_of_them_must_land_in_the_import_table() {
-    for (land, elsewhere, enough) in [(8, 0, true), (7, 0, false), (8, 8, true), (8, 9, false)] {
+fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
+    for (land, elsewhere, enough) in [(8, 0, true), (7, 0, false), (8, 56, true), (8, 57, false)] {
         let missing = verdict(&with_calls(land, elsewhere)).missing();
         let expected: &[Evidence] = if enough {
             &[]
@@ -387,4 +387,24 @@ fn what_the_file_has_behind_a_section_is_no_code() {
     // The same bytes inside the section are a reader of the limit.
     built.file[behind - 4..behind].copy_from_slice(&address.to_le_bytes());
     assert!(verdict(&built).missing().contains(&Evidence::GateReadsOnly));
+}
+
+/// A counter of eight bytes, of whose upper half part is written, is no limit.
+#[test]
+fn whoever_touches_a_byte_of_the_limit_touches_the_limit() {
+    for byte in 0..4 {
+        let mut built = driver();
+        let text = *section(&built, b".text");
+        let end = (text.offset + text.virtual_size) as usize;
+        let operand = address(&built, built.truth.threshold + byte);
+        // mov byte [limit + byte], 0
+        put(&mut built, end - 7, &[0xC6, 0x05]);
+        put(&mut built, end - 5, &operand);
+        put(&mut built, end - 1, &[0]);
+        assert_eq!(
+            verdict(&built).missing(),
+            [Evidence::NoLiveWriter],
+            "{byte}"
+        );
+    }
 }

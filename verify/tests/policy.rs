@@ -36,6 +36,8 @@ fn a_permit_names_the_place_the_value_found_and_the_new_limit() {
         let permit = policy::permit(located, &good(located)).unwrap();
         assert_eq!(permit.base(), located.base());
         assert_eq!(permit.threshold(), located.threshold());
+        let address = located.base() + u64::from(located.threshold().0);
+        assert_eq!(permit.address(), address);
         assert_eq!((permit.current(), permit.limit()), (10, 100));
     });
 }
@@ -82,6 +84,7 @@ fn every_request_of_a_reduced_domain_is_decided_by_the_rules() {
                                     && valid
                                     && writable == Some(true)
                                     && current == expected
+                                    && (1..=16_777_215).contains(&current)
                                     && (1..=16_777_215).contains(&limit);
                                 let decision = policy::permit(located, &request);
                                 assert_eq!(decision.is_ok(), may, "{request:?}: {decision:?}");
@@ -92,7 +95,7 @@ fn every_request_of_a_reduced_domain_is_decided_by_the_rules() {
                 }
             }
         }
-        assert_eq!((permitted, refused), (9 * 6, 32 * 6 * 9 * 9 * 9 - 9 * 6));
+        assert_eq!((permitted, refused), (6 * 6, 32 * 6 * 9 * 9 * 9 - 6 * 6));
     });
 }
 
@@ -109,6 +112,12 @@ fn each_refusal_names_its_reason() {
             request.limit = limit;
             let refusal = policy::permit(located, &request).unwrap_err();
             assert_eq!(refusal, Refusal::LimitOutOfRange(limit));
+        }
+        for current in [0, 16_777_216, 0x8056_7000] {
+            let mut request = good(located);
+            (request.current, request.expected) = (current, current);
+            let refusal = policy::permit(located, &request).unwrap_err();
+            assert_eq!(refusal, Refusal::ImplausibleValue(current));
         }
         assert_eq!(refusal(|r| r.page.valid = false), Refusal::PageInvalid);
         assert_eq!(

@@ -15,6 +15,8 @@ use crate::workspace::Workspace;
 
 /// Seeds for every target, committed.
 const SPECIMENS: &str = "corpus/specimens";
+/// Specimens in cabinets, stored and compressed; committed.
+const CABINETS: &str = "corpus/cabinets";
 /// Inputs that once failed, a folder for each target, committed.
 const REGRESSIONS: &str = "corpus/regressions";
 
@@ -153,8 +155,12 @@ fn smoke(
 /// The committed folders of seeds that exist for a target.
 fn seeds(workspace: &Workspace, target: &str) -> Vec<PathBuf> {
     let regressions = workspace.path(REGRESSIONS).join(target);
-    [workspace.path(SPECIMENS), regressions]
-        .into_iter()
-        .filter(|folder| folder.is_dir())
-        .collect()
+    [
+        workspace.path(SPECIMENS),
+        workspace.path(CABINETS),
+        regressions,
+    ]
+    .into_iter()
+    .filter(|folder| folder.is_dir())
+    .collect()
 }

@@ -55,7 +55,12 @@ impl Report {
             println!("{}", step.line());
         }
         let sum = self.sum();
-        println!("\n{} passed, {} failed", sum.passed, sum.failed);
+        let skipped = self.steps.iter().filter(|step| step.is_skipped()).count();
+        let skipped = match skipped {
+            0 => String::new(),
+            steps => format!(", {steps} skipped"),
+        };
+        println!("\n{} passed, {} failed{skipped}", sum.passed, sum.failed);
         if sum.failed == 0 {
             ExitCode::SUCCESS
         } else {
@@ -88,6 +93,10 @@ enum Verdict {
 }
 
 impl Step {
+    fn is_skipped(&self) -> bool {
+        matches!(self.result, Ok(Outcome::Skipped(_)))
+    }
+
     fn verdict(&self) -> Verdict {
         match &self.result {
             Ok(Outcome::Passed(_)) => Verdict::Passed,

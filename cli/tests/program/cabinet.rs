@@ -78,7 +78,7 @@ fn one_hit_in_a_cabinet_is_enough() {
     assert!(
         probe
             .stdout
-            .contains("1 located in 1 files, 3 members of cabinets")
+            .contains("1 located in 1 file, 3 members of cabinets")
     );
     assert_eq!(
         files
@@ -154,4 +154,59 @@ fn whatever_the_bytes_are_there_is_an_answer() {
             assert!(!tcplimit::probe::bytes("TCPIP.SY_", cut, &options).is_empty());
         }
     }
+}
+
+#[test]
+fn a_cabinet_without_a_module_says_so_and_verbose_lists_its_members() {
+    let members: [(&str, &[u8]); 2] = [("a.txt", b"hello"), ("b.txt", b"")];
+    let files = Files::new()
+        .with("x.cab", &mszip(&members))
+        .with("one.cab", &mszip(&members[..1]));
+    let says = "x.cab: a cabinet of 2 members, none is tcpip.sys or tcpip6.sys (";
+    for verb in ["probe", "explain"] {
+        let run = files.run(&[verb, "x.cab"]);
+        assert_eq!(run.code, 1);
+        assert!(run.stdout.starts_with(says), "{verb}: {}", run.stdout);
+    }
+    let one = files.run(&["probe", "one.cab"]);
+    assert!(one.stdout.starts_with("one.cab: a cabinet of 1 member, "));
+    let verbose = files.run(&["probe", "-v", "x.cab"]);
+    assert!(verbose.stdout.contains("x.cab:a.txt: not a PE file"));
+}
+
+#[test]
+fn members_of_any_name_are_added_to_a_manifest() {
+    let members: [(&str, &[u8]); 3] = [
+        ("a.txt", b"hello"),
+        ("renamed.bin", &xp()),
+        ("other.bin", &crate::patched(50)),
+    ];
+    let files = Files::new()
+        .with("x.cab", &mszip(&members))
+        .with("none.cab", &mszip(&members[..1]))
+        .with("cut.cab", &mszip(&members)[..30]);
+    let add = |arguments: &[&str]| {
+        files.run(&[&["corpus", "add", "--manifest", "m.toml"], arguments].concat())
+    };
+    let named = add(&["--name", "mine", "x.cab"]);
+    assert_eq!(named.code, 2);
+    assert!(named.stderr.contains("--name names one build, but 2"));
+    assert!(!files.path().join("m.toml").exists());
+
+    let cut = add(&["cut.cab"]);
+    assert_eq!(cut.code, 3);
+    assert!(
+        cut.stderr
+            .contains("not added: the cabinet ends before its tables do")
+    );
+    let none = add(&["none.cab"]);
+    assert_eq!(none.code, 1);
+    assert!(none.stderr.contains("none is tcpip.sys or tcpip6.sys"));
+
+    let all = add(&["x.cab"]);
+    assert_eq!(all.code, 0, "{}", all.stderr);
+    assert!(all.stdout.contains("x.cab:renamed.bin: added"));
+    assert!(all.stdout.contains("x.cab:other.bin: added"));
+    let text = std::fs::read_to_string(files.path().join("m.toml")).unwrap();
+    assert!(text.starts_with("[[build]]\n"), "{text}");
 }

@@ -128,9 +128,12 @@ fn what_is_not_located_is_not_added() {
     assert_eq!(add.code, 1);
     assert!(
         add.stderr
-            .contains("tcpip.sys: not added: not-located: evidence is missing")
+            .contains("tcpip.sys: not added: evidence is missing")
     );
-    assert!(add.stderr.contains("text.txt: not added: not-pe"));
+    assert!(
+        add.stderr
+            .contains("text.txt: not added: it does not begin with MZ")
+    );
     assert!(!files.path().join("m.toml").exists());
 }
 
@@ -145,7 +148,7 @@ fn builds_that_the_manifest_does_not_know_are_told() {
     assert!(
         check
             .stdout
-            .contains("0 agree, 0 disagree, 1 are not in the manifest")
+            .contains("0 agree, 0 disagree, 1 is not in the manifest")
     );
 }
 
@@ -167,4 +170,22 @@ fn a_manifest_that_is_none_is_an_error_of_usage() {
             .code,
         2
     );
+}
+
+#[test]
+fn added_is_said_only_when_the_manifest_was_written() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let add = files.run(&["corpus", "add", "--manifest", "no/m.toml", "tcpip.sys"]);
+    assert_eq!(add.code, 3);
+    assert_eq!(add.stdout, "");
+    assert!(add.stderr.contains("can't be written"), "{}", add.stderr);
+}
+
+#[test]
+fn a_folder_is_not_added() {
+    let files = Files::new().with("a/tcpip.sys", &xp());
+    let add = files.run(&["corpus", "add", "--manifest", "m.toml", "a"]);
+    assert_eq!(add.code, 2);
+    assert!(add.stderr.contains("a is a folder: name the files in it"));
+    assert!(!add.stderr.contains("-r"), "{}", add.stderr);
 }

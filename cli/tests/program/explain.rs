@@ -54,6 +54,7 @@ fn what_is_missing_is_marked_and_what_speaks_against_it_shown() {
     let explain = files.run(&["explain", "tcpip.sys"]);
     assert_eq!(explain.code, 1);
     let text = explain.stdout;
+    assert_eq!(text.matches("NoLiveWriter").count(), 2, "why, and shown");
     let missing = text.split("✗ NoLiveWriter:").nth(1).expect("a mark");
     let writer = missing.lines().nth(2).expect("an instruction");
     assert!(

@@ -24,7 +24,13 @@ fn every_verb_says_what_it_does_and_gives_examples() {
 
 #[test]
 fn exit_codes_are_in_the_help() {
-    for verb in [&["probe"], &["explain"]] {
+    let verbs: [&[&str]; 4] = [
+        &["probe"],
+        &["explain"],
+        &["corpus", "add"],
+        &["corpus", "check"],
+    ];
+    for verb in verbs {
         let help = run(verb.iter().chain(&["--help"])).stdout;
         for code in ["0 ", "1 ", "2 ", "3 ", "130 "] {
             assert!(help.contains(&format!("\n  {code}")), "{verb:?} {code}");
@@ -83,9 +89,9 @@ fn there_is_a_manual_page_for_every_verb() {
     for verb in VERBS {
         let name = format!("tcplimit-{}.1", verb.join("-"));
         let page = std::fs::read_to_string(files.path().join("man1").join(&name)).unwrap();
-        assert!(
-            page.contains(".SH EXTRA") || page.contains("Examples"),
-            "{name}"
-        );
+        let title = format!(".TH tcplimit-{} 1", verb.join("-"));
+        assert!(page.contains(&title), "{name}: {page}");
+        assert!(page.contains(".SH EXAMPLES"), "{name}: {page}");
+        assert!(!page.contains(".SH EXTRA"), "{name}");
     }
 }

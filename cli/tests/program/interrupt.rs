@@ -45,7 +45,7 @@ fn what_was_done_is_summed_up_and_marked_as_interrupted() {
         rest.contains("interrupted: not all files were looked at"),
         "{rest}"
     );
-    assert!(rest.contains("1 located in 1 files"), "{rest}");
+    assert!(rest.contains("1 located in 1 file;"), "{rest}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod cabinet;
 mod corpus;
+mod damage;
 mod explain;
 mod folder;
 mod help;

@@ -87,7 +87,7 @@ fn files_that_are_no_driver_say_what_they_are() {
         .with("old.ex_", b"SZDD\x88\xF0\x27\x33A")
         .with("new.ex_", b"KWAJ\x88\xF0\x27\xD1");
     for (name, says) in [
-        ("text.txt", "not a PE file"),
+        ("text.txt", "it does not begin with MZ"),
         ("empty", "the file is empty"),
         ("old.ex_", "expand it first"),
         ("new.ex_", "expand it first"),
@@ -129,18 +129,48 @@ fn another_machine_is_named() {
 }
 
 #[test]
-fn a_driver_cut_anywhere_is_damaged_and_the_exit_code_is_3() {
-    let file = xp();
-    for length in [0, 2, 100, 0x200, 5000, file.len() / 2] {
-        let files = Files::new().with("tcpip.sys", &file[..length]);
-        let probe = files.run(&["probe", "tcpip.sys"]);
-        assert_eq!(probe.code, 3, "{length}: {}", probe.stdout);
-        assert!(
-            probe.stdout.starts_with("tcpip.sys: damaged"),
-            "{length}: {}",
-            probe.stdout
-        );
-    }
+fn a_value_that_the_driver_does_not_take_is_marked() {
+    let files = Files::new().with("tcpip.sys", &patched(0));
+    let probe = files.run(&["probe", "tcpip.sys"]);
+    assert!(
+        probe
+            .stdout
+            .starts_with("tcpip.sys: located, patched: the limit is 0 (outside 1 to 16777215)\n"),
+        "{}",
+        probe.stdout
+    );
+}
+
+#[test]
+fn the_command_that_explains_repeats_what_was_asked_for() {
+    let spec = Spec {
+        flaw: Some(Flaw::NoQueueTest),
+        ..Spec::xp_sp3()
+    };
+    let files = Files::new().with("my files/a.sys", &spec.build().file);
+    let probe = files.run(&[
+        "probe",
+        "--module",
+        "tcpip",
+        "--as-loaded=f7b3c000",
+        "my files/a.sys",
+    ]);
+    let quote = if cfg!(windows) { '"' } else { '\'' };
+    let command = format!(
+        "tcplimit explain --module tcpip --as-loaded=F7B3C000 {quote}my files/a.sys{quote}\n"
+    );
+    assert!(probe.stdout.contains(&command), "{}", probe.stdout);
+}
+
+#[test]
+fn a_base_without_its_sign_of_equality_is_hinted_at() {
+    let probe = Files::new().run(&["probe", "--as-loaded", "F7A80000"]);
+    assert_eq!(probe.code, 3);
+    assert!(
+        probe.stderr.contains("--as-loaded=F7A80000"),
+        "{}",
+        probe.stderr
+    );
 }
 
 #[test]
@@ -217,6 +247,12 @@ fn a_base_that_no_image_can_have_is_an_error_of_usage() {
         probe
             .stdout
             .contains("an x86 image can't be loaded at FFFFFADF90000000")
+    );
+    assert_eq!(
+        probe.stdout.matches("loaded").count(),
+        1,
+        "{}",
+        probe.stdout
     );
 }
 

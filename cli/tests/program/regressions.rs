@@ -30,5 +30,19 @@ fn inputs_of_locate_hold() {
 fn inputs_of_probe_hold() {
     assert!(replay("regressions/probe", probing::any_content) > 0);
     assert!(replay("regressions/locate", probing::any_content) > 0);
+    assert!(replay("cabinets", probing::any_content) > 0);
     assert!(replay("specimens", probing::any_content) > 0);
+}
+
+#[test]
+fn the_specimen_is_located_in_a_cabinet_of_each_kind() {
+    for kind in ["stored", "mszip", "lzx"] {
+        let cabinet = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../corpus/cabinets")
+            .join(kind)
+            .with_extension("cab");
+        let run = super::run([Path::new("probe"), &cabinet]);
+        assert_eq!(run.code, 0, "{kind}: {}", run.stderr);
+        assert!(run.stdout.contains("TCPIP6.SYS: located"), "{}", run.stdout);
+    }
 }

@@ -23,6 +23,9 @@ pub(crate) fn all() {
     if let Ok(headers) = Headers::parse(bytes) {
         parsed(black_box(&headers), bytes);
     }
+    if let Ok(headers) = Headers::parse_loaded(bytes, black_box(0), black_box(0)) {
+        parsed(black_box(&headers), bytes);
+    }
     match Image::from_file(bytes) {
         Ok(image) => whole(black_box(&image), bytes),
         Err(error) => show(&error),
@@ -77,6 +80,7 @@ fn evidence_set(set: EvidenceSet, evidence: Evidence) {
     keep(EvidenceSet::is_empty(set));
     keep(EvidenceSet::len(set));
     keep(EvidenceSet::bits(set));
+    keep(EvidenceSet::from_bits(black_box(0)));
     keep(EvidenceSet::iter(set).collect::<EvidenceSet>());
 }
 
@@ -200,6 +204,7 @@ fn found(image: &Image<'_>, located: &Located) {
 fn permitted(permit: &WritePermit) {
     keep(WritePermit::base(permit));
     keep(WritePermit::threshold(permit));
+    keep(WritePermit::address(permit));
     keep(WritePermit::current(permit));
     keep(WritePermit::limit(permit));
     // At the end of the longest way through the crate: were any part of the way

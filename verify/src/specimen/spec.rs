@@ -217,6 +217,14 @@ impl Spec {
         if spec.alignment != Alignment::Page {
             spec.place = Place::RawData;
         }
+        // Where else the count is loaded was measured for tcpip.sys only; in
+        // tcpip6.sys it is no flaw, and no imitation lacks anything by it.
+        if spec.module == Module::Tcpip6 {
+            spec.decoys.other_load = false;
+            if spec.flaw == Some(Flaw::OtherLoadOfCount) {
+                spec.flaw = Some(Flaw::OtherReadOfThreshold);
+            }
+        }
         if spec.arch == Arch::X64 && spec.flaw == Some(Flaw::SwappedBase) {
             spec.flaw = Some(Flaw::NoAnchor);
         }

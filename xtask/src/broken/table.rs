@@ -75,7 +75,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "image.rs",
         "the system's size is not compared",
-        "align_up(size, 0x1000) != align_up(headers.size_of_image(), 0x1000)",
+        "pages(size) != pages(headers.size_of_image())",
         "false",
         EDGE,
     ),
@@ -357,7 +357,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "anchor.rs",
         "calls that land elsewhere don't count against it",
-        "self.imports.saturating_mul(2) >= self.calls",
+        "self.imports.saturating_mul(8) >= self.calls",
         "true",
         EDGE,
     ),
@@ -419,6 +419,13 @@ pub(super) const TABLE: &[Breakage] = &[
     ),
     Breakage::of_file(
         "reference.rs",
+        "the limit's upper bytes may be written",
+        "is_some_and(|part| part.0 < 4)",
+        "is_some_and(|part| part.0 < 1)",
+        EDGE,
+    ),
+    Breakage::of_file(
+        "reference.rs",
         "the count may be loaded anywhere",
         "matches!(mention.used.access, Access::Load(_))",
         "false",
@@ -441,8 +448,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "reference.rs",
         "an immediate does not count on x64",
-        "with(used.immediate)\n",
-        "with(0)\n",
+        "let named = with(used.immediate);",
+        "let named = with(0);",
         ORACLE,
     ),
     Breakage::of_file(
@@ -469,7 +476,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "locate.rs",
         "the limit may be read anywhere",
-        "GateReadsOnly, found.reader.is_none()",
+        "GateReadsOnly, reader.is_none()",
         "GateReadsOnly, true",
         LOCATOR,
     ),
@@ -630,6 +637,13 @@ pub(super) const TABLE: &[Breakage] = &[
         "the page may be unknown",
         "None => return Err(Refusal::PageUnknown)",
         "None => {}",
+        POLICY,
+    ),
+    Breakage::of_file(
+        "policy.rs",
+        "the limit may hold anything",
+        "!LIMITS.contains(&request.current)",
+        "false",
         POLICY,
     ),
     Breakage::of_file(
