@@ -578,8 +578,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "disk.rs",
         "any relocation covers",
-        "kind == Kind::HighLow && operands().any(|operand| operand == place)",
-        "kind == Kind::HighLow",
+        "any(|entry| entry == (*operand, Kind::HighLow))",
+        "any(|entry| entry.1 == Kind::HighLow)",
         DISK,
     ),
     Breakage::of_file(
