@@ -118,3 +118,34 @@ fn two_start_up_stores_are_several_and_none_is_none() {
         assert_eq!(StartUp::of(&image, &located), StartUp::Several);
     }
 }
+
+#[test]
+fn an_operand_that_is_not_relocated_is_missed() {
+    let specimen = Spec::server_2003().build();
+    let gate = specimen.truth.gates[0];
+    // The operand behind the load's opcode.
+    let operand = gate + 1;
+    let reloc = specimen.sections.last().unwrap();
+    assert!(reloc.name.starts_with(b".reloc"));
+    let mut file = specimen.file.clone();
+    let entry = (0x3000 | operand & 0xFFF).to_le_bytes();
+    let (mut block, mut removed) = (reloc.offset as usize, 0);
+    let end = block + reloc.virtual_size as usize;
+    while block < end {
+        let field = |at: usize| u32::from_le_bytes(specimen.file[at..at + 4].try_into().unwrap());
+        let next = block + field(block + 4) as usize;
+        for at in (block + 8..next).step_by(2) {
+            if field(block) == operand & !0xFFF && file[at..at + 2] == entry[..2] {
+                file[at..at + 2].fill(0);
+                removed += 1;
+            }
+        }
+        block = next;
+    }
+    assert_eq!(removed, 1);
+    let image = Image::from_file(&file).unwrap();
+    let located = locate(&image, property::module(specimen.spec.module)).unwrap();
+    let coverage = RelocationCoverage::of(&image, &located).unwrap();
+    assert_eq!((coverage.needed, coverage.covered), (5, 4));
+    assert!(!coverage.is_full());
+}

@@ -585,7 +585,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "policy.rs",
         "any limit may be set",
-        "!(MIN_LIMIT..=MAX_LIMIT).contains(&request.limit)",
+        "!LIMITS.contains(&request.limit)",
         "false",
         POLICY,
     )
