@@ -80,14 +80,12 @@ impl<'a> Section<'a> {
         Rva(self.header.virtual_address.get())
     }
 
-    /// Its length in memory, in bytes. Windows takes the raw size where the
-    /// virtual size is 0.
+    /// Its length in memory, in bytes. (Windows takes the raw size where this
+    /// is 0. No driver of the time has such a section, and an image with one is
+    /// refused.)
     #[must_use]
     pub fn extent(&self) -> u32 {
-        match self.header.virtual_size.get() {
-            0 => self.header.size_of_raw_data.get(),
-            size => size,
-        }
+        self.header.virtual_size.get()
     }
 
     /// Where its bytes begin in the file.

@@ -178,6 +178,11 @@ fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
                     );
                 }
             }
+            let empty = new().section(index, VIRTUAL_SIZE, 0).error();
+            assert!(
+                matches!(empty, Some(ImageError::SectionsDontTile(_))),
+                "{empty:?}"
+            );
             let shifted = new().section(index, VIRTUAL_ADDRESS, 0);
             let at = u16::try_from(index).unwrap();
             assert_eq!(shifted.error(), Some(ImageError::SectionsDontTile(at)));

@@ -25,6 +25,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     only: Option<&str>,
     seconds: u64,
+    seed: u32,
 ) -> Result<Outcome, Failure> {
     if cfg!(windows) {
         return Ok(Outcome::Skipped(
@@ -55,7 +56,7 @@ pub(crate) fn run(
         let lane = || {
             let mut done = Vec::new();
             while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = smoke(workspace, &binaries.join(target), target, seconds);
+                let result = smoke(workspace, &binaries.join(target), target, seconds, seed);
                 done.push((target.as_str(), result));
             }
             done
@@ -121,6 +122,7 @@ fn smoke(
     binary: &Path,
     target: &str,
     seconds: u64,
+    seed: u32,
 ) -> Result<String, Failure> {
     let finds = workspace.made("fuzz/corpus").join(target);
     let artifacts = workspace.made("fuzz/artifacts").join(target);
@@ -136,6 +138,7 @@ fn smoke(
         .arg(finds)
         .args(seeds(workspace, target))
         .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-seed={seed}"))
         .args(["-dict=fuzz/pe.dict", "-rss_limit_mb=4096", "-timeout=20"])
         .arg(prefix)
         .env("RUST_BACKTRACE", "0")

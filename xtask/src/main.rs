@@ -30,6 +30,10 @@ use crate::broken::Extent;
 use crate::report::{Outcome, Report};
 use crate::workspace::Workspace;
 
+/// A smoke run goes the same way each time, so that what it says is about the
+/// change and not about luck; new ways are for `cargo xtask fuzz`.
+const SMOKE_SEED: u32 = 1;
+
 /// Checks, proofs and set-up of the tcplimit workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
@@ -67,6 +71,9 @@ enum Command {
         /// How long to fuzz each target, in seconds.
         #[arg(long, value_name = "N", default_value_t = 60)]
         seconds: u64,
+        /// Where the fuzzer's randomness begins; 0 for somewhere else each time.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        seed: u32,
     },
     /// Prove that no public function of scanner-core can panic.
     PanicFree,
@@ -98,8 +105,12 @@ fn main() -> ExitCode {
         Command::Broken => {
             report.step("broken", || broken::run(&workspace, Extent::Full));
         }
-        Command::Fuzz { target, seconds } => report.step("fuzzing", || {
-            fuzz::run(&workspace, target.as_deref(), seconds)
+        Command::Fuzz {
+            target,
+            seconds,
+            seed,
+        } => report.step("fuzzing", || {
+            fuzz::run(&workspace, target.as_deref(), seconds, seed)
         }),
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
@@ -135,7 +146,9 @@ fn everything(
     }
     report.step("no_std", || no_std::run(workspace));
     report.step("dependencies", || dependencies::run(workspace));
-    report.step("fuzzing", || fuzz::run(workspace, None, fuzz_seconds));
+    report.step("fuzzing", || {
+        fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED)
+    });
     report.step("real input", || real_input::run(workspace, yes));
 }
 
