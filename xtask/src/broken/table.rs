@@ -286,13 +286,6 @@ pub(super) const TABLE: &[Breakage] = &[
     ),
     Breakage::of_file(
         "operand.rs",
-        "an immediate is long despite the prefix 66",
-        "4 if prefix == Some(0x66) => 2,",
-        "",
-        EDGE,
-    ),
-    Breakage::of_file(
-        "operand.rs",
         "mov does not write",
         "0x88 | 0x89 | 0x8F",
         "0x88 | 0x8F",
