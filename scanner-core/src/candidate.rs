@@ -44,15 +44,14 @@ impl Pair {
     }
 
     /// The gates, read again.
-    pub(crate) fn gates(&self, image: &Image<'_>) -> [Option<Gate>; MAX_GATES] {
-        let mut gates = [None; MAX_GATES];
-        for (gate, (&at, _)) in gates
-            .iter_mut()
-            .zip(self.gates.iter().zip(0..self.gate_count))
-        {
-            *gate = Gate::at_rva(image, at);
+    pub(crate) fn read_gates(&self, image: &Image<'_>, gates: &mut [Option<Gate>; MAX_GATES]) {
+        for ((gate, &at), place) in gates.iter_mut().zip(&self.gates).zip(0..) {
+            *gate = if place < self.gate_count {
+                Gate::at_rva(image, at)
+            } else {
+                None
+            };
         }
-        gates
     }
 
     /// The dword before the limit.
@@ -96,25 +95,24 @@ impl Pair {
 }
 
 /// The pairs of an image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pairs {
-    /// Those whose variables lie as the limiter's do.
-    in_place: [Option<Pair>; MAX_CANDIDATES],
-    /// Others, for a report.
-    others: [Option<Pair>; MAX_OTHERS],
+    /// Those whose variables lie as the limiter's do, and behind them others.
+    places: [Option<Pair>; MAX_CANDIDATES + MAX_OTHERS],
     overflow: bool,
 }
 
 impl Pairs {
+    pub(crate) const NONE: Pairs = Pairs {
+        places: [None; MAX_CANDIDATES + MAX_OTHERS],
+        overflow: false,
+    };
+
     pub(crate) fn add(&mut self, image: &Image<'_>, gate: &Gate) {
         let pair = Pair::of(gate);
         let in_place = pair.is_adjacent() && pair.is_in_live_data(image);
-        let places = if in_place {
-            self.in_place.as_mut_slice()
-        } else {
-            self.others.as_mut_slice()
-        };
-        for place in places {
+        let (candidates, others) = self.places.split_at_mut(MAX_CANDIDATES);
+        for place in if in_place { candidates } else { others } {
             match place {
                 Some(known) if known.count == pair.count && known.threshold == pair.threshold => {
                     return known.add(gate);
@@ -130,7 +128,7 @@ impl Pairs {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Pair> {
-        self.in_place.iter().chain(&self.others).flatten()
+        self.places.iter().flatten()
     }
 
     /// Whether there were more candidates than could be kept.
@@ -157,6 +155,21 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Nothing yet.
+    pub(crate) const NOTHING: Findings = Findings {
+        threshold: Rva(0),
+        count: Rva(0),
+        gates: [None; MAX_GATES],
+        held: EvidenceSet::EMPTY,
+        missing: EvidenceSet::EMPTY,
+        atomic_updates: 0,
+        first_atomic: None,
+        queue_test: None,
+        event: None,
+        import_calls: 0,
+        offender: None,
+    };
+
     /// The variable taken for the limit.
     #[must_use]
     pub fn threshold(&self) -> Rva {

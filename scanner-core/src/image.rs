@@ -101,6 +101,8 @@ impl<'a> Image<'a> {
     /// # Errors
     /// When the headers are not those of an x86 or x64 image, sections don't
     /// tile, `size` contradicts the headers, or a code section is missing.
+    // Its temporaries would else lie below a whole search on a kernel's stack.
+    #[inline(never)]
     pub fn from_memory(
         headers: &'a [u8],
         base: u64,

@@ -67,7 +67,9 @@ pub use error::ImageError;
 pub use evidence::{Evidence, EvidenceSet};
 pub use gate::Gate;
 pub use image::{Arch, Image, Layout, MappedSection};
-pub use locate::{Located, Module, NotLocated, Reason, locate, locate_counted};
+pub use locate::{
+    Located, Module, NotLocated, Reason, Workspace, locate, locate_counted, locate_in,
+};
 pub use pe::{Directory, Headers};
 pub use relocation::{Kind as RelocationKind, Relocations};
 pub use rva::Rva;

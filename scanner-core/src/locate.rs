@@ -7,7 +7,7 @@ use crate::candidate::{Findings, Pair, Pairs};
 use crate::evidence::{Evidence, EvidenceSet};
 use crate::gate::{COMPARE, Gate};
 use crate::image::{Arch, Image, Layout};
-use crate::reference::references;
+use crate::reference::References;
 use crate::rva::Rva;
 use crate::scan::{Byte, Effort, Matches, dword};
 use crate::section::SectionFlags;
@@ -208,65 +208,169 @@ pub fn locate_counted(
     module: Module,
     effort: &mut Effort,
 ) -> Result<Located, NotLocated> {
-    let refused = |reason, best| NotLocated { reason, best };
-
-    let pairs = pairs(image, effort);
-    let Some(nearest) = pairs.iter().max_by_key(|pair| pair.evidence(image).len()) else {
-        return Err(refused(Reason::NoGate, None));
-    };
-    if pairs.overflowed() {
-        return Err(refused(Reason::TooManyCandidates, None));
+    let mut workspace = Workspace::new();
+    match workspace.locate(image, module, effort) {
+        Ok(located) => Ok(*located),
+        Err(refusal) => Err(*refusal),
     }
+}
 
-    let common = Common {
-        anchor: anchor(image, effort),
-        event: event(image, effort),
-    };
-    // Where no pair is a candidate, the nearest to one is looked into, so that
-    // the refusal can say all that it lacks.
-    let none = !nearest.is_candidate(image);
-    let looked_into = |pair: &&Pair| pair.is_candidate(image) || (none && *pair == nearest);
-    let mut best: Option<Findings> = None;
-    let mut also = None;
-    for pair in pairs.iter().filter(looked_into) {
-        let findings = common.findings(image, module, pair, effort);
-        let lacks = findings.missing().len();
-        match best.map(|found| found.missing().len()) {
-            Some(0) if lacks == 0 => also = also.or(Some(findings.threshold())),
-            Some(fewest) if fewest <= lacks => {}
-            _ => best = Some(findings),
+/// As [`locate`], with next to nothing on the stack: the answer stays in the
+/// workspace.
+///
+/// # Errors
+/// As [`locate`].
+pub fn locate_in<'w>(
+    image: &Image<'_>,
+    module: Module,
+    workspace: &'w mut Workspace,
+) -> Result<&'w Located, &'w NotLocated> {
+    workspace.locate(image, module, &mut Effort::default())
+}
+
+/// What [`locate_in`] works with: about a kilobyte, a great part of a kernel's
+/// stack, so a driver keeps it elsewhere. One search leaves nothing in it that
+/// another would look at.
+#[derive(Debug)]
+pub struct Workspace {
+    pairs: Pairs,
+    /// The pair that is being weighed.
+    weighed: Weighed,
+    /// The one that most speaks for.
+    best: Weighed,
+    located: Option<Located>,
+    refusal: NotLocated,
+}
+
+impl Workspace {
+    /// One that was not used yet.
+    #[must_use]
+    pub const fn new() -> Workspace {
+        Workspace {
+            pairs: Pairs::NONE,
+            weighed: Weighed::NOTHING,
+            best: Weighed::NOTHING,
+            located: None,
+            refusal: NotLocated {
+                reason: Reason::NoGate,
+                best: None,
+            },
         }
     }
 
-    let Some(best) = best else {
-        return Err(refused(Reason::NoGate, None));
-    };
-    if !best.missing().is_empty() {
-        return Err(refused(Reason::Missing(best.missing()), Some(best)));
+    /// What the last search located, if it did.
+    #[must_use]
+    pub fn located(&self) -> Option<&Located> {
+        self.located.as_ref()
     }
-    if let Some(also) = also {
-        return Err(refused(
-            Reason::Ambiguous(best.threshold(), also),
-            Some(best),
-        ));
+
+    fn locate(
+        &mut self,
+        image: &Image<'_>,
+        module: Module,
+        effort: &mut Effort,
+    ) -> Result<&Located, &NotLocated> {
+        self.located = None;
+        self.refusal.reason = match self.search(image, module, effort) {
+            Ok(()) => self.conclude(image, module),
+            Err(reason) => reason,
+        };
+        self.located.as_ref().ok_or(&self.refusal)
     }
-    let (Some(queue), Some(section)) = (best.queue(), image.section_at(best.threshold(), 4)) else {
-        return Err(refused(Reason::NoGate, Some(best)));
-    };
-    Ok(Located {
-        module,
-        arch: image.arch(),
-        layout: image.layout(),
-        base: image.base(),
-        section_flags: section.flags(),
-        queue,
-        findings: best,
-    })
+
+    /// Leaves the one pair that all required evidence holds for in `best`, or
+    /// the nearest to it.
+    fn search(
+        &mut self,
+        image: &Image<'_>,
+        module: Module,
+        effort: &mut Effort,
+    ) -> Result<(), Reason> {
+        self.refusal.best = None;
+        gather(&mut self.pairs, image, effort);
+        let nearest = self.pairs.iter().enumerate();
+        let Some((nearest, pair)) = nearest.max_by_key(|(_, pair)| pair.evidence(image).len())
+        else {
+            return Err(Reason::NoGate);
+        };
+        if self.pairs.overflowed() {
+            return Err(Reason::TooManyCandidates);
+        }
+
+        let common = Common {
+            anchor: anchor(image, effort),
+            event: event(image, effort),
+        };
+        // Where no pair is a candidate, the nearest to one is looked into, so
+        // that the refusal can say all that it lacks.
+        let none = !pair.is_candidate(image);
+        let mut fewest = None;
+        let mut also = None;
+        for (index, pair) in self.pairs.iter().enumerate() {
+            if !pair.is_candidate(image) && !(none && index == nearest) {
+                continue;
+            }
+            self.weighed.weigh(&common, image, module, pair, effort);
+            let lacks = self.weighed.findings.missing.len();
+            match fewest {
+                Some(0) if lacks == 0 => also = also.or(Some(pair.threshold)),
+                Some(fewest) if fewest <= lacks => {}
+                _ => {
+                    fewest = Some(lacks);
+                    self.best = self.weighed;
+                }
+            }
+        }
+
+        self.keep_best();
+        let best = &self.best.findings;
+        match also {
+            _ if !best.missing.is_empty() => Err(Reason::Missing(best.missing)),
+            Some(also) => Err(Reason::Ambiguous(best.threshold, also)),
+            None => Ok(()),
+        }
+    }
+
+    /// For a report, should it come to a refusal.
+    // Apart from its caller for the stack's sake, as the next one.
+    #[inline(never)]
+    fn keep_best(&mut self) {
+        self.refusal.best = Some(self.best.findings);
+    }
+
+    /// Makes the best pair the answer.
+    #[inline(never)]
+    fn conclude(&mut self, image: &Image<'_>, module: Module) -> Reason {
+        let findings = self.best.findings;
+        if let (Some(queue), Some(section)) =
+            (findings.queue(), image.section_at(findings.threshold, 4))
+        {
+            self.located = Some(Located {
+                module,
+                arch: image.arch(),
+                layout: image.layout(),
+                base: image.base(),
+                section_flags: section.flags(),
+                queue,
+                findings,
+            });
+        }
+        // Only counts where the above did not: not reached, since with
+        // SameDataSection there is a section.
+        Reason::NoGate
+    }
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Workspace::new()
+    }
 }
 
 /// The first pass: every gate in live code.
-fn pairs(image: &Image<'_>, effort: &mut Effort) -> Pairs {
-    let mut pairs = Pairs::default();
+#[inline(never)]
+fn gather(pairs: &mut Pairs, image: &Image<'_>, effort: &mut Effort) {
+    *pairs = Pairs::NONE;
     for (start, code) in image.live_code() {
         for at in Matches::of(code, COMPARE, effort) {
             if let Some(gate) = Gate::around(image, code, start, at) {
@@ -274,10 +378,10 @@ fn pairs(image: &Image<'_>, effort: &mut Effort) -> Pairs {
             }
         }
     }
-    pairs
 }
 
 /// The first place in live code that holds the code of event 4226.
+#[inline(never)]
 fn event(image: &Image<'_>, effort: &mut Effort) -> Option<Rva> {
     // Its lowest byte is the rarest of the four in code.
     let lowest = Byte(0x82);
@@ -294,17 +398,33 @@ struct Common {
     event: Option<Rva>,
 }
 
-impl Common {
+/// A pair, and all that speaks for it.
+#[derive(Clone, Copy, Debug)]
+struct Weighed {
+    found: References,
+    findings: Findings,
+}
+
+impl Weighed {
+    const NOTHING: Weighed = Weighed {
+        found: References::NONE,
+        findings: Findings::NOTHING,
+    };
+
     /// Weighs all evidence for one pair.
-    fn findings(
-        &self,
+    #[inline(never)]
+    fn weigh(
+        &mut self,
+        common: &Common,
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
         effort: &mut Effort,
-    ) -> Findings {
-        let gates = pair.gates(image);
-        let found = references(image, pair, &gates, effort);
+    ) {
+        let Weighed { found, findings } = self;
+        pair.read_gates(image, &mut findings.gates);
+        *found = References::NONE;
+        found.gather(image, pair, &findings.gates, effort);
         // Measured for tcpip.sys only, so asked for only there.
         let loader = found.loader.filter(|_| module == Module::Tcpip);
         let reader = found.reader.or(loader);
@@ -318,23 +438,20 @@ impl Common {
             .with_if(Evidence::GateReadsOnly, reader.is_none())
             .with_if(Evidence::NoLiveWriter, found.writer.is_none())
             .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
-            .with_if(Evidence::AnchoredBase, self.anchor.holds())
-            .with_if(Evidence::EventId, self.event.is_some())
-            .with_if(Evidence::NoEventId, self.event.is_none());
+            .with_if(Evidence::AnchoredBase, common.anchor.holds())
+            .with_if(Evidence::EventId, common.event.is_some())
+            .with_if(Evidence::NoEventId, common.event.is_none());
         let required = EvidenceSet::required(module);
         let missing = required.without(all);
-        Findings {
-            threshold: pair.threshold,
-            count: pair.count,
-            gates,
-            held: required.without(missing),
-            missing,
-            atomic_updates: found.atomic_updates,
-            first_atomic: found.first_atomic,
-            queue_test: found.queue_test,
-            event: self.event,
-            import_calls: self.anchor.imports,
-            offender: found.writer.or(found.locked).or(reader),
-        }
+        findings.threshold = pair.threshold;
+        findings.count = pair.count;
+        findings.held = required.without(missing);
+        findings.missing = missing;
+        findings.atomic_updates = found.atomic_updates;
+        findings.first_atomic = found.first_atomic;
+        findings.queue_test = found.queue_test;
+        findings.event = common.event;
+        findings.import_calls = common.anchor.imports;
+        findings.offender = found.writer.or(found.locked).or(reader);
     }
 }

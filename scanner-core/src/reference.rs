@@ -20,7 +20,7 @@ const SOON: usize = 16;
 const NARROW: u32 = 16;
 
 /// What live code does with a candidate's variables.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct References {
     /// Places that update the count by a locked instruction.
     pub(crate) atomic_updates: u32,
@@ -57,31 +57,6 @@ struct Mention<'a> {
     at: Rva,
 }
 
-#[inline(never)]
-pub(crate) fn references(
-    image: &Image<'_>,
-    pair: &Pair,
-    gates: &[Option<Gate>],
-    effort: &mut Effort,
-) -> References {
-    let mut found = References::default();
-    for (start, code) in image.live_code() {
-        let search = Search {
-            image,
-            pair,
-            gates,
-            code,
-            start,
-        };
-        let note = |mention: Mention<'_>| found.note(gates, image.arch(), &mention);
-        match image.arch() {
-            Arch::X86 => search.absolute(effort, note),
-            Arch::X64 => search.relative(effort, note),
-        }
-    }
-    found
-}
-
 struct Search<'a> {
     image: &'a Image<'a>,
     pair: &'a Pair,
@@ -90,10 +65,17 @@ struct Search<'a> {
     start: Rva,
 }
 
-impl<'a> Search<'a> {
+/// Addresses or RVAs from the queue length to the last of the three.
+#[derive(Clone, Copy)]
+struct Range {
+    low: u32,
+    span: u32,
+}
+
+impl Search<'_> {
     /// On x86 a variable is named by its address, wherever in the code these
     /// four bytes lie.
-    fn absolute(&self, effort: &mut Effort, mut note: impl FnMut(Mention<'a>)) {
+    fn absolute(&self, effort: &mut Effort, found: &mut References) {
         let Some(lowest) = self.pair.threshold.0.min(self.pair.count.0).checked_sub(4) else {
             return;
         };
@@ -102,58 +84,103 @@ impl<'a> Search<'a> {
         let (Some(low), Some(high)) = (address(base, lowest), address(base, highest)) else {
             return;
         };
-        let mut look = |offset| {
-            if let Some(value) = dword(self.code, offset)
-                && value.wrapping_sub(low) <= high.wrapping_sub(low)
-                && let Some(named) = self.image.rva_of(u64::from(value))
-            {
-                let used = operand::classify(Arch::X86, self.code, offset);
-                self.mention(named, offset, used, &mut note);
-            }
+        let range = Range {
+            low,
+            span: high.wrapping_sub(low),
         };
         match telling_byte(low, high) {
-            Some((place, byte)) => Matches::of(self.code, Byte(byte), effort)
-                .filter_map(|at| at.checked_sub(place))
-                .for_each(look),
-            None => Matches::of(self.code, Masked::<0>(0), effort).for_each(&mut look),
+            Some((place, byte)) => self.absolute_with(place, byte, range, effort, found),
+            None => {
+                effort.add(self.code.len());
+                for offset in 0..self.code.len() {
+                    self.look_absolute(offset, range, found);
+                }
+            }
+        }
+    }
+
+    /// Addresses that have this byte in this place.
+    // One scan a function, for the stack's sake: two would take twice as much.
+    #[inline(never)]
+    fn absolute_with(
+        &self,
+        place: usize,
+        byte: u8,
+        range: Range,
+        effort: &mut Effort,
+        found: &mut References,
+    ) {
+        for at in Matches::of(self.code, Byte(byte), effort) {
+            if let Some(offset) = at.checked_sub(place) {
+                self.look_absolute(offset, range, found);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn look_absolute(&self, offset: usize, range: Range, found: &mut References) {
+        if let Some(value) = dword(self.code, offset)
+            && value.wrapping_sub(range.low) <= range.span
+            && let Some(named) = self.image.rva_of(u64::from(value))
+        {
+            let used = operand::classify(Arch::X86, self.code, offset);
+            self.mention(named, offset, used, found);
         }
     }
 
     /// On x64 a variable is named by its distance from the next instruction,
     /// after a ModRM byte that says so.
-    fn relative(&self, effort: &mut Effort, mut note: impl FnMut(Mention<'a>)) {
+    fn relative(&self, effort: &mut Effort, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
-        let low = threshold.min(count).0.wrapping_sub(4);
-        let span = threshold.distance(count).saturating_add(4);
-        let mut look = |modrm: usize| {
-            let offset = modrm.wrapping_add(1);
-            if let Some(value) = dword(self.code, offset)
-                && let Some(end) = self.rva(offset).and_then(|at| at.plus(4))
-            {
-                // An immediate of up to 4 bytes may come in between.
-                let nearest = end.0.wrapping_add(value);
-                if nearest.wrapping_sub(low).wrapping_add(4) <= span.saturating_add(4) {
-                    let used = operand::classify(Arch::X64, self.code, offset);
-                    let with = |immediate| Rva(nearest.wrapping_add(immediate));
-                    let named = with(used.immediate);
-                    let is_limit = |&named: &Rva| self.variable(named) == Some(Variable::Threshold);
-                    let limit = used.others.map(with).into_iter().find(is_limit);
-                    // Another reading counts where it names the limit.
-                    let unsure = used.doubtful || self.variable(named).is_none();
-                    let named = limit.filter(|_| unsure).unwrap_or(named);
-                    self.mention(named, offset, used, &mut note);
-                }
-            }
+        let range = Range {
+            low: threshold.min(count).0.wrapping_sub(4),
+            span: threshold.distance(count).saturating_add(4),
         };
-        if span > NARROW {
-            return Matches::of(self.code, operand::DIRECT, effort).for_each(look);
+        if range.span > NARROW {
+            self.relative_anywhere(range, effort, found);
+        } else {
+            self.relative_by_pieces(range, effort, found);
         }
-        for piece in Pieces::of(self.start, self.code.len(), low, span) {
-            let from = piece.from;
-            let code = self.code.get(from..piece.to).unwrap_or_default();
+    }
+
+    #[inline(never)]
+    fn relative_anywhere(&self, range: Range, effort: &mut Effort, found: &mut References) {
+        for modrm in Matches::of(self.code, operand::DIRECT, effort) {
+            self.look_relative(modrm, range, found);
+        }
+    }
+
+    #[inline(never)]
+    fn relative_by_pieces(&self, range: Range, effort: &mut Effort, found: &mut References) {
+        for piece in Pieces::of(self.start, self.code.len(), range.low, range.span) {
+            let code = self.code.get(piece.from..piece.to).unwrap_or_default();
             let second = Masked::<{ Piece::MASK }>(piece.second);
             let pattern = Then::<_, { Piece::SECOND }, _>(operand::DIRECT, second);
-            Matches::of(code, pattern, effort).for_each(|modrm| look(from.wrapping_add(modrm)));
+            for modrm in Matches::of(code, pattern, effort) {
+                self.look_relative(piece.from.wrapping_add(modrm), range, found);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn look_relative(&self, modrm: usize, range: Range, found: &mut References) {
+        let offset = modrm.wrapping_add(1);
+        if let Some(value) = dword(self.code, offset)
+            && let Some(end) = self.rva(offset).and_then(|at| at.plus(4))
+        {
+            // An immediate of up to 4 bytes may come in between.
+            let nearest = end.0.wrapping_add(value);
+            if nearest.wrapping_sub(range.low).wrapping_add(4) <= range.span.saturating_add(4) {
+                let used = operand::classify(Arch::X64, self.code, offset);
+                let with = |immediate| Rva(nearest.wrapping_add(immediate));
+                let named = with(used.immediate);
+                let is_limit = |&named: &Rva| self.variable(named) == Some(Variable::Threshold);
+                let limit = used.others.map(with).into_iter().find(is_limit);
+                // Another reading counts where it names the limit.
+                let unsure = used.doubtful || self.variable(named).is_none();
+                let named = limit.filter(|_| unsure).unwrap_or(named);
+                self.mention(named, offset, used, found);
+            }
         }
     }
 
@@ -177,8 +204,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Hands on an operand that names one of the three and belongs to no gate.
-    fn mention(&self, named: Rva, offset: usize, used: Use, note: &mut impl FnMut(Mention<'a>)) {
+    /// Notes an operand that names one of the three and belongs to no gate.
+    fn mention(&self, named: Rva, offset: usize, used: Use, found: &mut References) {
         if let Some(variable) = self.variable(named)
             && let Some(at) = self.rva(offset)
             && !self
@@ -187,18 +214,52 @@ impl<'a> Search<'a> {
                 .flatten()
                 .any(|gate| gate.operands().contains(&at))
         {
-            note(Mention {
+            let mention = Mention {
                 variable,
                 used,
                 code: self.code,
                 offset,
                 at,
-            });
+            };
+            found.note(self.gates, self.image.arch(), &mention);
         }
     }
 }
 
 impl References {
+    pub(crate) const NONE: References = References {
+        atomic_updates: 0,
+        first_atomic: None,
+        queue_test: None,
+        reader: None,
+        loader: None,
+        writer: None,
+        locked: None,
+    };
+
+    /// Goes through all live code.
+    pub(crate) fn gather(
+        &mut self,
+        image: &Image<'_>,
+        pair: &Pair,
+        gates: &[Option<Gate>],
+        effort: &mut Effort,
+    ) {
+        for (start, code) in image.live_code() {
+            let search = Search {
+                image,
+                pair,
+                gates,
+                code,
+                start,
+            };
+            match image.arch() {
+                Arch::X86 => search.absolute(effort, self),
+                Arch::X64 => search.relative(effort, self),
+            }
+        }
+    }
+
     fn note(&mut self, gates: &[Option<Gate>], arch: Arch, mention: &Mention<'_>) {
         match mention.variable {
             Variable::Queue => {
@@ -240,10 +301,16 @@ impl Mention<'_> {
     fn is_locked(&self, arch: Arch) -> bool {
         match self.used.access {
             Access::Locked => true,
-            Access::Address(register) => (0..=SOON).any(|gap| {
-                let at = self.next().wrapping_add(gap);
-                operand::is_locked_through(arch, self.code, at, register)
-            }),
+            // A loop, for the stack's sake: `any` would be a function of its own.
+            Access::Address(register) => {
+                let next = self.next();
+                for at in next..next.wrapping_add(SOON).wrapping_add(1) {
+                    if operand::is_locked_through(arch, self.code, at, register) {
+                        return true;
+                    }
+                }
+                false
+            }
             _ => false,
         }
     }
@@ -277,6 +344,7 @@ fn address(base: u64, rva: u32) -> Option<u32> {
 
 /// A byte by which addresses from `low` to `high` can be looked for, and its
 /// place in them: one that they share, and best one that is rare in code.
+#[inline(never)]
 fn telling_byte(low: u32, high: u32) -> Option<(usize, u8)> {
     let upper = |address: u32, place: u32| address.unbounded_shr(place.wrapping_mul(8));
     let shared = |place| upper(low, place) == upper(high, place);

@@ -26,7 +26,7 @@ impl Effort {
         self.0
     }
 
-    fn add(&mut self, steps: usize) {
+    pub(crate) fn add(&mut self, steps: usize) {
         self.0 = self
             .0
             .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));

@@ -11,8 +11,8 @@ use scanner_core::policy::{self, PageFacts, WritePermit, WriteRequest};
 use scanner_core::{
     Arch, Checksum, Directory, DiskFacts, Effort, Evidence, EvidenceSet, Findings, Gate, Headers,
     Image, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations, Rva,
-    Section, SectionFlags, StartUp, Text, export_name, file_version, locate, locate_counted,
-    original_name,
+    Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
+    locate_counted, locate_in, original_name,
 };
 
 /// Calls everything, over bytes of unknown number and content.
@@ -144,6 +144,12 @@ fn whole(image: &Image<'_>, file: &[u8]) {
     }
     let mut effort = black_box(Effort::default());
     keep(locate_counted(image, module, &mut effort).is_ok());
+    let mut workspace = black_box(Workspace::new());
+    match locate_in(image, module, &mut workspace) {
+        Ok(located) => found(image, black_box(located)),
+        Err(refusal) => refused(black_box(refusal)),
+    }
+    keep(Workspace::located(&workspace).is_some());
     keep(Effort::steps(effort));
 }
 

@@ -10,6 +10,8 @@ const DAMAGE: Witness = Witness::file("damage");
 const HOSTILE: Witness = Witness::file("hostile");
 const POLICY: Witness = Witness::file("policy");
 const DISK: Witness = Witness::file("disk");
+/// One search after another in the same memory.
+const WORKSPACE: Witness = Witness::file("workspace");
 /// Specimens, whole or lacking one fact, as the oracle judges them.
 const ORACLE: Witness = Witness::oracle("locator", "the_oracle_agrees_on_what_is_built");
 /// Whatever else code may do with the variables, as the oracle reads it.
@@ -427,8 +429,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "reference.rs",
         "the last of the variables is not looked for",
-        "<= high.wrapping_sub(low)",
-        "< high.wrapping_sub(low)",
+        "value.wrapping_sub(range.low) <= range.span",
+        "value.wrapping_sub(range.low) < range.span",
         ORACLE,
     ),
     Breakage::of_file(
@@ -491,7 +493,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "locate.rs",
         "the base is believed",
-        "AnchoredBase, self.anchor.holds()",
+        "AnchoredBase, common.anchor.holds()",
         "AnchoredBase, true",
         LOCATOR,
     )
@@ -499,14 +501,14 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "locate.rs",
         "tcpip.sys needs no event",
-        "EventId, self.event.is_some()",
+        "EventId, common.event.is_some()",
         "EventId, true",
         LOCATOR,
     ),
     Breakage::of_file(
         "locate.rs",
         "tcpip6.sys may have the event",
-        "NoEventId, self.event.is_none()",
+        "NoEventId, common.event.is_none()",
         "NoEventId, true",
         LOCATOR,
     ),
@@ -520,17 +522,46 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "locate.rs",
         "the first of two candidates is taken",
-        "if let Some(also) = also {",
-        "if let Some(also) = also.filter(|_| false) {",
+        "Some(also) => Err(Reason::Ambiguous(best.threshold, also)),",
+        "Some(_) => Ok(()),",
         LOCATOR,
     )
     .sampled(),
     Breakage::of_file(
         "locate.rs",
         "a second candidate goes unnoticed",
-        "            Some(0) if lacks == 0 => also = also.or(Some(findings.threshold())),\n",
+        "            Some(0) if lacks == 0 => also = also.or(Some(pair.threshold)),\n",
         "",
         DAMAGE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "an earlier search's pairs count",
+        "    *pairs = Pairs::NONE;\n",
+        "",
+        WORKSPACE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "an earlier search's references count",
+        "        *found = References::NONE;\n",
+        "",
+        WORKSPACE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "an earlier search's answer stays",
+        "        self.located = None;\n",
+        "",
+        WORKSPACE,
+    )
+    .sampled(),
+    Breakage::of_file(
+        "locate.rs",
+        "an earlier search's report stays",
+        "        self.refusal.best = None;\n",
+        "",
+        WORKSPACE,
     ),
     Breakage::of_file(
         "checksum.rs",
@@ -674,7 +705,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_witness_is_heard_each_time() {
-        for witness in [LOCATOR, EDGE, HOSTILE, POLICY, DISK, ORACLE, ICED] {
+        for witness in [
+            LOCATOR, EDGE, HOSTILE, POLICY, DISK, WORKSPACE, ORACLE, ICED,
+        ] {
             let sampled = |breakage: &&Breakage| breakage.sample && breakage.witness == witness;
             assert!(TABLE.iter().any(|breakage| sampled(&breakage)), "{witness}");
         }
