@@ -25,7 +25,8 @@ pub enum ImageError {
     /// memory, or the image would end past the address space.
     BadBase,
     /// The section at this index (from 0) leaves a gap, overlaps another, or
-    /// ends outside the image: sections must tile, in memory and in the file.
+    /// ends outside the image: sections must tile, in memory and in the file,
+    /// and code must be as long in the one as in the other.
     SectionsDontTile(u16),
     /// The size in the headers is not where the last section ends, or not
     /// what the caller says was loaded.

@@ -260,12 +260,16 @@ fn check_span(headers: &Headers<'_>, base: u64) -> Result<(), ImageError> {
 
 /// In memory each section begins where the one before it ends, rounded up to
 /// the section alignment, the first after the headers, and the image ends
-/// where the last one does. One shifted VirtualAddress breaks it.
+/// where the last one does. One shifted VirtualAddress breaks it. And code has
+/// neither a zero tail nor bytes that are not loaded, so a changed VirtualSize
+/// can't hide much of it.
 fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
     let alignment = headers.section_alignment();
     let mut next = align_up(headers.size_of_headers(), alignment);
     for section in headers.sections() {
-        if next != Some(section.rva().0) || section.extent() == 0 {
+        let in_file = align_up(section.extent(), headers.file_alignment());
+        let whole = !section.flags().executable() || in_file == Some(section.raw_size());
+        if next != Some(section.rva().0) || section.extent() == 0 || !whole {
             return Err(ImageError::SectionsDontTile(section.index()));
         }
         next = section

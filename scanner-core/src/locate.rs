@@ -307,7 +307,8 @@ impl Workspace {
         let mut fewest = None;
         let mut also = None;
         for (index, pair) in self.pairs.iter().enumerate() {
-            if !pair.is_candidate(image) && !(none && index == nearest) {
+            let looked_into = pair.is_candidate(image) || (none && index == nearest);
+            if !looked_into {
                 continue;
             }
             self.weighed.weigh(&common, image, module, pair, effort);

@@ -46,17 +46,6 @@ enum Variable {
     Count,
 }
 
-/// An operand that names one of the three.
-struct Mention<'a> {
-    variable: Variable,
-    used: Use,
-    code: &'a [u8],
-    /// Where its four bytes begin in `code`.
-    offset: usize,
-    /// The same place in the image.
-    at: Rva,
-}
-
 struct Search<'a> {
     image: &'a Image<'a>,
     pair: &'a Pair,
@@ -124,7 +113,7 @@ impl Search<'_> {
             && let Some(named) = self.image.rva_of(u64::from(value))
         {
             let used = operand::classify(Arch::X86, self.code, offset);
-            self.mention(named, offset, used, found);
+            self.mention(named, offset, &used, found);
         }
     }
 
@@ -179,7 +168,7 @@ impl Search<'_> {
                 // Another reading counts where it names the limit.
                 let unsure = used.doubtful || self.variable(named).is_none();
                 let named = limit.filter(|_| unsure).unwrap_or(named);
-                self.mention(named, offset, used, found);
+                self.mention(named, offset, &used, found);
             }
         }
     }
@@ -205,23 +194,72 @@ impl Search<'_> {
     }
 
     /// Notes an operand that names one of the three and belongs to no gate.
-    fn mention(&self, named: Rva, offset: usize, used: Use, found: &mut References) {
-        if let Some(variable) = self.variable(named)
-            && let Some(at) = self.rva(offset)
-            && !self
-                .gates
-                .iter()
-                .flatten()
-                .any(|gate| gate.operands().contains(&at))
-        {
-            let mention = Mention {
-                variable,
-                used,
-                code: self.code,
-                offset,
-                at,
-            };
-            found.note(self.gates, self.image.arch(), &mention);
+    fn mention(&self, named: Rva, offset: usize, used: &Use, found: &mut References) {
+        let (Some(variable), Some(at)) = (self.variable(named), self.rva(offset)) else {
+            return;
+        };
+        let mut gates = self.gates.iter().flatten();
+        if gates.any(|gate| gate.operands().contains(&at)) {
+            return;
+        }
+        match variable {
+            Variable::Queue => {
+                if self.is_test(offset, used) && is_near(self.gates, at) {
+                    found.queue_test.get_or_insert(at);
+                }
+            }
+            Variable::Count => {
+                if self.is_locked(offset, used) {
+                    found.atomic_updates = found.atomic_updates.saturating_add(1);
+                    found.first_atomic.get_or_insert(at);
+                } else if matches!(used.access, Access::Load(_)) {
+                    found.loader.get_or_insert(at);
+                }
+            }
+            Variable::Threshold => {
+                let place = if self.is_locked(offset, used) {
+                    &mut found.locked
+                } else if matches!(used.access, Access::Write | Access::Update) {
+                    &mut found.writer
+                } else {
+                    &mut found.reader
+                };
+                place.get_or_insert(at);
+            }
+        }
+    }
+
+    /// Whether the operand at `offset` is updated by a locked instruction, at
+    /// once or through a register that its address was just put into.
+    fn is_locked(&self, offset: usize, used: &Use) -> bool {
+        match used.access {
+            Access::Locked => true,
+            // A loop, for the stack's sake: `any` would be a function of its own.
+            Access::Address(register) => {
+                let next = next(offset, used);
+                for at in next..next.wrapping_add(SOON).wrapping_add(1) {
+                    if operand::is_locked_through(self.image.arch(), self.code, at, register) {
+                        return true;
+                    }
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is compared or tested, at once or by the instruction after
+    /// its load.
+    fn is_test(&self, offset: usize, used: &Use) -> bool {
+        match used.access {
+            Access::Compare => true,
+            // The prefix that makes it one of the upper registers may as well
+            // be the last byte of the instruction before.
+            Access::Load(register) => [register, register & 7].into_iter().any(|register| {
+                let next = next(offset, used);
+                operand::is_register_test(self.image.arch(), self.code, next, register)
+            }),
+            _ => false,
         }
     }
 }
@@ -259,74 +297,12 @@ impl References {
             }
         }
     }
-
-    fn note(&mut self, gates: &[Option<Gate>], arch: Arch, mention: &Mention<'_>) {
-        match mention.variable {
-            Variable::Queue => {
-                if mention.is_test(arch) && is_near(gates, mention.at) {
-                    self.queue_test.get_or_insert(mention.at);
-                }
-            }
-            Variable::Count => {
-                if mention.is_locked(arch) {
-                    self.atomic_updates = self.atomic_updates.saturating_add(1);
-                    self.first_atomic.get_or_insert(mention.at);
-                } else if matches!(mention.used.access, Access::Load(_)) {
-                    self.loader.get_or_insert(mention.at);
-                }
-            }
-            Variable::Threshold => {
-                let place = if mention.is_locked(arch) {
-                    &mut self.locked
-                } else if matches!(mention.used.access, Access::Write | Access::Update) {
-                    &mut self.writer
-                } else {
-                    &mut self.reader
-                };
-                place.get_or_insert(mention.at);
-            }
-        }
-    }
 }
 
-impl Mention<'_> {
-    /// Where the next instruction begins in `code`.
-    fn next(&self) -> usize {
-        let immediate = usize::try_from(self.used.immediate).unwrap_or(0);
-        self.offset.wrapping_add(4).wrapping_add(immediate)
-    }
-
-    /// Updated by a locked instruction, at once or through a register that
-    /// its address was just put into.
-    fn is_locked(&self, arch: Arch) -> bool {
-        match self.used.access {
-            Access::Locked => true,
-            // A loop, for the stack's sake: `any` would be a function of its own.
-            Access::Address(register) => {
-                let next = self.next();
-                for at in next..next.wrapping_add(SOON).wrapping_add(1) {
-                    if operand::is_locked_through(arch, self.code, at, register) {
-                        return true;
-                    }
-                }
-                false
-            }
-            _ => false,
-        }
-    }
-
-    /// Compared or tested, at once or by the instruction after its load.
-    fn is_test(&self, arch: Arch) -> bool {
-        match self.used.access {
-            Access::Compare => true,
-            // The prefix that makes it one of the upper registers may as well
-            // be the last byte of the instruction before.
-            Access::Load(register) => [register, register & 7]
-                .into_iter()
-                .any(|register| operand::is_register_test(arch, self.code, self.next(), register)),
-            _ => false,
-        }
-    }
+/// Where the instruction behind the one with this operand begins.
+fn next(offset: usize, used: &Use) -> usize {
+    let immediate = usize::try_from(used.immediate).unwrap_or(0);
+    offset.wrapping_add(4).wrapping_add(immediate)
 }
 
 /// In a profile-split driver the test may follow the gate in the code or

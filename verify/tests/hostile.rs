@@ -191,6 +191,28 @@ fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
 }
 
 #[test]
+fn code_is_as_long_in_memory_as_in_the_file_up_to_the_alignment() {
+    for (name, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let alignment = spec.alignment.file();
+        for (index, section) in specimen.sections.iter().enumerate() {
+            let code = section.flags & 0x2000_0000 != 0;
+            for size in [section.virtual_size - 1, section.virtual_size + 1] {
+                let resized = Victim::of(spec.clone()).section(index, VIRTUAL_SIZE, size);
+                let same = size.div_ceil(alignment) * alignment == section.raw_size;
+                let refused = matches!(resized.error(), Some(ImageError::SectionsDontTile(_)));
+                // The pages that a section takes up may change as well.
+                assert!(refused || same || !code, "{name}, {index}: {size:X}");
+            }
+            let size = section.virtual_size.saturating_sub(alignment).max(1);
+            let shorter = Victim::of(spec.clone()).section(index, VIRTUAL_SIZE, size);
+            let refused = shorter.error().is_some();
+            assert!(refused || !code || size == 1, "{name}, {index}: {size:X}");
+        }
+    }
+}
+
+#[test]
 fn sizes_that_contradict_the_sections_are_refused() {
     both(|new| {
         for value in [0_u32, 1, 0x1000, 0x7FFF_F000, 0xFFFF_F000, u32::MAX] {

@@ -26,6 +26,13 @@ const ICED: Witness = Witness::oracle("reading", "gates_are_read_as_iced_reads_t
 pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "image.rs",
+        "code may be shorter in memory than in the file",
+        "|| section.extent() == 0 || !whole",
+        "|| section.extent() == 0",
+        HOSTILE,
+    ),
+    Breakage::of_file(
+        "image.rs",
         "sections may lie anywhere in memory",
         "next != Some(section.rva().0) || ",
         "",
@@ -422,7 +429,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "reference.rs",
         "the count may be loaded anywhere",
-        "matches!(mention.used.access, Access::Load(_))",
+        "matches!(used.access, Access::Load(_))",
         "false",
         ORACLE,
     ),
