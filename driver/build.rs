@@ -1,0 +1,56 @@
+//! Makes `tcplimit.sys` of the program: how it is linked, and its resources.
+
+#[path = "build/link.rs"]
+mod link;
+// The texts of the event log have one source.
+#[path = "src/message.rs"]
+#[expect(dead_code, unreachable_pub, reason = "it is written for the library")]
+mod message;
+#[path = "build/message_table.rs"]
+mod message_table;
+#[path = "build/resource.rs"]
+mod resource;
+#[path = "build/version.rs"]
+mod version;
+
+use std::path::Path;
+use std::{env, fs};
+
+use link::Build;
+use message::Message;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=src/message.rs");
+    let Some(build) = Build::of(&var("CARGO_CFG_TARGET_OS"), &var("CARGO_CFG_TARGET_ARCH")) else {
+        return;
+    };
+    for argument in build.arguments() {
+        link_with(argument);
+    }
+    // The linker makes an object of it.
+    let resources = Path::new(&var("OUT_DIR")).join("tcplimit.res");
+    fs::write(&resources, contents()).expect("OUT_DIR can be written");
+    link_with(&resources.display().to_string());
+
+    // Where the WDK's libraries are. The link arguments that it prints besides
+    // are for a cdylib, and there is none.
+    #[cfg(all(windows, target_env = "msvc", feature = "wdk"))]
+    wdk_build::configure_wdk_binary_build().expect("the WDK can be used");
+}
+
+fn contents() -> Vec<u8> {
+    let texts = message_table::of(Message::texts().collect());
+    resource::file(&[
+        (resource::RT_MESSAGETABLE, texts),
+        (resource::RT_VERSION, version::of(&var("CARGO_PKG_VERSION"))),
+    ])
+}
+
+fn link_with(argument: &str) {
+    println!("cargo::rustc-link-arg-bins={argument}");
+}
+
+fn var(name: &str) -> String {
+    env::var(name).unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! What the linker is told.
+
+/// Which of the three drivers is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// For XP and Server 2003 on x86, with our bindings.
+    X86,
+    /// For XP x64 and Server 2003 x64, with our bindings.
+    X64,
+    /// The same, with Microsoft's bindings, linker and libraries.
+    Wdk,
+}
+
+/// For all three. The image is relocatable as drivers are, and has none of the
+/// later marks (NX, random addresses, terminal server) that are for programs.
+/// `/RELEASE` writes the checksum that NT wants of a driver.
+const ALL: [&str; 11] = [
+    "/ENTRY:DriverEntry",
+    "/DRIVER",
+    "/NODEFAULTLIB",
+    "/RELEASE",
+    "/BASE:0x10000",
+    "/FIXED:NO",
+    "/DYNAMICBASE:NO",
+    "/NXCOMPAT:NO",
+    "/TSAWARE:NO",
+    "/INCREMENTAL:NO",
+    "/Brepro",
+];
+
+/// For lld. Sections stay in memory (`P` is for "not paged"), since requests
+/// may come while nothing can be paged in; so do the tables of unwinding.
+const LLD: [&str; 5] = [
+    "/HIGHENTROPYVA:NO",
+    "/SECTION:.text,ERP",
+    "/SECTION:.rdata,RP",
+    "/SECTION:.data,RWP",
+    "/SECTION:.pdata,RP",
+];
+
+/// The oldest systems that load it: XP is 5.1; on x64 the first is 5.2.
+const XP: [&str; 3] = ["/SUBSYSTEM:NATIVE,5.01", "/OSVERSION:5.1", "/VERSION:5.1"];
+const XP_X64: [&str; 3] = ["/SUBSYSTEM:NATIVE,5.02", "/OSVERSION:5.2", "/VERSION:5.2"];
+
+/// For Microsoft's linker, which can't be told the system's version and warns
+/// of objects that were not compiled for the kernel (4257) and of the entry
+/// point's being exported, as Rust exports what has a fixed name (4216).
+const WDK: [&str; 4] = [
+    "/SUBSYSTEM:NATIVE,5.02",
+    "/MANIFEST:NO",
+    "/IGNORE:4257",
+    "/IGNORE:4216",
+];
+
+impl Build {
+    /// The build for a target, if it is one of a driver. The UEFI targets are
+    /// taken for their code (PE, no floats, no red zone), not for UEFI.
+    pub(crate) fn of(os: &str, arch: &str) -> Option<Build> {
+        match (os, arch) {
+            ("uefi", "x86") => Some(Build::X86),
+            ("uefi", "x86_64") => Some(Build::X64),
+            ("windows", "x86_64") if cfg!(feature = "wdk") => Some(Build::Wdk),
+            _ => None,
+        }
+    }
+
+    /// The arguments, to be given after those of the target.
+    pub(crate) fn arguments(self) -> impl Iterator<Item = &'static str> {
+        let own = match self {
+            Build::X86 => [&LLD[..], &XP],
+            Build::X64 => [&LLD[..], &XP_X64],
+            Build::Wdk => [&WDK[..], &[]],
+        };
+        ALL.into_iter().chain(own.into_iter().flatten().copied())
+    }
+}

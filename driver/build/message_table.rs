@@ -1,0 +1,51 @@
+//! The message table: what Event Viewer shows for an entry's number.
+//!
+//! Source: MESSAGE_RESOURCE_DATA in `winnt.h`.
+
+use crate::resource::align;
+
+/// Not MESSAGE_RESOURCE_UNICODE: the texts are ASCII, and half as long so.
+const ANSI: u16 = 0;
+
+/// The table of these numbers and texts; a line end is added to each, as the
+/// message compiler does. A block of the table holds successive numbers.
+pub(crate) fn of(mut texts: Vec<(u32, &str)>) -> Vec<u8> {
+    texts.sort();
+    let blocks: Vec<&[(u32, &str)]> = texts
+        .chunk_by(|(before, _), (after, _)| before + 1 == *after)
+        .collect();
+    let mut table = Vec::new();
+    dword(&mut table, blocks.len());
+    let mut entries = Vec::new();
+    // The count, and three dwords for each block: then its entries.
+    let begin = 4 + 12 * blocks.len();
+    for block in blocks {
+        let offset = begin + entries.len();
+        for (_, text) in block {
+            entry(&mut entries, text);
+        }
+        if let [(first, _), ..] = block
+            && let [.., (last, _)] = block
+        {
+            table.extend(first.to_le_bytes());
+            table.extend(last.to_le_bytes());
+        }
+        dword(&mut table, offset);
+    }
+    table.extend(entries);
+    table
+}
+
+fn entry(entries: &mut Vec<u8>, text: &str) {
+    let mut text = format!("{text}\r\n\0").into_bytes();
+    align(&mut text);
+    let length = u16::try_from(4 + text.len()).expect("messages are short");
+    entries.extend(length.to_le_bytes());
+    entries.extend(ANSI.to_le_bytes());
+    entries.extend(text);
+}
+
+fn dword(table: &mut Vec<u8>, value: usize) {
+    let value = u32::try_from(value).expect("tables are small");
+    table.extend(value.to_le_bytes());
+}

@@ -1,0 +1,175 @@
+//! What the driver answers.
+
+use zerocopy::byteorder::little_endian::U32;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::request::{Header, ModuleId};
+
+/// All that is known of one module's limit, after a query, a set or a reset.
+/// Fields that don't apply are 0.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct Answer {
+    /// Size and version.
+    pub header: Header,
+    /// The driver's own version: major, minor and patch, a byte each, from the
+    /// third byte down.
+    pub driver: U32,
+    /// Whose limit.
+    pub module: ModuleId,
+    /// A [`State`].
+    pub state: U32,
+    /// A [`Reason`](crate::Reason): 0 when what was asked for was done.
+    pub reason: U32,
+    /// Two numbers that go with the reason; it says which.
+    pub detail: [U32; 2],
+    /// The limit in force now.
+    pub limit: U32,
+    /// Connections that are half-open now.
+    pub half_open: U32,
+    /// Attempts that wait in the queue now.
+    pub queued: U32,
+    /// The most half-open connections that any query saw since the driver was
+    /// loaded.
+    pub peak: U32,
+    /// What this driver wrote last since the system started; 0 for nothing.
+    pub written: U32,
+    /// The limit before this driver first changed it; 0 if it never did.
+    pub original: U32,
+    /// The RVA of the limit.
+    pub limit_rva: U32,
+    /// The RVA of the count of half-open connections.
+    pub half_open_rva: U32,
+    /// The RVA of the queue length.
+    pub queued_rva: U32,
+    /// Which build it is.
+    pub identity: Identity,
+    /// The evidence that holds, a bit each.
+    pub evidence: U32,
+    /// The evidence that is required and missing, a bit each.
+    pub missing: U32,
+    /// The limit that the service key asks for at start; 0 for none.
+    pub configured: U32,
+    /// A [`Start`]: what became of it.
+    pub start: U32,
+    /// A [`Reason`](crate::Reason): why it was refused, if it was.
+    pub start_reason: U32,
+    /// [`Flags`].
+    pub flags: U32,
+}
+
+/// What tells one build of a module from another.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct Identity {
+    /// When it was linked: seconds since 1970.
+    pub time_date_stamp: U32,
+    /// The checksum that its header states.
+    pub checksum: U32,
+    /// Its length in memory, in bytes.
+    pub size_of_image: U32,
+}
+
+impl Identity {
+    /// Of a module that isn't known.
+    pub const NONE: Identity = Identity {
+        time_date_stamp: U32::ZERO,
+        checksum: U32::ZERO,
+        size_of_image: U32::ZERO,
+    };
+}
+
+/// How far the search for the limit got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The module is not loaded, or can't be looked at.
+    Absent,
+    /// It is loaded; its limit was not located.
+    NotLocated,
+    /// The limit was located.
+    Located,
+}
+
+impl State {
+    /// Its number in a record.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            State::Absent => 0,
+            State::NotLocated => 1,
+            State::Located => 2,
+        }
+    }
+
+    /// The state with this number.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<State> {
+        [State::Absent, State::NotLocated, State::Located]
+            .into_iter()
+            .find(|state| state.code() == code)
+    }
+}
+
+/// What became of the limit that the service key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It asks for none.
+    NotConfigured,
+    /// It was applied when the driver was loaded.
+    Applied,
+    /// Not applied: Windows runs in Safe Mode.
+    SafeMode,
+    /// Not applied: the last time, Windows did not survive it.
+    Guarded,
+    /// Not applied: [`Answer::start_reason`] tells why.
+    Refused,
+}
+
+impl Start {
+    const ALL: [Start; 5] = [
+        Start::NotConfigured,
+        Start::Applied,
+        Start::SafeMode,
+        Start::Guarded,
+        Start::Refused,
+    ];
+
+    /// Its number in a record.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Start::NotConfigured => 0,
+            Start::Applied => 1,
+            Start::SafeMode => 2,
+            Start::Guarded => 3,
+            Start::Refused => 4,
+        }
+    }
+
+    /// The outcome with this number.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Start> {
+        Start::ALL.into_iter().find(|start| start.code() == code)
+    }
+}
+
+/// Bits of [`Answer::flags`].
+#[derive(Clone, Copy, Debug)]
+pub struct Flags;
+
+impl Flags {
+    /// The test-only value is set that lets the driver write to a page whose
+    /// rights it can't tell. Never on a machine that matters.
+    pub const ACCEPTS_UNKNOWN_RIGHTS: u32 = 1;
+    /// The limit is put back when the driver is unloaded.
+    pub const RESTORES_AT_UNLOAD: u32 = 1 << 1;
+    /// The system's list of modules has no entry for the module, so nothing
+    /// confirms what its driver object says. Seen in Wine only.
+    pub const UNLISTED: u32 = 1 << 2;
+    /// What was written is known from an earlier load of the driver.
+    pub const WRITTEN_BY_EARLIER_LOAD: u32 = 1 << 3;
+}

@@ -1,0 +1,197 @@
+//! Requests of clients: what is asked for, and how it is completed.
+
+use scanner_core::Module;
+use scanner_core::policy::PRISTINE_LIMIT;
+use tcplimit_protocol::{
+    Answer, QUERY, Query, RESET, Reason, Request, Reset, SET, Set, State, Status, legacy,
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::cause::Cause;
+use crate::driver::{Driver, Expected, Wish, module};
+use crate::event::Event;
+use crate::kernel::{Device, Kernel};
+use crate::lock::Exclusion;
+use crate::message::Message;
+use crate::text::Text;
+
+/// How a request is completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// What the client is told.
+    pub status: Status,
+    /// Bytes of the buffer that the system copies to the client.
+    pub information: usize,
+}
+
+impl Completion {
+    fn of(done: Result<usize, Status>) -> Completion {
+        match done {
+            Ok(information) => Completion {
+                status: Status::SUCCESS,
+                information,
+            },
+            Err(status) => Completion {
+                status,
+                information: 0,
+            },
+        }
+    }
+}
+
+impl<K: Kernel, E: Exclusion> Driver<K, E> {
+    /// A client opens a device. Devices have nothing inside, so a name behind
+    /// the device's, or an open relative to another file, is refused: such
+    /// opens go past the device's own access check.
+    #[must_use]
+    pub fn open(&self, relative: bool) -> Status {
+        if relative {
+            Status::OBJECT_NAME_NOT_FOUND
+        } else {
+            Status::SUCCESS
+        }
+    }
+
+    /// A client sends a control code. `buffer` holds `input` bytes from the
+    /// client and takes up to `output` bytes for it.
+    pub fn control(
+        &self,
+        device: Device,
+        code: u32,
+        buffer: &mut [u8],
+        input: usize,
+        output: usize,
+    ) -> Completion {
+        let done = match device {
+            Device::Ours => self.answer(code, buffer, input, output),
+            Device::Legacy => self.legacy(code, buffer, input, output),
+        };
+        Completion::of(done)
+    }
+
+    /// One of our own requests: a record in, an [`Answer`] out.
+    fn answer(
+        &self,
+        code: u32,
+        buffer: &mut [u8],
+        input: usize,
+        output: usize,
+    ) -> Result<usize, Status> {
+        let given = buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?;
+        let (module, wish) = asked(code, given)?;
+        // Before anything is changed, so that no change goes unreported.
+        let place = buffer
+            .get_mut(..output)
+            .and_then(|out| out.get_mut(..size_of::<Answer>()))
+            .ok_or(Status::BUFFER_TOO_SMALL)?;
+        self.serve(module, wish, |answer| {
+            place.copy_from_slice(answer.as_bytes());
+        });
+        Ok(size_of::<Answer>())
+    }
+
+    /// A request of 2005, about tcpip.sys: its record out, and a log.
+    fn legacy(
+        &self,
+        code: u32,
+        buffer: &mut [u8],
+        input: usize,
+        output: usize,
+    ) -> Result<usize, Status> {
+        let wish = asked_in_2005(code, buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?)?;
+        let out = buffer
+            .get_mut(..output)
+            .filter(|out| out.len() >= size_of::<legacy::Record>())
+            .ok_or(Status::BUFFER_TOO_SMALL)?;
+        let length = self.serve(Module::Tcpip, wish, |answer| {
+            let done = answer.reason.get() == Reason::Done.code();
+            let record = legacy::Record {
+                limit: answer.limit,
+                half_open: answer.half_open,
+                error: u32::from(!done).into(),
+                log: [0; 4],
+            };
+            record
+                .write_to_prefix(out)
+                .map_err(|_| Status::BUFFER_TOO_SMALL)?;
+            let log = out.get_mut(legacy::LOG_OFFSET..).unwrap_or_default();
+            Ok(write_log(&mut Text::new(log), answer, wish))
+        })?;
+        let used = legacy::LOG_OFFSET.saturating_add(length);
+        Ok(used.max(size_of::<legacy::Record>()))
+    }
+}
+
+/// What one of our own requests asks for.
+fn asked(code: u32, input: &[u8]) -> Result<(Module, Wish), Status> {
+    let (id, wish) = match code {
+        QUERY => (Query::read(input)?.module, Wish::Look),
+        SET => {
+            let set = Set::read(input)?;
+            let wish = Wish::Set {
+                limit: set.limit.get(),
+                expected: named(set.expected.get()),
+            };
+            (set.module, wish)
+        }
+        RESET => {
+            let reset = Reset::read(input)?;
+            let wish = Wish::Set {
+                limit: PRISTINE_LIMIT,
+                expected: named(reset.expected.get()),
+            };
+            (reset.module, wish)
+        }
+        _ => return Err(Status::INVALID_DEVICE_REQUEST),
+    };
+    Ok((module(id)?, wish))
+}
+
+/// What a request of 2005 asks for.
+fn asked_in_2005(code: u32, input: &[u8]) -> Result<Wish, Status> {
+    match code {
+        legacy::GET => Ok(Wish::Look),
+        legacy::SET => {
+            let (record, _) = legacy::Record::read_from_prefix(input)
+                .map_err(|_| Status::INFO_LENGTH_MISMATCH)?;
+            Ok(Wish::Set {
+                limit: record.limit.get(),
+                expected: Expected::Own,
+            })
+        }
+        _ => Err(Status::INVALID_DEVICE_REQUEST),
+    }
+}
+
+/// An expected limit of 0 leaves it to the driver.
+fn named(expected: u32) -> Expected {
+    match expected {
+        0 => Expected::Own,
+        expected => Expected::Just(expected),
+    }
+}
+
+/// The log of 2005, in our words; how long it is with its NUL.
+fn write_log(text: &mut Text<'_>, answer: &Answer, wish: Wish) -> usize {
+    let reason = Reason::from_code(answer.reason.get()).unwrap_or(Reason::Done);
+    let located = answer.state.get() == State::Located.code() && Cause::from(reason).shows_limit();
+    let mut line = |message, number| {
+        Event::about(Module::Tcpip, message, [number, 0]).write(text);
+        text.add("\n");
+    };
+    if located {
+        line(Message::Located, answer.limit.get());
+    } else {
+        line(Message::NotLocated(reason), 0);
+    }
+    if let Wish::Set { limit, .. } = wish
+        && reason != Reason::Done
+    {
+        line(Message::Refused(reason), limit);
+    }
+    if located {
+        let half_open = answer.half_open.get();
+        text.add("Half-open now: ").number(half_open).add(".\n");
+    }
+    text.terminate()
+}

@@ -1,0 +1,154 @@
+//! What is told to the event log and the debugger.
+
+use scanner_core::Module;
+use tcplimit_protocol::Reason;
+
+use crate::message::Message;
+use crate::text::Text;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub message: Message,
+    /// To which module, where to one.
+    pub module: Option<Module>,
+    /// The numbers that go with it.
+    pub numbers: [u32; 2],
+}
+
+impl Event {
+    /// Something about the driver itself.
+    #[must_use]
+    pub fn own(message: Message) -> Event {
+        Event {
+            message,
+            module: None,
+            numbers: [0; 2],
+        }
+    }
+
+    /// Something about a module.
+    #[must_use]
+    pub fn about(module: Module, message: Message, numbers: [u32; 2]) -> Event {
+        Event {
+            message,
+            module: Some(module),
+            numbers,
+        }
+    }
+
+    /// Writes the insert of an entry that stands for `%2` (0) to `%5` (3).
+    pub fn insert(&self, index: usize, text: &mut Text<'_>) {
+        let [first, second] = self.numbers;
+        match index {
+            0 => text.add(self.module.map_or("", Module::file_name)),
+            1 => text.number(first),
+            2 => text.number(second),
+            _ => match self.message.reason() {
+                Some(reason) => text.add("%%").number(Message::reason_id(reason)),
+                None => text,
+            },
+        };
+    }
+
+    /// Writes it as sentences, with everything put in.
+    pub fn write(&self, text: &mut Text<'_>) {
+        let mut bytes = self.message.text().bytes();
+        while let Some(byte) = bytes.next() {
+            if byte != b'%' {
+                text.byte(byte);
+                continue;
+            }
+            match bytes.next() {
+                Some(b'2') => self.insert(0, text),
+                Some(b'3') => self.insert(1, text),
+                Some(b'4') => self.insert(2, text),
+                _ => {
+                    text.add(self.message.reason().map_or("", Reason::text));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::string::String;
+
+    use super::*;
+
+    fn said(event: &Event) -> String {
+        let mut buffer = [0; 512];
+        let mut text = Text::new(&mut buffer);
+        event.write(&mut text);
+        String::from_utf8_lossy(text.finish()).into_owned()
+    }
+
+    #[test]
+    fn inserts_are_put_in_where_their_marks_stand() {
+        let event = Event::about(Module::Tcpip6, Message::Changed, [10, 16_777_215]);
+        assert_eq!(
+            said(&event),
+            "tcpip6.sys: the limit of half-open connections was changed from 10 to 16777215.\0"
+        );
+    }
+
+    #[test]
+    fn a_refusal_tells_its_reason() {
+        let event = Event::about(
+            Module::Tcpip,
+            Message::Refused(Reason::PageReadOnly),
+            [100, 0],
+        );
+        assert_eq!(
+            said(&event),
+            "tcpip.sys: the limit was not set to 100. The limit's page is read-only. \
+             Other software may have protected it.\0"
+        );
+    }
+
+    #[test]
+    fn every_message_fits_the_line_that_it_is_written_to() {
+        for &reason in Reason::ALL {
+            for message in [
+                Message::NotLocated(reason),
+                Message::Refused(reason),
+                Message::NotApplied(reason),
+                Message::NotRestored(reason),
+            ] {
+                let event = Event::about(Module::Tcpip6, message, [u32::MAX; 2]);
+                assert!(said(&event).len() <= 256, "{message:?}");
+            }
+        }
+        for message in Message::ALL {
+            let event = Event::about(Module::Tcpip6, message, [u32::MAX; 2]);
+            assert!(said(&event).len() <= 256, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn inserts_fit_their_place_in_an_entry() {
+        for &reason in Reason::ALL {
+            let message = Message::NotRestored(reason);
+            let event = Event::about(Module::Tcpip6, message, [u32::MAX; 2]);
+            for index in 0..4 {
+                let mut buffer = [0; 64];
+                let mut text = Text::new(&mut buffer);
+                event.insert(index, &mut text);
+                // As many as `nt::event_log` has room for, and a NUL.
+                assert!(text.len() < 12, "{index}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_texts_are_all_different() {
+        let mut ids = HashSet::new();
+        for (id, text) in Message::texts() {
+            assert!(ids.insert(id), "{text}");
+            assert!(text.is_ascii(), "{text}");
+        }
+    }
+}

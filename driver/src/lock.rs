@@ -1,0 +1,116 @@
+//! One thread at a time.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+
+/// Keeps all threads but one out.
+///
+/// # Safety
+/// From the return of `enter` until the call of `leave` by the same thread,
+/// `enter` must not return in any other thread, and everything that was done
+/// before a `leave` must be seen after the next `enter`.
+#[expect(unsafe_code, reason = "the lock's soundness rests on it")]
+pub unsafe trait Exclusion {
+    /// Waits until no other thread is inside.
+    fn enter(&self);
+    /// Lets the next one in.
+    ///
+    /// # Safety
+    /// By the thread inside, once for each `enter`, and once nothing is left
+    /// of what it did inside.
+    unsafe fn leave(&self);
+}
+
+/// A place that can be changed through a shared reference: [`UnsafeCell`], or a
+/// checker's in its stead.
+///
+/// # Safety
+/// The pointer that `with` gives to `work` must be to a value that lies in the
+/// place, that may be changed through it while `work` runs, and that nothing
+/// but this place's `with` leads to.
+#[expect(unsafe_code, reason = "the lock dereferences what a place points to")]
+pub unsafe trait Place<T> {
+    /// Calls `work` with a pointer to what is in it.
+    fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R;
+}
+
+// SAFETY: an `UnsafeCell` owns its value, `get` points to it, and to change it
+// through that pointer is what it is for.
+#[expect(unsafe_code, reason = "the place of the shipped lock")]
+unsafe impl<T> Place<T> for UnsafeCell<T> {
+    fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+        work(self.get())
+    }
+}
+
+/// A value that one thread at a time may use.
+pub struct Lock<T, E, P = UnsafeCell<T>> {
+    exclusion: E,
+    place: P,
+    value: core::marker::PhantomData<T>,
+}
+
+// SAFETY: `use_with` gives out the value to one thread at a time, since nobody
+// else can reach `place`, and `Exclusion` promises that no two are inside. The
+// value moves between threads, so it must be `Send`.
+#[expect(unsafe_code, reason = "shared by all threads that come in")]
+unsafe impl<T: Send, E: Exclusion + Sync, P> Sync for Lock<T, E, P> {}
+
+impl<T, E: Exclusion> Lock<T, E> {
+    /// A value that nobody uses yet.
+    pub const fn new(value: T, exclusion: E) -> Self {
+        Lock::in_place(UnsafeCell::new(value), exclusion)
+    }
+}
+
+impl<T, E: Exclusion, P: Place<T>> Lock<T, E, P> {
+    /// As [`Lock::new`], for a place that holds the value already.
+    pub const fn in_place(place: P, exclusion: E) -> Self {
+        Lock {
+            exclusion,
+            place,
+            value: core::marker::PhantomData,
+        }
+    }
+
+    /// What keeps the other threads out.
+    pub const fn exclusion(&self) -> &E {
+        &self.exclusion
+    }
+
+    /// Uses the value while no other thread does. Must not be called again from
+    /// inside `work`.
+    pub fn use_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        self.exclusion.enter();
+        let _inside = Inside(&self.exclusion);
+        self.place.with(|value| {
+            // SAFETY: `Place` promises a pointer to the value in `place`, which
+            // lives as long as `self`. It is the only reference: this thread is
+            // inside the exclusion, which keeps all others out until `_inside`
+            // is dropped, after `work` and its reference are gone. `enter` is
+            // not reentrant by contract of this method.
+            #[expect(unsafe_code, reason = "the one dereference of the lock")]
+            work(unsafe { &mut *value })
+        })
+    }
+}
+
+impl<T, E, P> fmt::Debug for Lock<T, E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lock")
+    }
+}
+
+/// Leaves when dropped, so also when a test's closure panics.
+struct Inside<'a, E: Exclusion>(&'a E);
+
+impl<E: Exclusion> Drop for Inside<'_, E> {
+    fn drop(&mut self) {
+        // SAFETY: only `use_with` makes this value, right after `enter`, and
+        // drops it in the same thread when its reference to the value is gone.
+        #[expect(unsafe_code, reason = "the counterpart of `enter`")]
+        unsafe {
+            self.0.leave();
+        }
+    }
+}

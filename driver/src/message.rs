@@ -1,0 +1,151 @@
+//! The messages of the event log: numbers and texts.
+//!
+//! The texts are put into the driver's message resource when it is built, from
+//! this very file, so it may name nothing but the protocol.
+//!
+//! In a text, `%2` stands for the module's file name, `%3` and `%4` for
+//! numbers, and `%5` for a reason. (The system puts the driver's name in for
+//! `%1`.) An entry of the log has little room, so a reason goes in by number,
+//! `%%4132`: Event Viewer puts the text in from the same resource, where the
+//! driver is registered as its own ParameterMessageFile.
+
+use tcplimit_protocol::Reason;
+
+/// A message, without what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The driver was loaded.
+    Loaded,
+    /// The driver was unloaded.
+    Unloaded,
+    /// The limit was located; `%3` is its value.
+    Located,
+    /// The limit was changed from `%3` to `%4`.
+    Changed,
+    /// The stored limits were not applied in Safe Mode.
+    SafeMode,
+    /// The stored limits were not applied since the last time went wrong.
+    Guarded,
+    /// The test-only value is set.
+    AcceptsUnknownRights,
+    /// What was written can't be remembered.
+    NotRemembered,
+    /// The mark that guards the start was not taken away.
+    GuardKept,
+    /// The limit was not located.
+    NotLocated(Reason),
+    /// A change to `%3` was refused.
+    Refused(Reason),
+    /// The stored limit, `%3`, was not applied.
+    NotApplied(Reason),
+    /// The limit was not put back to `%3` at unload.
+    NotRestored(Reason),
+}
+
+/// Our facility, and the bit that says that the number is not Microsoft's.
+const OURS: u32 = 0x2007_0000;
+/// Severity of what is only to be known.
+const INFORMATIONAL: u32 = 0x4000_0000 | OURS;
+/// Severity of what someone should look at.
+const WARNING: u32 = 0x8000_0000 | OURS;
+/// The number of a reason's text, less the reason's own.
+const REASONS: u32 = 0x1000;
+
+impl Message {
+    /// One of each kind.
+    pub const ALL: [Message; 13] = [
+        Message::Loaded,
+        Message::Unloaded,
+        Message::Located,
+        Message::Changed,
+        Message::SafeMode,
+        Message::Guarded,
+        Message::AcceptsUnknownRights,
+        Message::NotRemembered,
+        Message::GuardKept,
+        Message::NotLocated(Reason::Done),
+        Message::Refused(Reason::Done),
+        Message::NotApplied(Reason::Done),
+        Message::NotRestored(Reason::Done),
+    ];
+
+    /// All texts of the message resource by their numbers: those of the
+    /// messages, and those that are put in for `%5`.
+    pub fn texts() -> impl Iterator<Item = (u32, &'static str)> {
+        let reasons = Reason::ALL.iter();
+        Message::ALL
+            .into_iter()
+            .map(|message| (message.id(), message.text()))
+            .chain(reasons.map(|&reason| (Message::reason_id(reason), reason.text())))
+    }
+
+    /// The number of a reason's text.
+    #[must_use]
+    pub fn reason_id(reason: Reason) -> u32 {
+        REASONS | reason.code()
+    }
+
+    /// Its number in the event log.
+    #[must_use]
+    pub fn id(self) -> u32 {
+        match self {
+            Message::Loaded => INFORMATIONAL | 1,
+            Message::Unloaded => INFORMATIONAL | 2,
+            Message::Located => INFORMATIONAL | 3,
+            Message::Changed => INFORMATIONAL | 4,
+            Message::SafeMode => INFORMATIONAL | 5,
+            Message::Guarded => WARNING | 6,
+            Message::AcceptsUnknownRights => WARNING | 7,
+            Message::NotRemembered => WARNING | 8,
+            Message::GuardKept => WARNING | 9,
+            Message::NotLocated(_) => WARNING | 10,
+            Message::Refused(_) => WARNING | 11,
+            Message::NotApplied(_) => WARNING | 12,
+            Message::NotRestored(_) => WARNING | 13,
+        }
+    }
+
+    /// The reason that it tells, where it tells one.
+    #[must_use]
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Message::NotLocated(reason)
+            | Message::Refused(reason)
+            | Message::NotApplied(reason)
+            | Message::NotRestored(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Its text, ASCII.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Message::Loaded => concat!("tcplimit ", env!("CARGO_PKG_VERSION"), " was loaded."),
+            Message::Unloaded => "tcplimit was unloaded.",
+            Message::Located => "%2: the limit of half-open connections was located; it is %3.",
+            Message::Changed => "%2: the limit of half-open connections was changed from %3 to %4.",
+            Message::SafeMode => "The stored limits were not applied: this is Safe Mode.",
+            Message::Guarded => {
+                "The stored limits were not applied: Windows did not come up the last time they \
+                 were. Set a limit by hand to show that it works, and they will be applied again."
+            }
+            Message::AcceptsUnknownRights => {
+                "The test-only value TestOnlyAcceptUnknownRights is set. Remove it from any \
+                 machine that matters."
+            }
+            Message::NotRemembered => {
+                "%2: what was written can't be remembered. Once this driver is loaded anew it \
+                 will take the limit for another program's."
+            }
+            Message::GuardKept => {
+                "The mark that guards the start can't be taken away, so the stored limits will \
+                 not be applied the next time. Set a limit by hand to try again."
+            }
+            Message::NotLocated(_) => "%2: the limit was not located. %5",
+            Message::Refused(_) => "%2: the limit was not set to %3. %5",
+            Message::NotApplied(_) => "%2: the stored limit %3 was not applied. %5",
+            Message::NotRestored(_) => "%2: the limit was not put back to %3. %5",
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! NT's structures and the few places that reach into them. The structures are
+//! checked against their headers by `cargo xtask offsets`.
+//!
+//! With the feature `wdk`, on Windows, `bindings_wdk` has the same over wdk-sys.
+
+use tcplimit_protocol::Status;
+
+use super::calls::IofCompleteRequest;
+use super::request::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
+pub(super) use super::types::{
+    ACL, DEVICE_OBJECT, DRIVER_OBJECT, IO_ERROR_LOG_PACKET, IRP, KEY_VALUE_PARTIAL_INFORMATION,
+    KMUTANT, OBJECT_ATTRIBUTES, SECURITY_DESCRIPTOR, UNICODE_STRING,
+};
+
+/// What NT calls for a request.
+type Dispatch = unsafe extern "system" fn(*mut DEVICE_OBJECT, *mut IRP) -> i32;
+/// What NT calls when the driver is to go.
+type Unload = unsafe extern "system" fn(*mut DRIVER_OBJECT);
+
+/// Where a driver's image lies, and its length.
+///
+/// # Safety
+/// `driver` points to a driver object.
+pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u32) {
+    // SAFETY: by contract; both fields are set before the object has a name.
+    unsafe { ((*driver).DriverStart.cast(), (*driver).DriverSize) }
+}
+
+/// Tells NT what to call for requests of these kinds, and to unload the driver.
+///
+/// # Safety
+/// `driver` is this driver's object, and DriverEntry has not returned.
+pub(super) unsafe fn serve(
+    driver: *mut DRIVER_OBJECT,
+    kinds: &[u8],
+    dispatch: Dispatch,
+    unload: Unload,
+) {
+    // SAFETY: by contract nobody else uses it yet.
+    let driver = unsafe { &mut *driver };
+    driver.DriverUnload = Some(unload);
+    for &kind in kinds {
+        if let Some(place) = driver.MajorFunction.get_mut(usize::from(kind)) {
+            *place = Some(dispatch);
+        }
+    }
+}
+
+/// Reads what a request asks for.
+///
+/// # Safety
+/// NT passed it to this driver, and it was not completed yet.
+pub(super) unsafe fn request(irp: *mut IRP) -> Request {
+    // SAFETY: by contract the request is ours, and so is its current stack
+    // location, which NT has filled in.
+    let (irp, stack) = unsafe { (&*irp, &*(*irp).CurrentStackLocation) };
+    let mut request = Request::of(stack.MajorFunction);
+    match request.major {
+        IRP_MJ_CREATE => {
+            // SAFETY: an open always comes with the file object that it makes.
+            let file = unsafe { &*stack.FileObject };
+            request.relative = file.FileName.Length != 0 || !file.RelatedFileObject.is_null();
+        }
+        IRP_MJ_DEVICE_CONTROL => {
+            request.control(
+                stack.IoControlCode.value,
+                stack.InputBufferLength.value,
+                stack.OutputBufferLength.value,
+                irp.SystemBuffer.cast(),
+            );
+        }
+        _ => {}
+    }
+    request
+}
+
+/// Completes a request.
+///
+/// # Safety
+/// NT passed it to this driver; it is not touched afterwards.
+pub(super) unsafe fn complete(irp: *mut IRP, status: Status, information: usize) {
+    // SAFETY: by contract it is ours until it is completed.
+    unsafe {
+        (*irp).IoStatus.Status = status.0.cast_signed();
+        (*irp).IoStatus.Information = information;
+    }
+    // SAFETY: by contract. No boost: nobody waited for a device.
+    unsafe { IofCompleteRequest(irp, 0) };
+}

@@ -1,0 +1,175 @@
+//! The devices: names, and who may open them.
+
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+use core::ptr::{from_ref, null_mut};
+
+use tcplimit_driver::Device;
+use tcplimit_protocol::Status;
+
+use super::bindings::{ACL, DEVICE_OBJECT, DRIVER_OBJECT, SECURITY_DESCRIPTOR};
+use super::calls::{
+    IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink,
+    ObOpenObjectByPointer, RtlAddAccessAllowedAce, RtlCreateAcl, RtlCreateSecurityDescriptor,
+    RtlSetDaclSecurityDescriptor, ZwClose, ZwSetSecurityObject, status,
+};
+use super::name::{Name, name};
+
+const FILE_DEVICE_UNKNOWN: u32 = 0x22;
+/// Opens of names behind the device's are checked like opens of the device.
+const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
+/// OBJ_KERNEL_HANDLE.
+const KERNEL_HANDLE: u32 = 0x200;
+/// KPROCESSOR_MODE: KernelMode.
+const KERNEL_MODE: i8 = 0;
+const WRITE_DAC: u32 = 0x0004_0000;
+const FILE_ALL_ACCESS: u32 = 0x001F_01FF;
+const DACL_SECURITY_INFORMATION: u32 = 4;
+const ACL_REVISION: u32 = 2;
+const SECURITY_DESCRIPTOR_REVISION: u32 = 1;
+
+fn device_name(device: Device) -> Name<'static> {
+    match device {
+        Device::Ours => name!(r"\Device\TcpLimit"),
+        Device::Legacy => name!(r"\Device\TCPIP_PATCHER"),
+    }
+}
+
+fn link_name(device: Device) -> Name<'static> {
+    match device {
+        Device::Ours => name!(r"\DosDevices\TcpLimit"),
+        Device::Legacy => name!(r"\DosDevices\TCPIP_PATCHER"),
+    }
+}
+
+/// Creates a device.
+///
+/// # Safety
+/// `driver` is this driver's object.
+///
+/// # Errors
+/// OBJECT_NAME_COLLISION where the name is taken; any other of the system.
+pub(super) unsafe fn create(
+    driver: *mut DRIVER_OBJECT,
+    device: Device,
+) -> Result<*mut DEVICE_OBJECT, Status> {
+    let mut object = null_mut();
+    let mut counted = device_name(device).counted();
+    // SAFETY: by contract; the name outlives the call.
+    status(unsafe {
+        IoCreateDevice(
+            driver,
+            0,
+            &raw mut counted,
+            FILE_DEVICE_UNKNOWN,
+            FILE_DEVICE_SECURE_OPEN,
+            0,
+            &raw mut object,
+        )
+    })?;
+    Ok(object)
+}
+
+/// Deletes a device.
+///
+/// # Safety
+/// `object` came from [`create`] and is not used again.
+pub(super) unsafe fn delete(object: *mut DEVICE_OBJECT) {
+    // SAFETY: by contract.
+    unsafe { IoDeleteDevice(object) };
+}
+
+/// Gives a device the name that programs open.
+///
+/// # Errors
+/// OBJECT_NAME_COLLISION where the name is taken; any other of the system.
+pub(super) fn link(device: Device) -> Result<(), Status> {
+    let mut link = link_name(device).counted();
+    let mut name = device_name(device).counted();
+    // SAFETY: both names outlive the call.
+    status(unsafe { IoCreateSymbolicLink(&raw mut link, &raw mut name) })
+}
+
+/// Takes that name back.
+pub(super) fn unlink(device: Device) {
+    let mut link = link_name(device).counted();
+    // SAFETY: the name outlives the call. It fails only if the link is gone.
+    let _ = status(unsafe { IoDeleteSymbolicLink(&raw mut link) });
+}
+
+/// A security identifier: revision, number of parts, authority (NT's is 5), and
+/// the parts, of which a shorter one leaves the last unused.
+#[repr(C)]
+struct Sid {
+    revision: u8,
+    count: u8,
+    authority: [u8; 6],
+    parts: [u32; 2],
+}
+
+/// S-1-5-18.
+static LOCAL_SYSTEM: Sid = Sid {
+    revision: 1,
+    count: 1,
+    authority: [0, 0, 0, 0, 0, 5],
+    parts: [18, 0],
+};
+
+/// S-1-5-32-544.
+static ADMINISTRATORS: Sid = Sid {
+    revision: 1,
+    count: 2,
+    authority: [0, 0, 0, 0, 0, 5],
+    parts: [32, 544],
+};
+
+/// An access control list with room for two entries: each a header, a mask and
+/// an identifier of at most 12 + 4 bytes (Administrators have two parts).
+#[repr(C, align(4))]
+struct List(MaybeUninit<[u8; size_of::<ACL>() + 2 * 24]>);
+
+/// Lets only SYSTEM and Administrators open a device: D:P(A;;FA;;;SY)(A;;FA;;;BA).
+///
+/// # Safety
+/// `object` came from [`create`].
+///
+/// # Errors
+/// The system's: then anyone might open it, and it must not be used.
+pub(super) unsafe fn protect(object: *mut DEVICE_OBJECT) -> Result<(), Status> {
+    let mut list = List(MaybeUninit::uninit());
+    let acl: *mut ACL = (&raw mut list).cast();
+    // SAFETY: the memory is as long as stated and aligned for a list.
+    status(unsafe { RtlCreateAcl(acl, size_of::<List>() as u32, ACL_REVISION) })?;
+    for sid in [&LOCAL_SYSTEM, &ADMINISTRATORS] {
+        let sid = from_ref(sid).cast_mut().cast();
+        // SAFETY: the list was created above; the identifier is only read. It
+        // fails where the list has no room.
+        status(unsafe { RtlAddAccessAllowedAce(acl, ACL_REVISION, FILE_ALL_ACCESS, sid) })?;
+    }
+    let mut memory = MaybeUninit::<SECURITY_DESCRIPTOR>::uninit();
+    let descriptor: *mut c_void = memory.as_mut_ptr().cast();
+    // SAFETY: the memory is a descriptor's.
+    status(unsafe { RtlCreateSecurityDescriptor(descriptor, SECURITY_DESCRIPTOR_REVISION) })?;
+    // SAFETY: the descriptor was created above, and the list outlives it.
+    status(unsafe { RtlSetDaclSecurityDescriptor(descriptor, 1, acl, 0) })?;
+
+    let mut handle = null_mut();
+    // SAFETY: by contract the object is there; in kernel mode no type is needed.
+    status(unsafe {
+        ObOpenObjectByPointer(
+            object.cast(),
+            KERNEL_HANDLE,
+            null_mut(),
+            WRITE_DAC,
+            null_mut(),
+            KERNEL_MODE,
+            &raw mut handle,
+        )
+    })?;
+    // SAFETY: the handle is open and the descriptor complete; NT copies it.
+    let done =
+        status(unsafe { ZwSetSecurityObject(handle, DACL_SECURITY_INFORMATION, descriptor) });
+    // SAFETY: it is open, and closed once.
+    let _ = status(unsafe { ZwClose(handle) });
+    done
+}

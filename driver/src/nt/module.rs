@@ -1,0 +1,224 @@
+//! A module in memory, held by its driver object.
+
+use core::ptr::null_mut;
+use core::slice;
+
+use scanner_core::policy::{PageFacts, WritePermit};
+use scanner_core::{Module, Rva};
+use tcplimit_driver::{Exchange, Held, Paging};
+use tcplimit_protocol::Status;
+
+use super::bindings::{DRIVER_OBJECT, driver_range};
+use super::calls::{
+    MmGetPhysicalAddress, MmIsAddressValid, ObReferenceObjectByName, ObfDereferenceObject,
+    driver_object_type, status,
+};
+use super::name::name;
+
+const PAGE: usize = 0x1000;
+/// OBJ_CASE_INSENSITIVE.
+const CASE_INSENSITIVE: u32 = 0x40;
+/// KPROCESSOR_MODE: KernelMode.
+const KERNEL_MODE: i8 = 0;
+
+/// A referenced driver object. NT unloads a driver's image only after the last
+/// reference to its object is gone, so the image stays while this lives.
+pub(super) struct Image {
+    object: *mut DRIVER_OBJECT,
+    base: *const u8,
+    size: u32,
+}
+
+impl Image {
+    /// Finds a module's driver object.
+    ///
+    /// # Errors
+    /// OBJECT_NAME_NOT_FOUND where it is not loaded; UNSUCCESSFUL where its
+    /// object does not say where it lies.
+    pub(super) fn of(module: Module) -> Result<Image, Status> {
+        let name = match module {
+            Module::Tcpip => name!(r"\Driver\Tcpip"),
+            Module::Tcpip6 => name!(r"\Driver\Tcpip6"),
+        };
+        let mut counted = name.counted();
+        let mut object = null_mut();
+        // SAFETY: the name outlives the call. With the type given, what comes
+        // back is a driver object, referenced for us.
+        status(unsafe {
+            ObReferenceObjectByName(
+                &raw mut counted,
+                CASE_INSENSITIVE,
+                null_mut(),
+                0,
+                driver_object_type(),
+                KERNEL_MODE,
+                null_mut(),
+                &raw mut object,
+            )
+        })?;
+        let object = object.cast();
+        // SAFETY: it is referenced, so it is there.
+        let (base, size) = unsafe { driver_range(object) };
+        let image = Image { object, base, size };
+        let end = base.addr().checked_add(size as usize);
+        if base.is_null() || size == 0 || end.is_none() {
+            return Err(Status::UNSUCCESSFUL);
+        }
+        Ok(image)
+    }
+
+    /// The address of `length` bytes that lie inside, and whose pages are all
+    /// in memory.
+    fn inside(&self, rva: Rva, length: u32) -> Option<*const u8> {
+        let end = rva.0.checked_add(length)?;
+        if end > self.size || length == 0 {
+            return None;
+        }
+        // `of` has checked that base + size does not wrap.
+        let first = self.base.wrapping_add(rva.0 as usize);
+        let last = self.base.addr().wrapping_add(end as usize - 1);
+        let mut page = first.addr() & !(PAGE - 1);
+        loop {
+            if !is_valid(page) {
+                return None;
+            }
+            if last - page < PAGE {
+                return Some(first);
+            }
+            page += PAGE;
+        }
+    }
+
+    /// The address of an aligned dword inside.
+    fn dword(&self, rva: Rva) -> Option<*mut u32> {
+        let place = self.inside(rva, 4)?.cast::<u32>();
+        place.is_aligned().then_some(place.cast_mut())
+    }
+}
+
+/// Whether reading an address does no harm: asked only for pages that are never
+/// paged out, so that the answer holds.
+fn is_valid(address: usize) -> bool {
+    // SAFETY: it may be asked of any address, and only looks.
+    unsafe { MmIsAddressValid(address as *mut _) != 0 }
+}
+
+#[cfg(target_arch = "x86")]
+fn paging() -> Paging {
+    /// PF_PAE_ENABLED.
+    const PAE_ENABLED: u32 = 9;
+    // SAFETY: it only looks.
+    if unsafe { super::calls::ExIsProcessorFeaturePresent(PAE_ENABLED) } == 0 {
+        Paging::Plain
+    } else {
+        Paging::Pae
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn paging() -> Paging {
+    Paging::Long
+}
+
+/// Reads an entry of the page tables, if it is mapped.
+fn entry(paging: Paging, address: u64) -> Option<u64> {
+    let address = usize::try_from(address).ok()?;
+    if !is_valid(address) {
+        return None;
+    }
+    // SAFETY: the page is mapped, and on NT page tables in use are never paged
+    // out: the table of a page that is in memory, as the caller's is, is itself
+    // in memory. Entries are aligned to their size. They change under us, so
+    // they are read as volatile; a torn or stale one fails the comparison with
+    // the physical address.
+    Some(match paging.entry_size() {
+        4 => u64::from(unsafe { (address as *const u32).read_volatile() }),
+        _ => unsafe { (address as *const u64).read_volatile() },
+    })
+}
+
+impl Held for Image {
+    fn base(&self) -> u64 {
+        self.base.addr() as u64
+    }
+
+    fn size(&self) -> u32 {
+        self.size
+    }
+
+    fn bytes(&self, rva: Rva, length: u32) -> Option<&[u8]> {
+        let first = self.inside(rva, length)?;
+        // SAFETY: the bytes lie inside the image, which stays while `self`
+        // does, and every page of them is in memory. The caller asks for
+        // headers and for code that is neither paged nor discarded, which NT
+        // leaves where it is; neither is written once a driver runs, nor by us.
+        Some(unsafe { slice::from_raw_parts(first, length as usize) })
+    }
+
+    fn page(&self, rva: Rva) -> PageFacts {
+        let Some(place) = self.inside(rva, 1) else {
+            return PageFacts {
+                valid: false,
+                writable: None,
+            };
+        };
+        let paging = paging();
+        // SAFETY: it only looks; the address is valid.
+        let physical = || unsafe { MmGetPhysicalAddress(place.cast_mut().cast()) }.cast_unsigned();
+        PageFacts {
+            valid: true,
+            writable: paging.writable(place.addr() as u64, physical, |at| entry(paging, at)),
+        }
+    }
+
+    fn read(&self, rva: Rva) -> Option<u32> {
+        let place = self.dword(rva)?;
+        // SAFETY: it is aligned, inside the image, in memory, and in a section
+        // that is not paged. Others write it at any time, so it is volatile.
+        Some(unsafe { place.read_volatile() })
+    }
+
+    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
+        let place = self
+            .dword(permit.threshold())
+            .filter(|place| permit.base() == self.base() && place.addr() as u64 == permit.address())
+            .ok_or(Exchange::NotPermitted)?;
+        // SAFETY: the permit says that this dword, in this module, which stays
+        // while `self` does, is the limit, lies in writable data that is not
+        // paged, and that its page may be written. All else about it, and that
+        // it is aligned and in memory, was just checked.
+        let found = unsafe { compare_exchange(place, permit.current(), permit.limit()) };
+        if found == permit.current() {
+            Ok(())
+        } else {
+            Err(Exchange::Found(found))
+        }
+    }
+}
+
+/// `lock cmpxchg`, written out: to the compiler this target has one processor,
+/// and it would leave out the lock. Returns what was found.
+///
+/// # Safety
+/// `place` is aligned and may be written.
+unsafe fn compare_exchange(place: *mut u32, current: u32, new: u32) -> u32 {
+    let found;
+    // SAFETY: by contract; the instruction touches nothing else but flags.
+    unsafe {
+        core::arch::asm!(
+            "lock cmpxchg dword ptr [{place}], {new:e}",
+            place = in(reg) place,
+            new = in(reg) new,
+            inout("eax") current => found,
+            options(nostack),
+        );
+    }
+    found
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // SAFETY: it was referenced once, in `of`, and is given back once.
+        unsafe { ObfDereferenceObject(self.object.cast()) };
+    }
+}

@@ -1,0 +1,177 @@
+//! Keys of the registry.
+
+use core::ffi::c_void;
+use core::mem::offset_of;
+use core::ptr::{from_ref, null_mut};
+
+use tcplimit_protocol::Status;
+
+use super::bindings::{KEY_VALUE_PARTIAL_INFORMATION, OBJECT_ATTRIBUTES};
+use super::calls::{
+    ZwClose, ZwCreateKey, ZwDeleteValueKey, ZwFlushKey, ZwOpenKey, ZwQueryValueKey, ZwSetValueKey,
+    status,
+};
+use super::name::Name;
+
+/// KEY_READ and KEY_WRITE.
+const ACCESS: u32 = 0x0002_0019 | 0x0002_0006;
+/// OBJ_CASE_INSENSITIVE and OBJ_KERNEL_HANDLE: a handle that is good in every
+/// process, and that no program can touch.
+const ATTRIBUTES: u32 = 0x40 | 0x200;
+const REG_OPTION_VOLATILE: u32 = 1;
+/// KEY_VALUE_INFORMATION_CLASS: KeyValuePartialInformation.
+const PARTIAL: i32 = 2;
+
+/// REG_BINARY.
+pub(super) const BINARY: u32 = 3;
+/// REG_DWORD.
+pub(super) const DWORD: u32 = 4;
+
+/// An open key, closed when dropped.
+pub(super) struct Key(*mut c_void);
+
+/// A value as the registry returns it: its header, and what fits behind.
+#[repr(C, align(8))]
+struct Value<const N: usize> {
+    header: [u32; 3],
+    data: [u8; N],
+}
+
+const _: () = assert!(offset_of!(KEY_VALUE_PARTIAL_INFORMATION, Data) == 12);
+
+impl Key {
+    /// Opens a key by its full name, or by its name below another.
+    ///
+    /// # Errors
+    /// OBJECT_NAME_NOT_FOUND where there is none; any other of the system.
+    pub(super) fn open(below: Option<&Key>, name: Name<'_>) -> Result<Key, Status> {
+        let mut key = null_mut();
+        let mut counted = name.counted();
+        let mut attributes = Key::attributes(below, &raw mut counted);
+        // SAFETY: name and attributes outlive the call.
+        status(unsafe { ZwOpenKey(&raw mut key, ACCESS, &raw mut attributes) })?;
+        Ok(Key(key))
+    }
+
+    /// Opens or creates a key that is gone when the system is restarted.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn volatile(below: &Key, name: Name<'_>) -> Result<Key, Status> {
+        let mut key = null_mut();
+        let mut counted = name.counted();
+        let mut attributes = Key::attributes(Some(below), &raw mut counted);
+        // SAFETY: name and attributes outlive the call; class and disposition
+        // may be absent.
+        status(unsafe {
+            ZwCreateKey(
+                &raw mut key,
+                ACCESS,
+                &raw mut attributes,
+                0,
+                null_mut(),
+                REG_OPTION_VOLATILE,
+                null_mut(),
+            )
+        })?;
+        Ok(Key(key))
+    }
+
+    fn attributes(
+        below: Option<&Key>,
+        name: *mut super::bindings::UNICODE_STRING,
+    ) -> OBJECT_ATTRIBUTES {
+        OBJECT_ATTRIBUTES {
+            // A structure of a few words: its size fits.
+            Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+            RootDirectory: below.map_or(null_mut(), |key| key.0),
+            ObjectName: name,
+            Attributes: ATTRIBUTES,
+            SecurityDescriptor: null_mut(),
+            SecurityQualityOfService: null_mut(),
+        }
+    }
+
+    /// Reads a value of exactly this type and length.
+    ///
+    /// # Errors
+    /// OBJECT_NAME_NOT_FOUND where there is none, OBJECT_TYPE_MISMATCH where it
+    /// is of another type or length.
+    pub(super) fn read<const N: usize>(
+        &self,
+        name: Name<'_>,
+        kind: u32,
+    ) -> Result<[u8; N], Status> {
+        let mut value = Value {
+            header: [0; 3],
+            data: [0; N],
+        };
+        let mut needed = 0;
+        let mut counted = name.counted();
+        // SAFETY: the buffer is as long as stated and aligned for the header.
+        let read = status(unsafe {
+            ZwQueryValueKey(
+                self.0,
+                &raw mut counted,
+                PARTIAL,
+                (&raw mut value).cast(),
+                size_of::<Value<N>>() as u32,
+                &raw mut needed,
+            )
+        });
+        match read {
+            Err(status) if status == Status::OBJECT_NAME_NOT_FOUND => return Err(status),
+            // A value that does not fit is not of that length.
+            Err(_) => return Err(Status::OBJECT_TYPE_MISMATCH),
+            Ok(()) => {}
+        }
+        let [_, found, length] = value.header;
+        if found != kind || length as usize != N {
+            return Err(Status::OBJECT_TYPE_MISMATCH);
+        }
+        Ok(value.data)
+    }
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn write<const N: usize>(
+        &self,
+        name: Name<'_>,
+        kind: u32,
+        data: &[u8; N],
+    ) -> Result<(), Status> {
+        let mut counted = name.counted();
+        let data = from_ref(data).cast_mut().cast();
+        // SAFETY: the data is as long as stated, and only read.
+        status(unsafe { ZwSetValueKey(self.0, &raw mut counted, 0, kind, data, N as u32) })
+    }
+
+    /// Deletes a value.
+    ///
+    /// # Errors
+    /// OBJECT_NAME_NOT_FOUND where there is none; any other of the system.
+    pub(super) fn delete(&self, name: Name<'_>) -> Result<(), Status> {
+        let mut counted = name.counted();
+        // SAFETY: the key is open and the name outlives the call.
+        status(unsafe { ZwDeleteValueKey(self.0, &raw mut counted) })
+    }
+
+    /// Writes the key to disk before it returns.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn flush(&self) -> Result<(), Status> {
+        // SAFETY: the key is open.
+        status(unsafe { ZwFlushKey(self.0) })
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // SAFETY: it is open, and closed once. A failure would mean that it is
+        // not, and there is nothing to do about it.
+        let _ = status(unsafe { ZwClose(self.0) });
+    }
+}

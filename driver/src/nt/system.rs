@@ -1,0 +1,230 @@
+//! NT as the kernel that the driver's decisions are made over.
+
+use core::cell::UnsafeCell;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use scanner_core::{Arch, Module};
+use tcplimit_driver::{Device, Entry, Event, Kernel, RECORD, Setting};
+use tcplimit_protocol::Status;
+
+use super::bindings::{DEVICE_OBJECT, DRIVER_OBJECT};
+use super::calls::safe_boot_mode;
+use super::module::Image;
+use super::name::{Name, name};
+use super::registry::{BINARY, DWORD, Key};
+use super::{device, event_log, list};
+
+/// Characters of a service key's name. (Names of services have up to 256, and
+/// ours has 8.)
+const LONGEST_PATH: usize = 320;
+
+/// What DriverEntry was given, and the devices.
+pub(super) struct Nt {
+    driver: AtomicPtr<DRIVER_OBJECT>,
+    devices: [AtomicPtr<DEVICE_OBJECT>; 2],
+    path: UnsafeCell<[u16; LONGEST_PATH]>,
+    path_length: AtomicUsize,
+}
+
+// SAFETY: all but `path` is atomic, and `path` is written in `begin` only,
+// before any other thread can reach the driver.
+unsafe impl Sync for Nt {}
+
+impl Nt {
+    /// Before DriverEntry.
+    pub(super) const fn new() -> Nt {
+        Nt {
+            driver: AtomicPtr::new(null_mut()),
+            devices: [const { AtomicPtr::new(null_mut()) }; 2],
+            path: UnsafeCell::new([0; LONGEST_PATH]),
+            path_length: AtomicUsize::new(0),
+        }
+    }
+
+    /// Keeps what DriverEntry was given: the service key's name is gone after
+    /// it.
+    ///
+    /// # Safety
+    /// Called once, by DriverEntry, before anything else.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETER where the name is longer than any could be.
+    pub(super) unsafe fn begin(
+        &self,
+        driver: *mut DRIVER_OBJECT,
+        path: &[u16],
+    ) -> Result<(), Status> {
+        // SAFETY: by contract this is the only reference, now and later.
+        let kept = unsafe { &mut *self.path.get() };
+        kept.get_mut(..path.len())
+            .ok_or(Status::INVALID_PARAMETER)?
+            .copy_from_slice(path);
+        self.path_length.store(path.len(), Ordering::Relaxed);
+        self.driver.store(driver, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Which of the two a device object is.
+    pub(super) fn device(&self, object: *mut DEVICE_OBJECT) -> Device {
+        if object == self.object(Device::Legacy).load(Ordering::Relaxed) {
+            Device::Legacy
+        } else {
+            Device::Ours
+        }
+    }
+
+    fn object(&self, device: Device) -> &AtomicPtr<DEVICE_OBJECT> {
+        let [ours, legacy] = &self.devices;
+        match device {
+            Device::Ours => ours,
+            Device::Legacy => legacy,
+        }
+    }
+
+    fn driver(&self) -> *mut DRIVER_OBJECT {
+        self.driver.load(Ordering::Relaxed)
+    }
+
+    fn service_key(&self) -> Result<Key, Status> {
+        // SAFETY: it is not written any more.
+        let path = unsafe { &*self.path.get() };
+        let length = self.path_length.load(Ordering::Relaxed);
+        Key::open(None, Name(path.get(..length).unwrap_or_default()))
+    }
+
+    fn parameters(&self) -> Result<Key, Status> {
+        Key::open(Some(&self.service_key()?), name!("Parameters"))
+    }
+
+    fn state(&self) -> Result<Key, Status> {
+        Key::volatile(&self.service_key()?, name!("State"))
+    }
+}
+
+/// Nothing where there is none.
+fn found<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(Status::OBJECT_NAME_NOT_FOUND) => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+fn setting_name(setting: Setting) -> Name<'static> {
+    match setting {
+        Setting::Limit(Module::Tcpip) => name!(Setting::Limit(Module::Tcpip).name()),
+        Setting::Limit(Module::Tcpip6) => name!(Setting::Limit(Module::Tcpip6).name()),
+        Setting::Expect(Module::Tcpip) => name!(Setting::Expect(Module::Tcpip).name()),
+        Setting::Expect(Module::Tcpip6) => name!(Setting::Expect(Module::Tcpip6).name()),
+        Setting::RestoreAtUnload => name!(Setting::RestoreAtUnload.name()),
+        Setting::AcceptUnknownRights => name!(Setting::AcceptUnknownRights.name()),
+    }
+}
+
+fn record_name(module: Module) -> Name<'static> {
+    match module {
+        Module::Tcpip => name!("tcpip.sys"),
+        Module::Tcpip6 => name!("tcpip6.sys"),
+    }
+}
+
+fn guard_name() -> Name<'static> {
+    name!("StartPending")
+}
+
+impl Kernel for Nt {
+    type Held = Image;
+
+    const ARCH: Arch = if cfg!(target_arch = "x86") {
+        Arch::X86
+    } else {
+        Arch::X64
+    };
+
+    fn create_device(&self, device: Device) -> Result<(), Status> {
+        // SAFETY: `begin` kept this driver's object.
+        let object = unsafe { device::create(self.driver(), device) }?;
+        self.object(device).store(object, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn protect_device(&self, device: Device) -> Result<(), Status> {
+        // SAFETY: the driver asks for it after `create_device` only.
+        unsafe { device::protect(self.object(device).load(Ordering::Relaxed)) }
+    }
+
+    fn link_device(&self, device: Device) -> Result<(), Status> {
+        device::link(device)
+    }
+
+    fn unlink_device(&self, device: Device) {
+        device::unlink(device);
+    }
+
+    fn delete_device(&self, device: Device) {
+        let object = self.object(device).swap(null_mut(), Ordering::Relaxed);
+        if !object.is_null() {
+            // SAFETY: it came from `create_device`, and the swap forgets it.
+            unsafe { device::delete(object) };
+        }
+    }
+
+    fn hold(&self, module: Module) -> Result<Image, Status> {
+        Image::of(module)
+    }
+
+    fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+        list::modules(show)
+    }
+
+    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+        let value = self
+            .parameters()
+            .and_then(|key| key.read(setting_name(setting), DWORD));
+        Ok(found(value)?.map(u32::from_le_bytes))
+    }
+
+    fn guard(&self) -> Result<bool, Status> {
+        let mark = self
+            .parameters()
+            .and_then(|key| key.read::<4>(guard_name(), DWORD));
+        match found(mark) {
+            // Of another type or length, it is still a mark.
+            Ok(Some(_)) | Err(Status::OBJECT_TYPE_MISMATCH) => Ok(true),
+            Ok(None) => Ok(false),
+            Err(status) => Err(status),
+        }
+    }
+
+    fn set_guard(&self, set: bool) -> Result<(), Status> {
+        let key = self.parameters()?;
+        if set {
+            key.write(guard_name(), DWORD, &1_u32.to_le_bytes())?;
+        } else {
+            found(key.delete(guard_name()))?;
+        }
+        key.flush()
+    }
+
+    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
+        found(
+            self.state()
+                .and_then(|key| key.read(record_name(module), BINARY)),
+        )
+    }
+
+    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
+        self.state()?.write(record_name(module), BINARY, record)
+    }
+
+    fn safe_mode(&self) -> bool {
+        safe_boot_mode() != 0
+    }
+
+    fn log(&self, event: &Event) {
+        event_log::print(event);
+        // SAFETY: `begin` kept this driver's object.
+        unsafe { event_log::write(self.driver(), event) };
+    }
+}
