@@ -3,13 +3,18 @@
 //!
 //! Read in this order: [`specimen`] (what is searched, and the truth about
 //! it), [`oracle`] (a slow second opinion), [`naive`] (how others did it),
-//! [`property`] and [`agreement`] (what must hold).
+//! [`property`] and [`agreement`] (what must hold). Of the driver, [`kernel`] is
+//! the system that it runs in and [`session`] what must hold there; [`shipped`]
+//! checks the files that users get.
 
 pub mod agreement;
+pub mod kernel;
 pub mod memory;
 pub mod naive;
 pub mod oracle;
 pub mod planted;
 pub mod probing;
 pub mod property;
+pub mod session;
+pub mod shipped;
 pub mod specimen;

@@ -8,11 +8,15 @@
 
 mod broken;
 mod command;
+mod compiler;
 mod debian;
 mod dependencies;
+mod driver;
 mod fuzz;
+mod linker;
 mod lint;
 mod no_std;
+mod offsets;
 mod package;
 mod panic_free;
 mod real_input;
@@ -50,7 +54,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check: format, lints, tests, breakages, proofs, licences, fuzzing, real input.
+    /// Run every check: format, lints, tests, breakages, proofs, driver, licences, fuzzing, real input.
     Test {
         /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
         #[arg(long)]
@@ -81,6 +85,14 @@ enum Command {
     Specimens,
     /// Build scanner-core for targets without a standard library or floats.
     NoStd,
+    /// Build tcplimit.sys for x86 and x64 into target/driver, and check the files.
+    Driver {
+        /// Build it again in another folder, and compare the bytes.
+        #[arg(long)]
+        twice: bool,
+    },
+    /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
+    Offsets,
     /// Check licences, duplicate dependencies and who depends on whom.
     Dependencies,
     /// Run `tcplimit probe` over genuine Windows files, fetched by package managers.
@@ -92,6 +104,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(linked) = linker::run() {
+        return linked;
+    }
     let arguments = Arguments::parse();
     let workspace = Workspace::of_this_crate();
     let mut report = Report::default();
@@ -115,6 +130,8 @@ fn main() -> ExitCode {
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
+        Command::Driver { twice } => report.step("driver", || driver::run(&workspace, twice)),
+        Command::Offsets => report.step("offsets", || offsets::run(&workspace)),
         Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
         Command::RealInput { yes } => {
             report.step("real input", || real_input::run(&workspace, yes));
@@ -140,11 +157,13 @@ fn everything(
     report.step("broken", || broken::run(workspace, Extent::Sample));
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why = "--quick: setup, no_std, dependencies, fuzzing, real input";
+        let why = "--quick: setup, no_std, driver, offsets, dependencies, fuzzing, real input";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
     report.step("no_std", || no_std::run(workspace));
+    report.step("driver", || driver::step(workspace));
+    report.step("offsets", || offsets::run(workspace));
     report.step("dependencies", || dependencies::run(workspace));
     report.step("fuzzing", || {
         fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED)

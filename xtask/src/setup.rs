@@ -3,8 +3,9 @@
 use std::fs;
 
 use crate::command::{self, Failure};
+use crate::compiler::{Compiler, WAYS};
 use crate::debian;
-use crate::no_std::{Compiler, TARGETS};
+use crate::offsets;
 use crate::report::Outcome;
 use crate::workspace::{Workspace, consent};
 
@@ -34,17 +35,14 @@ const TOOLS: [Tool; 2] = [
     },
 ];
 
-/// Debian's compiler with the source of its library.
-const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-
 /// Something that is missing, and the way to it.
 #[derive(Debug)]
 enum Need {
     Tool(&'static Tool),
-    /// A compiler for targets without a standard library, from Debian.
-    DebianRust,
-    /// The same, where a person has to fetch it.
-    RustTargets,
+    /// Packages of Debian's, and what they are for.
+    Debian(&'static [&'static str], &'static str),
+    /// What a person has to fetch.
+    ByHand(String),
 }
 
 impl Need {
@@ -55,12 +53,35 @@ impl Need {
             .filter(|tool| !workspace.has_program(tool.name))
             .map(Self::Tool)
             .collect();
-        if Compiler::find(workspace).is_none() {
-            let debian = debian::is_this(workspace);
+        let debian = debian::is_this(workspace);
+        let compilers = Compiler::all(workspace);
+        if compilers.is_empty() {
             needs.push(if debian {
-                Self::DebianRust
+                let packages = &["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
+                Self::Debian(packages, "to build the driver")
             } else {
-                Self::RustTargets
+                Self::ByHand(format!("a compiler for the driver: {WAYS}"))
+            });
+        } else if compilers
+            .iter()
+            .any(|compiler| compiler.linker(workspace).is_none())
+        {
+            needs.push(if debian {
+                Self::Debian(&["lld-22"], "to link the driver")
+            } else {
+                Self::ByHand("a linker for the driver: lld-link-22 or rust-lld".into())
+            });
+        }
+        if !offsets::COMPILERS
+            .iter()
+            .all(|gcc| workspace.has_program(gcc))
+        {
+            needs.push(if debian {
+                let packages = &["gcc-mingw-w64-i686", "gcc-mingw-w64-x86-64"];
+                Self::Debian(packages, "for the layouts of NT's structures")
+            } else {
+                let gcc = offsets::COMPILERS.join(" and ");
+                Self::ByHand(format!("mingw-w64 as {gcc}"))
             });
         }
         needs
@@ -75,13 +96,11 @@ impl Need {
                     tool.name, tool.version, tool.purpose
                 )
             }
-            Self::DebianRust => {
-                let packages = DEBIAN_RUST.join(" ");
-                format!("Debian packages {packages}, to build for targets without std or float")
+            Self::Debian(packages, purpose) => {
+                format!("Debian packages {}, {purpose}", packages.join(" "))
             }
-            Self::RustTargets => {
-                let targets = TARGETS.join(" ");
-                format!("by hand: rustup target add {targets} (their build is skipped until then)")
+            Self::ByHand(what) => {
+                format!("by hand: {what} (what needs it is skipped until then)")
             }
         }
     }
@@ -89,13 +108,13 @@ impl Need {
     fn install(&self, workspace: &Workspace) -> Result<(), Failure> {
         match self {
             Self::Tool(tool) => tool.install(workspace),
-            Self::DebianRust => debian::install(workspace, &DEBIAN_RUST),
-            Self::RustTargets => Ok(()),
+            Self::Debian(packages, _) => debian::install(workspace, packages),
+            Self::ByHand(_) => Ok(()),
         }
     }
 
     fn is_for_a_person(&self) -> bool {
-        matches!(self, Self::RustTargets)
+        matches!(self, Self::ByHand(_))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,12 +58,64 @@ impl Workspace {
         env::join_paths(tools.into_iter().chain(env::split_paths(&path))).ok()
     }
 
+    /// Where a program of that name would be found.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+        env::split_paths(&self.search_path()?)
+            .map(|folder| folder.join(&name))
+            .find(|program| program.is_file())
+    }
+
     /// Whether a program of that name would be found.
     pub(crate) fn has_program(&self, name: &str) -> bool {
-        let name = format!("{name}{}", env::consts::EXE_SUFFIX);
-        self.search_path()
-            .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(&name).is_file()))
+        self.program(name).is_some()
     }
+
+    /// A copy of the repository, in place of the last one there; what was built
+    /// in that one is kept.
+    pub(crate) fn copy(&self, root: PathBuf) -> io::Result<Workspace> {
+        if root.exists() {
+            for entry in fs::read_dir(&root)? {
+                let path = entry?.path();
+                if path == root.join("target") {
+                    continue;
+                }
+                if path.is_dir() {
+                    fs::remove_dir_all(path)?;
+                } else {
+                    fs::remove_file(path)?;
+                }
+            }
+        }
+        copy(&self.root, &root, &LEFT_OUT.map(|path| self.path(path)))?;
+        Ok(Workspace { root })
+    }
+}
+
+/// What is not copied: what `.gitignore` names, and git's own.
+const LEFT_OUT: [&str; 5] = [
+    ".git",
+    "target",
+    "fuzz/artifacts",
+    "fuzz/corpus",
+    "fuzz/coverage",
+];
+
+fn copy(from: &Path, to: &Path, left_out: &[PathBuf]) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if left_out.contains(&path) {
+            continue;
+        }
+        if path.is_dir() {
+            copy(&path, &to, left_out)?;
+        } else {
+            fs::copy(&path, &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether this is a run that nobody watches, and so nobody can be asked.

@@ -1,0 +1,54 @@
+//! Checks shipped files: prints what is worth knowing, or everything that is wrong.
+//!
+//! `cargo run --package verify --example shipped -- driver|program FILE...`
+
+use std::process::ExitCode;
+use std::{env, fs};
+
+use verify::shipped::{self, Kind};
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let kind = match arguments.next().as_deref() {
+        Some("driver") => Kind::Driver,
+        Some("program") => Kind::Program,
+        _ => return usage(),
+    };
+    let files: Vec<_> = arguments.collect();
+    if files.is_empty() {
+        return usage();
+    }
+    let right = files.iter().filter(|file| is_right(file, kind)).count();
+    if right == files.len() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: shipped driver|program FILE...");
+    ExitCode::FAILURE
+}
+
+fn is_right(path: &str, kind: Kind) -> bool {
+    let file = match fs::read(path) {
+        Ok(file) => file,
+        Err(error) => {
+            println!("{path}: {error}");
+            return false;
+        }
+    };
+    match shipped::check(&file, kind) {
+        Ok(report) => {
+            println!("{path}: {report}");
+            true
+        }
+        Err(violations) => {
+            for violation in violations {
+                println!("{path}: {violation}");
+            }
+            false
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! One thread at a time, on the host, and it is told when it comes twice.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use tcplimit_driver::Exclusion;
+
+/// Who is inside.
+#[derive(Debug, Default)]
+pub struct Watch {
+    inside: Mutex<Option<ThreadId>>,
+    left: Condvar,
+}
+
+impl Watch {
+    /// Whether it is this thread.
+    pub fn is_inside(&self) -> bool {
+        *self.lock() == Some(thread::current().id())
+    }
+
+    fn enter(&self) {
+        let me = Some(thread::current().id());
+        let mut inside = self.lock();
+        assert_ne!(*inside, me, "the driver enters its exclusion twice");
+        while inside.is_some() {
+            let woken = self.left.wait(inside);
+            inside = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        *inside = me;
+    }
+
+    fn leave(&self) {
+        *self.lock() = None;
+        self.left.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An exclusion that panics when a thread that is inside enters again, as a
+/// KMUTEX would not.
+#[derive(Debug, Clone, Default)]
+pub struct Watched(pub(super) Arc<Watch>);
+
+impl Watched {
+    /// Does something inside, as the driver would.
+    pub fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.0.enter();
+        let done = work();
+        self.0.leave();
+        done
+    }
+}
+
+// SAFETY: `enter` returns only after it found nobody inside and put its own
+// thread there, both under the mutex; only `leave` takes it out again, and the
+// mutex makes what was done before seen by the next one.
+#[expect(unsafe_code, reason = "the driver's lock relies on it")]
+unsafe impl Exclusion for Watched {
+    fn enter(&self) {
+        self.0.enter();
+    }
+
+    unsafe fn leave(&self) {
+        self.0.leave();
+    }
+}

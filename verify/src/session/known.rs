@@ -1,0 +1,127 @@
+//! What the driver knows of a module, in the model.
+
+use tcplimit_protocol::Reason;
+
+use super::answer::Answer;
+use super::model::{LOCATED, Model};
+use super::request::dword;
+use super::start::NOT_CONFIGURED;
+use crate::kernel::{Code, Instance, slot};
+
+/// What the driver knows of a module.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// Whether all of this is certain. After a fault it is not, until the
+    /// driver has told.
+    pub(super) certain: bool,
+    pub(super) located: Option<Place>,
+    pub(super) peak: u32,
+    pub(super) memory: Option<Memory>,
+    /// The memory is from an earlier load.
+    pub(super) earlier: bool,
+    pub(super) start: Start,
+}
+
+/// Where the limit was located, as far as the driver can tell one such place
+/// from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) identity: Identity,
+    pub(super) base: u64,
+    build: usize,
+    code: Code,
+    pub(super) threshold: u32,
+}
+
+/// TimeDateStamp, CheckSum and SizeOfImage.
+pub(super) type Identity = [u32; 3];
+
+/// What was written to which build: last, and what was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) identity: Identity,
+    pub(super) last: u32,
+    pub(super) original: u32,
+}
+
+/// What became of a stored limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    /// The limit asked for; 0 for none.
+    pub(super) configured: u32,
+    /// Not asked for, applied, Safe Mode, guarded, refused.
+    pub(super) outcome: u32,
+    pub(super) reason: Reason,
+}
+
+impl Known {
+    pub(super) fn nothing() -> Known {
+        Known {
+            certain: true,
+            located: None,
+            peak: 0,
+            memory: None,
+            earlier: false,
+            start: Start {
+                configured: 0,
+                outcome: NOT_CONFIGURED,
+                reason: Reason::Done,
+            },
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn of(module: &Instance) -> Place {
+        Place {
+            identity: identity(module),
+            base: module.base,
+            build: module.build,
+            code: module.code,
+            threshold: module.threshold(),
+        }
+    }
+}
+
+impl Model {
+    /// Learns from an answer, where it can't be told what the driver knows.
+    pub(super) fn adopt(&mut self, said: &Answer, loaded: Option<&Instance>, wrote: bool) {
+        let Some(loaded) = loaded else {
+            return;
+        };
+        let slot = slot(loaded.module);
+        if wrote {
+            self.remembered[slot] = None;
+        }
+        let known = &mut self.known[slot];
+        if said.state != LOCATED || said.reason() == Reason::Changed || loaded.headers_changed {
+            known.certain = false;
+            return;
+        }
+        let memory = Memory {
+            identity: said.identity,
+            last: said.written,
+            original: said.original,
+        };
+        *known = Known {
+            certain: true,
+            located: Some(Place::of(loaded)),
+            peak: said.peak,
+            memory: (said.original != 0).then_some(memory),
+            earlier: said.flags & 8 != 0,
+            start: Start {
+                configured: said.configured,
+                outcome: said.start,
+                reason: said.start_reason(),
+            },
+        };
+    }
+}
+
+/// What a module's headers in memory say of the build.
+pub(super) fn identity(module: &Instance) -> Identity {
+    let memory = module.memory();
+    let field = |at| dword(memory, at).expect("headers");
+    let nt = field(0x3C) as usize;
+    [field(nt + 8), field(nt + 24 + 64), field(nt + 24 + 56)]
+}

@@ -1,0 +1,83 @@
+//! Static checks of the files that are shipped: the driver for both machines, and the program.
+//!
+//! Whatever can be told from the bytes alone is told here, without running them: that the systems
+//! served load the file ([`import`] and the lists in verify/exports), that every processor they run
+//! on has every instruction, and that the stack suffices. The checks share nothing with the
+//! compiler and linker that made the file; they are strict, and what they can't follow is a
+//! violation.
+//!
+//! `cargo run -p verify --example shipped -- driver FILE` runs them.
+
+mod code;
+mod debug;
+mod export;
+mod frame;
+mod header;
+mod image;
+pub mod import;
+mod instruction;
+mod linkage;
+mod relocation;
+mod report;
+mod resource;
+mod section;
+mod stack;
+mod text;
+mod value;
+mod violation;
+mod walk;
+
+pub use crate::specimen::Arch;
+pub use header::LARGEST_DRIVER;
+pub use report::Report;
+pub use stack::{DEEPEST_DRIVER, Stack};
+pub use violation::Violation;
+
+use image::Image;
+
+/// What a file is, and so what it may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A kernel driver (`.sys`).
+    Driver,
+    /// A console program (`.exe`).
+    Program,
+}
+
+/// Checks the bytes of a shipped file.
+///
+/// # Errors
+/// Everything that is wrong with it, except that unreadable headers hide the rest, and a function
+/// that can't be followed hides what is behind that in its callers.
+pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
+    let image = Image::read(file).map_err(|violation| vec![violation])?;
+    let mut violations = header::check(&image, kind);
+    violations.extend(section::check(&image, kind));
+    let (taken, wrong) = relocation::check(&image);
+    violations.extend(wrong);
+    let (slots, wrong) = linkage::check(&image, kind);
+    violations.extend(wrong);
+    let (code, wrong) = code::check(&image, kind, &taken);
+    violations.extend(wrong);
+    violations.extend(text::check(file));
+    violations.extend(debug::check(&image));
+    violations.extend(resource::check(&image, kind));
+    let mut stack = stack::check(&image, &slots, &code, kind);
+    // A program has a megabyte of stack, and dynamic calls: there the depth is only told.
+    if kind == Kind::Driver
+        && let Err(wrong) = &mut stack
+    {
+        violations.append(wrong);
+    }
+    let mut once = Vec::with_capacity(violations.len());
+    for violation in violations {
+        if !once.contains(&violation) {
+            once.push(violation);
+        }
+    }
+    if once.is_empty() {
+        Ok(Report::of(&image, &slots, &code, stack))
+    } else {
+        Err(once)
+    }
+}

@@ -1,0 +1,78 @@
+//! What the real systems export (verify/exports).
+
+use super::Arch;
+
+/// The names that one system's file exports.
+struct List {
+    arch: Arch,
+    dll: &'static str,
+    file: &'static str,
+    names: &'static str,
+}
+
+macro_rules! lists {
+    ($($arch:ident $system:literal: $($dll:literal),+;)+) => {
+        &[$($(List {
+            arch: Arch::$arch,
+            dll: $dll,
+            file: concat!($system, ".", $dll, ".txt"),
+            names: include_str!(concat!("../../exports/", $system, ".", $dll, ".txt")),
+        },)+)+]
+    };
+}
+
+const LISTS: &[List] = lists! {
+    X86 "winxp-sp3-x86":
+        "advapi32.dll", "hal.dll", "iphlpapi.dll", "kernel32.dll", "ntdll.dll", "ntoskrnl.exe";
+    X86 "server2003-sp2-x86": "advapi32.dll", "hal.dll", "kernel32.dll", "ntoskrnl.exe";
+    X64 "winxp-x64-sp2":
+        "advapi32.dll", "hal.dll", "iphlpapi.dll", "kernel32.dll", "ntdll.dll", "ntoskrnl.exe";
+};
+
+/// The lists of a DLL (by its lower-case name) for `arch` that lack `name`, by their file names in
+/// verify/exports. Names are compared with case, as the loader does. `None`: there is no list.
+pub(super) fn lacking(arch: Arch, dll: &str, name: &str) -> Option<Vec<&'static str>> {
+    let mut lists = LISTS
+        .iter()
+        .filter(|list| list.arch == arch && list.dll == dll)
+        .peekable();
+    lists.peek()?;
+    let lacking = lists.filter(|list| !list.names.lines().any(|line| line == name));
+    Some(lacking.map(|list| list.file).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_one_system_lacks_is_told_with_the_list_that_lacks_it() {
+        let lacking = |arch, name| lacking(arch, "ntoskrnl.exe", name);
+        assert_eq!(lacking(Arch::X86, "IoCreateDevice"), Some(vec![]));
+        assert_eq!(lacking(Arch::X64, "IoCreateDevice"), Some(vec![]));
+        // Server 2003 has it, Windows XP has not.
+        assert_eq!(
+            lacking(Arch::X86, "KeAcquireGuardedMutex"),
+            Some(vec!["winxp-sp3-x86.ntoskrnl.exe.txt"])
+        );
+        assert_eq!(
+            lacking(Arch::X64, "iocreatedevice"),
+            Some(vec!["winxp-x64-sp2.ntoskrnl.exe.txt"])
+        );
+        assert_eq!(super::lacking(Arch::X86, "win32k.sys", "EngBitBlt"), None);
+    }
+
+    #[test]
+    fn every_list_is_names_only() {
+        for list in LISTS {
+            assert!(list.names.lines().count() > 60, "{}", list.file);
+            for name in list.names.lines() {
+                assert!(
+                    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()),
+                    "{}: {name:?}",
+                    list.file
+                );
+            }
+        }
+    }
+}

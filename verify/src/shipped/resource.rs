@@ -1,0 +1,70 @@
+//! The resources that Explorer and Event Viewer look for.
+
+use object::pe;
+use object::read::pe::{ResourceDirectory, ResourceDirectoryEntryData, ResourceNameOrId};
+use scanner_core::Rva;
+
+use super::image::Image;
+use super::{Kind, Violation};
+
+/// What VS_FIXEDFILEINFO starts with, and where: behind three words and the key
+/// "VS_VERSION_INFO" with its end, on a multiple of four bytes.
+const FIXED: u32 = 0xFEEF_04BD;
+const FIXED_AT: usize = 40;
+
+pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
+    let has = |id: u16, is_right: fn(&[u8]) -> bool| {
+        find(image, id).map(|found| found.is_some_and(is_right))
+    };
+    let mut violations = Vec::new();
+    let mut require = |has: object::Result<bool>, lacks: Violation| match has {
+        Ok(true) => {}
+        Ok(false) => violations.push(lacks),
+        Err(error) => violations.push(Violation::Resources(error.to_string())),
+    };
+    require(has(pe::RT_VERSION, is_version), Violation::NoVersion);
+    if kind == Kind::Driver {
+        require(has(pe::RT_MESSAGETABLE, is_table), Violation::NoMessages);
+    }
+    violations.dedup();
+    violations
+}
+
+fn is_version(bytes: &[u8]) -> bool {
+    bytes.get(FIXED_AT..FIXED_AT + 4) == Some(&FIXED.to_le_bytes())
+}
+
+/// At least one block of messages, and its messages behind the blocks.
+fn is_table(bytes: &[u8]) -> bool {
+    bytes.first_chunk().is_some_and(|blocks| {
+        let blocks = u32::from_le_bytes(*blocks) as usize;
+        blocks > 0 && blocks < bytes.len() && bytes.len() > 4 + blocks * 12
+    })
+}
+
+/// The bytes of the first resource of that type, whatever its name and language.
+fn find<'file>(image: &Image<'file>, id: u16) -> object::Result<Option<&'file [u8]>> {
+    let Some((at, size)) = image.directory(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
+        return Ok(None);
+    };
+    // A directory outside the file is read as an empty one, which `object` refuses.
+    let directory = ResourceDirectory::new(image.bytes(at, size).unwrap_or_default());
+    let root = directory.root()?;
+    let kind = root
+        .entries
+        .iter()
+        .find(|entry| matches!(entry.name_or_id(), ResourceNameOrId::Id(found) if found == id));
+    let mut entry = kind;
+    // Type, name, language.
+    for _ in 0..3 {
+        let Some(found) = entry else { break };
+        match found.data(directory)? {
+            ResourceDirectoryEntryData::Table(table) => entry = table.entries.first(),
+            ResourceDirectoryEntryData::Data(data) => {
+                let at = Rva(data.offset_to_data.get(object::LittleEndian));
+                return Ok(image.bytes(at, data.size.get(object::LittleEndian)));
+            }
+        }
+    }
+    Ok(None)
+}

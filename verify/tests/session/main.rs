@@ -1,0 +1,202 @@
+//! The driver in a system that does what it is told: sessions made up, and
+//! sessions that show each thing that may happen.
+
+mod device;
+mod fault;
+mod reason;
+mod request;
+mod start;
+mod system;
+mod written;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tcplimit_protocol::Reason;
+use verify::kernel::{
+    Choice, Configuration, Fault, Installed, Listing, Number, PathStyle, Says, Settings, World,
+    X64, X86,
+};
+use verify::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
+use verify::specimen::{Arch, Module};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16_384))]
+
+    #[test]
+    fn whatever_happens_only_limits_are_written_and_answers_are_true(session: Session) {
+        session::check(&session);
+    }
+}
+
+/// What is made up must be worth it: most answers foretold, most reasons
+/// reached, many limits written.
+#[test]
+fn sessions_that_are_made_up_go_everywhere() {
+    let mut runner = TestRunner::deterministic();
+    let (mut answers, mut foretold, mut changes) = (0, 0, 0);
+    let mut reached = Vec::new();
+    for _ in 0..4096 {
+        let session = any::<Session>().new_tree(&mut runner).expect("a session");
+        let session = session.current();
+        let said = match session.system.arch {
+            Arch::X86 => Run::<X86>::all(&session, World::First),
+            Arch::X64 => Run::<X64>::all(&session, World::First),
+        };
+        for said in &said {
+            let changed = |event: &&String| event.contains("was changed from");
+            changes += said.events.iter().filter(changed).count();
+            answers += usize::from(!said.output.is_empty());
+            foretold += usize::from(said.foretold);
+            if said.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
+                let answer = Answer::read(&said.output);
+                reached.extend([answer.reason(), answer.start_reason()]);
+            }
+        }
+    }
+    assert!(answers > 8192 && changes > 512, "{answers}, {changes}");
+    assert!(foretold * 2 > answers, "{foretold} of {answers}");
+    let missed = Reason::ALL
+        .iter()
+        .filter(|reason| !reached.contains(reason));
+    let missed: Vec<_> = missed.collect();
+    assert!(missed.len() <= 4, "{missed:?}");
+}
+
+/// Both modules at rest: a limit of 10, three half-open, two waiting.
+fn installed(build: &str) -> Option<Installed> {
+    Some(Installed {
+        build: Choice::named(build),
+        limit: Number(10),
+        half_open: Number(3),
+        queued: Number(2),
+    })
+}
+
+/// Windows XP with nothing out of the ordinary. Headers, code and variables
+/// share no page.
+fn x86() -> Configuration {
+    Configuration {
+        arch: Arch::X86,
+        tcpip: installed("tcpip-2003-sp2-x86"),
+        tcpip6: installed("tcpip6-x86"),
+        rights_known: true,
+        list: Listing {
+            style: PathStyle::SystemRoot,
+            in_pages: false,
+            says: Says::TheTruth,
+        },
+        settings: Settings::NONE,
+        guard: false,
+        safe_mode: false,
+        taken: None,
+    }
+}
+
+/// Windows XP x64 likewise.
+fn x64() -> Configuration {
+    Configuration {
+        arch: Arch::X64,
+        tcpip: installed("tcpip-xp-x64"),
+        tcpip6: installed("tcpip6-x64"),
+        ..x86()
+    }
+}
+
+/// Windows XP with another tcpip.sys.
+fn with(build: &str) -> Configuration {
+    Configuration {
+        tcpip: installed(build),
+        ..x86()
+    }
+}
+
+/// Windows XP whose tcpip.sys has another limit.
+fn with_limit(limit: u32) -> Configuration {
+    let mut system = x86();
+    if let Some(tcpip) = &mut system.tcpip {
+        tcpip.limit = Number(limit);
+    }
+    system
+}
+
+fn query() -> Action {
+    Action::Query(Module::Tcpip)
+}
+
+/// Sets the limit of tcpip.sys, whatever the driver expects to be there.
+fn set(limit: u32) -> Action {
+    set_over(0, limit)
+}
+
+fn set_over(expected: u32, limit: u32) -> Action {
+    Action::Set {
+        module: Module::Tcpip,
+        limit: Number(limit),
+        expected: Number(expected),
+    }
+}
+
+fn reset() -> Action {
+    Action::Reset {
+        module: Module::Tcpip,
+        expected: Number(0),
+    }
+}
+
+fn others_set(limit: u32) -> Action {
+    Action::Happens(Fault::Limit(Module::Tcpip, Number(limit)))
+}
+
+/// An action during which a fault happens, right before the n-th call.
+fn during(action: Action, call: u8, fault: Fault) -> Step {
+    Step {
+        action,
+        faults: vec![Armed { call, fault }],
+    }
+}
+
+/// Loads the driver and does one thing after the other. Each is checked in all
+/// ways that sessions are; what was said at each, the load first.
+fn said(system: &Configuration, steps: impl IntoIterator<Item = impl Into<Step>>) -> Vec<Said> {
+    let session = Session {
+        steps: steps.into_iter().map(Into::into).collect(),
+        ..Session::of(system.clone())
+    };
+    session::check(&session);
+    match system.arch {
+        Arch::X86 => Run::<X86>::all(&session, World::First),
+        Arch::X64 => Run::<X64>::all(&session, World::First),
+    }
+}
+
+/// The last answer of ours.
+fn answer(system: &Configuration, steps: impl IntoIterator<Item = impl Into<Step>>) -> Answer {
+    let said = said(system, steps);
+    Answer::read(&said.last().expect("a step").output)
+}
+
+/// What a program of 2005 that asks last is told: limit, half-open, error, and
+/// the log.
+fn legacy(
+    system: &Configuration,
+    steps: impl IntoIterator<Item = impl Into<Step>>,
+) -> ([u32; 3], String) {
+    let said = said(system, steps);
+    let output = &said.last().expect("a step").output;
+    let fields = [0, 4, 8].map(|at| {
+        let field = output[at..at + 4].try_into().expect("a field");
+        u32::from_le_bytes(field)
+    });
+    let (nul, log) = output[12..].split_last().expect("a log");
+    assert_eq!(*nul, 0);
+    (fields, String::from_utf8(log.to_vec()).expect("ASCII"))
+}
+
+fn legacy_get() -> Action {
+    Action::LegacyGet(Output::Usual)
+}
+
+fn legacy_set(limit: u32) -> Action {
+    Action::LegacySet(Number(limit), Output::Usual)
+}

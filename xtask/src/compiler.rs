@@ -1,0 +1,174 @@
+//! Who can build for targets without a standard library or floats: the two UEFI
+//! targets, which are also what the driver is built for.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command;
+use crate::workspace::Workspace;
+
+/// Both are soft-float, without SSE, MMX or x87.
+pub(crate) const TARGETS: [&str; 2] = ["i686-unknown-uefi", "x86_64-unknown-uefi"];
+
+/// What to tell a person whose machine has no such compiler.
+pub(crate) const WAYS: &str = "any of these brings a compiler for i686-unknown-uefi and \
+    x86_64-unknown-uefi: \
+    rustup target add i686-unknown-uefi x86_64-unknown-uefi; \
+    rustup component add rust-src (stable or nightly); \
+    on Debian: apt-get install rustc-web cargo-web rust-web-src lld-22";
+
+/// A compiler, and where it has its `core` from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compiler {
+    /// The one in use, with `core` built for both targets.
+    Prebuilt,
+    /// The one in use, with the source of `core`.
+    Source,
+    /// Debian's, which brings the source in a package of its own.
+    Debian,
+}
+
+impl Compiler {
+    /// All that this machine has, the first choice first.
+    pub(crate) fn all(workspace: &Workspace) -> Vec<Self> {
+        [Self::Prebuilt, Self::Source, Self::Debian]
+            .into_iter()
+            .filter(|compiler| compiler.is_here(workspace))
+            .collect()
+    }
+
+    fn is_here(self, workspace: &Workspace) -> bool {
+        match self {
+            Self::Prebuilt => self.sysroot(workspace).is_some_and(|sysroot| {
+                let libraries = sysroot.join("lib/rustlib");
+                TARGETS
+                    .iter()
+                    .all(|target| libraries.join(target).join("lib").is_dir())
+            }),
+            Self::Source => self
+                .sysroot(workspace)
+                .is_some_and(|sysroot| has_source(&sysroot)),
+            Self::Debian => debian_is_new_enough(),
+        }
+    }
+
+    /// `cargo build`, before the words that all compilers share.
+    pub(crate) fn build(self, workspace: &Workspace) -> Command {
+        let mut command = match self {
+            Self::Prebuilt => workspace.cargo(&["build"]),
+            Self::Source => workspace.cargo(&["build", "-Zbuild-std=core"]),
+            Self::Debian => {
+                let mut command = workspace.command("/usr/bin/cargo");
+                command
+                    .args(["build", "-Zbuild-std=core"])
+                    .env("RUSTC", "/usr/bin/rustc")
+                    .env("RUSTDOC", "/usr/bin/rustdoc");
+                command
+            }
+        };
+        if self.builds_core() {
+            // Building `core` is not stable; the language stays the stable one.
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
+        command
+            // Flags for the host's processor mean nothing to these targets.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("RUSTC_WRAPPER");
+        command
+    }
+
+    /// Whether `core` is compiled along.
+    pub(crate) fn builds_core(self) -> bool {
+        self != Self::Prebuilt
+    }
+
+    /// A linker for PE files: the compiler's own, or LLVM's of the same age.
+    pub(crate) fn linker(self, workspace: &Workspace) -> Option<PathBuf> {
+        // Debian's compiler comes without one, but a rustup toolchain's will do.
+        let own = [self, Self::Prebuilt]
+            .into_iter()
+            .find_map(|compiler| rust_lld(&compiler.sysroot(workspace)?));
+        own.or_else(|| {
+            ["rust-lld", "lld-link-22"]
+                .into_iter()
+                .find_map(|name| workspace.program(name))
+        })
+    }
+
+    /// Where its libraries are.
+    fn sysroot(self, workspace: &Workspace) -> Option<PathBuf> {
+        let rustc = match self {
+            Self::Prebuilt | Self::Source => "rustc",
+            Self::Debian => "/usr/bin/rustc",
+        };
+        let mut print = workspace.command(rustc);
+        let said = command::listen(print.args(["--print", "sysroot"])).ok()?;
+        said.status
+            .success()
+            .then(|| PathBuf::from(said.out.trim()))
+    }
+}
+
+impl fmt::Display for Compiler {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Prebuilt => "rustup's compiler and core",
+            Self::Source => "rustup's compiler, core built from its source",
+            Self::Debian => "Debian's compiler, core built from its source",
+        })
+    }
+}
+
+fn has_source(sysroot: &Path) -> bool {
+    sysroot
+        .join("lib/rustlib/src/rust/library/core/Cargo.toml")
+        .is_file()
+}
+
+/// A toolchain keeps its linker in the folder of its host's name.
+fn rust_lld(sysroot: &Path) -> Option<PathBuf> {
+    let name = format!("bin/rust-lld{}", env::consts::EXE_SUFFIX);
+    let hosts = sysroot.join("lib/rustlib").read_dir().ok()?;
+    hosts
+        .flatten()
+        .map(|host| host.path().join(&name))
+        .find(|linker| linker.is_file())
+}
+
+/// Debian's compiler counts when it is at least the workspace's minimum and its
+/// library source is installed.
+fn debian_is_new_enough() -> bool {
+    if !has_source(Path::new("/usr")) || !Path::new("/usr/bin/cargo").exists() {
+        return false;
+    }
+    command::listen(Command::new("/usr/bin/rustc").arg("--version"))
+        .is_ok_and(|said| minor_version(&said.out) >= minor_version(MINIMUM))
+}
+
+/// The workspace's `rust-version`.
+const MINIMUM: &str = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"));
+
+/// The 95 of `rustc 1.95.0 (…)`.
+fn minor_version(said: &str) -> Option<u32> {
+    said.strip_prefix("rustc 1.")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compilers_are_compared_by_their_minor_version() {
+        assert_eq!(minor_version("rustc 1.96.0 (built from source)"), Some(96));
+        assert_eq!(minor_version("rustc 1.95"), Some(95));
+        assert!(minor_version("rustc 1.63.0") < minor_version(MINIMUM));
+        assert_eq!(minor_version("gcc 12"), None);
+    }
+}

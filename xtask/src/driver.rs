@@ -1,0 +1,203 @@
+//! `tcplimit.sys` for x86 and x64, from any system: built, built again
+//! elsewhere if wanted, and checked.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::{self, Failure};
+use crate::compiler::{Compiler, WAYS};
+use crate::linker;
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+
+/// A processor that the driver is built for.
+#[derive(Debug)]
+struct Processor {
+    /// The folder of the result.
+    name: &'static str,
+    target: &'static str,
+    flags: &'static [&'static str],
+}
+
+const PROCESSORS: [Processor; 2] = [
+    Processor {
+        name: "x86",
+        target: "i686-unknown-uefi",
+        // XP runs on processors without cmov.
+        flags: &["-Ctarget-cpu=pentium", NO_JUMP_TABLES],
+    },
+    Processor {
+        name: "x64",
+        target: "x86_64-unknown-uefi",
+        // NT walks the stack by these tables, say for a crash dump.
+        flags: &["-Cforce-unwind-tables=yes", NO_JUMP_TABLES],
+    },
+];
+
+/// A jump through a table leads where no check of the file can follow it.
+const NO_JUMP_TABLES: &str = "-Cjump-tables=no";
+
+/// compiler_builtins in as many objects as it has functions, as in the library
+/// that rustup brings: else one use of memcpy links all of its assembler code.
+const BUILTINS: [&str; 2] = [
+    "--config",
+    "profile.driver.package.compiler_builtins.codegen-units=10000",
+];
+
+/// Builds and checks. The `core` that rustup brings is compiled for newer
+/// processors than the driver; where some of that gets into the file the checks
+/// find it, and only a `core` that is built here will do.
+pub(crate) fn run(workspace: &Workspace, twice: bool) -> Result<Outcome, Failure> {
+    let mut failure = Failure(format!("no compiler: {WAYS}"));
+    for compiler in Compiler::all(workspace) {
+        println!("--- {compiler}");
+        let files = build(workspace, compiler)?;
+        let shipped = ship(workspace, &files)?;
+        if twice {
+            again(workspace, compiler, &files)?;
+        }
+        match check(workspace, &shipped) {
+            Ok(()) if twice => return Ok(Outcome::Passed(format!("{compiler}; twice the same"))),
+            Ok(()) => return Ok(Outcome::Passed(compiler.to_string())),
+            Err(fault) if compiler.builds_core() => return Err(fault),
+            Err(fault) => {
+                println!("--- perhaps for the prebuilt core: {fault}");
+                failure = Failure(format!(
+                    "{fault}, and there is no compiler to try that builds core: {WAYS}"
+                ));
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// As a step among others: loudly skipped without a compiler.
+pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
+    if Compiler::all(workspace).is_empty() {
+        return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
+    }
+    run(workspace, true)
+}
+
+/// The drivers as the linker wrote them, in the order of [`PROCESSORS`].
+fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Failure> {
+    let Some(linker) = compiler.linker(workspace) else {
+        let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
+        return Err(Failure(format!("{what}: apt-get install lld-22")));
+    };
+    let folder = workspace.made("driver-build");
+    let mut files = Vec::new();
+    for processor in &PROCESSORS {
+        let mut build = compiler.build(workspace);
+        build
+            .args(["--locked", "--profile", "driver"])
+            .args(["--package", "tcplimit-driver", "--bin", "tcplimit-sys"])
+            .args(["--target", processor.target])
+            .arg("--target-dir")
+            .arg(&folder)
+            .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, processor));
+        if compiler.builds_core() {
+            build.args(BUILTINS);
+        }
+        linker::use_for(&mut build, processor.target, &linker)?;
+        command::run(&mut build)?;
+        let made = folder.join(processor.target).join("driver");
+        files.push(made.join("tcplimit-sys.efi"));
+    }
+    Ok(files)
+}
+
+/// The compiler's flags, separated as cargo wants them. No path of this machine
+/// may get into the file.
+fn flags(workspace: &Workspace, processor: &Processor) -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let sources = home.map(|home| (home, "cargo"));
+    let sources = [(workspace.path(""), "tcplimit")]
+        .into_iter()
+        .chain(sources);
+    processor
+        .flags
+        .iter()
+        .map(ToString::to_string)
+        .chain(sources.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())))
+        .collect::<Vec<String>>()
+        .join("\u{1f}")
+}
+
+/// Copies the files to where the documentation says they are.
+fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut shipped = Vec::new();
+    for (processor, file) in PROCESSORS.iter().zip(files) {
+        let inside = format!("driver/{}/tcplimit.sys", processor.name);
+        let to = workspace.made(&inside);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let bytes =
+            fs::copy(file, &to).map_err(|error| Failure(format!("{}: {error}", file.display())))?;
+        println!("{:<4} {bytes:>7} bytes  target/{inside}", processor.name);
+        shipped.push(to);
+    }
+    Ok(shipped)
+}
+
+/// The checks of what ships: imports, instructions, headers, stack.
+fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<(), Failure> {
+    let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
+    check
+        .args(["--example", "shipped", "--", "driver"])
+        .args(files);
+    command::run(&mut check).map_err(|_| Failure("the checks found fault".into()))
+}
+
+/// Builds a copy of the sources in another folder, and compares.
+fn again(workspace: &Workspace, compiler: Compiler, files: &[PathBuf]) -> Result<(), Failure> {
+    let elsewhere = workspace.copy(workspace.made("driver-build/elsewhere"))?;
+    println!("--- the same in {}", elsewhere.path("").display());
+    for (one, other) in files.iter().zip(build(&elsewhere, compiler)?) {
+        compare(one, &other)?;
+    }
+    Ok(())
+}
+
+fn compare(one: &Path, other: &Path) -> Result<(), Failure> {
+    let (bytes, others) = (fs::read(one)?, fs::read(other)?);
+    match first_difference(&bytes, &others) {
+        None => Ok(()),
+        Some(offset) => Err(Failure(format!(
+            "not reproducible: {} and {} differ from offset {offset:#x} on",
+            one.display(),
+            other.display()
+        ))),
+    }
+}
+
+/// Where the two are no longer the same; the end of the shorter counts.
+fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
+    let differs = one.iter().zip(other).position(|(one, other)| one != other);
+    differs.or_else(|| (one.len() != other.len()).then(|| one.len().min(other.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_that_differs_is_named_and_so_is_an_early_end() {
+        assert_eq!(first_difference(b"driver", b"driver"), None);
+        assert_eq!(first_difference(b"driver", b"drover"), Some(2));
+        assert_eq!(first_difference(b"driver", b"driv"), Some(4));
+        assert_eq!(first_difference(b"", b"d"), Some(0));
+    }
+
+    #[test]
+    fn flags_are_separated_so_that_paths_may_hold_spaces() {
+        let workspace = Workspace::of_this_crate();
+        let flags = flags(&workspace, &PROCESSORS[0]);
+        let flags: Vec<&str> = flags.split('\u{1f}').collect();
+        assert_eq!(flags[0], "-Ctarget-cpu=pentium");
+        assert!(flags[2].starts_with("--remap-path-prefix=") && flags[2].ends_with("=tcplimit"));
+    }
+}
