@@ -7,8 +7,8 @@ use core::fmt;
 ///
 /// # Safety
 /// From the return of `enter` until the call of `leave` by the same thread,
-/// `enter` must not return in any other thread, and everything that was done
-/// before a `leave` must be seen after the next `enter`.
+/// `enter` must not return in any thread, that one included, and everything that
+/// was done before a `leave` must be seen after the next `enter`.
 #[expect(unsafe_code, reason = "the lock's soundness rests on it")]
 pub unsafe trait Exclusion {
     /// Waits until no other thread is inside.
@@ -78,8 +78,8 @@ impl<T, E: Exclusion, P: Place<T>> Lock<T, E, P> {
         &self.exclusion
     }
 
-    /// Uses the value while no other thread does. Must not be called again from
-    /// inside `work`.
+    /// Uses the value while no other thread does. Called again from inside
+    /// `work` it never returns.
     pub fn use_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         self.exclusion.enter();
         let _inside = Inside(&self.exclusion);
@@ -87,8 +87,8 @@ impl<T, E: Exclusion, P: Place<T>> Lock<T, E, P> {
             // SAFETY: `Place` promises a pointer to the value in `place`, which
             // lives as long as `self`. It is the only reference: this thread is
             // inside the exclusion, which keeps all others out until `_inside`
-            // is dropped, after `work` and its reference are gone. `enter` is
-            // not reentrant by contract of this method.
+            // is dropped, after `work` and its reference are gone, and this one
+            // from coming in again.
             #[expect(unsafe_code, reason = "the one dereference of the lock")]
             work(unsafe { &mut *value })
         })

@@ -3,6 +3,7 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use tcplimit_driver::Exclusion;
 
@@ -19,7 +20,11 @@ const KERNEL_MODE: i8 = 0;
 
 /// A mutex object in a critical region: the thread can be neither suspended
 /// nor ended inside, and it stays at PASSIVE_LEVEL, as registry calls need.
-pub(super) struct Mutex(UnsafeCell<MaybeUninit<KMUTANT>>);
+pub(super) struct Mutex {
+    object: UnsafeCell<MaybeUninit<KMUTANT>>,
+    /// Whether a thread is inside: a mutex object lets its owner in again.
+    inside: AtomicBool,
+}
 
 // SAFETY: NT's calls, which are made for use from any thread, are all that
 // touches the object once `initialize` is done.
@@ -28,7 +33,10 @@ unsafe impl Sync for Mutex {}
 impl Mutex {
     /// A mutex that is not usable before [`Mutex::initialize`].
     pub(super) const fn new() -> Mutex {
-        Mutex(UnsafeCell::new(MaybeUninit::uninit()))
+        Mutex {
+            object: UnsafeCell::new(MaybeUninit::uninit()),
+            inside: AtomicBool::new(false),
+        }
     }
 
     /// Makes it usable.
@@ -42,13 +50,14 @@ impl Mutex {
     }
 
     fn object(&self) -> *mut KMUTANT {
-        self.0.get().cast()
+        self.object.get().cast()
     }
 }
 
 // SAFETY: NT lets one thread at a time own a mutex object, and gives it on with
 // full barriers. The wait is not alertable, in kernel mode and without timeout,
-// so it returns only with the object.
+// so it returns only with the object. Should its owner wait for it again, it
+// stays in `enter` for good.
 unsafe impl Exclusion for Mutex {
     fn enter(&self) {
         // SAFETY: at PASSIVE_LEVEL; `leave` has the counterpart.
@@ -57,9 +66,15 @@ unsafe impl Exclusion for Mutex {
         unsafe {
             KeWaitForSingleObject(self.object().cast(), EXECUTIVE, KERNEL_MODE, 0, null_mut())
         };
+        // Never true: nothing that is called inside comes back here. Were it,
+        // a thread that hangs is better than two references to one value.
+        while self.inside.swap(true, Ordering::Relaxed) {
+            core::hint::spin_loop();
+        }
     }
 
     unsafe fn leave(&self) {
+        self.inside.store(false, Ordering::Relaxed);
         // SAFETY: this thread owns it since `enter`; no wait follows.
         unsafe { KeReleaseMutex(self.object(), 0) };
         // SAFETY: the counterpart is in `enter`, in the same thread.
