@@ -7,15 +7,6 @@ use super::breakage::Breakage;
 use crate::command::Failure;
 use crate::workspace::Workspace;
 
-/// What is not copied: what `.gitignore` names, and git's own.
-const LEFT_OUT: [&str; 5] = [
-    ".git",
-    "target",
-    "fuzz/artifacts",
-    "fuzz/corpus",
-    "fuzz/coverage",
-];
-
 /// The copy.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -26,14 +17,9 @@ pub(super) struct Tree {
 impl Tree {
     /// Copies the workspace into `target/broken/tree`, in place of the last copy.
     pub(super) fn copy(workspace: &Workspace) -> Result<Self, Failure> {
-        let root = workspace.made("broken/tree");
-        if root.exists() {
-            fs::remove_dir_all(&root)?;
-        }
-        let left_out = LEFT_OUT.map(|path| workspace.path(path));
-        copy(&workspace.path(""), &root, &left_out)?;
+        let copy = workspace.copy(workspace.made("broken/tree"))?;
         Ok(Self {
-            root,
+            root: copy.path(""),
             target: workspace.made("broken/target"),
         })
     }
@@ -60,21 +46,4 @@ impl Tree {
         fs::write(&path, whole)?;
         result
     }
-}
-
-fn copy(from: &Path, to: &Path, left_out: &[PathBuf]) -> Result<(), Failure> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if left_out.contains(&path) {
-            continue;
-        }
-        if path.is_dir() {
-            copy(&path, &to, left_out)?;
-        } else {
-            fs::copy(&path, &to)?;
-        }
-    }
-    Ok(())
 }
