@@ -24,6 +24,7 @@ mod report;
 mod setup;
 mod tally;
 mod test;
+mod wine;
 mod workspace;
 
 use std::process::ExitCode;
@@ -54,7 +55,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check: format, lints, tests, breakages, proofs, driver, licences, fuzzing, real input.
+    /// Run every check: format, lints, tests, breakages, proofs, driver, Wine, licences, fuzzing, real input.
     Test {
         /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
         #[arg(long)]
@@ -93,6 +94,8 @@ enum Command {
     },
     /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
     Offsets,
+    /// Load tcplimit.sys in Wine beside a driver with a limiter, and try all that programs can do.
+    Wine(wine::Options),
     /// Check licences, duplicate dependencies and who depends on whom.
     Dependencies,
     /// Run `tcplimit probe` over genuine Windows files, fetched by package managers.
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
         Command::Driver { twice } => report.step("driver", || driver::run(&workspace, twice)),
         Command::Offsets => report.step("offsets", || offsets::run(&workspace)),
+        Command::Wine(options) => report.step("wine", || wine::run(&workspace, &options)),
         Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
         Command::RealInput { yes } => {
             report.step("real input", || real_input::run(&workspace, yes));
@@ -157,12 +161,14 @@ fn everything(
     report.step("broken", || broken::run(workspace, Extent::Sample));
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why = "--quick: setup, no_std, driver, offsets, dependencies, fuzzing, real input";
+        let why =
+            "--quick: setup, no_std, driver, wine, offsets, dependencies, fuzzing, real input";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
     report.step("no_std", || no_std::run(workspace));
     report.step("driver", || driver::step(workspace));
+    report.step("wine", || wine::run(workspace, &wine::Options::short(yes)));
     report.step("offsets", || offsets::run(workspace));
     report.step("dependencies", || dependencies::run(workspace));
     report.step("fuzzing", || {

@@ -7,6 +7,7 @@ use crate::compiler::{Compiler, WAYS};
 use crate::debian;
 use crate::offsets;
 use crate::report::Outcome;
+use crate::wine;
 use crate::workspace::{Workspace, consent};
 
 /// A cargo subcommand, installed under `target/tools`.
@@ -82,6 +83,14 @@ impl Need {
             } else {
                 let gcc = offsets::COMPILERS.join(" and ");
                 Self::ByHand(format!("mingw-w64 as {gcc}"))
+            });
+        }
+        if !wine::is_installed(workspace) {
+            needs.push(if debian {
+                let packages = &["wine64", "debootstrap"];
+                Self::Debian(packages, "to run the driver in Wine")
+            } else {
+                Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
             });
         }
         needs

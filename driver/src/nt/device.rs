@@ -128,7 +128,7 @@ static ADMINISTRATORS: Sid = Sid {
 #[repr(C, align(4))]
 struct List(MaybeUninit<[u8; size_of::<ACL>() + 2 * 24]>);
 
-/// Lets only SYSTEM and Administrators open a device: D:P(A;;FA;;;SY)(A;;FA;;;BA).
+/// Lets only SYSTEM and Administrators open a device: D:(A;;FA;;;SY)(A;;FA;;;BA).
 ///
 /// # Safety
 /// `object` came from [`create`].

@@ -1,0 +1,198 @@
+//! The shipped driver under Wine: loaded by the service manager beside a driver
+//! that has a limiter, and used by programs in C.
+//!
+//! Wine's kernel is no NT: it has no page tables, checks no access to devices,
+//! serves all requests of a group of drivers in one thread, and calls `unload`
+//! while handles are open. What is shown here is that the file loads, that its
+//! imports are called as they want to be, and that the value on the target is
+//! right after every step. The programs are in `verify/wine`.
+
+mod client;
+mod crowd;
+mod judge;
+mod machine;
+mod malformed;
+mod programs;
+mod root;
+mod script;
+mod session;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use crate::command::Failure;
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+use judge::Judge;
+use machine::Machine;
+use programs::Programs;
+use root::Root;
+use session::Session;
+
+/// A processor that Wine stands in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arch {
+    X64,
+    X86,
+}
+
+impl Arch {
+    const ALL: [Self; 2] = [Self::X64, Self::X86];
+
+    /// As in `target/driver`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+            Self::X86 => "x86",
+        }
+    }
+}
+
+/// What to try.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Only for this processor.
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
+    /// 100,000 requests at once in place of 20,000.
+    #[arg(long)]
+    long: bool,
+    /// A folder with x86/tcplimit.sys and x64/tcplimit.sys [default: target/driver].
+    #[arg(long, value_name = "FOLDER")]
+    driver: Option<PathBuf>,
+    /// Fetch without asking (CI=true does the same).
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Options {
+    /// As a step among others.
+    pub(crate) fn short(yes: bool) -> Self {
+        Self {
+            arch: None,
+            long: false,
+            driver: None,
+            yes,
+        }
+    }
+
+    fn requests(&self) -> u32 {
+        if self.long { 100_000 } else { 20_000 }
+    }
+
+    fn driver(&self, workspace: &Workspace, arch: Arch) -> PathBuf {
+        let default = || workspace.made("driver");
+        let folder = self.driver.clone().unwrap_or_else(default);
+        folder.join(arch.name()).join("tcplimit.sys")
+    }
+}
+
+/// Tries one processor or both; loudly skipped where there is no Wine.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, Failure> {
+    if let Some(why) = programs::lacks(workspace) {
+        return Ok(Outcome::Skipped(why.into()));
+    }
+    // Two runs at once would end each other's Wine.
+    let folder = workspace.made("wine");
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+
+    let mut judge = Judge::default();
+    let mut notes = Vec::new();
+    let mut tried = false;
+    for arch in Arch::ALL {
+        if options.arch.is_some_and(|only| only != arch) {
+            continue;
+        }
+        let start = Instant::now();
+        let name = arch.name();
+        judge.begin(name);
+        match ready(workspace, options, arch) {
+            Ok(Ok(machine)) => {
+                tried = true;
+                // What breaks off one processor's session must not hide what
+                // was found before, nor the other's.
+                if let Err(failure) = test(workspace, options, &machine, &mut judge) {
+                    judge.hold("the session comes to its end", false, &failure);
+                }
+                notes.push(format!("{name} {} s", start.elapsed().as_secs()));
+            }
+            Ok(Err(why)) => {
+                println!("{name} SKIPPED: {why}");
+                notes.push(format!("{name} SKIPPED: {why}"));
+            }
+            Err(failure) => {
+                tried = true;
+                judge.hold("Wine is set up", false, &failure);
+            }
+        }
+    }
+    let notes = notes.join(", ");
+    Ok(if tried {
+        Outcome::Tested(judge.tally(), notes)
+    } else {
+        Outcome::Skipped(notes)
+    })
+}
+
+/// A driver to try, and a Wine to try it in; or why not.
+fn ready<'a>(
+    workspace: &'a Workspace,
+    options: &Options,
+    arch: Arch,
+) -> Result<Result<Machine<'a>, String>, Failure> {
+    let driver = options.driver(workspace, arch);
+    if !driver.is_file() {
+        let why = format!("no {}: cargo xtask driver", driver.display());
+        return Ok(Err(why));
+    }
+    Machine::of(workspace, arch, options.yes)
+}
+
+/// One processor, from the C compiler to the last look at the target.
+fn test(
+    workspace: &Workspace,
+    options: &Options,
+    machine: &Machine<'_>,
+    judge: &mut Judge,
+) -> Result<(), Failure> {
+    let arch = machine.arch();
+    let programs = Programs::build(workspace, arch, &options.driver(workspace, arch))?;
+    let places = programs.probe(workspace, judge)?;
+    machine.restore()?;
+    programs.install(&machine.drive())?;
+    let session = &mut Session::begin(workspace, machine, judge)?;
+    session.play("alone")?;
+    session.play("refused")?;
+    session.located(&places)?;
+    session.play("access")?;
+    session.restricted()?;
+    session.play("changed")?;
+    session.play("others")?;
+    malformed::requests(session)?;
+    session.play("reloaded")?;
+    session.play("stored")?;
+    session.play("restored")?;
+    session.play("second")?;
+    session.play("target")?;
+    crowd::threads(session, options.requests())?;
+    crowd::handles(session)?;
+    session.debugger()?;
+    crowd::stopped_in_use(session)
+}
+
+/// Copies a file, and says which it was if that fails.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::copy(from, to)
+        .map(|_| ())
+        .map_err(|error| Failure(format!("{}: {error}", from.display())))
+}
+
+/// Whether Wine for x64 is installed, and what brings Wine for x86.
+pub(crate) fn is_installed(workspace: &Workspace) -> bool {
+    machine::is_installed() && Root::can_be_had(workspace)
+}

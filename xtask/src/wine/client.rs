@@ -1,0 +1,82 @@
+//! The client in Wine (`verify/wine/client.c`): a line goes in, a line comes
+//! out.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use crate::command::Failure;
+
+/// Nothing takes this long, also on a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A running client.
+#[derive(Debug)]
+pub(super) struct Client {
+    child: Child,
+    input: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl Client {
+    /// Starts it, and with it Wine and its services.
+    pub(super) fn start(command: &mut Command) -> Result<Self, Failure> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| Failure(format!("Wine does not start: {error}")))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure("Wine has no pipes".into()));
+        };
+        let mut client = Self {
+            child,
+            input,
+            lines: lines_of(output),
+        };
+        let ready = client.answer("(start)")?;
+        if ready == "ready" {
+            Ok(client)
+        } else {
+            Err(Failure(format!("the client began with: {ready}")))
+        }
+    }
+
+    /// Sends a line and waits for the answer.
+    pub(super) fn tell(&mut self, line: &str) -> Result<String, Failure> {
+        writeln!(self.input, "{line}")
+            .and_then(|()| self.input.flush())
+            .map_err(|error| Failure(format!("the client is gone before {line:?}: {error}")))?;
+        self.answer(line)
+    }
+
+    fn answer(&mut self, line: &str) -> Result<String, Failure> {
+        self.lines
+            .recv_timeout(PATIENCE)
+            .map_err(|_| Failure(format!("the client has no answer to {line:?}")))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may have ended already; Wine's server is ended by the machine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe's lines, as they come. The reader ends with the pipe.
+fn lines_of(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            let Ok(line) = line else { return };
+            if sender.send(line.trim_end().to_string()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,173 @@
+//! Wine for one processor: a prefix of its own under `target/`, whose registry
+//! is put back before each run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::root::Root;
+use super::{Arch, copy};
+use crate::command::{self, Failure};
+use crate::workspace::Workspace;
+
+/// Where Debian has what its `wine` script chooses from.
+const WINE64: &str = "/usr/lib/wine/wine64";
+const WINE32: &str = "/usr/lib/wine/wine";
+const SERVER: &str = "/usr/lib/wine/wineserver";
+/// The prefix inside the Debian for x86.
+const PREFIX_IN_ROOT: &str = "/prefix";
+/// Where the registry is kept as Wine first made it, inside the prefix.
+const CLEAN: &str = "clean";
+const REGISTRY: [&str; 3] = ["system.reg", "user.reg", "userdef.reg"];
+
+/// A Wine that can run.
+#[derive(Debug)]
+pub(super) struct Machine<'a> {
+    workspace: &'a Workspace,
+    arch: Arch,
+    /// Around x86's Wine.
+    root: Option<Root>,
+    /// The prefix, from outside.
+    prefix: PathBuf,
+}
+
+impl<'a> Machine<'a> {
+    /// Sets it up if that was not done before, or tells why it can't be.
+    pub(super) fn of(
+        workspace: &'a Workspace,
+        arch: Arch,
+        yes: bool,
+    ) -> Result<Result<Self, String>, Failure> {
+        let (root, prefix) = match arch {
+            Arch::X64 if !is_installed() => {
+                return Ok(Err("no wine64: cargo xtask setup".into()));
+            }
+            Arch::X64 => (None, workspace.made("wine/x64-prefix")),
+            Arch::X86 => match Root::of(workspace, yes)? {
+                Ok(root) => {
+                    let prefix = root.path(PREFIX_IN_ROOT);
+                    (Some(root), prefix)
+                }
+                Err(why) => return Ok(Err(why)),
+            },
+        };
+        let machine = Self {
+            workspace,
+            arch,
+            root,
+            prefix,
+        };
+        machine.make_prefix()?;
+        Ok(Ok(machine))
+    }
+
+    pub(super) fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// Drive C, from outside.
+    pub(super) fn drive(&self) -> PathBuf {
+        self.prefix.join("drive_c")
+    }
+
+    /// What the programs of this run say on their error output: debug output.
+    pub(super) fn log(&self) -> PathBuf {
+        self.workspace
+            .made(&format!("wine/{}.log", self.arch.name()))
+    }
+
+    /// A program in Wine, by its path there.
+    pub(super) fn wine(&self, program: &str) -> Command {
+        let mut wine = self.program(match self.arch {
+            Arch::X64 => WINE64,
+            Arch::X86 => WINE32,
+        });
+        wine.arg(program);
+        wine
+    }
+
+    /// Ends whatever runs in the prefix, of this run or of one that crashed.
+    pub(super) fn halt(&self) -> Result<(), Failure> {
+        // It fails where nothing runs.
+        command::listen(self.program(SERVER).arg("-k"))?;
+        command::listen(self.program(SERVER).arg("-w"))?;
+        Ok(())
+    }
+
+    /// Ends what runs, and puts the registry back: no service, no setting.
+    pub(super) fn restore(&self) -> Result<(), Failure> {
+        self.halt()?;
+        self.copy_registry(&self.prefix.join(CLEAN), &self.prefix)
+    }
+
+    fn make_prefix(&self) -> Result<(), Failure> {
+        let clean = self.prefix.join(CLEAN);
+        if clean.exists() {
+            return Ok(());
+        }
+        println!("--- a prefix in {}", self.prefix.display());
+        if self.prefix.exists() {
+            self.halt()?;
+            fs::remove_dir_all(&self.prefix)?;
+        }
+        fs::create_dir_all(&self.prefix)?;
+        let said = command::listen(self.wine("wineboot").arg("--init"))?;
+        said.success("wineboot")?;
+        // The registry is written when the last program ends.
+        command::listen(self.program(SERVER).arg("-w"))?;
+        let part = self.prefix.join("clean.part");
+        fs::create_dir_all(&part)?;
+        self.copy_registry(&self.prefix, &part)?;
+        fs::rename(part, clean)?;
+        Ok(())
+    }
+
+    fn copy_registry(&self, from: &Path, to: &Path) -> Result<(), Failure> {
+        for file in REGISTRY {
+            copy(&from.join(file), &to.join(file))?;
+        }
+        Ok(())
+    }
+
+    /// A program outside Wine, with the variables that Wine looks at and no
+    /// others: no screen, no questions, no menus.
+    fn program(&self, path: &str) -> Command {
+        let (mut command, prefix) = match &self.root {
+            None => (
+                self.workspace.command("env"),
+                self.prefix.display().to_string(),
+            ),
+            Some(root) => (
+                root.run(self.workspace, "/usr/bin/env"),
+                PREFIX_IN_ROOT.to_string(),
+            ),
+        };
+        let bits = match self.arch {
+            Arch::X64 => "win64",
+            Arch::X86 => "win32",
+        };
+        command
+            .args(["-i", "PATH=/usr/bin:/bin"])
+            .arg(format!("HOME={prefix}"))
+            .arg(format!("WINEPREFIX={prefix}"))
+            .arg(format!("WINEARCH={bits}"))
+            .arg("WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=")
+            .arg("WINEDEBUG=-all,+debugstr")
+            .arg(path);
+        command
+    }
+}
+
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        // Should that fail, the next run does it.
+        let _ = self.halt();
+    }
+}
+
+/// Whether there is a Wine for x64.
+pub(super) fn is_installed() -> bool {
+    [WINE64, SERVER]
+        .iter()
+        .all(|program| Path::new(program).is_file())
+}

@@ -1,0 +1,232 @@
+//! What runs in Wine: two targets, what Wine lacks, two clients, and the shipped
+//! driver.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::judge::Judge;
+use super::{Arch, copy};
+use crate::command::{self, Failure};
+use crate::compiler::Compiler;
+use crate::offsets;
+use crate::workspace::Workspace;
+
+/// The stand-ins for the system's drivers, and what makes one of the other.
+const TARGETS: [(&str, &[&str]); 2] = [("tcpip", &[]), ("tcpip6", &["-DIPV6"])];
+
+/// What gives Wine the function that it lacks on x86.
+const MISSING: &str = "missing";
+
+/// Sections with the rights that they have in genuine drivers: read, write,
+/// execute, discardable, and P for what is never paged out.
+const SECTIONS: [&str; 4] = [
+    "/SECTION:.text,ERP",
+    "/SECTION:.rdata,RP",
+    "/SECTION:.data,RWP",
+    "/SECTION:INIT,ERWD",
+];
+
+const NO_LINKER: &str = "no rust-lld and no lld-link-22";
+
+/// Built for one processor.
+#[derive(Debug)]
+pub(super) struct Programs {
+    folder: PathBuf,
+    shipped: PathBuf,
+}
+
+/// Where a target's limit lies, as found on this machine.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) module: u32,
+    pub(super) rva: u32,
+}
+
+/// What differs between the two processors.
+struct Toolchain {
+    triple: &'static str,
+    machine: &'static str,
+    subsystem: &'static str,
+    entry: &'static str,
+    flags: &'static [&'static str],
+}
+
+fn toolchain(arch: Arch) -> Toolchain {
+    match arch {
+        Arch::X64 => Toolchain {
+            triple: "x86_64-w64-mingw32",
+            machine: "/MACHINE:X64",
+            subsystem: "/SUBSYSTEM:NATIVE,5.02",
+            entry: "/ENTRY:DriverEntry",
+            flags: &["-fno-asynchronous-unwind-tables"],
+        },
+        Arch::X86 => Toolchain {
+            triple: "i686-w64-mingw32",
+            machine: "/MACHINE:X86",
+            subsystem: "/SUBSYSTEM:NATIVE,5.01",
+            entry: "/ENTRY:DriverEntry@8",
+            flags: &["-fno-asynchronous-unwind-tables", "-march=pentium"],
+        },
+    }
+}
+
+impl Programs {
+    /// Compiles and links all of `verify/wine`. The driver is taken as it is.
+    pub(super) fn build(workspace: &Workspace, arch: Arch, driver: &Path) -> Result<Self, Failure> {
+        let folder = workspace.made(&format!("wine/programs/{}", arch.name()));
+        fs::create_dir_all(&folder)?;
+        // A copy, so that all of a run is about one file.
+        let shipped = folder.join("tcplimit.sys");
+        copy(driver, &shipped)?;
+        let programs = Self { folder, shipped };
+        let toolchain = toolchain(arch);
+        let limiter = format!("limiter_{}.S", arch.name());
+        for (name, flags) in TARGETS {
+            programs.driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
+        }
+        programs.driver(workspace, &toolchain, MISSING, &["missing.c"], &[])?;
+        let parts = ["client.c", "service.c", "storm.c", "restricted.c"];
+        programs.program(workspace, &toolchain, "client.exe", &parts)?;
+        programs.program(workspace, &toolchain, "legacy.exe", &["legacy.c"])?;
+        Ok(programs)
+    }
+
+    fn driver(
+        &self,
+        workspace: &Workspace,
+        toolchain: &Toolchain,
+        name: &str,
+        sources: &[&str],
+        flags: &[&str],
+    ) -> Result<(), Failure> {
+        let mut objects = Vec::new();
+        for &source in sources {
+            let object = self.folder.join(format!("{name}-{source}.o"));
+            let mut compile = workspace.command(&format!("{}-gcc", toolchain.triple));
+            compile
+                .args(["-Os", "-ffreestanding", "-Wall", "-Wextra", "-Werror"])
+                .args(["-Wno-unused-parameter", "-c"])
+                .args(toolchain.flags)
+                .args(flags)
+                .arg("-isystem")
+                .arg(format!("/usr/{}/include/ddk", toolchain.triple))
+                .arg(workspace.path("verify/wine").join(source))
+                .arg("-o")
+                .arg(&object);
+            command::listen(&mut compile)?.success(source)?;
+            objects.push(object);
+        }
+        let linker = linker(workspace).ok_or_else(|| Failure(NO_LINKER.into()))?;
+        let mut link = workspace.command(&linker.display().to_string());
+        link.args(["-flavor", "link", "-lldmingw", toolchain.machine])
+            .args([toolchain.subsystem, toolchain.entry])
+            .args(["/DRIVER", "/NODEFAULTLIB", "/RELEASE", "/BREPRO"])
+            .args(["/BASE:0x10000", "/FIXED:NO", "/DYNAMICBASE:NO"])
+            .args(SECTIONS)
+            .arg(format!("/OUT:{}", self.driver_file(name).display()))
+            .args(&objects)
+            .arg(format!("/usr/{}/lib/libntoskrnl.a", toolchain.triple));
+        command::listen(&mut link)?.success("lld-link")?;
+        Ok(())
+    }
+
+    fn program(
+        &self,
+        workspace: &Workspace,
+        toolchain: &Toolchain,
+        name: &str,
+        sources: &[&str],
+    ) -> Result<(), Failure> {
+        let folder = workspace.path("verify/wine");
+        let mut compile = workspace.command(&format!("{}-gcc", toolchain.triple));
+        compile
+            .args([
+                "-O1",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-D_WIN32_WINNT=0x0501",
+            ])
+            .args(sources.iter().map(|source| folder.join(source)))
+            .arg("-o")
+            .arg(self.folder.join(name))
+            .args(["-ladvapi32", "-lntdll"]);
+        command::listen(&mut compile)?.success(name)?;
+        Ok(())
+    }
+
+    fn driver_file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.sys"))
+    }
+
+    /// What the tool on this machine says of the targets, as files and as they
+    /// will be loaded: both must be located, in the same place.
+    pub(super) fn probe(
+        &self,
+        workspace: &Workspace,
+        judge: &mut Judge,
+    ) -> Result<Vec<Place>, Failure> {
+        let mut places = Vec::new();
+        for ((name, _), module) in TARGETS.into_iter().zip([4, 6]) {
+            let file = self.driver_file(name);
+            let said = probe(workspace, &file, &[])?;
+            let loaded = probe(workspace, &file, &["--as-loaded"])?;
+            let rva = |said: &Value| {
+                let rva = said["rvas"]["threshold"].as_u64()?;
+                u32::try_from(rva).ok()
+            };
+            let both = rva(&said)
+                .zip(rva(&loaded))
+                .filter(|(one, other)| one == other);
+            let what = format!("{name}.sys is located by tcplimit probe, also as loaded");
+            judge.hold(&what, both.is_some(), &loaded);
+            places.extend(both.map(|(rva, _)| Place { module, rva }));
+        }
+        Ok(places)
+    }
+
+    /// Puts all of it onto Wine's drive.
+    pub(super) fn install(&self, drive: &Path) -> Result<(), Failure> {
+        let drivers = drive.join("windows/system32/drivers");
+        for name in TARGETS.map(|(name, _)| name).into_iter().chain([MISSING]) {
+            let to = drivers.join(format!("{name}.sys"));
+            copy(&self.driver_file(name), &to)?;
+        }
+        copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
+        copy(&self.shipped, &drivers.join("second.sys"))?;
+        for name in ["client.exe", "legacy.exe"] {
+            copy(&self.folder.join(name), &drive.join(name))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is missing to build any of it.
+pub(super) fn lacks(workspace: &Workspace) -> Option<&'static str> {
+    if !offsets::COMPILERS
+        .iter()
+        .all(|gcc| workspace.has_program(gcc))
+    {
+        return Some("no mingw-w64: cargo xtask setup");
+    }
+    linker(workspace).is_none().then_some(NO_LINKER)
+}
+
+/// Any compiler's will do.
+fn linker(workspace: &Workspace) -> Option<PathBuf> {
+    Compiler::Debian.linker(workspace)
+}
+
+fn probe(workspace: &Workspace, file: &Path, words: &[&str]) -> Result<Value, Failure> {
+    let mut probe = workspace.cargo(&["run", "--quiet", "--locked", "--package", "tcplimit"]);
+    probe
+        .args(["--bin", "tcplimit", "--", "probe", "--json"])
+        .args(words)
+        .arg("--")
+        .arg(file);
+    let said = command::listen(&mut probe)?;
+    serde_json::from_str(said.out.trim())
+        .map_err(|error| Failure(format!("tcplimit probe: {error}: {}", said.err)))
+}

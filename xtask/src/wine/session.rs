@@ -1,0 +1,191 @@
+//! One run of Wine: what is told to the client, and what must come back.
+
+use std::fs::{self, File};
+
+use super::Arch;
+use super::client::Client;
+use super::judge::Judge;
+use super::machine::Machine;
+use super::programs::Place;
+use super::script::{self, Check, missing};
+use crate::command::{self, Failure};
+use crate::workspace::Workspace;
+
+/// The answer of commands that just work.
+const DONE: &str = "error=0";
+const LOAD: [&str; 2] = ["start TcpLimit", "open ours TcpLimit"];
+/// NT unloads a driver only when its last handle is closed.
+const UNLOAD: [&str; 2] = ["close ours", "stop TcpLimit"];
+/// STATUS_FILE_DELETED: the device of a handle is gone.
+pub(super) const FILE_DELETED: &str = "status=0xc0000123";
+
+/// Wine with a client in it.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    workspace: &'a Workspace,
+    machine: &'a Machine<'a>,
+    client: Client,
+    pub(super) judge: &'a mut Judge,
+}
+
+impl<'a> Session<'a> {
+    /// Starts Wine.
+    pub(super) fn begin(
+        workspace: &'a Workspace,
+        machine: &'a Machine<'a>,
+        judge: &'a mut Judge,
+    ) -> Result<Self, Failure> {
+        let log = File::create(machine.log())?;
+        let client = Client::start(machine.wine(r"C:\client.exe").stderr(log))?;
+        let mut session = Self {
+            workspace,
+            machine,
+            client,
+            judge,
+        };
+        if machine.arch() == Arch::X86 {
+            session.each(&["create Missing missing.sys", "start Missing"])?;
+            let what = "Wine has no ExIsProcessorFeaturePresent on x86; it was given one";
+            session.judge.note(what);
+        }
+        Ok(session)
+    }
+
+    /// Does what a file of `verify/wine/session` says.
+    pub(super) fn play(&mut self, name: &str) -> Result<(), Failure> {
+        let file = format!("verify/wine/session/{name}.txt");
+        let text = fs::read_to_string(self.workspace.path(&file))
+            .map_err(|error| Failure(format!("{file}: {error}")))?;
+        let checks =
+            script::parse(&text).map_err(|failure| Failure(format!("{file}: {failure}")))?;
+        checks.iter().try_for_each(|check| self.try_check(check))
+    }
+
+    /// One check of a file.
+    ///
+    /// # Errors
+    /// When Wine's process of drivers is gone: then nothing that follows would
+    /// mean anything.
+    fn try_check(&mut self, check: &Check) -> Result<(), Failure> {
+        let mut wrong = Vec::new();
+        for step in &check.steps {
+            let (command, expected) = (&step.command, &step.expected);
+            let missing = missing(&self.tell(command)?, expected);
+            if !missing.is_empty() {
+                wrong.push(format!("`{command}` gave {}", missing.join(", ")));
+            }
+        }
+        let what = if check.what.is_empty() {
+            "(preparation)"
+        } else {
+            &check.what
+        };
+        // Preparation counts only where it goes wrong.
+        if !check.what.is_empty() || !wrong.is_empty() {
+            self.judge.none_wrong(what, &wrong);
+        }
+        if wrong.iter().any(|wrong| wrong.contains(FILE_DELETED)) {
+            let log = self.machine.log();
+            let why = "the drivers' process ended; Wine's last words are in";
+            return Err(Failure(format!("{why} {}", log.display())));
+        }
+        Ok(())
+    }
+
+    /// A check that is not in a file.
+    pub(super) fn check(
+        &mut self,
+        what: &str,
+        command: &str,
+        expected: &str,
+    ) -> Result<(), Failure> {
+        self.try_check(&Check {
+            what: what.into(),
+            steps: vec![script::Step {
+                command: command.into(),
+                expected: expected.into(),
+            }],
+        })
+    }
+
+    /// Tells the client, or does what is no single line for it.
+    pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
+        match command.split_once(' ').unwrap_or((command, "")) {
+            ("load", _) => self.each(&LOAD),
+            ("unload", _) => self.each(&UNLOAD),
+            ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),
+            ("legacy", limit) => self.legacy(limit),
+            _ => self.client.tell(command),
+        }
+    }
+
+    /// What takes several commands: all of them, or the first that fails.
+    fn each(&mut self, commands: &[&str]) -> Result<String, Failure> {
+        for command in commands {
+            let answer = self.client.tell(command)?;
+            if answer != DONE {
+                return Ok(format!("{command}: {answer}"));
+            }
+        }
+        Ok(DONE.into())
+    }
+
+    /// Runs the program of 2005.
+    fn legacy(&mut self, limit: &str) -> Result<String, Failure> {
+        let mut run = self.machine.wine(r"C:\legacy.exe");
+        if !limit.is_empty() {
+            run.arg(limit);
+        }
+        let said = command::listen(&mut run)?;
+        let code = said.status.code().unwrap_or(-1);
+        let text: Vec<&str> = said.out.split_whitespace().collect();
+        Ok(format!("exit={code} {}", text.join(" ")))
+    }
+
+    /// The driver finds the limit where the tool found it in the file.
+    pub(super) fn located(&mut self, places: &[Place]) -> Result<(), Failure> {
+        for &Place { module, rva } in places {
+            self.check(
+                &format!("module {module} is located where probe locates it, at {rva:X}"),
+                &format!("query ours {module}"),
+                // Flag 4: Wine's list of modules is made up.
+                &format!("status=0x0 state=2 reason=0 limit=10 limit_rva={rva} written=0 flags=4"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Whether who is no Administrator is kept out.
+    pub(super) fn restricted(&mut self) -> Result<(), Failure> {
+        const TRIED: &str = "impersonated=1 before=1 after=0";
+        let answer = self.tell("restricted TcpLimit")?;
+        let has = |words: &str| missing(&answer, words).is_empty();
+        if has("error=0 guarded=5") && has(TRIED) {
+            self.judge.note(
+                "Wine checks no access to devices (it does to an event with such a list): \
+                 it can't show that others are kept out",
+            );
+        } else {
+            let kept_out = has("error=5") && has(TRIED);
+            let what = "who is no Administrator can't open the device";
+            self.judge.hold(what, kept_out, &answer);
+        }
+        Ok(())
+    }
+
+    /// What the driver told the debugger.
+    pub(super) fn debugger(&mut self) -> Result<(), Failure> {
+        let log = fs::read_to_string(self.machine.log())?;
+        for sentence in [
+            "tcpip.sys: the limit of half-open connections was located; it is 10.",
+            "tcpip.sys: the limit of half-open connections was changed from 10 to 100.",
+            "tcpip.sys: the limit was not set to 100. Whether the limit's page may be written",
+            "The test-only value TestOnlyAcceptUnknownRights is set.",
+        ] {
+            let what = format!("the debugger was told: {sentence}");
+            self.judge
+                .hold(&what, log.contains(sentence), &"it was not");
+        }
+        Ok(())
+    }
+}
