@@ -27,6 +27,17 @@ impl Cause {
         }
     }
 
+    /// The same where the caller has named the value that was expected.
+    pub(crate) fn where_named(self, named: bool) -> Cause {
+        match self.reason {
+            Reason::UnexpectedValue if named => Cause {
+                reason: Reason::NotAsNamed,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Whether the limit of a located module could be read all the same.
     pub(crate) fn shows_limit(self) -> bool {
         !matches!(self.reason, Reason::Changed | Reason::PageInvalid)

@@ -40,6 +40,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The limit in the last answer.
+    pub(crate) fn limit(&self) -> u32 {
+        self.answer.limit.get()
+    }
+
     pub(crate) fn known(&mut self, module: Module) -> &mut Known {
         match module {
             Module::Tcpip => &mut self.tcpip,
@@ -173,17 +178,18 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         known: &mut Known,
         options: Options,
         limit: u32,
-        expected: Expected,
+        wanted: Expected,
     ) -> Result<(), Cause> {
         let located = known.located()?;
         let (module, place) = (located.module(), located.threshold());
         let current = held.read(place).ok_or(Reason::PageInvalid)?;
-        let expected = match expected {
+        let expected = match wanted {
             Expected::Just(value) => value,
             Expected::Own | Expected::OwnOr(_) if known.wrote(current) => current,
             Expected::OwnOr(value) if current != PRISTINE_LIMIT => value,
             Expected::Own | Expected::OwnOr(_) => PRISTINE_LIMIT,
         };
+        let named = matches!(wanted, Expected::Just(_));
         let PageFacts { valid, writable } = held.page(place);
         // A page that is known to be read-only stays so.
         let writable = writable.or(options.accepts_unknown_rights.then_some(true));
@@ -196,7 +202,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
                 expected,
                 limit,
             },
-        )?;
+        )
+        .map_err(|refusal| Cause::from(refusal).where_named(named))?;
         held.exchange(permit)?;
 
         if known.note(&self.kernel, module, current, limit).is_err() {

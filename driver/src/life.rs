@@ -87,6 +87,9 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
     /// Applies the stored limits, unless that may be what kept the system from
     /// coming up the last time.
     fn apply(&self, state: &mut State) {
+        // Read also where it will not be needed, so that a set by hand lifts it.
+        let guard = self.kernel.guard();
+        state.guarded = guard != Ok(false);
         let mut any = false;
         for module in Module::ALL {
             match self.kernel.setting(Setting::Limit(module)) {
@@ -103,15 +106,14 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         if self.kernel.safe_mode() {
             return self.skip(state, Start::SafeMode, Message::SafeMode);
         }
-        match self.kernel.guard() {
+        match guard {
             Ok(false) => {}
-            Ok(true) => {
-                state.guarded = true;
-                return self.skip(state, Start::Guarded, Message::Guarded);
-            }
+            Ok(true) => return self.skip(state, Start::Guarded, Message::Guarded),
             Err(_) => return self.each_not_applied(state, Reason::GuardFailed),
         }
         if self.kernel.set_guard(true).is_err() {
+            // It may be there all the same, and reach the disk later.
+            state.guarded = true;
             return self.each_not_applied(state, Reason::GuardFailed);
         }
         for module in Module::ALL {
@@ -171,7 +173,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         let Some(written) = state.known(module).written else {
             return;
         };
-        if written.last == written.original {
+        let limit = state.limit();
+        if written.last == written.original || limit == written.original {
             return;
         }
         let limit = written.original;

@@ -128,15 +128,14 @@ impl Message {
             Message::SafeMode => "The stored limits were not applied: this is Safe Mode.",
             Message::Guarded => {
                 "The stored limits were not applied: Windows did not come up the last time they \
-                 were. Set a limit by hand to show that it works, and they will be applied again."
+                 were. Set a limit by hand, and they will be applied again."
             }
             Message::AcceptsUnknownRights => {
-                "The test-only value TestOnlyAcceptUnknownRights is set. Remove it from any \
-                 machine that matters."
+                "TestOnlyAcceptUnknownRights is set. Remove it from any machine that matters."
             }
             Message::NotRemembered => {
-                "%2: what was written can't be remembered. Once this driver is loaded anew it \
-                 will take the limit for another program's."
+                "%2: what was written can't be remembered. Loaded anew, the driver will take \
+                 the limit for another program's."
             }
             Message::GuardKept => {
                 "The mark that guards the start can't be taken away, so the stored limits will \

@@ -181,14 +181,14 @@ pub fn permit(located: &Located, request: &WriteRequest) -> Result<WritePermit, 
         Some(false) => return Err(Refusal::PageReadOnly),
         None => return Err(Refusal::PageUnknown),
     }
+    if !LIMITS.contains(&request.current) {
+        return Err(Refusal::ImplausibleValue(request.current));
+    }
     if request.current != request.expected {
         return Err(Refusal::UnexpectedValue {
             current: request.current,
             expected: request.expected,
         });
-    }
-    if !LIMITS.contains(&request.current) {
-        return Err(Refusal::ImplausibleValue(request.current));
     }
     Ok(WritePermit {
         base: located.base(),

@@ -60,11 +60,11 @@ fn objections(located: &Located, request: &WriteRequest) -> Vec<Refusal> {
         (!page.valid, Refusal::PageInvalid),
         (page.writable == Some(false), Refusal::PageReadOnly),
         (page.writable.is_none(), Refusal::PageUnknown),
+        (!is_limit(current), Refusal::ImplausibleValue(current)),
         (
             current != expected,
             Refusal::UnexpectedValue { current, expected },
         ),
-        (!is_limit(current), Refusal::ImplausibleValue(current)),
     ]
     .into_iter()
     .filter_map(|(objected, refusal)| objected.then_some(refusal))
@@ -172,9 +172,11 @@ fn each_refusal_names_its_reason() {
         }
         for current in [0, 16_777_216, 0x8056_7000] {
             let mut request = good(located);
-            (request.current, request.expected) = (current, current);
-            let refusal = policy::permit(located, &request).unwrap_err();
-            assert_eq!(refusal, Refusal::ImplausibleValue(current));
+            for expected in [current, 10] {
+                (request.current, request.expected) = (current, expected);
+                let refusal = policy::permit(located, &request).unwrap_err();
+                assert_eq!(refusal, Refusal::ImplausibleValue(current));
+            }
         }
         assert_eq!(refusal(|r| r.page.valid = false), Refusal::PageInvalid);
         assert_eq!(

@@ -61,15 +61,16 @@ reasons! {
     31 SectionRights "" "The limit's section is not writable data that stays in memory. Please report it with your build."
     32 PageInvalid "" "The limit's page is not in memory. Please report it with your build."
     33 PageReadOnly "" "The limit's page is read-only. Other software may have protected it."
-    34 PageUnknown "" "Whether the limit's page may be written can't be told on this system, so nothing was written."
+    34 PageUnknown "" "Whether the limit's page may be written can't be told on this system. Nothing was written."
     35 ImplausibleValue " The value is in `detail`." "The variable holds what no limit can be. The driver is not running yet, or its memory is damaged; restart Windows."
     36 UnexpectedValue " Current and expected value are in `detail`." "The limit is not 10, nor what tcplimit wrote: something else changed it. To replace it, name the present value as expected."
     37 ChangedMeanwhile " The value found is in `detail`." "The limit was changed by something else in the same moment, so nothing was written. Try again."
     38 Overwritten " The value found is in `detail`." "The limit was written, and changed by something else at once. Other software sets it too; remove that."
     39 NotPermitted "" "The permit is not for this driver or this place; nothing was written. Please report it."
+    40 NotAsNamed " Current and named value are in `detail`." "The limit is not the value that was named. Read it again, and name what it is now."
 
-    50 SettingUnreadable " The status is in `detail`." "The value in the service key is not a number (REG_DWORD) or can't be read. Set it anew."
-    51 GuardFailed " The status is in `detail`." "The mark that guards the next start can't be written, so the stored limit was not applied. Set the limit by hand."
+    50 SettingUnreadable "" "The value in the service key is not a number (REG_DWORD) or can't be read. Set it anew."
+    51 GuardFailed "" "The mark that guards the start can't be read or written, so the stored limit was not applied. Set the limit by hand."
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ type Unload = unsafe extern "system" fn(*mut DRIVER_OBJECT);
 /// # Safety
 /// `driver` points to a driver object.
 pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u32) {
-    // SAFETY: by contract; both fields are set before the object has a name.
+    // SAFETY: by contract. While NT loads the driver they may still be 0, which the
+    // caller checks.
     unsafe {
         (
             (*driver).DriverStart.cast_const().cast(),

@@ -172,7 +172,7 @@ unsafe extern "system" {
 unsafe extern "C" {
     pub(super) fn DbgPrint(format: *const u8, ...) -> i32;
     static InitSafeBootMode: u32;
-    static IoDriverObjectType: *const *mut c_void;
+    static IoDriverObjectType: *mut c_void;
 }
 
 /// An NTSTATUS as a result.
@@ -182,9 +182,10 @@ pub(super) fn status(raw: i32) -> Result<(), Status> {
 
 /// The type of driver objects.
 pub(super) fn driver_object_type() -> *mut c_void {
-    // SAFETY: NT exports a variable that points to the type and is set long
-    // before any driver is loaded.
-    unsafe { *IoDriverObjectType }
+    // SAFETY: NT exports this variable, a pointer to the type, and sets it long
+    // before any driver is loaded. (C's headers name the import's slot, so there
+    // it takes a `*`; a static here is the variable itself.)
+    unsafe { IoDriverObjectType }
 }
 
 /// 0 unless the system was started in Safe Mode.

@@ -129,8 +129,8 @@ fn entry(paging: Paging, address: u64) -> Option<u64> {
     // SAFETY: the page is mapped, and on NT page tables in use are never paged
     // out: the table of a page that is in memory, as the caller's is, is itself
     // in memory. Entries are aligned to their size. They change under us, so
-    // they are read as volatile; a torn or stale one fails the comparison with
-    // the physical address.
+    // they are read as volatile. One that was stale in its rights alone would be
+    // believed: rights can be taken away at any time, also a moment later.
     Some(match paging.entry_size() {
         4 => u64::from(unsafe { (address as *const u32).read_volatile() }),
         _ => unsafe { (address as *const u64).read_volatile() },
@@ -151,7 +151,11 @@ impl Held for Image {
         // SAFETY: the bytes lie inside the image, which stays while `self`
         // does, and every page of them is in memory. The caller asks for
         // headers and for code that is neither paged nor discarded, which NT
-        // leaves where it is; neither is written once a driver runs, nor by us.
+        // leaves where it is. We don't write it, and nobody should: software that
+        // hooks drivers may. A byte that changes in the middle of a search can
+        // change its outcome, not lead it astray: every access is checked against
+        // the slice's length, no offset is read twice and trusted, and the
+        // exchange decides by the value that it finds.
         Some(unsafe { slice::from_raw_parts(first, length as usize) })
     }
 

@@ -22,6 +22,9 @@ const REG_OPTION_VOLATILE: u32 = 1;
 /// KEY_VALUE_INFORMATION_CLASS: KeyValuePartialInformation.
 const PARTIAL: i32 = 2;
 
+/// STATUS_BUFFER_OVERFLOW: a part of the value fits.
+const TOO_LONG: Status = Status(0x8000_0005);
+
 /// REG_BINARY.
 pub(super) const BINARY: u32 = 3;
 /// REG_DWORD.
@@ -120,9 +123,9 @@ impl Key {
             )
         });
         match read {
-            Err(status) if status == Status::OBJECT_NAME_NOT_FOUND => return Err(status),
             // A value that does not fit is not of that length.
-            Err(_) => return Err(Status::OBJECT_TYPE_MISMATCH),
+            Err(TOO_LONG | Status::BUFFER_TOO_SMALL) => return Err(Status::OBJECT_TYPE_MISMATCH),
+            Err(status) => return Err(status),
             Ok(()) => {}
         }
         let [_, found, length] = value.header;

@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use scanner_core::{Arch, Module};
-use tcplimit_driver::{Device, Entry, Event, Kernel, RECORD, Setting};
+use tcplimit_driver::{Device, Entry, Event, Kernel, Message, RECORD, Setting};
 use tcplimit_protocol::Status;
 
 use super::bindings::{DEVICE_OBJECT, DRIVER_OBJECT};
@@ -224,6 +224,11 @@ impl Kernel for Nt {
 
     fn log(&self, event: &Event) {
         event_log::print(event);
+        // Until the log's thread has taken an entry it holds on to the driver,
+        // which then can't be loaded again: so the last word is not logged.
+        if event.message == Message::Unloaded {
+            return;
+        }
         // SAFETY: `begin` kept this driver's object.
         unsafe { event_log::write(self.driver(), event) };
     }

@@ -217,6 +217,10 @@ impl Model {
 
         let wrote = known.memory.is_some_and(|memory| memory.last == current);
         let own = if wrote { current } else { 10 };
+        let unexpected = match expected {
+            Expected::Just(_) => Reason::NotAsNamed,
+            Expected::Own | Expected::OwnOr(_) => Reason::UnexpectedValue,
+        };
         let expected = match expected {
             Expected::Own => own,
             Expected::Just(expected) => expected,
@@ -230,10 +234,10 @@ impl Model {
             Some((Reason::PageReadOnly, [0; 2]))
         } else if rights.is_none() && !self.accepts {
             Some((Reason::PageUnknown, [0; 2]))
-        } else if current != expected {
-            Some((Reason::UnexpectedValue, [current, expected]))
         } else if !is_limit(current) {
             Some((Reason::ImplausibleValue, [current, 0]))
+        } else if current != expected {
+            Some((unexpected, [current, expected]))
         } else if state.broken.exchange {
             Some((Reason::NotPermitted, [0; 2]))
         } else {

@@ -33,6 +33,8 @@ impl Model {
         let settings = &state.settings;
         self.accepts = settings.accept_unknown_rights.is_on() && !broken.settings;
         self.restores = settings.restore.is_on() && !broken.settings;
+        // What can't be read may be there.
+        self.guarded = Some(state.guard || broken.guard_read);
         let mut wanted = Vec::new();
         for (slot, module) in MODULES {
             let start = &mut self.known[slot].start;
@@ -63,10 +65,10 @@ impl Model {
             return all(&mut self.known, REFUSED, Reason::GuardFailed);
         }
         if state.guard {
-            self.guarded = Some(true);
             return all(&mut self.known, GUARDED, Reason::Done);
         }
         if broken.guard_write {
+            self.guarded = Some(true);
             return all(&mut self.known, REFUSED, Reason::GuardFailed);
         }
         let mut writes = Some(Vec::new());
@@ -107,7 +109,8 @@ impl Model {
             let Some(Memory { last, original, .. }) = self.known[slot].memory else {
                 continue;
             };
-            if last == original || looked.reason != Reason::Done {
+            let back = looked.values[0] == original;
+            if last == original || back || looked.reason != Reason::Done {
                 continue;
             }
             let wish = Wish::Set {

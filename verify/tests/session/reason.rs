@@ -50,6 +50,7 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         Reason::PageUnknown => after(Fault::RightsUnknown),
         Reason::ImplausibleValue => answer(&with_limit(u32::MAX), [set_over(u32::MAX, 100)]),
         Reason::UnexpectedValue => answer(&with_limit(50), [set(100)]),
+        Reason::NotAsNamed => answer(&x86(), [set_over(50, 100)]),
         Reason::ChangedMeanwhile | Reason::Overwritten => at_some_moment(reason),
         Reason::NotPermitted => after(Fault::ExchangeRefused),
         Reason::SettingUnreadable | Reason::GuardFailed => return at_start(reason),
@@ -107,6 +108,7 @@ fn every_reason_comes_about_and_tells_its_numbers() {
             Reason::LimitOutOfRange => [16_777_216, 0],
             Reason::ImplausibleValue => [u32::MAX, 0],
             Reason::UnexpectedValue => [50, 10],
+            Reason::NotAsNamed => [10, 50],
             Reason::ChangedMeanwhile | Reason::Overwritten => [77, 0],
             // Which evidence, and where: the locator's tests know.
             Reason::EvidenceMissing | Reason::Ambiguous => detail,

@@ -171,6 +171,31 @@ fn without_a_stored_limit_the_mark_is_never_touched() {
     }
 }
 
+/// A mark that an earlier start has left, or that was left half written, does
+/// not wait for the next limit that is stored.
+#[test]
+fn a_set_by_hand_lifts_a_mark_that_nobody_asked_for() {
+    let left = Configuration {
+        guard: true,
+        ..x86()
+    };
+    let mut run = Run::<X86>::start(&left, World::First);
+    run.step(&Action::Load.into());
+    run.step(&set(100).into());
+    assert!(!run.kernel().state().guard);
+
+    let system = stored([number(100), NONE], [NONE; 2]);
+    let half = Configuration {
+        safe_mode: true,
+        guard: true,
+        ..system
+    };
+    let mut run = Run::<X86>::start(&half, World::First);
+    run.step(&Action::Load.into());
+    run.step(&set(200).into());
+    assert!(!run.kernel().state().guard);
+}
+
 #[test]
 fn what_is_not_applied_is_told_to_the_event_log() {
     let system = stored([number(100), NONE], [NONE; 2]);
