@@ -12,6 +12,7 @@ mod compiler;
 mod debian;
 mod dependencies;
 mod driver;
+mod emulate;
 mod fuzz;
 mod linker;
 mod lint;
@@ -55,7 +56,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check: format, lints, tests, breakages, proofs, driver, Wine, licences, fuzzing, real input.
+    /// Run every check: format, lints, tests, breakages, proofs, driver, emulator, Wine, licences, fuzzing, real input.
     Test {
         /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
         #[arg(long)]
@@ -92,6 +93,8 @@ enum Command {
         #[arg(long)]
         twice: bool,
     },
+    /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
+    Emulate(emulate::Options),
     /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
     Offsets,
     /// Load tcplimit.sys in Wine beside a driver with a limiter, and try all that programs can do.
@@ -134,6 +137,9 @@ fn main() -> ExitCode {
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
         Command::Driver { twice } => report.step("driver", || driver::run(&workspace, twice)),
+        Command::Emulate(options) => {
+            report.step("emulator", || emulate::run(&workspace, &options));
+        }
         Command::Offsets => report.step("offsets", || offsets::run(&workspace)),
         Command::Wine(options) => report.step("wine", || wine::run(&workspace, &options)),
         Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
@@ -161,13 +167,15 @@ fn everything(
     report.step("broken", || broken::run(workspace, Extent::Sample));
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why =
-            "--quick: setup, no_std, driver, wine, offsets, dependencies, fuzzing, real input";
+        let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
     report.step("no_std", || no_std::run(workspace));
     report.step("driver", || driver::step(workspace));
+    report.step("emulator", || {
+        emulate::run(workspace, &emulate::Options::default())
+    });
     report.step("wine", || wine::run(workspace, &wine::Options::short(yes)));
     report.step("offsets", || offsets::run(workspace));
     report.step("dependencies", || dependencies::run(workspace));

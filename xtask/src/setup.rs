@@ -5,6 +5,7 @@ use std::fs;
 use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
 use crate::debian;
+use crate::emulate;
 use crate::offsets;
 use crate::report::Outcome;
 use crate::wine;
@@ -91,6 +92,13 @@ impl Need {
                 Self::Debian(packages, "to run the driver in Wine")
             } else {
                 Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
+            });
+        }
+        if !emulate::is_possible(workspace) {
+            needs.push(if debian {
+                Self::Debian(emulate::PACKAGES, "to compile the emulator")
+            } else {
+                Self::ByHand("cmake and libclang, to compile the emulator".into())
             });
         }
         needs

@@ -1,0 +1,261 @@
+//! Calls: of the driver's functions, and its own of the system, as each
+//! processor's convention has them.
+
+use unicorn_engine::RegisterX86 as Register;
+use verify::shipped::import::{Convention, Import};
+use verify::specimen::Arch;
+
+use crate::address::{self, EXPORT, PAGE, RETURN, STACK, index};
+use crate::machine::Machine;
+use crate::violation::{Access, Violation};
+
+/// Why the processor stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The called function returned.
+    Returned,
+    /// A function of the system is called: the one with this number.
+    Called(usize),
+}
+
+/// What a model of an import returns. Bits of the register that its type does
+/// not have are garbage, as in life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing.
+    Nothing,
+    /// A BOOLEAN.
+    Byte(u8),
+    /// An NTSTATUS, or a LONG.
+    Dword(u32),
+    /// A LARGE_INTEGER.
+    Quad(u64),
+    /// A pointer.
+    Pointer(u64),
+}
+
+/// A function of the driver's that was called.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    /// Registers that it must leave as they are.
+    kept: Vec<(Register, u64)>,
+    /// Where its return address is.
+    entry: u64,
+}
+
+/// What a function must leave as it was, besides the stack pointer.
+const KEPT_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
+const KEPT_X64: [Register; 8] = [
+    Register::RBX,
+    Register::RSI,
+    Register::RDI,
+    Register::RBP,
+    Register::R12,
+    Register::R13,
+    Register::R14,
+    Register::R15,
+];
+/// What it may change.
+const LOST_X86: [Register; 3] = [Register::EAX, Register::ECX, Register::EDX];
+const LOST_X64: [Register; 7] = [
+    Register::RAX,
+    Register::RCX,
+    Register::RDX,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::R11,
+];
+/// Where the first arguments are on x64.
+const ARGUMENTS: [Register; 4] = [Register::RCX, Register::RDX, Register::R8, Register::R9];
+/// What registers and memory hold that nobody may rely on.
+const GARBAGE: u64 = 0xBAD0_F00D_DEAD_BEEF;
+/// What unused stack holds.
+const UNUSED: u8 = 0xA5;
+/// The direction flag.
+const DIRECTION: u64 = 1 << 10;
+
+impl Machine {
+    /// Calls a function of two arguments, as NT calls all that a driver gives
+    /// it, and runs until it returns or calls the system.
+    ///
+    /// # Errors
+    /// Whatever the driver does that it may not.
+    pub fn call(&mut self, function: u64, arguments: &[u64]) -> Result<Stop, Violation> {
+        self.watch().begin();
+        let stack = STACK.of(self.arch());
+        // The driver's own part of the stack begins right below the return
+        // address, and is as long as it may be; below that there is nothing.
+        self.call.entry = address::entry(self.arch());
+        self.write(stack, &vec![UNUSED; index(self.call.entry - stack)]);
+        self.write_word(self.call.entry, RETURN.of(self.arch()));
+        for (number, register) in (1..).zip(self.kept()) {
+            self.set_register(*register, GARBAGE.rotate_left(number * 8));
+        }
+        match self.arch() {
+            Arch::X86 => {
+                for (number, &argument) in (1..).zip(arguments) {
+                    self.write_word(self.call.entry + number * 4, argument);
+                }
+            }
+            Arch::X64 => {
+                for (register, &argument) in ARGUMENTS.iter().zip(arguments) {
+                    self.set_register(*register, argument);
+                }
+            }
+        }
+        self.set_register(self.stack_pointer(), self.call.entry);
+        let kept = self.kept().iter();
+        self.call.kept = kept.map(|&kept| (kept, self.register(kept))).collect();
+        let stop = self.run(function)?;
+        Ok(stop)
+    }
+
+    fn kept(&self) -> &'static [Register] {
+        match self.arch() {
+            Arch::X86 => &KEPT_X86,
+            Arch::X64 => &KEPT_X64,
+        }
+    }
+
+    fn run(&mut self, from: u64) -> Result<Stop, Violation> {
+        let until = RETURN.of(self.arch());
+        let ran = self.unicorn.emu_start(from, until, 0, 0);
+        let pc = self.unicorn.pc_read().expect("a register");
+        if let Some(violation) = self.watch().violation.take() {
+            return Err(violation);
+        }
+        if let Err(error) = ran {
+            let what = format!("{error:?}");
+            return Err(Violation::Exception { pc, what });
+        }
+        if pc == until {
+            return Ok(Stop::Returned);
+        }
+        // The emulator stands behind the `hlt` that all exports are.
+        let export = pc.wrapping_sub(1).wrapping_sub(EXPORT.of(self.arch()));
+        match usize::try_from(export / 16) {
+            Ok(number) if export < PAGE && export.is_multiple_of(16) => Ok(Stop::Called(number)),
+            _ => Err(Violation::Access {
+                access: Access::Fetch,
+                address: pc,
+                size: 1,
+                pc,
+            }),
+        }
+    }
+
+    /// The arguments of the system call that the driver makes.
+    ///
+    /// # Errors
+    /// When the stack is not aligned for a call.
+    pub fn arguments(&self, import: &'static Import) -> Result<Vec<u64>, Violation> {
+        let stack = self.register(self.stack_pointer());
+        let count = match import.convention {
+            Convention::Stdcall(count) => count,
+            // The format and what it prints; the two in registers.
+            Convention::Cdecl | Convention::Fastcall(0) => 2,
+            Convention::Fastcall(more) => 2 + more,
+            Convention::Data => 0,
+        };
+        let pointer = self.pointer();
+        let place = |number: u64| match (self.arch(), import.convention) {
+            (Arch::X86, Convention::Fastcall(_)) => match number {
+                0 => self.register(Register::ECX),
+                1 => self.register(Register::EDX),
+                more => self.word(stack + 4 * (more - 1)),
+            },
+            (Arch::X86, _) => self.word(stack + pointer * (number + 1)),
+            (Arch::X64, _) => match usize::try_from(number).ok().and_then(|n| ARGUMENTS.get(n)) {
+                Some(&register) => self.register(register),
+                None => self.word(stack + pointer * (number + 1)),
+            },
+        };
+        if self.arch() == Arch::X64 && stack % 16 != 8 {
+            let what = format!("the stack pointer is {stack:X}");
+            let import = import.name;
+            return Err(Violation::Call { import, what });
+        }
+        Ok((0..u64::from(count)).map(place).collect())
+    }
+
+    /// Returns from the system call, and runs on. What the called function may
+    /// change is garbage then.
+    ///
+    /// # Errors
+    /// As [`Machine::call`].
+    pub fn resume(&mut self, import: &'static Import, value: Value) -> Result<Stop, Violation> {
+        let stack = self.register(self.stack_pointer());
+        let back = self.word(stack);
+        let garbage = GARBAGE ^ u64::from(self.dword(stack));
+        let (lost, arguments): (&[Register], u64) = match self.arch() {
+            Arch::X86 => (&LOST_X86, u64::from(import.callee_removes())),
+            // The four that the caller leaves room for.
+            Arch::X64 => (&LOST_X64, 4),
+        };
+        for number in 1..=arguments {
+            self.write_word(stack + number * self.pointer(), garbage);
+        }
+        for &register in lost {
+            self.set_register(register, garbage);
+        }
+        let (low, result) = match self.arch() {
+            Arch::X86 => (0xFFFF_FFFF, Register::EAX),
+            Arch::X64 => (u64::MAX, Register::RAX),
+        };
+        match value {
+            Value::Nothing => {}
+            Value::Byte(byte) => self.set_register(result, garbage & !0xFF | u64::from(byte)),
+            Value::Dword(dword) => {
+                self.set_register(result, garbage << 32 | u64::from(dword));
+            }
+            Value::Pointer(pointer) => self.set_register(result, pointer),
+            Value::Quad(quad) => {
+                self.set_register(result, quad & low);
+                if self.arch() == Arch::X86 {
+                    self.set_register(Register::EDX, quad >> 32);
+                }
+            }
+        }
+        let removed = match self.arch() {
+            Arch::X86 => 4 + 4 * u64::from(import.callee_removes()),
+            Arch::X64 => 8,
+        };
+        self.set_register(self.stack_pointer(), stack + removed);
+        self.run(back)
+    }
+
+    /// The called function has returned: what it returned as a status, and how
+    /// much stack it took.
+    ///
+    /// # Errors
+    /// Where it left something other than it was.
+    pub fn returned(&self, arguments: u64) -> Result<(u32, u64), Violation> {
+        let wrong = |what: String| Err(Violation::Return(what));
+        for &(register, before) in &self.call.kept {
+            if self.register(register) != before {
+                return wrong(format!("{register:?} is not what it was"));
+            }
+        }
+        let removed = match self.arch() {
+            Arch::X86 => 4 + 4 * arguments,
+            Arch::X64 => 8,
+        };
+        let stack = self.register(self.stack_pointer());
+        if stack != self.call.entry + removed {
+            return wrong(format!(
+                "the stack is off by {}",
+                stack.wrapping_sub(self.call.entry)
+            ));
+        }
+        if self.register(Register::EFLAGS) & DIRECTION != 0 {
+            return wrong("the direction flag is set".into());
+        }
+        let lowest = STACK.of(self.arch());
+        let own = self.read(lowest, index(self.call.entry - lowest));
+        let unused = own.iter().take_while(|&&byte| byte == UNUSED).count();
+        let used = (own.len() - unused) as u64;
+        let status = self.register(Register::EAX) & 0xFFFF_FFFF;
+        Ok((u32::try_from(status).expect("32 bits"), used))
+    }
+}

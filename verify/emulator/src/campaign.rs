@@ -1,0 +1,155 @@
+//! Many runs, on all processors of this machine.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tcplimit_protocol::Reason;
+use verify::specimen::Arch;
+
+use crate::address::DRIVER;
+use crate::run::{Outcome, run};
+use crate::scenario::Scenario;
+use crate::system::System;
+use crate::violation::Violation;
+
+/// What is run.
+#[derive(Debug, Clone)]
+pub struct Campaign<'a> {
+    /// The shipped files, with their processors.
+    pub drivers: &'a [(Arch, Vec<u8>)],
+    /// The first run's number.
+    pub seed: u64,
+    /// Runs for each driver.
+    pub runs: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Runs.
+    pub runs: u64,
+    /// Runs in which DriverEntry succeeded.
+    pub loaded: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Answers by their reason.
+    pub reasons: BTreeMap<u32, u64>,
+    /// How often a limit was located.
+    pub located: u64,
+    /// Limits replaced.
+    pub changes: u64,
+    /// Exchanges that found another value in the last moment.
+    pub missed: u64,
+    /// Comparisons of the searches.
+    pub agreements: u64,
+    /// Instructions of the driver's.
+    pub instructions: u64,
+    /// The most stack that any call took.
+    pub stack: u64,
+    /// What went wrong.
+    pub failures: Vec<Failure>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A run that went wrong.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its number.
+    pub seed: u64,
+    /// Its processor.
+    pub arch: Arch,
+    /// Why.
+    pub violation: Violation,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        self.loaded += u64::from(outcome.loaded);
+        self.requests += outcome.requests;
+        self.located += outcome.located;
+        self.changes += outcome.changes;
+        self.missed += outcome.missed;
+        self.agreements += outcome.agreements;
+        self.instructions += outcome.instructions;
+        self.stack = self.stack.max(outcome.stack);
+        for &(reason, count) in &outcome.reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
+    }
+
+    /// The reasons' names, with how often each was given.
+    #[must_use]
+    pub fn named_reasons(&self) -> String {
+        let named = self.reasons.iter().map(|(&code, count)| {
+            let name = Reason::from_code(code).map_or("?".into(), |reason| format!("{reason:?}"));
+            format!("{name} {count}")
+        });
+        named.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// No more failures than these are looked for.
+const ENOUGH: usize = 5;
+
+impl Campaign<'_> {
+    /// Runs all of it.
+    ///
+    /// # Errors
+    /// When a driver can't be loaded at all.
+    ///
+    /// # Panics
+    /// When a model is wrong.
+    pub fn run(&self) -> Result<Tally, Violation> {
+        let begun = Instant::now();
+        let next = AtomicU64::new(0);
+        let tally = Mutex::new(Tally::default());
+        let lanes = thread::available_parallelism().map_or(1, |lanes| lanes.get());
+        let lane = |number: usize| -> Result<(), Violation> {
+            // A processor is set up once, and each run finds it as new.
+            let mut systems = Vec::new();
+            for (arch, file) in self.drivers {
+                let base = DRIVER[number % DRIVER.len()].of(*arch);
+                systems.push((*arch, System::new(file, base)?));
+            }
+            loop {
+                let run_number = next.fetch_add(1, Ordering::Relaxed);
+                if run_number >= self.runs {
+                    return Ok(());
+                }
+                let seed = self.seed.wrapping_add(run_number);
+                for (arch, system) in &mut systems {
+                    let done = run(system, &Scenario::of(seed, *arch));
+                    let mut tally = tally.lock().expect("no lane panics");
+                    match done {
+                        Ok(outcome) => tally.add(&outcome),
+                        Err(violation) => tally.failures.push(Failure {
+                            seed,
+                            arch: *arch,
+                            violation,
+                        }),
+                    }
+                    if tally.failures.len() >= ENOUGH {
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let lane = &lane;
+            let lanes: Vec<_> = (0..lanes)
+                .map(|number| scope.spawn(move || lane(number)))
+                .collect();
+            lanes
+                .into_iter()
+                .try_for_each(|lane| lane.join().expect("a lane panicked"))
+        })?;
+        let mut tally = tally.into_inner().expect("no lane panics");
+        tally.took = begun.elapsed();
+        Ok(tally)
+    }
+}

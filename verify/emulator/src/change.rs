@@ -1,0 +1,85 @@
+//! What may happen while the driver is loaded.
+
+use scanner_core::Module;
+use verify::kernel::Says;
+
+use crate::registry::Value;
+use crate::target::Target;
+use crate::world::{Paging, World};
+
+/// Something that happens to the system.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Bytes of a module change: other software, or its own work.
+    Bytes(Module, u32, Vec<u8>),
+    /// The page of an RVA may only be read.
+    ReadOnly(Module, u32),
+    /// The page of an RVA is not in memory any more.
+    Absent(Module, u32),
+    /// A module is loaded, perhaps in place of another.
+    Loaded(Module, Box<Target>),
+    /// A module is unloaded.
+    Unloaded(Module),
+    /// Its driver object can't be had, with this status.
+    Unusable(Module, u32),
+    /// The page tables are like this.
+    Paging(Paging),
+    /// The list of modules says this.
+    Listed(Says),
+    /// There is no pool, or there is again.
+    Pool(bool),
+    /// There are no entries of the event log.
+    NoLog,
+    /// A value is in the registry.
+    Value(&'static str, &'static str, Value),
+    /// Something is refused in the registry.
+    Refused(crate::registry::Operation, &'static str, u32),
+}
+
+impl Change {
+    /// It happens.
+    pub fn apply(&self, world: &mut World) {
+        match self {
+            Change::Bytes(module, rva, bytes) => {
+                if let Some(target) = world.module_mut(*module) {
+                    target.write(*rva, bytes);
+                }
+            }
+            Change::ReadOnly(module, rva) => {
+                let target = world.module_mut(*module);
+                if let Some(page) = target.and_then(|target| page(target, *rva)) {
+                    page.writable = false;
+                }
+            }
+            Change::Absent(module, rva) => {
+                if let Some(target) = world.module_mut(*module) {
+                    target.write(rva & !0xFFF, &[0; 0x1000]);
+                    if let Some(page) = page(target, *rva) {
+                        page.present = false;
+                    }
+                }
+            }
+            Change::Loaded(module, target) => {
+                world.modules[crate::world::slot(*module)] = Some(Target::clone(target));
+            }
+            Change::Unloaded(module) => world.modules[crate::world::slot(*module)] = None,
+            Change::Unusable(module, status) => {
+                world.unusable[crate::world::slot(*module)] = Some(*status);
+            }
+            Change::Paging(paging) => world.paging = *paging,
+            Change::Listed(says) => world.list.says = *says,
+            Change::Pool(there) => world.no_pool = !there,
+            Change::NoLog => world.no_log = true,
+            Change::Value(subkey, name, value) => {
+                world.registry.put(subkey, name, value.clone());
+            }
+            Change::Refused(operation, key, status) => {
+                world.registry.refused.push((*operation, *key, *status));
+            }
+        }
+    }
+}
+
+fn page(target: &mut Target, rva: u32) -> Option<&mut crate::target::Page> {
+    target.pages.get_mut(usize::try_from(rva / 0x1000).ok()?)
+}

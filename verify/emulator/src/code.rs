@@ -1,0 +1,43 @@
+//! The driver's own code, taken apart: where functions begin, and where an
+//! instruction of some kind stands.
+
+use std::collections::BTreeMap;
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
+use verify::specimen::Arch;
+
+use crate::address::index;
+use crate::image::{Laid, Section};
+
+fn text(driver: &Laid) -> &Section {
+    let text = driver.sections.iter().find(|section| section.is_code());
+    text.expect("a driver has code")
+}
+
+/// Where its code begins.
+#[must_use]
+pub fn text_rva(driver: &Laid) -> u64 {
+    text(driver).rva.into()
+}
+
+/// Its instructions one after the other. There is nothing but code in it.
+pub fn instructions(driver: &Laid) -> impl Iterator<Item = Instruction> {
+    let section = text(driver);
+    let at = index(section.rva.into());
+    let bytes = &driver.memory[at..at + index(section.virtual_size.into())];
+    let bits = if driver.arch == Arch::X86 { 32 } else { 64 };
+    let start = driver.base + u64::from(section.rva);
+    let decoder = Decoder::with_ip(bits, bytes, start, DecoderOptions::NONE);
+    decoder.into_iter()
+}
+
+/// The RVAs of its functions: whatever is called, and DriverEntry.
+#[must_use]
+pub fn functions(driver: &Laid) -> BTreeMap<u64, ()> {
+    let calls = instructions(driver).filter(|it| it.flow_control() == FlowControl::Call);
+    let called = calls.map(|call| call.near_branch_target().wrapping_sub(driver.base));
+    called
+        .chain([driver.entry.into()])
+        .map(|rva| (rva, ()))
+        .collect()
+}

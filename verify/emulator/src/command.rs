@@ -1,0 +1,233 @@
+//! `emulate`: the whole of it, as `cargo xtask emulate` runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use verify::specimen::{Arch, Spec};
+
+use crate::address::DRIVER;
+use crate::campaign::{Campaign, Tally};
+use crate::cost::{self, Table};
+use crate::plain::{self, races};
+use crate::run::run;
+use crate::scenario::Scenario;
+use crate::shipped::{self, files};
+use crate::system::System;
+
+/// Runs of the campaign for each driver: so many, or many more with `--long`.
+const SHORT: u64 = 1200;
+const LONG: u64 = 6000;
+
+/// What is asked for.
+#[derive(Debug)]
+struct Options {
+    drivers: PathBuf,
+    runs: u64,
+    seed: u64,
+    compiler: String,
+    record: bool,
+    profile: bool,
+    files: Vec<PathBuf>,
+}
+
+const USAGE: &str = "usage: emulate [--drivers FOLDER] [--long | --runs N] [--seed N] \
+                     [--compiler TEXT] [--record] [--profile] [FILE...]";
+
+impl Options {
+    fn of(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+        let mut options = Options {
+            drivers: shipped::folder(),
+            runs: SHORT,
+            seed: 1,
+            compiler: String::new(),
+            record: false,
+            profile: false,
+            files: Vec::new(),
+        };
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(USAGE);
+            let number = |text: String| text.parse().map_err(|_| USAGE);
+            match argument.as_str() {
+                "--drivers" => options.drivers = value()?.into(),
+                "--long" => options.runs = LONG,
+                "--runs" => options.runs = number(value()?)?,
+                "--seed" => options.seed = number(value()?)?,
+                "--compiler" => options.compiler = value()?,
+                "--record" => options.record = true,
+                "--profile" => options.profile = true,
+                _ if argument.starts_with('-') => return Err(USAGE.into()),
+                _ => options.files.push(argument.into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Runs it, and prints what came of it.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), String> {
+    let options = Options::of(arguments)?;
+    let drivers = files(&options.drivers)?;
+    if !options.files.is_empty() {
+        return options
+            .files
+            .iter()
+            .try_for_each(|file| given(&drivers, file));
+    }
+    plain_runs(&drivers)?;
+    campaign(&drivers, &options)?;
+    costs(&drivers, &options)
+}
+
+type Drivers = [(Arch, Vec<u8>)];
+
+/// Every kind of specimen, and the races for its limit.
+fn plain_runs(drivers: &Drivers) -> Result<(), String> {
+    let begun = Instant::now();
+    let (mut runs, mut raced) = (0, 0);
+    for (arch, file) in drivers {
+        for base in DRIVER {
+            let fail = |kind: &str| {
+                let kind = kind.to_owned();
+                move |violation| format!("{kind}: {violation}")
+            };
+            let mut system = System::new(file, base.of(*arch)).map_err(fail("the driver"))?;
+            let kinds = Spec::kinds()
+                .into_iter()
+                .filter(|(_, spec)| spec.arch == *arch);
+            for (kind, spec) in kinds {
+                run(&mut system, &Scenario::of_specimen(&spec)).map_err(fail(kind))?;
+                raced += races(&mut system, &spec.sized(4))
+                    .map_err(fail(kind))?
+                    .len();
+                runs += 1;
+            }
+        }
+    }
+    println!(
+        "plain: {runs} runs over every kind, {raced} races, in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
+    let campaign = Campaign {
+        drivers,
+        seed: options.seed,
+        runs: options.runs,
+    };
+    println!(
+        "campaign: numbers from {}, {} for each driver",
+        options.seed, options.runs
+    );
+    let tally = campaign.run().map_err(|violation| violation.to_string())?;
+    print(&tally);
+    for failure in &tally.failures {
+        println!(
+            "FAILED: {:?}, number {}: {}\n  again: cargo xtask emulate --seed {} --runs 1",
+            failure.arch, failure.seed, failure.violation, failure.seed
+        );
+    }
+    if tally.failures.is_empty() {
+        // A campaign that reaches nothing would prove nothing.
+        let reached = tally.changes > 0 && tally.located > 0 && tally.agreements > 0;
+        return if reached || options.runs < SHORT {
+            Ok(())
+        } else {
+            Err("no limit was located, or none was changed".into())
+        };
+    }
+    Err(format!(
+        "{} runs of {} failed",
+        tally.failures.len(),
+        tally.runs
+    ))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn print(tally: &Tally) {
+    let seconds = tally.took.as_secs_f64();
+    println!(
+        "campaign: {} runs in {seconds:.0} s ({:.0} a second): {} loads, {} requests, {} times \
+         located, {} limits changed, {} exchanges in vain, {} agreements of the searches, {:.1} \
+         billion instructions, at most {} bytes of stack",
+        tally.runs,
+        tally.runs as f64 / seconds,
+        tally.loaded,
+        tally.requests,
+        tally.located,
+        tally.changes,
+        tally.missed,
+        tally.agreements,
+        tally.instructions as f64 / 1e9,
+        tally.stack
+    );
+    println!("campaign: answers: {}", tally.named_reasons());
+}
+
+fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
+    let mut costs = Vec::new();
+    for (arch, file) in drivers {
+        costs.extend(cost::measure(file, *arch).map_err(|violation| violation.to_string())?);
+        if options.profile {
+            let functions =
+                cost::profile(file, *arch).map_err(|violation| violation.to_string())?;
+            for (rva, count) in functions.iter().take(12) {
+                println!("profile: {arch:?} {rva:6X} {count:9}");
+            }
+        }
+    }
+    for cost in &costs {
+        let (kind, per_byte) = (&cost.kind, cost.per_byte());
+        println!("cost: {kind:<20} {per_byte:5.2} instructions for a byte of .text");
+    }
+    let now = Table::of(&options.compiler, &costs);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cost.toml");
+    let name = path.display();
+    if options.record {
+        return fs::write(&path, now.write()).map_err(|error| format!("{name}: {error}"));
+    }
+    let recorded = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
+    match Table::read(&recorded).compare(&now) {
+        Ok(worse) if worse.is_empty() => {
+            println!("cost: no worse than recorded for {}", now.compiler);
+            Ok(())
+        }
+        Ok(worse) => Err(format!("dearer than recorded: {}", worse.join("; "))),
+        Err(why) => {
+            println!("cost: {why}");
+            Ok(())
+        }
+    }
+}
+
+/// A module's file, as it would run.
+fn given(drivers: &Drivers, path: &Path) -> Result<(), String> {
+    let name = path.display();
+    let bytes = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut why = String::new();
+    for (arch, driver) in drivers {
+        let scenario = match plain::of_file(&file_name, &bytes, *arch) {
+            Ok(scenario) => scenario,
+            Err(error) => {
+                why = error;
+                continue;
+            }
+        };
+        let wrong = |violation| format!("{name}: {violation}");
+        let mut system = System::new(driver, DRIVER[0].of(*arch)).map_err(wrong)?;
+        let outcome = run(&mut system, &scenario).map_err(wrong)?;
+        println!(
+            "{name}: {} requests, {} times located, {} limits changed, {} instructions",
+            outcome.requests, outcome.located, outcome.changes, outcome.instructions
+        );
+        return Ok(());
+    }
+    Err(format!("{name}: {why}"))
+}

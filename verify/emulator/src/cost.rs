@@ -1,0 +1,235 @@
+//! What a query costs inside the kernel: instructions of the shipped files for
+//! each byte of `.text`, a number that does not depend on the machine.
+//!
+//! `cost.toml` holds what was measured, and with which compiler: another one
+//! makes other code, and then nothing can be compared.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use verify::specimen::{Arch, Spec};
+
+use crate::address::DRIVER;
+use crate::question;
+use crate::system::System;
+use crate::target::{Paged, Target};
+use crate::violation::Violation;
+use crate::world::{World, slot};
+
+/// KiB of filler code: about as much as genuine drivers have.
+const TEXT_KIB: u16 = 380;
+/// A table may be worse by so much, in percent, before it is an error.
+const TOLERANCE: f64 = 5.0;
+
+/// What was measured of one kind of specimen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cost {
+    /// The kind.
+    pub kind: String,
+    /// Bytes of `.text`.
+    pub text: u32,
+    /// Instructions of a query.
+    pub instructions: u64,
+}
+
+impl Cost {
+    /// Instructions for each byte.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    pub fn per_byte(&self) -> f64 {
+        self.instructions as f64 / f64::from(self.text)
+    }
+}
+
+/// Measures all kinds of a driver's processor.
+///
+/// # Errors
+/// When the driver does what it may not.
+pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
+    let mut system = System::new(file, DRIVER[0].of(arch))?;
+    let kinds = Spec::kinds()
+        .into_iter()
+        .filter(|(_, spec)| spec.arch == arch);
+    kinds
+        .map(|(kind, spec)| {
+            let (text, instructions) = query(&mut system, &spec.sized(TEXT_KIB))?;
+            Ok(Cost {
+                kind: kind.into(),
+                text,
+                instructions,
+            })
+        })
+        .collect()
+}
+
+/// Bytes of `.text`, and instructions of a query.
+fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
+    let specimen = spec.build();
+    let base = verify::property::bases(spec.arch)[0];
+    let target = Target::of_specimen(&specimen, base, Paged::Out);
+    let text = target
+        .sections
+        .iter()
+        .find(|section| section.stays() && section.is_code());
+    let text = text.map_or(1, |section| section.virtual_size);
+    let module = target.module;
+    let mut world = World::new(spec.arch);
+    world.modules[slot(module)] = Some(target);
+    system.reset(world);
+    system.start()?;
+    let completed = system.send(&question::query(module))?;
+    let instructions = system.machine.instructions();
+    let answer = question::answer(&question::query(module), &completed);
+    if answer.is_none_or(|answer| answer.limit_rva.get() != specimen.truth.threshold) {
+        return Err(Violation::Completion("the limit was not located".into()));
+    }
+    system.unload()?;
+    Ok((text, instructions))
+}
+
+/// Where the instructions of a query go: for each function of the driver's its
+/// RVA and its instructions, the most expensive first.
+///
+/// # Errors
+/// As [`measure`].
+pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
+    let mut system = System::new(file, DRIVER[0].of(arch))?;
+    let spec = match arch {
+        Arch::X86 => Spec::xp_sp3(),
+        Arch::X64 => Spec::xp_x64(),
+    };
+    system.machine.watch().profile = Some(Vec::new());
+    query(&mut system, &spec.sized(TEXT_KIB))?;
+    let blocks = system.machine.watch().profile.take().unwrap_or_default();
+    let starts = crate::code::functions(system.driver());
+    let mut functions = BTreeMap::<u64, u64>::new();
+    for (offset, count) in (0..).zip(blocks) {
+        let rva = crate::code::text_rva(system.driver()) + offset;
+        if let Some((&start, _)) = starts.range(..=rva).next_back()
+            && count > 0
+        {
+            *functions.entry(start).or_default() += count;
+        }
+    }
+    let mut functions: Vec<_> = functions.into_iter().collect();
+    functions.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    Ok(functions)
+}
+
+/// The table as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// What `rustc --version` says of the compiler.
+    pub compiler: String,
+    /// Instructions for each byte by kind.
+    pub costs: BTreeMap<String, f64>,
+}
+
+impl Table {
+    /// Reads what [`Table::write`] writes.
+    #[must_use]
+    pub fn read(text: &str) -> Table {
+        let mut table = Table {
+            compiler: String::new(),
+            costs: BTreeMap::new(),
+        };
+        for (name, value) in text.lines().filter_map(|line| line.split_once(" = ")) {
+            if name == "compiler" {
+                table.compiler = value.trim_matches('"').to_owned();
+            } else if let Ok(cost) = value.parse() {
+                table.costs.insert(name.to_owned(), cost);
+            }
+        }
+        table
+    }
+
+    /// The table of what was measured.
+    #[must_use]
+    pub fn of(compiler: &str, costs: &[Cost]) -> Table {
+        let costs = costs
+            .iter()
+            .map(|cost| (cost.kind.clone(), cost.per_byte()));
+        Table {
+            compiler: compiler.to_owned(),
+            costs: costs.collect(),
+        }
+    }
+
+    /// It as text.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let mut text = String::from(
+            "# What a query costs inside the kernel: instructions of the shipped files for\n\
+             # each byte of .text, on specimens of 380 KiB. Compared by `cargo xtask emulate`\n\
+             # where the driver was built by this compiler; written anew by\n\
+             # `cargo xtask emulate --record`, and a commit that does so says why.\n",
+        );
+        let _ = writeln!(
+            text,
+            "compiler = \"{}\"\n\n[instructions-per-byte]",
+            self.compiler
+        );
+        for (kind, cost) in &self.costs {
+            let _ = writeln!(text, "{kind} = {cost:.2}");
+        }
+        text
+    }
+
+    /// What got worse, in words; `Err` where the two can't be compared.
+    ///
+    /// # Errors
+    /// When another compiler was used, or nobody knows which.
+    pub fn compare(&self, now: &Table) -> Result<Vec<String>, String> {
+        if self.compiler != now.compiler {
+            return Err(format!(
+                "NOT COMPARED: recorded with {:?}, the driver was built by {:?}",
+                self.compiler, now.compiler
+            ));
+        }
+        let worse = now
+            .costs
+            .iter()
+            .filter_map(|(kind, &cost)| match self.costs.get(kind) {
+                None => Some(format!("{kind} is not in the table")),
+                Some(&before) if cost > before * (1.0 + TOLERANCE / 100.0) => Some(format!(
+                    "{kind}: {cost:.2} instructions a byte, {before:.2} recorded"
+                )),
+                Some(_) => None,
+            });
+        Ok(worse.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(compiler: &str, cost: f64) -> Table {
+        Table {
+            compiler: compiler.into(),
+            costs: [("tcpip-xp-x64".to_owned(), cost)].into(),
+        }
+    }
+
+    #[test]
+    fn a_table_reads_as_it_was_written() {
+        let table = table("rustc 1.96.0 (abc 2026-05-25)", 3.25);
+        assert_eq!(Table::read(&table.write()), table);
+    }
+
+    #[test]
+    fn worse_by_more_than_the_tolerance_is_told() {
+        let before = table("a", 4.0);
+        assert_eq!(before.compare(&table("a", 4.2)), Ok(vec![]));
+        assert_eq!(
+            before.compare(&table("a", 4.21)).map(|worse| worse.len()),
+            Ok(1)
+        );
+        assert_eq!(before.compare(&table("a", 1.0)), Ok(vec![]));
+    }
+
+    #[test]
+    fn another_compiler_is_another_table() {
+        assert!(table("a", 4.0).compare(&table("b", 40.0)).is_err());
+    }
+}

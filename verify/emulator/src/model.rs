@@ -1,0 +1,161 @@
+//! What the driver imports, one by one: each checks how it is called, and does
+//! what NT does, as far as the driver can see.
+//!
+//! No import of the driver's raises the IRQL, so all calls are at PASSIVE_LEVEL
+//! as long as there is no model for one that does.
+
+pub mod device;
+pub mod event_log;
+mod list;
+mod memory;
+mod mutex;
+pub mod object;
+mod pool;
+mod registry;
+mod security;
+
+use crate::call::Value;
+use crate::machine::Kind;
+use crate::system::System;
+use crate::violation::Violation;
+
+/// What serves a call: it is given the arguments.
+pub type Model = fn(&mut System, &[u64]) -> Answer;
+/// What the call returns, or what is wrong with it.
+pub type Answer = Result<Value, Violation>;
+
+const MODELS: [&[(&str, Model)]; 9] = [
+    device::MODELS,
+    event_log::MODELS,
+    list::MODELS,
+    memory::MODELS,
+    mutex::MODELS,
+    object::MODELS,
+    pool::MODELS,
+    registry::MODELS,
+    security::MODELS,
+];
+
+/// The model of a function.
+#[must_use]
+pub fn of(name: &str) -> Option<Model> {
+    let all = MODELS.iter().copied().flatten();
+    all.copied()
+        .find(|(of, _)| *of == name)
+        .map(|(_, model)| model)
+}
+
+/// Where a variable lies in the page of variables.
+#[must_use]
+pub fn variable(name: &str) -> Option<u64> {
+    match name {
+        "InitSafeBootMode" => Some(0),
+        "IoDriverObjectType" => Some(16),
+        _ => None,
+    }
+}
+
+/// STATUS_SUCCESS.
+const SUCCESS: Answer = Ok(Value::Dword(0));
+
+fn status(status: u32) -> Answer {
+    Ok(Value::Dword(status))
+}
+
+impl System {
+    /// The call is wrong.
+    fn wrong(&self, what: impl Into<String>) -> Violation {
+        Violation::Call {
+            import: self.calling,
+            what: what.into(),
+        }
+    }
+
+    fn expect(&self, holds: bool, what: &str) -> Result<(), Violation> {
+        if holds { Ok(()) } else { Err(self.wrong(what)) }
+    }
+
+    /// An argument that must be this.
+    fn is(&self, argument: u64, must: u64, what: &str) -> Result<(), Violation> {
+        if argument == must {
+            return Ok(());
+        }
+        Err(self.wrong(format!("{what} is {argument:X}, not {must:X}")))
+    }
+
+    /// Memory of the driver's own, to be read.
+    fn readable(&self, address: u64, length: u64, what: &str) -> Result<(), Violation> {
+        match self.machine.kind(address, length) {
+            Some(Kind::Stack | Kind::Data | Kind::Constants | Kind::Pool) => Ok(()),
+            kind => Err(self.wrong(format!("{what}: {length} bytes at {address:X} ({kind:?})"))),
+        }
+    }
+
+    /// Memory of the driver's own, aligned, for something to be put in.
+    fn room(&self, address: u64, length: u64, align: u64, what: &str) -> Result<(), Violation> {
+        let kind = self.machine.kind(address, length);
+        let own = matches!(kind, Some(Kind::Stack | Kind::Data | Kind::Pool));
+        if own && self.machine.is_writable(address, length) && address.is_multiple_of(align) {
+            return Ok(());
+        }
+        Err(self.wrong(format!("{what}: {length} bytes at {address:X} ({kind:?})")))
+    }
+
+    /// A place for a pointer.
+    fn place(&self, address: u64, what: &str) -> Result<(), Violation> {
+        let pointer = self.machine.pointer();
+        self.room(address, pointer, pointer, what)
+    }
+
+    /// The text of a UNICODE_STRING.
+    fn text(&self, string: u64) -> Result<String, Violation> {
+        let pointer = self.machine.pointer();
+        self.readable(string, 2 * pointer, "the string")?;
+        self.expect(string.is_multiple_of(pointer), "the string is not aligned")?;
+        let lengths = self.machine.dword(string);
+        let (length, most) = (lengths & 0xFFFF, lengths >> 16);
+        self.expect(
+            length > 0 && length.is_multiple_of(2),
+            "an odd length of a string",
+        )?;
+        self.expect(length <= most, "a string is longer than its buffer")?;
+        let buffer = self.machine.word(string + pointer);
+        self.readable(buffer, length.into(), "the string's buffer")?;
+        self.expect(
+            buffer.is_multiple_of(2),
+            "the string's buffer is not aligned",
+        )?;
+        let bytes = self.machine.read(buffer, length as usize);
+        let units = bytes
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        char::decode_utf16(units)
+            .collect::<Result<_, _>>()
+            .map_err(|_| self.wrong("a string that is no UTF-16"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use verify::shipped::import::{Convention, DRIVER};
+
+    use super::*;
+
+    #[test]
+    fn whatever_has_a_model_may_be_imported() {
+        for (name, _) in MODELS.iter().copied().flatten() {
+            assert!(DRIVER.iter().any(|import| import.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_variable_is_no_function() {
+        for import in DRIVER {
+            if import.convention == Convention::Data {
+                assert!(variable(import.name).is_some() && of(import.name).is_none());
+            } else {
+                assert!(variable(import.name).is_none());
+            }
+        }
+    }
+}

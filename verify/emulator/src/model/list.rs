@@ -1,0 +1,60 @@
+//! ZwQuerySystemInformation(SystemModuleInformation).
+
+use super::{Answer, Model, SUCCESS, status};
+use crate::address::low;
+use crate::offset::Offsets;
+use crate::system::System;
+use crate::world::NO_RESOURCES;
+
+pub(super) const MODELS: &[(&str, Model)] = &[("ZwQuerySystemInformation", query)];
+
+/// SystemModuleInformation.
+const MODULES: u32 = 11;
+/// STATUS_INFO_LENGTH_MISMATCH.
+const LENGTH_MISMATCH: u32 = 0xC000_0004;
+
+fn query(system: &mut System, arguments: &[u64]) -> Answer {
+    let [class, buffer, length, needed] = *arguments else {
+        unreachable!("four arguments")
+    };
+    system.is(low(class).into(), MODULES.into(), "the class")?;
+    system.room(needed, 4, 4, "ReturnLength")?;
+    let length = low(length);
+    let [first, base, size, name, path, item] = Offsets::of(system.machine.arch()).module;
+    let listed = system.world.listed();
+    let modules = listed.clone().unwrap_or_default();
+    let total = first + modules.len() * item;
+    let bytes = u32::try_from(total).expect("a short list");
+    if length < bytes {
+        // Nothing is written but the length; there may be no buffer.
+        system.machine.write(needed, &bytes.to_le_bytes());
+        return status(LENGTH_MISMATCH);
+    }
+    system.room(buffer, length.into(), 8, "the buffer")?;
+    if listed.is_none() {
+        return status(NO_RESOURCES);
+    }
+    let mut list = vec![0; total];
+    list[..4].copy_from_slice(&bytes_of(modules.len()));
+    let pointer = if system.machine.pointer() == 4 { 4 } else { 8 };
+    for (place, (file, at, long)) in list[first..].chunks_exact_mut(item).zip(modules) {
+        // Section and MappedBase are nobody's.
+        place[base..base + pointer].copy_from_slice(&at.to_le_bytes()[..pointer]);
+        place[size..size + 4].copy_from_slice(&long.to_le_bytes());
+        place[path..path + file.len()].copy_from_slice(&file);
+        let separator = file.iter().rposition(|&byte| byte == b'\\');
+        let offset = bytes_of(separator.map_or(0, |at| at + 1));
+        place[name..name + 2].copy_from_slice(&offset[..2]);
+        // Behind the NUL there is whatever was there.
+        if let Some(rest) = place.get_mut(path + file.len() + 1..) {
+            rest.fill(b'\\');
+        }
+    }
+    system.machine.write(buffer, &list);
+    system.machine.write(needed, &bytes.to_le_bytes());
+    SUCCESS
+}
+
+fn bytes_of(number: usize) -> [u8; 4] {
+    u32::try_from(number).expect("a small number").to_le_bytes()
+}

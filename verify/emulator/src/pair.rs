@@ -1,0 +1,141 @@
+//! The shipped file and its source, side by side: each thing is asked of both,
+//! and what they answer, tell, write and leave behind is compared.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use tcplimit_driver::{Event, Message, Text};
+
+use crate::change::Change;
+use crate::irp::{Completed, Request};
+use crate::model::event_log::Written;
+use crate::source::Source;
+use crate::system::System;
+use crate::violation::Violation;
+use crate::world::World;
+
+/// Both.
+#[derive(Debug)]
+pub struct Pair<'a> {
+    /// The shipped file in its system.
+    pub system: &'a mut System,
+    source: Source,
+}
+
+impl<'a> Pair<'a> {
+    /// Neither is loaded yet.
+    pub fn new(system: &'a mut System, world: World) -> Pair<'a> {
+        let beside = Rc::new(RefCell::new(world.clone()));
+        system.reset(world);
+        Pair {
+            system,
+            source: Source::new(&beside),
+        }
+    }
+
+    /// NT loads the driver.
+    ///
+    /// # Errors
+    /// Whatever the shipped file does that it may not, or otherwise than its
+    /// source.
+    pub fn start(&mut self) -> Result<u32, Violation> {
+        let (status, source) = (self.system.start()?, self.source.start());
+        if status != source {
+            let what = format!("DriverEntry: {status:08X}, the source {source:08X}");
+            return Err(Violation::Disagreement(what));
+        }
+        self.compare("DriverEntry")?;
+        Ok(status)
+    }
+
+    /// A program asks.
+    ///
+    /// # Errors
+    /// As [`Pair::start`].
+    pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
+        let (shipped, source) = (self.system.send(request)?, self.source.send(request));
+        if shipped != source {
+            let what = format!("{request:?}: {shipped:X?}, the source {source:X?}");
+            return Err(Violation::Disagreement(what));
+        }
+        self.compare("a request")?;
+        Ok(shipped)
+    }
+
+    /// Something happens to both.
+    pub fn change(&mut self, change: &Change) {
+        self.system.change(change);
+        change.apply(&mut self.source.world().borrow_mut());
+    }
+
+    /// NT unloads the driver.
+    ///
+    /// # Errors
+    /// As [`Pair::start`].
+    pub fn unload(&mut self) -> Result<(), Violation> {
+        self.system.unload()?;
+        self.source.unload();
+        self.compare("unload")
+    }
+
+    fn compare(&mut self, when: &str) -> Result<(), Violation> {
+        let differ = |what: String| Err(Violation::Disagreement(format!("{when}: {what}")));
+        let events = self.source.take_events();
+        let kept = &mut self.system.kept;
+        let printed = std::mem::take(&mut kept.printed);
+        let lines: Vec<String> = events.iter().map(line).collect();
+        if printed != lines {
+            return differ(format!("the debugger was told {printed:?}, not {lines:?}"));
+        }
+        let written = std::mem::take(&mut kept.events);
+        // An entry would keep the driver from being loaded again.
+        let logged = events
+            .iter()
+            .filter(|event| event.message != Message::Unloaded);
+        let entries: Vec<Written> = logged.map(entry).collect();
+        let all_told = written == entries || (self.system.world.no_log && written.is_empty());
+        if !all_told {
+            return differ(format!("the event log has {written:?}, not {entries:?}"));
+        }
+        let (world, beside) = (&self.system.world, self.source.world().borrow());
+        if world.registry != beside.registry {
+            let (one, other) = (&world.registry, &beside.registry);
+            return differ(format!("the registry is {one:?}, not {other:?}"));
+        }
+        for (one, other) in world.modules.iter().zip(&beside.modules) {
+            let [one, other] = [one, other].map(|module| module.as_ref().map(|it| &it.memory));
+            if one != other {
+                return differ("the modules are not the same any more".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What DbgPrint prints of an event.
+fn line(event: &Event) -> String {
+    let mut buffer = [0; 256];
+    let mut text = Text::new(&mut buffer);
+    event.write(&mut text);
+    string(text.finish())
+}
+
+/// Its entry in the log.
+fn entry(event: &Event) -> Written {
+    let insert = |index| {
+        let mut buffer = [0; 12];
+        let mut text = Text::new(&mut buffer);
+        event.insert(index, &mut text);
+        string(text.finish())
+    };
+    Written {
+        code: event.message.id(),
+        inserts: (0..4).map(insert).collect(),
+    }
+}
+
+fn string(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .trim_end_matches('\0')
+        .to_owned()
+}

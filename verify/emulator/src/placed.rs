@@ -1,0 +1,154 @@
+//! Modules of the campaign: specimens as they were built, or with something
+//! wrong about them.
+
+use scanner_core::Module;
+use verify::kernel::{Site, World as Where};
+use verify::specimen::{self, Arch, Flaw, Spec, Specimen};
+
+use crate::change::Change;
+use crate::question::LIMITS;
+use crate::random::Random;
+use crate::scenario::File;
+use crate::target::{Paged, Target};
+use crate::world::{World, slot};
+
+/// A specimen in a place of the world.
+pub(crate) struct Placed {
+    pub(crate) target: Target,
+    pub(crate) file: Option<File>,
+    pub(crate) sound: bool,
+}
+
+impl Placed {
+    /// One that is sound if `calm`; otherwise perhaps.
+    pub(crate) fn of(random: &mut Random, arch: Arch, module: Module, calm: bool) -> Placed {
+        let mut spec: Spec = random.any();
+        spec.arch = arch;
+        spec.module = specimen_module(module);
+        // Little code, so that there can be many runs.
+        spec.text_kib = u16::from(random.pick(&[1_u8, 2, 3, 4, 4, 5, 8]));
+        if calm {
+            spec.start_up = 10;
+            return Placed::at(random, &spec.build(), arch, module);
+        }
+        let mut sound = true;
+        if random.chance(3) {
+            spec.module = specimen_module(random.pick(&Module::ALL));
+            sound = spec.module == specimen_module(module);
+        }
+        if random.chance(15) {
+            spec.flaw = Some(random.pick(&Flaw::ALL));
+            sound = false;
+        }
+        let mut specimen = spec.build();
+        // Of two that are the limit, a change leaves one: a false one, that is.
+        if spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15) {
+            sound = false;
+            for _ in 0..=random.below(6) {
+                mutate(&mut specimen, random);
+            }
+        }
+        let Placed {
+            mut target,
+            mut file,
+            ..
+        } = Placed::at(random, &specimen, arch, module);
+        if random.chance(10) {
+            // Another value than after start.
+            let value = random.pick(&LIMITS).to_le_bytes();
+            target.write(specimen.truth.threshold, &value);
+        }
+        if random.chance(8) {
+            for _ in 0..=random.below(3) {
+                let header = random.below(0x300);
+                let byte = target.memory[usize::try_from(header).expect("u32 fits usize")];
+                target.write(header, &[byte ^ 1 << random.below(8)]);
+            }
+            (sound, file) = (false, None);
+        }
+        if random.chance(8) {
+            let page = random.below(u32::try_from(target.pages.len()).expect("a small module"));
+            let of_limit = specimen.truth.threshold / 0x1000;
+            let page = random.pick(&[page, of_limit, of_limit, 0]);
+            let fault = match random.below(2) {
+                0 => Change::ReadOnly(module, page * 0x1000),
+                _ => {
+                    (sound, file) = (false, None);
+                    Change::Absent(module, page * 0x1000)
+                }
+            };
+            let mut world = World::new(arch);
+            world.modules[slot(module)] = Some(target);
+            fault.apply(&mut world);
+            target = world.modules[slot(module)]
+                .take()
+                .expect("it was put there");
+        }
+        if random.chance(3) {
+            let sizes = [0, 1, 0x1000, target.size - 0x1000, target.size + 0x1000];
+            target.size = random.pick(&sizes);
+            (sound, file) = (false, None);
+        }
+        Placed {
+            target,
+            file,
+            sound,
+        }
+    }
+
+    /// A specimen as it is, in one of the places where modules are.
+    fn at(random: &mut Random, specimen: &Specimen, arch: Arch, module: Module) -> Placed {
+        let site = Site {
+            world: random.pick(&[Where::First, Where::Second]),
+            module: specimen_module(module),
+            moved: random.chance(50),
+        };
+        let paged = match random.below(4) {
+            0 => Paged::In,
+            1 => Paged::Some(random.word()),
+            _ => Paged::Out,
+        };
+        let base = site.base(arch);
+        let mut target = Target::of_specimen(specimen, base, paged);
+        target.module = module;
+        let bytes = specimen.file.clone();
+        Placed {
+            target,
+            file: Some(File { bytes, base }),
+            sound: true,
+        }
+    }
+}
+
+fn specimen_module(module: Module) -> specimen::Module {
+    match module {
+        Module::Tcpip => specimen::Module::Tcpip,
+        Module::Tcpip6 => specimen::Module::Tcpip6,
+    }
+}
+
+/// Changes a byte of what stays in memory: most often of what the limit is
+/// located by.
+fn mutate(specimen: &mut Specimen, random: &mut Random) {
+    let evidence = &specimen.truth.evidence;
+    let offset = if !evidence.is_empty() && random.chance(60) {
+        let range = random.pick(evidence);
+        let length = u32::try_from(range.len()).expect("a few bytes");
+        range.start + usize::try_from(random.below(length)).expect("u32 fits usize")
+    } else {
+        let sections = specimen.sections.iter();
+        let live: Vec<_> = sections
+            .filter(|section| section.flags & 0x0200_0000 == 0)
+            .collect();
+        let section = random.pick(&live);
+        let inside = section.offset + random.below(section.raw_size);
+        usize::try_from(inside).expect("u32 fits usize")
+    };
+    if let Some(byte) = specimen.file.get_mut(offset) {
+        *byte = match random.below(3) {
+            0 => *byte ^ 1 << random.below(8),
+            1 => 0x90,
+            _ => random.bytes(1)[0],
+        };
+    }
+}

@@ -1,0 +1,112 @@
+//! Runs in which nothing is wrong: the ways that every user goes, and the same
+//! with another program that sets the limit at each single moment.
+
+use scanner_core::Module;
+use tcplimit_driver::Device;
+use verify::specimen::{Arch, Spec};
+
+use crate::change::Change;
+use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
+use crate::question;
+use crate::run::{Outcome, run};
+use crate::scenario::{Act, File, Scenario};
+use crate::system::System;
+use crate::target::{Paged, Target};
+use crate::violation::Violation;
+use crate::world::{World, slot};
+
+/// The limit that is set in these runs.
+pub const LIMIT: u32 = 100;
+
+impl Scenario {
+    /// A world with one module, and all that programs usually ask.
+    #[must_use]
+    pub fn plain(target: Target, file: Option<Vec<u8>>, arch: Arch) -> Scenario {
+        let (module, base) = (target.module, target.base);
+        let mut world = World::new(arch);
+        let sound = target.threshold.is_some();
+        world.modules[slot(module)] = Some(target);
+        let mut scenario = Scenario {
+            seed: 0,
+            world,
+            files: [None, None],
+            sound: [false; 2],
+            acts: Vec::new(),
+            in_between: false,
+        };
+        scenario.sound[slot(module)] = sound;
+        scenario.files[slot(module)] = file.map(|bytes| File { bytes, base });
+        let requests = [
+            Request::plain(Device::Ours, CREATE),
+            question::query(module),
+            question::set(module, LIMIT, 0),
+            question::query(module),
+            question::set(module, 0x0100_0000, 0),
+            question::set(module, 50, LIMIT),
+            question::reset(module, 0),
+            Request::plain(Device::Legacy, CREATE),
+            question::legacy_get(),
+            question::legacy_set(LIMIT),
+            question::legacy_get(),
+            Request::plain(Device::Legacy, CLEANUP),
+            Request::plain(Device::Legacy, CLOSE),
+            Request::plain(Device::Ours, CLEANUP),
+            Request::plain(Device::Ours, CLOSE),
+        ];
+        scenario.acts = requests.into_iter().map(Act::Send).collect();
+        scenario
+    }
+
+    /// The same with a specimen.
+    #[must_use]
+    pub fn of_specimen(spec: &Spec) -> Scenario {
+        let specimen = spec.build();
+        let base = verify::property::bases(spec.arch)[0];
+        let target = Target::of_specimen(&specimen, base, Paged::Out);
+        Scenario::plain(target, Some(specimen.file), spec.arch)
+    }
+}
+
+/// Sets a limit as often as the request makes calls of the system, and each
+/// time another program sets it too, right before another call: the one that
+/// comes second must notice.
+///
+/// # Errors
+/// As [`run`].
+pub fn races(system: &mut System, spec: &Spec) -> Result<Vec<Outcome>, Violation> {
+    let mut scenario = Scenario::of_specimen(spec);
+    let module = verify::property::module(spec.module);
+    let set = Act::Send(question::set(module, LIMIT, 0));
+    scenario.acts = vec![set.clone()];
+    run(system, &scenario)?;
+    let calls = u32::try_from(system.most.calls).unwrap_or(u32::MAX);
+    let race = |call| {
+        let module = verify::property::module(spec.module);
+        let mut scenario = Scenario::of_specimen(spec);
+        let threshold = scenario
+            .world
+            .module(module)
+            .and_then(|target| target.threshold);
+        let other = Change::Bytes(module, threshold.unwrap_or(0), vec![77, 0, 0, 0]);
+        scenario.acts = vec![Act::Meanwhile(call, other), set.clone()];
+        scenario.in_between = true;
+        run(system, &scenario)
+    };
+    (0..calls).map(race).collect()
+}
+
+/// A module's file, given by its path: which module it is, by its name.
+///
+/// # Errors
+/// When it is none, or can't be loaded.
+pub fn of_file(name: &str, bytes: &[u8], arch: Arch) -> Result<Scenario, String> {
+    let name = name.to_ascii_lowercase();
+    let module = if name.contains("tcpip6") {
+        Module::Tcpip6
+    } else {
+        Module::Tcpip
+    };
+    let base = verify::property::bases(arch)[0];
+    let target = Target::of_file(bytes, module, arch, base, Paged::Out)?;
+    Ok(Scenario::plain(target, Some(bytes.to_vec()), arch))
+}

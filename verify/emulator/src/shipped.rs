@@ -1,0 +1,189 @@
+//! The shipped files: where they are, and broken ones made of them.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+use verify::specimen::Arch;
+
+use crate::code;
+use crate::image::Laid;
+
+/// Both processors, with the names of their folders.
+pub const PROCESSORS: [(Arch, &str); 2] = [(Arch::X86, "x86"), (Arch::X64, "x64")];
+
+/// Where `cargo xtask driver` puts them, or what DRIVERS says.
+#[must_use]
+pub fn folder() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver");
+    env::var_os("DRIVERS").map_or(built, PathBuf::from)
+}
+
+/// The files of both processors.
+///
+/// # Errors
+/// When one is missing.
+pub fn files(folder: &Path) -> Result<Vec<(Arch, Vec<u8>)>, String> {
+    PROCESSORS
+        .into_iter()
+        .map(|(arch, name)| {
+            let path = folder.join(name).join("tcplimit.sys");
+            let file = fs::read(&path);
+            let file = file.map_err(|error| {
+                format!("{}: {error}; cargo xtask driver makes it", path.display())
+            });
+            Ok((arch, file?))
+        })
+        .collect()
+}
+
+/// Where the files prefer to lie: there nothing is relocated, and changed code
+/// stays as it is.
+pub const PREFERRED: u64 = 0x1_0000;
+
+/// A file with some of its code changed, to be loaded at [`PREFERRED`].
+#[derive(Debug, Clone)]
+pub struct Broken {
+    file: Vec<u8>,
+    laid: Laid,
+    /// How many instructions were changed.
+    pub changed: usize,
+}
+
+const NOP: u8 = 0x90;
+
+impl Broken {
+    /// A file that is still whole.
+    ///
+    /// # Panics
+    /// When it is no driver.
+    #[must_use]
+    pub fn of(file: &[u8]) -> Broken {
+        Broken {
+            file: file.to_vec(),
+            laid: Laid::at(file, PREFERRED).expect("a driver"),
+            changed: 0,
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn file(&self) -> &[u8] {
+        &self.file
+    }
+
+    /// Changes every instruction for which `new` has other bytes, as many as
+    /// it is long at most; the rest becomes `nop`.
+    #[must_use]
+    pub fn with(mut self, new: impl Fn(&Laid, &Instruction) -> Option<Vec<u8>>) -> Broken {
+        let text = code::text_rva(&self.laid);
+        // Code begins in the file where its section's bytes do.
+        let raw = self.raw_of_text();
+        let instructions: Vec<Instruction> = code::instructions(&self.laid).collect();
+        for instruction in instructions {
+            let Some(mut bytes) = new(&self.laid, &instruction) else {
+                continue;
+            };
+            assert!(bytes.len() <= instruction.len(), "{instruction}: too long");
+            bytes.resize(instruction.len(), NOP);
+            let offset = instruction.ip() - self.laid.base - text;
+            let at = raw + usize::try_from(offset).expect("a small file");
+            self.file[at..at + bytes.len()].copy_from_slice(&bytes);
+            self.changed += 1;
+        }
+        self
+    }
+
+    fn raw_of_text(&self) -> usize {
+        let head = &self.laid;
+        let nt = head.dword(0x3C).expect("headers");
+        let table = nt + 24 + (head.dword(nt + 20).expect("headers") & 0xFFFF);
+        let sections = (0..).zip(&head.sections);
+        let text = sections
+            .filter(|(_, section)| section.is_code())
+            .map(|(number, _)| number);
+        let header = table + 40 * text.min().unwrap_or(0);
+        usize::try_from(head.dword(header + 20).expect("headers")).expect("a small file")
+    }
+
+    /// Without the calls of an import: `dwords` are what it would take off the
+    /// stack on x86.
+    #[must_use]
+    pub fn without(self, import: &str, dwords: usize) -> Broken {
+        let slot = self.slot(import);
+        // Registers that hold its address, as far as instructions are read in
+        // the order in which they stand.
+        let holding = RefCell::new(Vec::new());
+        self.with(|driver, instruction| {
+            let of_slot = |operand| memory(driver, instruction, operand) == Some(slot);
+            let register = instruction.op0_register();
+            if instruction.mnemonic() == Mnemonic::Mov && register != Register::None {
+                holding.borrow_mut().retain(|&held| held != register);
+                if of_slot(1) {
+                    holding.borrow_mut().push(register);
+                }
+                return None;
+            }
+            if !of_slot(0) && !holding.borrow().contains(&register) {
+                return None;
+            }
+            let dwords = if driver.arch == Arch::X86 { dwords } else { 0 };
+            match instruction.mnemonic() {
+                // pop eax, which a call may change anyway.
+                Mnemonic::Call => Some(vec![0x58; dwords]),
+                // A tail call: what it would return to is the caller's.
+                Mnemonic::Jmp if dwords == 0 => Some(vec![0xC3]),
+                Mnemonic::Jmp => {
+                    let bytes = u8::try_from(dwords * 4).expect("few arguments");
+                    Some(vec![0xC2, bytes, 0])
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// The RVA of an import's slot.
+    fn slot(&self, import: &str) -> u64 {
+        let slots = self.laid.imports().expect("imports");
+        let slot = slots.iter().find(|slot| slot.name == import);
+        slot.unwrap_or_else(|| panic!("{import} is not imported"))
+            .rva
+            .into()
+    }
+
+    /// Where the compare-exchange stands: the one instruction that writes to
+    /// another driver.
+    #[must_use]
+    pub fn exchange(self, new: impl Fn(u8) -> Vec<u8>) -> Broken {
+        self.with(|driver, instruction| {
+            let locked =
+                instruction.mnemonic() == Mnemonic::Cmpxchg && instruction.has_lock_prefix();
+            // On memory that a plain register points to.
+            let plain = instruction.memory_displ_size() == 0
+                && instruction.memory_index() == Register::None
+                && instruction.op1_kind() == OpKind::Register;
+            if !locked || !plain || instruction.len() != 4 {
+                return None;
+            }
+            let at = usize::try_from(instruction.ip() - driver.base).expect("a small file");
+            Some(new(driver.memory[at + 3]))
+        })
+    }
+}
+
+/// The RVA that a direct memory operand of an instruction names.
+fn memory(driver: &Laid, instruction: &Instruction, operand: u32) -> Option<u64> {
+    let has = operand < instruction.op_count();
+    if !has || instruction.op_kind(operand) != OpKind::Memory {
+        return None;
+    }
+    let direct = instruction.is_ip_rel_memory_operand()
+        || (instruction.memory_base() == Register::None
+            && instruction.memory_index() == Register::None);
+    direct.then(|| {
+        instruction
+            .memory_displacement64()
+            .wrapping_sub(driver.base)
+    })
+}

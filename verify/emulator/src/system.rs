@@ -1,0 +1,404 @@
+//! The emulated system: the driver in its memory, and every call that it makes.
+
+use scanner_core::Module;
+use tcplimit_driver::Device;
+use verify::shipped::import::{self, Convention, Import};
+
+use crate::address::{
+    self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, index,
+};
+use crate::call::{Stop, Value};
+use crate::change::Change;
+use crate::image::{Laid, Slot};
+use crate::irp::Pending;
+use crate::machine::{Kind, Machine, Rights};
+use crate::model::{self, Model};
+use crate::offset::Offsets;
+use crate::registry::SERVICE;
+use crate::violation::Violation;
+use crate::watch::LimitWrite;
+use crate::world::World;
+
+/// What a call of the driver took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Instructions of the driver's.
+    pub instructions: u64,
+    /// Bytes of stack.
+    pub stack: u64,
+    /// Calls of the system.
+    pub calls: usize,
+}
+
+/// The system with the driver in it.
+#[derive(Debug)]
+pub struct System {
+    /// Processor and memory.
+    pub machine: Machine,
+    /// What the driver is to see. It changes as the driver changes it.
+    pub world: World,
+    /// What the driver has taken, told or left behind.
+    pub kept: Kept,
+    /// The object of the driver itself.
+    pub driver_object: u64,
+    /// What happens before a call of the system: before the how manieth.
+    pub due: Vec<(usize, Change)>,
+    /// The most that any call took.
+    pub most: Taken,
+    /// Instructions of all calls.
+    pub instructions: u64,
+    /// What the last call wrote to limits.
+    pub writes: Vec<LimitWrite>,
+    pub(crate) calling: &'static str,
+    pub(crate) unloading: bool,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) image: Laid,
+    imports: Vec<(&'static Import, Model)>,
+    calls: usize,
+    path: Option<u64>,
+}
+
+/// What the driver has of the system, and has told it.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Devices that it has created.
+    pub devices: Vec<model::device::Object>,
+    /// Names that programs open, and the devices that they lead to.
+    pub links: Vec<(String, String)>,
+    /// Open handles.
+    pub handles: Vec<model::object::Handle>,
+    /// Referenced driver objects, one entry for each reference.
+    pub references: Vec<u64>,
+    /// Allocated pool: address, bytes, tag.
+    pub pool: Vec<(u64, u64, u32)>,
+    /// Entries of the event log that were not written yet: address, bytes.
+    pub packets: Vec<(u64, u64)>,
+    /// Critical regions entered.
+    pub critical: u32,
+    /// The mutex object, and whether it is owned.
+    pub mutex: Option<(u64, bool)>,
+    /// What was written to the event log.
+    pub events: Vec<model::event_log::Written>,
+    /// What the debugger was told.
+    pub printed: Vec<String>,
+    pub(crate) objects: [u64; 2],
+    pub(crate) next: [u64; 3],
+}
+
+impl System {
+    /// Maps the driver's file at an address.
+    ///
+    /// # Errors
+    /// When NT would not load it, or it imports what has no model.
+    pub fn new(file: &[u8], base: u64) -> Result<System, Violation> {
+        let mut image = Laid::at(file, base).map_err(Violation::File)?;
+        let arch = image.arch;
+        let mut machine = Machine::new(arch);
+        let mut imports = Vec::new();
+        for Slot { rva, module, name } in image.imports().map_err(Violation::File)? {
+            let unmodelled = || Violation::Unmodelled(format!("{module}!{name}"));
+            let import = import::find(&module, &name).ok_or_else(unmodelled)?;
+            let address = if import.convention == Convention::Data {
+                VARIABLE.of(arch) + model::variable(&name).ok_or_else(unmodelled)?
+            } else {
+                let model = model::of(&name).ok_or_else(unmodelled)?;
+                imports.push((import, model));
+                EXPORT.of(arch) + 16 * (imports.len() as u64 - 1)
+            };
+            image.bind(rva, address);
+        }
+        // Each function is a `hlt`: there the processor stops.
+        let halt = vec![0xF4; index(PAGE)];
+        machine.map(EXPORT.of(arch), 1, Kind::Kernel, Rights::Execute, &halt);
+        machine.map(VARIABLE.of(arch), 1, Kind::Kernel, Rights::Read, &[]);
+        machine.map(STACK.of(arch), 2, Kind::Stack, Rights::Write, &[]);
+        debug_assert!(RETURN.of(arch) - EXPORT.of(arch) < PAGE);
+        let mut system = System {
+            machine,
+            world: World::new(arch),
+            kept: Kept::default(),
+            driver_object: 0,
+            due: Vec::new(),
+            most: Taken::default(),
+            instructions: 0,
+            writes: Vec::new(),
+            calling: "",
+            unloading: false,
+            pending: None,
+            image,
+            imports,
+            calls: 0,
+            path: None,
+        };
+        system.map_driver();
+        Ok(system)
+    }
+
+    /// Starts the system anew, with the driver not loaded yet and all of its
+    /// variables as in the file.
+    pub fn reset(&mut self, world: World) {
+        let arch = self.machine.arch();
+        self.machine.unmap_all(&[
+            Kind::Object,
+            Kind::Pool,
+            Kind::Request,
+            Kind::Tables,
+            Kind::Module,
+            Kind::Discardable,
+        ]);
+        self.kept = Kept {
+            next: [OBJECTS.of(arch), POOL.of(arch), REQUESTS.of(arch)],
+            ..Kept::default()
+        };
+        self.world = world;
+        self.due.clear();
+        self.pending = None;
+        self.unloading = false;
+        self.most = Taken::default();
+        self.instructions = 0;
+        self.calls = 0;
+        let image = &self.image;
+        for section in &image.sections {
+            let at = index(section.rva.into());
+            let length = u64::from(section.virtual_size).next_multiple_of(PAGE);
+            let bytes = &image.memory[at..at + index(length)];
+            let start = image.base + u64::from(section.rva);
+            if section.is_discardable() {
+                let (kind, rights) = (Kind::Discardable, Rights::Read);
+                self.machine.map(start, length / PAGE, kind, rights, bytes);
+            } else if section.is_writable() {
+                self.machine.write(start, bytes);
+            }
+        }
+        let variables = VARIABLE.of(arch);
+        let safe_mode = self.world.safe_mode;
+        self.machine.write(variables, &safe_mode.to_le_bytes());
+        let kind = DRIVER_TYPE.of(arch);
+        self.machine.write_word(variables + 16, kind);
+        self.driver_object = self.driver_object_of(image_range(&self.image));
+        self.kept.objects = [0; 2];
+        self.map_modules();
+    }
+
+    /// The driver object of a module, if it is loaded.
+    pub(crate) fn object_of(&mut self, module: Module) -> Option<u64> {
+        let slot = crate::world::slot(module);
+        let target = self.world.modules[slot].as_ref()?;
+        let range = (target.base, target.size);
+        if self.kept.objects[slot] == 0 {
+            self.kept.objects[slot] = self.driver_object_of(range);
+        }
+        Some(self.kept.objects[slot])
+    }
+
+    /// Something happens, to the world and to what is mapped of it.
+    pub fn change(&mut self, change: &Change) {
+        self.settle();
+        change.apply(&mut self.world);
+        if let Change::Loaded(module, _) | Change::Unloaded(module) = change {
+            // Another image has another driver object.
+            self.kept.objects[crate::world::slot(*module)] = 0;
+        }
+        self.map_modules();
+    }
+
+    /// Notes in the world what the driver wrote.
+    fn settle(&mut self) {
+        for write in self.machine.take_writes() {
+            for target in self.world.modules.iter_mut().flatten() {
+                if target.limit() == Some(write.address)
+                    && let Some(threshold) = target.threshold
+                {
+                    target.write(threshold, &write.after.to_le_bytes());
+                }
+            }
+            self.writes.push(write);
+        }
+    }
+
+    /// NT loads the driver: the status of DriverEntry. Where it is none of
+    /// success, the driver is gone again.
+    ///
+    /// # Errors
+    /// Whatever the driver does that it may not.
+    pub fn start(&mut self) -> Result<u32, Violation> {
+        let path = self.unicode(SERVICE);
+        self.path = Some(path);
+        let offsets = Offsets::of(self.machine.arch());
+        let object = self.driver_object;
+        let end = object + offsets.driver.size;
+        self.protect_object(Rights::Write);
+        let entry = self.image.base + u64::from(self.image.entry);
+        let status = self.call(entry, &[object, path], std::slice::from_ref(&(object..end)))?;
+        self.protect_object(Rights::Read);
+        // The name is gone, and so is what is discardable.
+        self.machine.unmap(path & !(PAGE - 1));
+        self.machine.unmap_all(&[Kind::Discardable]);
+        if status >= 0x8000_0000 {
+            self.nothing_left()?;
+        }
+        Ok(status)
+    }
+
+    fn protect_object(&mut self, rights: Rights) {
+        self.machine
+            .protect(self.driver_object & !(PAGE - 1), rights);
+    }
+
+    /// NT unloads the driver.
+    ///
+    /// # Errors
+    /// Whatever the driver does that it may not, and what it leaves behind.
+    pub fn unload(&mut self) -> Result<(), Violation> {
+        let offsets = Offsets::of(self.machine.arch());
+        let unload = self
+            .machine
+            .word(self.driver_object + offsets.driver.unload);
+        self.unloading = true;
+        self.call(unload, &[self.driver_object], &[])?;
+        self.nothing_left()
+    }
+
+    /// Calls a function of the driver's, serves its calls of the system, and
+    /// checks what it leaves.
+    pub(crate) fn call(
+        &mut self,
+        function: u64,
+        arguments: &[u64],
+        writable: &[std::ops::Range<u64>],
+    ) -> Result<u32, Violation> {
+        let arch = self.machine.arch();
+        // Its own part of the stack, and its arguments or the place for them.
+        let stack = STACK.of(arch)..address::entry(arch) + 8 + 32;
+        let data = self
+            .image
+            .sections
+            .iter()
+            .filter(|section| section.is_writable() && !section.is_discardable());
+        let base = self.image.base;
+        let data =
+            data.map(|section| base + u64::from(section.rva)..base + u64::from(section.end()));
+        let mut may = vec![stack];
+        may.extend(data);
+        may.extend_from_slice(writable);
+        self.machine.watch().writable = may;
+        let before = self.calls;
+        self.writes.clear();
+        let mut stop = self.machine.call(function, arguments)?;
+        while let Stop::Called(number) = stop {
+            let (import, model) = *self.imports.get(number).ok_or_else(|| {
+                Violation::Return(format!("no function number {number} was called"))
+            })?;
+            self.happen();
+            let arguments = self.machine.arguments(import)?;
+            self.calling = import.name;
+            let value: Value = model(self, &arguments)?;
+            self.calls += 1;
+            stop = self.machine.resume(import, value)?;
+        }
+        let (status, stack) = self.machine.returned(arguments.len() as u64)?;
+        let taken = Taken {
+            instructions: self.machine.instructions(),
+            stack,
+            calls: self.calls - before,
+        };
+        self.most.instructions = self.most.instructions.max(taken.instructions);
+        self.most.stack = self.most.stack.max(taken.stack);
+        self.most.calls = self.most.calls.max(taken.calls);
+        self.instructions += taken.instructions;
+        if stack > address::STACK_BYTES {
+            return Err(Violation::Stack(stack));
+        }
+        self.settle();
+        self.balanced()?;
+        self.modules_intact()?;
+        Ok(status)
+    }
+
+    fn happen(&mut self) {
+        let now = self.calls;
+        let due = std::mem::take(&mut self.due);
+        let (due, later) = due.into_iter().partition::<Vec<_>, _>(|(at, _)| *at <= now);
+        self.due = later;
+        for (_, change) in due {
+            self.change(&change);
+        }
+    }
+
+    /// How many calls of the system there were.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// Whatever was taken in a call must be given back when it ends.
+    fn balanced(&self) -> Result<(), Violation> {
+        let kept = &self.kept;
+        let left = [
+            ("handles", kept.handles.len()),
+            ("references", kept.references.len()),
+            ("pool allocations", kept.pool.len()),
+            ("unwritten log entries", kept.packets.len()),
+            ("critical regions", kept.critical as usize),
+            (
+                "mutexes",
+                usize::from(kept.mutex.is_some_and(|(_, owned)| owned)),
+            ),
+        ];
+        match left.iter().find(|(_, count)| *count > 0) {
+            Some((what, count)) => Err(Violation::Unbalanced(format!("{count} {what} are left"))),
+            None => Ok(()),
+        }
+    }
+
+    /// All that must be gone with the driver.
+    fn nothing_left(&self) -> Result<(), Violation> {
+        if let Some((link, _)) = self.kept.links.first() {
+            return Err(Violation::Unbalanced(format!("{link} is left")));
+        }
+        if let Some(device) = self.kept.devices.first() {
+            return Err(Violation::Unbalanced(format!("{} is left", device.name)));
+        }
+        Ok(())
+    }
+
+    /// Every byte of the modules is what the world says.
+    fn modules_intact(&self) -> Result<(), Violation> {
+        for target in self.world.modules.iter().flatten() {
+            for (first, count, _) in target.pieces(false) {
+                let start = target.base + first * PAGE;
+                let now = self.machine.read(start, index(count * PAGE));
+                let at = index(first * PAGE);
+                let then = &target.memory[at..at + now.len()];
+                if let Some(differs) = now.iter().zip(then).position(|(now, then)| now != then) {
+                    let rva = at + differs;
+                    return Err(Violation::Limit(format!(
+                        "the byte at RVA {rva:X} was changed"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the driver lies.
+    #[must_use]
+    pub fn driver(&self) -> &Laid {
+        &self.image
+    }
+
+    /// The device's object, if it is there.
+    #[must_use]
+    pub fn device(&self, device: Device) -> Option<u64> {
+        let name = model::device::name(device);
+        let devices = self.kept.devices.iter();
+        devices
+            .clone()
+            .find(|object| object.name == name)
+            .map(|object| object.address)
+    }
+}
+
+fn image_range(image: &Laid) -> (u64, u32) {
+    (image.base, image.size)
+}

@@ -1,0 +1,147 @@
+//! Page tables where NT maps them: an array of entries over the whole address
+//! space at a fixed address, itself made of pages that are only there where
+//! they are needed.
+
+use std::collections::BTreeMap;
+
+use crate::address::{PAGE, index};
+
+/// How addresses are translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// x86, entries of 4 bytes, two levels.
+    Plain,
+    /// x86 with PAE, entries of 8 bytes, and two levels that have rights.
+    Pae,
+    /// x64, entries of 8 bytes, four levels.
+    Long,
+}
+
+const PRESENT: u64 = 1;
+const WRITABLE: u64 = 2;
+const LARGE: u64 = 1 << 7;
+/// Accessed, dirty, global: what entries of the kernel have besides.
+const KERNEL: u64 = 0x160;
+const NO_EXECUTE: u64 = 1 << 63;
+
+/// A page of the address space.
+#[derive(Debug, Clone, Copy)]
+pub struct Mapping {
+    /// Its address.
+    pub address: u64,
+    /// The physical page.
+    pub physical: u64,
+    /// Whether it may be written.
+    pub writable: bool,
+}
+
+/// Pages of the tables, by address.
+pub type Tables = BTreeMap<u64, Vec<u8>>;
+
+impl Format {
+    /// Where the entries for an address are, from the one that names its page
+    /// up (the formulas as Microsoft's headers have them).
+    #[must_use]
+    pub fn entries(self, address: u64) -> Vec<u64> {
+        match self {
+            Format::Plain => vec![
+                0xC000_0000 + (address >> 12) * 4,
+                0xC030_0000 + (address >> 22) * 4,
+            ],
+            Format::Pae => vec![
+                0xC000_0000 + (address >> 12) * 8,
+                0xC060_0000 + (address >> 21) * 8,
+            ],
+            Format::Long => vec![
+                0xFFFF_F680_0000_0000 + (address >> 9 & 0x7F_FFFF_FFF8),
+                0xFFFF_F6FB_4000_0000 + (address >> 18 & 0x3FFF_FFF8),
+                0xFFFF_F6FB_7DA0_0000 + (address >> 27 & 0x1F_FFF8),
+                0xFFFF_F6FB_7DBE_D000 + (address >> 36 & 0xFF8),
+            ],
+        }
+    }
+
+    /// Bytes of an entry.
+    fn entry(self) -> usize {
+        if self == Format::Plain { 4 } else { 8 }
+    }
+
+    /// Bytes of a large page.
+    #[must_use]
+    pub fn large(self) -> u64 {
+        if self == Format::Plain {
+            1 << 22
+        } else {
+            1 << 21
+        }
+    }
+
+    /// Tables in which these pages are mapped. `large`: by entries of the
+    /// directory, without a table of their own, as NT has its kernel; then all
+    /// that share a large page have the rights of the last.
+    #[must_use]
+    pub fn tables(self, pages: &[Mapping], large: bool) -> Tables {
+        let mut tables = Tables::new();
+        for page in pages {
+            let entries = self.entries(page.address);
+            let rights = PRESENT | KERNEL | if page.writable { WRITABLE } else { 0 };
+            // Data is not executed where the format can say so.
+            let rights = match self {
+                Format::Plain => rights,
+                Format::Pae | Format::Long => rights | NO_EXECUTE,
+            };
+            let (own, above) = entries.split_at(1 + usize::from(large));
+            let (place, frame) = match (large, own) {
+                (false, [pte, ..]) => (*pte, page.physical | rights),
+                (true, [.., pde]) => {
+                    let first = page.physical & !(self.large() - 1);
+                    (*pde, first | rights | LARGE)
+                }
+                _ => unreachable!("there are two levels at least"),
+            };
+            self.put(&mut tables, place, frame);
+            for &entry in above {
+                // Where tables lie in physical memory is nobody's business.
+                let table = 0x0003_9000 | PRESENT | WRITABLE | 0x60;
+                self.put(&mut tables, entry, table);
+            }
+        }
+        tables
+    }
+
+    fn put(self, tables: &mut Tables, at: u64, entry: u64) {
+        let page = tables
+            .entry(at & !(PAGE - 1))
+            .or_insert_with(|| vec![0; index(PAGE)]);
+        let bytes = entry.to_le_bytes();
+        page[index(at & (PAGE - 1))..][..self.entry()].copy_from_slice(&bytes[..self.entry()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_mapped_by_the_levels_above_it() {
+        for (format, address) in [
+            (Format::Plain, 0xF7A3_B000),
+            (Format::Pae, 0xF7A3_B000),
+            (Format::Long, 0xFFFF_FADF_E1A2_3000),
+        ] {
+            let page = Mapping {
+                address,
+                physical: 0x0123_4000,
+                writable: true,
+            };
+            let tables = format.tables(&[page], false);
+            // Each level's own page is there, and the levels are different.
+            let levels = format.entries(address);
+            assert_eq!(tables.len(), levels.len(), "{format:?}");
+            // The entry of an entry's page is the entry one level up.
+            for pair in levels.windows(2) {
+                assert_eq!(format.entries(pair[0])[0], pair[1], "{format:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A module that the driver looks at, as it lies in memory while it runs.
+
+use std::rc::Rc;
+
+use scanner_core::Module;
+use verify::specimen::{Arch, Specimen};
+
+use crate::address::index;
+use crate::image::{Laid, Section};
+use crate::machine::Rights;
+
+/// A loaded and started module.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What it is.
+    pub module: Module,
+    /// Where its first byte lies.
+    pub base: u64,
+    /// Its length as its driver object says.
+    pub size: u32,
+    /// Its bytes, in whole pages. Those of pages that are not there are zero.
+    pub memory: Rc<Vec<u8>>,
+    /// The section table.
+    pub sections: Vec<Section>,
+    /// What became of its pages.
+    pub pages: Vec<Page>,
+    /// Where its limit really is, where that is known.
+    pub threshold: Option<u32>,
+}
+
+/// A page of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// In memory.
+    pub present: bool,
+    /// Writable, as the page tables say.
+    pub writable: bool,
+    /// The driver has business there: headers, live code, the variables.
+    pub open: bool,
+}
+
+/// What sections of code that may be paged out are like at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paged {
+    /// In memory.
+    In,
+    /// Not in memory.
+    Out,
+    /// Each page as its bit says, modulo 64.
+    Some(u64),
+}
+
+impl Target {
+    /// A specimen, loaded and started, as its builder does it.
+    #[must_use]
+    pub fn of_specimen(specimen: &Specimen, base: u64, paged: Paged) -> Target {
+        let loaded = specimen.load(base);
+        let mut memory = vec![0; index(u64::from(loaded.size).next_multiple_of(0x1000))];
+        memory[..loaded.headers.len()].copy_from_slice(&loaded.headers);
+        for section in &loaded.sections {
+            let at = index(section.rva.into());
+            memory[at..at + section.bytes.len()].copy_from_slice(&section.bytes);
+        }
+        let sections = specimen.sections.iter().map(|section| Section {
+            name: section.name,
+            rva: section.rva,
+            virtual_size: section.virtual_size,
+            flags: section.flags,
+        });
+        let sections: Vec<Section> = sections.collect();
+        let truth = &specimen.truth;
+        let trio = [truth.queue, truth.threshold, truth.count];
+        let shared = specimen.spec.alignment.memory() < 0x1000;
+        Target {
+            module: verify::property::module(specimen.spec.module),
+            base: loaded.base,
+            size: loaded.size,
+            pages: pages(&sections, memory.len(), shared, &trio, paged),
+            memory: Rc::new(memory),
+            sections,
+            threshold: Some(truth.threshold),
+        }
+        .without_absent_bytes()
+    }
+
+    /// A file, loaded, and started as far as that is known of it: where start-up
+    /// code leaves the limit zero in the file, it is 10.
+    ///
+    /// # Errors
+    /// When it can't be loaded.
+    pub fn of_file(
+        file: &[u8],
+        module: Module,
+        arch: Arch,
+        base: u64,
+        paged: Paged,
+    ) -> Result<Target, String> {
+        let laid = Laid::at(file, base)?;
+        if laid.arch != arch {
+            return Err("it is for another processor".into());
+        }
+        let located = scanner_core::Image::from_file(file)
+            .ok()
+            .and_then(|image| scanner_core::locate(&image, module).ok());
+        let trio =
+            located.map(|located| [located.queue().0, located.threshold().0, located.count().0]);
+        let mut memory = laid.memory;
+        if let Some([_, threshold, _]) = trio {
+            let place = &mut memory[index(threshold.into())..][..4];
+            if *place == [0; 4] {
+                place.copy_from_slice(&10_u32.to_le_bytes());
+            }
+        }
+        let shared = laid.alignment < 0x1000;
+        let trio_or_none = trio.unwrap_or_default();
+        Ok(Target {
+            module,
+            base,
+            size: laid.size,
+            pages: pages(&laid.sections, memory.len(), shared, &trio_or_none, paged),
+            memory: Rc::new(memory),
+            sections: laid.sections,
+            threshold: trio.map(|[_, threshold, _]| threshold),
+        }
+        .without_absent_bytes())
+    }
+
+    fn without_absent_bytes(mut self) -> Target {
+        let memory = Rc::make_mut(&mut self.memory);
+        for (page, bytes) in self.pages.iter().zip(memory.chunks_mut(0x1000)) {
+            if !page.present {
+                bytes.fill(0);
+            }
+        }
+        self
+    }
+
+    /// The page of an RVA, if it is one of the module's.
+    #[must_use]
+    pub fn page(&self, rva: u32) -> Option<Page> {
+        self.pages.get(index(u64::from(rva / 0x1000))).copied()
+    }
+
+    /// Whether all pages of a range are in memory.
+    #[must_use]
+    pub fn is_present(&self, rva: u32, length: u32) -> bool {
+        let end = u64::from(rva) + u64::from(length.max(1));
+        let pages = index(u64::from(rva) / 0x1000)..index(end.div_ceil(0x1000));
+        self.pages
+            .get(pages)
+            .is_some_and(|pages| pages.iter().all(|page| page.present))
+    }
+
+    /// The address of the limit.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        Some(self.base + u64::from(self.threshold?))
+    }
+
+    /// A dword of it.
+    #[must_use]
+    pub fn dword(&self, rva: u32) -> Option<u32> {
+        let at = index(rva.into());
+        let bytes = self.memory.get(at..at + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    /// Changes bytes of it; those of pages that are not there can't be.
+    pub fn write(&mut self, rva: u32, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len()).expect("few bytes");
+        if self.is_present(rva, length) {
+            let memory = Rc::make_mut(&mut self.memory);
+            memory[index(rva.into())..][..bytes.len()].copy_from_slice(bytes);
+        }
+    }
+
+    /// Its pages in pieces that have the same rights, those that are not there
+    /// left out: the first page of each, how many, and the rights. A large page
+    /// has one right for all that is in it.
+    #[must_use]
+    pub fn pieces(&self, large: bool) -> Vec<(u64, u64, Rights)> {
+        let mut pieces: Vec<(u64, u64, Rights)> = Vec::new();
+        for (number, page) in (0..).zip(&self.pages) {
+            let rights = match page {
+                Page { present: false, .. } => continue,
+                Page { open: false, .. } => Rights::None,
+                Page { writable, .. } if *writable || large => Rights::Write,
+                _ => Rights::Read,
+            };
+            match pieces.last_mut() {
+                Some((first, count, of)) if *first + *count == number && *of == rights => {
+                    *count += 1;
+                }
+                _ => pieces.push((number, 1, rights)),
+            }
+        }
+        pieces
+    }
+}
+
+fn pages(
+    sections: &[Section],
+    length: usize,
+    shared: bool,
+    trio: &[u32],
+    paged: Paged,
+) -> Vec<Page> {
+    let count = u32::try_from(length / 0x1000).expect("a small module");
+    let page = |number: u32| {
+        let here = || sections.iter().filter(|section| section.touches(number));
+        let pageable = here().any(|section| !section.stays() && !section.is_discardable());
+        let paged_in = match paged {
+            Paged::In => true,
+            Paged::Out => false,
+            Paged::Some(bits) => bits >> (number % 64) & 1 == 1,
+        };
+        let code = here().any(|section| section.stays() && section.is_code());
+        let variable = trio.iter().any(|&rva| rva / 0x1000 == number && rva != 0);
+        Page {
+            present: number == 0 || here().any(Section::stays) || (pageable && paged_in),
+            // Pages that sections share are writable throughout.
+            writable: shared || here().any(Section::is_writable),
+            open: number == 0 || code || variable,
+        }
+    };
+    (0..count).map(page).collect()
+}

@@ -1,0 +1,203 @@
+//! What is watched while the driver's instructions run: where they are, how
+//! many there were, and what they write.
+
+use std::ops::Range;
+
+use iced_x86::{Decoder, DecoderOptions, Instruction};
+use unicorn_engine::{HookType, MemType, Unicorn};
+
+use crate::violation::{Access, Violation};
+
+/// No call of the driver takes nearly as many instructions.
+pub const BUDGET: u64 = 400_000_000;
+
+/// The emulator's own data: hooks see nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Instructions executed since the last [`Watch::begin`].
+    pub(crate) instructions: u64,
+    /// What may be written besides the limits.
+    pub(crate) writable: Vec<Range<u64>>,
+    /// Where limits are: aligned dwords.
+    pub(crate) limits: Vec<u64>,
+    /// Writes to them.
+    pub(crate) writes: Vec<LimitWrite>,
+    /// The first thing that went wrong.
+    pub(crate) violation: Option<Violation>,
+    /// Instructions by the RVA of the block that they are in, if wanted.
+    pub(crate) profile: Option<Vec<u64>>,
+    code: Code,
+}
+
+/// A write to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitWrite {
+    /// Where.
+    pub address: u64,
+    /// What was there.
+    pub before: u32,
+    /// What is there now.
+    pub after: u32,
+}
+
+/// The driver's code, and how many instructions each block of it has.
+#[derive(Debug, Default)]
+struct Code {
+    start: u64,
+    bytes: Vec<u8>,
+    bits: u32,
+    /// By the offset of the block's first byte; 0 for not counted yet.
+    blocks: Vec<(u32, u32)>,
+}
+
+impl Code {
+    /// How many instructions the `size` bytes at an address are. `None` where
+    /// that is not in the driver's code.
+    fn count(&mut self, address: u64, size: u32) -> Option<u64> {
+        let offset = usize::try_from(address.checked_sub(self.start)?).ok()?;
+        let block = self.blocks.get_mut(offset)?;
+        if block.0 != size {
+            let length = usize::try_from(size).ok()?;
+            let bytes = self.bytes.get(offset..)?;
+            let bytes = &bytes[..length.min(bytes.len())];
+            let mut decoder = Decoder::with_ip(self.bits, bytes, address, DecoderOptions::NONE);
+            let mut instruction = Instruction::default();
+            *block = (size, 0);
+            while decoder.can_decode() {
+                decoder.decode_out(&mut instruction);
+                block.1 += 1;
+            }
+        }
+        Some(u64::from(block.1))
+    }
+}
+
+impl Watch {
+    /// The driver's code is this.
+    pub(crate) fn set_code(&mut self, start: u64, bytes: &[u8], bits: u32) {
+        self.code = Code {
+            start,
+            bytes: bytes.to_vec(),
+            bits,
+            blocks: vec![(0, 0); bytes.len()],
+        };
+    }
+
+    /// A call of the driver begins.
+    pub(crate) fn begin(&mut self) {
+        self.instructions = 0;
+        self.violation = None;
+    }
+
+    /// A block of instructions begins; whether it may.
+    fn block(&mut self, address: u64, size: u32) -> bool {
+        // What is no code of the driver's is a call of the system, or can't be
+        // executed.
+        let Some(count) = self.code.count(address, size) else {
+            return true;
+        };
+        self.instructions += count;
+        if let Some(profile) = &mut self.profile
+            && let Ok(offset) = usize::try_from(address - self.code.start)
+        {
+            profile.resize(self.code.blocks.len(), 0);
+            profile[offset] += count;
+        }
+        if self.instructions > BUDGET {
+            self.violation
+                .get_or_insert(Violation::Endless(self.instructions));
+            return false;
+        }
+        true
+    }
+
+    fn may_write(&self, address: u64, size: usize) -> bool {
+        let end = address.wrapping_add(size as u64);
+        self.writable
+            .iter()
+            .any(|range| range.start <= address && end <= range.end && address < end)
+    }
+}
+
+/// Puts the hooks in.
+pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
+    let put = "the emulator takes hooks";
+    // From 1 to 0 is everywhere.
+    unicorn
+        .add_block_hook(1, 0, |unicorn, address, size| {
+            if !unicorn.get_data_mut().block(address, size) {
+                let _ = unicorn.emu_stop();
+            }
+        })
+        .expect(put);
+    unicorn
+        .add_mem_hook(HookType::MEM_WRITE, 1, 0, written)
+        .expect(put);
+    let touching = HookType::MEM_READ_UNMAPPED
+        | HookType::MEM_WRITE_UNMAPPED
+        | HookType::MEM_FETCH_UNMAPPED
+        | HookType::MEM_READ_PROT
+        | HookType::MEM_WRITE_PROT
+        | HookType::MEM_FETCH_PROT;
+    unicorn.add_mem_hook(touching, 1, 0, touched).expect(put);
+}
+
+/// A write is about to happen; it is also called where it will not.
+fn written(
+    unicorn: &mut Unicorn<'_, Watch>,
+    _: MemType,
+    address: u64,
+    size: usize,
+    value: i64,
+) -> bool {
+    if unicorn.get_data().may_write(address, size) {
+        return true;
+    }
+    if size == 4 && unicorn.get_data().limits.contains(&address) {
+        let mut before = [0; 4];
+        let read = unicorn.mem_read(address, &mut before);
+        let after = u32::from_le_bytes([0, 1, 2, 3].map(|byte| value.to_le_bytes()[byte]));
+        if read.is_ok() {
+            let before = u32::from_le_bytes(before);
+            unicorn.get_data_mut().writes.push(LimitWrite {
+                address,
+                before,
+                after,
+            });
+            return true;
+        }
+    }
+    let pc = unicorn.pc_read().unwrap_or(0);
+    unicorn
+        .get_data_mut()
+        .violation
+        .get_or_insert(Violation::Write { address, size, pc });
+    let _ = unicorn.emu_stop();
+    true
+}
+
+/// Memory is touched that is not there, or not in this way.
+fn touched(
+    unicorn: &mut Unicorn<'_, Watch>,
+    kind: MemType,
+    address: u64,
+    size: usize,
+    _: i64,
+) -> bool {
+    let access = match kind {
+        MemType::WRITE_UNMAPPED | MemType::WRITE_PROT => Access::Write,
+        MemType::FETCH_UNMAPPED | MemType::FETCH_PROT => Access::Fetch,
+        _ => Access::Read,
+    };
+    let pc = unicorn.pc_read().unwrap_or(0);
+    unicorn
+        .get_data_mut()
+        .violation
+        .get_or_insert(Violation::Access {
+            access,
+            address,
+            size,
+            pc,
+        });
+    false
+}

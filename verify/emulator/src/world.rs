@@ -1,0 +1,248 @@
+//! All that a run of the driver depends on: the modules, the registry, and what
+//! goes wrong. The emulated system and the driver's source, run beside it, are
+//! each given one; they must stay the same.
+
+use scanner_core::Module;
+use tcplimit_driver::Device;
+use verify::kernel::{Listing, PathStyle, Says};
+use verify::specimen::Arch;
+
+use crate::registry::Registry;
+use crate::table::{Format, Mapping, Tables};
+use crate::target::Target;
+
+/// A system, as far as the driver sees it.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Which processor.
+    pub arch: Arch,
+    /// tcpip.sys and tcpip6.sys, where they are loaded.
+    pub modules: [Option<Target>; 2],
+    /// The status of whoever asks for a module's driver object, where that is
+    /// not as it should be.
+    pub unusable: [Option<u32>; 2],
+    /// The page tables.
+    pub paging: Paging,
+    /// x86 with PAE.
+    pub pae: bool,
+    /// How the list of modules reads.
+    pub list: Listing,
+    /// The registry.
+    pub registry: Registry,
+    /// InitSafeBootMode.
+    pub safe_mode: u32,
+    /// A name that another driver has.
+    pub taken: Option<(Device, Named)>,
+    /// What fails while a device is made.
+    pub device_fails: Option<(Device, Step)>,
+    /// There is no paged pool.
+    pub no_pool: bool,
+    /// There are no entries of the event log.
+    pub no_log: bool,
+}
+
+/// What the page tables are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// As NT has them.
+    Small,
+    /// The same, modules in large pages.
+    Large,
+    /// Not where NT has them.
+    Absent,
+    /// Something is there, but it does not say where modules really are.
+    Foreign,
+}
+
+/// A name of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Its own.
+    Device,
+    /// What programs open.
+    Link,
+}
+
+/// A step on the way to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// IoCreateDevice.
+    Create,
+    /// ObOpenObjectByPointer.
+    Open,
+    /// ZwSetSecurityObject.
+    Secure,
+    /// IoCreateSymbolicLink.
+    Link,
+}
+
+/// STATUS_INSUFFICIENT_RESOURCES: what fails for no better reason.
+pub const NO_RESOURCES: u32 = 0xC000_009A;
+/// STATUS_OBJECT_NAME_COLLISION.
+pub const COLLISION: u32 = 0xC000_0035;
+
+impl World {
+    /// Where nothing is wrong, and nothing is loaded.
+    #[must_use]
+    pub fn new(arch: Arch) -> World {
+        World {
+            arch,
+            modules: [None, None],
+            unusable: [None; 2],
+            paging: Paging::Small,
+            pae: false,
+            list: Listing {
+                style: PathStyle::SystemRoot,
+                in_pages: false,
+                says: Says::TheTruth,
+            },
+            registry: Registry::new(),
+            safe_mode: 0,
+            taken: None,
+            device_fails: None,
+            no_pool: false,
+            no_log: false,
+        }
+    }
+
+    /// A module, where it is loaded.
+    #[must_use]
+    pub fn module(&self, module: Module) -> Option<&Target> {
+        self.modules[slot(module)].as_ref()
+    }
+
+    /// The same, to change it.
+    pub fn module_mut(&mut self, module: Module) -> Option<&mut Target> {
+        self.modules[slot(module)].as_mut()
+    }
+
+    /// The format of the page tables.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match (self.arch, self.pae) {
+            (Arch::X86, false) => Format::Plain,
+            (Arch::X86, true) => Format::Pae,
+            (Arch::X64, _) => Format::Long,
+        }
+    }
+
+    /// The page tables, as far as they are about modules.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        let shift = match self.paging {
+            Paging::Absent => return Tables::new(),
+            Paging::Foreign => 0x0400_0000,
+            Paging::Small | Paging::Large => 0,
+        };
+        let mut mappings = Vec::new();
+        for target in self.modules.iter().flatten() {
+            for (number, page) in (0..).zip(&target.pages) {
+                let address = target.base + number * 0x1000;
+                if page.present {
+                    mappings.push(Mapping {
+                        address,
+                        physical: physical(address) + shift,
+                        writable: page.writable,
+                    });
+                }
+            }
+        }
+        let large = self.paging == Paging::Large;
+        if large {
+            // One right for all of it: that of what must be writable.
+            for mapping in &mut mappings {
+                mapping.writable = true;
+            }
+        }
+        self.format().tables(&mappings, large)
+    }
+
+    /// Whether a page may be written, as the tables say.
+    #[must_use]
+    pub fn is_writable(&self, target: &Target, rva: u32) -> Option<bool> {
+        match self.paging {
+            Paging::Absent | Paging::Foreign => None,
+            Paging::Small => target.page(rva).map(|page| page.writable),
+            Paging::Large => Some(true),
+        }
+    }
+
+    /// The system's list of modules: path, base and size of each; `None` where
+    /// it can't be read.
+    #[must_use]
+    pub fn listed(&self) -> Option<Vec<(Vec<u8>, u64, u32)>> {
+        let (kernel, driver) = match self.arch {
+            Arch::X86 => (0x804D_7000, 0xF8C1_2000),
+            Arch::X64 => (0xFFFF_F800_0100_0000, 0xFFFF_FADF_E3D0_4000),
+        };
+        let mut list = vec![
+            (
+                b"\\WINDOWS\\system32\\ntkrnlpa.exe".to_vec(),
+                kernel,
+                0x1F_8000,
+            ),
+            (
+                b"\\WINDOWS\\system32\\hal.dll".to_vec(),
+                kernel + 0x1F_8000,
+                0x2_0300,
+            ),
+        ];
+        for target in self.modules.iter().flatten() {
+            let size = match self.list.in_pages {
+                true => target.size.next_multiple_of(0x1000),
+                false => target.size,
+            };
+            let path = path(self.list.style, target.module.file_name());
+            let (base, other) = (target.base, b"\\SystemRoot\\evil.sys".to_vec());
+            match self.list.says {
+                Says::TheTruth => list.push((path, base, size)),
+                Says::Nothing => {}
+                Says::OtherBase => list.push((path, base ^ 0x10_0000, size)),
+                Says::OtherSize => list.push((path, base, size + 0x1000)),
+                Says::OtherName => list.push((other, base, size)),
+                Says::NameTwice => {
+                    list.push((path.clone(), base, size));
+                    list.push((path, base ^ 0x10_0000, size));
+                }
+                Says::BaseTwice => {
+                    list.push((other, base, size));
+                    list.push((path, base, size));
+                }
+                Says::Fails | Says::FailsAtItsEnd => return None,
+            }
+        }
+        let own = b"\\??\\C:\\WINDOWS\\system32\\drivers\\tcplimit.sys".to_vec();
+        list.push((own, driver, 0xF000));
+        // Longer than the field for it: then there is no NUL.
+        list.push((vec![b'x'; 256], driver + 0x10_0000, 0x3000));
+        list.push((Vec::new(), driver + 0x20_0000, 0x3000));
+        Some(list)
+    }
+}
+
+/// The place of a module in pairs.
+#[must_use]
+pub fn slot(module: Module) -> usize {
+    match module {
+        Module::Tcpip => 0,
+        Module::Tcpip6 => 1,
+    }
+}
+
+/// Where an address lies in physical memory: anywhere, but so that it fits a
+/// large page.
+#[must_use]
+pub fn physical(address: u64) -> u64 {
+    0x0840_0000 + ((address >> 22 & 0x0F) << 22 | address & 0x3F_FFFF)
+}
+
+fn path(style: PathStyle, name: &str) -> Vec<u8> {
+    match style {
+        PathStyle::SystemRoot => format!(r"\SystemRoot\System32\DRIVERS\{name}"),
+        PathStyle::Windows => format!(r"\WINDOWS\System32\Drivers\{}", name.to_uppercase()),
+        PathStyle::DosDevice => format!(r"\??\C:\WINDOWS\system32\drivers\{name}"),
+        PathStyle::Bare => name.to_uppercase(),
+        PathStyle::Slashes => format!("/windows/system32/{name}"),
+    }
+    .into_bytes()
+}

@@ -1,0 +1,206 @@
+//! The shipped drivers in an emulated processor: see `verify/emulator`.
+//!
+//! The emulator is unicorn, in C: it takes a minute to compile, and wants cmake
+//! and libclang. So the crate is empty without its feature, and a machine
+//! without them skips this step and no other.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+
+use crate::command::{self, Failure};
+use crate::compiler::Compiler;
+use crate::driver;
+use crate::report::Outcome;
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+
+/// What Debian calls what it needs.
+pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
+/// The crate with its feature.
+const CRATE: [&str; 5] = ["--locked", "--package", "emulator", "--features", "unicorn"];
+/// Where libclang is found, besides where LIBCLANG_PATH says.
+const LIBRARIES: [&str; 4] = [
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/opt/homebrew/lib",
+];
+
+/// Its names; Debian's comes with the headers that the compiler wants too.
+const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
+
+/// What to run.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Options {
+    /// Many more runs of the campaign.
+    #[arg(long)]
+    long: bool,
+    /// The first run's number.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// So many runs for each driver.
+    #[arg(long, value_name = "N", conflicts_with = "long")]
+    runs: Option<u64>,
+    /// Write what a query costs into verify/emulator/cost.toml.
+    #[arg(long)]
+    record: bool,
+    /// Print which functions of the driver the cost is in.
+    #[arg(long)]
+    profile: bool,
+    /// Only these: files of tcpip.sys or tcpip6.sys to run the driver beside.
+    files: Vec<PathBuf>,
+}
+
+/// Its own tests, the campaign and the cost; loudly skipped where the emulator
+/// can't be compiled or there is no driver.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, Failure> {
+    if !is_possible(workspace) {
+        let why = "no cmake or no libclang: cargo xtask setup";
+        return Ok(Outcome::Skipped(why.into()));
+    }
+    let drivers = workspace.made("driver");
+    if is_stale(workspace, &drivers) {
+        if Compiler::all(workspace).is_empty() {
+            return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
+        }
+        driver::run(workspace, false)?;
+    }
+    let mut tally = Tally::default();
+    if options.files.is_empty() {
+        // The lints of the whole workspace see an empty crate.
+        let mut lint = workspace.cargo(&["clippy", "--quiet", "--all-targets"]);
+        command::run(lint.args(CRATE).args(["--", "-D", "warnings"]))?;
+        let mut test = workspace.cargo(&["test"]);
+        test.args(CRATE).env("DRIVERS", &drivers);
+        let said = command::overhear(test.env("RUST_BACKTRACE", "0"))?;
+        tally = Tally::of_libtest(&said.out);
+        if !said.status.success() || tally.passed == 0 {
+            return Err(Failure("the emulator's own tests failed".into()));
+        }
+    }
+    let mut emulate = workspace.cargo(&["run", "--quiet"]);
+    emulate.args(CRATE).args(["--bin", "emulate", "--"]);
+    emulate.arg("--drivers").arg(&drivers);
+    if let Some(compiler) = compiler(workspace) {
+        emulate.args(["--compiler", &compiler]);
+    }
+    for (flag, given) in [
+        ("--long", options.long),
+        ("--record", options.record),
+        ("--profile", options.profile),
+    ] {
+        emulate.args(given.then_some(flag));
+    }
+    for (flag, number) in [("--seed", options.seed), ("--runs", options.runs)] {
+        if let Some(number) = number {
+            emulate.args([flag, &number.to_string()]);
+        }
+    }
+    for file in &options.files {
+        emulate.arg(fs::canonicalize(file).map_err(|error| {
+            let file = file.display();
+            Failure(format!("{file}: {error}"))
+        })?);
+    }
+    let said = command::overhear(&mut emulate)?;
+    if !said.status.success() {
+        return Err(Failure("the driver did what it may not".into()));
+    }
+    let campaign = said
+        .out
+        .lines()
+        .find(|line| line.starts_with("campaign: ") && line.contains(" a second"));
+    let seen = campaign
+        .and_then(|line| line.split(':').nth(1))
+        .unwrap_or_default();
+    Ok(Outcome::Tested(tally, seen.trim().into()))
+}
+
+/// Whether a driver is missing, or older than what it is made of: its source
+/// runs beside it, and the two must be the same.
+fn is_stale(workspace: &Workspace, drivers: &Path) -> bool {
+    let built = ["x86", "x64"].map(|arch| modified(&drivers.join(arch).join("tcplimit.sys")));
+    let made_of = ["driver", "scanner-core", "Cargo.lock", "Cargo.toml"];
+    let newest = made_of
+        .iter()
+        .filter_map(|path| newest(&workspace.path(path)));
+    let newest = newest.max();
+    built.iter().any(|file| file.is_none() || *file < newest)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|file| file.modified()).ok()
+}
+
+/// When the last change was made to a file, or in a folder.
+fn newest(path: &Path) -> Option<SystemTime> {
+    match fs::read_dir(path) {
+        Err(_) => modified(path),
+        Ok(entries) => entries
+            .flatten()
+            .filter_map(|entry| newest(&entry.path()))
+            .max(),
+    }
+}
+
+/// Whether the emulator can be compiled here.
+pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+    workspace.has_program("cmake") && has_libclang()
+}
+
+fn has_libclang() -> bool {
+    let named = env::var_os("LIBCLANG_PATH").map(PathBuf::from);
+    let llvm = LIBRARIES.iter().flat_map(|folder| {
+        let folders = fs::read_dir(folder).into_iter().flatten().flatten();
+        folders.flat_map(|entry| [entry.path(), entry.path().join("lib")])
+    });
+    let own = LIBRARIES.iter().map(PathBuf::from);
+    named
+        .into_iter()
+        .chain(own)
+        .chain(llvm)
+        .any(|folder| holds_libclang(&folder))
+}
+
+fn holds_libclang(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| LIBCLANG.contains(&name.as_str()))
+}
+
+/// What the compiler that built the drivers calls itself: cargo keeps it beside
+/// what it built.
+fn compiler(workspace: &Workspace) -> Option<String> {
+    let kept = workspace.made("driver-build/.rustc_info.json");
+    version(&fs::read_to_string(kept).ok()?)
+}
+
+/// The first line of `rustc -vV` in cargo's notes.
+fn version(notes: &str) -> Option<String> {
+    let notes: serde_json::Value = serde_json::from_str(notes).ok()?;
+    let said = notes["outputs"].as_object()?.values();
+    let mut lines = said.filter_map(|output| output["stdout"].as_str()?.lines().next());
+    lines
+        .find(|line| line.starts_with("rustc "))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_is_told_by_what_cargo_notes_of_it() {
+        let notes = r#"{ "outputs": {
+            "1": { "stdout": "___\nlib___.rlib\n" },
+            "2": { "stdout": "rustc 1.96.0 (abc 2026-05-25)\nbinary: rustc\n" }
+        } }"#;
+        let compiler = version(notes);
+        assert_eq!(compiler.as_deref(), Some("rustc 1.96.0 (abc 2026-05-25)"));
+        assert_eq!(version("{}"), None);
+    }
+}
