@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
             "tcpip.sys: the limit of half-open connections was located; it is 10.",
             "tcpip.sys: the limit of half-open connections was changed from 10 to 100.",
             "tcpip.sys: the limit was not set to 100. Whether the limit's page may be written",
-            "The test-only value TestOnlyAcceptUnknownRights is set.",
+            "TestOnlyAcceptUnknownRights is set.",
         ] {
             let what = format!("the debugger was told: {sentence}");
             self.judge
