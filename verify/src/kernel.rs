@@ -188,11 +188,9 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
             return Err(Status::ACCESS_DENIED);
         }
         let instance = instance.ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
-        let held = &mut state.instances[instance];
-        held.holds += 1;
-        let hopeless = held.verdict().is_some_and(|verdict| verdict.is_err());
+        state.instances[instance].holds += 1;
         drop(state);
-        Ok(Held::new(Arc::clone(&self.shared), instance, hopeless))
+        Ok(Held::new(Arc::clone(&self.shared), instance))
     }
 
     fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {

@@ -15,14 +15,20 @@ use crate::specimen::Placed;
 pub struct Held {
     shared: Arc<Shared>,
     instance: usize,
-    /// The driver must refuse it: its limit can't be located, and couldn't when
-    /// it was given out.
-    hopeless: bool,
     handed: OnceLock<Box<Handed>>,
-    /// The sections as the headers had them when they were given out.
-    sections: OnceLock<Vec<Placed>>,
+    /// What it was when its headers were given out.
+    seen: OnceLock<Seen>,
     /// What the driver was told last of the page that an RVA lies in.
     told: Mutex<Option<(u32, PageFacts)>>,
+}
+
+/// A module as it was when the driver first read of it: the headers, which are
+/// read once. They may change before that, and after.
+#[derive(Debug)]
+struct Seen {
+    /// The driver must refuse it: its limit can't be located.
+    hopeless: bool,
+    sections: Vec<Placed>,
 }
 
 /// Memory as it was when slices of it were given out: others may change it
@@ -34,13 +40,12 @@ struct Handed {
 }
 
 impl Held {
-    pub(super) fn new(shared: Arc<Shared>, instance: usize, hopeless: bool) -> Held {
+    pub(super) fn new(shared: Arc<Shared>, instance: usize) -> Held {
         Held {
             shared,
             instance,
-            hopeless,
             handed: OnceLock::new(),
-            sections: OnceLock::new(),
+            seen: OnceLock::new(),
             told: Mutex::new(None),
         }
     }
@@ -77,8 +82,11 @@ impl tcplimit_driver::Held for Held {
         let range = u64::from(rva.0)..u64::from(rva.0) + u64::from(length);
         let readable = module.is_readable(&range);
         let inside = module.has(&range);
-        let sections = self.sections.get_or_init(|| module.sections().to_vec());
-        let strange = none_of_its_business(sections, &range)
+        let seen = self.seen.get_or_init(|| Seen {
+            hopeless: module.verdict().is_some_and(|verdict| verdict.is_err()),
+            sections: module.sections().to_vec(),
+        });
+        let strange = none_of_its_business(&seen.sections, &range)
             .map(|section| section.name.escape_ascii().to_string());
         let memory = Arc::clone(module.memory());
         if !inside {
@@ -116,7 +124,7 @@ impl tcplimit_driver::Held for Held {
     fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
         let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.shared.call("exchange");
-        if self.hopeless {
+        if self.seen.get().is_none_or(|seen| seen.hopeless) {
             state.violation("a permit for a module whose limit can't be located".into());
         }
         state.exchange(self.instance, permit, told)

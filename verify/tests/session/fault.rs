@@ -9,7 +9,7 @@ use verify::session::{self, Action, Armed, Run, Session, Step};
 use verify::specimen::Module;
 
 use crate::{
-    answer, during, legacy, legacy_get, legacy_set, others_set, query, reset, set, x64, x86,
+    answer, during, legacy, legacy_get, legacy_set, others_set, query, reset, set, with, x64, x86,
 };
 
 const TCPIP: Module = Module::Tcpip;
@@ -205,6 +205,31 @@ fn a_page_that_goes_away_after_the_write_does_not_turn_it_into_a_refusal() {
         let tells = matches!(said.reason(), Reason::Done | Reason::Overwritten);
         assert_eq!(wrote, tells, "{said:?}");
     }
+}
+
+/// The fuzzer's find, spelt out: what the driver must say rests on the headers
+/// that it reads, not on those that were there when it was called.
+#[test]
+fn a_module_that_becomes_another_while_it_is_found_is_taken_for_what_its_headers_say() {
+    let system = with("five code sections");
+    assert_eq!(
+        answer(&system, [set(100)]).reason(),
+        Reason::TooManySections
+    );
+    let done_when_it_happens_at = |call| {
+        (0..8).any(|section| {
+            let fault = Fault::SectionFlags(TCPIP, section, Right::Execute);
+            answer(&system, [during(set(100), call, fault)]).reason() == Reason::Done
+        })
+    };
+    let done: Vec<bool> = (0..CALLS).map(done_when_it_happens_at).collect();
+    // With one section of code less it is a sound driver.
+    assert!(done[0], "before anything is read");
+    assert!(
+        done.is_sorted_by(|before, after| before >= after),
+        "{done:?}"
+    );
+    assert!(!done[usize::from(CALLS) - 1], "after all is read");
 }
 
 #[test]
