@@ -5,18 +5,22 @@
 //! answer would be a wrong place. So something independent must agree with
 //! the base: calls through the import address table, which must land in it.
 
+use core::ops::ControlFlow;
+
+use crate::bytes::dword;
+use crate::effort::Effort;
 use crate::image::Image;
 use crate::operand;
 use crate::pe::Directory;
+use crate::probe::Table;
 use crate::rva::Rva;
-use crate::scan::{Byte, Effort, Matches, before, dword};
 
 /// So many calls are looked at at most; genuine drivers have hundreds.
 const SAMPLE: u32 = 512;
 /// No more are looked at once so many land in the table.
 const PLENTY: u32 = 32;
-/// The ModRM byte of `FF 15`, rarer in code than FFh.
-const CALL: Byte = Byte(0x15);
+/// A call through a pointer.
+const CALL: [u8; 2] = [0xFF, 0x15];
 /// So many must land in the table.
 const ENOUGH: u32 = 8;
 
@@ -39,35 +43,43 @@ impl Anchor {
 }
 
 #[inline(never)]
-pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
+pub(crate) fn anchor(image: &Image<'_>, table: &mut Table, effort: &mut Effort) -> Anchor {
     let mut anchor = Anchor::default();
-    let Some(table) = ImportTable::of(image) else {
+    let Some(imports) = ImportTable::of(image) else {
         return anchor;
     };
+    table.clear();
+    for (place, byte) in CALL.into_iter().enumerate() {
+        table.mark(place, byte);
+    }
     for (start, code) in image.live_code() {
-        for at in Matches::of(code, CALL, effort) {
+        let ended = table.probe::<2>(code, effort, |at, _| {
             if let Some(slot) = called_through(image, code, start, at) {
                 anchor.calls = anchor.calls.saturating_add(1);
-                if slot.is_some_and(|slot| table.has(slot)) {
+                if slot.is_some_and(|slot| imports.has(slot)) {
                     anchor.imports = anchor.imports.saturating_add(1);
                 }
             }
-            if anchor.calls >= SAMPLE || anchor.imports >= PLENTY {
-                return anchor;
+            match anchor.calls >= SAMPLE || anchor.imports >= PLENTY {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             }
+        });
+        if ended.is_break() {
+            break;
         }
     }
     anchor
 }
 
-/// Where the pointer of the call `FF 15` lies whose ModRM byte is at `at`:
-/// `None` when it is no such call, `Some(None)` when the pointer lies outside
+/// Where the pointer of the call lies that begins at `at`: `None` when there
+/// is no such call, `Some(None)` when the pointer lies outside
 /// the image.
 fn called_through(image: &Image<'_>, code: &[u8], start: Rva, at: usize) -> Option<Option<Rva>> {
-    if before(code, at, 1) != Some(0xFF) {
+    if code.get(at..)?.first_chunk() != Some(&CALL) {
         return None;
     }
-    let operand = at.checked_add(1)?;
+    let operand = at.checked_add(2)?;
     let value = dword(code, operand)?;
     let next = start.plus(u32::try_from(operand.checked_add(4)?).ok()?)?;
     Some(operand::resolve(image, value, next))

@@ -43,6 +43,12 @@ impl Pair {
         self.gate_count = self.gate_count.saturating_add(1);
     }
 
+    /// How many gates compare them.
+    #[cfg(test)]
+    pub(crate) fn gate_count(&self) -> u32 {
+        self.gate_count
+    }
+
     /// The gates, read again.
     pub(crate) fn read_gates(&self, image: &Image<'_>, gates: &mut [Option<Gate>; MAX_GATES]) {
         for ((gate, &at), place) in gates.iter_mut().zip(&self.gates).zip(0..) {

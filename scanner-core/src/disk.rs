@@ -1,6 +1,7 @@
 //! What only the file can tell: facts for reports and for patching the file.
 //! None of it helps to locate the limit.
 
+use crate::bytes::dword;
 use crate::checksum::Checksum;
 use crate::image::{Arch, Image, Layout};
 use crate::locate::Located;
@@ -8,7 +9,6 @@ use crate::operand;
 use crate::pe::Directory;
 use crate::relocation::{Kind, Relocations};
 use crate::rva::Rva;
-use crate::scan::{Byte, Effort, Matches, before, dword};
 use crate::section::Section;
 use crate::version::{self, FileVersion, Text};
 
@@ -117,7 +117,7 @@ impl StartUp {
             |section: &Section<'_>| section.flags().executable() && section.discardable();
         for section in image.headers().sections().filter(start_up) {
             let code = image.bytes(&section);
-            for at in Matches::of(code, Byte(0xC7), &mut Effort::default()) {
+            for at in 0..code.len() {
                 if let Some(store) = store(image, &section, code, at, located.threshold()) {
                     found = match found {
                         StartUp::None => store,
@@ -138,10 +138,10 @@ fn store(
     at: usize,
     threshold: Rva,
 ) -> Option<StartUp> {
-    let operand = at.checked_add(2)?;
-    if before(code, operand, 1)? != 0x05 {
+    let [0xC7, 0x05] = *code.get(at..)?.first_chunk()? else {
         return None;
-    }
+    };
+    let operand = at.checked_add(2)?;
     let value_at = operand.checked_add(4)?;
     let value = dword(code, value_at)?;
     let rva = section.rva().plus(u32::try_from(at).ok()?)?;

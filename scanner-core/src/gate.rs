@@ -1,10 +1,10 @@
 //! The code that gives the variable away: a comparison of the count of
 //! half-open connections with their limit.
 
+use crate::bytes::dword;
 use crate::image::{Arch, Image};
 use crate::operand;
 use crate::rva::Rva;
-use crate::scan::{Masked, dword};
 
 /// A load and a comparison of two variables, followed by a signed jump that
 /// asks "count >= limit?":
@@ -29,9 +29,11 @@ pub struct Gate {
     target: Rva,
 }
 
-/// The bytes in which every gate's comparison begins, 39h and 3Bh (a REX
-/// prefix aside).
-pub(crate) const COMPARE: Masked<0xFD> = Masked(0x39);
+/// Whether every gate's comparison may begin so, with 39h or 3Bh (a REX prefix
+/// aside).
+pub(crate) fn is_compare(opcode: u8) -> bool {
+    opcode & 0xFD == 0x39
+}
 
 /// A load is at most this long: REX, opcode, ModRM, displacement.
 const LONGEST_LOAD: usize = 7;
@@ -96,8 +98,12 @@ impl Gate {
         start: Rva,
         compare: usize,
     ) -> Option<Gate> {
-        // Nearly every 39h and 3Bh byte ends here.
-        if !operand::is_direct(*code.get(compare.checked_add(1)?)?) {
+        // A short jump is the shortest that may follow the operand's four bytes.
+        let [opcode, modrm, _, _, _, _, jump @ ..] = *code.get(compare..)?.first_chunk::<8>()?;
+        if !is_compare(opcode) || !operand::is_direct(modrm) {
+            return None;
+        }
+        if !matches!(jump, [0x7C..=0x7F, _] | [0x0F, 0x8C..=0x8F]) {
             return None;
         }
         Self::before_compare(image, code, start, compare)

@@ -41,9 +41,11 @@
 )]
 
 mod anchor;
+mod bytes;
 mod candidate;
 mod checksum;
 mod disk;
+mod effort;
 mod error;
 mod evidence;
 mod gate;
@@ -53,16 +55,18 @@ mod operand;
 mod pe;
 mod piece;
 pub mod policy;
+mod probe;
 mod reference;
 mod relocation;
 mod rva;
-mod scan;
 mod section;
+mod sweep;
 mod version;
 
 pub use candidate::{Findings, MAX_GATES};
 pub use checksum::Checksum;
 pub use disk::{DiskFacts, RelocationCoverage, StartUp, export_name, file_version, original_name};
+pub use effort::Effort;
 pub use error::ImageError;
 pub use evidence::{Evidence, EvidenceSet};
 pub use gate::Gate;
@@ -73,6 +77,5 @@ pub use locate::{
 pub use pe::{Directory, Headers};
 pub use relocation::{Kind as RelocationKind, Relocations};
 pub use rva::Rva;
-pub use scan::Effort;
 pub use section::{Section, SectionFlags};
 pub use version::{FileVersion, Text};

@@ -4,19 +4,18 @@ use core::fmt;
 
 use crate::anchor::{Anchor, anchor};
 use crate::candidate::{Findings, Pair, Pairs};
+use crate::effort::Effort;
 use crate::evidence::{Evidence, EvidenceSet};
-use crate::gate::{COMPARE, Gate};
 use crate::image::{Arch, Image, Layout};
+use crate::probe::Table;
 use crate::reference::References;
 use crate::rva::Rva;
-use crate::scan::{Byte, Effort, Matches, dword};
 use crate::section::SectionFlags;
+use crate::sweep::sweep;
 
 /// Locked updates of the count that are required. Seen: 18 and 19 in
 /// `tcpip.sys`, 4 and 9 in `tcpip6.sys`.
 const ENOUGH_ATOMICS: u32 = 3;
-/// `EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED`, event 4226, a warning.
-const EVENT_4226: u32 = 0x8000_1082;
 
 /// Which driver the caller says it is. By structure alone the two can't be
 /// told apart.
@@ -233,6 +232,8 @@ pub fn locate_in<'w>(
 /// another would look at.
 #[derive(Debug)]
 pub struct Workspace {
+    /// What the bytes of code may be of, in this part of the search.
+    table: Table,
     pairs: Pairs,
     /// The pair that is being weighed.
     weighed: Weighed,
@@ -247,6 +248,7 @@ impl Workspace {
     #[must_use]
     pub const fn new() -> Workspace {
         Workspace {
+            table: Table::EMPTY,
             pairs: Pairs::NONE,
             weighed: Weighed::NOTHING,
             best: Weighed::NOTHING,
@@ -287,7 +289,7 @@ impl Workspace {
         effort: &mut Effort,
     ) -> Result<(), Reason> {
         self.refusal.best = None;
-        gather(&mut self.pairs, image, effort);
+        let event = sweep(image, &mut self.pairs, &mut self.table, effort);
         let nearest = self.pairs.iter().enumerate();
         let Some((nearest, pair)) = nearest.max_by_key(|(_, pair)| pair.evidence(image).len())
         else {
@@ -298,8 +300,8 @@ impl Workspace {
         }
 
         let common = Common {
-            anchor: anchor(image, effort),
-            event: event(image, effort),
+            anchor: anchor(image, &mut self.table, effort),
+            event,
         };
         // Where no pair is a candidate, the nearest to one is looked into, so
         // that the refusal can say all that it lacks.
@@ -311,7 +313,8 @@ impl Workspace {
             if !looked_into {
                 continue;
             }
-            self.weighed.weigh(&common, image, module, pair, effort);
+            let Workspace { weighed, table, .. } = self;
+            weighed.weigh(&common, image, module, pair, table, effort);
             let lacks = self.weighed.findings.missing.len();
             match fewest {
                 Some(0) if lacks == 0 => also = also.or(Some(pair.threshold)),
@@ -368,31 +371,6 @@ impl Default for Workspace {
     }
 }
 
-/// The first pass: every gate in live code.
-#[inline(never)]
-fn gather(pairs: &mut Pairs, image: &Image<'_>, effort: &mut Effort) {
-    *pairs = Pairs::NONE;
-    for (start, code) in image.live_code() {
-        for at in Matches::of(code, COMPARE, effort) {
-            if let Some(gate) = Gate::around(image, code, start, at) {
-                pairs.add(image, &gate);
-            }
-        }
-    }
-}
-
-/// The first place in live code that holds the code of event 4226.
-#[inline(never)]
-fn event(image: &Image<'_>, effort: &mut Effort) -> Option<Rva> {
-    // Its lowest byte is the rarest of the four in code.
-    let lowest = Byte(0x82);
-    image.live_code().find_map(|(start, code)| {
-        Matches::of(code, lowest, effort)
-            .find(|&at| dword(code, at) == Some(EVENT_4226))
-            .and_then(|at| start.plus(u32::try_from(at).ok()?))
-    })
-}
-
 /// What is true of the image, whatever the candidate.
 struct Common {
     anchor: Anchor,
@@ -420,12 +398,13 @@ impl Weighed {
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
+        table: &mut Table,
         effort: &mut Effort,
     ) {
         let Weighed { found, findings } = self;
         pair.read_gates(image, &mut findings.gates);
         *found = References::NONE;
-        found.gather(image, pair, &findings.gates, effort);
+        found.gather(image, pair, &findings.gates, table, effort);
         // Measured for tcpip.sys only, so asked for only there.
         let loader = found.loader.filter(|_| module == Module::Tcpip);
         let reader = found.reader.or(loader);

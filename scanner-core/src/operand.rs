@@ -4,18 +4,20 @@
 //! Source of the encodings: Intel 64 and IA-32 Architectures Software
 //! Developer's Manual, volume 2, appendix A.
 
+use crate::bytes::before;
 use crate::image::{Arch, Image};
 use crate::rva::Rva;
-use crate::scan::{Masked, before};
 
-/// ModRM bytes with a direct operand: mod 00, r/m 101.
-pub(crate) const DIRECT: Masked<0xC7> = Masked(0x05);
+/// ModRM bytes with a direct operand, mod 00 and r/m 101, have these bits
+pub(crate) const DIRECT: u8 = 0x05;
+/// among these.
+pub(crate) const DIRECT_MASK: u8 = 0xC7;
 
 /// Whether this ModRM byte has a direct operand: absolute on x86, relative to
 /// the next instruction on x64.
 #[inline]
 pub(crate) fn is_direct(modrm: u8) -> bool {
-    modrm & 0xC7 == 0x05
+    modrm & DIRECT_MASK == DIRECT
 }
 
 /// The register field of a ModRM byte.

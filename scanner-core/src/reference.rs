@@ -1,13 +1,17 @@
 //! The second pass: everything that live code does with the three variables
 //! of one candidate.
 
+use core::ops::ControlFlow;
+
+use crate::bytes::dword;
 use crate::candidate::Pair;
+use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::image::{Arch, Image};
 use crate::operand::{self, Access, Use};
-use crate::piece::{Piece, Pieces};
+use crate::piece::{PIECE, THIRD, third_bytes};
+use crate::probe::Table;
 use crate::rva::Rva;
-use crate::scan::{Byte, Effort, Masked, Matches, Then, dword};
 
 /// How far from a gate, or from where its jump goes, a queue test may lie, in
 /// bytes. Seen: 13h, 10h, 52h.
@@ -64,7 +68,7 @@ struct Range {
 impl Search<'_> {
     /// On x86 a variable is named by its address, wherever in the code these
     /// four bytes lie.
-    fn absolute(&self, effort: &mut Effort, found: &mut References) {
+    fn absolute(&self, table: &mut Table, effort: &mut Effort, found: &mut References) {
         let Some(lowest) = self.pair.threshold.0.min(self.pair.count.0).checked_sub(4) else {
             return;
         };
@@ -77,41 +81,54 @@ impl Search<'_> {
             low,
             span: high.wrapping_sub(low),
         };
-        match telling_byte(low, high) {
-            Some((place, byte)) => self.absolute_with(place, byte, range, effort, found),
-            None => {
-                effort.add(self.code.len());
-                for offset in 0..self.code.len() {
-                    self.look_absolute(offset, range, found);
-                }
+        if range.span > NARROW {
+            effort.add(self.code.len());
+            for offset in 0..self.code.len() {
+                self.try_absolute(offset, range, found);
+            }
+            return;
+        }
+        table.clear();
+        for (address, named) in (low..=high).zip(lowest..) {
+            if self.variable(Rva(named)).is_none() {
+                continue;
+            }
+            for (place, byte) in address.to_le_bytes().into_iter().enumerate() {
+                table.mark(place, byte);
             }
         }
+        self.absolute_with(table, range, effort, found);
     }
 
-    /// Addresses that have this byte in this place.
     // One scan a function, for the stack's sake: two would take twice as much.
     #[inline(never)]
     fn absolute_with(
         &self,
-        place: usize,
-        byte: u8,
+        table: &Table,
         range: Range,
         effort: &mut Effort,
         found: &mut References,
     ) {
-        for at in Matches::of(self.code, Byte(byte), effort) {
-            if let Some(offset) = at.checked_sub(place) {
-                self.look_absolute(offset, range, found);
-            }
+        let ended = table.probe::<4>(self.code, effort, |offset, _| {
+            self.try_absolute(offset, range, found);
+            ControlFlow::Continue(())
+        });
+        debug_assert!(ended.is_continue());
+    }
+
+    /// Nearly every place ends here.
+    #[inline]
+    fn try_absolute(&self, offset: usize, range: Range, found: &mut References) {
+        if let Some(value) = dword(self.code, offset)
+            && value.wrapping_sub(range.low) <= range.span
+        {
+            self.look_absolute(offset, value, found);
         }
     }
 
     #[inline(never)]
-    fn look_absolute(&self, offset: usize, range: Range, found: &mut References) {
-        if let Some(value) = dword(self.code, offset)
-            && value.wrapping_sub(range.low) <= range.span
-            && let Some(named) = self.image.rva_of(u64::from(value))
-        {
+    fn look_absolute(&self, offset: usize, value: u32, found: &mut References) {
+        if let Some(named) = self.image.rva_of(u64::from(value)) {
             let used = operand::classify(Arch::X86, self.code, offset);
             self.mention(named, offset, &used, found);
         }
@@ -119,7 +136,7 @@ impl Search<'_> {
 
     /// On x64 a variable is named by its distance from the next instruction,
     /// after a ModRM byte that says so.
-    fn relative(&self, effort: &mut Effort, found: &mut References) {
+    fn relative(&self, table: &mut Table, effort: &mut Effort, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let range = Range {
             low: threshold.min(count).0.wrapping_sub(4),
@@ -128,49 +145,79 @@ impl Search<'_> {
         if range.span > NARROW {
             self.relative_anywhere(range, effort, found);
         } else {
-            self.relative_by_pieces(range, effort, found);
+            self.relative_by_pieces(range, table, effort, found);
         }
     }
 
     #[inline(never)]
     fn relative_anywhere(&self, range: Range, effort: &mut Effort, found: &mut References) {
-        for modrm in Matches::of(self.code, operand::DIRECT, effort) {
-            self.look_relative(modrm, range, found);
+        effort.add(self.code.len());
+        for modrm in 0..self.code.len() {
+            self.try_relative(modrm, range, found);
         }
     }
 
     #[inline(never)]
-    fn relative_by_pieces(&self, range: Range, effort: &mut Effort, found: &mut References) {
-        for piece in Pieces::of(self.start, self.code.len(), range.low, range.span) {
-            let code = self.code.get(piece.from..piece.to).unwrap_or_default();
-            let second = Masked::<{ Piece::MASK }>(piece.second);
-            let pattern = Then::<_, { Piece::SECOND }, _>(operand::DIRECT, second);
-            for modrm in Matches::of(code, pattern, effort) {
-                self.look_relative(piece.from.wrapping_add(modrm), range, found);
+    fn relative_by_pieces(
+        &self,
+        range: Range,
+        table: &mut Table,
+        effort: &mut Effort,
+        found: &mut References,
+    ) {
+        let length = usize::try_from(PIECE).unwrap_or(usize::MAX);
+        let mut from = 0_usize;
+        while let (Some(rest), Some(piece)) = (self.code.get(from..), self.rva(from)) {
+            table.clear();
+            table.mark_all(0, operand::is_direct);
+            for byte in third_bytes(piece, range.low, range.span) {
+                table.mark(THIRD, byte);
             }
+            // The third byte of the last distance belongs to the piece.
+            let code = rest.get(..length.wrapping_add(THIRD)).unwrap_or(rest);
+            let ended = table.probe::<2>(code, effort, |modrm, _| {
+                // What begins behind the piece is the next one's.
+                if modrm < length {
+                    self.try_relative(from.wrapping_add(modrm), range, found);
+                }
+                ControlFlow::Continue(())
+            });
+            debug_assert!(ended.is_continue());
+            if rest.len() <= length {
+                break;
+            }
+            from = from.wrapping_add(length);
         }
     }
 
-    #[inline(never)]
-    fn look_relative(&self, modrm: usize, range: Range, found: &mut References) {
+    /// Nearly every place ends here.
+    #[inline]
+    fn try_relative(&self, modrm: usize, range: Range, found: &mut References) {
         let offset = modrm.wrapping_add(1);
-        if let Some(value) = dword(self.code, offset)
+        if let Some(&modrm) = self.code.get(modrm)
+            && operand::is_direct(modrm)
+            && let Some(value) = dword(self.code, offset)
             && let Some(end) = self.rva(offset).and_then(|at| at.plus(4))
         {
             // An immediate of up to 4 bytes may come in between.
             let nearest = end.0.wrapping_add(value);
             if nearest.wrapping_sub(range.low).wrapping_add(4) <= range.span.saturating_add(4) {
-                let used = operand::classify(Arch::X64, self.code, offset);
-                let with = |immediate| Rva(nearest.wrapping_add(immediate));
-                let named = with(used.immediate);
-                let is_limit = |&named: &Rva| self.variable(named) == Some(Variable::Threshold);
-                let limit = used.others.map(with).into_iter().find(is_limit);
-                // Another reading counts where it names the limit.
-                let unsure = used.doubtful || self.variable(named).is_none();
-                let named = limit.filter(|_| unsure).unwrap_or(named);
-                self.mention(named, offset, &used, found);
+                self.look_relative(offset, nearest, found);
             }
         }
+    }
+
+    #[inline(never)]
+    fn look_relative(&self, offset: usize, nearest: u32, found: &mut References) {
+        let used = operand::classify(Arch::X64, self.code, offset);
+        let with = |immediate| Rva(nearest.wrapping_add(immediate));
+        let named = with(used.immediate);
+        let is_limit = |&named: &Rva| self.variable(named) == Some(Variable::Threshold);
+        let limit = used.others.map(with).into_iter().find(is_limit);
+        // Another reading counts where it names the limit.
+        let unsure = used.doubtful || self.variable(named).is_none();
+        let named = limit.filter(|_| unsure).unwrap_or(named);
+        self.mention(named, offset, &used, found);
     }
 
     fn rva(&self, offset: usize) -> Option<Rva> {
@@ -281,6 +328,7 @@ impl References {
         image: &Image<'_>,
         pair: &Pair,
         gates: &[Option<Gate>],
+        table: &mut Table,
         effort: &mut Effort,
     ) {
         for (start, code) in image.live_code() {
@@ -292,8 +340,8 @@ impl References {
                 start,
             };
             match image.arch() {
-                Arch::X86 => search.absolute(effort, self),
-                Arch::X64 => search.relative(effort, self),
+                Arch::X86 => search.absolute(table, effort, self),
+                Arch::X64 => search.relative(table, effort, self),
             }
         }
     }
@@ -316,19 +364,4 @@ fn is_near(gates: &[Option<Gate>], at: Rva) -> bool {
 
 fn address(base: u64, rva: u32) -> Option<u32> {
     u32::try_from(base.checked_add(u64::from(rva))?).ok()
-}
-
-/// A byte by which addresses from `low` to `high` can be looked for, and its
-/// place in them: one that they share, and best one that is rare in code.
-#[inline(never)]
-fn telling_byte(low: u32, high: u32) -> Option<(usize, u8)> {
-    let upper = |address: u32, place: u32| address.unbounded_shr(place.wrapping_mul(8));
-    let shared = |place| upper(low, place) == upper(high, place);
-    let bytes = low.to_le_bytes().into_iter().enumerate();
-    let telling = bytes
-        .zip(0..)
-        .filter(|&(_, place)| shared(place))
-        .map(|(byte, _)| byte);
-    let rare = telling.clone().find(|&(_, byte)| byte != 0 && byte != 0xFF);
-    rare.or_else(|| telling.clone().next())
 }

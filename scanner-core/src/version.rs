@@ -5,10 +5,10 @@ use core::fmt;
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use crate::bytes::dword;
 use crate::image::Image;
 use crate::pe::Directory;
 use crate::rva::Rva;
-use crate::scan::dword;
 
 const RT_VERSION: u32 = 16;
 const SUBDIRECTORY: u32 = 0x8000_0000;

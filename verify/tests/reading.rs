@@ -1,8 +1,10 @@
 //! How the locator reads instructions, against iced-x86.
 
+use std::ops::Range;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
-use scanner_core::Image;
+use scanner_core::{Image, Module, locate};
 use verify::agreement;
 use verify::planted::Planted;
 use verify::specimen::Spec;
@@ -116,6 +118,32 @@ proptest! {
     ) {
         let spec = Spec { text_kib: 4, ..spec };
         agreement::oracle_reads_alike(&spec, &planted);
+    }
+}
+
+/// The locator goes through x64 code in pieces of 32 KiB.
+#[test]
+fn an_update_counts_once_where_two_pieces_of_code_meet() {
+    let specimen = Spec::xp_x64().sized(64).build();
+    let text = &specimen.sections[0];
+    let start = usize::try_from(text.offset).unwrap();
+    let updates = |file: &[u8]| {
+        let image = Image::from_file(file).unwrap();
+        let located = locate(&image, Module::Tcpip).unwrap();
+        located.findings().atomic_updates()
+    };
+    let before = updates(&specimen.file);
+    for place in 0x8000 - 16..0x8000 + 8 {
+        let bytes = start + place..start + place + 7;
+        let evidence = &specimen.truth.evidence;
+        let is_used = |used: &Range<usize>| used.start < bytes.end && bytes.start < used.end;
+        assert!(!evidence.iter().any(is_used), "another seed, please");
+        // lock inc dword [count]
+        let next = text.rva + u32::try_from(place).unwrap() + 7;
+        let distance = specimen.truth.count.wrapping_sub(next).to_le_bytes();
+        let mut file = specimen.file.clone();
+        file[bytes].copy_from_slice(&[&[0xF0, 0xFF, 0x05][..], &distance].concat());
+        assert_eq!(updates(&file), before + 1, "at {place:X}");
     }
 }
 

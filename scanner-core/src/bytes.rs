@@ -1,0 +1,14 @@
+//! Bytes of code by their place.
+
+/// The little-endian dword at `at`, where there are four bytes.
+#[inline]
+pub(crate) fn dword(code: &[u8], at: usize) -> Option<u32> {
+    let bytes = code.get(at..)?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+/// The byte `back` bytes before `at`.
+#[inline]
+pub(crate) fn before(code: &[u8], at: usize, back: usize) -> Option<u8> {
+    code.get(at.checked_sub(back)?).copied()
+}
