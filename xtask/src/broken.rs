@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use breakage::{Breakage, Witness};
@@ -26,7 +27,11 @@ pub(crate) enum Extent {
 }
 
 /// Tries the breakages, once the unbroken copy has passed the same tests.
-pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    extent: Extent,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
     let tried: Vec<&Breakage> = TABLE
         .iter()
         .filter(|breakage| extent == Extent::Full || breakage.sample)
@@ -64,6 +69,9 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Outcome, Fail
             tail(&by),
         );
     }
+    seen.figure("breakages tried", tally.passed + tally.failed);
+    seen.figure("breakages caught", tally.passed);
+    seen.figure("breakages in the table", TABLE.len());
     let note = match extent {
         Extent::Full => String::new(),
         Extent::Sample => format!("of {}: cargo xtask broken", TABLE.len()),

@@ -15,6 +15,7 @@ use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -57,7 +58,11 @@ pub(crate) struct Options {
 
 /// Its own tests, the campaign and the cost; loudly skipped where the emulator
 /// can't be compiled or there is no driver.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    options: &Options,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
     if !is_possible(workspace) {
         let why = "no cmake or no libclang: cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
@@ -67,7 +72,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         if Compiler::all(workspace).is_empty() {
             return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
         }
-        driver::run(workspace, false)?;
+        driver::run(workspace, false, &mut Seen::default())?;
     }
     let mut tally = Tally::default();
     if options.files.is_empty() {
@@ -76,7 +81,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         command::run(lint.args(CRATE).args(["--", "-D", "warnings"]))?;
         let mut test = workspace.cargo(&["test"]);
         test.args(CRATE).env("DRIVERS", &drivers);
-        let said = command::overhear(test.env("RUST_BACKTRACE", "0"))?;
+        test.env("CARGO_TERM_COLOR", "never");
+        let said = command::overhear_all(test.env("RUST_BACKTRACE", "0"))?;
+        seen.suites_of(&said.out);
         tally = Tally::of_libtest(&said.out);
         if !said.status.success() || tally.passed == 0 {
             return Err(Failure("the emulator's own tests failed".into()));
@@ -107,6 +114,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         })?);
     }
     let said = command::overhear(&mut emulate)?;
+    seen.figures_of(&said.out);
     if !said.status.success() {
         return Err(Failure("the driver did what it may not".into()));
     }

@@ -1,5 +1,6 @@
 //! `emulate`: the whole of it, as `cargo xtask emulate` runs it.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -112,6 +113,8 @@ fn plain_runs(drivers: &Drivers) -> Result<(), String> {
         "plain: {runs} runs over every kind, {raced} races, in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
+    figure("plain runs, one for each kind and place", runs);
+    figure("races for the limit", raced);
     Ok(())
 }
 
@@ -125,6 +128,7 @@ fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
         "campaign: numbers from {}, {} for each driver",
         options.seed, options.runs
     );
+    figure("first run's number", options.seed);
     let tally = campaign.run().map_err(|violation| violation.to_string())?;
     print(&tally);
     for failure in &tally.failures {
@@ -168,6 +172,19 @@ fn print(tally: &Tally) {
         tally.stack
     );
     println!("campaign: answers: {}", tally.named_reasons());
+    figure("runs", tally.runs);
+    figure("requests", tally.requests);
+    figure("times located", tally.located);
+    figure("limits changed", tally.changes);
+    figure("exchanges in vain", tally.missed);
+    figure("agreements of the three searches", tally.agreements);
+    figure("instructions", tally.instructions);
+    figure("most stack, bytes", tally.stack);
+}
+
+/// A line for `cargo xtask report`.
+fn figure(name: &str, value: impl Display) {
+    println!("figure: {name} = {value}");
 }
 
 fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
@@ -185,6 +202,10 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     for cost in &costs {
         let (kind, per_byte) = (&cost.kind, cost.per_byte());
         println!("cost: {kind:<20} {per_byte:5.2} instructions for a byte of .text");
+        figure(
+            &format!("{kind}: instructions a byte"),
+            format!("{per_byte:.2}"),
+        );
     }
     let now = Table::of(&options.compiler, &costs);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cost.toml");
