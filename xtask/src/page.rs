@@ -19,7 +19,7 @@ use std::fs;
 use clap::Args;
 
 use crate::command::Failure;
-use crate::record::{Record, Sources};
+use crate::record::{Record, Sources, TESTS, Verdict};
 use crate::report::Outcome;
 use crate::seen::{End, Suite};
 use crate::workspace::Workspace;
@@ -317,7 +317,11 @@ impl Page {
                         let standing = Standing::of_step(step.verdict);
                         html.element("tr", &[("class", standing.class())], |html| {
                             html.leaf("td", &[], &step.name);
-                            html.leaf("td", &[("class", "standing")], standing.words());
+                            let words = match step.verdict {
+                                Verdict::Passed => "passed",
+                                _ => standing.words(),
+                            };
+                            html.leaf("td", &[("class", "standing")], words);
                             let seconds = format!("{:.1}", step.seconds);
                             html.leaf("td", &[("class", "number")], &seconds);
                             html.element("td", &[], |html| {
@@ -333,17 +337,23 @@ impl Page {
     }
 
     fn tests(&self, html: &mut Html) {
-        let suites = self.run.record().into_iter().flat_map(|record| {
-            let steps = record.steps.iter();
-            steps.flat_map(|step| &step.seen.suites)
+        let steps = self.run.record().into_iter().flat_map(|run| &run.steps);
+        let suites = steps.flat_map(|step| {
+            // Other steps have programs of the same names.
+            let of = match step.name.as_str() {
+                TESTS => String::new(),
+                name => format!("{name}: "),
+            };
+            let suites = step.seen.suites.iter();
+            suites.map(move |suite| (format!("{of}{}", suite.name), suite))
         });
-        let suites: Vec<&Suite> = suites.collect();
+        let suites: Vec<(String, &Suite)> = suites.collect();
         if suites.is_empty() {
             return;
         }
         html.element("section", &[], |html| {
             html.leaf("h2", &[], "Every test, by what it says");
-            for suite in suites {
+            for (name, suite) in suites {
                 let tally = suite.tally();
                 let failed = match tally.failed {
                     0 => String::new(),
@@ -354,10 +364,10 @@ impl Page {
                     0 => &[],
                     _ => &[("open", "")],
                 };
-                let id = [("id", anchor(&suite.name))];
+                let id = [("id", anchor(&name))];
                 let id = id.each_ref().map(|(name, value)| (*name, value.as_str()));
                 html.element("details", &[&id[..], open].concat(), |html| {
-                    let words = format!("{}: {} passed{failed}", suite.name, tally.passed);
+                    let words = format!("{name}: {} passed{failed}", tally.passed);
                     html.leaf("summary", &[], &words);
                     html.element("ul", &[("class", "tests")], |html| {
                         for test in &suite.tests {
@@ -391,13 +401,21 @@ fn finding_of(html: &mut Html, source: Source, finding: &Finding) {
             html.leaf("span", &[("class", "source")], name);
         }
     }
-    html.leaf("span", &[("class", "standing")], finding.standing.words());
-    // Where there are figures the note would say them again.
-    if finding.figures.is_empty() || finding.standing != Standing::Holds {
-        html.leaf("span", &[("class", "note")], &finding.note);
-    }
-    let said = finding.figures.iter();
-    figures(html, said.map(|(name, value)| (*name, value.as_ref())));
+    html.element("div", &[], |html| {
+        let holds = finding.standing == Standing::Holds;
+        if !holds {
+            html.leaf("span", &[("class", "standing")], finding.standing.words());
+        }
+        // Where there are figures the note would say them again.
+        if finding.figures.is_empty() || !holds {
+            html.leaf("span", &[("class", "note")], &finding.note);
+        }
+        // Without a run there is nothing to say that the standing does not.
+        if finding.figures.iter().any(|(_, value)| value.is_some()) {
+            let said = finding.figures.iter();
+            figures(html, said.map(|(name, value)| (*name, value.as_ref())));
+        }
+    });
 }
 
 /// Names and values, side by side.

@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 /// Changes when a field comes to mean something else.
 const SCHEMA: u32 = 1;
 
+/// The step that runs the workspace's tests.
+pub(crate) const TESTS: &str = "tests";
+
 /// A run, as far as it went.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -119,9 +122,9 @@ impl Record {
         self.steps.iter().find(|step| step.name == name)
     }
 
-    /// A program of tests, by its name, in whichever step it ran.
+    /// A program of the workspace's tests, by its name.
     pub(crate) fn suite(&self, name: &str) -> Option<&Suite> {
-        let mut suites = self.steps.iter().flat_map(|step| &step.seen.suites);
+        let mut suites = self.step(TESTS)?.seen.suites.iter();
         suites.find(|suite| suite.name == name)
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Suite {
     /// The program's name: that of the file of tests, or of the crate.
     pub(crate) name: String,
     pub(crate) tests: Vec<Test>,
+    /// It came to its end; else it crashed, and not all of its tests are here.
+    pub(crate) finished: bool,
 }
 
 /// One test.
@@ -69,23 +71,33 @@ impl Seen {
     /// Notes the tests that ran, from what `cargo test` prints: which program
     /// it runs, and then the program's own lines.
     pub(crate) fn suites_of(&mut self, output: &str) {
-        let mut name = None;
+        let mut now = None;
         for line in output.lines() {
-            if let Some(program) = program(line) {
-                name = Some(program);
-                continue;
-            }
-            let (Some(name), Some(test)) = (&name, Test::of_line(line)) else {
-                continue;
-            };
-            match self.suites.iter_mut().find(|suite| suite.name == *name) {
-                Some(suite) => suite.tests.push(test),
-                None => self.suites.push(Suite {
-                    name: name.clone(),
-                    tests: vec![test],
-                }),
+            if let Some(name) = program(line) {
+                now = Some(self.suite(name));
+            } else if let Some(at) = now {
+                let suite = &mut self.suites[at];
+                suite.finished |= line.starts_with("test result: ");
+                suite.tests.extend(Test::of_line(line));
             }
         }
+        // Crates without tests have programs too.
+        self.suites
+            .retain(|suite| !suite.finished || !suite.tests.is_empty());
+    }
+
+    /// Where the suite of that name is, which begins now, perhaps for another time.
+    fn suite(&mut self, name: String) -> usize {
+        let at = self.suites.iter().position(|suite| suite.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.suites.push(Suite {
+                name,
+                ..Suite::default()
+            });
+            self.suites.len() - 1
+        });
+        self.suites[at].finished = false;
+        at
     }
 }
 
@@ -167,8 +179,11 @@ mod tests {
              \x20    Running tests/damage.rs (target/debug/deps/damage-2c3d)\n\
              test moves ... FAILED\n\
              test waits ... ignored, takes an hour\n\
+             \x20    Running tests/empty.rs (target/debug/deps/empty-0011)\n\
+             test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured\n\
              \x20  Doc-tests scanner_core\n\
-             test scanner-core/src/lib.rs - (line 9) ... ok\n",
+             test scanner-core/src/lib.rs - (line 9) ... ok\n\
+             test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured\n",
         );
         let expected = [
             Suite {
@@ -177,14 +192,17 @@ mod tests {
                     test("gate::tests::reads", End::Passed),
                     test("gate::tests::refuses", End::Passed),
                 ],
+                finished: true,
             },
             Suite {
                 name: "damage".into(),
                 tests: vec![test("moves", End::Failed), test("waits", End::Ignored)],
+                finished: false,
             },
             Suite {
                 name: "scanner_core, in its documentation".into(),
                 tests: vec![test("scanner-core/src/lib.rs - (line 9)", End::Passed)],
+                finished: true,
             },
         ];
         assert_eq!(seen.suites, expected);

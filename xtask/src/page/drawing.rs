@@ -9,11 +9,11 @@ use super::label::{Label, spread};
 use super::layout::{Layout, Section, What};
 
 /// All in units of the drawing, which are pixels on a wide screen.
-const WIDTH: f64 = 480.0;
-const COLUMN: f64 = 100.0;
+const WIDTH: f64 = 496.0;
+const COLUMN: f64 = 114.0;
 const FILE: f64 = 0.5;
-const MEMORY: f64 = 134.0;
-const LABELS: f64 = 268.0;
+const MEMORY: f64 = 140.0;
+const LABELS: f64 = 286.0;
 /// What stands above the columns.
 const TOP: f64 = 26.0;
 const GAP: f64 = 2.0;
@@ -212,14 +212,26 @@ impl Drawing<'_> {
         };
         text(html, left + 6.0, place.top + 14.0, class, name);
         let address = format!("{:X}", place.start);
-        text(html, left + 62.0, place.top + 14.0, "address", &address);
+        text(
+            html,
+            left + COLUMN - 18.0,
+            place.top + 14.0,
+            "address start",
+            &address,
+        );
     }
 
     fn marks(&self, html: &mut Html) {
-        for mark in &self.layout.marks {
+        let mut marks: Vec<_> = self.layout.marks.iter().collect();
+        marks.sort_by_key(|mark| mark.what);
+        for mark in marks {
             let class = format!("mark {}", mark.what.class());
-            // Atomic updates are many: shorter, so that the others stand out.
-            let width = if mark.what == What::Atomic { 5.0 } else { 9.0 };
+            // What lies close together is told apart by its length.
+            let width = match mark.what {
+                What::Atomic => 5.0,
+                What::Gate => 13.0,
+                _ => 9.0,
+            };
             for (column, left, address) in [
                 (&self.file, FILE, mark.offset),
                 (&self.memory, MEMORY, mark.rva),

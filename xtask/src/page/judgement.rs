@@ -98,16 +98,16 @@ fn suite(name: &str, run: Option<&Record>) -> (Standing, String) {
         return (Standing::NotRun, String::new());
     };
     let tally = suite.tally();
-    let standing = match (tally.passed, tally.failed) {
-        (0, 0) => Standing::NotRun,
-        (_, 0) => Standing::Holds,
-        _ => Standing::Failed,
-    };
     let note = match tally.failed {
         0 => format!("{} tests", tally.passed),
         failed => format!("{failed} of {} tests failed", tally.passed + failed),
     };
-    (standing, note)
+    match (tally.passed, tally.failed) {
+        _ if !suite.finished => (Standing::Failed, format!("crashed after {note}")),
+        (0, 0) => (Standing::NotRun, String::new()),
+        (_, 0) => (Standing::Holds, note),
+        _ => (Standing::Failed, note),
+    }
 }
 
 fn step(name: &str, run: Option<&Record>) -> (Standing, String) {

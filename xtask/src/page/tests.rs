@@ -28,7 +28,7 @@ fn run() -> Value {
             Source::Suite(name) => {
                 if !suites.iter().any(|suite| suite["name"] == name) {
                     let tests = json!([{ "name": "of::tests::it_holds", "end": "passed" }]);
-                    suites.push(json!({ "name": name, "tests": tests }));
+                    suites.push(json!({ "name": name, "tests": tests, "finished": true }));
                 }
                 continue;
             }
@@ -168,6 +168,17 @@ fn a_claim_with_a_test_that_failed_is_shown_as_failed_in_red() {
 }
 
 #[test]
+fn tests_that_crashed_are_shown_as_failed_though_none_said_so() {
+    let crashed = with(run(), "tests", |step| {
+        step["seen"]["suites"][0]["finished"] = json!(false);
+    });
+    let text = page_of(crashed).write();
+    let article = article(&text, GROUPS[0].claims[0].title);
+    assert!(article.starts_with("class=\"claim failed\""), "{article}");
+    assert!(article.contains("crashed after 1 tests"));
+}
+
+#[test]
 fn a_claim_with_a_step_that_failed_is_shown_as_failed_with_what_it_said() {
     let failed = with(run(), "emulator", |step| {
         step["verdict"] = json!("failed");
@@ -225,7 +236,17 @@ fn a_run_that_was_cut_short_says_so() {
 
 #[test]
 fn nothing_is_loaded_from_elsewhere() {
-    let text = page_of(run()).write();
+    // The emulator's tests have a program of the same name as others.
+    let run = with(run(), "emulator", |step| {
+        let tests = json!([{ "name": "it_runs", "end": "passed" }]);
+        let suite = json!({ "name": "shipped", "tests": tests, "finished": true });
+        step["seen"]["suites"] = json!([suite]);
+    });
+    let text = page_of(run).write();
+    for part in text.split(" id=\"").skip(1) {
+        let id = part.split('"').next().unwrap();
+        assert_eq!(text.matches(&format!(" id=\"{id}\"")).count(), 1, "{id}");
+    }
     for loads in [
         "<script", "<link", "<img", "<iframe", "@import", " src=", "//",
     ] {
