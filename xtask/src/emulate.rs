@@ -23,6 +23,8 @@ use crate::workspace::Workspace;
 pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
 /// The crate with its feature.
 const CRATE: [&str; 5] = ["--locked", "--package", "emulator", "--features", "unicorn"];
+/// Its exit code when nothing could be run.
+const UNFIT: i32 = 2;
 /// Where libclang is found, besides where LIBCLANG_PATH says.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib",
@@ -37,10 +39,10 @@ const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
 /// What to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Many more runs of the campaign.
+    /// Five times as many runs of the campaign. What goes wrong is told at once, with how to repeat it.
     #[arg(long)]
     long: bool,
-    /// The first run's number.
+    /// Only the campaign, from this number on: to repeat a run, or for other ones.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// So many runs for each driver.
@@ -75,7 +77,7 @@ pub(crate) fn run(
         driver::run(workspace, false, &mut Seen::default())?;
     }
     let mut tally = Tally::default();
-    if options.files.is_empty() {
+    if options.files.is_empty() && options.seed.is_none() {
         // The lints of the whole workspace see an empty crate.
         let mut lint = workspace.cargo(&["clippy", "--quiet", "--all-targets"]);
         command::run(lint.args(CRATE).args(["--", "-D", "warnings"]))?;
@@ -115,8 +117,14 @@ pub(crate) fn run(
     }
     let said = command::overhear(&mut emulate)?;
     seen.figures_of(&said.out);
-    if !said.status.success() {
-        return Err(Failure("the driver did what it may not".into()));
+    match said.status.code() {
+        Some(0) => {}
+        Some(UNFIT) => return Err(Failure("it could not be run: see above".into())),
+        _ => return Err(Failure("the driver did what it may not".into())),
+    }
+    if !options.files.is_empty() {
+        let files = options.files.len();
+        return Ok(Outcome::Passed(format!("{files} files")));
     }
     let campaign = said
         .out
