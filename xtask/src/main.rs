@@ -71,8 +71,11 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Break scanner-core in a copy, in each way of a table, and see a test fail.
-    Broken,
+    /// Break scanner-core and the driver in a copy, in each way of two tables, and see a test fail.
+    Broken {
+        /// Only those whose file or description has this in it.
+        words: Option<String>,
+    },
     /// Fuzz every target, or the one named, for a while.
     Fuzz {
         /// One of the targets in fuzz/fuzz_targets.
@@ -128,9 +131,10 @@ fn main() -> ExitCode {
             fuzz_seconds,
             yes,
         } => everything(&workspace, &mut report, quick, fuzz_seconds, yes),
-        Command::Broken => {
-            report.seeing("broken", |seen| broken::run(&workspace, Extent::Full, seen));
-        }
+        Command::Broken { words } => report.seeing("broken", |seen| {
+            let extent = words.as_deref().map_or(Extent::Full, Extent::Only);
+            broken::run(&workspace, extent, seen)
+        }),
         Command::Fuzz {
             target,
             seconds,
