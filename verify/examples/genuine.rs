@@ -130,6 +130,13 @@ impl Total {
         for (reason, count) in &self.reasons {
             println!("{count:6} {reason}");
         }
+        // For `cargo xtask report`.
+        println!("figure: images searched like drivers = {}", self.searched);
+        println!(
+            "figure: offsets of real code where gates are compared = {}",
+            self.offsets
+        );
+        println!("figure: located by mistake = {}", self.located);
         let rate = 2.0 * self.bytes as f64 / self.time.as_secs_f64() / 1e9;
         println!(
             "{} images, {} MB, searched as both modules, as files and in memory at {rate:.1} GB/s; \

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::{env, fs};
 
-use verify::shipped::{self, Kind};
+use verify::shipped::{self, Arch, Kind, Report};
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -42,6 +42,7 @@ fn is_right(path: &str, kind: Kind) -> bool {
     match shipped::check(&file, kind) {
         Ok(report) => {
             println!("{path}: {report}");
+            figures(&report);
             true
         }
         Err(violations) => {
@@ -50,5 +51,20 @@ fn is_right(path: &str, kind: Kind) -> bool {
             }
             false
         }
+    }
+}
+
+/// Lines for `cargo xtask report`.
+fn figures(report: &Report) {
+    let arch = match report.arch {
+        Arch::X86 => "x86",
+        Arch::X64 => "x64",
+    };
+    println!("figure: {arch}: bytes = {}", report.file_size);
+    println!("figure: {arch}: imports = {}", report.imports.len());
+    println!("figure: {arch}: instructions = {}", report.instructions);
+    println!("figure: {arch}: lock cmpxchg = {}", report.locked_exchanges);
+    if let Ok(stack) = &report.stack {
+        println!("figure: {arch}: deepest stack, bytes = {}", stack.depth);
     }
 }

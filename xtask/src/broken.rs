@@ -1,7 +1,9 @@
-//! The proof that the tests can fail: scanner-core is broken on purpose, one
-//! breakage at a time, in a copy of the workspace, and a test must notice.
+//! The proof that the tests can fail: scanner-core and the driver are broken on
+//! purpose, one breakage at a time, in a copy of the workspace, and a test must
+//! notice.
 
 mod breakage;
+mod driver;
 mod table;
 mod tree;
 
@@ -10,27 +12,45 @@ use std::time::Instant;
 
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use breakage::{Breakage, Witness};
-use table::TABLE;
 use tree::Tree;
 
-/// How many of the table to try.
+/// How many of the tables to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Extent<'a> {
     /// All.
     Full,
+    /// Those whose file or mistake has this in it.
+    Only(&'a str),
     /// One or two for each kind of test.
     Sample,
 }
 
+impl Extent<'_> {
+    fn has(self, breakage: &Breakage) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Only(words) => {
+                breakage.what.contains(words) || breakage.path().to_string_lossy().contains(words)
+            }
+            Self::Sample => breakage.sample,
+        }
+    }
+}
+
 /// Tries the breakages, once the unbroken copy has passed the same tests.
-pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Outcome, Failure> {
-    let tried: Vec<&Breakage> = TABLE
-        .iter()
-        .filter(|breakage| extent == Extent::Full || breakage.sample)
-        .collect();
+pub(crate) fn run(
+    workspace: &Workspace,
+    extent: Extent<'_>,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
+    let tried: Vec<&Breakage> = all().filter(|breakage| extent.has(breakage)).collect();
+    if tried.is_empty() {
+        return Err(Failure("no breakage has that in it".into()));
+    }
     let tree = Tree::copy(workspace)?;
     let unbroken = test(workspace, &tree, &witnesses(&tried))?;
     if unbroken.tally.failed > 0 {
@@ -59,16 +79,24 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Outcome, Fail
         println!(
             "{how:<22}{:>5.1} s  {}: {}{}",
             start.elapsed().as_secs_f64(),
-            breakage.file,
+            breakage.path().display(),
             breakage.what,
             tail(&by),
         );
     }
+    seen.figure("breakages tried", tally.passed + tally.failed);
+    seen.figure("breakages caught", tally.passed);
+    seen.figure("breakages in the table", all().count());
     let note = match extent {
         Extent::Full => String::new(),
-        Extent::Sample => format!("of {}: cargo xtask broken", TABLE.len()),
+        Extent::Only(_) | Extent::Sample => format!("of {}: cargo xtask broken", all().count()),
     };
     Ok(Outcome::Tested(tally, note))
+}
+
+/// The tables, one after the other.
+fn all() -> impl Iterator<Item = &'static Breakage> {
+    table::TABLE.iter().chain(driver::TABLE)
 }
 
 /// Who is asked about these, each once.
@@ -131,4 +159,26 @@ fn cargo_test(workspace: &Workspace, tree: &Tree, witness: &Witness) -> Command 
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
     cargo
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_broken_is_there_just_once() {
+        let workspace = Workspace::of_this_crate();
+        for breakage in all() {
+            let text = fs::read_to_string(workspace.path("").join(breakage.path())).unwrap();
+            let broken = breakage.of(&text).unwrap();
+            assert_ne!(broken, text, "{}", breakage.what);
+        }
+    }
+
+    #[test]
+    fn something_of_the_driver_is_tried_each_time() {
+        assert!(driver::TABLE.iter().filter(|it| it.sample).count() >= 3);
+    }
 }

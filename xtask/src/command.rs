@@ -1,7 +1,7 @@
 //! Running other programs, with a failure that says which one and why.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// Why a step failed, in a sentence.
@@ -73,22 +73,45 @@ pub(crate) fn overhear(command: &mut Command) -> Result<Said, Failure> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
-    let mut out = String::new();
-    if let Some(pipe) = child.stdout.take() {
-        let mut lines = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line)? > 0 {
-            let text = String::from_utf8_lossy(&line);
-            print!("{text}");
-            out.push_str(&text);
-            line.clear();
-        }
-    }
+    let out = match child.stdout.take() {
+        Some(pipe) => show(pipe)?,
+        None => String::new(),
+    };
     Ok(Said {
         status: child.wait()?,
         out,
         err: String::new(),
     })
+}
+
+/// The same with both outputs in one, in the order in which they are written.
+pub(crate) fn overhear_all(command: &mut Command) -> Result<Said, Failure> {
+    let (reader, writer) = io::pipe()?;
+    let mut child = command
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()
+        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+    // Else the command keeps the pipe open, and it never ends.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(Said {
+        out: show(reader)?,
+        status: child.wait()?,
+        err: String::new(),
+    })
+}
+
+/// Prints what comes, line by line, and keeps it.
+fn show(pipe: impl Read) -> io::Result<String> {
+    let mut lines = BufReader::new(pipe);
+    let (mut out, mut line) = (String::new(), Vec::new());
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        out.push_str(&text);
+        line.clear();
+    }
+    Ok(out)
 }
 
 /// The last few lines, indented below what is said before them.
@@ -122,6 +145,16 @@ mod tests {
         assert_eq!(end.lines().count(), 13);
         assert!(end.ends_with("    99"));
         assert!(!end.contains("87\n"));
+    }
+
+    #[test]
+    fn both_outputs_are_heard_in_their_order() {
+        let mut cargo = Command::new(env!("CARGO"));
+        // What it says of an unknown command goes to the one, help to the other.
+        let said = overhear_all(cargo.arg("no-such-command")).unwrap();
+        assert!(!said.status.success() && said.out.contains("no-such-command"));
+        let said = overhear_all(Command::new(env!("CARGO")).arg("--version")).unwrap();
+        assert!(said.status.success() && said.out.starts_with("cargo "));
     }
 
     #[test]

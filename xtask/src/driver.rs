@@ -9,6 +9,7 @@ use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
 use crate::linker;
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::workspace::Workspace;
 
 /// A processor that the driver is built for.
@@ -48,7 +49,7 @@ const BUILTINS: [&str; 2] = [
 /// Builds and checks. The `core` that rustup brings is compiled for newer
 /// processors than the driver; where some of that gets into the file the checks
 /// find it, and only a `core` that is built here will do.
-pub(crate) fn run(workspace: &Workspace, twice: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
     let mut failure = Failure(format!("no compiler: {WAYS}"));
     for compiler in Compiler::all(workspace) {
         println!("--- {compiler}");
@@ -57,9 +58,14 @@ pub(crate) fn run(workspace: &Workspace, twice: bool) -> Result<Outcome, Failure
         if twice {
             again(workspace, compiler, &files)?;
         }
-        match check(workspace, &shipped) {
-            Ok(()) if twice => return Ok(Outcome::Passed(format!("{compiler}; twice the same"))),
-            Ok(()) => return Ok(Outcome::Passed(compiler.to_string())),
+        let checked = check(workspace, &shipped);
+        if let Ok(said) = &checked {
+            seen.figure("compiler of the driver", compiler);
+            seen.figures_of(said);
+        }
+        match checked {
+            Ok(_) if twice => return Ok(Outcome::Passed(format!("{compiler}; twice the same"))),
+            Ok(_) => return Ok(Outcome::Passed(compiler.to_string())),
             Err(fault) if compiler.builds_core() => return Err(fault),
             Err(fault) => {
                 println!("--- perhaps for the prebuilt core: {fault}");
@@ -73,11 +79,11 @@ pub(crate) fn run(workspace: &Workspace, twice: bool) -> Result<Outcome, Failure
 }
 
 /// As a step among others: loudly skipped without a compiler.
-pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
+pub(crate) fn step(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
     if Compiler::all(workspace).is_empty() {
         return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
     }
-    run(workspace, true)
+    run(workspace, true, seen)
 }
 
 /// The drivers as the linker wrote them, in the order of [`PROCESSORS`].
@@ -143,13 +149,18 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
     Ok(shipped)
 }
 
-/// The checks of what ships: imports, instructions, headers, stack.
-fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<(), Failure> {
+/// The checks of what ships: imports, instructions, headers, stack; what they
+/// said.
+fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
     check
         .args(["--example", "shipped", "--", "driver"])
         .args(files);
-    command::run(&mut check).map_err(|_| Failure("the checks found fault".into()))
+    let said = command::overhear(&mut check)?;
+    if !said.status.success() {
+        return Err(Failure("the checks found fault".into()));
+    }
+    Ok(said.out)
 }
 
 /// Builds a copy of the sources in another folder, and compares.

@@ -15,6 +15,7 @@ use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -22,6 +23,8 @@ use crate::workspace::Workspace;
 pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
 /// The crate with its feature.
 const CRATE: [&str; 5] = ["--locked", "--package", "emulator", "--features", "unicorn"];
+/// Its exit code when nothing could be run.
+const UNFIT: i32 = 2;
 /// Where libclang is found, besides where LIBCLANG_PATH says.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib",
@@ -36,10 +39,10 @@ const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
 /// What to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Many more runs of the campaign.
+    /// Five times as many runs of the campaign. What goes wrong is told at once, with how to repeat it.
     #[arg(long)]
     long: bool,
-    /// The first run's number.
+    /// Only the campaign, from this number on: to repeat a run, or for other ones.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// So many runs for each driver.
@@ -57,7 +60,11 @@ pub(crate) struct Options {
 
 /// Its own tests, the campaign and the cost; loudly skipped where the emulator
 /// can't be compiled or there is no driver.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    options: &Options,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
     if !is_possible(workspace) {
         let why = "no cmake or no libclang: cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
@@ -67,16 +74,18 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         if Compiler::all(workspace).is_empty() {
             return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
         }
-        driver::run(workspace, false)?;
+        driver::run(workspace, false, &mut Seen::default())?;
     }
     let mut tally = Tally::default();
-    if options.files.is_empty() {
+    if options.files.is_empty() && options.seed.is_none() {
         // The lints of the whole workspace see an empty crate.
         let mut lint = workspace.cargo(&["clippy", "--quiet", "--all-targets"]);
         command::run(lint.args(CRATE).args(["--", "-D", "warnings"]))?;
         let mut test = workspace.cargo(&["test"]);
         test.args(CRATE).env("DRIVERS", &drivers);
-        let said = command::overhear(test.env("RUST_BACKTRACE", "0"))?;
+        test.env("CARGO_TERM_COLOR", "never");
+        let said = command::overhear_all(test.env("RUST_BACKTRACE", "0"))?;
+        seen.suites_of(&said.out);
         tally = Tally::of_libtest(&said.out);
         if !said.status.success() || tally.passed == 0 {
             return Err(Failure("the emulator's own tests failed".into()));
@@ -107,8 +116,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         })?);
     }
     let said = command::overhear(&mut emulate)?;
-    if !said.status.success() {
-        return Err(Failure("the driver did what it may not".into()));
+    seen.figures_of(&said.out);
+    match said.status.code() {
+        Some(0) => {}
+        Some(UNFIT) => return Err(Failure("it could not be run: see above".into())),
+        _ => return Err(Failure("the driver did what it may not".into())),
+    }
+    if !options.files.is_empty() {
+        let files = options.files.len();
+        return Ok(Outcome::Passed(format!("{files} files")));
     }
     let campaign = said
         .out

@@ -10,6 +10,7 @@ use std::thread;
 
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(
     only: Option<&str>,
     seconds: u64,
     seed: u32,
+    seen: &mut Seen,
 ) -> Result<Outcome, Failure> {
     if cfg!(windows) {
         return Ok(Outcome::Skipped(
@@ -68,11 +70,23 @@ pub(crate) fn run(
             .collect()
     });
 
+    seen.figure(
+        "seed",
+        if seed == 0 {
+            "random".into()
+        } else {
+            seed.to_string()
+        },
+    );
+    seen.figure("seconds for each target", seconds);
     let mut tally = Tally::default();
     for (target, result) in &results {
         match result {
             Ok(last) => {
                 tally.passed += 1;
+                if let Some(inputs) = inputs(last) {
+                    seen.figure(&format!("{target}: inputs"), inputs);
+                }
                 println!("{target}: {last}");
             }
             Err(failure) => {
@@ -155,6 +169,12 @@ fn smoke(
     Ok(closing.unwrap_or("done").trim().to_owned())
 }
 
+/// How many inputs were tried, as the fuzzer's closing line says: `#N DONE …`.
+fn inputs(closing: &str) -> Option<u64> {
+    let number = closing.strip_prefix('#')?.split_ascii_whitespace().next()?;
+    number.parse().ok()
+}
+
 /// The committed folders of seeds that exist for a target.
 fn seeds(workspace: &Workspace, target: &str) -> Vec<PathBuf> {
     let regressions = workspace.path(REGRESSIONS).join(target);
@@ -166,4 +186,16 @@ fn seeds(workspace: &Workspace, target: &str) -> Vec<PathBuf> {
     .into_iter()
     .filter(|folder| folder.is_dir())
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_says_how_many_inputs_there_were() {
+        let closing = "#51274\tDONE   cov: 1234 ft: 5678 corp: 90/1234b exec/s: 840 rss: 90Mb";
+        assert_eq!(inputs(closing), Some(51_274));
+        assert_eq!(inputs("done"), None);
+    }
 }

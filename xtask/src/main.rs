@@ -19,9 +19,12 @@ mod lint;
 mod no_std;
 mod offsets;
 mod package;
+mod page;
 mod panic_free;
 mod real_input;
+mod record;
 mod report;
+mod seen;
 mod setup;
 mod tally;
 mod test;
@@ -68,8 +71,11 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Break scanner-core in a copy, in each way of a table, and see a test fail.
-    Broken,
+    /// Break scanner-core and the driver in a copy, in each way of two tables, and see a test fail.
+    Broken {
+        /// Only those whose file or description has this in it.
+        words: Option<String>,
+    },
     /// Fuzz every target, or the one named, for a while.
     Fuzz {
         /// One of the targets in fuzz/fuzz_targets.
@@ -95,6 +101,8 @@ enum Command {
     },
     /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
     Emulate(emulate::Options),
+    /// Write a page with every claim of safety and the evidence of the last `cargo xtask test`.
+    Report(page::Options),
     /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
     Offsets,
     /// Load tcplimit.sys in Wine beside a driver with a limiter, and try all that programs can do.
@@ -123,37 +131,57 @@ fn main() -> ExitCode {
             fuzz_seconds,
             yes,
         } => everything(&workspace, &mut report, quick, fuzz_seconds, yes),
-        Command::Broken => {
-            report.step("broken", || broken::run(&workspace, Extent::Full));
-        }
+        Command::Broken { words } => report.seeing("broken", |seen| {
+            let extent = words.as_deref().map_or(Extent::Full, Extent::Only);
+            broken::run(&workspace, extent, seen)
+        }),
         Command::Fuzz {
             target,
             seconds,
             seed,
-        } => report.step("fuzzing", || {
-            fuzz::run(&workspace, target.as_deref(), seconds, seed)
+        } => report.seeing("fuzzing", |seen| {
+            fuzz::run(&workspace, target.as_deref(), seconds, seed, seen)
         }),
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
-        Command::Driver { twice } => report.step("driver", || driver::run(&workspace, twice)),
-        Command::Emulate(options) => {
-            report.step("emulator", || emulate::run(&workspace, &options));
+        Command::Driver { twice } => {
+            report.seeing("driver", |seen| driver::run(&workspace, twice, seen));
         }
-        Command::Offsets => report.step("offsets", || offsets::run(&workspace)),
-        Command::Wine(options) => report.step("wine", || wine::run(&workspace, &options)),
+        Command::Emulate(options) => {
+            report.seeing("emulator", |seen| emulate::run(&workspace, &options, seen));
+        }
+        Command::Report(options) => report.step("report", || page::run(&workspace, &options)),
+        Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
+        Command::Wine(options) => {
+            report.seeing("wine", |seen| wine::run(&workspace, &options, seen));
+        }
         Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
         Command::RealInput { yes } => {
-            report.step("real input", || real_input::run(&workspace, yes));
+            report.seeing("real input", |seen| real_input::run(&workspace, yes, seen));
         }
     }
     report.finish()
 }
 
-/// Every step in order; a failure does not keep the later ones from running.
-fn everything(
+/// Every step in order, kept for the page that is written at the end.
+fn everything<'a>(
+    workspace: &'a Workspace,
+    report: &mut Report<'a>,
+    quick: bool,
+    fuzz_seconds: u64,
+    yes: bool,
+) {
+    report.keep(workspace, quick);
+    steps(workspace, report, quick, fuzz_seconds, yes);
+    report.complete();
+    report.step("report", || page::run(workspace, &page::Options::default()));
+}
+
+/// A failure does not keep the later ones from running.
+fn steps(
     workspace: &Workspace,
-    report: &mut Report,
+    report: &mut Report<'_>,
     quick: bool,
     fuzz_seconds: u64,
     yes: bool,
@@ -163,8 +191,10 @@ fn everything(
     }
     report.step("format", || lint::format(workspace));
     report.step("lints", || lint::clippy(workspace));
-    report.step("tests", || test::run(workspace));
-    report.step("broken", || broken::run(workspace, Extent::Sample));
+    report.seeing("tests", |seen| test::run(workspace, seen));
+    report.seeing("broken", |seen| {
+        broken::run(workspace, Extent::Sample, seen)
+    });
     report.step("no panic", || panic_free::run(workspace));
     if quick {
         let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input";
@@ -172,17 +202,19 @@ fn everything(
         return;
     }
     report.step("no_std", || no_std::run(workspace));
-    report.step("driver", || driver::step(workspace));
-    report.step("emulator", || {
-        emulate::run(workspace, &emulate::Options::default())
+    report.seeing("driver", |seen| driver::step(workspace, seen));
+    report.seeing("emulator", |seen| {
+        emulate::run(workspace, &emulate::Options::default(), seen)
     });
-    report.step("wine", || wine::run(workspace, &wine::Options::short(yes)));
-    report.step("offsets", || offsets::run(workspace));
+    report.seeing("wine", |seen| {
+        wine::run(workspace, &wine::Options::short(yes), seen)
+    });
+    report.seeing("offsets", |seen| offsets::run(workspace, seen));
     report.step("dependencies", || dependencies::run(workspace));
-    report.step("fuzzing", || {
-        fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED)
+    report.seeing("fuzzing", |seen| {
+        fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED, seen)
     });
-    report.step("real input", || real_input::run(workspace, yes));
+    report.seeing("real input", |seen| real_input::run(workspace, yes, seen));
 }
 
 /// `verify` builds them; a test sees that they were committed.

@@ -7,6 +7,7 @@ use std::fs;
 
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::workspace::Workspace;
 
 const TABLE: &str = "driver/src/nt/layout.rs";
@@ -29,7 +30,7 @@ struct Row<'a> {
 }
 
 /// Compiles the table for both; loudly skipped without the compilers.
-pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
     if !COMPILERS.iter().all(|gcc| workspace.has_program(gcc)) {
         let why = "no mingw-w64 (gcc-mingw-w64-i686, gcc-mingw-w64-x86-64): cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
@@ -52,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
         }
     }
     let count = rows.len();
+    seen.figure("sizes and offsets", count);
     Ok(Outcome::Passed(format!(
         "{count} sizes and offsets, x86 and x64"
     )))

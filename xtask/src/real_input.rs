@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::command::{self, Failure, tail};
 use crate::package::{self, PACKAGES, Package};
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::{Workspace, consent};
 
@@ -32,7 +33,7 @@ const RUNS: [&[&str]; 6] = [
 ];
 
 /// Fetches what is missing, probes it all six times, and measures once more.
-pub(crate) fn run(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(workspace: &Workspace, yes: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
     let programs = workspace.made("real-input/programs");
     let scratch = workspace.made("real-input/scratch");
     fs::create_dir_all(&programs)?;
@@ -51,6 +52,10 @@ pub(crate) fn run(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> 
     }
     println!("{} files, {} MB", files.len(), bytes / 1_000_000);
 
+    seen.figure("files", files.len());
+    seen.figure("megabytes", bytes / 1_000_000);
+    seen.figure("searches of each file", RUNS.len());
+
     let tool = build(workspace)?;
     let mut tally = Tally::default();
     for run in RUNS {
@@ -66,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> 
             }
         }
     }
-    match search_harder(workspace, &programs) {
+    match search_harder(workspace, &programs, seen) {
         Ok(said) => {
             tally.passed += 1;
             println!("{said}");
@@ -156,10 +161,15 @@ fn probe(
 
 /// Searches programs like drivers, and compares gates with iced-x86's reading:
 /// the tool itself looks only into drivers. The last line says what was done.
-fn search_harder(workspace: &Workspace, programs: &Path) -> Result<String, Failure> {
+fn search_harder(
+    workspace: &Workspace,
+    programs: &Path,
+    seen: &mut Seen,
+) -> Result<String, Failure> {
     let mut search = workspace.cargo(&["run", "--locked", "--release", "--package", "verify"]);
     search.args(["--example", "genuine", "--"]).arg(programs);
     let said = command::listen(&mut search)?.success("the search of programs like drivers")?;
+    seen.figures_of(&said);
     Ok(said.lines().last().unwrap_or_default().to_owned())
 }
 

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::command::Failure;
+use crate::record::{self, Record, Verdict};
+use crate::seen::Seen;
 use crate::tally::Tally;
+use crate::workspace::Workspace;
 
 /// How a step ended that did not fail outright.
 #[derive(Debug)]
@@ -19,8 +22,10 @@ pub(crate) enum Outcome {
 
 /// Every step so far.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct Report<'a> {
     steps: Vec<Step>,
+    /// Where they are kept too, if they are.
+    kept: Option<(&'a Workspace, Record)>,
 }
 
 #[derive(Debug)]
@@ -30,21 +35,60 @@ struct Step {
     time: Duration,
 }
 
-impl Report {
+impl<'a> Report<'a> {
+    /// From here on, what steps come to is kept for `cargo xtask report`, after
+    /// each one, so that a run that is interrupted is known for what it is.
+    pub(crate) fn keep(&mut self, workspace: &'a Workspace, quick: bool) {
+        match Record::begin(workspace, quick) {
+            Ok(record) => self.kept = Some((workspace, record)),
+            Err(failure) => println!("This run is not kept for a report: {failure}"),
+        }
+    }
+
+    /// All that was to be run has been run.
+    pub(crate) fn complete(&mut self) {
+        if let Some((_, record)) = &mut self.kept {
+            record.complete = true;
+        }
+        self.write();
+    }
+
+    fn write(&self) {
+        if let Some((workspace, record)) = &self.kept
+            && let Err(failure) = record.write(workspace)
+        {
+            println!("This run is not kept for a report: {failure}");
+        }
+    }
+
     /// Runs a step under its headline, and remembers how it ended.
     pub(crate) fn step(
         &mut self,
         name: &'static str,
         run: impl FnOnce() -> Result<Outcome, Failure>,
     ) {
+        self.seeing(name, |_| run());
+    }
+
+    /// The same with a step that notes what it saw.
+    pub(crate) fn seeing(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce(&mut Seen) -> Result<Outcome, Failure>,
+    ) {
         println!("\n=== {name}");
         let start = Instant::now();
+        let mut seen = Seen::default();
         let step = Step {
             name,
-            result: run(),
+            result: run(&mut seen),
             time: start.elapsed(),
         };
         println!("=== {}", step.line());
+        if let Some((_, record)) = &mut self.kept {
+            record.steps.push(step.recorded(seen));
+        }
+        self.write();
         self.steps.push(step);
     }
 
@@ -85,13 +129,6 @@ impl Report {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Verdict {
-    Passed,
-    Failed,
-    Skipped,
-}
-
 impl Step {
     fn is_skipped(&self) -> bool {
         matches!(self.result, Ok(Outcome::Skipped(_)))
@@ -113,13 +150,33 @@ impl Step {
             Verdict::Failed => "FAILED",
             Verdict::Skipped => "SKIPPED",
         };
-        let note = match &self.result {
+        let (note, seconds) = (self.note(), self.time.as_secs_f64());
+        format!("{verdict:<8}{:<14}{seconds:>7.1} s  {note}", self.name)
+    }
+
+    fn note(&self) -> String {
+        match &self.result {
             Ok(Outcome::Passed(note) | Outcome::Skipped(note)) => note.clone(),
             Ok(Outcome::Tested(tally, note)) => said(*tally, note),
             Err(failure) => failure.to_string(),
+        }
+    }
+
+    /// As it is kept.
+    fn recorded(&self, seen: Seen) -> record::Step {
+        let tally = match self.result {
+            Ok(Outcome::Tested(tally, _)) => tally,
+            _ => Tally::default(),
         };
-        let seconds = self.time.as_secs_f64();
-        format!("{verdict:<8}{:<14}{seconds:>7.1} s  {note}", self.name)
+        record::Step {
+            name: self.name.into(),
+            verdict: self.verdict(),
+            seconds: self.time.as_secs_f64(),
+            note: self.note(),
+            passed: tally.passed,
+            failed: tally.failed,
+            seen,
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::Failure;
 use crate::report::Outcome;
+use crate::seen::Seen;
 use crate::workspace::Workspace;
 use judge::Judge;
 use machine::Machine;
@@ -91,7 +92,11 @@ impl Options {
 }
 
 /// Tries one processor or both; loudly skipped where there is no Wine.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    options: &Options,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
     if let Some(why) = programs::lacks(workspace) {
         return Ok(Outcome::Skipped(why.into()));
     }
@@ -114,15 +119,20 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         match ready(workspace, options, arch) {
             Ok(Ok(machine)) => {
                 tried = true;
+                let before = judge.tally();
                 // What breaks off one processor's session must not hide what
                 // was found before, nor the other's.
                 if let Err(failure) = test(workspace, options, &machine, &mut judge) {
                     judge.hold("the session comes to its end", false, &failure);
                 }
+                let checks = judge.tally().passed - before.passed;
+                seen.figure(&format!("{name}: checks that hold"), checks);
+                seen.figure(&format!("{name}: requests at once"), options.requests());
                 notes.push(format!("{name} {} s", start.elapsed().as_secs()));
             }
             Ok(Err(why)) => {
                 println!("{name} SKIPPED: {why}");
+                seen.figure(&format!("{name}: skipped"), &why);
                 notes.push(format!("{name} SKIPPED: {why}"));
             }
             Err(failure) => {

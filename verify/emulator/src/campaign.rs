@@ -1,6 +1,7 @@
 //! Many runs, on all processors of this machine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -16,7 +17,7 @@ use crate::system::System;
 use crate::violation::Violation;
 
 /// What is run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Campaign<'a> {
     /// The shipped files, with their processors.
     pub drivers: &'a [(Arch, Vec<u8>)],
@@ -24,6 +25,9 @@ pub struct Campaign<'a> {
     pub seed: u64,
     /// Runs for each driver.
     pub runs: u64,
+    /// A line has come that should be seen at once: what went wrong, or how far
+    /// it is.
+    pub tell: fn(&str),
 }
 
 /// What came of it.
@@ -67,7 +71,7 @@ pub struct Failure {
 }
 
 impl Tally {
-    fn add(&mut self, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
         self.runs += 1;
         self.loaded += u64::from(outcome.loaded);
         self.requests += outcome.requests;
@@ -96,6 +100,37 @@ impl Tally {
 /// No more failures than these are looked for.
 const ENOUGH: usize = 5;
 
+/// How often a campaign tells how far it is.
+const PERIOD: Duration = Duration::from_secs(10);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (arch, violation) = (self.arch, &self.violation);
+        write!(f, "FAILED: {arch:?}, {violation}\n  {}", Again(self.seed))
+    }
+}
+
+/// How a run is repeated.
+struct Again(u64);
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.0;
+        write!(f, "again: cargo xtask emulate --seed {seed} --runs 1")
+    }
+}
+
+/// Says which run it was in which a model panicked.
+struct Running(u64, fn(&str));
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            (self.1)(&format!("a model panicked; {}", Again(self.0)));
+        }
+    }
+}
+
 impl Campaign<'_> {
     /// Runs all of it.
     ///
@@ -108,6 +143,7 @@ impl Campaign<'_> {
         let begun = Instant::now();
         let next = AtomicU64::new(0);
         let tally = Mutex::new(Tally::default());
+        let told = Mutex::new(begun);
         let lanes = thread::available_parallelism().map_or(1, |lanes| lanes.get());
         let lane = |number: usize| -> Result<(), Violation> {
             // A processor is set up once, and each run finds it as new.
@@ -123,15 +159,27 @@ impl Campaign<'_> {
                 }
                 let seed = self.seed.wrapping_add(run_number);
                 for (arch, system) in &mut systems {
+                    let running = Running(seed, self.tell);
                     let done = run(system, &Scenario::of(seed, *arch));
+                    drop(running);
                     let mut tally = tally.lock().expect("no lane panics");
                     match done {
                         Ok(outcome) => tally.add(&outcome),
-                        Err(violation) => tally.failures.push(Failure {
-                            seed,
-                            arch: *arch,
-                            violation,
-                        }),
+                        Err(violation) => {
+                            let failure = Failure {
+                                seed,
+                                arch: *arch,
+                                violation,
+                            };
+                            // Now: whoever interrupts it must not lose it.
+                            (self.tell)(&failure.to_string());
+                            tally.failures.push(failure);
+                        }
+                    }
+                    let mut told = told.lock().expect("no lane panics");
+                    if told.elapsed() >= PERIOD {
+                        *told = Instant::now();
+                        (self.tell)(&self.progress(&tally, begun));
                     }
                     if tally.failures.len() >= ENOUGH {
                         return Ok(());
@@ -151,5 +199,16 @@ impl Campaign<'_> {
         let mut tally = tally.into_inner().expect("no lane panics");
         tally.took = begun.elapsed();
         Ok(tally)
+    }
+
+    /// How far it is, and how long it will take.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    fn progress(&self, tally: &Tally, begun: Instant) -> String {
+        let done = tally.runs + tally.failures.len() as u64;
+        let all = self.runs * self.drivers.len() as u64;
+        let seconds = begun.elapsed().as_secs_f64();
+        let left = seconds / done as f64 * (all.saturating_sub(done)) as f64;
+        let failed = tally.failures.len();
+        format!("campaign: {done} runs of {all}, {failed} failed, {left:.0} s to go")
     }
 }

@@ -1,5 +1,6 @@
 //! `emulate`: the whole of it, as `cargo xtask emulate` runs it.
 
+use std::fmt::{self, Display};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use crate::run::run;
 use crate::scenario::Scenario;
 use crate::shipped::{self, files};
 use crate::system::System;
+use crate::violation::Violation;
 
 /// Runs of the campaign for each driver: so many, or many more with `--long`.
 const SHORT: u64 = 1200;
@@ -24,7 +26,8 @@ const LONG: u64 = 6000;
 struct Options {
     drivers: PathBuf,
     runs: u64,
-    seed: u64,
+    /// `None` for the usual campaign from its beginning, and all else.
+    seed: Option<u64>,
     compiler: String,
     record: bool,
     profile: bool,
@@ -39,7 +42,7 @@ impl Options {
         let mut options = Options {
             drivers: shipped::folder(),
             runs: SHORT,
-            seed: 1,
+            seed: None,
             compiler: String::new(),
             record: false,
             profile: false,
@@ -53,7 +56,7 @@ impl Options {
                 "--drivers" => options.drivers = value()?.into(),
                 "--long" => options.runs = LONG,
                 "--runs" => options.runs = number(value()?)?,
-                "--seed" => options.seed = number(value()?)?,
+                "--seed" => options.seed = Some(number(value()?)?),
                 "--compiler" => options.compiler = value()?,
                 "--record" => options.record = true,
                 "--profile" => options.profile = true,
@@ -65,25 +68,46 @@ impl Options {
     }
 }
 
+/// Why it did not end well.
+#[derive(Debug)]
+pub enum Wrong {
+    /// What the driver did, or came to, that must not be.
+    Driver(String),
+    /// What keeps anything from being run.
+    Input(String),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Driver(why) | Wrong::Input(why) => f.write_str(why),
+        }
+    }
+}
+
 /// Runs it, and prints what came of it.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), String> {
-    let options = Options::of(arguments)?;
-    let drivers = files(&options.drivers)?;
+pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Wrong> {
+    let options = Options::of(arguments).map_err(Wrong::Input)?;
+    let drivers = files(&options.drivers).map_err(Wrong::Input)?;
     if !options.files.is_empty() {
-        return options
-            .files
-            .iter()
-            .try_for_each(|file| given(&drivers, file));
+        return all_given(&drivers, &options.files);
     }
-    plain_runs(&drivers)?;
-    campaign(&drivers, &options)?;
-    costs(&drivers, &options)
+    // A run that is repeated is wanted alone.
+    if options.seed.is_none() {
+        plain_runs(&drivers).map_err(Wrong::Driver)?;
+    }
+    campaign(&drivers, &options).map_err(Wrong::Driver)?;
+    if options.seed.is_none() {
+        costs(&drivers, &options).map_err(Wrong::Driver)?;
+    }
+    Ok(())
 }
 
-type Drivers = [(Arch, Vec<u8>)];
+/// The shipped files, with their processors.
+pub type Drivers = [(Arch, Vec<u8>)];
 
 /// Every kind of specimen, and the races for its limit.
 fn plain_runs(drivers: &Drivers) -> Result<(), String> {
@@ -112,27 +136,23 @@ fn plain_runs(drivers: &Drivers) -> Result<(), String> {
         "plain: {runs} runs over every kind, {raced} races, in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
+    figure("plain runs, one for each kind and place", runs);
+    figure("races for the limit", raced);
     Ok(())
 }
 
 fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
+    let (seed, runs) = (options.seed.unwrap_or(1), options.runs);
     let campaign = Campaign {
         drivers,
-        seed: options.seed,
-        runs: options.runs,
+        seed,
+        runs,
+        tell: |line| println!("{line}"),
     };
-    println!(
-        "campaign: numbers from {}, {} for each driver",
-        options.seed, options.runs
-    );
+    println!("campaign: numbers from {seed}, {runs} for each driver");
+    figure("first run's number", seed);
     let tally = campaign.run().map_err(|violation| violation.to_string())?;
     print(&tally);
-    for failure in &tally.failures {
-        println!(
-            "FAILED: {:?}, number {}: {}\n  again: cargo xtask emulate --seed {} --runs 1",
-            failure.arch, failure.seed, failure.violation, failure.seed
-        );
-    }
     if tally.failures.is_empty() {
         // A campaign that reaches nothing would prove nothing.
         let reached = tally.changes > 0 && tally.located > 0 && tally.agreements > 0;
@@ -168,6 +188,19 @@ fn print(tally: &Tally) {
         tally.stack
     );
     println!("campaign: answers: {}", tally.named_reasons());
+    figure("runs", tally.runs);
+    figure("requests", tally.requests);
+    figure("times located", tally.located);
+    figure("limits changed", tally.changes);
+    figure("exchanges in vain", tally.missed);
+    figure("agreements of the three searches", tally.agreements);
+    figure("instructions", tally.instructions);
+    figure("most stack, bytes", tally.stack);
+}
+
+/// A line for `cargo xtask report`.
+fn figure(name: &str, value: impl Display) {
+    println!("figure: {name} = {value}");
 }
 
 fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
@@ -185,6 +218,10 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     for cost in &costs {
         let (kind, per_byte) = (&cost.kind, cost.per_byte());
         println!("cost: {kind:<20} {per_byte:5.2} instructions for a byte of .text");
+        figure(
+            &format!("{kind}: instructions a byte"),
+            format!("{per_byte:.2}"),
+        );
     }
     let now = Table::of(&options.compiler, &costs);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cost.toml");
@@ -206,28 +243,57 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
 }
 
-/// A module's file, as it would run.
-fn given(drivers: &Drivers, path: &Path) -> Result<(), String> {
-    let name = path.display();
-    let bytes = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut why = String::new();
-    for (arch, driver) in drivers {
-        let scenario = match plain::of_file(&file_name, &bytes, *arch) {
-            Ok(scenario) => scenario,
-            Err(error) => {
-                why = error;
-                continue;
+/// Modules' files. One that can't be run does not keep the others from it.
+fn all_given(drivers: &Drivers, files: &[PathBuf]) -> Result<(), Wrong> {
+    let (mut first, mut wrong) = (None, 0);
+    for file in files {
+        match given(drivers, file) {
+            Ok(said) => println!("{}: {said}", file.display()),
+            Err(why) => {
+                println!("{}: {why}", file.display());
+                wrong += 1;
+                // That the driver is wrong matters more.
+                if first.is_none() || matches!(why, Wrong::Driver(_)) {
+                    first = Some(why);
+                }
             }
-        };
-        let wrong = |violation| format!("{name}: {violation}");
-        let mut system = System::new(driver, DRIVER[0].of(*arch)).map_err(wrong)?;
-        let outcome = run(&mut system, &scenario).map_err(wrong)?;
-        println!(
-            "{name}: {} requests, {} times located, {} limits changed, {} instructions",
-            outcome.requests, outcome.located, outcome.changes, outcome.instructions
-        );
-        return Ok(());
+        }
     }
-    Err(format!("{name}: {why}"))
+    let of = format!("{wrong} of {} files", files.len());
+    match first {
+        None => Ok(()),
+        Some(Wrong::Driver(_)) => Err(Wrong::Driver(format!("{of}: see above"))),
+        Some(Wrong::Input(_)) => Err(Wrong::Input(format!("{of} could not be run"))),
+    }
+}
+
+/// A module's file, as it would run; what the driver made of it.
+///
+/// # Errors
+/// When it can't be loaded, or the driver does what it may not.
+pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
+    let bytes = fs::read(path).map_err(|error| Wrong::Input(error.to_string()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let arch = plain::arch_of(&bytes).map_err(Wrong::Input)?;
+    let driver = drivers.iter().find(|(of, _)| *of == arch);
+    let Some((_, driver)) = driver else {
+        return Err(Wrong::Input(format!("no driver for {arch:?}")));
+    };
+    let scenario = plain::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
+    let wrong = |violation: Violation| Wrong::Driver(format!("the driver: {violation}"));
+    let mut system = System::new(driver, DRIVER[0].of(arch)).map_err(wrong)?;
+    let outcome = run(&mut system, &scenario).map_err(wrong)?;
+    let mut tally = Tally::default();
+    tally.add(&outcome);
+    let located = match plain::module_of(&name, &bytes) {
+        Ok((module, rva)) => format!("{arch:?}, {module}, located at RVA {rva}"),
+        Err((module, why)) => format!("{arch:?}, refused as {module}: {why}"),
+    };
+    Ok(format!(
+        "{located}; {} requests, {} limits changed, {} instructions; answers: {}",
+        outcome.requests,
+        outcome.changes,
+        outcome.instructions,
+        tally.named_reasons()
+    ))
 }

@@ -107,6 +107,9 @@ impl Laid {
     /// What keeps a loader from doing it.
     pub fn at(file: &[u8], base: u64) -> Result<Laid, String> {
         let dword = |at: u32| dword(file, at).ok_or("the headers are cut");
+        if !file.starts_with(b"MZ") {
+            return Err("it is no program for Windows".into());
+        }
         let nt = dword(0x3C)?;
         if dword(nt)? != u32::from_le_bytes(*b"PE\0\0") {
             return Err("no PE signature".into());
@@ -159,8 +162,14 @@ impl Laid {
     fn put(&mut self, rva: u32, file: &[u8], offset: u32, length: u32) -> Result<(), String> {
         let from = index(offset.into())..index(u64::from(offset) + u64::from(length));
         let to = index(rva.into())..index(u64::from(rva) + u64::from(length));
-        let place = self.memory.get_mut(to).ok_or("a section outside")?;
-        place.copy_from_slice(file.get(from).ok_or("a section that is cut")?);
+        let place = self
+            .memory
+            .get_mut(to)
+            .ok_or("a section lies outside of the image")?;
+        place.copy_from_slice(
+            file.get(from)
+                .ok_or("the file is cut short: a section is not wholly there")?,
+        );
         Ok(())
     }
 
@@ -175,7 +184,7 @@ impl Laid {
             }
             for entry in (block + 8..block.saturating_add(length)).step_by(2) {
                 let entry = self.dword(entry & !3).ok_or(cut)? >> (8 * (entry & 2));
-                let (kind, rva) = (entry >> 12 & 0xF, page + (entry & 0xFFF));
+                let (kind, rva) = (entry >> 12 & 0xF, page.saturating_add(entry & 0xFFF));
                 let bytes = match u16::try_from(kind) {
                     Ok(0) => continue,
                     Ok(HIGH_LOW) => 4,

@@ -1,11 +1,12 @@
 //! Runs in which nothing is wrong: the ways that every user goes, and the same
 //! with another program that sets the limit at each single moment.
 
-use scanner_core::Module;
+use scanner_core::{Image, Module, Rva};
 use tcplimit_driver::Device;
 use verify::specimen::{Arch, Spec};
 
 use crate::change::Change;
+use crate::image::Laid;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
 use crate::question;
 use crate::run::{Outcome, run};
@@ -95,18 +96,43 @@ pub fn races(system: &mut System, spec: &Spec) -> Result<Vec<Outcome>, Violation
     (0..calls).map(race).collect()
 }
 
+/// Which processor a file is for.
+///
+/// # Errors
+/// When it can't be loaded.
+pub fn arch_of(bytes: &[u8]) -> Result<Arch, String> {
+    let base = verify::property::bases(Arch::X86)[0];
+    Laid::at(bytes, base).map(|laid| laid.arch)
+}
+
 /// A module's file, given by its path: which module it is, by its name.
 ///
 /// # Errors
-/// When it is none, or can't be loaded.
+/// When it can't be loaded.
 pub fn of_file(name: &str, bytes: &[u8], arch: Arch) -> Result<Scenario, String> {
-    let name = name.to_ascii_lowercase();
-    let module = if name.contains("tcpip6") {
+    let base = verify::property::bases(arch)[0];
+    let target = Target::of_file(bytes, by_name(name), arch, base, Paged::Out)?;
+    Ok(Scenario::plain(target, Some(bytes.to_vec()), arch))
+}
+
+/// Which module it is taken for, and where the locator finds the limit in the
+/// file, or why it does not.
+///
+/// # Errors
+/// The module, and why.
+pub fn module_of(name: &str, bytes: &[u8]) -> Result<(Module, Rva), (Module, String)> {
+    let module = by_name(name);
+    let image = Image::from_file(bytes).map_err(|error| (module, error.to_string()))?;
+    match scanner_core::locate(&image, module) {
+        Ok(located) => Ok((module, located.threshold())),
+        Err(refused) => Err((module, refused.to_string())),
+    }
+}
+
+fn by_name(name: &str) -> Module {
+    if name.to_ascii_lowercase().contains("tcpip6") {
         Module::Tcpip6
     } else {
         Module::Tcpip
-    };
-    let base = verify::property::bases(arch)[0];
-    let target = Target::of_file(bytes, module, arch, base, Paged::Out)?;
-    Ok(Scenario::plain(target, Some(bytes.to_vec()), arch))
+    }
 }

@@ -1,6 +1,7 @@
 //! A deliberate mistake, and the test that must notice it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
 
@@ -19,6 +20,14 @@ impl Witness {
         Self {
             file,
             test: None,
+            is_oracle: false,
+        }
+    }
+
+    pub(super) const fn test(file: &'static str, test: &'static str) -> Self {
+        Self {
+            file,
+            test: Some(test),
             is_oracle: false,
         }
     }
@@ -55,8 +64,9 @@ impl fmt::Display for Witness {
 /// One deliberate mistake.
 #[derive(Debug)]
 pub(super) struct Breakage {
-    /// A file in `scanner-core/src`.
-    pub(super) file: &'static str,
+    /// The folder of `file`, from the repository's root.
+    folder: &'static str,
+    file: &'static str,
     /// Stands in it just once.
     find: &'static str,
     replace: &'static str,
@@ -69,6 +79,21 @@ pub(super) struct Breakage {
 }
 
 impl Breakage {
+    /// Of a file that is named from the repository's root.
+    pub(super) const fn at(
+        file: &'static str,
+        what: &'static str,
+        find: &'static str,
+        replace: &'static str,
+        witness: Witness,
+    ) -> Self {
+        Self {
+            folder: "",
+            ..Self::of_file(file, what, find, replace, witness)
+        }
+    }
+
+    /// Of a file of scanner-core.
     pub(super) const fn of_file(
         file: &'static str,
         what: &'static str,
@@ -77,6 +102,7 @@ impl Breakage {
         witness: Witness,
     ) -> Self {
         Self {
+            folder: "scanner-core/src",
             file,
             find,
             replace,
@@ -91,6 +117,11 @@ impl Breakage {
             sample: true,
             ..self
         }
+    }
+
+    /// The file, from the repository's root.
+    pub(super) fn path(&self) -> PathBuf {
+        Path::new(self.folder).join(self.file)
     }
 
     /// The file's text with the mistake in it.

@@ -1,13 +1,19 @@
 //! Runs the shipped drivers in the emulator: `cargo xtask emulate` calls it.
+//! Exit codes: 1 when the driver did what it may not, 2 when nothing could be run.
 
 use std::process::ExitCode;
+
+use emulator::command::Wrong;
 
 fn main() -> ExitCode {
     match emulator::command::main(std::env::args().skip(1)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            match wrong {
+                Wrong::Driver(_) => ExitCode::FAILURE,
+                Wrong::Input(_) => ExitCode::from(2),
+            }
         }
     }
 }

@@ -1,0 +1,251 @@
+//! The last run of `cargo xtask test`, kept in `target/report/run.json` for
+//! `cargo xtask report`: what was tested, when, by what, and what came of it.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{self, Failure};
+use crate::seen::{Figure, Seen, Suite};
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+
+/// Changes when a field comes to mean something else.
+const SCHEMA: u32 = 1;
+
+/// The step that runs the workspace's tests.
+pub(crate) const TESTS: &str = "tests";
+
+/// A run, as far as it went.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    schema: u32,
+    pub(crate) sources: Sources,
+    /// What `rustc --version` says.
+    pub(crate) compiler: String,
+    /// When it began, in seconds since 1970, UTC.
+    pub(crate) began: u64,
+    /// Without the steps that need tools or the network.
+    pub(crate) quick: bool,
+    /// It came to its end; else it was interrupted, or is still at it.
+    pub(crate) complete: bool,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What stood in the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sources {
+    /// The commit, in hexadecimal; `None` where git can't say.
+    pub(crate) commit: Option<String>,
+    /// A hash of what was changed since and is not committed; `None` when
+    /// nothing was.
+    pub(crate) changed: Option<String>,
+}
+
+/// A step, and how it ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) seconds: f64,
+    /// What there is to say, as in the table at the end of the run.
+    pub(crate) note: String,
+    /// Of the tests or checks that it counts.
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) seen: Seen,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Record {
+    /// A run that begins now.
+    pub(crate) fn begin(workspace: &Workspace, quick: bool) -> Result<Self, Failure> {
+        let mut rustc = workspace.command("rustc");
+        let compiler = command::listen(rustc.arg("--version"))?.success("rustc")?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Ok(Self {
+            schema: SCHEMA,
+            sources: Sources::now(workspace)?,
+            compiler: compiler.trim().into(),
+            began: now.map_or(0, |now| now.as_secs()),
+            quick,
+            complete: false,
+            steps: Vec::new(),
+        })
+    }
+
+    /// The last run; `None` when there was none.
+    ///
+    /// # Errors
+    /// When its file can't be read, or is of another version of this program.
+    pub(crate) fn read(workspace: &Workspace) -> Result<Option<Self>, Failure> {
+        let path = path(workspace);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        Self::of_text(&fs::read_to_string(&path)?)
+            .map(Some)
+            .map_err(|why| Failure(format!("{}: {why}", path.display())))
+    }
+
+    fn of_text(text: &str) -> Result<Self, String> {
+        let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if record.schema != SCHEMA {
+            return Err(format!("schema {}, not {SCHEMA}", record.schema));
+        }
+        Ok(record)
+    }
+
+    /// Keeps it, in place of the last one.
+    pub(crate) fn write(&self, workspace: &Workspace) -> Result<(), Failure> {
+        let path = path(workspace);
+        fs::create_dir_all(workspace.made("report"))?;
+        let text = serde_json::to_string_pretty(self).map_err(|error| {
+            let path = path.display();
+            Failure(format!("{path}: {error}"))
+        })?;
+        Ok(fs::write(path, text + "\n")?)
+    }
+
+    pub(crate) fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// A program of the workspace's tests, by its name.
+    pub(crate) fn suite(&self, name: &str) -> Option<&Suite> {
+        let mut suites = self.step(TESTS)?.seen.suites.iter();
+        suites.find(|suite| suite.name == name)
+    }
+
+    /// Tests, checks and steps together, as the run's last line counts them.
+    pub(crate) fn sum(&self) -> Tally {
+        let mut sum = Tally::default();
+        for step in &self.steps {
+            sum.passed += step.passed + usize::from(step.verdict == Verdict::Passed);
+            sum.failed += step.failed + usize::from(step.verdict == Verdict::Failed);
+        }
+        sum
+    }
+}
+
+impl Step {
+    pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
+        let mut figures = self.seen.figures.iter();
+        figures.find(|figure| figure.name == name)
+    }
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.made("report/run.json")
+}
+
+impl Sources {
+    /// What stands there now.
+    ///
+    /// # Errors
+    /// When git fails though there is a commit.
+    pub(crate) fn now(workspace: &Workspace) -> Result<Self, Failure> {
+        let git = |arguments: &[&str]| {
+            let mut git = workspace.command("git");
+            command::listen(git.args(arguments))
+        };
+        let commit = match git(&["rev-parse", "--verify", "HEAD"]) {
+            Ok(said) if said.status.success() => said.out.trim().to_owned(),
+            // No git, or the sources without their history.
+            _ => {
+                return Ok(Self {
+                    commit: None,
+                    changed: None,
+                });
+            }
+        };
+        let changes = git(&["diff", "HEAD", "--binary"])?.success("git diff")?;
+        let new = ["ls-files", "--others", "--exclude-standard"];
+        let new = git(&new)?.success("git ls-files")?;
+        let mut hash = DefaultHasher::new();
+        (&changes, &new).hash(&mut hash);
+        for file in new.lines() {
+            fs::read(workspace.path(file)).ok().hash(&mut hash);
+        }
+        let changed = !changes.is_empty() || !new.is_empty();
+        Ok(Self {
+            commit: Some(commit),
+            changed: changed.then(|| format!("{:016x}", hash.finish())),
+        })
+    }
+
+    /// It in words.
+    pub(crate) fn describe(&self) -> String {
+        let commit = self.commit.as_deref().map_or_else(
+            || "sources without a commit".into(),
+            |commit| format!("commit {}", commit.get(..12).unwrap_or(commit)),
+        );
+        match self.changed {
+            Some(_) => format!("{commit}, with changes that are not committed"),
+            None => commit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_reads_as_it_was_written_and_no_other_version_does() {
+        let record = Record {
+            schema: SCHEMA,
+            sources: Sources {
+                commit: Some("0123456789abcdef".into()),
+                changed: None,
+            },
+            compiler: "rustc 1.95.0".into(),
+            began: 1,
+            quick: true,
+            complete: true,
+            steps: vec![Step {
+                name: "tests".into(),
+                verdict: Verdict::Failed,
+                seconds: 1.5,
+                note: "<one> failed".into(),
+                passed: 3,
+                failed: 1,
+                seen: Seen::default(),
+            }],
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        let read = Record::of_text(&text).unwrap();
+        assert_eq!(read.sources, record.sources);
+        assert_eq!(read.step("tests").unwrap().note, "<one> failed");
+        // Three tests; one that failed, and its step.
+        assert_eq!((read.sum().passed, read.sum().failed), (3, 2));
+        assert!(Record::of_text(&text.replace("\"schema\":1", "\"schema\":2")).is_err());
+        assert!(Record::of_text("{").is_err());
+    }
+
+    #[test]
+    fn sources_with_changes_are_no_commit() {
+        let commit = Sources {
+            commit: Some("0123456789abcdef".into()),
+            changed: None,
+        };
+        let changed = Sources {
+            changed: Some("1".into()),
+            ..commit.clone()
+        };
+        assert_ne!(commit, changed);
+        assert_eq!(commit.describe(), "commit 0123456789ab");
+        assert!(changed.describe().ends_with("not committed"));
+    }
+}
