@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod memory;
 pub mod naive;
 pub mod oracle;
+pub mod patching;
 pub mod planted;
 pub mod probing;
 pub mod property;

@@ -9,6 +9,7 @@ mod help;
 #[cfg(unix)]
 mod interrupt;
 mod json;
+mod patch;
 mod probe;
 mod regressions;
 
