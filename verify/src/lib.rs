@@ -8,6 +8,7 @@
 //! checks the files that users get.
 
 pub mod agreement;
+pub mod brittle;
 pub mod kernel;
 pub mod memory;
 pub mod naive;

@@ -209,24 +209,20 @@ impl Job {
             _ if before == after => Ok(Verdict::Unchanged),
             Target::Show => Ok(Verdict::WouldChange),
             Target::InPlace => {
-                done.backup = replace(disk, path, before, after, self.makes_backup())?;
-                self.look_again(disk, path, prepared)?;
+                let check = |now: &[u8]| self.look_again(path, prepared, now);
+                let backup = self.makes_backup();
+                done.backup = replace(disk, path, before, after, backup, &check)?;
                 Ok(Verdict::Changed)
             }
         }
     }
 
-    /// Locates the limit anew in the file as it is now.
-    pub(crate) fn look_again(
-        &self,
-        disk: &impl Disk,
-        path: &Path,
-        prepared: &Prepared,
-    ) -> Result<(), Failure> {
-        let now = disk
-            .read(path)
-            .map_err(doing(format!("{} can't be read again", path.display())))?;
-        let (_, image) = Form::open(&now)?;
+    /// Locates the limit anew in what was read again of a changed file.
+    ///
+    /// # Errors
+    /// When it is not what it was to be.
+    pub fn look_again(&self, path: &Path, prepared: &Prepared, now: &[u8]) -> Result<(), Failure> {
+        let (_, image) = Form::open(now)?;
         let limit = prepared.facts.plan.after;
         let again = plan(&path.to_string_lossy(), &image, self.module, limit)?;
         match again.changes.is_empty() && sha256(&image) == prepared.facts.after {

@@ -69,8 +69,9 @@ pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
 }
 
 /// Exchanges all files, or none. Between two of them `go_on` is asked; where
-/// it says no, everything is put back. Returns the backups, when they are
-/// asked for, in the order of the files.
+/// it says no, everything is put back. What is read again of each must pass
+/// `check`. Returns the backups, when they are asked for, in the order of the
+/// files.
 ///
 /// # Errors
 /// Why nothing was changed. With [`Failure::Unsure`] the journal is still
@@ -81,6 +82,7 @@ pub fn exchange_all(
     files: &[Exchange],
     backup: bool,
     go_on: &dyn Fn() -> bool,
+    check: &dyn Fn(&Exchange, &[u8]) -> Result<(), Failure>,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(disk));
@@ -109,10 +111,10 @@ pub fn exchange_all(
         return Err(failure);
     }
 
-    for ready in &staged {
+    for (file, ready) in files.iter().zip(&staged) {
         let swapped = match go_on() {
             true => ready
-                .swap(disk)
+                .swap(disk, &|again| check(file, again))
                 .map_err(|(Swap::Before(failure) | Swap::After(failure))| failure),
             false => Err(Failure::Interrupted),
         };

@@ -6,9 +6,10 @@
 //!    with owner, permissions, attributes and times of the old file.
 //! 3. Is the old file still what it was?
 //! 4. Rename: the one step that counts.
-//! 5. Folder on the medium, file read again.
+//! 5. Folder on the medium, file read again, and what is in it located again.
+//!    Where that fails the old content is put back.
 //!
-//! Whatever fails or ends before 4 leaves the old file, after it the new one.
+//! A run that ends before 4 leaves the old file, after it the new one.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -137,6 +138,7 @@ fn named(path: &Path, end: &str) -> PathBuf {
 }
 
 /// Replaces the content of a file; returns its backup, when one is asked for.
+/// What is read again in the end must also pass `check`.
 ///
 /// # Errors
 /// Why it was not replaced. Only with [`Failure::Unsure`] it may have been.
@@ -146,9 +148,10 @@ pub fn replace(
     before: &[u8],
     after: &[u8],
     backup: bool,
+    check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
     let staged = Staged::new(disk, path, before, after, backup)?;
-    match staged.swap(disk) {
+    match staged.swap(disk, check) {
         Ok(()) => Ok(staged.backup.map(|backup| backup.path)),
         Err(Swap::Before(failure)) => {
             staged.discard(disk);
@@ -221,7 +224,11 @@ impl Staged {
     }
 
     /// Exchanges the files: steps 3 to 5.
-    pub(crate) fn swap(&self, disk: &impl Disk) -> Result<(), Swap> {
+    pub(crate) fn swap(
+        &self,
+        disk: &impl Disk,
+        check: &dyn Fn(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Swap> {
         let shown = self.path.display();
         let now = disk
             .read(&self.path)
@@ -241,7 +248,7 @@ impl Staged {
             .map_err(doing(format!("{shown} can't be read again")))
             .map_err(Swap::After)?;
         match again == self.after {
-            true => Ok(()),
+            true => check(&again).map_err(Swap::After),
             false => Err(Swap::After(Failure::Disk {
                 what: format!("{shown} was replaced"),
                 error: io::Error::other("what is read again is not what was written"),
@@ -281,12 +288,7 @@ pub(crate) fn write_new(
     content: &[u8],
 ) -> Result<(), Failure> {
     let temporary = temporary(disk, path, like, content)?;
-    disk.rename(&temporary, path)
-        .and_then(|()| disk.sync_folder(folder_of(path)))
-        .map_err(|error| {
-            let _ = disk.remove(&temporary);
-            doing(format!("{} can't be written", path.display()))(error)
-        })
+    give_name(disk, &temporary, path)
 }
 
 /// Writes a new file beside `path`, like `like` in all but its content, and
@@ -349,19 +351,27 @@ fn make_backup(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<Backup, 
     let temporary = temporary(disk, &backup, path, content)?;
     // A name that has the hash of its content in it: whatever were to be
     // overwritten here, by a run at the same time, is the same.
-    let renamed = disk
-        .rename(&temporary, &backup)
-        .and_then(|()| disk.sync_folder(folder_of(&backup)));
-    match renamed {
-        Ok(()) => Ok(Backup {
-            path: backup,
-            is_new: true,
-        }),
-        Err(error) => {
-            let _ = disk.remove(&temporary);
-            Err(doing(format!("{shown} can't be written"))(error))
-        }
-    }
+    give_name(disk, &temporary, &backup)?;
+    Ok(Backup {
+        path: backup,
+        is_new: true,
+    })
+}
+
+/// Gives a temporary file its name, for good; or removes it.
+fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> Result<(), Failure> {
+    let failed = doing(format!("{} can't be written", path.display()));
+    let named = disk
+        .rename(temporary, path)
+        .map_err(|error| (error, temporary));
+    let for_good = named.and_then(|()| {
+        let synced = disk.sync_folder(folder_of(path));
+        synced.map_err(|error| (error, path))
+    });
+    for_good.map_err(|(error, left)| {
+        let _ = disk.remove(left);
+        failed(error)
+    })
 }
 
 /// Removes a backup that this run has made of a file that it did not change.

@@ -311,32 +311,27 @@ impl<'a> Run<'a> {
     fn exchange(&self, system: &System, ready: &[Ready<'_>]) -> Result<(), Failure> {
         let sound = ready.iter().filter_map(|(place, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
-            (prepared.before != prepared.after).then_some((place, path, prepared))
-        });
-        let sound: Vec<_> = sound.collect();
-        let files: Vec<Exchange> = sound
-            .iter()
-            .map(|(place, _, prepared)| Exchange {
+            let file = Exchange {
                 path: place.path.clone(),
                 before: prepared.before.clone(),
                 after: prepared.after.clone(),
-            })
-            .collect();
+            };
+            (prepared.before != prepared.after).then_some((file, (path, prepared)))
+        });
+        let (files, sound): (Vec<Exchange>, Vec<_>) = sound.unzip();
         if files.is_empty() {
             return Ok(());
         }
+        let check = |file: &Exchange, now: &[u8]| {
+            let pairs = files.iter().zip(&sound);
+            match pairs.into_iter().find(|(known, _)| *known == file) {
+                Some((_, (path, prepared))) => self.job.look_again(path, prepared, now),
+                None => Err(Refusal::NotItself.into()),
+            }
+        };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        exchange_all(
-            &self.disk,
-            &system.home,
-            &files,
-            self.job.makes_backup(),
-            &go_on,
-        )?;
-        for (_, path, prepared) in sound {
-            self.job.look_again(&self.disk, path, prepared)?;
-        }
-        Ok(())
+        let backup = self.job.makes_backup();
+        exchange_all(&self.disk, &system.home, &files, backup, &go_on, &check).map(|_| ())
     }
 
     /// Puts back what a killed run left; `false` when that has to be done
