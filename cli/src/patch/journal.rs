@@ -33,6 +33,9 @@ pub struct Exchange {
     pub after: Vec<u8>,
 }
 
+/// A second look at what was read again of a file.
+pub type Check<'a> = dyn Fn(&Exchange, &[u8]) -> Result<(), Failure> + 'a;
+
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,7 +85,7 @@ pub fn exchange_all(
     files: &[Exchange],
     backup: bool,
     go_on: &dyn Fn() -> bool,
-    check: &dyn Fn(&Exchange, &[u8]) -> Result<(), Failure>,
+    check: &Check<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(disk));

@@ -14,14 +14,15 @@ fn read(files: &Files, name: &str) -> Vec<u8> {
 }
 
 /// What cabextract takes from a cabinet with one member; `None` without it.
-/// `cargo xtask setup` installs it, and its CI mode insists.
+/// `cargo xtask setup` installs it; on Linux, CI insists.
 fn expanded(files: &Files, cabinet: &str, member: &str) -> Option<Vec<u8>> {
     let mut command = Command::new("cabextract");
     command.args(["--quiet", "--pipe", "--filter", member, cabinet]);
     let output = match command.current_dir(files.path()).output() {
         Ok(output) => output,
         Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "no cabextract: {error}");
+            let required = cfg!(target_os = "linux") && std::env::var_os("CI").is_some();
+            assert!(!required, "no cabextract: {error}");
             eprintln!("not judged: no cabextract, see cargo xtask setup");
             return None;
         }
