@@ -26,10 +26,19 @@ pub enum Fault {
 /// What is left on the medium of what was not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// Of each folder's last changes of names, so many happened.
-    pub names: usize,
+    /// Of the changes of names in each folder.
+    pub names: Names,
     /// Of the content of files.
     pub content: Content,
+}
+
+/// What is left of the changes of names that were not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// So many of the first.
+    First(usize),
+    /// So many of the last: no order is promised.
+    Last(usize),
 }
 
 /// What is left of the content of a file that was not synced.
@@ -55,7 +64,14 @@ impl Loss {
             Content::Nothing,
         ];
         let each = move |names| contents.map(|content| Loss { names, content });
-        [0, 1, 2, usize::MAX].into_iter().flat_map(each)
+        let names = [
+            Names::First(0),
+            Names::First(1),
+            Names::First(2),
+            Names::First(usize::MAX),
+            Names::Last(2),
+        ];
+        names.into_iter().flat_map(each)
     }
 }
 
@@ -170,13 +186,19 @@ impl Brittle {
 
     fn lose(&self, loss: Loss) {
         let mut names = self.durable.borrow().clone();
-        let mut happened: BTreeMap<PathBuf, usize> = BTreeMap::new();
-        for change in self.pending.borrow().iter() {
-            let count = happened.entry(change.folder().to_owned()).or_default();
-            if *count < loss.names {
+        let pending = self.pending.borrow().clone();
+        let in_folder = |changes: &[Change], folder: &Path| {
+            let here = changes.iter().filter(|change| change.folder() == folder);
+            here.count()
+        };
+        for (index, change) in pending.iter().enumerate() {
+            let happened = match loss.names {
+                Names::First(count) => in_folder(&pending[..index], change.folder()) < count,
+                Names::Last(count) => in_folder(&pending[index..], change.folder()) <= count,
+            };
+            if happened {
                 change.apply(&mut names);
             }
-            *count += 1;
         }
         for inode in self.inodes.borrow_mut().iter_mut() {
             let length = inode.content.len();

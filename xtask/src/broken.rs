@@ -1,7 +1,9 @@
-//! The proof that the tests can fail: scanner-core is broken on purpose, one
-//! breakage at a time, in a copy of the workspace, and a test must notice.
+//! The proof that the tests can fail: scanner-core, and what writes to files in
+//! the tool, are broken on purpose, one breakage at a time, in a copy of the
+//! workspace, and a test must notice.
 
 mod breakage;
+mod patching;
 mod table;
 mod tree;
 
@@ -13,6 +15,7 @@ use crate::report::Outcome;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use breakage::{Breakage, Witness};
+use patching::PATCHING;
 use table::TABLE;
 use tree::Tree;
 
@@ -27,8 +30,8 @@ pub(crate) enum Extent {
 
 /// Tries the breakages, once the unbroken copy has passed the same tests.
 pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Outcome, Failure> {
-    let tried: Vec<&Breakage> = TABLE
-        .iter()
+    let all = || TABLE.iter().chain(PATCHING);
+    let tried: Vec<&Breakage> = all()
         .filter(|breakage| extent == Extent::Full || breakage.sample)
         .collect();
     let tree = Tree::copy(workspace)?;
@@ -66,7 +69,7 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Outcome, Fail
     }
     let note = match extent {
         Extent::Full => String::new(),
-        Extent::Sample => format!("of {}: cargo xtask broken", TABLE.len()),
+        Extent::Sample => format!("of {}: cargo xtask broken", all().count()),
     };
     Ok(Outcome::Tested(tally, note))
 }

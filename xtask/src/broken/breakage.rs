@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::command::Failure;
 
+const LOCATOR: &str = "scanner-core/src";
+const TOOL: &str = "cli/src/patch";
+
 /// A file of tests in `verify/tests`, or one test of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Witness {
@@ -55,7 +58,9 @@ impl fmt::Display for Witness {
 /// One deliberate mistake.
 #[derive(Debug)]
 pub(super) struct Breakage {
-    /// A file in `scanner-core/src`.
+    /// Where the file is.
+    pub(super) folder: &'static str,
+    /// A file in it.
     pub(super) file: &'static str,
     /// Stands in it just once.
     find: &'static str,
@@ -77,12 +82,21 @@ impl Breakage {
         witness: Witness,
     ) -> Self {
         Self {
+            folder: LOCATOR,
             file,
             find,
             replace,
             what,
             witness,
             sample: false,
+        }
+    }
+
+    /// The same for a file of the tool's.
+    pub(super) const fn of_tool(self) -> Self {
+        Self {
+            folder: TOOL,
+            ..self
         }
     }
 

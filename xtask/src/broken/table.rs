@@ -698,12 +698,14 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::broken::patching::PATCHING;
     use crate::workspace::Workspace;
 
     #[test]
     fn what_is_to_be_broken_is_there_just_once() {
-        let source = Workspace::of_this_crate().path("scanner-core/src");
-        for breakage in TABLE {
+        let workspace = Workspace::of_this_crate();
+        for breakage in TABLE.iter().chain(PATCHING) {
+            let source = workspace.path(breakage.folder);
             let text = fs::read_to_string(source.join(breakage.file)).unwrap();
             let broken = breakage.of(&text).unwrap();
             assert_ne!(broken, text, "{}", breakage.what);

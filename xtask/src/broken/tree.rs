@@ -39,7 +39,7 @@ impl Tree {
         breakage: &Breakage,
         then: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let path = self.root.join("scanner-core/src").join(breakage.file);
+        let path = self.root.join(breakage.folder).join(breakage.file);
         let whole = fs::read_to_string(&path)?;
         fs::write(&path, breakage.of(&whole)?)?;
         let result = then();
