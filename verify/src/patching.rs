@@ -37,7 +37,7 @@ pub fn checksum(file: &[u8], field: usize) -> u32 {
 pub fn checksum_field(file: &[u8]) -> Option<usize> {
     let nt = u32::from_le_bytes(*file.get(0x3C..)?.first_chunk()?) as usize;
     let field = nt.checked_add(24 + 64)?;
-    (field % 2 == 0 && field.checked_add(4)? <= file.len()).then_some(field)
+    (field.is_multiple_of(2) && field.checked_add(4)? <= file.len()).then_some(field)
 }
 
 /// Gives a file the checksum that its bytes have.
@@ -174,10 +174,10 @@ fn done(disk: &Brittle, name: &str, task: Task) -> Done {
 pub fn any_content(bytes: &[u8]) {
     let mut mended = bytes.to_vec();
     mend(&mut mended);
-    // An image that is packed by us has to come out again.
     for content in [bytes, &mended] {
         for name in ["/disc/TCPIP.SY_", "/disc/tcpip6.sys"] {
-            patched_or_left(name, content, 1 + u32::from(content.len() as u16));
+            let limit = u32::try_from(content.len()).unwrap_or(u32::MAX);
+            patched_or_left(name, content, limit.clamp(1, 0xFF_FFFF));
         }
     }
 }

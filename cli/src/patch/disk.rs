@@ -7,6 +7,8 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::file::Input;
+
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
 pub trait Disk {
@@ -25,7 +27,7 @@ pub trait Disk {
     /// How many names a file has; 1 where that can't be told.
     ///
     /// # Errors
-    /// When it can't be told because it can't be read.
+    /// When it can't be read, or is no regular file: a link, a pipe.
     fn links(&self, path: &Path) -> io::Result<u64>;
 
     /// Writes a new file.
@@ -93,6 +95,9 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// No driver, compressed or not, is nearly as large, in bytes.
+const LARGEST: u64 = 256 << 20;
+
 /// The file system of the machine.
 #[derive(Debug, Default)]
 pub struct Machine {
@@ -101,7 +106,14 @@ pub struct Machine {
 
 impl Disk for Machine {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        let input = Input::open(path)?;
+        match input.length() {
+            0..=LARGEST => input.content().map(|content| content.to_vec()),
+            _ => Err(io::Error::new(
+                ErrorKind::FileTooLarge,
+                format!("it is larger than {LARGEST} bytes, and no driver is"),
+            )),
+        }
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -114,7 +126,11 @@ impl Disk for Machine {
     }
 
     fn links(&self, path: &Path) -> io::Result<u64> {
-        fs::metadata(path).map(|about| links(&about))
+        let about = fs::symlink_metadata(path)?;
+        match about.is_file() {
+            true => Ok(links(&about)),
+            false => Err(io::Error::other("it is no regular file")),
+        }
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -189,10 +205,10 @@ fn times(about: &Metadata) -> fs::FileTimes {
     if let Ok(time) = about.accessed() {
         times = times.set_accessed(time);
     }
-    #[cfg(any(windows, target_vendor = "apple"))]
+    #[cfg(any(windows, target_os = "macos"))]
     if let Ok(time) = about.created() {
-        #[cfg(target_vendor = "apple")]
-        use std::os::darwin::fs::FileTimesExt;
+        #[cfg(target_os = "macos")]
+        use std::os::macos::fs::FileTimesExt;
         #[cfg(windows)]
         use std::os::windows::fs::FileTimesExt;
         times = times.set_created(time);

@@ -175,6 +175,7 @@ pub(crate) fn summary(
         failed: u64,
         cabinets: u64,
         put_back: Option<&'a [String]>,
+        reason: Option<&'a str>,
         interrupted: bool,
         exit_code: u8,
     }
@@ -195,6 +196,7 @@ pub(crate) fn summary(
                     Found::Unfinished => Some(&[]),
                     Found::PutBack(paths) => Some(paths),
                 },
+                reason: totals.reason.as_deref(),
                 interrupted: totals.interrupted,
                 exit_code: exit,
             },

@@ -171,10 +171,15 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What is in a folder. Links are passed over: on a disk that is mounted they
+/// may well lead out of it.
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        paths.push(entry?.path());
+        let entry = entry?;
+        if !entry.file_type()?.is_symlink() {
+            paths.push(entry.path());
+        }
     }
     paths.sort();
     Ok(paths)
@@ -230,6 +235,24 @@ mod tests {
         );
         let itself = System::find(&root.path().join("Windows")).unwrap();
         assert_eq!(itself, system);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_passed_over() {
+        use std::os::unix::fs::symlink;
+        let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
+        let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
+        let system32 = root.path().join("WINDOWS/system32");
+        symlink(
+            outside.path().join("tcpip.sys"),
+            system32.join("drivers/tcpip.sys"),
+        )
+        .unwrap();
+        symlink(outside.path().join("drivers"), system32.join("dllcache")).unwrap();
+        let system = System::find(root.path()).unwrap();
+        let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
+        assert_eq!(paths(&system), found);
     }
 
     #[test]

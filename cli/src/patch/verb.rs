@@ -75,6 +75,8 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
     pub(crate) cabinets: u64,
     pub(crate) found: Found,
+    /// Why none of the copies in a Windows was changed.
+    pub(crate) reason: Option<String>,
     pub(crate) interrupted: bool,
     exit: Exit,
 }
@@ -142,6 +144,7 @@ impl<'a> Run<'a> {
                 failed: 0,
                 cabinets: 0,
                 found: Found::Nothing,
+                reason: None,
                 interrupted: false,
                 exit: Exit::Done,
             },
@@ -294,14 +297,18 @@ impl<'a> Run<'a> {
             Some(Err(Failure::Interrupted)) => self.totals.interrupted = true,
             Some(Err(failure)) => {
                 self.out.flush()?;
-                complain(&format!("{failure}. No copy was changed."));
+                let reason = match &failure {
+                    Failure::Unsure { .. } => failure.to_string(),
+                    _ => format!("{failure}. No copy was changed."),
+                };
+                complain(&reason);
                 self.worst(exit_of(&failure));
+                self.totals.reason = Some(reason);
             }
             None if !is_sound => {
                 self.out.flush()?;
-                complain(
-                    "A copy is refused, so none is changed: they are treated alike or not at all.",
-                );
+                complain(REFUSED);
+                self.totals.reason = Some(REFUSED.to_owned());
             }
             _ => {}
         }
@@ -474,6 +481,9 @@ impl<'a> Run<'a> {
         Ok(exit)
     }
 }
+
+const REFUSED: &str =
+    "A copy is refused, so none is changed: they are treated alike or not at all.";
 
 type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
 

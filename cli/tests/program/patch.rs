@@ -499,6 +499,20 @@ mod unix {
     }
 
     #[test]
+    fn a_pipe_is_never_replaced() {
+        let files = Files::new().with("there/tcpip.sys", &xp());
+        let pipe = files.path().join("tcpip.sys");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let writer = std::thread::spawn(move || fs::write(pipe, xp()));
+        let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
+        writer.join().unwrap().unwrap();
+        assert_eq!(run.code, 3, "{}", run.stdout);
+        assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
+        assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
+    }
+
+    #[test]
     fn a_file_with_two_names_is_refused_in_place() {
         let files = Files::new().with("tcpip.sys", &xp());
         fs::hard_link(files.path().join("tcpip.sys"), files.path().join("other")).unwrap();
