@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use scanner_core::Module;
+use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 
 use crate::exit;
 use crate::loaded::LoadBase;
 use crate::output::complain;
+use crate::patch::DEFAULT_LIMIT;
 use crate::probe::{Members, Options};
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
@@ -19,7 +21,7 @@ use crate::probe::{Members, Options};
 /// outgoing TCP connections be half-open at a time. The ten is a variable in
 /// the drivers tcpip.sys and tcpip6.sys. This program finds it, in files and
 /// as the kernel would see it, shows the evidence, and refuses to guess. It
-/// never writes to a driver.
+/// writes to a driver only when told to, by `patch` and `restore`.
 #[derive(Debug, Parser)]
 #[command(
     name = "tcplimit",
@@ -40,7 +42,8 @@ Examples:
   tcplimit probe                      this system's driver, or a specimen
   tcplimit probe tcpip.sys            one file
   tcplimit probe -r /mnt/xp --json    a disk, for a program to read
-  tcplimit explain tcpip.sys          the code behind each piece of evidence";
+  tcplimit explain tcpip.sys          the code behind each piece of evidence
+  tcplimit patch tcpip.sys            what a patch would change; nothing is written";
 
 /// How the program talks.
 #[derive(Args, Clone, Copy, Debug)]
@@ -67,6 +70,9 @@ pub(crate) enum Colour {
 pub(crate) enum Verb {
     Probe(Probe),
     Explain(Explain),
+    Patch(Patch),
+    Restore(Restore),
+    Status(Status),
     /// Keep and check a manifest of known builds
     #[command(subcommand)]
     Corpus(Corpus),
@@ -138,6 +144,127 @@ Exit codes:
   2    the command line is wrong
   3    the file can't be read, or is damaged
   130  interrupted by Ctrl-C";
+
+/// Change the limit in files
+///
+/// Changes the value that start-up code stores into the limit, and the checksum
+/// of the file: at most eight bytes. First the limit is located, in the file and
+/// as loaded, with every piece of evidence. What is in doubt is refused, with
+/// the reason, and left as it is.
+///
+/// Without --in-place or --output nothing is written: what would be changed is
+/// shown.
+///
+/// A file that is changed in place is replaced in one step, after a backup
+/// beside it was made, named by its hash. Ctrl-C, a full disk or a power
+/// failure leave the old file or the new one, never half of each.
+///
+/// With -r it goes through a tree of setup files, and reads and writes
+/// TCPIP.SY_ and TCPIP6.SY_. With --root it treats all copies of an installed
+/// Windows that does not run, those of Windows File Protection included, as one
+/// change. docs/patch.md says more.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{PATCH_EXAMPLES}\n\n{}", exit::WRITING))]
+pub(crate) struct Patch {
+    /// The limit that start-up code shall set, 1 to 16777215
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT,
+        value_parser = clap::value_parser!(u32).range(i64::from(MIN_LIMIT)..=i64::from(MAX_LIMIT)))]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+const PATCH_EXAMPLES: &str = "\
+Examples:
+  tcplimit patch tcpip.sys
+  tcplimit patch --limit 50 --in-place tcpip.sys
+  tcplimit patch --output patched.sys tcpip.sys
+  tcplimit patch -r --in-place ~/xp-setup
+  tcplimit patch --root /mnt/xp --in-place";
+
+/// Undo what patch did
+///
+/// Takes back the backup that patch made, where one is beside the file and
+/// differs from it in nothing but the limit and the checksum; otherwise start-up
+/// code is made to set 10. Says whether the result is, byte for byte, a known
+/// build as shipped.
+///
+/// Without --in-place or --output nothing is written: what would be changed is
+/// shown. Backups stay where they are.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{RESTORE_EXAMPLES}\n\n{}", exit::WRITING))]
+pub(crate) struct Restore {
+    /// Set 10, whatever backups there are
+    #[arg(long)]
+    pub(crate) without_backup: bool,
+    /// Another manifest of known builds than the built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  tcplimit restore tcpip.sys
+  tcplimit restore --in-place tcpip.sys
+  tcplimit restore --root /mnt/xp --in-place";
+
+/// What is changed, and where it is written to.
+#[derive(Args, Debug)]
+pub(crate) struct Writing {
+    /// Files, and with -r folders
+    #[arg(value_name = "FILE", required_unless_present = "root", conflicts_with = "root", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Change the files themselves
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) in_place: bool,
+    /// Write a changed copy; what is there is never overwritten
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["recursive", "root"], value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Show what would be changed, and write nothing
+    #[arg(long, conflicts_with_all = ["in_place", "output"])]
+    pub(crate) dry_run: bool,
+    /// Look into folders and all that is in them for setup files
+    #[arg(short, long, conflicts_with = "root")]
+    pub(crate) recursive: bool,
+    /// All copies in the Windows on this disk, as one change
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
+    /// Take files for this module, whatever their names say
+    #[arg(long, value_enum, value_name = "MODULE", conflicts_with_all = ["root", "recursive"], long_help = MODULE_HELP)]
+    pub(crate) module: Option<ModuleName>,
+    /// Write one JSON object a line (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show the copies in a Windows that does not run
+///
+/// For each copy of tcpip.sys and tcpip6.sys in the Windows on a disk: what it
+/// is for, the limit that it sets, whether it is as shipped, and its backups;
+/// for cabinets that have copies, the same. Says too when a run of patch or
+/// restore was interrupted. Writes nothing.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tcplimit status --root /mnt/xp
+  tcplimit status --root /mnt/xp --json
+
+Exit codes:
+  0    the limit was located in every copy
+  1    not in every copy, or there is none
+  2    the command line is wrong
+  3    there is no Windows, or a copy can't be read or is damaged
+  130  interrupted by Ctrl-C")]
+pub(crate) struct Status {
+    /// The folder that has WINDOWS in it, or the Windows folder itself
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+    /// Write one JSON object a line (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Corpus {

@@ -41,6 +41,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// Its size when decompressed, in bytes.
     pub(crate) size: u32,
+    /// Date, time and attributes, as they stand in the table.
+    pub(crate) stamp: [u8; 6],
     /// Where it begins in its folder's stream, in bytes.
     offset: u32,
     folder: u16,
@@ -60,6 +62,8 @@ pub(crate) struct Cabinet<'a> {
     data: &'a [u8],
     /// Bytes reserved in each data block, between its header and its data.
     reserve: u8,
+    /// Fields are reserved, or the cabinet is one of a set.
+    more: bool,
     folders: Vec<Folder>,
     members: Vec<Member>,
 }
@@ -107,11 +111,12 @@ impl<'a> Cabinet<'a> {
         let mut members = Vec::new();
         for _ in 0..member_count {
             let (size, offset, folder) = (table.u32()?, table.u32()?, table.u16()?);
-            table.skip(6)?;
+            let stamp = table.array()?;
             let name = String::from_utf8_lossy(table.text()?).into_owned();
             members.push(Member {
                 name,
                 size,
+                stamp,
                 offset,
                 folder,
             });
@@ -119,6 +124,7 @@ impl<'a> Cabinet<'a> {
         Some(Cabinet {
             data,
             reserve,
+            more: flags & (HAS_PREVIOUS | HAS_NEXT | HAS_RESERVE) != 0,
             folders,
             members,
         })
@@ -127,6 +133,17 @@ impl<'a> Cabinet<'a> {
     /// How many members there are.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// The names of its members.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.name.as_str())
+    }
+
+    /// Whether it has more than tables and data: reserved fields, or a
+    /// neighbouring cabinet.
+    pub(crate) fn has_more(&self) -> bool {
+        self.more
     }
 
     /// Hands the content of each member that `wanted` picks to `visit`, or

@@ -1,6 +1,5 @@
 //! `tcplimit corpus check`: does the locator agree with the manifest?
 
-use std::fs;
 use std::io::{self, Write};
 
 use crate::arguments::{Check, Talk};
@@ -27,18 +26,13 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
     }
     let manifest = match &verb.manifest {
         None => Manifest::built_in().clone(),
-        Some(path) => {
-            let parsed = fs::read_to_string(path)
-                .map_err(|error| (Exit::Input, cause(&error)))
-                .and_then(|text| Manifest::parse(&text).map_err(|error| (Exit::Usage, error)));
-            match parsed {
-                Ok(manifest) => manifest,
-                Err((exit, reason)) => {
-                    complain(&format!("{}: {reason}", path.display()));
-                    return Ok(exit);
-                }
+        Some(path) => match Manifest::read(path) {
+            Ok(manifest) => manifest,
+            Err((exit, reason)) => {
+                complain(&format!("{}: {reason}", path.display()));
+                return Ok(exit);
             }
-        }
+        },
     };
     let mut checker = Checker {
         out: output::stdout(),

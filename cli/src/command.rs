@@ -20,7 +20,7 @@ use crate::scan::{self, End, Plan, Sink};
 use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
 use crate::summary::Summary;
 use crate::text::{self, Detail};
-use crate::{check, corpus, explain, head, json, manual};
+use crate::{check, corpus, explain, head, json, manual, patch};
 
 /// Runs the program with the arguments of the process.
 #[must_use]
@@ -36,6 +36,9 @@ pub fn main() -> ExitCode {
     let result = match arguments.verb {
         Verb::Probe(verb) => run_probe(verb, talk),
         Verb::Explain(verb) => explain::run(&verb),
+        Verb::Patch(verb) => patch::patch(&verb, talk),
+        Verb::Restore(verb) => patch::restore(&verb, talk),
+        Verb::Status(verb) => patch::status(&verb, talk),
         Verb::Corpus(Corpus::Add(verb)) => corpus::add(&verb),
         Verb::Corpus(Corpus::Check(verb)) => check::run(&verb, talk),
         Verb::Completions(verb) => manual::completions(&verb),

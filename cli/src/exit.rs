@@ -29,6 +29,15 @@ Exit codes:
   3    something named can't be read, or is damaged
   130  interrupted by Ctrl-C";
 
+/// For the help of the verbs that write.
+pub(crate) const WRITING: &str = "\
+Exit codes:
+  0    every file is as asked for, or was shown
+  1    a file was refused, and is as it was; or there is none
+  2    the command line is wrong
+  3    a file can't be read or written, or is damaged
+  130  interrupted by Ctrl-C";
+
 impl Exit {
     /// Its number.
     pub(crate) fn code(self) -> u8 {

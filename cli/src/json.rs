@@ -11,7 +11,7 @@ use crate::summary::Summary;
 
 /// Changes when a field is renamed, removed or means something else; not when
 /// one is added.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
 struct Object<'a> {

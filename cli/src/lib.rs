@@ -1,12 +1,12 @@
-//! The workbench tool: finds and explains the half-open TCP connection limit
-//! in `tcpip.sys` and `tcpip6.sys`, on any system, without writing to them.
+//! The workbench tool: finds, explains and changes the half-open TCP connection
+//! limit in `tcpip.sys` and `tcpip6.sys`, on any system.
 //!
 //! The search itself is `scanner-core`, shared to the letter with the kernel
 //! driver. Here is what surrounds it: reading files, folders and cabinets,
 //! telling which module a file is, reports for people and for programs.
 //!
 //! Start at [`probe::bytes`], which is the whole path of `tcplimit probe` for
-//! the content of one file.
+//! the content of one file, and at [`patch`], which alone writes to drivers.
 
 mod arguments;
 mod cabinet;
@@ -26,6 +26,7 @@ mod loaded;
 mod manifest;
 mod manual;
 mod output;
+pub mod patch;
 pub mod probe;
 mod progress;
 pub mod report;

@@ -2,11 +2,15 @@
 //! it. It judges the locator; the locator never looks into it.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use scanner_core::{Arch, Module, Rva, StartUp};
 use serde::Deserialize;
 
+use crate::exit::Exit;
+use crate::output::cause;
 use crate::report::Report;
 
 /// The repository's own, corpus/builds.toml.
@@ -50,6 +54,15 @@ impl Manifest {
         static MANIFEST: LazyLock<Manifest> =
             LazyLock::new(|| Manifest::parse(BUILT_IN).unwrap_or_default());
         &MANIFEST
+    }
+
+    /// Reads the manifest in a file.
+    ///
+    /// # Errors
+    /// A text that says what is wrong, and the exit code for it.
+    pub(crate) fn read(path: &Path) -> Result<Manifest, (Exit, String)> {
+        let text = fs::read_to_string(path).map_err(|error| (Exit::Input, cause(&error)))?;
+        Manifest::parse(&text).map_err(|error| (Exit::Usage, error))
     }
 
     /// Reads a manifest and checks that it holds together.

@@ -8,10 +8,12 @@
 //! checks the files that users get.
 
 pub mod agreement;
+pub mod brittle;
 pub mod kernel;
 pub mod memory;
 pub mod naive;
 pub mod oracle;
+pub mod patching;
 pub mod planted;
 pub mod probing;
 pub mod property;

@@ -1,9 +1,10 @@
-//! The proof that the tests can fail: scanner-core and the driver are broken on
-//! purpose, one breakage at a time, in a copy of the workspace, and a test must
-//! notice.
+//! The proof that the tests can fail: scanner-core, the driver, and what of the
+//! tool writes to files are broken on purpose, one breakage at a time, in a copy
+//! of the workspace, and a test must notice.
 
 mod breakage;
 mod driver;
+mod patching;
 mod table;
 mod tree;
 
@@ -96,7 +97,8 @@ pub(crate) fn run(
 
 /// The tables, one after the other.
 fn all() -> impl Iterator<Item = &'static Breakage> {
-    table::TABLE.iter().chain(driver::TABLE)
+    let tables = [table::TABLE, driver::TABLE, patching::TABLE];
+    tables.into_iter().flatten()
 }
 
 /// Who is asked about these, each once.

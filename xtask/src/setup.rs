@@ -94,6 +94,14 @@ impl Need {
                 Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
             });
         }
+        if !workspace.has_program("cabextract") {
+            needs.push(if debian {
+                let purpose = "to judge the cabinets that tcplimit writes";
+                Self::Debian(&["cabextract"], purpose)
+            } else {
+                Self::ByHand("cabextract, to judge the cabinets that tcplimit writes".into())
+            });
+        }
         if !emulate::is_possible(workspace) {
             needs.push(if debian {
                 Self::Debian(emulate::PACKAGES, "to compile the emulator")

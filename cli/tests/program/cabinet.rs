@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use crate::{Files, xp};
 
 /// A cabinet with these members, compressed by MSZIP.
-fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = cab::CabinetBuilder::new();
     let folder = builder.add_folder(cab::CompressionType::MsZip);
     for (name, _) in members {
@@ -21,7 +21,7 @@ fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// A cabinet with one member of at most 32 KiB, in one LZX block that is not
 /// compressed: no library writes the others.
-fn lzx(name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn lzx(name: &str, content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len()).unwrap();
     // No translation of calls (one bit), block type 3 (three bits), size (24
     // bits), and four bits to fill the second word.

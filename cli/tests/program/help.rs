@@ -2,9 +2,12 @@
 
 use crate::{Files, run};
 
-const VERBS: [&[&str]; 6] = [
+const VERBS: [&[&str]; 9] = [
     &["probe"],
     &["explain"],
+    &["patch"],
+    &["restore"],
+    &["status"],
     &["corpus", "add"],
     &["corpus", "check"],
     &["completions"],
@@ -24,9 +27,12 @@ fn every_verb_says_what_it_does_and_gives_examples() {
 
 #[test]
 fn exit_codes_are_in_the_help() {
-    let verbs: [&[&str]; 4] = [
+    let verbs: [&[&str]; 7] = [
         &["probe"],
         &["explain"],
+        &["patch"],
+        &["restore"],
+        &["status"],
         &["corpus", "add"],
         &["corpus", "check"],
     ];

@@ -61,3 +61,44 @@ fn the_last_line_of_json_is_still_a_summary() {
     assert_eq!(summary["summary"]["located"], 1);
     assert_eq!(summary["summary"]["exit_code"], 130);
 }
+
+#[test]
+fn a_patch_that_is_interrupted_has_changed_whole_files_only() {
+    let files = Files::new()
+        .with("a/tcpip.sys", &xp())
+        .with("c/tcpip.sys", &xp())
+        .with("b/x", b"");
+    let pipe = files.path().join("b/tcpip.sys");
+    let made = Command::new("mkfifo").arg(pipe).status();
+    assert!(made.unwrap().success());
+    let mut command = crate::program();
+    command.args([
+        "patch",
+        "--in-place",
+        "a/tcpip.sys",
+        "b/tcpip.sys",
+        "c/tcpip.sys",
+    ]);
+    command.current_dir(files.path()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("changed the limit"), "{line}");
+    // The first is obeyed after the file at hand, which never ends; another
+    // ends the program at once.
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => interrupt(&child),
+        }
+    };
+    assert_eq!(status.code(), Some(130));
+    let read = |name: &str| std::fs::read(files.path().join(name)).unwrap();
+    assert_eq!(read("a/tcpip.sys"), crate::patched(100));
+    assert_eq!(read("c/tcpip.sys"), xp());
+    assert_eq!(
+        std::fs::read_dir(files.path().join("c")).unwrap().count(),
+        1
+    );
+}

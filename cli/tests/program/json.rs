@@ -132,3 +132,73 @@ fn the_same_files_give_the_same_lines_however_many_at_once() {
     assert_eq!(one.len(), 40);
     assert_eq!(one, lines("4"));
 }
+
+/// Every key has a row in a table of docs/json.md, inner ones as `outer.inner`.
+fn documented(outer: &str, value: &Value) {
+    const DOCUMENTED: &str = include_str!("../../../docs/json.md");
+    if let Some(elements) = value.as_array() {
+        elements
+            .iter()
+            .for_each(|element| documented(outer, element));
+    }
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let path = match outer {
+            "" => key.clone(),
+            outer => format!("{outer}.{key}"),
+        };
+        assert!(DOCUMENTED.contains(&format!("| `{path}` |")), "{path}");
+        documented(&path, value);
+    }
+    for word in ["state", "refusal", "role"] {
+        if let Some(word) = value[word].as_str() {
+            assert!(DOCUMENTED.contains(&format!("| `{word}` |")), "{word}");
+        }
+    }
+}
+
+#[test]
+fn what_the_verbs_that_write_say_is_documented() {
+    let files = Files::new()
+        .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
+        .with("WINDOWS/system32/dllcache/tcpip.sys", &patched(0))
+        .with(
+            "WINDOWS/Driver Cache/i386/sp3.cab",
+            &crate::cabinet::mszip(&[("tcpip.sys", &xp()), ("a", b"")]),
+        )
+        .with("a.sys", &xp());
+    let mut lines = 0;
+    for arguments in [
+        ["patch", "--json", "-r", "."].as_slice(),
+        &["patch", "--json", "--root", "."],
+        &[
+            "patch",
+            "--json",
+            "--in-place",
+            "--module",
+            "tcpip",
+            "a.sys",
+        ],
+        &["restore", "--json", "--module", "tcpip", "a.sys"],
+        &["patch", "--json", "a.sys"],
+        &["status", "--json", "--root", "."],
+    ] {
+        for object in files.run(arguments).objects() {
+            documented("", &object);
+            lines += 1;
+        }
+    }
+    assert_eq!(lines, 4 + 4 + 3 + 4);
+}
+
+#[test]
+fn every_refusal_is_documented() {
+    const DOCUMENTED: &str = include_str!("../../../docs/json.md");
+    const SOURCE: &str = include_str!("../../src/patch/refusal.rs");
+    let (_, names) = SOURCE.split_once("fn name(").unwrap();
+    let (names, _) = names.split_once("impl fmt::Display").unwrap();
+    let words: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
+    assert!(words.len() > 15, "{words:?}");
+    for word in words {
+        assert!(DOCUMENTED.contains(&format!("| `{word}` |")), "{word}");
+    }
+}

@@ -9,8 +9,11 @@ mod help;
 #[cfg(unix)]
 mod interrupt;
 mod json;
+mod media;
+mod patch;
 mod probe;
 mod regressions;
+mod system;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use verify::{probing, property};
+use verify::{patching, probing, property};
 
 /// Calls the property with each file of a folder of `corpus/`; says how many.
 fn replay(folder: &str, property: fn(&[u8])) -> usize {
@@ -32,6 +32,14 @@ fn inputs_of_probe_hold() {
     assert!(replay("regressions/locate", probing::any_content) > 0);
     assert!(replay("cabinets", probing::any_content) > 0);
     assert!(replay("specimens", probing::any_content) > 0);
+}
+
+#[test]
+fn inputs_of_patch_hold() {
+    assert!(replay("regressions/probe", patching::any_content) > 0);
+    assert!(replay("regressions/locate", patching::any_content) > 0);
+    assert!(replay("cabinets", patching::any_content) > 0);
+    assert!(replay("specimens", patching::any_content) > 0);
 }
 
 #[test]

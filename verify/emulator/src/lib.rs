@@ -5,7 +5,8 @@
 //! module in it), [`machine`] (a processor and its memory), [`system`] (the
 //! driver in it), [`model`] (each call of NT), [`pair`] (the shipped file beside
 //! its source), [`run`] (what must hold), [`scenario`] and [`campaign`] (many
-//! runs), [`cost`] (instructions for each byte).
+//! runs), [`cost`] (instructions for each byte). Apart from all that, [`start_up`]
+//! runs the store by which a patched module sets its limit.
 //!
 //! What is asserted on every run:
 //! - The driver executes nothing but its own `.text` and the system's functions,
@@ -49,6 +50,7 @@ pub mod run;
 pub mod scenario;
 pub mod shipped;
 pub mod source;
+pub mod start_up;
 pub mod system;
 pub mod table;
 pub mod target;

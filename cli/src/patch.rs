@@ -1,0 +1,265 @@
+//! Changes the limit in a file: `tcplimit patch`, `restore` and `status`.
+//!
+//! What is to be done is decided first, by [`plan`], which only looks: the
+//! limit is located in the file and in the image as loaded, and the one store
+//! that gives it its value is found. A [`Plan`] names at most eight bytes, the
+//! value in that store and the checksum of the file. Whatever is in doubt is a
+//! [`Refusal`].
+//!
+//! Read in this order: this file (what is changed), [`Refusal`] (when nothing
+//! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
+//! system), [`replace`] (one file in the place of another), [`journal`] (many
+//! files as one change), [`system`] (the copies in a Windows), [`restore`].
+
+pub mod disk;
+pub mod form;
+pub mod job;
+pub mod journal;
+mod object;
+mod refusal;
+pub mod replace;
+pub mod restore;
+mod say;
+mod status;
+pub mod system;
+mod verb;
+
+use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
+use scanner_core::{Arch, Checksum, Directory, FileVersion, Headers, Image, Module};
+use scanner_core::{RelocationCoverage, Rva, StartUp};
+
+use crate::loaded::LoadBase;
+use crate::probe::{self, Members, Options};
+use crate::report::{Origin, Report, State};
+
+pub use refusal::Refusal;
+pub(crate) use verb::{patch, restore, status};
+
+/// The limit where none is asked for. Programs of the time asked their users
+/// for 50 to 100.
+pub const DEFAULT_LIMIT: u32 = 100;
+
+/// What four bytes of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The value that start-up code stores into the limit.
+    Limit,
+    /// The checksum in the header.
+    Checksum,
+}
+
+/// Four bytes that become others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What they are.
+    pub field: Field,
+    /// Where they lie in the image, in bytes from its beginning.
+    pub offset: usize,
+    /// What stands there.
+    pub before: [u8; 4],
+    /// What shall stand there.
+    pub after: [u8; 4],
+}
+
+/// What is to be changed in an image, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Which of the two drivers it is.
+    pub module: Module,
+    /// x86 or x64.
+    pub arch: Arch,
+    /// From the version resource.
+    pub version: Option<FileVersion>,
+    /// Where the limit lies in memory.
+    pub threshold: Rva,
+    /// The first byte of the store that gives it its value.
+    pub store: Rva,
+    /// The value that is stored.
+    pub before: u32,
+    /// The value that shall be stored.
+    pub after: u32,
+    /// The value and the checksum, or nothing when the value is there already.
+    pub changes: Vec<Change>,
+}
+
+/// Decides what is to be changed in an image so that start-up code sets the
+/// limit to `limit`. The name of `path` says which module it is, unless
+/// `module` does; nothing is read there.
+///
+/// # Errors
+/// Whenever anything is missing, ambiguous or out of the ordinary.
+pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Result<Plan, Refusal> {
+    if !(MIN_LIMIT..=MAX_LIMIT).contains(&limit) {
+        return Err(Refusal::LimitOutOfRange(limit));
+    }
+    let origin = Origin::file(path);
+    if module.is_none() && is_wow(path) {
+        return Err(Refusal::Wow);
+    }
+    let view = |as_loaded| {
+        let options = Options {
+            module,
+            as_loaded,
+            members: Members::All,
+        };
+        probe::image(origin.clone(), image, &options)
+    };
+    let report = view(None);
+    let Some(located) = report.located() else {
+        return Err(unfit(report));
+    };
+    let claimed = located.module();
+    if module.is_none() && report.names.file != Some(claimed) {
+        return Err(Refusal::Renamed(claimed));
+    }
+    let loaded = view(Some(LoadBase::Typical));
+    match loaded.located() {
+        Some(loaded) if places(loaded) == places(located) => {}
+        Some(_) => return Err(Refusal::LoadedDiffers("it is found elsewhere".to_owned())),
+        None => {
+            let reason = loaded.reason.unwrap_or_default();
+            return Err(Refusal::LoadedDiffers(reason));
+        }
+    }
+
+    let parsed = Image::from_file(image).map_err(|error| Refusal::Unfit {
+        state: State::Damaged,
+        reason: error.to_string(),
+    })?;
+    let headers = parsed.headers();
+    if headers.directory(Directory::Certificate).is_some() {
+        return Err(Refusal::Signed);
+    }
+    let checksum = Checksum::of(headers, image);
+    match checksum {
+        Checksum { stated: 0, .. } => return Err(Refusal::NoChecksum),
+        _ if !checksum.is_right() => return Err(Refusal::WrongChecksum(checksum)),
+        _ => {}
+    }
+    let (store, offset, before) = match StartUp::of(&parsed, located) {
+        StartUp::Unique {
+            rva,
+            value_offset,
+            value,
+        } => (rva, value_offset, value),
+        StartUp::None => return Err(Refusal::NoStore),
+        StartUp::Several => return Err(Refusal::SeveralStores),
+    };
+    let section = parsed.section_at(store, STORE_LENGTH);
+    if section.is_none_or(|section| section.name() != b"INIT") {
+        return Err(Refusal::StoreOutsideInit(store));
+    }
+    if let Some(coverage) = RelocationCoverage::of(&parsed, located)
+        && !coverage.is_full()
+    {
+        return Err(Refusal::NotRelocated(coverage));
+    }
+    if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
+        return Err(Refusal::ImplausibleValue(before));
+    }
+
+    Ok(Plan {
+        module: claimed,
+        arch: parsed.arch(),
+        version: report.image.and_then(|image| image.version),
+        threshold: located.threshold(),
+        store,
+        before,
+        after: limit,
+        changes: match before == limit {
+            true => Vec::new(),
+            false => changes(image, headers, index(offset), limit).ok_or(Refusal::NotItself)?,
+        },
+    })
+}
+
+/// `C7 05`, an operand and a value, in bytes.
+const STORE_LENGTH: u32 = 10;
+
+/// The value, and the checksum that the file has with it.
+fn changes(image: &[u8], headers: &Headers<'_>, offset: usize, limit: u32) -> Option<Vec<Change>> {
+    let value = Change {
+        field: Field::Limit,
+        offset,
+        before: *image.get(offset..)?.first_chunk()?,
+        after: limit.to_le_bytes(),
+    };
+    let mut changed = image.to_vec();
+    put(&mut changed, &value)?;
+    let field = headers.checksum_offset();
+    let checksum = Change {
+        field: Field::Checksum,
+        offset: field,
+        before: *image.get(field..)?.first_chunk()?,
+        after: Checksum::of(headers, &changed).computed.to_le_bytes(),
+    };
+    // Different values may well have the same sum.
+    let is_one = checksum.before != checksum.after;
+    Some(
+        [value]
+            .into_iter()
+            .chain(is_one.then_some(checksum))
+            .collect(),
+    )
+}
+
+/// Makes a change; `None` where something else than expected stands there.
+fn put(image: &mut [u8], change: &Change) -> Option<()> {
+    let place = image.get_mut(change.offset..)?.first_chunk_mut::<4>()?;
+    (*place == change.before).then(|| *place = change.after)
+}
+
+/// The image with the changes of its plan, after it has been looked at anew:
+/// it must be located where it was, and store the new value.
+///
+/// # Errors
+/// When the plan is not for this image.
+pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut changed = image.to_vec();
+    for change in &plan.changes {
+        put(&mut changed, change).ok_or(Refusal::NotItself)?;
+    }
+    let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
+    let same = anew.changes.is_empty()
+        && anew.before == plan.after
+        && (anew.threshold, anew.store) == (plan.threshold, plan.store);
+    match same {
+        true => Ok(changed),
+        false => Err(Refusal::NotItself),
+    }
+}
+
+/// All that two views of one image must agree in.
+fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
+    let gates = located.findings().gates().map(|gate| gate.at());
+    (
+        located.threshold(),
+        located.count(),
+        located.queue(),
+        gates.collect(),
+    )
+}
+
+/// Why a report that locates nothing is a refusal.
+fn unfit(report: Report) -> Refusal {
+    match report.state {
+        State::OtherModule if report.names == crate::identity::Names::default() => {
+            Refusal::Nameless
+        }
+        state => Refusal::Unfit {
+            state,
+            reason: report.reason.unwrap_or_default(),
+        },
+    }
+}
+
+/// Whether a file lies in the folder of what 64-bit Windows keeps for 32-bit
+/// programs: no driver is ever loaded from there.
+fn is_wow(path: &str) -> bool {
+    path.split(['/', '\\'])
+        .any(|part| part.eq_ignore_ascii_case("SysWOW64"))
+}
+
+fn index(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,293 @@
+//! What is asked of a file system, so that tests can take one that fails or
+//! stops at any step.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::file::Input;
+
+/// A file system. Every call is one step: a run that ends between two of them,
+/// or in the middle of a [`create`](Disk::create), must have lost nothing.
+pub trait Disk {
+    /// All bytes of a file.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The names of all that is in a folder, in order.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+
+    /// How many names a file has; 1 where that can't be told.
+    ///
+    /// # Errors
+    /// When it can't be read, or is no regular file: a link, a pipe.
+    fn links(&self, path: &Path) -> io::Result<u64>;
+
+    /// Writes a new file.
+    ///
+    /// # Errors
+    /// When there is one of this name, or it can't be written. Part of it may
+    /// be there then.
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Waits until the content of a file is on the medium.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
+    /// Gives a file the owner, permissions, attributes and times of another.
+    ///
+    /// # Errors
+    /// When it can't have them.
+    fn keep(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file the name of another, which is gone then, in one step.
+    ///
+    /// # Errors
+    /// When it can't; both are there then.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Waits until the names in a folder are on the medium.
+    ///
+    /// # Errors
+    /// When they don't get there.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// When it can't.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Claims a file for this run, until the file is removed or the run ends;
+    /// `false` when another run has it.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    fn claim(&self, path: &Path) -> io::Result<bool>;
+}
+
+/// Whether there is a file of this name.
+///
+/// # Errors
+/// When the folder can't be read.
+pub(crate) fn exists(disk: &impl Disk, path: &Path) -> io::Result<bool> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(disk
+        .names(folder_of(path))?
+        .iter()
+        .any(|there| *there == name))
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// No driver, compressed or not, is nearly as large, in bytes.
+const LARGEST: u64 = 256 << 20;
+
+/// The file system of the machine.
+#[derive(Debug, Default)]
+pub struct Machine {
+    claimed: RefCell<BTreeMap<PathBuf, File>>,
+}
+
+impl Disk for Machine {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let input = Input::open(path)?;
+        match input.length() {
+            0..=LARGEST => input.content().map(|content| content.to_vec()),
+            _ => Err(io::Error::new(
+                ErrorKind::FileTooLarge,
+                format!("it is larger than {LARGEST} bytes, and no driver is"),
+            )),
+        }
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn links(&self, path: &Path) -> io::Result<u64> {
+        let about = fs::symlink_metadata(path)?;
+        match about.is_file() {
+            true => Ok(links(&about)),
+            false => Err(io::Error::other("it is no regular file")),
+        }
+    }
+
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(content)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        // Windows flushes only what is open for writing.
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)?
+            .sync_all()
+    }
+
+    fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let about = fs::metadata(from)?;
+        keep_owner(&about, to)?;
+        keep_attributes(from, to)?;
+        let times = times(&about);
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(to)?
+            .set_times(times)?;
+        // Last: the file may not be opened for writing any more.
+        if fs::metadata(to)?.permissions() != about.permissions() {
+            fs::set_permissions(to, about.permissions())?;
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Windows has no such call; NTFS logs names by itself.
+        match cfg!(unix) {
+            true => File::open(folder)?.sync_all(),
+            false => Ok(()),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)?;
+        self.claimed.borrow_mut().remove(path);
+        Ok(())
+    }
+
+    fn claim(&self, path: &Path) -> io::Result<bool> {
+        let file = File::open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                self.claimed.borrow_mut().insert(path.to_owned(), file);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            // Some file systems have no locks; then nobody else has one.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn times(about: &Metadata) -> fs::FileTimes {
+    let mut times = fs::FileTimes::new();
+    if let Ok(time) = about.modified() {
+        times = times.set_modified(time);
+    }
+    if let Ok(time) = about.accessed() {
+        times = times.set_accessed(time);
+    }
+    #[cfg(any(windows, target_os = "macos"))]
+    if let Ok(time) = about.created() {
+        #[cfg(target_os = "macos")]
+        use std::os::macos::fs::FileTimesExt;
+        #[cfg(windows)]
+        use std::os::windows::fs::FileTimesExt;
+        times = times.set_created(time);
+    }
+    times
+}
+
+#[cfg(unix)]
+fn links(about: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    about.nlink()
+}
+
+#[cfg(not(unix))]
+fn links(_about: &Metadata) -> u64 {
+    1
+}
+
+#[cfg(unix)]
+fn keep_owner(about: &Metadata, to: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let now = fs::metadata(to)?;
+    let other = |new: u32, old: u32| (new != old).then_some(new);
+    let owner = other(about.uid(), now.uid());
+    let group = other(about.gid(), now.gid());
+    if owner.is_none() && group.is_none() {
+        return Ok(());
+    }
+    chown(to, owner, group).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("the new file can't have the owner of the old one ({error})"),
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_about: &Metadata, _to: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Attributes and security of an NTFS, which its drivers for Linux show under
+/// these names without listing them (ntfs-3g; ntfs3).
+#[cfg(unix)]
+const OF_NTFS: [&str; 3] = [
+    "system.ntfs_acl",
+    "system.ntfs_attrib",
+    "system.ntfs_security",
+];
+
+/// Extended attributes, with those of an NTFS. What can't be had is no loss:
+/// the file did not have it.
+#[cfg(unix)]
+fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    use std::ffi::OsString;
+    let mut names: Vec<OsString> = xattr::list(from).map(Iterator::collect).unwrap_or_default();
+    names.extend(OF_NTFS.map(OsString::from));
+    for name in names {
+        let Ok(Some(value)) = xattr::get(from, &name) else {
+            continue;
+        };
+        // Labels of the system's own (security.selinux) are given by itself.
+        let shown = name.to_string_lossy();
+        let ours = shown.starts_with("user.") || shown.starts_with("system.");
+        if ours && xattr::get(to, &name).ok().flatten().as_ref() != Some(&value) {
+            xattr::set(to, &name, &value).map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!(
+                        "the new file can't have the attribute {shown} of the old one ({error})"
+                    ),
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn keep_attributes(_from: &Path, _to: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The form of a file: a driver as it is, or compressed as on setup discs,
+//! where `TCPIP.SY_` is a cabinet with one member.
+
+use std::borrow::Cow;
+use std::io::{Cursor, Write};
+
+use cab::{CabinetBuilder, CompressionType};
+
+use super::Refusal;
+use crate::cabinet::{self, Cabinet};
+use crate::identity::Names;
+use crate::report::State;
+
+/// Where in a cabinet the place of its table of members stands, and where in an
+/// entry of that table date, time and attributes do ([MS-CAB], CFHEADER and
+/// CFFILE), in bytes.
+const MEMBERS: usize = 16;
+const STAMP: usize = 10;
+
+/// How the content of a file is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Plain,
+    /// As the one member of a cabinet.
+    Compressed(Member),
+}
+
+/// The one member of a cabinet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Date, time and attributes.
+    stamp: [u8; 6],
+}
+
+impl Form {
+    /// Takes the content of a file apart.
+    ///
+    /// # Errors
+    /// A cabinet that has more than one member, can't be read, or could not be
+    /// written back.
+    pub fn open(file: &[u8]) -> Result<(Form, Cow<'_, [u8]>), Refusal> {
+        if !cabinet::is_cabinet(file) {
+            return Ok((Form::Plain, Cow::Borrowed(file)));
+        }
+        let damaged = |reason: String| Refusal::Unfit {
+            state: State::Damaged,
+            reason: format!("{reason}: take a fresh copy of the file"),
+        };
+        let cabinet = Cabinet::new(file).map_err(|reason| damaged(reason.to_owned()))?;
+        if cabinet.len() != 1 {
+            let drivers = cabinet.names().filter(|name| is_module(name));
+            return Err(Refusal::SeveralMembers {
+                drivers: drivers.map(str::to_owned).collect(),
+            });
+        }
+        if cabinet.has_more() {
+            return Err(Refusal::OddCabinet(
+                "the cabinet has reserved fields, a signature perhaps, or goes on in another",
+            ));
+        }
+        let mut only = None;
+        cabinet.each(
+            |_| true,
+            |member, content| only = Some((member.clone(), content)),
+        );
+        let Some((member, content)) = only else {
+            return Err(damaged("the cabinet has no content".to_owned()));
+        };
+        let content = content.map_err(damaged)?;
+        if !member.name.is_ascii() {
+            return Err(Refusal::OddCabinet("the name of its member is not ASCII"));
+        }
+        let member = Member {
+            name: member.name,
+            stamp: member.stamp,
+        };
+        Ok((Form::Compressed(member), Cow::Owned(content)))
+    }
+
+    /// Makes a file of this form: a cabinet is compressed by MSZIP, whatever
+    /// it was before, and keeps the name, date, time and attributes of its
+    /// member. What was made has been read back.
+    ///
+    /// # Errors
+    /// When it does not come out again as it went in.
+    pub fn pack(&self, content: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let Form::Compressed(member) = self else {
+            return Ok(content.to_vec());
+        };
+        let packed = compress(member, content).ok_or(Refusal::NotItself)?;
+        match Form::open(&packed) {
+            Ok((form, again)) if form == *self && *again == *content => Ok(packed),
+            _ => Err(Refusal::NotItself),
+        }
+    }
+
+    /// The member's name, where there is one.
+    #[must_use]
+    pub fn member(&self) -> Option<&str> {
+        match self {
+            Form::Plain => None,
+            Form::Compressed(member) => Some(&member.name),
+        }
+    }
+}
+
+fn compress(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
+    let mut builder = CabinetBuilder::new();
+    let folder = builder.add_folder(CompressionType::MsZip);
+    folder.add_file(member.name.as_str());
+    let mut writer = builder.build(Cursor::new(Vec::new())).ok()?;
+    writer.next_file().ok()??.write_all(content).ok()?;
+    let mut packed = writer.finish().ok()?.into_inner();
+    let table = u32::from_le_bytes(*packed.get(MEMBERS..)?.first_chunk()?);
+    let stamp = usize::try_from(table).ok()?.checked_add(STAMP)?;
+    *packed.get_mut(stamp..)?.first_chunk_mut()? = member.stamp;
+    Some(packed)
+}
+
+/// Whether a file of this name is one of the modules, compressed or not.
+pub(crate) fn is_module(name: &str) -> bool {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    Names::of_file(last).file.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member() -> Member {
+        Member {
+            name: "tcpip.sys".to_owned(),
+            stamp: [0x8D, 0x38, 0x00, 0x60, 0x21, 0],
+        }
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_with_name_date_and_attributes() {
+        let content: Vec<u8> = (0..=250).cycle().take(100_000).collect();
+        let form = Form::Compressed(member());
+        let packed = form.pack(&content).unwrap();
+        assert!(packed.len() < content.len() / 2);
+        let (again, unpacked) = Form::open(&packed).unwrap();
+        assert_eq!((again, &*unpacked), (form, &*content));
+        assert_eq!(Form::Plain.pack(&content).unwrap(), content);
+    }
+
+    #[test]
+    fn a_cabinet_that_would_lose_something_is_refused() {
+        let packed = Form::Compressed(member()).pack(b"content").unwrap();
+        // The flags: fields are reserved, or it goes on in another cabinet.
+        for (flags, reserved) in [(4_u8, &[0, 0, 0, 0][..]), (2, b"a\0b\0")] {
+            let mut odd = packed.clone();
+            odd[30] = flags;
+            odd.splice(36..36, reserved.iter().copied());
+            let table = u32::from_le_bytes(*odd[MEMBERS..].first_chunk().unwrap());
+            odd[MEMBERS..MEMBERS + 4].copy_from_slice(&(table + 4).to_le_bytes());
+            assert!(
+                matches!(Form::open(&odd), Err(Refusal::OddCabinet(_))),
+                "{flags}"
+            );
+        }
+        let two = Refusal::SeveralMembers {
+            drivers: vec!["TCPIP.SYS".to_owned()],
+        };
+        let mut builder = CabinetBuilder::new();
+        let folder = builder.add_folder(CompressionType::None);
+        folder.add_file("TCPIP.SYS");
+        folder.add_file("afd.sys");
+        let mut writer = builder.build(Cursor::new(Vec::new())).unwrap();
+        while writer.next_file().unwrap().is_some() {}
+        let cabinet = writer.finish().unwrap().into_inner();
+        assert_eq!(Form::open(&cabinet).map(|_| ()), Err(two));
+    }
+}

@@ -1,0 +1,212 @@
+//! What is said to programs: one JSON object a line. docs/json.md describes
+//! it.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Field;
+use super::job::{Done, Job, Task, Verdict};
+use super::journal::Found;
+use super::replace::Failure;
+use super::restore::Source;
+use super::say::hex;
+use crate::json::{SCHEMA, line};
+use crate::manifest::Manifest;
+
+#[derive(Serialize)]
+struct Object<'a> {
+    schema: u32,
+    path: &'a str,
+    member: Option<&'a str>,
+    role: Option<&'static str>,
+    task: &'static str,
+    state: &'static str,
+    refusal: Option<&'static str>,
+    reason: Option<String>,
+    module: Option<&'static str>,
+    arch: Option<String>,
+    version: Option<String>,
+    limit: Option<Pair<u32>>,
+    changes: Vec<Change>,
+    written: bool,
+    output: Option<String>,
+    backup: Option<String>,
+    from: Option<&'a str>,
+    sha256: Option<Pair<&'a str>>,
+    pristine: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Pair<T> {
+    before: T,
+    after: T,
+}
+
+#[derive(Serialize)]
+struct Change {
+    field: &'static str,
+    file_offset: usize,
+    before: String,
+    after: String,
+}
+
+/// Writes what became of a file.
+pub(crate) fn done(
+    out: &mut dyn Write,
+    job: &Job,
+    done: &Done,
+    manifest: &Manifest,
+    role: Option<&'static str>,
+) -> io::Result<()> {
+    let path = done.path.to_string_lossy();
+    let facts = done.facts.as_ref();
+    let plan = facts.map(|facts| &facts.plan);
+    let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
+    let refused = match &done.verdict {
+        Verdict::Failed(Failure::Refused(refusal)) => Some(refusal),
+        _ => None,
+    };
+    let reason = match &done.verdict {
+        Verdict::Failed(failure) => Some(failure.to_string()),
+        _ => None,
+    };
+    line(
+        out,
+        &Object {
+            schema: SCHEMA,
+            path: &path,
+            member: facts.and_then(|facts| facts.member.as_deref()),
+            role,
+            task: task(job),
+            state: match &done.verdict {
+                Verdict::WouldChange => "would-change",
+                Verdict::Changed => "changed",
+                Verdict::Unchanged => "unchanged",
+                Verdict::Failed(Failure::Refused(_)) => "refused",
+                Verdict::Failed(Failure::Unsure { .. }) => "unsure",
+                Verdict::Failed(_) => "failed",
+            },
+            refusal: refused.map(|refusal| refusal.name()),
+            reason,
+            module: plan.map(|plan| plan.module.file_name()),
+            arch: plan.map(|plan| plan.arch.to_string()),
+            version: plan.and_then(|plan| Some(plan.version?.to_string())),
+            limit: plan.map(|plan| Pair {
+                before: plan.before,
+                after: plan.after,
+            }),
+            changes: plan.map_or_else(Vec::new, |plan| {
+                let changes = plan.changes.iter().map(|change| Change {
+                    field: match change.field {
+                        Field::Limit => "limit",
+                        Field::Checksum => "checksum",
+                    },
+                    file_offset: change.offset,
+                    before: hex(change.before),
+                    after: hex(change.after),
+                });
+                changes.collect()
+            }),
+            written: matches!(done.verdict, Verdict::Changed),
+            output: done.output.as_ref().map(text),
+            backup: done.backup.as_ref().map(text),
+            from: facts.and_then(|facts| match facts.source.as_ref()? {
+                Source::Backup(name) => Some(name.as_str()),
+                Source::Ten => None,
+            }),
+            sha256: facts.map(|facts| Pair {
+                before: facts.before.as_str(),
+                after: facts.after.as_str(),
+            }),
+            pristine: facts.and_then(|facts| facts.pristine(manifest)),
+        },
+    )
+}
+
+/// Writes that a large cabinet has copies.
+pub(crate) fn cabinet(
+    out: &mut dyn Write,
+    job: &Job,
+    path: &str,
+    drivers: &[String],
+    role: Option<&'static str>,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Cabinet<'a> {
+        schema: u32,
+        path: &'a str,
+        role: Option<&'static str>,
+        task: &'static str,
+        state: &'static str,
+        members: &'a [String],
+    }
+    line(
+        out,
+        &Cabinet {
+            schema: SCHEMA,
+            path,
+            role,
+            task: task(job),
+            state: "cabinet",
+            members: drivers,
+        },
+    )
+}
+
+/// Writes the totals.
+pub(crate) fn summary(
+    out: &mut dyn Write,
+    totals: &super::verb::Totals,
+    exit: u8,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        schema: u32,
+        summary: Summary<'a>,
+    }
+    #[derive(Serialize)]
+    struct Summary<'a> {
+        files: u64,
+        changed: u64,
+        would_change: u64,
+        unchanged: u64,
+        refused: u64,
+        failed: u64,
+        cabinets: u64,
+        put_back: Option<&'a [String]>,
+        reason: Option<&'a str>,
+        interrupted: bool,
+        exit_code: u8,
+    }
+    line(
+        out,
+        &Line {
+            schema: SCHEMA,
+            summary: Summary {
+                files: totals.files,
+                changed: totals.changed,
+                would_change: totals.would_change,
+                unchanged: totals.unchanged,
+                refused: totals.refused,
+                failed: totals.failed,
+                cabinets: totals.cabinets,
+                put_back: match &totals.found {
+                    Found::Nothing => None,
+                    Found::Unfinished => Some(&[]),
+                    Found::PutBack(paths) => Some(paths),
+                },
+                reason: totals.reason.as_deref(),
+                interrupted: totals.interrupted,
+                exit_code: exit,
+            },
+        },
+    )
+}
+
+fn task(job: &Job) -> &'static str {
+    match job.task {
+        Task::Patch { .. } => "patch",
+        Task::Restore { .. } => "restore",
+    }
+}

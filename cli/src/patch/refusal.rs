@@ -1,0 +1,214 @@
+//! Why a file is left as it is, and what to do about it.
+
+use std::fmt;
+
+use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
+use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
+
+use crate::report::State;
+
+/// Why nothing is changed. Every one is final: no option overrules it, but
+/// `--module` where a name is all that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No limit that the driver would take, either.
+    LimitOutOfRange(u32),
+    /// The limit was not located; state and reason are those of `probe`.
+    Unfit {
+        /// The answer of `probe`.
+        state: State,
+        /// Its reason.
+        reason: String,
+    },
+    /// Nothing says which module it is.
+    Nameless,
+    /// The file is this module by what is in it, but not called so.
+    Renamed(Module),
+    /// It lies where 64-bit Windows keeps what is for 32-bit programs.
+    Wow,
+    /// The image as loaded does not give what the file gives.
+    LoadedDiffers(String),
+    /// It has a signature of its own.
+    Signed,
+    /// Its header states no checksum.
+    NoChecksum,
+    /// Its header states another checksum than it has.
+    WrongChecksum(Checksum),
+    /// No store gives the limit its value.
+    NoStore,
+    /// More than one does.
+    SeveralStores,
+    /// The store is not in `INIT`.
+    StoreOutsideInit(Rva),
+    /// Operands that the loader must adjust are not in the relocation table.
+    NotRelocated(RelocationCoverage),
+    /// The value that is stored is no limit.
+    ImplausibleValue(u32),
+    /// The changed image is not what it should be.
+    NotItself,
+    /// A cabinet of several files.
+    SeveralMembers {
+        /// The members that are one of the modules by name.
+        drivers: Vec<String>,
+    },
+    /// A cabinet that can't be written back as it was.
+    OddCabinet(&'static str),
+    /// The file has other names, which would keep the old content.
+    Linked(u64),
+    /// The running system has it loaded.
+    InUse,
+    /// A file with the name of the backup has another content.
+    ForeignBackup(String),
+    /// The file to write is there, and has another content.
+    OutputExists(String),
+    /// The file changed while it was being worked on.
+    ChangedMeanwhile,
+    /// Several backups, and none of them says more than the others.
+    SeveralBackups(Vec<String>),
+}
+
+impl Refusal {
+    /// Whether the input is at fault, as `probe` has it.
+    #[must_use]
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Refusal::Unfit { state, .. } => state.is_bad_input(),
+            Refusal::WrongChecksum(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The word for it in JSON: lower case, with hyphens, the same for ever.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::LimitOutOfRange(_) => "limit-out-of-range",
+            Refusal::Unfit { state, .. } => state.name(),
+            Refusal::Nameless => "other-module",
+            Refusal::Renamed(_) => "renamed",
+            Refusal::Wow => "wow",
+            Refusal::LoadedDiffers(_) => "loaded-differs",
+            Refusal::Signed => "signed",
+            Refusal::NoChecksum => "no-checksum",
+            Refusal::WrongChecksum(_) => "wrong-checksum",
+            Refusal::NoStore => "no-store",
+            Refusal::SeveralStores => "several-stores",
+            Refusal::StoreOutsideInit(_) => "store-outside-init",
+            Refusal::NotRelocated(_) => "not-relocated",
+            Refusal::ImplausibleValue(_) => "implausible-value",
+            Refusal::NotItself => "not-itself",
+            Refusal::SeveralMembers { .. } => "several-members",
+            Refusal::OddCabinet(_) => "odd-cabinet",
+            Refusal::Linked(_) => "linked",
+            Refusal::InUse => "in-use",
+            Refusal::ForeignBackup(_) => "foreign-backup",
+            Refusal::OutputExists(_) => "output-exists",
+            Refusal::ChangedMeanwhile => "changed-meanwhile",
+            Refusal::SeveralBackups(_) => "several-backups",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// What is the matter, and what to do about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::LimitOutOfRange(limit) => {
+                write!(f, "{limit} is no limit: give one from {MIN_LIMIT} to {MAX_LIMIT}")
+            }
+            Refusal::Unfit { state, reason } => {
+                f.write_str(reason)?;
+                f.write_str(match state {
+                    State::NotLocated => ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know",
+                    State::UnsupportedMachine | State::NotDriver | State::NotPe => ": name tcpip.sys or tcpip6.sys",
+                    _ => "",
+                })
+            }
+            Refusal::Nameless => f.write_str(
+                "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, say so by --module",
+            ),
+            Refusal::Renamed(module) => write!(
+                f,
+                "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, say so by --module"
+            ),
+            Refusal::Wow => f.write_str(
+                "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, say so by --module",
+            ),
+            Refusal::LoadedDiffers(reason) => write!(
+                f,
+                "the image as loaded does not give what the file gives ({reason}): take a fresh copy of the file"
+            ),
+            Refusal::Signed => f.write_str(
+                "it has a signature of its own, which a change would break, and the drivers of the time have none: take the file from Windows itself",
+            ),
+            Refusal::NoChecksum => f.write_str(
+                "its header states no checksum, and Microsoft's drivers all do: it was made or changed by something else; take a fresh copy of the file",
+            ),
+            Refusal::WrongChecksum(sum) => write!(
+                f,
+                "its header states the checksum {:X}, its bytes give {:X}: it is damaged, or was changed by something that did not care, and a right checksum would hide that; take a fresh copy of the file",
+                sum.stated, sum.computed
+            ),
+            Refusal::NoStore => f.write_str(
+                "no start-up code gives the limit its value in a way that is known: tcplimit.sys, the driver, can set it in memory",
+            ),
+            Refusal::SeveralStores => f.write_str(
+                "several places in start-up code give the limit a value, and which one counts can't be told: tcplimit.sys, the driver, can set it in memory",
+            ),
+            Refusal::StoreOutsideInit(at) => write!(
+                f,
+                "the store at RVA {at} is not in the section INIT, where start-up code is: take a fresh copy of the file"
+            ),
+            Refusal::NotRelocated(coverage) => write!(
+                f,
+                "of {} operands that the loader must adjust, its relocation table names {}: take a fresh copy of the file",
+                coverage.needed, coverage.covered
+            ),
+            Refusal::ImplausibleValue(value) => write!(
+                f,
+                "start-up code stores {value}, which is no limit ({MIN_LIMIT} to {MAX_LIMIT} are): take a fresh copy of the file"
+            ),
+            Refusal::NotItself => f.write_str(
+                "the changed image is not found as the unchanged one was: this is a mistake in tcplimit, please report it",
+            ),
+            Refusal::SeveralMembers { drivers } if drivers.is_empty() => f.write_str(
+                "a cabinet of several files, none of them tcpip.sys or tcpip6.sys: name TCPIP.SY_ or TCPIP6.SY_",
+            ),
+            Refusal::SeveralMembers { drivers } => write!(
+                f,
+                "a cabinet of several files, {} among them: such cabinets are not rewritten, and what takes the file from it gets the unchanged one",
+                drivers.join(" and ")
+            ),
+            Refusal::OddCabinet(why) => write!(
+                f,
+                "{why}, so it can't be written back as it was: take a fresh copy from the setup disc"
+            ),
+            Refusal::Linked(names) => write!(
+                f,
+                "the file has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
+            ),
+            Refusal::InUse => f.write_str(
+                "the running Windows has this file loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
+            ),
+            Refusal::ForeignBackup(name) => write!(
+                f,
+                "{name} is there, and is not the backup that its name says: look at it, and move it away"
+            ),
+            Refusal::OutputExists(name) => write!(
+                f,
+                "{name} is there already, with another content, and is never overwritten: name another file"
+            ),
+            Refusal::ChangedMeanwhile => f.write_str(
+                "another program changed the file meanwhile: see which one, and try again",
+            ),
+            Refusal::SeveralBackups(names) => write!(
+                f,
+                "several backups fit, and none of them stores 10 ({}): copy back the one you mean, or give --without-backup to set 10",
+                names.join(", ")
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,382 @@
+//! One file in the place of another, in one step that happens or does not.
+//!
+//! 1. The backup: the old content under a name that has its hash in it. One
+//!    that is there already must be it, and is never overwritten.
+//! 2. The new content in a temporary file in the same folder, on the medium,
+//!    with owner, permissions, attributes and times of the old file.
+//! 3. Is the old file still what it was?
+//! 4. Rename: the one step that counts.
+//! 5. Folder on the medium, file read again, and what is in it located again.
+//!    Where that fails the old content is put back.
+//!
+//! A run that ends before 4 leaves the old file, after it the new one.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::Refusal;
+use super::disk::{Disk, exists, folder_of};
+use crate::output::cause;
+use crate::probe::sha256;
+
+/// How temporary files end. A run that was killed may leave one: it is no part
+/// of anything.
+pub const TEMPORARY: &str = ".tcplimit-new";
+/// How backups end.
+pub const BACKUP: &str = ".orig";
+/// So many hexadecimal digits of the hash are in a backup's name.
+const DIGITS: usize = 16;
+/// So many temporary files of one file may be left over.
+const ATTEMPTS: u32 = 100;
+
+/// Why a file was not replaced.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It must not be.
+    Refused(Refusal),
+    /// The file system failed.
+    Disk {
+        /// What could not be done.
+        what: String,
+        /// Its error.
+        error: io::Error,
+    },
+    /// The file was replaced, then something failed, and putting the old
+    /// content back did as well.
+    Unsure {
+        /// What failed.
+        why: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Refused(refusal) => refusal.fmt(f),
+            Failure::Disk { what, error } => {
+                write!(f, "{what}: {}", cause(error))?;
+                f.write_str(match error.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                        ": it must be possible to write to the file's folder; a Windows that hibernates or was not shut down can be mounted read-only only"
+                    }
+                    ErrorKind::ResourceBusy => ": another program uses the file",
+                    _ => "",
+                })
+            }
+            Failure::Unsure { why, path } => write!(
+                f,
+                "{why}, and the old content could not be put back: look at {} before it is used",
+                path.display()
+            ),
+            Failure::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refused(refusal)
+    }
+}
+
+/// Says what could not be done.
+pub(crate) fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::Disk {
+        what: what.into(),
+        error,
+    }
+}
+
+/// A replacement that is ready and has changed nothing yet.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    temporary: PathBuf,
+    backup: Option<Backup>,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Backup {
+    path: PathBuf,
+    is_new: bool,
+}
+
+/// The name of the backup of a file with this content.
+#[must_use]
+pub fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
+    let hash = sha256(content);
+    let digits = hash.get(..DIGITS).unwrap_or_default();
+    named(path, &format!(".{digits}{BACKUP}"))
+}
+
+/// The hash in the name of a backup of a file of this name.
+pub(crate) fn hash_in<'a>(backup: &'a str, name: &str) -> Option<&'a str> {
+    let hash = backup
+        .strip_prefix(name)?
+        .strip_prefix('.')?
+        .strip_suffix(BACKUP)?;
+    let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then_some(hash)
+}
+
+/// The path with something behind its last name.
+fn named(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(end);
+    path.with_file_name(name)
+}
+
+/// Replaces the content of a file; returns its backup, when one is asked for.
+/// What is read again in the end must also pass `check`.
+///
+/// # Errors
+/// Why it was not replaced. Only with [`Failure::Unsure`] it may have been.
+pub fn replace(
+    disk: &impl Disk,
+    path: &Path,
+    before: &[u8],
+    after: &[u8],
+    backup: bool,
+    check: &dyn Fn(&[u8]) -> Result<(), Failure>,
+) -> Result<Option<PathBuf>, Failure> {
+    let staged = Staged::new(disk, path, before, after, backup)?;
+    match staged.swap(disk, check) {
+        Ok(()) => Ok(staged.backup.map(|backup| backup.path)),
+        Err(Swap::Before(failure)) => {
+            staged.discard(disk);
+            Err(failure)
+        }
+        Err(Swap::After(failure)) => match staged.put_back(disk) {
+            Ok(()) => Err(failure),
+            Err(_) => Err(Failure::Unsure {
+                why: failure.to_string(),
+                path: path.to_owned(),
+            }),
+        },
+    }
+}
+
+/// When a swap failed.
+pub(crate) enum Swap {
+    /// Before the rename: the old file is there.
+    Before(Failure),
+    /// After it: the new file is there.
+    After(Failure),
+}
+
+impl Staged {
+    /// Makes everything ready: steps 1 and 2.
+    ///
+    /// # Errors
+    /// When it can't; nothing is left behind then, if that can be had.
+    pub(crate) fn new(
+        disk: &impl Disk,
+        path: &Path,
+        before: &[u8],
+        after: &[u8],
+        backup: bool,
+    ) -> Result<Staged, Failure> {
+        let shown = path.display();
+        let links = disk
+            .links(path)
+            .map_err(doing(format!("{shown} can't be read")))?;
+        if links > 1 {
+            return Err(Refusal::Linked(links).into());
+        }
+        let backup = match backup {
+            true => Some(make_backup(disk, path, before)?),
+            false => None,
+        };
+        match temporary(disk, path, path, after) {
+            Ok(temporary) => Ok(Staged {
+                path: path.to_owned(),
+                temporary,
+                backup,
+                before: before.to_vec(),
+                after: after.to_vec(),
+            }),
+            Err(failure) => {
+                drop_backup(disk, backup.as_ref());
+                Err(failure)
+            }
+        }
+    }
+
+    /// The name of the temporary file.
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// The backup, when one was asked for.
+    pub(crate) fn backup(&self) -> Option<&Path> {
+        self.backup.as_ref().map(|backup| backup.path.as_path())
+    }
+
+    /// Exchanges the files: steps 3 to 5.
+    pub(crate) fn swap(
+        &self,
+        disk: &impl Disk,
+        check: &dyn Fn(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Swap> {
+        let shown = self.path.display();
+        let now = disk
+            .read(&self.path)
+            .map_err(doing(format!("{shown} can't be read")))
+            .map_err(Swap::Before)?;
+        if now != self.before {
+            return Err(Swap::Before(Refusal::ChangedMeanwhile.into()));
+        }
+        disk.rename(&self.temporary, &self.path)
+            .map_err(doing(format!("{shown} can't be replaced")))
+            .map_err(Swap::Before)?;
+        disk.sync_folder(folder_of(&self.path))
+            .map_err(doing(format!("{shown} was replaced, but not for good")))
+            .map_err(Swap::After)?;
+        let again = disk
+            .read(&self.path)
+            .map_err(doing(format!("{shown} can't be read again")))
+            .map_err(Swap::After)?;
+        match again == self.after {
+            true => check(&again).map_err(Swap::After),
+            false => Err(Swap::After(Failure::Disk {
+                what: format!("{shown} was replaced"),
+                error: io::Error::other("what is read again is not what was written"),
+            })),
+        }
+    }
+
+    /// Takes away what was made ready. What can't be removed is harmless.
+    pub(crate) fn discard(&self, disk: &impl Disk) {
+        let _ = disk.remove(&self.temporary);
+        drop_backup(disk, self.backup.as_ref());
+    }
+
+    /// Puts the old content back after a swap.
+    fn put_back(&self, disk: &impl Disk) -> Result<(), Failure> {
+        set(disk, &self.path, &self.before)
+    }
+}
+
+/// Gives a file this content, whatever it has: for putting things back.
+pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let shown = path.display();
+    let temporary = temporary(disk, path, path, content)?;
+    disk.rename(&temporary, path)
+        .inspect_err(|_| {
+            let _ = disk.remove(&temporary);
+        })
+        .and_then(|()| disk.sync_folder(folder_of(path)))
+        .map_err(doing(format!("{shown} can't be put back")))
+}
+
+/// Writes a file that is not there yet, like `like` in all but its content.
+pub(crate) fn write_new(
+    disk: &impl Disk,
+    path: &Path,
+    like: &Path,
+    content: &[u8],
+) -> Result<(), Failure> {
+    let temporary = temporary(disk, path, like, content)?;
+    give_name(disk, &temporary, path)
+}
+
+/// Writes a new file beside `path`, like `like` in all but its content, and
+/// waits until it is on the medium.
+fn temporary(
+    disk: &impl Disk,
+    path: &Path,
+    like: &Path,
+    content: &[u8],
+) -> Result<PathBuf, Failure> {
+    let mut attempt = 1;
+    let written = loop {
+        let temporary = named(path, &format!(".{attempt}{TEMPORARY}"));
+        match disk.create(&temporary, content) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // Not ours: it stays.
+                return Err(doing(format!("{} can't be written", temporary.display()))(
+                    error,
+                ));
+            }
+            result => break (temporary, result),
+        }
+    };
+    let (temporary, result) = written;
+    let finished = result
+        .and_then(|()| disk.sync(&temporary))
+        .and_then(|()| disk.keep(like, &temporary));
+    match finished {
+        Ok(()) => Ok(temporary),
+        Err(error) => {
+            let _ = disk.remove(&temporary);
+            Err(doing(format!("{} can't be written", temporary.display()))(
+                error,
+            ))
+        }
+    }
+}
+
+/// Makes the backup, or sees that it is there.
+fn make_backup(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<Backup, Failure> {
+    let backup = backup_of(path, content);
+    let shown = backup.display();
+    let there =
+        exists(disk, &backup).map_err(doing(format!("the folder of {shown} can't be read")))?;
+    if there {
+        let old = disk
+            .read(&backup)
+            .map_err(doing(format!("{shown} can't be read")))?;
+        return match old == content {
+            true => Ok(Backup {
+                path: backup,
+                is_new: false,
+            }),
+            false => Err(Refusal::ForeignBackup(shown.to_string()).into()),
+        };
+    }
+    let temporary = temporary(disk, &backup, path, content)?;
+    // A name that has the hash of its content in it: whatever were to be
+    // overwritten here, by a run at the same time, is the same.
+    give_name(disk, &temporary, &backup)?;
+    Ok(Backup {
+        path: backup,
+        is_new: true,
+    })
+}
+
+/// Gives a temporary file its name, for good; or removes it.
+fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> Result<(), Failure> {
+    let failed = doing(format!("{} can't be written", path.display()));
+    let named = disk
+        .rename(temporary, path)
+        .map_err(|error| (error, temporary));
+    let for_good = named.and_then(|()| {
+        let synced = disk.sync_folder(folder_of(path));
+        synced.map_err(|error| (error, path))
+    });
+    for_good.map_err(|(error, left)| {
+        let _ = disk.remove(left);
+        failed(error)
+    })
+}
+
+/// Removes a backup that this run has made of a file that it did not change.
+fn drop_backup(disk: &impl Disk, backup: Option<&Backup>) {
+    if let Some(backup) = backup.filter(|backup| backup.is_new) {
+        let _ = disk.remove(&backup.path);
+    }
+}

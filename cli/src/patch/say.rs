@@ -1,0 +1,178 @@
+//! What is said to people.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::disk::folder_of;
+use super::job::{Done, Facts, Job, Target, Task, Verdict};
+use super::replace::Failure;
+use super::restore::Source;
+use super::{Change, Field, Refusal};
+use crate::manifest::Manifest;
+use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+
+/// What follows from a change, where Windows itself guards the file. Only what
+/// is certain.
+pub(crate) const AFTERWARDS: &str = "\
+What follows: the drivers have no signature of their own; Windows lists their hashes in signed catalogues, and a changed file is not the one listed. So sigverif reports it; Windows File Protection, when it sees a change or `sfc /scannow` is run, puts back what it has (dllcache, service pack, setup disc); and an update or service pack that brings the file replaces it. Windows XP, XP x64 and Server 2003 load it all the same: they don't ask for the signature of a driver that starts.";
+
+/// What to do where nothing was written because nothing was asked for.
+pub(crate) const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
+
+/// The same for more than one file.
+pub(crate) const HOW_TO_WRITE_ALL: &str =
+    "Nothing was written. To change the files, add --in-place.";
+
+/// Tells of one file.
+pub(crate) fn done(
+    out: &mut dyn Write,
+    job: &Job,
+    done: &Done,
+    manifest: &Manifest,
+    note: Option<&str>,
+) -> io::Result<()> {
+    let path = done.path.to_string_lossy();
+    let member = done.facts.as_ref().and_then(|facts| facts.member.as_ref());
+    let member = member
+        .map(|member| format!(":{member}"))
+        .unwrap_or_default();
+    let (style, words) = headline(job, done);
+    writeln!(
+        out,
+        "{STRONG}{}{STRONG:#}: {style}{words}{style:#}",
+        printable(&format!("{path}{member}"))
+    )?;
+    if let Some(note) = note {
+        row(out, "this is", note)?;
+    }
+    if let Verdict::Failed(failure) = &done.verdict {
+        row(out, "because", printable(&failure.to_string()))?;
+    }
+    let Some(facts) = &done.facts else {
+        return Ok(());
+    };
+    self::facts(out, facts)?;
+    if let Some(backup) = &done.backup {
+        row(out, "backup", printable(&backup.to_string_lossy()))?;
+    }
+    match &facts.source {
+        Some(Source::Backup(name)) => {
+            let backup = folder_of(&done.path).join(name);
+            let text = format!("{} (it stays)", backup.display());
+            row(out, "from", printable(&text))?;
+        }
+        Some(Source::Ten) if !facts.plan.changes.is_empty() => {
+            row(out, "from", "the file itself: no backup was used")?;
+        }
+        _ => {}
+    }
+    if let Some(output) = &done.output {
+        row(out, "written to", printable(&output.to_string_lossy()))?;
+    }
+    if matches!(job.task, Task::Restore { .. }) {
+        let text = match facts.pristine(manifest) {
+            Some(name) => format!("the hash is that of a known build as shipped: {name}"),
+            None => "not proved: no known build as shipped has this hash".to_owned(),
+        };
+        row(out, "proof", printable(&text))?;
+    }
+    row(out, "SHA-256", &facts.after)
+}
+
+fn headline(job: &Job, done: &Done) -> (Style, String) {
+    let change = done.facts.as_ref().map(|facts| {
+        let plan = &facts.plan;
+        match plan.changes.is_empty() {
+            true => format!("the limit is {}", plan.after),
+            false => format!("the limit from {} to {}", plan.before, plan.after),
+        }
+    });
+    let change = change.unwrap_or_default();
+    match &done.verdict {
+        Verdict::WouldChange => (NOTICE, format!("would change {change}")),
+        Verdict::Changed if job.target == Target::InPlace => (GOOD, format!("changed {change}")),
+        Verdict::Changed => (GOOD, format!("written with {change}")),
+        Verdict::Unchanged => (GOOD, format!("nothing to do: {change}")),
+        Verdict::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
+        Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED HALF WAY".to_owned()),
+        Verdict::Failed(_) => (BAD, "failed, left as it is".to_owned()),
+    }
+}
+
+fn facts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+    let plan = &facts.plan;
+    let version = plan.version.map_or_else(
+        || "without version".to_owned(),
+        |version| version.to_string(),
+    );
+    row(
+        out,
+        "module",
+        format!("{} {version}, {}", plan.module, plan.arch),
+    )?;
+    row(
+        out,
+        "start-up",
+        format!(
+            "stores {} to RVA {} (at RVA {})",
+            plan.before, plan.threshold, plan.store
+        ),
+    )?;
+    for change in &plan.changes {
+        self::change(out, change)?;
+    }
+    Ok(())
+}
+
+/// One line of the difference.
+fn change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
+    let (label, shown): (_, fn(u32) -> String) = match change.field {
+        Field::Limit => ("limit", |value| value.to_string()),
+        Field::Checksum => ("checksum", |sum| format!("{sum:X}")),
+    };
+    let value = |bytes| shown(u32::from_le_bytes(bytes));
+    row(
+        out,
+        label,
+        format!(
+            "at file offset {:X}: {} -> {} ({} -> {})",
+            change.offset,
+            hex(change.before),
+            hex(change.after),
+            value(change.before),
+            value(change.after)
+        ),
+    )
+}
+
+/// `0A 00 00 00`
+pub(crate) fn hex(bytes: [u8; 4]) -> String {
+    bytes.map(|byte| format!("{byte:02X}")).join(" ")
+}
+
+pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
+    writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
+}
+
+/// Tells of a large cabinet that has copies.
+pub(crate) fn cabinet(
+    out: &mut dyn Write,
+    path: &str,
+    drivers: &[String],
+    note: Option<&str>,
+) -> io::Result<()> {
+    let refusal = Refusal::SeveralMembers {
+        drivers: drivers.to_vec(),
+    };
+    let path = printable(path);
+    writeln!(
+        out,
+        "{STRONG}{path}{STRONG:#}: {NOTICE}not rewritten{NOTICE:#}"
+    )?;
+    if let Some(note) = note {
+        row(out, "this is", note)?;
+    }
+    row(out, "because", printable(&refusal.to_string()))
+}

@@ -1,0 +1,274 @@
+//! The copies of the two drivers in a Windows that does not run: on a mounted
+//! disk, for one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::output::cause;
+
+/// What a copy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// What Windows loads when it starts.
+    Loaded,
+    /// What Windows File Protection puts in the place of a changed file.
+    Protection,
+    /// What a service pack left as a source for later.
+    ServicePack,
+    /// A source for Setup of devices.
+    DriverCache,
+}
+
+impl Role {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Loaded => "loaded",
+            Role::Protection => "dllcache",
+            Role::ServicePack => "service-pack",
+            Role::DriverCache => "driver-cache",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn says(self) -> &'static str {
+        match self {
+            Role::Loaded => "what Windows loads",
+            Role::Protection => "what Windows File Protection puts back",
+            Role::ServicePack => "what the service pack left as a source",
+            Role::DriverCache => "a source for Setup",
+        }
+    }
+}
+
+/// A copy, or a cabinet that may have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From the Windows folder on.
+    pub path: PathBuf,
+    /// What it is for.
+    pub role: Role,
+    /// A cabinet, which is looked into and never rewritten.
+    pub is_cabinet: bool,
+}
+
+/// A Windows folder and the copies in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    /// The folder.
+    pub home: PathBuf,
+    /// The copies, in the order in which they are changed.
+    pub places: Vec<Place>,
+}
+
+/// Where copies are, from the Windows folder on; upper and lower case count
+/// alike. What the protection has comes first: what is loaded comes last.
+const FOLDERS: [(&[&str], Role); 6] = [
+    (&["ServicePackFiles", "i386"], Role::ServicePack),
+    (&["ServicePackFiles", "amd64"], Role::ServicePack),
+    (&["Driver Cache", "i386"], Role::DriverCache),
+    (&["Driver Cache", "amd64"], Role::DriverCache),
+    (&["system32", "dllcache"], Role::Protection),
+    (&["system32", "drivers"], Role::Loaded),
+];
+
+const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
+/// What Windows is installed in, unless somebody chose another name.
+const HOMES: [&str; 2] = ["WINDOWS", "WINNT"];
+
+impl System {
+    /// Finds the Windows below `root`, which may be its folder, and the copies
+    /// in it.
+    ///
+    /// # Errors
+    /// A text that says why there is none, or more than one, and what to do.
+    pub fn find(root: &Path) -> Result<System, String> {
+        let unreadable =
+            |path: &Path, error: &io::Error| format!("{}: {}", path.display(), cause(error));
+        let look =
+            |path: &Path, name: &str| named(path, name).map_err(|error| unreadable(path, &error));
+        let mut homes = Vec::new();
+        let candidates = HOMES.iter().map(|name| look(root, name));
+        let candidates = candidates.collect::<Result<Vec<_>, String>>()?.concat();
+        for home in std::iter::once(root.to_owned()).chain(candidates) {
+            if home.is_dir() && !look(&home, "system32")?.is_empty() {
+                homes.push(home);
+            }
+        }
+        let home = match homes.as_slice() {
+            [home] => home.clone(),
+            [] => {
+                return Err(format!(
+                    "{}: no Windows is here: name the folder that has WINDOWS in it, or the Windows folder itself",
+                    root.display()
+                ));
+            }
+            several => {
+                let names: Vec<String> = several
+                    .iter()
+                    .map(|home| home.display().to_string())
+                    .collect();
+                return Err(format!(
+                    "more than one Windows: name one of {}",
+                    names.join(", ")
+                ));
+            }
+        };
+        let mut places = Vec::new();
+        for (folders, role) in FOLDERS {
+            let mut found = vec![home.clone()];
+            for name in folders {
+                let mut next = Vec::new();
+                for folder in found.iter().filter(|folder| folder.is_dir()) {
+                    next.extend(look(folder, name)?);
+                }
+                found = next;
+            }
+            for folder in found.iter().filter(|folder| folder.is_dir()) {
+                for file in files(folder).map_err(|error| unreadable(folder, &error))? {
+                    let Some(is_cabinet) = kind(&file, role) else {
+                        continue;
+                    };
+                    if let Ok(path) = file.strip_prefix(&home) {
+                        places.push(Place {
+                            path: path.to_owned(),
+                            role,
+                            is_cabinet,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(System { home, places })
+    }
+}
+
+/// Whether a file is one of the copies (`false`) or a cabinet of them
+/// (`true`).
+fn kind(file: &Path, role: Role) -> Option<bool> {
+    let name = file.file_name()?.to_str()?.to_ascii_lowercase();
+    if DRIVERS.contains(&name.as_str()) {
+        return Some(false);
+    }
+    (role == Role::DriverCache && name.ends_with(".cab")).then_some(true)
+}
+
+/// All in a folder that goes by this name, upper and lower case alike: on most
+/// systems that mount such disks there may be several.
+fn named(folder: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
+    let alike = |path: &PathBuf| {
+        let last = path.file_name().and_then(|last| last.to_str());
+        last.is_some_and(|last| last.eq_ignore_ascii_case(name))
+    };
+    Ok(entries(folder)?.into_iter().filter(alike).collect())
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = entries(folder)?;
+    files.retain(|path| path.is_file());
+    Ok(files)
+}
+
+/// What is in a folder. Links are passed over: on a disk that is mounted they
+/// may well lead out of it.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_symlink() {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"").unwrap();
+        }
+        folder
+    }
+
+    fn paths(system: &System) -> Vec<(String, bool)> {
+        let shown = |place: &Place| place.path.to_string_lossy().replace('\\', "/");
+        system
+            .places
+            .iter()
+            .map(|place| (shown(place), place.is_cabinet))
+            .collect()
+    }
+
+    #[test]
+    fn every_copy_is_found_whatever_the_case_and_what_is_loaded_comes_last() {
+        let root = tree(&[
+            "Windows/System32/DRIVERS/TcpIp.sys",
+            "Windows/System32/DRIVERS/tcpip6.sys",
+            "Windows/System32/DRIVERS/afd.sys",
+            "Windows/System32/DLLCACHE/TCPIP.SYS",
+            "Windows/servicepackfiles/I386/tcpip.sys",
+            "Windows/driver cache/i386/SP3.CAB",
+            "Windows/driver cache/i386/driver.cab",
+            "Windows/$NtUninstallKB1$/tcpip.sys",
+        ]);
+        let system = System::find(root.path()).unwrap();
+        assert_eq!(
+            paths(&system),
+            [
+                ("servicepackfiles/I386/tcpip.sys", false),
+                ("driver cache/i386/SP3.CAB", true),
+                ("driver cache/i386/driver.cab", true),
+                ("System32/DLLCACHE/TCPIP.SYS", false),
+                ("System32/DRIVERS/TcpIp.sys", false),
+                ("System32/DRIVERS/tcpip6.sys", false),
+            ]
+            .map(|(path, is_cabinet)| (path.to_owned(), is_cabinet))
+        );
+        let itself = System::find(&root.path().join("Windows")).unwrap();
+        assert_eq!(itself, system);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_passed_over() {
+        use std::os::unix::fs::symlink;
+        let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
+        let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
+        let system32 = root.path().join("WINDOWS/system32");
+        symlink(
+            outside.path().join("tcpip.sys"),
+            system32.join("drivers/tcpip.sys"),
+        )
+        .unwrap();
+        symlink(outside.path().join("drivers"), system32.join("dllcache")).unwrap();
+        let system = System::find(root.path()).unwrap();
+        let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
+        assert_eq!(paths(&system), found);
+    }
+
+    #[test]
+    fn no_windows_and_two_of_them_are_errors_that_say_what_to_name() {
+        let none = tree(&["data/tcpip.sys"]);
+        assert!(
+            System::find(none.path())
+                .unwrap_err()
+                .contains("no Windows is here")
+        );
+        let two = tree(&["WINDOWS/system32/x", "WINNT/system32/x"]);
+        let error = System::find(two.path()).unwrap_err();
+        assert!(
+            error.contains("WINDOWS") && error.contains("WINNT"),
+            "{error}"
+        );
+        assert!(System::find(&none.path().join("nowhere")).is_err());
+    }
+}

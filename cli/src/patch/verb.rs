@@ -1,0 +1,570 @@
+//! The verbs: from the command line to an exit code.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use scanner_core::Module;
+
+use super::disk::Machine;
+use super::form::is_module;
+use super::job::{Done, Job, Prepared, Target, Task, Verdict};
+use super::journal::{self, Exchange, Found, exchange_all};
+use super::replace::Failure;
+use super::system::{Place, System};
+use super::{Refusal, object, say};
+use crate::arguments::{Patch, Restore, Talk, Writing};
+use crate::cabinet::{self, Cabinet};
+use crate::exit::Exit;
+use crate::file::Input;
+use crate::folder;
+use crate::manifest::Manifest;
+use crate::output::{self, NOTICE, STRONG, complain, quoted};
+use crate::progress::Progress;
+use crate::source;
+use crate::text::count;
+
+pub(crate) use super::status::run as status;
+
+/// Runs `patch`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn patch(verb: &Patch, talk: Talk) -> io::Result<Exit> {
+    let task = Task::Patch { limit: verb.limit };
+    Run::new(
+        &verb.writing,
+        task,
+        "patch",
+        Manifest::built_in().clone(),
+        talk,
+    )
+    .map_or_else(Ok, |run| run.all())
+}
+
+/// Runs `restore`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
+    let manifest = match &verb.manifest {
+        None => Manifest::built_in().clone(),
+        Some(path) => match Manifest::read(path) {
+            Ok(manifest) => manifest,
+            Err((exit, reason)) => {
+                complain(&format!("{}: {reason}", path.display()));
+                return Ok(exit);
+            }
+        },
+    };
+    let task = Task::Restore {
+        use_backup: !verb.without_backup,
+    };
+    Run::new(&verb.writing, task, "restore", manifest, talk).map_or_else(Ok, |run| run.all())
+}
+
+/// What a run adds up to.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    pub(crate) files: u64,
+    pub(crate) changed: u64,
+    pub(crate) would_change: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) refused: u64,
+    pub(crate) failed: u64,
+    pub(crate) cabinets: u64,
+    pub(crate) found: Found,
+    /// Why none of the copies in a Windows was changed.
+    pub(crate) reason: Option<String>,
+    pub(crate) interrupted: bool,
+    exit: Exit,
+}
+
+struct Run<'a> {
+    writing: &'a Writing,
+    name: &'static str,
+    job: Job,
+    manifest: Manifest,
+    talk: Talk,
+    disk: Machine,
+    out: io::BufWriter<anstream::Stdout>,
+    totals: Totals,
+    stop: Arc<AtomicBool>,
+}
+
+impl<'a> Run<'a> {
+    /// Checks what the command line asks for.
+    fn new(
+        writing: &'a Writing,
+        task: Task,
+        name: &'static str,
+        manifest: Manifest,
+        talk: Talk,
+    ) -> Result<Run<'a>, Exit> {
+        let usage = |text: &str| {
+            complain(text);
+            Err(Exit::Usage)
+        };
+        let target = match (&writing.output, writing.in_place) {
+            (Some(output), _) => Target::Output(output.clone()),
+            (None, true) => Target::InPlace,
+            (None, false) => Target::Show,
+        };
+        if let Some(folder) = writing.paths.iter().find(|path| path.is_dir())
+            && !writing.recursive
+        {
+            let shown = quoted(&folder.to_string_lossy());
+            return usage(&format!(
+                "{} is a folder. For a tree of setup files, add -r: tcplimit {name} -r {shown}; for an installed Windows: tcplimit {name} --root {shown}",
+                folder.display(),
+            ));
+        }
+        if writing.output.is_some() && writing.paths.len() != 1 {
+            return usage("--output takes one copy: give one FILE with it.");
+        }
+        Ok(Run {
+            writing,
+            name,
+            job: Job {
+                task,
+                target,
+                module: writing.module.map(Module::from),
+            },
+            manifest,
+            talk,
+            disk: Machine::default(),
+            out: output::stdout(),
+            totals: Totals {
+                files: 0,
+                changed: 0,
+                would_change: 0,
+                unchanged: 0,
+                refused: 0,
+                failed: 0,
+                cabinets: 0,
+                found: Found::Nothing,
+                reason: None,
+                interrupted: false,
+                exit: Exit::Done,
+            },
+            stop: on_interrupt(),
+        })
+    }
+
+    fn all(mut self) -> io::Result<Exit> {
+        match &self.writing.root {
+            Some(root) => self.system(root)?,
+            None => self.files()?,
+        }
+        self.finish()
+    }
+
+    /// Files, and those in folders, each for itself.
+    fn files(&mut self) -> io::Result<()> {
+        let paths = &self.writing.paths;
+        let mut items = Vec::new();
+        folder::each(paths, |item| {
+            let name = item.path.to_string_lossy();
+            if !item.within_folder || item.problem.is_some() || is_module(&name) || is_large(&name)
+            {
+                items.push(item);
+            }
+            !self.stop.load(Ordering::Relaxed)
+        });
+        let progress = match self.talk.quiet || !self.writing.recursive {
+            true => Progress::hidden(),
+            false => Progress::new(),
+        };
+        items.iter().for_each(|_| progress.found());
+        for item in items {
+            if self.stop.load(Ordering::Relaxed) {
+                self.totals.interrupted = true;
+                break;
+            }
+            let shown = item.path.to_string_lossy().into_owned();
+            if let Some(problem) = item.problem {
+                complain(&format!("{shown}: {problem} (skipped)"));
+                continue;
+            }
+            if item.within_folder && is_large(&shown) {
+                let drivers = drivers_in(&item.path);
+                if !drivers.is_empty() {
+                    self.cabinet(&item.path, &drivers, None)?;
+                }
+            } else {
+                let done = self.file(&item.path);
+                self.tell(&done, None)?;
+            }
+            progress.done(0, self.totals.changed);
+            progress.aside(|| self.out.flush())?;
+        }
+        progress.finish();
+        if self.totals.files == 0 && !self.totals.interrupted {
+            complain("neither tcpip.sys nor tcpip6.sys, compressed or not, is there");
+            self.totals.exit = Exit::NotLocated;
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &Path) -> Done {
+        let in_place = self.job.target == Target::InPlace;
+        // What is renamed must be the file, not a link that leads to it.
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
+        let path = match std::fs::canonicalize(path) {
+            Ok(real) if in_place && is_link => real,
+            _ => path.to_owned(),
+        };
+        if in_place && is_running(&path, &source::system_drivers()) {
+            return refused(path, Refusal::InUse);
+        }
+        self.job.run(&self.disk, &path)
+    }
+
+    /// All copies in a Windows, as one change.
+    fn system(&mut self, root: &Path) -> io::Result<()> {
+        let system = match System::find(root) {
+            Ok(system) => system,
+            Err(reason) => {
+                complain(&reason);
+                self.totals.exit = Exit::Input;
+                return Ok(());
+            }
+        };
+        if !self.unfinished(&system.home) {
+            return Ok(());
+        }
+        let mut ready = Vec::new();
+        for place in &system.places {
+            let path = system.home.join(&place.path);
+            if place.is_cabinet {
+                let drivers = drivers_in(&path);
+                if !drivers.is_empty() {
+                    self.cabinet(&path, &drivers, Some(place))?;
+                }
+                continue;
+            }
+            let running = source::system_drivers();
+            let prepared = match is_running(&path, &running) && self.job.target == Target::InPlace {
+                true => Err(Refusal::InUse.into()),
+                false => self.job.prepare(&self.disk, &path),
+            };
+            ready.push((place, path, prepared));
+        }
+        if ready.is_empty() {
+            complain(&format!(
+                "{}: neither tcpip.sys nor tcpip6.sys is here",
+                system.home.display()
+            ));
+            self.totals.exit = Exit::NotLocated;
+            return Ok(());
+        }
+        let is_sound = ready.iter().all(|(.., prepared)| prepared.is_ok());
+        let changed = match is_sound && self.job.target == Target::InPlace {
+            true => Some(self.exchange(&system, &ready)),
+            false => None,
+        };
+        let verdict = |prepared: &Prepared| match (&changed, prepared.before == prepared.after) {
+            (_, true) => Verdict::Unchanged,
+            (Some(Ok(())), false) => Verdict::Changed,
+            _ => Verdict::WouldChange,
+        };
+        for (place, path, prepared) in ready {
+            let done = match prepared {
+                Ok(prepared) => Done {
+                    verdict: verdict(&prepared),
+                    backup: match verdict(&prepared) {
+                        Verdict::Changed if self.job.makes_backup() => {
+                            Some(super::replace::backup_of(&path, &prepared.before))
+                        }
+                        _ => None,
+                    },
+                    path,
+                    facts: Some(prepared.facts),
+                    output: None,
+                },
+                Err(failure) => Done {
+                    path,
+                    verdict: Verdict::Failed(failure),
+                    facts: None,
+                    backup: None,
+                    output: None,
+                },
+            };
+            self.tell(&done, Some(place))?;
+        }
+        match changed {
+            Some(Err(Failure::Interrupted)) => self.totals.interrupted = true,
+            Some(Err(failure)) => {
+                self.out.flush()?;
+                let reason = match &failure {
+                    Failure::Unsure { .. } => failure.to_string(),
+                    _ => format!("{failure}. No copy was changed."),
+                };
+                complain(&reason);
+                self.worst(exit_of(&failure));
+                self.totals.reason = Some(reason);
+            }
+            None if !is_sound => {
+                self.out.flush()?;
+                complain(REFUSED);
+                self.totals.reason = Some(REFUSED.to_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn exchange(&self, system: &System, ready: &[Ready<'_>]) -> Result<(), Failure> {
+        let sound = ready.iter().filter_map(|(place, path, prepared)| {
+            let prepared = prepared.as_ref().ok()?;
+            let file = Exchange {
+                path: place.path.clone(),
+                before: prepared.before.clone(),
+                after: prepared.after.clone(),
+            };
+            (prepared.before != prepared.after).then_some((file, (path, prepared)))
+        });
+        let (files, sound): (Vec<Exchange>, Vec<_>) = sound.unzip();
+        if files.is_empty() {
+            return Ok(());
+        }
+        let check = |file: &Exchange, now: &[u8]| {
+            let pairs = files.iter().zip(&sound);
+            match pairs.into_iter().find(|(known, _)| *known == file) {
+                Some((_, (path, prepared))) => self.job.look_again(path, prepared, now),
+                None => Err(Refusal::NotItself.into()),
+            }
+        };
+        let go_on = || !self.stop.load(Ordering::Relaxed);
+        let backup = self.job.makes_backup();
+        exchange_all(&self.disk, &system.home, &files, backup, &go_on, &check).map(|_| ())
+    }
+
+    /// Puts back what a killed run left; `false` when that has to be done
+    /// first and can't.
+    fn unfinished(&mut self, home: &Path) -> bool {
+        let found = match self.job.target {
+            Target::InPlace => journal::recover(&self.disk, home),
+            _ => match journal::is_pending(&self.disk, home) {
+                Ok(true) => {
+                    complain(&format!(
+                        "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts everything back first.",
+                        home.join(journal::NAME).display()
+                    ));
+                    Ok(Found::Nothing)
+                }
+                Ok(false) => Ok(Found::Nothing),
+                Err(failure) => Err(failure),
+            },
+        };
+        match found {
+            Ok(found) => {
+                if let Found::PutBack(paths) = &found {
+                    let number = u64::try_from(paths.len()).unwrap_or(u64::MAX);
+                    complain(&format!(
+                        "an earlier run was interrupted: {} put back first.",
+                        count(number, "file")
+                    ));
+                }
+                self.totals.found = found;
+                true
+            }
+            Err(failure) => {
+                complain(&failure.to_string());
+                self.worst(Exit::Input);
+                false
+            }
+        }
+    }
+
+    fn worst(&mut self, exit: Exit) {
+        self.totals.exit = self.totals.exit.max(exit);
+    }
+
+    fn cabinet(
+        &mut self,
+        path: &Path,
+        drivers: &[String],
+        place: Option<&Place>,
+    ) -> io::Result<()> {
+        self.totals.cabinets += 1;
+        let shown = path.to_string_lossy();
+        match self.writing.json {
+            true => {
+                let role = place.map(|place| place.role.name());
+                object::cabinet(&mut self.out, &self.job, &shown, drivers, role)
+            }
+            false => {
+                let note = place.map(|place| place.role.says());
+                say::cabinet(&mut self.out, &shown, drivers, note)
+            }
+        }
+    }
+
+    fn tell(&mut self, done: &Done, place: Option<&Place>) -> io::Result<()> {
+        self.totals.files += 1;
+        let (number, exit) = match &done.verdict {
+            Verdict::WouldChange => (&mut self.totals.would_change, Exit::Done),
+            Verdict::Changed => (&mut self.totals.changed, Exit::Done),
+            Verdict::Unchanged => (&mut self.totals.unchanged, Exit::Done),
+            Verdict::Failed(failure @ Failure::Refused(_)) => {
+                (&mut self.totals.refused, exit_of(failure))
+            }
+            Verdict::Failed(failure) => (&mut self.totals.failed, exit_of(failure)),
+        };
+        *number += 1;
+        self.worst(exit);
+        match self.writing.json {
+            true => {
+                let role = place.map(|place| place.role.name());
+                object::done(&mut self.out, &self.job, done, &self.manifest, role)
+            }
+            false => {
+                let note = place.map(|place| place.role.says());
+                say::done(&mut self.out, &self.job, done, &self.manifest, note)
+            }
+        }
+    }
+
+    fn finish(mut self) -> io::Result<Exit> {
+        let Totals {
+            files,
+            changed,
+            would_change,
+            unchanged,
+            cabinets,
+            ..
+        } = self.totals;
+        let exit = match self.totals.interrupted {
+            true => Exit::Interrupted,
+            false => self.totals.exit,
+        };
+        let many = self.writing.recursive || self.writing.root.is_some() || files > 1;
+        if self.writing.json {
+            if many || self.totals.interrupted {
+                object::summary(&mut self.out, &self.totals, exit.code())?;
+            }
+            self.out.flush()?;
+            return Ok(exit);
+        }
+        let out = &mut self.out;
+        if self.totals.interrupted {
+            let what = match self.writing.root {
+                Some(_) => "nothing was changed",
+                None => "not all files were treated",
+            };
+            writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
+        }
+        if many && files > 0 && !self.talk.quiet {
+            let cabinets = match cabinets {
+                0 => String::new(),
+                some => format!("; {} with copies not rewritten", count(some, "cabinet")),
+            };
+            writeln!(
+                out,
+                "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be{cabinets}",
+                count(files, "file"),
+            )?;
+        }
+        if changed > 0 && self.name == "patch" && !self.talk.quiet {
+            writeln!(out, "\n{}", say::AFTERWARDS)?;
+        }
+        if would_change > 0 && self.job.target == Target::Show && !self.writing.dry_run {
+            let how = match many {
+                true => say::HOW_TO_WRITE_ALL,
+                false => say::HOW_TO_WRITE,
+            };
+            writeln!(out, "\n{how}")?;
+        }
+        out.flush()?;
+        Ok(exit)
+    }
+}
+
+const REFUSED: &str =
+    "A copy is refused, so none is changed: they are treated alike or not at all.";
+
+type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
+
+/// A cabinet of many files, by its name.
+fn is_large(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("cab"))
+}
+
+/// The members of a cabinet that are one of the modules by name. What is no
+/// cabinet, or can't be read, has none.
+pub(crate) fn drivers_in(path: &Path) -> Vec<String> {
+    let Ok(content) = Input::open(path).and_then(Input::content) else {
+        return Vec::new();
+    };
+    match Cabinet::new(&content) {
+        Ok(tables) if cabinet::is_cabinet(&content) => {
+            let drivers = tables.names().filter(|name| is_module(name));
+            drivers.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn exit_of(failure: &Failure) -> Exit {
+    match failure {
+        Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::NotLocated,
+        Failure::Interrupted => Exit::Interrupted,
+        _ => Exit::Input,
+    }
+}
+
+fn refused(path: PathBuf, refusal: Refusal) -> Done {
+    Done {
+        path,
+        verdict: Verdict::Failed(refusal.into()),
+        facts: None,
+        backup: None,
+        output: None,
+    }
+}
+
+/// Whether a file is one that the running Windows has loaded.
+fn is_running(path: &Path, drivers: &[PathBuf]) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    drivers.iter().any(|driver| real(driver) == real(path))
+}
+
+/// Set by Ctrl-C, which is obeyed between two files; another one ends the
+/// program at once, which loses nothing either.
+fn on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    // A second run in one process keeps the first handler: only tests do that.
+    let _ = ctrlc::set_handler(move || {
+        if told.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+    });
+    stop
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_loaded_is_known_by_any_way_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let driver = folder.path().join("tcpip.sys");
+        let other = folder.path().join("copy.sys");
+        std::fs::write(&driver, b"x").unwrap();
+        std::fs::write(&other, b"x").unwrap();
+        let drivers = [driver.clone()];
+        assert!(is_running(&driver, &drivers));
+        assert!(is_running(
+            &folder.path().join(".").join("tcpip.sys"),
+            &drivers
+        ));
+        assert!(!is_running(&other, &drivers));
+        assert!(!is_running(&driver, &[]));
+    }
+}

@@ -1,0 +1,221 @@
+//! `patch -r`: a tree of setup files, compressed ones among them, judged by
+//! cabextract.
+
+use std::fs;
+use std::process::Command;
+
+use verify::specimen::Spec;
+
+use crate::cabinet::{lzx, mszip};
+use crate::{Files, patched, xp};
+
+fn read(files: &Files, name: &str) -> Vec<u8> {
+    fs::read(files.path().join(name)).unwrap()
+}
+
+/// What cabextract takes from a cabinet with one member; `None` without it.
+/// `cargo xtask setup` installs it; on Linux, CI insists.
+fn expanded(files: &Files, cabinet: &str, member: &str) -> Option<Vec<u8>> {
+    let mut command = Command::new("cabextract");
+    command.args(["--quiet", "--pipe", "--filter", member, cabinet]);
+    let output = match command.current_dir(files.path()).output() {
+        Ok(output) => output,
+        Err(error) => {
+            let required = cfg!(target_os = "linux") && std::env::var_os("CI").is_some();
+            assert!(!required, "no cabextract: {error}");
+            eprintln!("not judged: no cabextract, see cargo xtask setup");
+            return None;
+        }
+    };
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(output.stdout)
+}
+
+fn media() -> Files {
+    Files::new()
+        .with("I386/TCPIP.SY_", &lzx("tcpip.sys", &xp()))
+        .with(
+            "I386/TCPIP6.SY_",
+            include_bytes!("../../../corpus/cabinets/lzx.cab"),
+        )
+        .with(
+            "AMD64/tcpip.sy_",
+            &mszip(&[("tcpip.sys", &Spec::xp_x64().build().file)]),
+        )
+        .with(
+            "I386/SP3.CAB",
+            &mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp())]),
+        )
+        .with("I386/DRIVER.CAB", &mszip(&[("afd.sys", b"x")]))
+        .with("I386/AFD.SY_", &mszip(&[("afd.sys", b"x")]))
+        .with("slipstream/tcpip.sys", &patched(50))
+        .with("readme.txt", b"hello")
+}
+
+#[test]
+fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() {
+    let files = media();
+    let large = read(&files, "I386/SP3.CAB");
+    let shown = files.run(&["patch", "-r", "."]);
+    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    assert_eq!(
+        shown.stdout.matches("would change the limit").count(),
+        4,
+        "{}",
+        shown.stdout
+    );
+    let run = files.run(&["patch", "-r", "--limit", "200", "--in-place", "."]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("4 changed of 4 files"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("SP3.CAB: not rewritten"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        !run.stdout.contains("DRIVER.CAB") && !run.stdout.contains("AFD"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(read(&files, "I386/SP3.CAB"), large);
+    assert_eq!(read(&files, "slipstream/tcpip.sys"), patched(200));
+
+    let to_200 = |spec: Spec| {
+        Spec {
+            start_up: 200,
+            ..spec
+        }
+        .build()
+        .file
+    };
+    for (cabinet, member, content) in [
+        ("I386/TCPIP.SY_", "tcpip.sys", patched(200)),
+        ("AMD64/tcpip.sy_", "tcpip.sys", to_200(Spec::xp_x64())),
+        ("I386/TCPIP6.SY_", "TCPIP6.SYS", to_200(Spec::tcpip6_x86())),
+    ] {
+        if let Some(expanded) = expanded(&files, cabinet, member) {
+            assert!(expanded == content, "{cabinet}");
+        }
+        let probe = files.run(&["probe", "--json", cabinet]);
+        assert_eq!(probe.objects()[0]["start_up"]["value"], 200, "{cabinet}");
+    }
+}
+
+#[test]
+fn name_date_and_attributes_in_a_cabinet_are_kept() {
+    let before = include_bytes!("../../../corpus/cabinets/lzx.cab");
+    let files = Files::new().with("TCPIP6.SY_", before);
+    assert_eq!(files.run(&["patch", "--in-place", "TCPIP6.SY_"]).code, 0);
+    let after = read(&files, "TCPIP6.SY_");
+    // The table of members ([MS-CAB], CFFILE): size, offset and folder, then
+    // date, time, attributes and name.
+    let entry = |cabinet: &[u8]| {
+        let at = usize::try_from(u32::from_le_bytes(cabinet[16..20].try_into().unwrap())).unwrap();
+        cabinet[at + 10..at + 16 + "TCPIP6.SYS\0".len()].to_vec()
+    };
+    assert_eq!(entry(&after), entry(before));
+    assert!(entry(before).ends_with(b"TCPIP6.SYS\0"));
+    // The folder's method: LZX before, MSZIP after.
+    assert_eq!((before[42] & 0xF, after[42] & 0xF), (3, 1));
+}
+
+#[test]
+fn a_restored_tree_is_the_old_one_to_the_byte() {
+    let files = media();
+    let names = [
+        "I386/TCPIP.SY_",
+        "I386/TCPIP6.SY_",
+        "AMD64/tcpip.sy_",
+        "slipstream/tcpip.sys",
+    ];
+    let before = names.map(|name| read(&files, name));
+    files.run(&["patch", "-r", "--in-place", "."]);
+    assert_ne!(names.map(|name| read(&files, name)), before);
+    let restore = files.run(&["restore", "-r", "--in-place", "."]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    assert_eq!(names.map(|name| read(&files, name)), before);
+}
+
+#[test]
+fn a_compressed_driver_without_a_backup_is_set_to_10() {
+    let files = Files::new().with("TCPIP.SY_", &lzx("tcpip.sys", &patched(20)));
+    let restore = files.run(&["restore", "--in-place", "TCPIP.SY_"]);
+    assert_eq!(restore.code, 0, "{}", restore.stdout);
+    if let Some(expanded) = expanded(&files, "TCPIP.SY_", "tcpip.sys") {
+        assert!(expanded == xp());
+    }
+}
+
+#[test]
+fn what_cannot_be_rewritten_is_refused_with_the_reason_and_the_rest_is_done() {
+    let szdd = b"SZDD\x88\xF0\x27\x33As";
+    let mut damaged = mszip(&[("tcpip.sys", &xp())]);
+    let last = damaged.len() - 100;
+    damaged[last] ^= 0xFF;
+    let two = mszip(&[("tcpip.sys", &xp()), ("a", b"x")]);
+    for (content, code, because) in [
+        (szdd.to_vec(), 1, "compressed by COMPRESS.EXE"),
+        (damaged, 3, "take a fresh copy"),
+        (two, 1, "tcpip.sys among them"),
+        (
+            mszip(&[("tcpip.sys", b"hello")]),
+            1,
+            "does not begin with MZ",
+        ),
+    ] {
+        let files = Files::new()
+            .with("a/TCPIP.SY_", &content)
+            .with("b/tcpip.sys", &xp());
+        let run = files.run(&["patch", "-r", "--in-place", "."]);
+        assert_eq!(run.code, code, "{because}: {}", run.stdout);
+        assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
+        assert_eq!(read(&files, "a/TCPIP.SY_"), content, "{because}");
+        assert_eq!(read(&files, "b/tcpip.sys"), patched(100), "{because}");
+    }
+}
+
+#[test]
+fn every_file_has_an_object_and_the_last_line_is_the_summary() {
+    let files = media().with("z/tcpip.sys", &patched(0));
+    let run = files.run(&["patch", "-r", "--json", "--in-place", "."]);
+    assert_eq!(run.code, 1);
+    let objects = run.objects();
+    let state = |object: &serde_json::Value| object["state"].as_str().map(str::to_owned);
+    let states: Vec<String> = objects.iter().filter_map(state).collect();
+    assert_eq!(
+        states,
+        [
+            "changed", "cabinet", "changed", "changed", "changed", "refused"
+        ]
+    );
+    let summary = &objects.last().unwrap()["summary"];
+    assert_eq!(summary["changed"], 4);
+    assert_eq!(summary["refused"], 1);
+    assert_eq!(summary["cabinets"], 1);
+    assert_eq!(summary["exit_code"], 1);
+    let cabinet = objects
+        .iter()
+        .find(|object| object["state"] == "cabinet")
+        .unwrap();
+    assert_eq!(cabinet["members"], serde_json::json!(["TCPIP.SYS"]));
+}
+
+#[test]
+fn a_tree_without_drivers_says_so() {
+    let files = Files::new().with("a/b.txt", b"x");
+    let run = files.run(&["patch", "-r", "--in-place", "."]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stderr.contains("neither tcpip.sys nor tcpip6.sys"),
+        "{}",
+        run.stderr
+    );
+}

@@ -1,0 +1,565 @@
+//! `patch` and `restore` on single files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use verify::specimen::{Checksum, Extras, Flaw, Spec};
+
+use crate::{Files, Run, patched, xp};
+
+/// The names in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The value of the limit and whether the checksum is right, as `probe` has it.
+fn state(files: &Files, name: &str) -> (u64, bool) {
+    let probe = files.run(&["probe", "--json", "--module", "tcpip", name]);
+    let object = &probe.objects()[0];
+    let limit = object["start_up"]["value"].as_u64().unwrap();
+    (limit, object["checksum"]["ok"].as_bool().unwrap())
+}
+
+fn read(files: &Files, name: &str) -> Vec<u8> {
+    fs::read(files.path().join(name)).unwrap()
+}
+
+/// Where two files of the same length differ.
+fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
+    assert_eq!(one.len(), other.len());
+    (0..one.len()).filter(|&at| one[at] != other[at]).collect()
+}
+
+fn refused(run: &Run, because: &str) {
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("refused, left as it is"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
+}
+
+#[test]
+fn nothing_is_written_unless_it_is_said_where() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    for arguments in [
+        ["patch", "tcpip.sys"].as_slice(),
+        &["patch", "--dry-run", "tcpip.sys"],
+        &["restore", "tcpip.sys"],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {}", run.stderr);
+        assert_eq!(names(&files.path()), ["tcpip.sys"]);
+        assert_eq!(read(&files, "tcpip.sys"), xp());
+    }
+    let shown = files.run(&["patch", "tcpip.sys"]).stdout;
+    assert!(
+        shown.starts_with("tcpip.sys: would change the limit from 10 to 100\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("0A 00 00 00 -> 64 00 00 00 (10 -> 100)"),
+        "{shown}"
+    );
+    assert!(shown.contains("add --in-place"), "{shown}");
+}
+
+#[test]
+fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
+    for (name, spec) in Spec::kinds() {
+        let built = spec.build();
+        let driver = spec.module.file_name();
+        let files = Files::new().with(driver, &built.file);
+        let run = files.run(&["patch", "--limit", "16777215", "--in-place", driver]);
+        assert_eq!(run.code, 0, "{name}: {}{}", run.stdout, run.stderr);
+        let after = read(&files, driver);
+        let changed = differences(&built.file, &after);
+        assert!((1..=8).contains(&changed.len()), "{name}: {changed:?}");
+        let probe = files.run(&["probe", "--json", driver]);
+        let object = &probe.objects()[0];
+        assert_eq!(object["start_up"]["value"], 16_777_215, "{name}");
+        assert_eq!(object["checksum"]["ok"], true, "{name}");
+
+        let all = names(&files.path());
+        assert_eq!(all.len(), 2, "{all:?}");
+        let backup = all.iter().find(|name| name.ends_with(".orig")).unwrap();
+        assert_eq!(read(&files, backup), built.file, "{name}");
+    }
+}
+
+#[test]
+fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let says = |run: &Run| run.stdout.contains("Windows File Protection");
+    assert!(!says(&files.run(&["patch", "tcpip.sys"])));
+    assert!(says(&files.run(&["patch", "--in-place", "tcpip.sys"])));
+    let again = files.run(&["patch", "--in-place", "tcpip.sys"]);
+    assert_eq!(again.code, 0);
+    assert!(
+        again
+            .stdout
+            .starts_with("tcpip.sys: nothing to do: the limit is 100\n")
+    );
+    assert!(!says(&again));
+}
+
+#[test]
+fn what_other_tools_patched_is_patched_and_comes_back_as_it_was() {
+    let files = Files::new().with("tcpip.sys", &patched(50));
+    let run = files.run(&["patch", "--limit", "70", "--in-place", "tcpip.sys"]);
+    assert!(
+        run.stdout.contains("the limit from 50 to 70"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(state(&files, "tcpip.sys"), (70, true));
+    let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
+    assert_eq!(restore.code, 0, "{}", restore.stderr);
+    assert_eq!(read(&files, "tcpip.sys"), patched(50));
+    // As shipped, when that is asked for.
+    let ten = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
+    assert_eq!(ten.code, 0, "{}", ten.stderr);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+}
+
+#[test]
+fn restore_without_a_backup_sets_10() {
+    let files = Files::new().with("tcpip.sys", &patched(100));
+    let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
+    assert_eq!(restore.code, 0, "{}", restore.stderr);
+    assert!(
+        restore.stdout.contains("no backup was used"),
+        "{}",
+        restore.stdout
+    );
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+    assert_eq!(names(&files.path()), ["tcpip.sys"]);
+}
+
+#[test]
+fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
+    let files = Files::new()
+        .with("tcpip.sys", &patched(100))
+        .with("tcpip.sys.0123456789abcdef.orig", &patched(20));
+    let other = Spec {
+        seed: 1,
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let hash = verify::patching::sha256(&other);
+    let name = format!("tcpip.sys.{}.orig", &hash[..16]);
+    let files = files.with(&name, &other);
+    let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
+    assert_eq!(restore.code, 0, "{}", restore.stdout);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+}
+
+#[test]
+fn of_several_backups_that_of_10_is_taken_and_otherwise_none() {
+    let backup = |value| {
+        let file = patched(value);
+        let hash = verify::patching::sha256(&file);
+        (format!("tcpip.sys.{}.orig", &hash[..16]), file)
+    };
+    let (twenty, thirty, ten) = (backup(20), backup(30), backup(10));
+    let files = Files::new()
+        .with("tcpip.sys", &patched(100))
+        .with(&twenty.0, &twenty.1)
+        .with(&thirty.0, &thirty.1);
+    let run = files.run(&["restore", "--in-place", "tcpip.sys"]);
+    refused(&run, "several backups fit");
+    assert!(run.stdout.contains(&twenty.0) && run.stdout.contains(&thirty.0));
+    assert_eq!(read(&files, "tcpip.sys"), patched(100));
+    let files = files.with(&ten.0, &ten.1);
+    assert_eq!(files.run(&["restore", "--in-place", "tcpip.sys"]).code, 0);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+}
+
+#[test]
+fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let add = files.run(&[
+        "corpus",
+        "add",
+        "--manifest",
+        "m.toml",
+        "--name",
+        "mine",
+        "tcpip.sys",
+    ]);
+    assert_eq!(add.code, 0, "{}", add.stderr);
+    files.run(&["patch", "--in-place", "tcpip.sys"]);
+    let known = files.run(&["restore", "--manifest", "m.toml", "tcpip.sys"]);
+    assert!(
+        known.stdout.contains("a known build as shipped: mine"),
+        "{}",
+        known.stdout
+    );
+    let unknown = files.run(&["restore", "tcpip.sys"]);
+    assert!(unknown.stdout.contains("not proved"), "{}", unknown.stdout);
+    // A known build that does not store 10 is not as shipped.
+    let odd = Files::new().with("tcpip.sys", &patched(20));
+    odd.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
+    odd.run(&["patch", "--in-place", "tcpip.sys"]);
+    let restore = odd.run(&["restore", "--manifest", "m.toml", "tcpip.sys"]);
+    assert!(
+        restore.stdout.contains("the limit from 100 to 20"),
+        "{}",
+        restore.stdout
+    );
+    assert!(restore.stdout.contains("not proved"), "{}", restore.stdout);
+}
+
+#[test]
+fn a_changed_copy_is_written_where_nothing_is() {
+    let files = Files::new()
+        .with("tcpip.sys", &xp())
+        .with("there.sys", b"mine");
+    let run = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+    assert_eq!(read(&files, "out.sys"), patched(100));
+    // The same once more is no contradiction.
+    assert_eq!(
+        files
+            .run(&["patch", "--output", "out.sys", "tcpip.sys"])
+            .code,
+        0
+    );
+    let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
+    refused(&there, "never overwritten");
+    assert_eq!(read(&files, "there.sys"), b"mine");
+    assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
+}
+
+#[test]
+fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
+    let with = |change: &dyn Fn(&mut Spec)| {
+        let mut spec = Spec::xp_sp3();
+        change(&mut spec);
+        spec.build().file
+    };
+    let checksum = |checksum| {
+        with(&|spec| {
+            spec.extras = Extras {
+                checksum,
+                ..spec.extras
+            };
+        })
+    };
+    let nt = usize::try_from(u32::from_le_bytes(xp()[60..64].try_into().unwrap())).unwrap();
+    let mut signed = xp();
+    // The size of the fifth data directory, with a checksum to match.
+    signed[nt + 24 + 96 + 4 * 8 + 4] = 8;
+    let sum = verify::patching::checksum(&signed, nt + 24 + 64);
+    signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
+    let unrelocated = with(&|spec| spec.extras.relocations = false);
+    let vista = with(&|spec| spec.flaw = Some(Flaw::OneGate));
+    let cases: [(&str, Vec<u8>, i32, &str); 10] = [
+        ("tcpip.sys", signed, 1, "a signature of its own"),
+        (
+            "tcpip.sys",
+            checksum(Checksum::Zero),
+            1,
+            "states no checksum",
+        ),
+        (
+            "tcpip.sys",
+            checksum(Checksum::Wrong),
+            3,
+            "states the checksum",
+        ),
+        ("tcpip.sys", unrelocated, 1, "as loaded"),
+        ("tcpip.sys", vista, 1, "evidence is missing: TwoGates"),
+        ("tcpip.sys", patched(0), 1, "stores 0, which is no limit"),
+        ("tcpip.sys", patched(0x0100_0000), 1, "which is no limit"),
+        ("renamed.sys", xp(), 1, "not called so"),
+        ("tcpip6.sys", xp(), 1, "say which it is by --module"),
+        ("SysWOW64/tcpip.sys", xp(), 1, "no driver is loaded"),
+    ];
+    for (name, content, code, because) in cases {
+        let files = Files::new().with(name, &content);
+        let run = files.run(&["patch", "--in-place", name]);
+        assert_eq!(run.code, code, "{because}: {}", run.stdout);
+        assert!(
+            run.stdout.contains("refused, left as it is"),
+            "{}",
+            run.stdout
+        );
+        assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
+        assert_eq!(read(&files, name), content, "{because}");
+        let folder = files.path().join(name);
+        assert_eq!(names(folder.parent().unwrap()).len(), 1, "{because}");
+    }
+}
+
+#[test]
+fn a_renamed_file_is_patched_when_the_module_is_named() {
+    for name in ["renamed.sys", "tcpip6.sys", "SysWOW64/tcpip.sys"] {
+        let files = Files::new().with(name, &xp());
+        let run = files.run(&["patch", "--module", "tcpip", "--in-place", name]);
+        assert_eq!(run.code, 0, "{name}: {}", run.stdout);
+        assert_eq!(read(&files, name), patched(100));
+        let wrong = files.run(&[
+            "patch",
+            "--module",
+            "tcpip6",
+            "--limit",
+            "7",
+            "--in-place",
+            name,
+        ]);
+        assert_eq!(wrong.code, 1, "{name}");
+        assert_eq!(read(&files, name), patched(100));
+    }
+}
+
+#[test]
+fn a_version_without_the_limiter_is_refused_as_such() {
+    // Windows 10's number in the version resource, and no gates.
+    let mut file = Spec {
+        flaw: Some(Flaw::UnsignedJumps),
+        ..Spec::xp_x64()
+    }
+    .build()
+    .file;
+    let fixed = 0xFEEF_04BD_u32.to_le_bytes();
+    let at = file.windows(4).position(|bytes| bytes == fixed).unwrap();
+    file[at + 8..at + 12].copy_from_slice(&(10_u32 << 16).to_le_bytes());
+    let files = Files::new().with("tcpip.sys", &file);
+    let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
+    refused(&run, "newer than the limit");
+    assert_eq!(read(&files, "tcpip.sys"), file);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_cut_is_an_error_of_input() {
+    let files = Files::new().with("tcpip.sys", &xp()[..5000]);
+    assert_eq!(files.run(&["patch", "nothing.sys"]).code, 3);
+    let cut = files.run(&["patch", "--in-place", "tcpip.sys"]);
+    assert_eq!(cut.code, 3, "{}", cut.stdout);
+    assert_eq!(names(&files.path()), ["tcpip.sys"]);
+}
+
+#[test]
+fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
+    let hash = verify::patching::sha256(&xp());
+    let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
+    let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
+    let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
+    refused(&run, "not the backup that its name says");
+    assert_eq!(read(&files, &backup), b"mine");
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+}
+
+#[test]
+fn what_a_killed_run_left_is_no_hindrance() {
+    let files = Files::new()
+        .with("tcpip.sys", &xp())
+        .with("tcpip.sys.1.tcplimit-new", b"half");
+    let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert_eq!(read(&files, "tcpip.sys"), patched(100));
+}
+
+#[test]
+fn the_command_line_is_checked_before_anything_else() {
+    let files = Files::new()
+        .with("tcpip.sys", &xp())
+        .with("a/tcpip.sys", &xp());
+    for (arguments, says) in [
+        (["patch"].as_slice(), "FILE"),
+        (&["patch", "--limit", "0", "tcpip.sys"], "1..=16777215"),
+        (
+            &["patch", "--limit", "16777216", "tcpip.sys"],
+            "1..=16777215",
+        ),
+        (
+            &["patch", "--in-place", "--dry-run", "tcpip.sys"],
+            "--dry-run",
+        ),
+        (
+            &["patch", "--in-place", "--output", "x", "tcpip.sys"],
+            "--output",
+        ),
+        (
+            &["patch", "--output", "x", "tcpip.sys", "tcpip.sys"],
+            "give one FILE",
+        ),
+        (&["patch", "--root", "x", "tcpip.sys"], "--root"),
+        (&["patch", "--in-place", "a"], "add -r"),
+        (&["status"], "--root"),
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?}");
+        assert!(run.stderr.contains(says), "{arguments:?}: {}", run.stderr);
+    }
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+}
+
+#[test]
+fn one_json_object_says_all() {
+    let built = Spec::xp_sp3().build();
+    let files = Files::new().with("tcpip.sys", &built.file);
+    let run = files.run(&["patch", "--json", "--in-place", "tcpip.sys"]);
+    let objects = run.objects();
+    let [object] = objects.as_slice() else {
+        panic!("{objects:?}")
+    };
+    assert_eq!(object["task"], "patch");
+    assert_eq!(object["state"], "changed");
+    assert_eq!(object["written"], true);
+    assert_eq!(
+        object["limit"],
+        serde_json::json!({"before": 10, "after": 100})
+    );
+    let after = read(&files, "tcpip.sys");
+    for change in object["changes"].as_array().unwrap() {
+        let at = usize::try_from(change["file_offset"].as_u64().unwrap()).unwrap();
+        let hex = |bytes: &[u8]| {
+            let each: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+            each.join(" ")
+        };
+        assert_eq!(change["before"], hex(&built.file[at..at + 4]));
+        assert_eq!(change["after"], hex(&after[at..at + 4]));
+    }
+    assert_eq!(
+        object["sha256"]["before"],
+        verify::patching::sha256(&built.file)
+    );
+    assert_eq!(object["sha256"]["after"], verify::patching::sha256(&after));
+    let backup = PathBuf::from(object["backup"].as_str().unwrap());
+    assert_eq!(fs::read(files.path().join(backup)).unwrap(), built.file);
+
+    let files = Files::new().with("renamed.sys", &xp());
+    let run = files.run(&["patch", "--json", "renamed.sys"]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.objects()[0]["refusal"], "renamed");
+    assert_eq!(run.objects()[0]["written"], false);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{File, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn permissions_times_and_attributes_are_kept() {
+        let files = Files::new().with("tcpip.sys", &xp());
+        let path = files.path().join("tcpip.sys");
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let attributes = xattr::set(&path, "user.origin", b"disc").is_ok();
+        let inode = fs::metadata(&path).unwrap().ino();
+
+        assert_eq!(files.run(&["patch", "--in-place", "tcpip.sys"]).code, 0);
+        for name in names(&files.path()) {
+            let path = files.path().join(&name);
+            let about = fs::metadata(&path).unwrap();
+            assert_eq!(about.modified().unwrap(), time, "{name}");
+            assert_eq!(about.permissions().mode() & 0o777, 0o640, "{name}");
+            if attributes {
+                let value = xattr::get(&path, "user.origin").unwrap();
+                assert_eq!(value.as_deref(), Some(b"disc".as_slice()), "{name}");
+            }
+        }
+        let now = fs::metadata(&path).unwrap().ino();
+        assert_ne!(now, inode, "it was replaced, not written over");
+    }
+
+    #[test]
+    fn a_link_is_followed_and_stays_one() {
+        let files = Files::new().with("real/tcpip.sys", &xp());
+        symlink("real/tcpip.sys", files.path().join("link.sys")).unwrap();
+        let run = files.run(&["patch", "--in-place", "link.sys"]);
+        assert_eq!(run.code, 0, "{}", run.stdout);
+        assert!(
+            fs::symlink_metadata(files.path().join("link.sys"))
+                .unwrap()
+                .is_symlink()
+        );
+        assert_eq!(read(&files, "real/tcpip.sys"), patched(100));
+        assert_eq!(names(&files.path()), ["link.sys", "real"]);
+    }
+
+    #[test]
+    fn a_pipe_is_never_replaced() {
+        let files = Files::new().with("there/tcpip.sys", &xp());
+        let pipe = files.path().join("tcpip.sys");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let writer = std::thread::spawn(move || fs::write(pipe, xp()));
+        let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
+        writer.join().unwrap().unwrap();
+        assert_eq!(run.code, 3, "{}", run.stdout);
+        assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
+        assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
+    }
+
+    #[test]
+    fn a_file_with_two_names_is_refused_in_place() {
+        let files = Files::new().with("tcpip.sys", &xp());
+        fs::hard_link(files.path().join("tcpip.sys"), files.path().join("other")).unwrap();
+        let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
+        refused(&run, "2 names");
+        assert_eq!(read(&files, "other"), xp());
+        assert_eq!(names(&files.path()), ["other", "tcpip.sys"]);
+    }
+
+    /// Runs the program as a user that may not write to the folder.
+    fn as_nobody(files: &Files, arguments: &[&str]) -> Option<Run> {
+        let mut command = match fs::metadata(files.path()).unwrap().uid() {
+            0 => {
+                let mut command = std::process::Command::new("setpriv");
+                let program = env!("CARGO_BIN_EXE_tcplimit");
+                command.args(["--reuid=65534", "--clear-groups", program]);
+                command
+            }
+            _ => crate::program(),
+        };
+        let output = command
+            .args(arguments)
+            .current_dir(files.path())
+            .output()
+            .ok()?;
+        // Where the program itself can't be reached by nobody.
+        (output.status.code() != Some(127) && output.status.code() != Some(126))
+            .then(|| Run::of(output))
+    }
+
+    #[test]
+    fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
+        let files = Files::new().with("tcpip.sys", &xp());
+        fs::set_permissions(files.path(), Permissions::from_mode(0o555)).unwrap();
+        let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]);
+        fs::set_permissions(files.path(), Permissions::from_mode(0o755)).unwrap();
+        let Some(run) = run else {
+            return;
+        };
+        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        assert!(
+            run.stdout.contains("failed, left as it is"),
+            "{}",
+            run.stdout
+        );
+        assert!(run.stdout.contains("possible to write"), "{}", run.stdout);
+        assert_eq!(read(&files, "tcpip.sys"), xp());
+        assert_eq!(names(&files.path()), ["tcpip.sys"]);
+    }
+}

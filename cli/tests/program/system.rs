@@ -1,0 +1,323 @@
+//! `patch`, `restore` and `status` with `--root`: the copies in a Windows.
+
+use std::fs;
+use std::path::Path;
+
+use verify::specimen::Spec;
+
+use crate::cabinet::mszip;
+use crate::{Files, patched, xp};
+
+const DRIVERS: &str = "WINDOWS/system32/drivers/tcpip.sys";
+const CACHE: &str = "WINDOWS/System32/DLLCACHE/TCPIP.SYS";
+const SIX: &str = "WINDOWS/system32/drivers/tcpip6.sys";
+const PACK: &str = "WINDOWS/ServicePackFiles/i386/tcpip.sys";
+const CAB: &str = "WINDOWS/Driver Cache/i386/sp3.cab";
+
+fn six() -> Vec<u8> {
+    Spec::tcpip6_x86().build().file
+}
+
+/// An installed Windows. The protection's copy is of another build.
+fn windows() -> Files {
+    Files::new()
+        .with("boot.ini", b"")
+        .with(DRIVERS, &xp())
+        .with(SIX, &six())
+        .with(CACHE, &other())
+        .with(PACK, &xp())
+        .with(CAB, &mszip(&[("afd.sys", b"x"), ("tcpip.sys", &xp())]))
+        .with(
+            "WINDOWS/Driver Cache/i386/driver.cab",
+            &mszip(&[("afd.sys", b"x")]),
+        )
+}
+
+fn other() -> Vec<u8> {
+    Spec {
+        seed: 7,
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file
+}
+
+fn read(files: &Files, name: &str) -> Vec<u8> {
+    fs::read(files.path().join(name)).unwrap()
+}
+
+/// Every file below a folder, with its content.
+fn all(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => all.push((path.display().to_string(), fs::read(&path).unwrap())),
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// The limit of each copy, by role, in the order of `status`.
+fn limits(files: &Files) -> Vec<(String, Option<u64>)> {
+    let status = files.run(&["status", "--root", ".", "--json"]);
+    let copies = status
+        .objects()
+        .into_iter()
+        .filter(|object| object["role"].is_string());
+    copies
+        .map(|object| {
+            (
+                object["role"].as_str().unwrap().to_owned(),
+                object["limit"].as_u64(),
+            )
+        })
+        .collect()
+}
+
+fn expected(limits: [u64; 5]) -> Vec<(String, Option<u64>)> {
+    let roles = [
+        "service-pack",
+        "driver-cache",
+        "dllcache",
+        "loaded",
+        "loaded",
+    ];
+    let pairs = roles.iter().zip(limits);
+    pairs
+        .map(|(role, limit)| ((*role).to_owned(), Some(limit)))
+        .collect()
+}
+
+#[test]
+fn all_copies_are_one_change_and_come_back_as_they_were() {
+    let files = windows();
+    let before = all(&files.path());
+    let shown = files.run(&["patch", "--root", "."]);
+    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    assert_eq!(
+        shown
+            .stdout
+            .matches("would change the limit from 10 to 100")
+            .count(),
+        4
+    );
+    assert!(
+        shown.stdout.contains("Nothing was written"),
+        "{}",
+        shown.stdout
+    );
+    assert_eq!(all(&files.path()), before);
+
+    let patch = files.run(&["patch", "--root", ".", "--limit", "77", "--in-place"]);
+    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    assert!(
+        patch.stdout.contains("4 changed of 4 files"),
+        "{}",
+        patch.stdout
+    );
+    assert!(patch.stdout.contains("Windows File Protection"));
+    assert!(
+        patch.stdout.contains("sp3.cab: not rewritten"),
+        "{}",
+        patch.stdout
+    );
+    assert!(!patch.stdout.contains("driver.cab"), "{}", patch.stdout);
+    assert_eq!(read(&files, DRIVERS), patched(77));
+    assert_eq!(limits(&files), expected([77, 10, 77, 77, 77]));
+    assert!(!files.path().join("WINDOWS/tcplimit.journal").exists());
+
+    let restore = files.run(&["restore", "--root", ".", "--in-place"]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    assert_eq!(limits(&files), expected([10; 5]));
+    let mut after = all(&files.path());
+    after.retain(|(name, _)| !name.ends_with(".orig"));
+    assert_eq!(after, before);
+}
+
+#[test]
+fn one_refused_copy_and_none_is_changed() {
+    let files = windows().with(CACHE, &patched(0));
+    let before = all(&files.path());
+    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
+    assert_eq!(patch.code, 1, "{}{}", patch.stdout, patch.stderr);
+    assert!(
+        patch.stdout.contains("which is no limit"),
+        "{}",
+        patch.stdout
+    );
+    assert!(
+        patch
+            .stderr
+            .contains("A copy is refused, so none is changed"),
+        "{}",
+        patch.stderr
+    );
+    assert!(
+        patch.stdout.contains("0 changed of 4 files"),
+        "{}",
+        patch.stdout
+    );
+    assert_eq!(all(&files.path()), before);
+}
+
+#[test]
+fn status_tells_each_copy_and_writes_nothing() {
+    let files = windows();
+    files.run(&["patch", "--root", ".", "--in-place"]);
+    let before = all(&files.path());
+    let status = files.run(&["status", "--root", "WINDOWS"]);
+    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
+    for says in [
+        "tcpip.sys: located, patched: the limit is 100 at RVA",
+        "what Windows loads",
+        "what Windows File Protection puts back",
+        "sp3.cab:tcpip.sys: located, as shipped",
+        ".orig",
+    ] {
+        assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
+    }
+    assert!(!status.stdout.contains("interrupted"));
+    assert_eq!(all(&files.path()), before);
+
+    let objects = files.run(&["status", "--root", ".", "--json"]).objects();
+    assert_eq!(objects.len(), 6);
+    let summary = &objects.last().unwrap()["summary"];
+    assert_eq!(summary["copies"], 4);
+    assert_eq!(summary["journal_pending"], false);
+    let backed_up = |object: &&serde_json::Value| {
+        object["backups"]
+            .as_array()
+            .is_some_and(|all| all.len() == 1)
+    };
+    assert_eq!(objects.iter().filter(backed_up).count(), 4);
+
+    let broken = windows().with(DRIVERS, b"MZ");
+    assert_eq!(broken.run(&["status", "--root", "."]).code, 3);
+    let none = Files::new().with("WINDOWS/system32/x", b"");
+    let status = none.run(&["status", "--root", "."]);
+    assert_eq!(status.code, 1);
+    assert!(
+        status
+            .stdout
+            .contains("neither tcpip.sys nor tcpip6.sys is here")
+    );
+    assert_eq!(none.run(&["patch", "--root", "."]).code, 1);
+    assert_eq!(Files::new().run(&["status", "--root", "."]).code, 3);
+    assert_eq!(Files::new().run(&["patch", "--root", "."]).code, 3);
+}
+
+/// The journal of a run that was killed after it had exchanged one copy, the
+/// service pack's.
+fn killed(files: &Files) {
+    let (before, after) = (xp(), patched(100));
+    let differ = (0..before.len()).filter(|&at| before[at] != after[at]);
+    let bytes: Vec<_> = differ.map(|at| (at, before[at], after[at])).collect();
+    let entry = |path: &str| {
+        serde_json::json!({
+            "path": path,
+            "temporary": "tcpip.sys.1.tcplimit-new",
+            "before": verify::patching::sha256(&before),
+            "after": verify::patching::sha256(&after),
+            "bytes": bytes,
+        })
+    };
+    let (pack, drivers) = (
+        entry("ServicePackFiles/i386/tcpip.sys"),
+        entry("system32/drivers/tcpip.sys"),
+    );
+    let journal = format!("tcplimit journal 1\n{pack}\n{drivers}\nend 2\n");
+    let windows = files.path().join("WINDOWS");
+    fs::write(windows.join("tcplimit.journal"), journal).unwrap();
+    fs::write(files.path().join(PACK), &after).unwrap();
+    let left = windows.join("system32/drivers/tcpip.sys.1.tcplimit-new");
+    fs::write(left, &after).unwrap();
+}
+
+#[test]
+fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
+    let files = windows();
+    let untouched = all(&files.path());
+    killed(&files);
+    let before = all(&files.path());
+    let status = files.run(&["status", "--root", "."]);
+    assert!(
+        status.stdout.contains("an earlier run was interrupted"),
+        "{}",
+        status.stdout
+    );
+    let objects = files.run(&["status", "--root", ".", "--json"]).objects();
+    assert_eq!(objects.last().unwrap()["summary"]["journal_pending"], true);
+    let shown = files.run(&["patch", "--root", "."]);
+    assert!(
+        shown.stderr.contains("puts everything back first"),
+        "{}",
+        shown.stderr
+    );
+    assert_eq!(
+        all(&files.path()),
+        before,
+        "nothing was asked to be written"
+    );
+
+    // A restore that has nothing else to do.
+    let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    let summary = &restore.objects().pop().unwrap()["summary"];
+    assert_eq!(
+        summary["put_back"],
+        serde_json::json!(["ServicePackFiles/i386/tcpip.sys"])
+    );
+    assert_eq!(summary["changed"], 0);
+    assert_eq!(all(&files.path()), untouched);
+
+    killed(&files);
+    let patch = files.run(&["patch", "--root", ".", "--limit", "30", "--in-place"]);
+    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    assert!(
+        patch.stderr.contains("1 file put back first"),
+        "{}",
+        patch.stderr
+    );
+    assert_eq!(limits(&files), expected([30, 10, 30, 30, 30]));
+}
+
+#[test]
+fn a_journal_that_is_none_stops_everything() {
+    let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
+    let before = all(&files.path());
+    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
+    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
+    assert!(
+        patch.stderr.contains("no journal of this program"),
+        "{}",
+        patch.stderr
+    );
+    assert_eq!(all(&files.path()), before);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_at_the_same_time_is_waited_for() {
+    let files = windows();
+    killed(&files);
+    let before = all(&files.path());
+    let journal = files.path().join("WINDOWS/tcplimit.journal");
+    let held = fs::File::open(journal).unwrap();
+    held.lock().unwrap();
+    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
+    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
+    assert!(
+        patch.stderr.contains("another run of tcplimit is at work"),
+        "{}",
+        patch.stderr
+    );
+    assert_eq!(all(&files.path()), before);
+    drop(held);
+    assert_eq!(files.run(&["patch", "--root", ".", "--in-place"]).code, 0);
+}

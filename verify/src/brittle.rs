@@ -1,0 +1,379 @@
+//! A file system that fails, or stops, at any step, and after a power failure
+//! has only what was put on the medium: the content of files that were synced,
+//! and of the names in a folder at most those of its last changes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tcplimit::patch::disk::Disk;
+
+/// What goes wrong at a step, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// That step fails, and no other. A file that was being written is there in
+    /// half.
+    Fails(u32),
+    /// From that step on there is no room: files are written in half.
+    Full(u32),
+    /// The run ends in that step. The system goes on.
+    Killed(u32),
+    /// The power fails in that step.
+    PowerLoss(u32, Loss),
+}
+
+/// What is left on the medium of what was not waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// Of the changes of names in each folder.
+    pub names: Names,
+    /// Of the content of files.
+    pub content: Content,
+}
+
+/// What is left of the changes of names that were not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// So many of the first.
+    First(usize),
+    /// So many of the last: no order is promised.
+    Last(usize),
+}
+
+/// What is left of the content of a file that was not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// All.
+    All,
+    /// The first half.
+    Half,
+    /// Zeros.
+    Zeros,
+    /// Nothing.
+    Nothing,
+}
+
+impl Loss {
+    /// All that are tried.
+    pub fn all() -> impl Iterator<Item = Loss> {
+        let contents = [
+            Content::All,
+            Content::Half,
+            Content::Zeros,
+            Content::Nothing,
+        ];
+        let each = move |names| contents.map(|content| Loss { names, content });
+        let names = [
+            Names::First(0),
+            Names::First(1),
+            Names::First(2),
+            Names::First(usize::MAX),
+            Names::Last(2),
+        ];
+        names.into_iter().flat_map(each)
+    }
+}
+
+impl Fault {
+    /// All faults at a step.
+    pub fn at(step: u32) -> impl Iterator<Item = Fault> {
+        let losses = Loss::all().map(move |loss| Fault::PowerLoss(step, loss));
+        [Fault::Fails(step), Fault::Full(step), Fault::Killed(step)]
+            .into_iter()
+            .chain(losses)
+    }
+
+    /// Whether it ends the run.
+    pub fn ends(self) -> bool {
+        matches!(self, Fault::Killed(_) | Fault::PowerLoss(..))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inode {
+    content: Vec<u8>,
+    synced: bool,
+    /// Owner, times and so on, in one number.
+    like: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Create(PathBuf, usize),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+impl Change {
+    fn folder(&self) -> &Path {
+        let (Change::Create(path, _) | Change::Rename(path, _) | Change::Remove(path)) = self;
+        path.parent().expect("a file is in a folder")
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
+        match self {
+            Change::Create(path, inode) => {
+                names.insert(path.clone(), *inode);
+            }
+            Change::Rename(from, to) => {
+                if let Some(inode) = names.remove(from) {
+                    names.insert(to.clone(), inode);
+                }
+            }
+            Change::Remove(path) => {
+                names.remove(path);
+            }
+        }
+    }
+}
+
+/// The file system.
+#[derive(Debug, Clone, Default)]
+pub struct Brittle {
+    inodes: RefCell<Vec<Inode>>,
+    names: RefCell<BTreeMap<PathBuf, usize>>,
+    /// As on the medium.
+    durable: RefCell<BTreeMap<PathBuf, usize>>,
+    /// What is not there yet.
+    pending: RefCell<Vec<Change>>,
+    fault: Cell<Option<Fault>>,
+    steps: Cell<u32>,
+    ended: Cell<bool>,
+}
+
+impl Brittle {
+    /// One with these files, each with attributes of its own.
+    pub fn with(files: &[(&str, &[u8])]) -> Brittle {
+        let disk = Brittle::default();
+        for (like, (path, content)) in (1..).zip(files) {
+            let inode = disk.add(content, true, like);
+            disk.names.borrow_mut().insert(PathBuf::from(path), inode);
+        }
+        disk.durable.replace(disk.names.borrow().clone());
+        disk
+    }
+
+    fn add(&self, content: &[u8], synced: bool, like: u32) -> usize {
+        let mut inodes = self.inodes.borrow_mut();
+        inodes.push(Inode {
+            content: content.to_vec(),
+            synced,
+            like,
+        });
+        inodes.len() - 1
+    }
+
+    /// The same, to which this will happen.
+    pub fn faulty(&self, fault: Fault) -> Brittle {
+        let disk = self.clone();
+        disk.fault.set(Some(fault));
+        disk.steps.set(0);
+        disk
+    }
+
+    /// What a next run finds.
+    pub fn after(&self) -> Brittle {
+        let disk = self.clone();
+        disk.fault.set(None);
+        disk.steps.set(0);
+        disk.ended.set(false);
+        if let (Some(Fault::PowerLoss(_, loss)), true) = (self.fault.get(), self.ended.get()) {
+            disk.lose(loss);
+        }
+        disk
+    }
+
+    fn lose(&self, loss: Loss) {
+        let mut names = self.durable.borrow().clone();
+        let pending = self.pending.borrow().clone();
+        let in_folder = |changes: &[Change], folder: &Path| {
+            let here = changes.iter().filter(|change| change.folder() == folder);
+            here.count()
+        };
+        for (index, change) in pending.iter().enumerate() {
+            let happened = match loss.names {
+                Names::First(count) => in_folder(&pending[..index], change.folder()) < count,
+                Names::Last(count) => in_folder(&pending[index..], change.folder()) <= count,
+            };
+            if happened {
+                change.apply(&mut names);
+            }
+        }
+        for inode in self.inodes.borrow_mut().iter_mut() {
+            let length = inode.content.len();
+            if !inode.synced {
+                match loss.content {
+                    Content::All => {}
+                    Content::Half => inode.content.truncate(length / 2),
+                    Content::Zeros => inode.content.fill(0),
+                    Content::Nothing => inode.content.clear(),
+                }
+            }
+            inode.synced = true;
+        }
+        self.durable.replace(names.clone());
+        self.names.replace(names);
+        self.pending.borrow_mut().clear();
+    }
+
+    /// How many steps were taken.
+    pub fn steps(&self) -> u32 {
+        self.steps.get()
+    }
+
+    /// The content of a file, without a step.
+    pub fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let inode = *self.names.borrow().get(Path::new(path))?;
+        Some(self.inodes.borrow()[inode].content.clone())
+    }
+
+    /// Its attributes, without a step.
+    pub fn like(&self, path: &str) -> Option<u32> {
+        let inode = *self.names.borrow().get(Path::new(path))?;
+        Some(self.inodes.borrow()[inode].like)
+    }
+
+    /// All files, without a step.
+    pub fn paths(&self) -> Vec<String> {
+        let names = self.names.borrow();
+        names
+            .keys()
+            .map(|path| path.display().to_string())
+            .collect()
+    }
+
+    /// Counts a step; whether it happens, happens in part, or fails.
+    fn step(&self) -> Step {
+        if self.ended.get() {
+            return Step::Fails(io::Error::other("the run has ended"));
+        }
+        let step = self.steps.get();
+        self.steps.set(step + 1);
+        match self.fault.get() {
+            Some(Fault::Fails(at)) if at == step => Step::Half(io::Error::other("a fault")),
+            Some(Fault::Full(at)) if at <= step => Step::Full,
+            Some(Fault::Killed(at) | Fault::PowerLoss(at, _)) if at == step => {
+                self.ended.set(true);
+                Step::Half(io::Error::other("the run has ended"))
+            }
+            _ => Step::Happens,
+        }
+    }
+
+    /// For steps that happen as a whole or not at all.
+    fn whole(&self) -> io::Result<()> {
+        match self.step() {
+            Step::Happens | Step::Full => Ok(()),
+            Step::Half(error) | Step::Fails(error) => Err(error),
+        }
+    }
+
+    fn change(&self, change: Change) {
+        change.apply(&mut self.names.borrow_mut());
+        self.pending.borrow_mut().push(change);
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<usize> {
+        let names = self.names.borrow();
+        names
+            .get(path)
+            .copied()
+            .ok_or_else(|| ErrorKind::NotFound.into())
+    }
+}
+
+enum Step {
+    Happens,
+    Full,
+    Half(io::Error),
+    Fails(io::Error),
+}
+
+impl Disk for Brittle {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.whole()?;
+        let inode = self.inode(path)?;
+        Ok(self.inodes.borrow()[inode].content.clone())
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.whole()?;
+        let names = self.names.borrow();
+        let within = names.keys().filter(|path| path.parent() == Some(folder));
+        let last = within.filter_map(|path| path.file_name());
+        Ok(last
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    fn links(&self, path: &Path) -> io::Result<u64> {
+        self.whole()?;
+        self.inode(path).map(|_| 1)
+    }
+
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let (written, result) = match self.step() {
+            Step::Happens => (content, Ok(())),
+            Step::Full => (
+                &content[..content.len() / 2],
+                Err(ErrorKind::StorageFull.into()),
+            ),
+            Step::Half(error) => (&content[..content.len() / 2], Err(error)),
+            Step::Fails(error) => return Err(error),
+        };
+        if self.inode(path).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let inode = self.add(written, false, 0);
+        self.change(Change::Create(path.to_owned(), inode));
+        result
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.whole()?;
+        let inode = self.inode(path)?;
+        self.inodes.borrow_mut()[inode].synced = true;
+        Ok(())
+    }
+
+    fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.whole()?;
+        let (from, to) = (self.inode(from)?, self.inode(to)?);
+        let mut inodes = self.inodes.borrow_mut();
+        inodes[to].like = inodes[from].like;
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.whole()?;
+        self.inode(from)?;
+        self.change(Change::Rename(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.whole()?;
+        let mut durable = self.durable.borrow_mut();
+        self.pending.borrow_mut().retain(|change| {
+            let here = change.folder() == folder;
+            if here {
+                change.apply(&mut durable);
+            }
+            !here
+        });
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.whole()?;
+        self.inode(path)?;
+        self.change(Change::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    fn claim(&self, path: &Path) -> io::Result<bool> {
+        self.whole()?;
+        self.inode(path).map(|_| true)
+    }
+}

@@ -1,0 +1,206 @@
+//! What must hold of `tcplimit patch`, each as one function that panics where
+//! it does not. Tests call them with proptest's cases, the fuzz target with
+//! libFuzzer's.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use tcplimit::patch::form::Form;
+use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
+use tcplimit::patch::replace::Failure;
+use tcplimit::patch::{Plan, Refusal, apply, plan};
+
+use crate::brittle::Brittle;
+use crate::property;
+use crate::specimen::{Checksum, Spec, Specimen};
+
+/// The checksum as ImageHlp is documented to compute it, a word at a time: the
+/// carry brought round at once, the field at `field` left out.
+///
+/// # Panics
+/// For files of more than 4 GiB.
+pub fn checksum(file: &[u8], field: usize) -> u32 {
+    let mut sum = 0_u32;
+    for at in (0..file.len()).step_by(2) {
+        if (field..field + 4).contains(&at) {
+            continue;
+        }
+        let high = file.get(at + 1).copied().unwrap_or(0);
+        sum += u32::from(u16::from_le_bytes([file[at], high]));
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    sum + u32::try_from(file.len()).expect("a file of less than 4 GiB")
+}
+
+/// Where the checksum of a file stands: 64 bytes into the optional header, of
+/// either kind.
+pub fn checksum_field(file: &[u8]) -> Option<usize> {
+    let nt = u32::from_le_bytes(*file.get(0x3C..)?.first_chunk()?) as usize;
+    let field = nt.checked_add(24 + 64)?;
+    (field.is_multiple_of(2) && field.checked_add(4)? <= file.len()).then_some(field)
+}
+
+/// Gives a file the checksum that its bytes have.
+pub fn mend(file: &mut [u8]) {
+    if let Some(field) = checksum_field(file) {
+        let sum = checksum(file, field).to_le_bytes();
+        file[field..field + 4].copy_from_slice(&sum);
+    }
+}
+
+/// 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where the value of a specimen's start-up store stands in its file: the last
+/// four bytes of the instruction.
+pub fn value_offset(specimen: &Specimen) -> usize {
+    let store = specimen.truth.start_up_store.expect("a start-up store");
+    let mut places = specimen.sections.iter();
+    let at = places.find_map(|section| section.file_offset(store));
+    at.expect("it is in the file") as usize + 6
+}
+
+/// The plan for a specimen under its own name.
+pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
+    plan(
+        specimen.spec.module.file_name(),
+        &specimen.file,
+        None,
+        limit,
+    )
+}
+
+/// Whether anything speaks against patching what is built from a spec.
+fn is_sound(spec: &Spec) -> bool {
+    let value = (1..=0xFF_FFFF).contains(&spec.start_up);
+    value && spec.extras.checksum == Checksum::Correct && is_relocated(spec)
+}
+
+fn is_relocated(spec: &Spec) -> bool {
+    spec.extras.relocations || spec.arch == crate::specimen::Arch::X64
+}
+
+/// **A sound specimen is patched and nothing but value and checksum changes**:
+/// it is found where it was built, its checksum is right, and patching it back
+/// gives the old file. **Any other is refused.**
+pub fn patched_as_built(spec: &Spec, limit: u32) {
+    let specimen = spec.build();
+    let (name, file) = (specimen.spec.module.file_name(), &specimen.file);
+    let planned = plan_of(&specimen, limit);
+    if !is_sound(&specimen.spec) || !(1..=0xFF_FFFF).contains(&limit) {
+        assert!(planned.is_err(), "{planned:?}");
+        return;
+    }
+    let planned = planned.unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!(planned.threshold.0, specimen.truth.threshold);
+    assert_eq!(Some(planned.store.0), specimen.truth.start_up_store);
+    assert_eq!((planned.before, planned.after), (spec.start_up, limit));
+    let patched = apply(name, &planned, file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    only_value_and_checksum(file, &patched, Some(value_offset(&specimen)), limit);
+    let module = property::module(specimen.spec.module);
+    assert_eq!(
+        property::of_file(&patched, module),
+        property::truth(&specimen)
+    );
+
+    let back = plan(name, &patched, None, spec.start_up).expect("the way back");
+    assert_eq!(back.changes.len(), planned.changes.len());
+    assert_eq!(apply(name, &back, &patched).as_ref(), Ok(file));
+}
+
+/// Where two images may differ: in the value and in the checksum.
+fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>, limit: u32) {
+    assert_eq!(before.len(), after.len());
+    let field = checksum_field(before).expect("a header");
+    assert_eq!(checksum_field(after), Some(field));
+    let pairs = before.iter().zip(after).enumerate();
+    let differ = pairs.filter(|(_, (before, after))| before != after);
+    let outside: Vec<usize> = differ
+        .map(|(at, _)| at)
+        .filter(|at| !(field..field + 4).contains(at))
+        .collect();
+    // Four bytes in one place, the value's where that is known.
+    if let (Some(&first), Some(&last)) = (outside.first(), outside.last()) {
+        let at = value.unwrap_or(first.saturating_sub(3));
+        let place = at..value.map_or(first + 4, |at| at + 4);
+        assert!(
+            place.contains(&first) && place.contains(&last),
+            "{outside:X?}"
+        );
+        assert!(last - first < 4, "{outside:X?}");
+    }
+    if let Some(at) = value {
+        assert_eq!(after[at..at + 4], limit.to_le_bytes());
+    }
+    let stated = u32::from_le_bytes(after[field..field + 4].try_into().expect("four bytes"));
+    assert_eq!(stated, checksum(after, field));
+}
+
+/// **Damage never moves the patch**: a specimen with these bytes changed (place
+/// and what to flip), and with a checksum that hides it, is patched in the
+/// true start-up store, or refused.
+pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limit: u32) {
+    let mut file = specimen.file.clone();
+    for &(place, bits) in flips {
+        let place = place % file.len();
+        file[place] ^= bits;
+    }
+    let name = specimen.spec.module.file_name();
+    mend(&mut file);
+    let Ok(planned) = plan(name, &file, None, limit) else {
+        return;
+    };
+    assert_eq!(planned.threshold.0, specimen.truth.threshold, "{flips:X?}");
+    let patched = apply(name, &planned, &file).expect("what is planned is done");
+    only_value_and_checksum(&file, &patched, Some(value_offset(specimen)), limit);
+}
+
+/// What became of a file in a folder of its own.
+fn done(disk: &Brittle, name: &str, task: Task) -> Done {
+    let job = Job {
+        task,
+        target: Target::InPlace,
+        module: None,
+    };
+    job.run(disk, Path::new(name))
+}
+
+/// **Any content is patched or left to the byte**, as a file and as a cabinet,
+/// as it is and with a right checksum: at most value and checksum change, and
+/// what is restored is the old file.
+pub fn any_content(bytes: &[u8]) {
+    let mut mended = bytes.to_vec();
+    mend(&mut mended);
+    for content in [bytes, &mended] {
+        for name in ["/disc/TCPIP.SY_", "/disc/tcpip6.sys"] {
+            let limit = u32::try_from(content.len()).unwrap_or(u32::MAX);
+            patched_or_left(name, content, limit.clamp(1, 0xFF_FFFF));
+        }
+    }
+}
+
+fn patched_or_left(name: &str, content: &[u8], limit: u32) {
+    let disk = Brittle::with(&[(name, content)]);
+    let patch = done(&disk, name, Task::Patch { limit });
+    let now = disk.content(name).expect("the file is there");
+    match patch.verdict {
+        Verdict::Changed => {
+            let (form, before) = Form::open(content).expect("it was opened");
+            let (again, after) = Form::open(&now).expect("it was packed");
+            assert_eq!(form, again);
+            only_value_and_checksum(&before, &after, None, limit);
+            let restore = done(&disk, name, Task::Restore { use_backup: true });
+            assert!(matches!(restore.verdict, Verdict::Changed), "{restore:?}");
+            assert_eq!(disk.content(name).as_deref(), Some(content));
+        }
+        Verdict::Unchanged | Verdict::Failed(Failure::Refused(_)) => {
+            assert!(now == content, "{:?}", patch.verdict);
+            assert_eq!(disk.paths(), [name]);
+        }
+        // The disk has no fault.
+        ref other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,350 @@
+//! Patching on a file system that fails, fills up, or stops at any step: what
+//! is there is always whole, and the next run succeeds.
+
+use std::path::{Path, PathBuf};
+
+use tcplimit::patch::Refusal;
+use tcplimit::patch::disk::Disk;
+use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::journal::{self, Exchange, Found, exchange_all, recover};
+use tcplimit::patch::replace::{Failure, backup_of, replace};
+use verify::brittle::{Brittle, Fault};
+use verify::specimen::Spec;
+
+const FILE: &str = "/disc/tcpip.sys";
+
+fn job(task: Task) -> Job {
+    Job {
+        task,
+        target: Target::InPlace,
+        module: None,
+    }
+}
+
+fn specimen(value: u32) -> Vec<u8> {
+    let spec = Spec {
+        start_up: value,
+        ..Spec::xp_sp3().sized(4)
+    };
+    spec.build().file
+}
+
+/// Every fault at every step of a run on a disk.
+fn faults(disk: &Brittle, run: impl Fn(&Brittle)) -> Vec<Fault> {
+    let counted = disk.after();
+    run(&counted);
+    assert!(counted.steps() > 5, "{} steps", counted.steps());
+    (0..counted.steps()).flat_map(Fault::at).collect()
+}
+
+#[test]
+fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
+    let (old, new) = (specimen(10), specimen(100));
+    let backup = backup_of(Path::new(FILE), &old).display().to_string();
+    let disk = Brittle::with(&[(FILE, &old)]);
+    let patch = job(Task::Patch { limit: 100 });
+    let run = |disk: &Brittle| patch.run(disk, Path::new(FILE));
+    for fault in faults(&disk, |disk| drop(run(disk))) {
+        let faulty = disk.faulty(fault);
+        let done = run(&faulty);
+        let after = faulty.after();
+        let content = after.content(FILE).expect("the file is there");
+        assert!(content == old || content == new, "{fault:?}");
+        assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+        if let Some(backup) = after.content(&backup) {
+            assert_eq!(backup, old, "{fault:?}");
+        }
+        if content == new {
+            assert!(after.content(&backup).is_some(), "{fault:?}: no backup");
+        }
+        if !fault.ends() {
+            // What is said is what is so.
+            match done.verdict {
+                Verdict::Changed => assert_eq!(content, new, "{fault:?}"),
+                Verdict::Failed(_) => assert_eq!(content, old, "{fault:?}"),
+                _ => panic!("{fault:?}: {done:?}"),
+            }
+            let left = |path: &String| path != FILE && *path != backup;
+            let left: Vec<String> = after.paths().into_iter().filter(left).collect();
+            assert_eq!(left, [""; 0], "{fault:?}");
+        }
+
+        let again = run(&after);
+        assert!(
+            matches!(again.verdict, Verdict::Changed | Verdict::Unchanged),
+            "{fault:?}: {again:?}"
+        );
+        assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
+        assert_eq!(after.content(&backup).as_ref(), Some(&old), "{fault:?}");
+        assert_eq!(after.like(&backup), Some(1), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
+    let (old, new) = (specimen(70), specimen(30));
+    let backup = backup_of(Path::new(FILE), &new).display().to_string();
+    let disk = Brittle::with(&[(FILE, &old), (&backup, &new)]);
+    let restore = job(Task::Restore { use_backup: true });
+    let run = |disk: &Brittle| restore.run(disk, Path::new(FILE));
+    for fault in faults(&disk, |disk| drop(run(disk))) {
+        let faulty = disk.faulty(fault);
+        run(&faulty);
+        let after = faulty.after();
+        let content = after.content(FILE).expect("the file is there");
+        assert!(content == old || content == new, "{fault:?}");
+        assert_eq!(after.content(&backup).as_ref(), Some(&new), "{fault:?}");
+        run(&after);
+        assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
+        assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+    }
+}
+
+const HOME: &str = "/disc/WINDOWS";
+
+/// Four files in three folders, before and after.
+fn files() -> Vec<Exchange> {
+    [
+        "dllcache/a.sys",
+        "drivers/a.sys",
+        "drivers/b.sys",
+        "sp/a.sys",
+    ]
+    .into_iter()
+    .zip(0_u8..)
+    .map(|(path, number)| Exchange {
+        path: PathBuf::from(path),
+        before: vec![number; 600],
+        after: [vec![number; 300], vec![number + 100; 4], vec![number; 296]].concat(),
+    })
+    .collect()
+}
+
+fn path(file: &Exchange) -> String {
+    Path::new(HOME).join(&file.path).display().to_string()
+}
+
+fn system() -> Brittle {
+    let files = files();
+    let paths: Vec<String> = files.iter().map(path).collect();
+    let pairs = paths.iter().zip(&files);
+    let pairs: Vec<(&str, &[u8])> = pairs
+        .map(|(path, file)| (path.as_str(), file.before.as_slice()))
+        .collect();
+    Brittle::with(&pairs)
+}
+
+fn exchange(disk: &Brittle) -> Result<Vec<PathBuf>, Failure> {
+    exchange_all(disk, Path::new(HOME), &files(), true, &|| true, &|_, _| {
+        Ok(())
+    })
+}
+
+/// All files as before, all as after, or each whole but not alike.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Before,
+    After,
+    Mixed,
+}
+
+fn seen(disk: &Brittle) -> Seen {
+    let contents = files().into_iter().map(|file| {
+        let content = disk.content(&path(&file)).expect("the file is there");
+        assert!(
+            content == file.before || content == file.after,
+            "{}",
+            path(&file)
+        );
+        content == file.after
+    });
+    let after: Vec<bool> = contents.collect();
+    match (after.iter().all(|&is| is), after.iter().any(|&is| is)) {
+        (true, _) => Seen::After,
+        (_, false) => Seen::Before,
+        _ => Seen::Mixed,
+    }
+}
+
+#[test]
+fn all_files_are_exchanged_and_nothing_but_backups_is_left() {
+    let disk = system();
+    let backups = exchange(&disk).unwrap();
+    assert_eq!(seen(&disk), Seen::After);
+    assert_eq!(disk.paths().len(), 8, "{:?}", disk.paths());
+    for (backup, file) in backups.iter().zip(files()) {
+        assert_eq!(
+            disk.content(&backup.display().to_string()),
+            Some(file.before.clone())
+        );
+    }
+    for (like, file) in (1..).zip(files()) {
+        assert_eq!(disk.like(&path(&file)), Some(like));
+    }
+}
+
+#[test]
+fn many_files_are_one_change_whatever_happens_and_wherever() {
+    let disk = system();
+    let mut mixed = 0;
+    for fault in faults(&disk, |disk| drop(exchange(disk))) {
+        let faulty = disk.faulty(fault);
+        let result = exchange(&faulty);
+        let after = faulty.after();
+        let now = seen(&after);
+        let pending = journal::is_pending(&after, Path::new(HOME)).unwrap();
+        assert!(
+            now != Seen::Mixed || pending,
+            "{fault:?}: mixed, and no journal"
+        );
+        mixed += u32::from(now == Seen::Mixed);
+        if !fault.ends() {
+            // What is said is what is so.
+            match result {
+                Ok(_) => assert_eq!((now, pending), (Seen::After, false), "{fault:?}"),
+                Err(Failure::Unsure { .. }) => assert!(pending, "{fault:?}"),
+                Err(_) => {
+                    assert_eq!((now, pending), (Seen::Before, false), "{fault:?}");
+                    assert_eq!(after.paths(), disk.paths(), "{fault:?}");
+                }
+            }
+        }
+        let found = recover(&after, Path::new(HOME))
+            .unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
+        assert_eq!(found == Found::Nothing, !pending, "{fault:?}");
+        assert_ne!(seen(&after), Seen::Mixed, "{fault:?}");
+        let put_back = !pending || seen(&after) == Seen::Before;
+        assert!(put_back, "{fault:?}");
+        if seen(&after) == Seen::Before {
+            exchange(&after).unwrap();
+        }
+        assert_eq!(seen(&after), Seen::After, "{fault:?}");
+        assert!(!journal::is_pending(&after, Path::new(HOME)).unwrap());
+        for (like, file) in (1..).zip(files()) {
+            assert_eq!(after.like(&path(&file)), Some(like), "{fault:?}");
+        }
+    }
+    assert!(mixed > 20, "{mixed}: the journal was never needed");
+}
+
+#[test]
+fn putting_back_may_itself_be_stopped_anywhere() {
+    let disk = system();
+    let counted = disk.after();
+    exchange(&counted).unwrap();
+    let mut kills = 0;
+    for step in 0..counted.steps() {
+        let stopped = disk.faulty(Fault::Killed(step));
+        drop(exchange(&stopped));
+        let stopped = stopped.after();
+        if !journal::is_pending(&stopped, Path::new(HOME)).unwrap() {
+            continue;
+        }
+        let counted = stopped.after();
+        recover(&counted, Path::new(HOME)).unwrap();
+        for second in 0..counted.steps() {
+            for fault in Fault::at(second) {
+                let again = stopped.faulty(fault);
+                drop(recover(&again, Path::new(HOME)));
+                let again = again.after();
+                recover(&again, Path::new(HOME))
+                    .unwrap_or_else(|failure| panic!("{step}, {fault:?}: {failure}"));
+                assert_eq!(seen(&again), Seen::Before, "{step}, {fault:?}");
+                kills += 1;
+            }
+        }
+    }
+    assert!(kills > 5000, "{kills}");
+}
+
+#[test]
+fn ctrl_c_between_two_files_puts_everything_back() {
+    for allowed in 0..4 {
+        let disk = system();
+        let asked = std::cell::Cell::new(0);
+        let go_on = || {
+            asked.set(asked.get() + 1);
+            asked.get() <= allowed
+        };
+        let result = exchange_all(&disk, Path::new(HOME), &files(), true, &go_on, &|_, _| {
+            Ok(())
+        });
+        assert!(matches!(result, Err(Failure::Interrupted)), "{allowed}");
+        assert_eq!(seen(&disk), Seen::Before, "{allowed}");
+        assert_eq!(disk.paths(), system().paths(), "{allowed}");
+    }
+}
+
+#[test]
+fn a_file_that_fails_the_check_puts_everything_back() {
+    let disk = system();
+    let check = |file: &Exchange, _: &[u8]| match file.path.ends_with("b.sys") {
+        true => Err(Failure::Interrupted),
+        false => Ok(()),
+    };
+    let result = exchange_all(&disk, Path::new(HOME), &files(), true, &|| true, &check);
+    assert!(result.is_err());
+    assert_eq!(seen(&disk), Seen::Before);
+}
+
+#[test]
+fn a_file_that_somebody_changed_since_is_never_put_back_over() {
+    let disk = system();
+    let counted = disk.after();
+    exchange(&counted).unwrap();
+    // Somewhere in the middle of the exchange.
+    let stopped = (0..counted.steps())
+        .map(|step| {
+            let stopped = disk.faulty(Fault::Killed(step));
+            drop(exchange(&stopped));
+            stopped.after()
+        })
+        .find(|stopped| seen(stopped) == Seen::Mixed)
+        .unwrap();
+    let changed = Path::new(HOME).join("drivers/b.sys");
+    stopped.remove(&changed).unwrap();
+    stopped.create(&changed, b"an update's").unwrap();
+    let before = stopped.clone();
+    let failure = recover(&stopped, Path::new(HOME)).unwrap_err();
+    assert!(failure.to_string().contains("b.sys"), "{failure}");
+    assert_eq!(stopped.paths(), before.paths());
+    for file in files() {
+        assert_eq!(stopped.content(&path(&file)), before.content(&path(&file)));
+    }
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_left_alone() {
+    let disk = Brittle::with(&[(FILE, b"an update's")]);
+    let result = replace(&disk, Path::new(FILE), b"old", b"new", true, &|_| Ok(()));
+    let refused = matches!(result, Err(Failure::Refused(Refusal::ChangedMeanwhile)));
+    assert!(refused, "{result:?}");
+    assert_eq!(disk.content(FILE), Some(b"an update's".to_vec()));
+    assert_eq!(disk.paths(), [FILE]);
+}
+
+#[test]
+fn what_goes_by_the_name_of_the_backup_must_be_it() {
+    let backup = backup_of(Path::new(FILE), b"old").display().to_string();
+    let replaced = |there: &[u8]| {
+        let disk = Brittle::with(&[(FILE, b"old"), (&backup, there)]);
+        let result = replace(&disk, Path::new(FILE), b"old", b"new", true, &|_| Ok(()));
+        assert_eq!(disk.content(&backup).as_deref(), Some(there));
+        (result.is_ok(), disk.content(FILE).unwrap())
+    };
+    assert_eq!(replaced(b"foreign"), (false, b"old".to_vec()));
+    assert_eq!(replaced(b"old"), (true, b"new".to_vec()));
+}
+
+#[test]
+fn a_replaced_file_that_fails_the_check_is_put_back() {
+    let disk = Brittle::with(&[(FILE, b"old")]);
+    let check = |now: &[u8]| {
+        assert_eq!(now, b"new");
+        Err(Failure::Interrupted)
+    };
+    let result = replace(&disk, Path::new(FILE), b"old", b"new", false, &check);
+    assert!(matches!(result, Err(Failure::Interrupted)), "{result:?}");
+    assert_eq!(disk.content(FILE), Some(b"old".to_vec()));
+    assert_eq!(disk.paths(), [FILE]);
+}

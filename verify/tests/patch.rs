@@ -1,0 +1,416 @@
+//! `tcplimit patch` on specimens: what it changes, and every reason why it
+//! changes nothing.
+
+use proptest::prelude::*;
+use scanner_core::{Module, RelocationCoverage, Rva};
+use tcplimit::patch::{Field, Refusal, apply, plan};
+use verify::patching::{self, checksum_field, mend, plan_of, value_offset};
+use verify::property::damageable;
+use verify::specimen::{Arch, Checksum, Extras, Flaw, Spec, Specimen};
+
+/// Limits at the edges, and any.
+fn limit() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        prop::sample::select(vec![0, 1, 10, 50, 0xFF_FFFF, 0x100_0000, u32::MAX]),
+        1..=0xFF_FFFF_u32,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(384))]
+
+    #[test]
+    fn a_sound_driver_is_patched_and_back_and_any_other_refused(spec: Spec, limit in limit()) {
+        patching::patched_as_built(&spec, limit);
+        // Most specs lack something.
+        let sound = Spec {
+            start_up: 10,
+            extras: Extras { checksum: Checksum::Correct, relocations: true, ..spec.extras },
+            ..spec
+        };
+        patching::patched_as_built(&sound, limit);
+    }
+
+    #[test]
+    fn damage_under_a_right_checksum_never_moves_the_patch(
+        spec: Spec,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..=16),
+        near in any::<bool>(),
+    ) {
+        let spec = Spec {
+            extras: Extras { relocations: true, ..spec.extras },
+            ..damageable(&spec, flips.len())
+        };
+        let specimen = spec.build();
+        // Half of them in what matters: headers, evidence and start-up code.
+        let places: Vec<usize> = match near {
+            false => (0..specimen.file.len()).collect(),
+            true => {
+                let evidence = specimen.truth.evidence.iter().cloned().flatten();
+                specimen.truth.headers.clone().chain(evidence).collect()
+            }
+        };
+        let flips: Vec<(usize, u8)> = flips
+            .into_iter()
+            .map(|(place, bits)| (*place.get(&places), bits))
+            .collect();
+        patching::patched_there_or_refused(&specimen, &flips, 77);
+    }
+}
+
+#[test]
+fn every_byte_of_the_start_up_store_matters() {
+    for (name, spec) in Spec::kinds() {
+        let specimen = spec.sized(4).build();
+        let value = value_offset(&specimen);
+        for at in value - 6..value + 4 {
+            for bit in 0..8 {
+                let mut damaged = specimen.clone();
+                damaged.file[at] ^= 1 << bit;
+                mend(&mut damaged.file);
+                let planned = plan_of(&damaged, 77);
+                // In the value itself only the upper byte may not be anything.
+                let is_value = (value..value + 3).contains(&at);
+                assert_eq!(
+                    planned.is_ok(),
+                    is_value,
+                    "{name} {at:X} {bit}: {planned:?}"
+                );
+            }
+        }
+    }
+}
+
+fn driver(arch: Arch) -> Specimen {
+    match arch {
+        Arch::X86 => Spec::server_2003().sized(4).build(),
+        Arch::X64 => Spec::xp_x64().sized(4).build(),
+    }
+}
+
+const BOTH: [Arch; 2] = [Arch::X86, Arch::X64];
+
+/// The refusal of a driver after a change, its checksum mended.
+fn refusal(mut driver: Specimen, change: impl FnOnce(&mut Specimen)) -> Refusal {
+    assert!(
+        plan_of(&driver, 77).is_ok(),
+        "it is sound before the change"
+    );
+    change(&mut driver);
+    mend(&mut driver.file);
+    plan_of(&driver, 77).expect_err("it is refused")
+}
+
+/// The file offset of the header of a section.
+fn header(driver: &Specimen, name: &[u8]) -> usize {
+    let mut windows = driver.file[driver.truth.headers.clone()].windows(8);
+    let at = windows.position(|bytes| bytes.starts_with(name));
+    at.expect("the section is there")
+}
+
+#[test]
+fn no_limit_outside_the_drivers_own_range_is_written() {
+    for limit in [0, 0x100_0000, u32::MAX] {
+        let refused = plan_of(&driver(Arch::X86), limit);
+        assert_eq!(refused, Err(Refusal::LimitOutOfRange(limit)));
+    }
+    for limit in [1, 0xFF_FFFF] {
+        assert!(plan_of(&driver(Arch::X86), limit).is_ok());
+    }
+}
+
+#[test]
+fn no_value_outside_that_range_is_taken_for_a_limit() {
+    for (value, is_limit) in [
+        (0, false),
+        (1, true),
+        (0xFF_FFFF, true),
+        (0x100_0000, false),
+        (u32::MAX, false),
+    ] {
+        let spec = Spec {
+            start_up: value,
+            ..Spec::xp_sp3().sized(4)
+        };
+        let planned = plan_of(&spec.build(), 77);
+        match is_limit {
+            true => assert_eq!(planned.map(|plan| plan.before), Ok(value)),
+            false => assert_eq!(planned, Err(Refusal::ImplausibleValue(value))),
+        }
+    }
+}
+
+#[test]
+fn an_embedded_signature_is_never_broken() {
+    for (arch, directories) in [(Arch::X86, 96), (Arch::X64, 112)] {
+        let signed = refusal(driver(arch), |driver| {
+            let optional = checksum_field(&driver.file).unwrap() - 64;
+            // The fifth entry: an offset, then the size.
+            driver.file[optional + directories + 4 * 8 + 4] = 8;
+        });
+        assert_eq!(signed, Refusal::Signed);
+    }
+}
+
+#[test]
+fn a_checksum_that_is_missing_or_wrong_is_not_made_right() {
+    let with = |checksum| {
+        let spec = Spec::xp_sp3().sized(4);
+        let extras = Extras {
+            checksum,
+            ..spec.extras
+        };
+        plan_of(&Spec { extras, ..spec }.build(), 77)
+    };
+    assert_eq!(with(Checksum::Zero), Err(Refusal::NoChecksum));
+    assert!(matches!(
+        with(Checksum::Wrong),
+        Err(Refusal::WrongChecksum(_))
+    ));
+    assert!(with(Checksum::Correct).is_ok());
+}
+
+#[test]
+fn no_store_and_two_stores_are_refused() {
+    for arch in BOTH {
+        let none = refusal(driver(arch), |driver| {
+            let at = value_offset(driver) - 6;
+            driver.file[at] = 0x90;
+        });
+        assert_eq!(none, Refusal::NoStore);
+        let several = refusal(driver(arch), |driver| {
+            let at = value_offset(driver) - 6;
+            let mut store = driver.file[at..at + 10].to_vec();
+            let init = driver
+                .sections
+                .iter()
+                .find(|section| section.name.starts_with(b"INIT"));
+            let start = init.unwrap().offset as usize;
+            assert!(start + 10 < at || at + 10 < start, "room for another");
+            if arch == Arch::X64 {
+                let distance = i32::from_le_bytes(store[2..6].try_into().unwrap());
+                let further = i32::try_from(at - start).unwrap();
+                store[2..6].copy_from_slice(&(distance + further).to_le_bytes());
+            }
+            driver.file[start..start + 10].copy_from_slice(&store);
+        });
+        assert_eq!(several, Refusal::SeveralStores);
+    }
+}
+
+#[test]
+fn a_store_in_another_section_than_init_is_refused() {
+    for arch in BOTH {
+        let store = driver(arch).truth.start_up_store.unwrap();
+        let outside = refusal(driver(arch), |driver| {
+            let at = header(driver, b"INIT");
+            driver.file[at + 3] = b'X';
+        });
+        assert_eq!(outside, Refusal::StoreOutsideInit(Rva(store)));
+    }
+}
+
+/// Takes the relocation of an RVA out of the table of an x86 driver.
+fn without_relocation(driver: &mut Specimen, rva: u32) {
+    let named = |section: &&verify::specimen::Placed| section.name.starts_with(b".reloc");
+    let table = *driver.sections.iter().find(named).unwrap();
+    let (mut at, end) = (
+        table.offset as usize,
+        (table.offset + table.virtual_size) as usize,
+    );
+    let dword = |file: &[u8], at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    while at + 8 <= end {
+        let (page, size) = (
+            dword(&driver.file, at),
+            dword(&driver.file, at + 4) as usize,
+        );
+        for entry in (at + 8..at + size).step_by(2) {
+            let word = u16::from_le_bytes([driver.file[entry], driver.file[entry + 1]]);
+            if word >> 12 == 3 && page + u32::from(word & 0xFFF) == rva {
+                driver.file[entry..entry + 2].fill(0);
+                return;
+            }
+        }
+        at += size;
+    }
+    panic!("{rva:X} is not relocated");
+}
+
+#[test]
+fn a_store_that_the_loader_would_not_adjust_is_refused() {
+    let store = driver(Arch::X86).truth.start_up_store.unwrap();
+    let refused = refusal(driver(Arch::X86), |driver| {
+        without_relocation(driver, store + 2);
+    });
+    let coverage = RelocationCoverage {
+        needed: 5,
+        covered: 4,
+    };
+    assert_eq!(refused, Refusal::NotRelocated(coverage));
+}
+
+#[test]
+fn a_gate_that_the_loader_would_not_adjust_is_noticed_in_the_loaded_image() {
+    let gate = driver(Arch::X86).truth.gates[0];
+    let refused = refusal(driver(Arch::X86), |driver| {
+        // A1 and the address of the count.
+        without_relocation(driver, gate + 1);
+    });
+    assert!(matches!(refused, Refusal::LoadedDiffers(_)), "{refused:?}");
+}
+
+#[test]
+fn without_any_one_required_fact_nothing_is_patched() {
+    for kind in [Spec::server_2003(), Spec::xp_x64(), Spec::tcpip6_x86()] {
+        for flaw in Flaw::ALL {
+            let spec = Spec {
+                flaw: Some(flaw),
+                decoys: verify::specimen::Decoys::NONE,
+                ..kind.clone().sized(4)
+            };
+            let refused = plan_of(&spec.build(), 77);
+            assert!(
+                matches!(refused, Err(Refusal::Unfit { .. })),
+                "{flaw:?}: {refused:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn names_must_say_the_module_unless_it_is_told() {
+    let file = driver(Arch::X86).file;
+    let named = |name: &str, module| plan(name, &file, module, 77).map(|plan| plan.module);
+    for name in ["tcpip.sys", "C:\\x\\TCPIP.SYS", "/x/Tcpip.sy_"] {
+        assert_eq!(named(name, None), Ok(Module::Tcpip), "{name}");
+    }
+    for (name, refusal) in [
+        ("wtcpip.sys", Refusal::Renamed(Module::Tcpip)),
+        ("tcpip.sys.bak", Refusal::Renamed(Module::Tcpip)),
+        ("C:\\WINDOWS\\SYSWOW64\\drivers\\tcpip.sys", Refusal::Wow),
+        ("/mnt/windows/SysWOW64/tcpip.sys", Refusal::Wow),
+    ] {
+        assert_eq!(named(name, None), Err(refusal), "{name}");
+        assert_eq!(
+            named(name, Some(Module::Tcpip)),
+            Ok(Module::Tcpip),
+            "{name}"
+        );
+    }
+    assert!(named("tcpip6.sys", None).is_err());
+    // Told wrongly, the event constant is against it.
+    assert!(named("tcpip.sys", Some(Module::Tcpip6)).is_err());
+
+    let nameless = Spec {
+        extras: Extras {
+            export: false,
+            version: false,
+            ..Extras::default()
+        },
+        ..Spec::server_2003().sized(4)
+    };
+    let file = nameless.build().file;
+    assert_eq!(plan("a.sys", &file, None, 77), Err(Refusal::Nameless));
+    assert!(plan("a.sys", &file, Some(Module::Tcpip), 77).is_ok());
+}
+
+#[test]
+fn a_plan_is_for_one_image_only() {
+    let (one, other) = (driver(Arch::X86), Spec::xp_sp3().sized(4).build());
+    let planned = plan_of(&one, 77).unwrap();
+    let refused = apply("tcpip.sys", &planned, &other.file);
+    assert_eq!(refused, Err(Refusal::NotItself));
+    // The same bytes in the same places, but not the same store.
+    let mut shifted = planned.clone();
+    shifted.store = Rva(planned.store.0 + 1);
+    let refused = apply("tcpip.sys", &shifted, &one.file);
+    assert_eq!(refused, Err(Refusal::NotItself));
+}
+
+#[test]
+fn nothing_changes_where_the_value_is_there() {
+    for (name, spec) in Spec::kinds() {
+        let planned = plan_of(&spec.sized(4).build(), 10).unwrap();
+        assert!(planned.changes.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn values_with_the_same_sum_leave_the_checksum_alone() {
+    // The words of one are those of the other, in another order.
+    let (one, other) = (0x0001_0002, 0x0002_0001);
+    let changed = (0..8).find_map(|seed| {
+        let spec = Spec {
+            seed,
+            start_up: one,
+            ..Spec::xp_sp3().sized(4)
+        };
+        let specimen = spec.build();
+        let even = value_offset(&specimen).is_multiple_of(2);
+        even.then(|| (plan_of(&specimen, other).unwrap(), specimen))
+    });
+    let (planned, specimen) = changed.expect("a store at an even place");
+    let fields: Vec<Field> = planned.changes.iter().map(|change| change.field).collect();
+    assert_eq!(fields, [Field::Limit]);
+    let patched = apply("tcpip.sys", &planned, &specimen.file).unwrap();
+    assert!(
+        plan("tcpip.sys", &patched, None, one).is_ok(),
+        "its checksum is right"
+    );
+}
+
+#[test]
+fn every_refusal_has_a_text_and_a_word_of_its_own() {
+    let all = [
+        Refusal::LimitOutOfRange(0),
+        Refusal::Nameless,
+        Refusal::Renamed(Module::Tcpip),
+        Refusal::Wow,
+        Refusal::LoadedDiffers("x".to_owned()),
+        Refusal::Signed,
+        Refusal::NoChecksum,
+        Refusal::WrongChecksum(scanner_core::Checksum {
+            stated: 1,
+            computed: 2,
+        }),
+        Refusal::NoStore,
+        Refusal::SeveralStores,
+        Refusal::StoreOutsideInit(Rva(1)),
+        Refusal::NotRelocated(RelocationCoverage {
+            needed: 2,
+            covered: 1,
+        }),
+        Refusal::ImplausibleValue(0),
+        Refusal::NotItself,
+        Refusal::SeveralMembers {
+            drivers: Vec::new(),
+        },
+        Refusal::OddCabinet("x"),
+        Refusal::Linked(2),
+        Refusal::InUse,
+        Refusal::ForeignBackup("x".to_owned()),
+        Refusal::OutputExists("x".to_owned()),
+        Refusal::ChangedMeanwhile,
+        Refusal::SeveralBackups(Vec::new()),
+    ];
+    let texts: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    let words: std::collections::BTreeSet<&str> = all.iter().map(Refusal::name).collect();
+    assert_eq!((texts.len(), words.len()), (all.len(), all.len()));
+}
+
+#[test]
+fn any_content_is_patched_or_left_to_the_byte() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = spec.sized(4).build();
+        patching::any_content(&specimen.file);
+        patching::any_content(&specimen.file[..specimen.file.len() / 2]);
+    }
+    for cabinet in ["lzx", "mszip", "stored"] {
+        let path = format!(
+            "{}/../corpus/cabinets/{cabinet}.cab",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        patching::any_content(&std::fs::read(path).unwrap());
+    }
+    patching::any_content(b"");
+}
