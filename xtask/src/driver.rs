@@ -54,6 +54,9 @@ pub(crate) fn run(workspace: &Workspace, twice: bool) -> Result<Outcome, Failure
         println!("--- {compiler}");
         let files = build(workspace, compiler)?;
         let shipped = ship(workspace, &files)?;
+        // So that whoever builds the same can use the same.
+        let version = compiler.version(workspace)?;
+        fs::write(workspace.made("driver/compiler.txt"), version + "\n")?;
         if twice {
             again(workspace, compiler, &files)?;
         }
@@ -108,22 +111,24 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
     Ok(files)
 }
 
-/// The compiler's flags, separated as cargo wants them. No path of this machine
-/// may get into the file.
+/// The compiler's flags, separated as cargo wants them.
 fn flags(workspace: &Workspace, processor: &Processor) -> String {
+    let flags = processor.flags.iter().map(ToString::to_string);
+    let flags: Vec<String> = flags.chain(remapped(workspace)).collect();
+    flags.join("\u{1f}")
+}
+
+/// The flags that keep paths of this machine out of a file.
+pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let sources = home.map(|home| (home, "cargo"));
     let sources = [(workspace.path(""), "tcplimit")]
         .into_iter()
         .chain(sources);
-    processor
-        .flags
-        .iter()
-        .map(ToString::to_string)
-        .chain(sources.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())))
-        .collect::<Vec<String>>()
-        .join("\u{1f}")
+    sources
+        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .collect()
 }
 
 /// Copies the files to where the documentation says they are.
@@ -162,7 +167,8 @@ fn again(workspace: &Workspace, compiler: Compiler, files: &[PathBuf]) -> Result
     Ok(())
 }
 
-fn compare(one: &Path, other: &Path) -> Result<(), Failure> {
+/// Both files must hold the same bytes.
+pub(crate) fn compare(one: &Path, other: &Path) -> Result<(), Failure> {
     let (bytes, others) = (fs::read(one)?, fs::read(other)?);
     match first_difference(&bytes, &others) {
         None => Ok(()),

@@ -11,6 +11,7 @@ mod command;
 mod compiler;
 mod debian;
 mod dependencies;
+mod dist;
 mod driver;
 mod emulate;
 mod fuzz;
@@ -56,7 +57,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check: format, lints, tests, breakages, proofs, driver, emulator, Wine, licences, fuzzing, real input.
+    /// Run every check: format, lints, tests, breakages, proofs, driver, emulator, Wine, licences, fuzzing, real input, releases.
     Test {
         /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
         #[arg(long)]
@@ -90,6 +91,12 @@ enum Command {
     /// Build tcplimit.sys for x86 and x64 into target/driver, and check the files.
     Driver {
         /// Build it again in another folder, and compare the bytes.
+        #[arg(long)]
+        twice: bool,
+    },
+    /// Make the releases into target/dist: archives, lists of components, sums; and try them.
+    Dist {
+        /// Build all of it again in another folder, and compare the bytes.
         #[arg(long)]
         twice: bool,
     },
@@ -137,6 +144,7 @@ fn main() -> ExitCode {
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
         Command::Driver { twice } => report.step("driver", || driver::run(&workspace, twice)),
+        Command::Dist { twice } => report.step("dist", || dist::run(&workspace, twice)),
         Command::Emulate(options) => {
             report.step("emulator", || emulate::run(&workspace, &options));
         }
@@ -167,7 +175,7 @@ fn everything(
     report.step("broken", || broken::run(workspace, Extent::Sample));
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input";
+        let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input, dist";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
@@ -183,6 +191,8 @@ fn everything(
         fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED)
     });
     report.step("real input", || real_input::run(workspace, yes));
+    // Last, for it packs what the others have built.
+    report.step("dist", || dist::step(workspace));
 }
 
 /// `verify` builds them; a test sees that they were committed.

@@ -155,8 +155,8 @@ impl Package {
     }
 }
 
-/// Unpacks one package's file into the folder.
-fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failure> {
+/// Unpacks one package's file, or another archive, into the folder.
+pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failure> {
     let extension = file.extension().and_then(OsStr::to_str).unwrap_or_default();
     let mut command = match extension {
         "deb" => {
@@ -164,13 +164,13 @@ fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failu
             command.arg("--extract").arg(file).arg(folder);
             command
         }
-        "whl" => {
+        "whl" | "zip" => {
             let mut command = workspace.command(python(workspace)?);
             command.args(["-m", "zipfile", "--extract"]);
             command.arg(file).arg(folder);
             command
         }
-        "tgz" => {
+        "tgz" | "gz" => {
             let mut command = workspace.command("tar");
             command.arg("-xzf").arg(file).arg("-C").arg(folder);
             command

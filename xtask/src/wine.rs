@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use crate::command::Failure;
+use crate::command::{self, Failure, Said};
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 use judge::Judge;
@@ -95,12 +95,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
     if let Some(why) = programs::lacks(workspace) {
         return Ok(Outcome::Skipped(why.into()));
     }
-    // Two runs at once would end each other's Wine.
-    let folder = workspace.made("wine");
-    fs::create_dir_all(&folder)?;
-    let lock = File::create(folder.join("lock"))?;
-    lock.lock()?;
-
+    let _lock = lock(workspace)?;
     let mut judge = Judge::default();
     let mut notes = Vec::new();
     let mut tried = false;
@@ -183,6 +178,42 @@ fn test(
     crowd::handles(session)?;
     session.debugger()?;
     crowd::stopped_in_use(session)
+}
+
+/// Runs a program of an unpacked release from its folder, put on Wine's drive;
+/// or tells why it can't be.
+pub(crate) fn unpacked(
+    workspace: &Workspace,
+    arch: &str,
+    folder: &Path,
+    program: &str,
+    words: &[&str],
+) -> Result<Result<Said, String>, Failure> {
+    let Some(arch) = Arch::ALL.into_iter().find(|known| known.name() == arch) else {
+        return Err(Failure(format!("no processor {arch}")));
+    };
+    let _lock = lock(workspace)?;
+    let machine = match Machine::of(workspace, arch, false)? {
+        Ok(machine) => machine,
+        Err(why) => return Ok(Err(why)),
+    };
+    machine.restore()?;
+    let to = machine.drive().join("unpacked");
+    fs::create_dir_all(&to)?;
+    for file in fs::read_dir(folder)?.flatten() {
+        copy(&file.path(), &to.join(file.file_name()))?;
+    }
+    let mut run = machine.wine(&format!(r"C:\unpacked\{program}"));
+    Ok(Ok(command::listen(run.args(words))?))
+}
+
+/// Two runs at once would end each other's Wine.
+fn lock(workspace: &Workspace) -> Result<File, Failure> {
+    let folder = workspace.made("wine");
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// Copies a file, and says which it was if that fails.
