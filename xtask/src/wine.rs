@@ -167,6 +167,7 @@ fn test(
     session.play("access")?;
     session.restricted()?;
     session.play("changed")?;
+    session.play("example")?;
     session.play("others")?;
     malformed::requests(session)?;
     session.play("reloaded")?;

@@ -114,7 +114,8 @@ impl<'a> Session<'a> {
             ("load", _) => self.each(&LOAD),
             ("unload", _) => self.each(&UNLOAD),
             ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),
-            ("legacy", limit) => self.legacy(limit),
+            ("legacy", limit) => self.program(r"C:\legacy.exe", limit),
+            ("example", words) => self.program(r"C:\limit.exe", words),
             _ => self.client.tell(command),
         }
     }
@@ -130,13 +131,10 @@ impl<'a> Session<'a> {
         Ok(DONE.into())
     }
 
-    /// Runs the program of 2005.
-    fn legacy(&mut self, limit: &str) -> Result<String, Failure> {
-        let mut run = self.machine.wine(r"C:\legacy.exe");
-        if !limit.is_empty() {
-            run.arg(limit);
-        }
-        let said = command::listen(&mut run)?;
+    /// Runs a program that is no client: that of 2005, or the example.
+    fn program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
+        let mut run = self.machine.wine(path);
+        let said = command::listen(run.args(words.split_whitespace()))?;
         let code = said.status.code().unwrap_or(-1);
         let text: Vec<&str> = said.out.split_whitespace().collect();
         Ok(format!("exit={code} {}", text.join(" ")))

@@ -1,0 +1,5 @@
+//! What docs/interface.md and docs/manual.md say, held against the source.
+
+mod interface;
+mod manual;
+mod table;

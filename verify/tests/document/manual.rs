@@ -1,0 +1,1 @@
+//! docs/manual.md against the protocol.
