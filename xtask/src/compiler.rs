@@ -58,11 +58,11 @@ impl Compiler {
     pub(crate) fn build(self, workspace: &Workspace) -> Command {
         let mut command = match self {
             Self::Prebuilt => workspace.cargo(&["build"]),
-            Self::Source => workspace.cargo(&["build", "-Zbuild-std=core"]),
+            Self::Source => workspace.cargo(&["build", "-Zbuild-std=core,alloc"]),
             Self::Debian => {
                 let mut command = workspace.command("/usr/bin/cargo");
                 command
-                    .args(["build", "-Zbuild-std=core"])
+                    .args(["build", "-Zbuild-std=core,alloc"])
                     .env("RUSTC", "/usr/bin/rustc")
                     .env("RUSTDOC", "/usr/bin/rustdoc");
                 command
@@ -80,7 +80,7 @@ impl Compiler {
         command
     }
 
-    /// Whether `core` is compiled along.
+    /// Whether `core` and `alloc` are compiled along.
     pub(crate) fn builds_core(self) -> bool {
         self != Self::Prebuilt
     }

@@ -1,5 +1,5 @@
-//! `tcplimit.sys` for x86 and x64, from any system: built, built again
-//! elsewhere if wanted, and checked.
+//! `tcplimit.sys` and `tcplimit.exe` for x86 and x64, from any system: built,
+//! built again elsewhere if wanted, and checked.
 
 use std::env;
 use std::fs;
@@ -33,6 +33,39 @@ const PROCESSORS: [Processor; 2] = [
         // NT walks the stack by these tables, say for a crash dump.
         flags: &["-Cforce-unwind-tables=yes", NO_JUMP_TABLES],
     },
+];
+
+/// What is built for each processor.
+#[derive(Debug)]
+struct Product {
+    /// The file's name, where it is shipped.
+    file: &'static str,
+    /// What the checks take it for.
+    kind: &'static str,
+    package: &'static str,
+    program: &'static str,
+}
+
+const PRODUCTS: [Product; 2] = [
+    Product {
+        file: "tcplimit.sys",
+        kind: "driver",
+        package: "tcplimit-driver",
+        program: "tcplimit-sys",
+    },
+    Product {
+        file: "tcplimit.exe",
+        kind: "program",
+        package: "tcplimit-xp",
+        program: "tcplimit-exe",
+    },
+];
+
+/// The portable code of SHA-256, and the shorter form of it: the other one is
+/// for processors that XP's need not be.
+const PORTABLE: [&str; 2] = [
+    "--cfg=sha2_256_backend=\"soft\"",
+    "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
 /// A jump through a table leads where no check of the file can follow it.
@@ -83,7 +116,8 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     run(workspace, true)
 }
 
-/// The drivers as the linker wrote them, in the order of [`PROCESSORS`].
+/// The files as the linker wrote them: the products of each processor, in the
+/// order of the tables.
 fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Failure> {
     let Some(linker) = compiler.linker(workspace) else {
         let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
@@ -93,9 +127,11 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
     let mut files = Vec::new();
     for processor in &PROCESSORS {
         let mut build = compiler.build(workspace);
+        build.args(["--locked", "--profile", "driver"]);
+        for product in &PRODUCTS {
+            build.args(["--package", product.package, "--bin", product.program]);
+        }
         build
-            .args(["--locked", "--profile", "driver"])
-            .args(["--package", "tcplimit-driver", "--bin", "tcplimit-sys"])
             .args(["--target", processor.target])
             .arg("--target-dir")
             .arg(&folder)
@@ -106,14 +142,16 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
         linker::use_for(&mut build, processor.target, &linker)?;
         command::run(&mut build)?;
         let made = folder.join(processor.target).join("driver");
-        files.push(made.join("tcplimit-sys.efi"));
+        let efi = |product: &Product| made.join(format!("{}.efi", product.program));
+        files.extend(PRODUCTS.iter().map(efi));
     }
     Ok(files)
 }
 
 /// The compiler's flags, separated as cargo wants them.
 fn flags(workspace: &Workspace, processor: &Processor) -> String {
-    let flags = processor.flags.iter().map(ToString::to_string);
+    let flags = processor.flags.iter().chain(&PORTABLE);
+    let flags = flags.map(ToString::to_string);
     let flags: Vec<String> = flags.chain(remapped(workspace)).collect();
     flags.join("\u{1f}")
 }
@@ -131,11 +169,17 @@ pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
         .collect()
 }
 
+/// Every product of every processor.
+fn each() -> impl Iterator<Item = (&'static Processor, &'static Product)> {
+    let products = |processor| PRODUCTS.iter().map(move |product| (processor, product));
+    PROCESSORS.iter().flat_map(products)
+}
+
 /// Copies the files to where the documentation says they are.
 fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut shipped = Vec::new();
-    for (processor, file) in PROCESSORS.iter().zip(files) {
-        let inside = format!("driver/{}/tcplimit.sys", processor.name);
+    for ((processor, product), file) in each().zip(files) {
+        let inside = format!("driver/{}/{}", processor.name, product.file);
         let to = workspace.made(&inside);
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder)?;
@@ -150,11 +194,21 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 
 /// The checks of what ships: imports, instructions, headers, stack.
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<(), Failure> {
-    let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
-    check
-        .args(["--example", "shipped", "--", "driver"])
-        .args(files);
-    command::run(&mut check).map_err(|_| Failure("the checks found fault".into()))
+    let mut wrong = false;
+    for product in &PRODUCTS {
+        let of_kind = each()
+            .zip(files)
+            .filter(|((_, one), _)| one.kind == product.kind);
+        let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
+        check
+            .args(["--example", "shipped", "--", product.kind])
+            .args(of_kind.map(|(_, file)| file));
+        wrong |= command::run(&mut check).is_err();
+    }
+    match wrong {
+        false => Ok(()),
+        true => Err(Failure("the checks found fault".into())),
+    }
 }
 
 /// Builds a copy of the sources in another folder, and compares.
@@ -204,6 +258,8 @@ mod tests {
         let flags = flags(&workspace, &PROCESSORS[0]);
         let flags: Vec<&str> = flags.split('\u{1f}').collect();
         assert_eq!(flags[0], "-Ctarget-cpu=pentium");
-        assert!(flags[2].starts_with("--remap-path-prefix=") && flags[2].ends_with("=tcplimit"));
+        let remapped =
+            |flag: &&str| flag.starts_with("--remap-path-prefix=") && flag.ends_with("=tcplimit");
+        assert_eq!(flags.iter().filter(|flag| remapped(flag)).count(), 1);
     }
 }
