@@ -13,14 +13,14 @@ use crate::workspace::Workspace;
 
 /// A processor that the driver is built for.
 #[derive(Debug)]
-struct Processor {
+pub(crate) struct Processor {
     /// The folder of the result.
-    name: &'static str,
-    target: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) target: &'static str,
     flags: &'static [&'static str],
 }
 
-const PROCESSORS: [Processor; 2] = [
+pub(crate) const PROCESSORS: [Processor; 2] = [
     Processor {
         name: "x86",
         target: "i686-unknown-uefi",
@@ -35,27 +35,44 @@ const PROCESSORS: [Processor; 2] = [
     },
 ];
 
+/// What a product is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Driver,
+    Program,
+}
+
+impl Kind {
+    /// As the checks call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Driver => "driver",
+            Self::Program => "program",
+        }
+    }
+}
+
 /// What is built for each processor.
 #[derive(Debug)]
-struct Product {
+pub(crate) struct Product {
     /// The file's name, where it is shipped.
-    file: &'static str,
+    pub(crate) file: &'static str,
     /// What the checks take it for.
-    kind: &'static str,
-    package: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) package: &'static str,
     program: &'static str,
 }
 
-const PRODUCTS: [Product; 2] = [
+pub(crate) const PRODUCTS: [Product; 2] = [
     Product {
         file: "tcplimit.sys",
-        kind: "driver",
+        kind: Kind::Driver,
         package: "tcplimit-driver",
         program: "tcplimit-sys",
     },
     Product {
         file: "tcplimit.exe",
-        kind: "program",
+        kind: Kind::Program,
         package: "tcplimit-xp",
         program: "tcplimit-exe",
     },
@@ -201,7 +218,7 @@ fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<(), Failure> {
             .filter(|((_, one), _)| one.kind == product.kind);
         let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
         check
-            .args(["--example", "shipped", "--", product.kind])
+            .args(["--example", "shipped", "--", product.kind.name()])
             .args(of_kind.map(|(_, file)| file));
         wrong |= command::run(&mut check).is_err();
     }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::contents::{Archive, Kind, Program};
+use super::contents::{Archive, Program};
 use super::{each, text};
 use crate::command::{self, Failure};
+use crate::driver::Kind;
 use crate::workspace::Workspace;
 
 /// A crate that something is linked from.
@@ -209,10 +210,10 @@ impl Program {
     }
 
     fn library_name(&self) -> &'static str {
-        if self.target.ends_with("-uefi") {
-            "rust core"
-        } else {
-            "rust std"
+        match self.kind {
+            _ if !self.target.ends_with("-uefi") => "rust std",
+            Kind::Driver => "rust core",
+            Kind::Program => "rust core and alloc",
         }
     }
 

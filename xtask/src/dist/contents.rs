@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::components::{self, Parts};
 use super::{Release, fresh, text};
 use crate::command::{self, Failure};
+use crate::driver::{Kind, PROCESSORS, PRODUCTS, Product};
 use crate::package::files;
 
 /// The workbench's program, as this system names it.
@@ -14,23 +15,6 @@ pub(super) const TOOL: &str = if cfg!(windows) {
 } else {
     "tcplimit"
 };
-
-/// What the two archives for Windows XP are for.
-const MACHINES: [Machine; 2] = [
-    Machine {
-        arch: "x86",
-        target: "i686-unknown-uefi",
-        systems: "Windows XP SP2 and SP3, and Server 2003 SP1 and SP2, 32-bit",
-    },
-    Machine {
-        arch: "x64",
-        target: "x86_64-unknown-uefi",
-        systems: "Windows XP x64 and Server 2003 x64, SP1 and SP2",
-    },
-];
-
-/// What ships for the machine itself, by the package that it is built from.
-const PROGRAMS: [(&str, &str, Kind); 1] = [("tcplimit.sys", "tcplimit-driver", Kind::Driver)];
 
 /// What the machine's owner reads first.
 const FIRST: &str = include_str!("README.txt");
@@ -43,20 +27,6 @@ const COMPLETIONS: [(&str, &str); 5] = [
     ("powershell", "_tcplimit.ps1"),
     ("zsh", "_tcplimit"),
 ];
-
-#[derive(Debug)]
-struct Machine {
-    arch: &'static str,
-    target: &'static str,
-    systems: &'static str,
-}
-
-/// What a program is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Driver,
-    Program,
-}
 
 /// A program in an archive.
 #[derive(Debug)]
@@ -77,10 +47,7 @@ pub(super) struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reader {
     /// The owner of a machine with this processor, who has Notepad.
-    Xp {
-        arch: &'static str,
-        systems: &'static str,
-    },
+    Xp { arch: &'static str },
     /// An engineer.
     Workbench,
 }
@@ -113,29 +80,34 @@ impl Archive {
     }
 }
 
+/// The systems that an archive is for.
+fn systems(arch: &str) -> &'static str {
+    match arch {
+        "x86" => "Windows XP SP2 and SP3, and Server 2003 SP1 and SP2, 32-bit",
+        _ => "Windows XP x64 and Server 2003 x64, SP1 and SP2",
+    }
+}
+
 /// All archives of a release.
 pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     let workspace = release.workspace;
     let version = &release.version;
     let compiler = text(&release.driver.join("compiler.txt"))?;
     let mut archives = Vec::new();
-    for machine in &MACHINES {
-        let arch = machine.arch;
-        let program = |&(name, package, kind): &(&'static str, &'static str, Kind)| Program {
-            name,
-            kind,
-            package,
-            target: machine.target.into(),
+    for processor in &PROCESSORS {
+        let arch = processor.name;
+        let program = |product: &Product| Program {
+            name: product.file,
+            kind: product.kind,
+            package: product.package,
+            target: processor.target.into(),
             compiler: compiler.trim().into(),
-            path: release.driver.join(arch).join(name),
+            path: release.driver.join(arch).join(product.file),
         };
         archives.push(Archive {
             name: format!("tcplimit-{version}-winxp-{arch}"),
-            reader: Reader::Xp {
-                arch,
-                systems: machine.systems,
-            },
-            programs: PROGRAMS.iter().map(program).collect(),
+            reader: Reader::Xp { arch },
+            programs: PRODUCTS.iter().map(program).collect(),
         });
     }
     let compiler = command::listen(workspace.command("rustc").arg("--version"))?;
@@ -164,7 +136,7 @@ pub(super) fn stage(
     fresh(folder)?;
     let notices = components::notices(parts)?;
     match archive.reader {
-        Reader::Xp { arch, systems } => {
+        Reader::Xp { arch } => {
             for program in &archive.programs {
                 // Not copied: a copy would keep the right to be run.
                 let bytes = fs::read(&program.path)
@@ -175,7 +147,7 @@ pub(super) fn stage(
             let words = [
                 ("{version}", release.version.as_str()),
                 ("{arch}", arch),
-                ("{systems}", systems),
+                ("{systems}", systems(arch)),
             ];
             let first = words.iter().fold(FIRST.to_string(), |text, (word, value)| {
                 text.replace(word, value)

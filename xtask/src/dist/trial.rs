@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::contents::{Archive, Kind, Reader, TOOL, for_notepad};
+use super::contents::{Archive, Reader, TOOL, for_notepad};
 use super::{Release, fresh, list, text};
 use crate::command::{self, Failure};
+use crate::driver::Kind;
 use crate::package::{files, unpack};
 use crate::wine;
 use crate::workspace::Workspace;
@@ -33,7 +34,7 @@ pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String,
         unpack(workspace, &release.folder.join(archive.file()), into)?;
         sums_hold(workspace, &folder, archive.sums())?;
         match archive.reader {
-            Reader::Xp { arch, .. } => notes.extend(xp(release, archive, arch, &folder)?),
+            Reader::Xp { arch } => notes.extend(xp(release, archive, arch, &folder)?),
             Reader::Workbench => notes.push(workbench(release, &folder)?),
         }
     }
@@ -89,14 +90,12 @@ fn xp(
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
-        let (kind, run) = match program.kind {
-            Kind::Driver => ("driver", false),
-            Kind::Program => ("program", true),
-        };
         let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
-        check.args(["--example", "shipped", "--", kind]).arg(&file);
+        check
+            .args(["--example", "shipped", "--", program.kind.name()])
+            .arg(&file);
         command::listen(&mut check)?.success(program.name)?;
-        if run {
+        if program.kind == Kind::Program {
             notes.push(in_wine(release, program.name, arch, folder)?);
         }
     }
