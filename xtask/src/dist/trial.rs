@@ -102,21 +102,26 @@ fn xp(
     Ok(notes)
 }
 
-/// The program says which version it is, in Wine.
+/// The program says which version it is and what it can do, in Wine.
 fn in_wine(
     release: &Release<'_>,
     name: &str,
     arch: &'static str,
     folder: &Path,
 ) -> Result<String, Failure> {
-    let said = match wine::unpacked(release.workspace, arch, folder, name, &["version"])? {
-        Ok(said) => said,
-        Err(why) => return Ok(format!("{arch} in Wine SKIPPED: {why}")),
-    };
-    let what = format!("{name} version");
-    let out = said.success(&what)?;
-    if !out.contains(&release.version) {
-        return Err(Failure(format!("{what}: {out}")));
+    for (verb, answer) in [
+        ("version", release.version.as_str()),
+        ("help", "tcplimit install"),
+    ] {
+        let said = match wine::unpacked(release.workspace, arch, folder, name, &[verb])? {
+            Ok(said) => said,
+            Err(why) => return Ok(format!("{arch} in Wine SKIPPED: {why}")),
+        };
+        let what = format!("{name} {verb}");
+        let out = said.success(&what)?;
+        if !out.contains(answer) {
+            return Err(Failure(format!("{what}: {out}")));
+        }
     }
     Ok(format!("{arch} runs in Wine"))
 }
@@ -147,4 +152,35 @@ fn workbench(release: &Release<'_>, folder: &Path) -> Result<String, Failure> {
         return Err(Failure("no manual, or no completions".into()));
     }
     Ok("workbench locates".into())
+}
+
+// Where sha256sum is always there.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// "abc", by FIPS 180-2, appendix B.1.
+    const LIST: &str =
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  docs/abc\r\n";
+
+    #[test]
+    fn a_changed_file_one_too_many_or_one_too_few_is_noticed() {
+        let workspace = Workspace::of_this_crate();
+        let folder = std::env::temp_dir().join(format!("tcplimit-sums-{}", std::process::id()));
+        fresh(&folder).unwrap();
+        fs::create_dir(folder.join("docs")).unwrap();
+        fs::write(folder.join("docs/abc"), "abc").unwrap();
+        fs::write(folder.join("SUMS.txt"), LIST).unwrap();
+        let held = || sums_hold(&workspace, &folder, "SUMS.txt").is_ok();
+        assert!(held());
+        fs::write(folder.join("docs/abc"), "abd").unwrap();
+        assert!(!held(), "changed");
+        fs::write(folder.join("docs/abc"), "abc").unwrap();
+        fs::write(folder.join("other"), "abc").unwrap();
+        assert!(!held(), "one too many");
+        fs::remove_file(folder.join("other")).unwrap();
+        fs::remove_file(folder.join("docs/abc")).unwrap();
+        assert!(!held(), "one too few");
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
