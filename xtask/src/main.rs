@@ -99,6 +99,9 @@ enum Command {
         /// Build all of it again in another folder, and compare the bytes.
         #[arg(long)]
         twice: bool,
+        /// Only pack and try what was built before, as `test` does: no release comes of it.
+        #[arg(long, conflicts_with = "twice")]
+        trial: bool,
     },
     /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
     Emulate(emulate::Options),
@@ -144,7 +147,8 @@ fn main() -> ExitCode {
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
         Command::Driver { twice } => report.step("driver", || driver::run(&workspace, twice)),
-        Command::Dist { twice } => report.step("dist", || dist::run(&workspace, twice)),
+        Command::Dist { trial: true, .. } => report.step("dist", || dist::step(&workspace)),
+        Command::Dist { twice, .. } => report.step("dist", || dist::run(&workspace, twice)),
         Command::Emulate(options) => {
             report.step("emulator", || emulate::run(&workspace, &options));
         }

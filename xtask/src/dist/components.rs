@@ -1,7 +1,7 @@
 //! What a program is made of: what cargo links into it, the lists that say so
 //! (CycloneDX 1.5), and the licences' texts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -177,7 +177,7 @@ pub(super) fn bill(
         )
         .collect();
     components.extend(libraries.into_values());
-    Ok(json!({
+    let bill = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
@@ -190,7 +190,27 @@ pub(super) fn bill(
         } },
         "components": components,
         "dependencies": dependencies,
-    }))
+    });
+    if let Some(wrong) = loose(&bill) {
+        return Err(Failure(format!("the list of components: {wrong}")));
+    }
+    Ok(bill)
+}
+
+/// A name in a list that is there twice, or that something depends on and that
+/// nothing has.
+fn loose(bill: &Value) -> Option<&Value> {
+    let archive = [&bill["metadata"]["component"]["bom-ref"]];
+    let components = each(&bill["components"]).map(|one| &one["bom-ref"]);
+    let mut names = HashSet::new();
+    for name in archive.into_iter().chain(components) {
+        if !names.insert(name) {
+            return Some(name);
+        }
+    }
+    each(&bill["dependencies"])
+        .flat_map(|one| each(&one["dependsOn"]).chain([&one["ref"]]))
+        .find(|end| !names.contains(end))
 }
 
 /// A file's sum in a list of sums.
@@ -338,6 +358,24 @@ mod tests {
         assert_eq!(found.len(), 1);
         let key = ("theirs".to_string(), "2.0.0".to_string());
         assert_eq!(found.get(&key).map(String::as_str), Some("abc"));
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_or_not_at_all_is_noticed() {
+        let bill = |names: &[&str], needs: &[&str]| {
+            let components: Vec<Value> = names
+                .iter()
+                .map(|name| json!({ "bom-ref": name }))
+                .collect();
+            json!({
+                "metadata": { "component": { "bom-ref": "a.zip" } },
+                "components": components,
+                "dependencies": [{ "ref": "a.zip", "dependsOn": needs }],
+            })
+        };
+        assert_eq!(loose(&bill(&["a", "b"], &["a", "b"])), None);
+        assert!(loose(&bill(&["a", "a"], &["a"])).is_some());
+        assert!(loose(&bill(&["a"], &["b"])).is_some());
     }
 
     #[test]

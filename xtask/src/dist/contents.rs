@@ -19,6 +19,9 @@ pub(super) const TOOL: &str = if cfg!(windows) {
 /// What the machine's owner reads first.
 const FIRST: &str = include_str!("README.txt");
 
+/// What a person runs to try it on a real machine, where the sources have it.
+const TRY: &str = "docs/on-real-xp.cmd";
+
 /// Shells that `tcplimit completions` knows, and the file that each looks for.
 const COMPLETIONS: [(&str, &str); 5] = [
     ("bash", "tcplimit.bash"),
@@ -161,6 +164,10 @@ pub(super) fn stage(
             ];
             for (name, text) in texts {
                 fs::write(folder.join(name), for_notepad(&text))?;
+            }
+            // How a person tries all of it on a real machine.
+            if release.workspace.path(TRY).is_file() {
+                fs::write(folder.join("on-real-xp.cmd"), for_notepad(&read(TRY)?))?;
             }
         }
         Reader::Workbench => workbench(release, &notices, folder)?,
