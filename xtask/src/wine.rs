@@ -6,6 +6,9 @@
 //! while handles are open. What is shown here is that the file loads, that its
 //! imports are called as they want to be, and that the value on the target is
 //! right after every step. The programs are in `verify/wine`.
+//!
+//! Then `tcplimit.exe` does the same by itself, from `install` to `uninstall`,
+//! on a Wine that is set to Windows XP.
 
 mod client;
 mod crowd;
@@ -16,6 +19,7 @@ mod programs;
 mod root;
 mod script;
 mod session;
+mod tool;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -28,7 +32,7 @@ use crate::report::Outcome;
 use crate::workspace::Workspace;
 use judge::Judge;
 use machine::Machine;
-use programs::Programs;
+use programs::{Place, Programs};
 use root::Root;
 use session::Session;
 
@@ -57,6 +61,9 @@ pub(crate) struct Options {
     /// Only for this processor.
     #[arg(long, value_enum)]
     arch: Option<Arch>,
+    /// Only tcplimit.exe, not the programs in C.
+    #[arg(long)]
+    owner: bool,
     /// 100,000 requests at once in place of 20,000.
     #[arg(long)]
     long: bool,
@@ -73,6 +80,7 @@ impl Options {
     pub(crate) fn short(yes: bool) -> Self {
         Self {
             arch: None,
+            owner: false,
             long: false,
             driver: None,
             yes,
@@ -156,14 +164,39 @@ fn test(
     judge: &mut Judge,
 ) -> Result<(), Failure> {
     let arch = machine.arch();
-    let programs = Programs::build(workspace, arch, &options.driver(workspace, arch))?;
+    let driver = options.driver(workspace, arch);
+    let programs = Programs::build(workspace, arch, &driver)?;
     let places = programs.probe(workspace, judge)?;
     machine.restore()?;
     programs.install(&machine.drive())?;
+    if !options.owner {
+        by_programs(workspace, options, machine, judge, &places)?;
+    }
+    // What the last session has left hanging is ended, and the registry is as
+    // Wine first made it.
+    machine.restore()?;
+    match driver.parent() {
+        Some(folder) if folder.join("tcplimit.exe").is_file() => {
+            tool::test(workspace, machine, folder, judge)
+        }
+        _ => Err(Failure(
+            "no tcplimit.exe beside the driver: cargo xtask driver".into(),
+        )),
+    }
+}
+
+/// The driver, loaded by the service manager alone and used by programs in C.
+fn by_programs(
+    workspace: &Workspace,
+    options: &Options,
+    machine: &Machine<'_>,
+    judge: &mut Judge,
+    places: &[Place],
+) -> Result<(), Failure> {
     let session = &mut Session::begin(workspace, machine, judge)?;
     session.play("alone")?;
     session.play("refused")?;
-    session.located(&places)?;
+    session.located(places)?;
     session.play("access")?;
     session.restricted()?;
     session.play("changed")?;

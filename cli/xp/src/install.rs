@@ -1,7 +1,7 @@
 //! `install`: copies, registers, loads; or takes back what it did.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use scanner_core::{Arch, Headers};
@@ -27,8 +27,7 @@ pub(crate) fn run(windows: &dyn Windows, console: &mut Console<'_>) -> Result<()
     }
     let mut journal = Journal::default();
     if let Err(failure) = install(windows, console, &paths, &driver, &survey, &mut journal) {
-        let left = journal.take_back(windows, &paths);
-        return Err(taken_back(failure, &left));
+        return Err(take_back(windows, &paths, journal, failure));
     }
     console.say("To undo it: tcplimit uninstall");
     located(windows, console)
@@ -43,8 +42,9 @@ fn install(
     journal: &mut Journal,
 ) -> Result<(), Failure> {
     if survey.is_active() {
-        service::stop(windows)?;
+        // Noted before, for it stops a while after it was asked to.
         journal.note(Step::Unloaded);
+        service::stop(windows)?;
         console.did("Unloaded the driver that was installed before.");
     }
     let before = read(windows, &paths.driver)?;
@@ -177,9 +177,17 @@ fn copy(
     Err(failure)
 }
 
-/// The failure, with what became of what was done before.
-fn taken_back(mut failure: Failure, left: &[String]) -> Failure {
-    let outcome = match left {
+/// Takes back what was done; the failure, with what became of that.
+fn take_back(
+    windows: &dyn Windows,
+    paths: &Paths,
+    journal: Journal,
+    mut failure: Failure,
+) -> Failure {
+    let nothing = journal.is_empty();
+    let left = journal.take_back(windows, paths);
+    let outcome = match left.as_slice() {
+        [] if nothing => "Nothing was changed.".to_string(),
         [] => "All that was done was taken back.".to_string(),
         left => format!(
             "This is left and could not be taken back: {}. Run: tcplimit repair",

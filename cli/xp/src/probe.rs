@@ -90,7 +90,7 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
             console.say(&format!(
                 "{module} in memory: the driver is not loaded, so unknown"
             ));
-            return Exit::Done;
+            return console.finish(None, Memory::default());
         }
         Err(failure) => return console.finish(Some(&failure), Memory::default()),
     };

@@ -244,7 +244,7 @@ loaded when Windows starts.
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Interval],
-        about: "show limit, half-open connections and event 4226 as they change",
+        about: "show limit, half-open connections and event 4226 live",
         more: "\
 Redraws one screen until Ctrl-C. Where the output is redirected it prints a
 line each time; with --json an object each time.

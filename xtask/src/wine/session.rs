@@ -8,6 +8,7 @@ use super::judge::Judge;
 use super::machine::Machine;
 use super::programs::Place;
 use super::script::{self, Check, missing};
+use super::tool;
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -110,7 +111,12 @@ impl<'a> Session<'a> {
 
     /// Tells the client, or does what is no single line for it.
     pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
-        match command.split_once(' ').unwrap_or((command, "")) {
+        let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
+        if let Some(answer) = tool::prepare(self.machine, verb, words)? {
+            return Ok(answer);
+        }
+        match (verb, words) {
+            ("tcplimit", line) => tool::run(self.machine, line),
             ("load", _) => self.each(&LOAD),
             ("unload", _) => self.each(&UNLOAD),
             ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),
