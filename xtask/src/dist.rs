@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::command::{self, Failure};
 use crate::driver;
+use crate::package;
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 use components::Catalog;
@@ -70,6 +71,9 @@ pub(crate) fn run(workspace: &Workspace, twice: bool) -> Result<Outcome, Failure
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !workspace.made("driver/compiler.txt").is_file() {
         return Ok(Outcome::Skipped("no driver: cargo xtask driver".into()));
+    }
+    if !package::unpacks_zip(workspace) {
+        return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
     }
     let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
     build.args(["--bin", "tcplimit", "--target-dir"]);

@@ -164,6 +164,11 @@ pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Resul
             command.arg("--extract").arg(file).arg(folder);
             command
         }
+        "zip" if workspace.has_program("unzip") => {
+            let mut command = workspace.command("unzip");
+            command.arg("-q").arg(file).arg("-d").arg(folder);
+            command
+        }
         "whl" | "zip" => {
             let mut command = workspace.command(python(workspace)?);
             command.args(["-m", "zipfile", "--extract"]);
@@ -179,6 +184,11 @@ pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Resul
     };
     command::listen(&mut command)?.success("unpacking")?;
     Ok(())
+}
+
+/// Whether a zip can be unpacked here.
+pub(crate) fn unpacks_zip(workspace: &Workspace) -> bool {
+    workspace.has_program("unzip") || python(workspace).is_ok()
 }
 
 fn python(workspace: &Workspace) -> Result<&'static str, Failure> {

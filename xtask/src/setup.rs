@@ -7,6 +7,7 @@ use crate::compiler::{Compiler, WAYS};
 use crate::debian;
 use crate::emulate;
 use crate::offsets;
+use crate::package;
 use crate::report::Outcome;
 use crate::wine;
 use crate::workspace::{Workspace, consent};
@@ -92,6 +93,13 @@ impl Need {
                 Self::Debian(packages, "to run the driver in Wine")
             } else {
                 Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
+            });
+        }
+        if !package::unpacks_zip(workspace) {
+            needs.push(if debian {
+                Self::Debian(&["unzip"], "to try the releases")
+            } else {
+                Self::ByHand("unzip or Python, to try the releases".into())
             });
         }
         if !emulate::is_possible(workspace) {

@@ -198,6 +198,7 @@ fn by_programs(
     session.play("refused")?;
     session.located(places)?;
     session.play("access")?;
+    session.play("errors")?;
     session.restricted()?;
     session.play("changed")?;
     session.play("example")?;
