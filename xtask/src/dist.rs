@@ -106,16 +106,23 @@ fn build(workspace: &Workspace, host: &str) -> Result<PathBuf, Failure> {
         );
     command::run(&mut build)?;
     let tool = folder.join(host).join("release").join(contents::TOOL);
-    let root = workspace.path("").display().to_string();
-    if holds(&fs::read(&tool)?, root.trim_end_matches('/').as_bytes()) {
-        return Err(Failure(format!("{} names {root}", tool.display())));
+    match named(&fs::read(&tool)?, &driver::folders(workspace)) {
+        None => Ok(tool),
+        Some(folder) => Err(Failure(format!("{} names {folder}", tool.display()))),
     }
-    Ok(tool)
 }
 
-/// Whether the bytes are somewhere in the file.
-fn holds(file: &[u8], bytes: &[u8]) -> bool {
-    file.windows(bytes.len()).any(|window| window == bytes)
+/// The first of the folders whose path is somewhere in the file.
+fn named(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
+    let paths = folders
+        .iter()
+        .map(|(folder, _)| folder.display().to_string());
+    paths
+        .map(|path| path.trim_end_matches('/').to_string())
+        .find(|path| {
+            file.windows(path.len())
+                .any(|bytes| bytes == path.as_bytes())
+        })
 }
 
 impl<'a> Release<'a> {
@@ -236,9 +243,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_in_a_file_is_found_wherever_it_is() {
-        assert!(holds(b"/a/b", b"/a/b") && holds(b"..\0/a/b/c", b"/a/b"));
-        assert!(!holds(b"/a/c/a", b"/a/b") && !holds(b"/a", b"/a/b"));
+    fn a_folder_of_this_machine_in_a_file_is_found_wherever_it_is() {
+        let folders = [
+            (PathBuf::from("/a/b/"), "one"),
+            (PathBuf::from("/c"), "other"),
+        ];
+        let named = |file: &[u8]| named(file, &folders);
+        assert_eq!(named(b"/a/b").as_deref(), Some("/a/b"));
+        assert_eq!(named(b"..\0/a/b/d").as_deref(), Some("/a/b"));
+        assert_eq!(named(b"e/c/d").as_deref(), Some("/c"));
+        assert_eq!(named(b"/a/d/a"), None);
+        assert_eq!(named(b""), None);
     }
 
     #[test]

@@ -175,14 +175,21 @@ fn flags(workspace: &Workspace, processor: &Processor) -> String {
 
 /// The flags that keep paths of this machine out of a file.
 pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
+    folders(workspace)
+        .into_iter()
+        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .collect()
+}
+
+/// Folders of this machine that sources are compiled from, and what a file names
+/// in place of each.
+pub(crate) fn folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let sources = home.map(|home| (home, "cargo"));
-    let sources = [(workspace.path(""), "tcplimit")]
+    [(workspace.path(""), "tcplimit")]
         .into_iter()
-        .chain(sources);
-    sources
-        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .chain(sources)
         .collect()
 }
 
