@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied, State};
+use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
 use crate::client::{self, SHIPPED};
 use crate::status::{Facts, ModuleFacts};
@@ -60,7 +60,7 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
 
 fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     let module = facts.module;
-    if State::from_code(answer.state.get()) == Some(State::Absent) {
+    if client::is_not_installed(module, answer) {
         return;
     }
     if let Some(refusal) = client::refusal(module, answer) {

@@ -1,6 +1,7 @@
 //! The driver, as its client sees it.
 
 use alloc::format;
+use alloc::string::String;
 
 use scanner_core::{EvidenceSet, Module};
 use tcplimit_protocol::{
@@ -155,7 +156,7 @@ pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
     ))
 }
 
-fn advice(reason: Option<Reason>, first: u32) -> alloc::string::String {
+fn advice(reason: Option<Reason>, first: u32) -> String {
     match reason {
         Some(
             Reason::HeadersUnreadable
@@ -181,7 +182,7 @@ fn advice(reason: Option<Reason>, first: u32) -> alloc::string::String {
 }
 
 /// Evidence by name.
-fn evidence(bits: u32) -> alloc::string::String {
+fn evidence(bits: u32) -> String {
     let set = u16::try_from(bits).ok().and_then(EvidenceSet::from_bits);
     match set {
         Some(set) => format!("{set}"),
@@ -197,6 +198,12 @@ pub(crate) fn names(bits: u32) -> impl Iterator<Item = &'static str> {
         .into_iter()
         .filter(move |&evidence| set.holds(evidence))
         .map(|evidence| evidence.name())
+}
+
+/// Whether a module is not loaded though nothing is wrong: IPv6 is rarely
+/// installed, and its file is there all the same.
+pub(crate) fn is_not_installed(module: Module, answer: &Answer) -> bool {
+    module == Module::Tcpip6 && State::from_code(answer.state.get()) == Some(State::Absent)
 }
 
 /// The words of JSON for how far a search got.

@@ -4,10 +4,11 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use scanner_core::{Arch, Headers};
+use scanner_core::{Arch, Headers, Module};
 
 use crate::client;
 use crate::console::Console;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{
     FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, hash, hex, read, register_source,
@@ -49,9 +50,14 @@ fn install(
     }
     let before = read(windows, &paths.driver)?;
     if before.as_deref() != Some(driver) {
-        copy(windows, driver, &paths.part, &paths.driver, || {
-            journal.note(Step::Copied(before));
-        })?;
+        let copy = Copy {
+            windows,
+            bytes: driver,
+            part: &paths.part,
+            to: &paths.driver,
+            unloaded: survey.is_active(),
+        };
+        copy.make(|| journal.note(Step::Copied(before)))?;
         console.did(format!("Copied {FILE} to {}.", paths.driver));
     } else {
         console.did(format!("{} is there already.", paths.driver));
@@ -108,13 +114,14 @@ fn install(
 /// The driver beside the program, if it is one for this system.
 fn source(windows: &dyn Windows, paths: &Paths) -> Result<Vec<u8>, Failure> {
     let Some(driver) = read(windows, &paths.source)? else {
-        let mut failure = Failure::refused(
-            format!("{FILE} is not beside tcplimit.exe: {}", paths.source),
-            "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
-             was there before, antivirus software may have taken it away.",
-        );
-        failure.exit = crate::exit::Exit::Unreachable;
-        return Err(failure);
+        return Err(Failure {
+            exit: Exit::Unreachable,
+            ..Failure::refused(
+                format!("{FILE} is not beside tcplimit.exe: {}", paths.source),
+                "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
+                 was there before, antivirus software may have taken it away.",
+            )
+        });
     };
     match Headers::parse(&driver) {
         Ok(headers) if headers.is_native() && headers.arch() == arch(windows) => Ok(driver),
@@ -142,39 +149,52 @@ fn arch(windows: &dyn Windows) -> Arch {
     }
 }
 
-/// Copies by another name first, so that half of a driver is never loaded, and
-/// compares the hash afterwards. `renamed` is told when the old file is gone.
-fn copy(
-    windows: &dyn Windows,
-    bytes: &[u8],
-    part: &str,
-    to: &str,
-    renamed: impl FnOnce(),
-) -> Result<(), Failure> {
-    let written = windows.write(part, bytes);
-    if let Err(error) = written.and_then(|()| windows.rename(part, to)) {
-        // Half of it may be there.
-        let _ = windows.delete(part);
-        return Err(Failure::file("write", to, error));
+/// A copy that is made by another name first, so that half of a driver is never
+/// loaded.
+struct Copy<'a> {
+    windows: &'a dyn Windows,
+    bytes: &'a [u8],
+    part: &'a str,
+    to: &'a str,
+    /// Whether the driver in that place was just unloaded.
+    unloaded: bool,
+}
+
+impl Copy<'_> {
+    /// Makes it, and compares its hash afterwards. `renamed` is told when the old
+    /// file is gone.
+    fn make(&self, renamed: impl FnOnce()) -> Result<(), Failure> {
+        let Copy {
+            windows, part, to, ..
+        } = self;
+        let written = windows.write(part, self.bytes);
+        let rename = || windows.rename(part, to);
+        let placed = written.and_then(|()| service::with_file(*windows, self.unloaded, rename));
+        if let Err(error) = placed {
+            // Half of it may be there.
+            let _ = windows.delete(part);
+            return Err(Failure::file("write", to, error));
+        }
+        renamed();
+        let copied = windows
+            .read(to)
+            .map_err(|error| Failure::file("read", to, error))?;
+        let (copied, wanted) = (hash(&copied), hash(self.bytes));
+        if copied == wanted {
+            return Ok(());
+        }
+        Err(Failure {
+            exit: Exit::Unreachable,
+            ..Failure::refused(
+                format!(
+                    "The copy is not what was copied: {to} has the SHA-256 {}, and not {}.",
+                    hex(&copied),
+                    hex(&wanted)
+                ),
+                "The disk may be failing, or other software changes the file.",
+            )
+        })
     }
-    renamed();
-    let copied = windows
-        .read(to)
-        .map_err(|error| Failure::file("read", to, error))?;
-    let (copied, wanted) = (hash(&copied), hash(bytes));
-    if copied == wanted {
-        return Ok(());
-    }
-    let mut failure = Failure::refused(
-        format!(
-            "The copy is not what was copied: {to} has the SHA-256 {}, and not {}.",
-            hex(&copied),
-            hex(&wanted)
-        ),
-        "The disk may be failing, or other software changes the file.",
-    );
-    failure.exit = crate::exit::Exit::Unreachable;
-    Err(failure)
 }
 
 /// Takes back what was done; the failure, with what became of that.
@@ -200,7 +220,7 @@ fn take_back(
 
 /// Whether the installed driver can do its work here.
 fn located(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> {
-    let module = scanner_core::Module::Tcpip;
+    let module = Module::Tcpip;
     let answer = client::query(windows, module)?;
     if let Some(refusal) = client::refusal(module, &answer) {
         return Err(Failure {
@@ -239,8 +259,14 @@ pub(crate) fn compat(
             .map_err(|error| Failure::file("rename", &to, error))?;
         console.did(format!("Renamed the driver that was there to {kept}."));
     }
-    let copied = copy(windows, &driver, &format!("{to}.new"), &to, || {});
-    if let Err(mut failure) = copied {
+    let copy = Copy {
+        windows,
+        bytes: &driver,
+        part: &format!("{to}.new"),
+        to: &to,
+        unloaded: false,
+    };
+    if let Err(mut failure) = copy.make(|| {}) {
         let outcome = match keep.then(|| windows.rename(&kept, &to)) {
             Some(Err(_)) => format!("The driver that was there is now {kept}."),
             _ => "All that was done was taken back.".into(),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use scanner_core::Module;
 use serde::Serialize;
-use tcplimit_protocol::{Answer, State};
+use tcplimit_protocol::Answer;
 
 use crate::answer;
 use crate::arguments::Arguments;
@@ -27,9 +27,7 @@ pub(crate) struct Limits {
 /// Whether a module may be passed over where both are meant: IPv6 is rarely
 /// installed.
 fn is_optional(arguments: &Arguments, module: Module, answer: &Answer) -> bool {
-    arguments.modules.len() > 1
-        && module == Module::Tcpip6
-        && State::from_code(answer.state.get()) == Some(State::Absent)
+    arguments.modules.len() > 1 && client::is_not_installed(module, answer)
 }
 
 /// `get`.

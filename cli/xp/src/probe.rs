@@ -94,7 +94,8 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
         }
         Err(failure) => return console.finish(Some(&failure), Memory::default()),
     };
-    let refusal = client::refusal(module, &answer);
+    let refusal =
+        client::refusal(module, &answer).filter(|_| !client::is_not_installed(module, &answer));
     let memory = Memory {
         memory: Some(answer::Object::of(module, &answer)),
     };
@@ -103,6 +104,10 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
     }
     let rva = answer.limit_rva.get();
     match refusal {
+        None if answer.limit.get() == 0 => {
+            console.say(&format!("{module} in memory: not loaded"));
+            Exit::Done
+        }
         None => {
             console.say(&format!(
                 "{module} in memory: located, the limit is {}\n  limit       RVA {rva:X}",

@@ -2,9 +2,13 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
+
+use scanner_core::Module;
 
 use crate::client;
 use crate::console::Console;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, key, read};
 use crate::win32::Win32;
@@ -39,6 +43,24 @@ pub(crate) fn start(windows: &dyn Windows) -> Result<(), Failure> {
     }
 }
 
+/// Does something to the driver's file. Shortly after an unload Windows may still
+/// hold on to that, as it does to the driver.
+pub(crate) fn with_file(
+    windows: &dyn Windows,
+    unloaded: bool,
+    act: impl Fn() -> Result<(), Win32>,
+) -> Result<(), Win32> {
+    for _ in 1..PATIENCE {
+        match act() {
+            Err(Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION) if unloaded => {
+                windows.wait(PAUSE);
+            }
+            result => return result,
+        }
+    }
+    act()
+}
+
 /// Stops the service, and waits until the driver is gone.
 pub(crate) fn stop(windows: &dyn Windows) -> Result<(), Failure> {
     stop_named(windows, SERVICE)
@@ -71,10 +93,9 @@ fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
 
 /// The service, or what to do about its absence.
 fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
-    find(windows, SERVICE)?.ok_or_else(|| {
-        let mut failure = Failure::refused("The driver is not installed.", "Run: tcplimit install");
-        failure.exit = crate::exit::Exit::Unreachable;
-        failure
+    find(windows, SERVICE)?.ok_or_else(|| Failure {
+        exit: Exit::Unreachable,
+        ..Failure::refused("The driver is not installed.", "Run: tcplimit install")
     })
 }
 
@@ -104,12 +125,12 @@ pub(crate) fn unload(windows: &dyn Windows, console: &mut Console<'_>) -> Result
 
 /// What becomes of a limit that was set, once the driver is gone.
 fn stays(windows: &dyn Windows) -> String {
-    let changed = scanner_core::Module::ALL.into_iter().filter_map(|module| {
+    let changed = Module::ALL.into_iter().filter_map(|module| {
         let answer = client::query(windows, module).ok()?;
         let limit = answer.limit.get();
         (limit != 0 && limit != client::SHIPPED).then(|| format!("{module} has {limit}"))
     });
-    let changed: alloc::vec::Vec<String> = changed.collect();
+    let changed: Vec<String> = changed.collect();
     match changed.as_slice() {
         [] => "The limit is 10.".into(),
         changed => format!(
@@ -187,8 +208,7 @@ fn remove(
         (&paths.part, survey.part),
     ] {
         if is_there {
-            windows
-                .delete(path)
+            with_file(windows, survey.is_active(), || windows.delete(path))
                 .map_err(|error| Failure::file("delete", path, error))?;
             console.did(format!("Deleted {path}."));
         }

@@ -53,12 +53,11 @@ impl Facts {
             let path = paths.of_driver(module.file_name());
             let memory = client::query(windows, module);
             let absent = match &memory {
-                Ok(answer) => State::from_code(answer.state.get()) == Some(State::Absent),
-                Err(_) => true,
+                Ok(answer) => client::is_not_installed(module, answer),
+                Err(_) => module == Module::Tcpip6,
             };
             let no_file = matches!(windows.read(&path), Err(error) if error.is_absence());
-            // IPv6 is rarely installed.
-            if module == Module::Tcpip6 && absent && no_file {
+            if absent && no_file {
                 continue;
             }
             modules.push(ModuleFacts {

@@ -177,6 +177,24 @@ fn a_driver_that_windows_still_holds_on_to_is_loaded_a_little_later() {
 }
 
 #[test]
+fn a_file_that_windows_still_holds_on_to_after_an_unload_is_replaced_a_little_later() {
+    let newer = [crate::machine::X86, b"newer"].concat();
+    let machine = Machine::installed();
+    machine.files.borrow_mut().insert(SOURCE.into(), newer);
+    machine.held.set(5);
+    machine.done("install");
+    assert!(machine.is_installed());
+
+    // Where nothing was unloaded nobody waits: it will not get better.
+    let machine = Machine::new();
+    machine.held.set(5);
+    let said = machine.fails("install", Exit::Unreachable);
+    assert!(said.contains("read-only"), "{said}");
+    assert_eq!(machine.held.get(), 4);
+    assert!(machine.is_clean());
+}
+
+#[test]
 fn who_is_no_administrator_is_told_so() {
     let calls = {
         let machine = Machine::new();

@@ -118,6 +118,8 @@ pub(crate) struct Machine {
     pub(crate) loads: RefCell<Vec<Win32>>,
     /// Whether the driver is still in use when it is to be unloaded.
     pub(crate) in_use: Cell<bool>,
+    /// So many renames fail, since Windows still holds on to the file.
+    pub(crate) held: Cell<u32>,
     /// Bytes that every write of a file puts in place of those that were meant.
     pub(crate) corrupts: Cell<bool>,
     pub(crate) moved: RefCell<Vec<usize>>,
@@ -157,6 +159,7 @@ impl Machine {
             patience: Cell::new(0),
             loads: RefCell::default(),
             in_use: Cell::new(false),
+            held: Cell::new(0),
             corrupts: Cell::new(false),
             moved: RefCell::default(),
             out: RefCell::default(),
@@ -449,6 +452,10 @@ impl Windows for Machine {
 
     fn rename(&self, from: &str, to: &str) -> Result<(), Win32> {
         self.change(|| {
+            if let Some(left) = self.held.get().checked_sub(1) {
+                self.held.set(left);
+                return Err(Win32::ACCESS_DENIED);
+            }
             let mut files = self.files.borrow_mut();
             let bytes = files.remove(from).ok_or(Win32::FILE_NOT_FOUND)?;
             files.insert(to.into(), bytes);

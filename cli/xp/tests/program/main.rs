@@ -3,6 +3,7 @@
 mod fault;
 mod help;
 mod install;
+mod json;
 mod limit;
 mod machine;
 mod probe;

@@ -146,6 +146,20 @@ fn a_report_tells_the_file_and_what_is_in_memory() {
 }
 
 #[test]
+fn ipv6_that_is_not_installed_is_no_failure_though_its_file_is_there() {
+    let machine = Machine::installed();
+    let path = TCPIP.replace("tcpip.sys", "tcpip6.sys");
+    let specimen = specimens()
+        .into_iter()
+        .find(|(name, _)| name == "tcpip6-x86.sys");
+    let (_, file) = specimen.expect("one for IPv6");
+    machine.files.borrow_mut().insert(path, file);
+    let said = machine.done("probe");
+    assert!(said.contains("tcpip6.sys in memory: not loaded"), "{said}");
+    assert!(machine.done("status").contains("  in memory  not loaded\n"));
+}
+
+#[test]
 fn the_known_builds_are_those_of_the_workbench() {
     let manifest = include_str!("../../../../corpus/builds.toml");
     let table = include_str!(concat!(env!("OUT_DIR"), "/known.rs"));
