@@ -75,6 +75,13 @@ impl Need {
                 Self::ByHand("a linker for the driver: lld-link-22 or rust-lld".into())
             });
         }
+        if !package::unpacks_zip(workspace) {
+            needs.push(if debian {
+                Self::Debian(&["unzip"], "to try the releases")
+            } else {
+                Self::ByHand("unzip or Python, to try the releases".into())
+            });
+        }
         if !offsets::COMPILERS
             .iter()
             .all(|gcc| workspace.has_program(gcc))
@@ -93,13 +100,6 @@ impl Need {
                 Self::Debian(packages, "to run the driver in Wine")
             } else {
                 Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
-            });
-        }
-        if !package::unpacks_zip(workspace) {
-            needs.push(if debian {
-                Self::Debian(&["unzip"], "to try the releases")
-            } else {
-                Self::ByHand("unzip or Python, to try the releases".into())
             });
         }
         if !emulate::is_possible(workspace) {
