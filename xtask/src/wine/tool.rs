@@ -36,6 +36,10 @@ pub(super) fn test(
     judge: &mut Judge,
 ) -> Result<(), Failure> {
     unpack(machine, folder)?;
+    let answer = run(machine, "install")?;
+    let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
+    let what = "a Windows without the limit is refused: that which Wine is by itself";
+    judge.hold(what, refused, &answer);
     be_xp(machine)?;
     let session = &mut Session::begin(workspace, machine, judge)?;
     // With a client, so that Wine stays up from one run to the next.
@@ -244,8 +248,8 @@ fn watched(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failu
     let what = "the second look is a second later";
     session.judge.hold(what, later, &format!("{times:?}"));
     // As a terminal does for Ctrl-C; Wine makes CTRL_C_EVENT of it.
-    let id = watch.child.id().to_string();
-    command::run(Command::new("kill").args(["-INT", &id]))?;
+    let interrupt = format!("kill -INT {}", watch.child.id());
+    command::run(Command::new("sh").args(["-c", &interrupt]))?;
     let code = watch.child.wait()?.code();
     let what = "Ctrl-C ends watch, with exit code 0";
     session
@@ -292,8 +296,9 @@ fn read_only(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Fai
     session.check("", "tcplimit uninstall", "exit=0")?;
     // A folder of that name can't be replaced by a file.
     fs::create_dir(&file)?;
-    let answer = run(machine, "install")?;
+    let answer = run(machine, "install");
     fs::remove_dir(&file)?;
+    let answer = answer?;
     let refused = answer.starts_with("exit=3 ") && answer.contains(r"drivers\tcplimit.sys: access");
     let what = "so is a driver's file that can't be replaced";
     session.judge.hold(what, refused, &answer);

@@ -367,6 +367,14 @@ fn repair_leaves_what_is_whole_and_removes_what_is_not() {
 }
 
 #[test]
+fn the_key_of_a_service_that_is_still_known_is_left_to_the_service_manager() {
+    let machine = Machine::installed();
+    machine.lingers.set(true);
+    machine.done("uninstall");
+    assert!(machine.keys.borrow().contains_key(SERVICE_KEY));
+}
+
+#[test]
 fn a_key_that_the_service_manager_does_not_know_is_removed_with_what_is_below() {
     let machine = Machine::new();
     for key in [SERVICE_KEY, PARAMETERS] {

@@ -118,6 +118,8 @@ pub(crate) struct Machine {
     pub(crate) loads: RefCell<Vec<Win32>>,
     /// Whether the driver is still in use when it is to be unloaded.
     pub(crate) in_use: Cell<bool>,
+    /// Whether a deleted service stays, since another program looks at it.
+    pub(crate) lingers: Cell<bool>,
     /// So many renames fail, since Windows still holds on to the file.
     pub(crate) held: Cell<u32>,
     /// Bytes that every write of a file puts in place of those that were meant.
@@ -159,6 +161,7 @@ impl Machine {
             patience: Cell::new(0),
             loads: RefCell::default(),
             in_use: Cell::new(false),
+            lingers: Cell::new(false),
             held: Cell::new(0),
             corrupts: Cell::new(false),
             moved: RefCell::default(),
@@ -551,6 +554,9 @@ impl Windows for Machine {
 
     fn delete_service(&self, name: &str) -> Result<(), Win32> {
         self.change(|| {
+            if self.lingers.get() {
+                return self.with_service(name, |_| Ok(()));
+            }
             let deleted = self.services.borrow_mut().remove(name);
             deleted.ok_or(Win32::SERVICE_DOES_NOT_EXIST)?;
             let key = format!(r"SYSTEM\CurrentControlSet\Services\{name}");
