@@ -43,7 +43,10 @@ fn contents() -> Vec<u8> {
     let texts = message_table::of(Message::texts().collect());
     resource::file(&[
         (resource::RT_MESSAGETABLE, texts),
-        (resource::RT_VERSION, version::of(&var("CARGO_PKG_VERSION"))),
+        (
+            resource::RT_VERSION,
+            version::of(&var("CARGO_PKG_VERSION"), &version::DRIVER),
+        ),
     ])
 }
 

@@ -16,18 +16,38 @@ const FLAGS_MASK: u32 = 0x3F;
 const FLAGS: u32 = 0;
 /// VOS_NT_WINDOWS32.
 const SYSTEM: u32 = 0x0004_0004;
+
+/// What a file is.
+pub(crate) struct Product {
+    file: &'static str,
+    description: &'static str,
+    /// dwFileType and dwFileSubtype.
+    kind: [u32; 2],
+}
+
 /// VFT_DRV, VFT2_DRV_SYSTEM.
-const DRIVER: u32 = 3;
-const DRIVER_KIND: u32 = 7;
+#[allow(dead_code, reason = "for the driver's build")]
+pub(crate) const DRIVER: Product = Product {
+    file: "tcplimit.sys",
+    description: "tcplimit: half-open connection limit",
+    kind: [3, 7],
+};
+/// VFT_APP.
+#[allow(dead_code, reason = "for the program's build")]
+pub(crate) const PROGRAM: Product = Product {
+    file: "tcplimit.exe",
+    description: "tcplimit: half-open connection limit, command line",
+    kind: [1, 0],
+};
 
 /// The resource for a version such as `1.2.3`.
-pub(crate) fn of(version: &str) -> Vec<u8> {
+pub(crate) fn of(version: &str, product: &Product) -> Vec<u8> {
     let strings: Vec<u8> = children(&[
-        text("FileDescription", "tcplimit: half-open connection limit"),
+        text("FileDescription", product.description),
         text("FileVersion", version),
         text("InternalName", "tcplimit"),
         text("LegalCopyright", "MIT OR Apache-2.0"),
-        text("OriginalFilename", "tcplimit.sys"),
+        text("OriginalFilename", product.file),
         text("ProductName", "tcplimit"),
         text("ProductVersion", version),
     ]);
@@ -42,17 +62,22 @@ pub(crate) fn of(version: &str) -> Vec<u8> {
         block("StringFileInfo", Value::None, &table),
         block("VarFileInfo", Value::None, &translation),
     ]);
-    block("VS_VERSION_INFO", Value::Binary(&fixed(version)), &both)
+    block(
+        "VS_VERSION_INFO",
+        Value::Binary(&fixed(version, product)),
+        &both,
+    )
 }
 
 /// VS_FIXEDFILEINFO.
-fn fixed(version: &str) -> Vec<u8> {
+fn fixed(version: &str, product: &Product) -> Vec<u8> {
     let mut parts = version.split(['.', '-', '+']);
     let mut part = || -> u32 {
         let number = parts.next().and_then(|part| part.parse::<u16>().ok());
         number.unwrap_or(0).into()
     };
     let (high, low) = (part() << 16 | part(), part() << 16);
+    let [kind, sub_kind] = product.kind;
     [
         SIGNATURE,
         STRUCTURE_VERSION,
@@ -64,8 +89,8 @@ fn fixed(version: &str) -> Vec<u8> {
         FLAGS_MASK,
         FLAGS,
         SYSTEM,
-        DRIVER,
-        DRIVER_KIND,
+        kind,
+        sub_kind,
         // No date: the same source makes the same file.
         0,
         0,

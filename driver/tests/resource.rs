@@ -70,7 +70,7 @@ fn numbers_between_the_messages_are_not_found() {
 
 #[test]
 fn the_version_reads_as_it_was_written() {
-    let bytes = version::of("12.3.45");
+    let bytes = version::of("12.3.45", &version::DRIVER);
     let info = VersionInfo::try_from(&bytes).expect("a version resource");
     let fixed = info.fixed().expect("its fixed part");
     for version in [fixed.dwFileVersion, fixed.dwProductVersion] {

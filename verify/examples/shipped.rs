@@ -42,7 +42,7 @@ fn is_right(path: &str, kind: Kind) -> bool {
     match shipped::check(&file, kind) {
         Ok(report) => {
             println!("{path}: {report}");
-            figures(&report);
+            figures(&report, kind);
             true
         }
         Err(violations) => {
@@ -55,10 +55,14 @@ fn is_right(path: &str, kind: Kind) -> bool {
 }
 
 /// Lines for `cargo xtask report`.
-fn figures(report: &Report) {
+fn figures(report: &Report, kind: Kind) {
     let arch = match report.arch {
         Arch::X86 => "x86",
         Arch::X64 => "x64",
+    };
+    let arch = match kind {
+        Kind::Driver => arch.to_string(),
+        Kind::Program => format!("tcplimit.exe {arch}"),
     };
     println!("figure: {arch}: bytes = {}", report.file_size);
     println!("figure: {arch}: imports = {}", report.imports.len());

@@ -17,6 +17,7 @@ mod image;
 pub mod import;
 mod instruction;
 mod linkage;
+pub mod program;
 mod relocation;
 mod report;
 mod resource;
@@ -28,7 +29,7 @@ mod violation;
 mod walk;
 
 pub use crate::specimen::Arch;
-pub use header::LARGEST_DRIVER;
+pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
 pub use report::Report;
 pub use stack::{DEEPEST_DRIVER, Stack};
 pub use violation::Violation;

@@ -208,6 +208,12 @@ static void security(char *const *words)
     LocalFree(text);
 }
 
+/* error STATUS: what programs of Win32 are told of a status. */
+static void error(char *const *words)
+{
+    printf("error=%lu\n", RtlNtStatusToDosError(number(words[1])));
+}
+
 static const struct {
     const char *name;
     verb *run;
@@ -222,6 +228,7 @@ static const struct {
     {"value", parameter_get},      {"no-parameter", parameter_delete},
     {"forget", state_delete},      {"storm", storm_begin},
     {"calm", storm_end},           {"restricted", restricted_open},
+    {"error", error},
 };
 
 static void obey(char *line)

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command;
+use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
 /// Both are soft-float, without SSE, MMX or x87.
@@ -58,11 +58,11 @@ impl Compiler {
     pub(crate) fn build(self, workspace: &Workspace) -> Command {
         let mut command = match self {
             Self::Prebuilt => workspace.cargo(&["build"]),
-            Self::Source => workspace.cargo(&["build", "-Zbuild-std=core"]),
+            Self::Source => workspace.cargo(&["build", "-Zbuild-std=core,alloc"]),
             Self::Debian => {
                 let mut command = workspace.command("/usr/bin/cargo");
                 command
-                    .args(["build", "-Zbuild-std=core"])
+                    .args(["build", "-Zbuild-std=core,alloc"])
                     .env("RUSTC", "/usr/bin/rustc")
                     .env("RUSTDOC", "/usr/bin/rustdoc");
                 command
@@ -80,7 +80,7 @@ impl Compiler {
         command
     }
 
-    /// Whether `core` is compiled along.
+    /// Whether `core` and `alloc` are compiled along.
     pub(crate) fn builds_core(self) -> bool {
         self != Self::Prebuilt
     }
@@ -98,13 +98,23 @@ impl Compiler {
         })
     }
 
-    /// Where its libraries are.
-    fn sysroot(self, workspace: &Workspace) -> Option<PathBuf> {
-        let rustc = match self {
+    /// What it calls itself: `rustc 1.95.0 (…)`.
+    pub(crate) fn version(self, workspace: &Workspace) -> Result<String, Failure> {
+        let mut ask = workspace.command(self.rustc());
+        let said = command::listen(ask.arg("--version"))?.success("rustc --version")?;
+        Ok(said.trim().into())
+    }
+
+    fn rustc(self) -> &'static str {
+        match self {
             Self::Prebuilt | Self::Source => "rustc",
             Self::Debian => "/usr/bin/rustc",
-        };
-        let mut print = workspace.command(rustc);
+        }
+    }
+
+    /// Where its libraries are.
+    fn sysroot(self, workspace: &Workspace) -> Option<PathBuf> {
+        let mut print = workspace.command(self.rustc());
         let said = command::listen(print.args(["--print", "sysroot"])).ok()?;
         said.status
             .success()

@@ -1,5 +1,5 @@
-//! `tcplimit.sys` for x86 and x64, from any system: built, built again
-//! elsewhere if wanted, and checked.
+//! `tcplimit.sys` and `tcplimit.exe` for x86 and x64, from any system: built,
+//! built again elsewhere if wanted, and checked.
 
 use std::env;
 use std::fs;
@@ -14,14 +14,14 @@ use crate::workspace::Workspace;
 
 /// A processor that the driver is built for.
 #[derive(Debug)]
-struct Processor {
+pub(crate) struct Processor {
     /// The folder of the result.
-    name: &'static str,
-    target: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) target: &'static str,
     flags: &'static [&'static str],
 }
 
-const PROCESSORS: [Processor; 2] = [
+pub(crate) const PROCESSORS: [Processor; 2] = [
     Processor {
         name: "x86",
         target: "i686-unknown-uefi",
@@ -34,6 +34,56 @@ const PROCESSORS: [Processor; 2] = [
         // NT walks the stack by these tables, say for a crash dump.
         flags: &["-Cforce-unwind-tables=yes", NO_JUMP_TABLES],
     },
+];
+
+/// What a product is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Driver,
+    Program,
+}
+
+impl Kind {
+    /// As the checks call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Driver => "driver",
+            Self::Program => "program",
+        }
+    }
+}
+
+/// What is built for each processor.
+#[derive(Debug)]
+pub(crate) struct Product {
+    /// The file's name, where it is shipped.
+    pub(crate) file: &'static str,
+    /// What the checks take it for.
+    pub(crate) kind: Kind,
+    pub(crate) package: &'static str,
+    program: &'static str,
+}
+
+pub(crate) const PRODUCTS: [Product; 2] = [
+    Product {
+        file: "tcplimit.sys",
+        kind: Kind::Driver,
+        package: "tcplimit-driver",
+        program: "tcplimit-sys",
+    },
+    Product {
+        file: "tcplimit.exe",
+        kind: Kind::Program,
+        package: "tcplimit-xp",
+        program: "tcplimit-exe",
+    },
+];
+
+/// The portable code of SHA-256, and the shorter form of it: the other one is
+/// for processors that XP's need not be.
+const PORTABLE: [&str; 2] = [
+    "--cfg=sha2_256_backend=\"soft\"",
+    "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
 /// A jump through a table leads where no check of the file can follow it.
@@ -55,6 +105,9 @@ pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result
         println!("--- {compiler}");
         let files = build(workspace, compiler)?;
         let shipped = ship(workspace, &files)?;
+        // So that whoever builds the same can use the same.
+        let version = compiler.version(workspace)?;
+        fs::write(workspace.made("driver/compiler.txt"), version + "\n")?;
         if twice {
             again(workspace, compiler, &files)?;
         }
@@ -86,7 +139,8 @@ pub(crate) fn step(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fa
     run(workspace, true, seen)
 }
 
-/// The drivers as the linker wrote them, in the order of [`PROCESSORS`].
+/// The files as the linker wrote them: the products of each processor, in the
+/// order of the tables.
 fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Failure> {
     let Some(linker) = compiler.linker(workspace) else {
         let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
@@ -96,9 +150,11 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
     let mut files = Vec::new();
     for processor in &PROCESSORS {
         let mut build = compiler.build(workspace);
+        build.args(["--locked", "--profile", "driver"]);
+        for product in &PRODUCTS {
+            build.args(["--package", product.package, "--bin", product.program]);
+        }
         build
-            .args(["--locked", "--profile", "driver"])
-            .args(["--package", "tcplimit-driver", "--bin", "tcplimit-sys"])
             .args(["--target", processor.target])
             .arg("--target-dir")
             .arg(&folder)
@@ -109,34 +165,51 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
         linker::use_for(&mut build, processor.target, &linker)?;
         command::run(&mut build)?;
         let made = folder.join(processor.target).join("driver");
-        files.push(made.join("tcplimit-sys.efi"));
+        let efi = |product: &Product| made.join(format!("{}.efi", product.program));
+        files.extend(PRODUCTS.iter().map(efi));
     }
     Ok(files)
 }
 
-/// The compiler's flags, separated as cargo wants them. No path of this machine
-/// may get into the file.
+/// The compiler's flags, separated as cargo wants them.
 fn flags(workspace: &Workspace, processor: &Processor) -> String {
+    let flags = processor.flags.iter().chain(&PORTABLE);
+    let flags = flags.map(ToString::to_string);
+    let flags: Vec<String> = flags.chain(remapped(workspace)).collect();
+    flags.join("\u{1f}")
+}
+
+/// The flags that keep paths of this machine out of a file.
+pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
+    folders(workspace)
+        .into_iter()
+        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .collect()
+}
+
+/// Folders of this machine that sources are compiled from, and what a file names
+/// in place of each.
+pub(crate) fn folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let sources = home.map(|home| (home, "cargo"));
-    let sources = [(workspace.path(""), "tcplimit")]
+    [(workspace.path(""), "tcplimit")]
         .into_iter()
-        .chain(sources);
-    processor
-        .flags
-        .iter()
-        .map(ToString::to_string)
-        .chain(sources.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())))
-        .collect::<Vec<String>>()
-        .join("\u{1f}")
+        .chain(sources)
+        .collect()
+}
+
+/// Every product of every processor.
+fn each() -> impl Iterator<Item = (&'static Processor, &'static Product)> {
+    let products = |processor| PRODUCTS.iter().map(move |product| (processor, product));
+    PROCESSORS.iter().flat_map(products)
 }
 
 /// Copies the files to where the documentation says they are.
 fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut shipped = Vec::new();
-    for (processor, file) in PROCESSORS.iter().zip(files) {
-        let inside = format!("driver/{}/tcplimit.sys", processor.name);
+    for ((processor, product), file) in each().zip(files) {
+        let inside = format!("driver/{}/{}", processor.name, product.file);
         let to = workspace.made(&inside);
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder)?;
@@ -152,15 +225,24 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 /// The checks of what ships: imports, instructions, headers, stack; what they
 /// said.
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
-    let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
-    check
-        .args(["--example", "shipped", "--", "driver"])
-        .args(files);
-    let said = command::overhear(&mut check)?;
-    if !said.status.success() {
+    let mut out = String::new();
+    let mut wrong = false;
+    for product in &PRODUCTS {
+        let of_kind = each()
+            .zip(files)
+            .filter(|((_, one), _)| one.kind == product.kind);
+        let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
+        check
+            .args(["--example", "shipped", "--", product.kind.name()])
+            .args(of_kind.map(|(_, file)| file));
+        let said = command::overhear(&mut check)?;
+        wrong |= !said.status.success();
+        out += &said.out;
+    }
+    if wrong {
         return Err(Failure("the checks found fault".into()));
     }
-    Ok(said.out)
+    Ok(out)
 }
 
 /// Builds a copy of the sources in another folder, and compares.
@@ -173,7 +255,8 @@ fn again(workspace: &Workspace, compiler: Compiler, files: &[PathBuf]) -> Result
     Ok(())
 }
 
-fn compare(one: &Path, other: &Path) -> Result<(), Failure> {
+/// Both files must hold the same bytes.
+pub(crate) fn compare(one: &Path, other: &Path) -> Result<(), Failure> {
     let (bytes, others) = (fs::read(one)?, fs::read(other)?);
     match first_difference(&bytes, &others) {
         None => Ok(()),
@@ -209,6 +292,8 @@ mod tests {
         let flags = flags(&workspace, &PROCESSORS[0]);
         let flags: Vec<&str> = flags.split('\u{1f}').collect();
         assert_eq!(flags[0], "-Ctarget-cpu=pentium");
-        assert!(flags[2].starts_with("--remap-path-prefix=") && flags[2].ends_with("=tcplimit"));
+        let remapped =
+            |flag: &&str| flag.starts_with("--remap-path-prefix=") && flag.ends_with("=tcplimit");
+        assert_eq!(flags.iter().filter(|flag| remapped(flag)).count(), 1);
     }
 }

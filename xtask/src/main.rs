@@ -11,6 +11,7 @@ mod command;
 mod compiler;
 mod debian;
 mod dependencies;
+mod dist;
 mod driver;
 mod emulate;
 mod fuzz;
@@ -59,7 +60,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check: format, lints, tests, breakages, proofs, driver, emulator, Wine, licences, fuzzing, real input.
+    /// Run every check: format, lints, tests, breakages, proofs, driver, emulator, Wine, licences, fuzzing, real input, releases.
     Test {
         /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
         #[arg(long)]
@@ -98,6 +99,15 @@ enum Command {
         /// Build it again in another folder, and compare the bytes.
         #[arg(long)]
         twice: bool,
+    },
+    /// Make the releases into target/dist: archives, lists of components, sums; and try them.
+    Dist {
+        /// Build all of it again in another folder, and compare the bytes.
+        #[arg(long)]
+        twice: bool,
+        /// Only pack and try what was built before, as `test` does: no release comes of it.
+        #[arg(long, conflicts_with = "twice")]
+        trial: bool,
     },
     /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
     Emulate(emulate::Options),
@@ -151,6 +161,10 @@ fn main() -> ExitCode {
         Command::Emulate(options) => {
             report.seeing("emulator", |seen| emulate::run(&workspace, &options, seen));
         }
+        Command::Dist { trial: true, .. } => report.step("dist", || dist::step(&workspace)),
+        Command::Dist { twice, .. } => {
+            report.seeing("dist", |seen| dist::run(&workspace, twice, seen));
+        }
         Command::Report(options) => report.step("report", || page::run(&workspace, &options)),
         Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
         Command::Wine(options) => {
@@ -197,7 +211,7 @@ fn steps(
     });
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input";
+        let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input, dist";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
@@ -215,6 +229,8 @@ fn steps(
         fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED, seen)
     });
     report.seeing("real input", |seen| real_input::run(workspace, yes, seen));
+    // Last, for it packs what the others have built.
+    report.step("dist", || dist::step(workspace));
 }
 
 /// `verify` builds them; a test sees that they were committed.

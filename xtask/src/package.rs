@@ -155,8 +155,8 @@ impl Package {
     }
 }
 
-/// Unpacks one package's file into the folder.
-fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failure> {
+/// Unpacks one package's file, or another archive, into the folder.
+pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failure> {
     let extension = file.extension().and_then(OsStr::to_str).unwrap_or_default();
     let mut command = match extension {
         "deb" => {
@@ -164,13 +164,18 @@ fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failu
             command.arg("--extract").arg(file).arg(folder);
             command
         }
-        "whl" => {
+        "zip" if workspace.has_program("unzip") => {
+            let mut command = workspace.command("unzip");
+            command.arg("-q").arg(file).arg("-d").arg(folder);
+            command
+        }
+        "whl" | "zip" => {
             let mut command = workspace.command(python(workspace)?);
             command.args(["-m", "zipfile", "--extract"]);
             command.arg(file).arg(folder);
             command
         }
-        "tgz" => {
+        "tgz" | "gz" => {
             let mut command = workspace.command("tar");
             command.arg("-xzf").arg(file).arg("-C").arg(folder);
             command
@@ -179,6 +184,11 @@ fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Result<(), Failu
     };
     command::listen(&mut command)?.success("unpacking")?;
     Ok(())
+}
+
+/// Whether a zip can be unpacked here.
+pub(crate) fn unpacks_zip(workspace: &Workspace) -> bool {
+    workspace.has_program("unzip") || python(workspace).is_ok()
 }
 
 fn python(workspace: &Workspace) -> Result<&'static str, Failure> {

@@ -7,6 +7,7 @@ use crate::compiler::{Compiler, WAYS};
 use crate::debian;
 use crate::emulate;
 use crate::offsets;
+use crate::package;
 use crate::report::Outcome;
 use crate::wine;
 use crate::workspace::{Workspace, consent};
@@ -72,6 +73,13 @@ impl Need {
                 Self::Debian(&["lld-22"], "to link the driver")
             } else {
                 Self::ByHand("a linker for the driver: lld-link-22 or rust-lld".into())
+            });
+        }
+        if !package::unpacks_zip(workspace) {
+            needs.push(if debian {
+                Self::Debian(&["unzip"], "to try the releases")
+            } else {
+                Self::ByHand("unzip or Python, to try the releases".into())
             });
         }
         if !offsets::COMPILERS

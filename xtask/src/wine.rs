@@ -6,6 +6,9 @@
 //! while handles are open. What is shown here is that the file loads, that its
 //! imports are called as they want to be, and that the value on the target is
 //! right after every step. The programs are in `verify/wine`.
+//!
+//! Then `tcplimit.exe` does the same by itself, from `install` to `uninstall`,
+//! on a Wine that is set to Windows XP.
 
 mod client;
 mod crowd;
@@ -16,6 +19,7 @@ mod programs;
 mod root;
 mod script;
 mod session;
+mod tool;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -23,13 +27,13 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use crate::command::Failure;
+use crate::command::{self, Failure, Said};
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::workspace::Workspace;
 use judge::Judge;
 use machine::Machine;
-use programs::Programs;
+use programs::{Place, Programs};
 use root::Root;
 use session::Session;
 
@@ -58,6 +62,9 @@ pub(crate) struct Options {
     /// Only for this processor.
     #[arg(long, value_enum)]
     arch: Option<Arch>,
+    /// Only tcplimit.exe, not the programs in C.
+    #[arg(long)]
+    owner: bool,
     /// 100,000 requests at once in place of 20,000.
     #[arg(long)]
     long: bool,
@@ -74,6 +81,7 @@ impl Options {
     pub(crate) fn short(yes: bool) -> Self {
         Self {
             arch: None,
+            owner: false,
             long: false,
             driver: None,
             yes,
@@ -100,12 +108,7 @@ pub(crate) fn run(
     if let Some(why) = programs::lacks(workspace) {
         return Ok(Outcome::Skipped(why.into()));
     }
-    // Two runs at once would end each other's Wine.
-    let folder = workspace.made("wine");
-    fs::create_dir_all(&folder)?;
-    let lock = File::create(folder.join("lock"))?;
-    lock.lock()?;
-
+    let _lock = lock(workspace)?;
     let mut judge = Judge::default();
     let mut notes = Vec::new();
     let mut tried = false;
@@ -171,17 +174,44 @@ fn test(
     judge: &mut Judge,
 ) -> Result<(), Failure> {
     let arch = machine.arch();
-    let programs = Programs::build(workspace, arch, &options.driver(workspace, arch))?;
+    let driver = options.driver(workspace, arch);
+    let programs = Programs::build(workspace, arch, &driver)?;
     let places = programs.probe(workspace, judge)?;
     machine.restore()?;
     programs.install(&machine.drive())?;
+    if !options.owner {
+        by_programs(workspace, options, machine, judge, &places)?;
+    }
+    // What the last session has left hanging is ended, and the registry is as
+    // Wine first made it.
+    machine.restore()?;
+    match driver.parent() {
+        Some(folder) if folder.join("tcplimit.exe").is_file() => {
+            tool::test(workspace, machine, folder, judge)
+        }
+        _ => Err(Failure(
+            "no tcplimit.exe beside the driver: cargo xtask driver".into(),
+        )),
+    }
+}
+
+/// The driver, loaded by the service manager alone and used by programs in C.
+fn by_programs(
+    workspace: &Workspace,
+    options: &Options,
+    machine: &Machine<'_>,
+    judge: &mut Judge,
+    places: &[Place],
+) -> Result<(), Failure> {
     let session = &mut Session::begin(workspace, machine, judge)?;
     session.play("alone")?;
     session.play("refused")?;
-    session.located(&places)?;
+    session.located(places)?;
     session.play("access")?;
+    session.play("errors")?;
     session.restricted()?;
     session.play("changed")?;
+    session.play("example")?;
     session.play("others")?;
     malformed::requests(session)?;
     session.play("reloaded")?;
@@ -193,6 +223,42 @@ fn test(
     crowd::handles(session)?;
     session.debugger()?;
     crowd::stopped_in_use(session)
+}
+
+/// Runs a program of an unpacked release from its folder, put on Wine's drive;
+/// or tells why it can't be.
+pub(crate) fn unpacked(
+    workspace: &Workspace,
+    arch: &str,
+    folder: &Path,
+    program: &str,
+    words: &[&str],
+) -> Result<Result<Said, String>, Failure> {
+    let Some(arch) = Arch::ALL.into_iter().find(|known| known.name() == arch) else {
+        return Err(Failure(format!("no processor {arch}")));
+    };
+    let _lock = lock(workspace)?;
+    let machine = match Machine::of(workspace, arch, false)? {
+        Ok(machine) => machine,
+        Err(why) => return Ok(Err(why)),
+    };
+    machine.restore()?;
+    let to = machine.drive().join("unpacked");
+    fs::create_dir_all(&to)?;
+    for file in fs::read_dir(folder)?.flatten() {
+        copy(&file.path(), &to.join(file.file_name()))?;
+    }
+    let mut run = machine.wine(&format!(r"C:\unpacked\{program}"));
+    Ok(Ok(command::listen(run.args(words))?))
+}
+
+/// Two runs at once would end each other's Wine.
+fn lock(workspace: &Workspace) -> Result<File, Failure> {
+    let folder = workspace.made("wine");
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// Copies a file, and says which it was if that fails.

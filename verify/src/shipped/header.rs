@@ -8,6 +8,9 @@ use super::{Arch, Kind, Violation};
 /// 48 KiB: far above what the driver needs, far below what would go unnoticed.
 pub const LARGEST_DRIVER: usize = 48 * 1024;
 
+/// 200 KiB: a program that is fetched by modem, and kept beside the driver.
+pub const LARGEST_PROGRAM: usize = 200 * 1024;
+
 pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
     let header = &image.header;
     let mut violations = Vec::new();
@@ -50,10 +53,14 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
             right,
         });
     }
-    if kind == Kind::Driver && image.file.len() >= LARGEST_DRIVER {
+    let largest = match kind {
+        Kind::Driver => LARGEST_DRIVER,
+        Kind::Program => LARGEST_PROGRAM,
+    };
+    if image.file.len() >= largest {
         violations.push(Violation::TooLarge {
             bytes: image.file.len(),
-            most: LARGEST_DRIVER - 1,
+            most: largest - 1,
         });
     }
     violations.extend(directories(image));

@@ -7,7 +7,7 @@ use object::read::pe::{Import as Thunk, ImportTable};
 use scanner_core::Rva;
 
 use super::image::Image;
-use super::{Arch, Kind, Violation, export, import};
+use super::{Arch, Kind, Violation, export, import, program};
 
 /// One imported function or variable.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -97,7 +97,10 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
     let (true, Some(lacking)) = (allowed.contains(&dll.as_str()), lacking) else {
         return vec![Violation::Dll(dll)];
     };
-    let unknown = kind == Kind::Driver && import::find(&dll, &name).is_none();
+    let unknown = match kind {
+        Kind::Driver => import::find(&dll, &name).is_none(),
+        Kind::Program => !program::may_import(&dll, &name),
+    };
     let mut violations: Vec<_> = lacking
         .into_iter()
         .map(|list| Violation::NotExported {

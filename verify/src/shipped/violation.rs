@@ -203,8 +203,8 @@ impl fmt::Display for Violation {
             }
             NotInTable { dll, name } => write!(
                 f,
-                "{dll} {name} is not in verify/src/shipped/import.rs: add it with its convention \
-                 and with what documents it"
+                "{dll} {name} is not in verify/src/shipped/import.rs (of a driver) or program.rs: add \
+                 it with what documents it"
             ),
             WritableImports(at) => {
                 write!(f, "{at}: the import address table is in a writable section")

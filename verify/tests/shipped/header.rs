@@ -1,6 +1,6 @@
 use crate::BOTH;
-use crate::pe::{plain_driver, seal};
-use verify::shipped::{Arch, Kind, LARGEST_DRIVER, Violation, check};
+use crate::pe::{self, plain_driver, seal};
+use verify::shipped::{Arch, Kind, LARGEST_DRIVER, LARGEST_PROGRAM, Violation, check};
 
 #[test]
 fn a_machine_that_is_neither_x86_nor_x64_is_told() {
@@ -76,18 +76,23 @@ fn a_missing_or_wrong_checksum_is_told() {
 }
 
 #[test]
-fn a_driver_that_is_too_large_is_told() {
-    let mut file = plain_driver(Arch::X86).build();
-    file.resize(LARGEST_DRIVER - 2, 0);
-    seal(&mut file);
-    assert!(check(&file, Kind::Driver).is_ok());
-    file.resize(LARGEST_DRIVER, 0);
-    seal(&mut file);
-    let wrong = Violation::TooLarge {
-        bytes: LARGEST_DRIVER,
-        most: LARGEST_DRIVER - 1,
-    };
-    assert_eq!(check(&file, Kind::Driver), Err(vec![wrong]));
+fn a_file_that_is_too_large_is_told() {
+    for (kind, largest) in [
+        (Kind::Driver, LARGEST_DRIVER),
+        (Kind::Program, LARGEST_PROGRAM),
+    ] {
+        let mut file = pe::draft(kind, Arch::X86, |code| code.asm.ret_1(8)).build();
+        file.resize(largest - 2, 0);
+        seal(&mut file);
+        assert!(check(&file, kind).is_ok());
+        file.resize(largest, 0);
+        seal(&mut file);
+        let wrong = Violation::TooLarge {
+            bytes: largest,
+            most: largest - 1,
+        };
+        assert_eq!(check(&file, kind), Err(vec![wrong]));
+    }
 }
 
 #[test]

@@ -49,13 +49,18 @@ fn an_import_that_one_system_lacks_is_told() {
         name: name.to_owned(),
         list: "winxp-sp3-x86.kernel32.dll.txt",
     };
-    assert_eq!(program(name).violations(), [wrong]);
+    // Nor is it in the table of what was there before.
+    let unknown = Violation::NotInTable {
+        dll: "kernel32.dll".to_owned(),
+        name: name.to_owned(),
+    };
+    assert_eq!(program(name).violations(), [wrong, unknown]);
 }
 
 #[test]
 fn a_program_imports_from_its_four_files_only() {
     for (arch, dll, name, right) in [
-        (Arch::X86, "iphlpapi.dll", "GetTcpTable", true),
+        (Arch::X86, "iphlpapi.dll", "GetTcpStatistics", true),
         (Arch::X64, "ntdll.dll", "RtlGetVersion", true),
         (Arch::X86, "advapi32.dll", "OpenSCManagerW", true),
         (Arch::X86, "ntoskrnl.exe", "ZwClose", false),
@@ -77,6 +82,17 @@ fn an_import_that_is_not_in_the_table_is_told() {
     let wrong = Violation::NotInTable {
         dll: "ntoskrnl.exe".to_owned(),
         name: "IoGetCurrentProcess".to_owned(),
+    };
+    assert_eq!(draft.violations(), [wrong]);
+}
+
+#[test]
+fn nor_may_a_program_import_what_is_not_in_its_table() {
+    let mut draft = pe::draft(Kind::Program, Arch::X86, |code| code.asm.ret());
+    draft.imports = vec![("kernel32.dll", vec![Thunk::Name("IsWow64Process")])];
+    let wrong = Violation::NotInTable {
+        dll: "kernel32.dll".to_owned(),
+        name: "IsWow64Process".to_owned(),
     };
     assert_eq!(draft.violations(), [wrong]);
 }

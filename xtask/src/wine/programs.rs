@@ -28,6 +28,9 @@ const SECTIONS: [&str; 4] = [
     "/SECTION:INIT,ERWD",
 ];
 
+/// What the documentation shows to authors of other programs.
+const EXAMPLE: &str = "docs/example/limit.c";
+
 const NO_LINKER: &str = "no rust-lld and no lld-link-22";
 
 /// Built for one processor.
@@ -87,9 +90,13 @@ impl Programs {
             programs.driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
         }
         programs.driver(workspace, &toolchain, MISSING, &["missing.c"], &[])?;
-        let parts = ["client.c", "service.c", "storm.c", "restricted.c"];
+        let parts = ["client.c", "service.c", "storm.c", "restricted.c"]
+            .map(|part| format!("verify/wine/{part}"));
         programs.program(workspace, &toolchain, "client.exe", &parts)?;
-        programs.program(workspace, &toolchain, "legacy.exe", &["legacy.c"])?;
+        let legacy = ["verify/wine/legacy.c".to_string()];
+        programs.program(workspace, &toolchain, "legacy.exe", &legacy)?;
+        let example = [EXAMPLE.to_string()];
+        programs.program(workspace, &toolchain, "limit.exe", &example)?;
         Ok(programs)
     }
 
@@ -137,9 +144,8 @@ impl Programs {
         workspace: &Workspace,
         toolchain: &Toolchain,
         name: &str,
-        sources: &[&str],
+        sources: &[String],
     ) -> Result<(), Failure> {
-        let folder = workspace.path("verify/wine");
         let mut compile = workspace.command(&format!("{}-gcc", toolchain.triple));
         compile
             .args([
@@ -149,7 +155,7 @@ impl Programs {
                 "-Werror",
                 "-D_WIN32_WINNT=0x0501",
             ])
-            .args(sources.iter().map(|source| folder.join(source)))
+            .args(sources.iter().map(|source| workspace.path(source)))
             .arg("-o")
             .arg(self.folder.join(name))
             .args(["-ladvapi32", "-lntdll"]);
@@ -196,7 +202,7 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in ["client.exe", "legacy.exe"] {
+        for name in ["client.exe", "legacy.exe", "limit.exe"] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::judge::Judge;
 use super::machine::Machine;
 use super::programs::Place;
 use super::script::{self, Check, missing};
+use super::tool;
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -110,11 +111,17 @@ impl<'a> Session<'a> {
 
     /// Tells the client, or does what is no single line for it.
     pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
-        match command.split_once(' ').unwrap_or((command, "")) {
+        let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
+        if let Some(answer) = tool::prepare(self.machine, verb, words)? {
+            return Ok(answer);
+        }
+        match (verb, words) {
+            ("tcplimit", line) => tool::run(self.machine, line),
             ("load", _) => self.each(&LOAD),
             ("unload", _) => self.each(&UNLOAD),
             ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),
-            ("legacy", limit) => self.legacy(limit),
+            ("legacy", limit) => self.program(r"C:\legacy.exe", limit),
+            ("example", words) => self.program(r"C:\limit.exe", words),
             _ => self.client.tell(command),
         }
     }
@@ -130,13 +137,10 @@ impl<'a> Session<'a> {
         Ok(DONE.into())
     }
 
-    /// Runs the program of 2005.
-    fn legacy(&mut self, limit: &str) -> Result<String, Failure> {
-        let mut run = self.machine.wine(r"C:\legacy.exe");
-        if !limit.is_empty() {
-            run.arg(limit);
-        }
-        let said = command::listen(&mut run)?;
+    /// Runs a program that is no client: that of 2005, or the example.
+    fn program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
+        let mut run = self.machine.wine(path);
+        let said = command::listen(run.args(words.split_whitespace()))?;
         let code = said.status.code().unwrap_or(-1);
         let text: Vec<&str> = said.out.split_whitespace().collect();
         Ok(format!("exit={code} {}", text.join(" ")))

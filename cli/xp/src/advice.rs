@@ -1,0 +1,169 @@
+//! Where what is in memory, on disk and stored disagree: why that may be, and
+//! what to do.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
+
+use crate::client::{self, SHIPPED};
+use crate::status::{Facts, ModuleFacts};
+use crate::windows::Start;
+
+/// Notes, the most important first; none where all is well.
+pub(crate) fn notes(facts: &Facts) -> Vec<String> {
+    let mut notes = Vec::new();
+    installation(facts, &mut notes);
+    for module in &facts.modules {
+        match &module.memory {
+            Ok(answer) => {
+                in_memory(module, answer, &mut notes);
+                stored(facts, module, answer, &mut notes);
+            }
+            Err(failure) if facts.survey.service.is_some() => {
+                let note = format!("{} {}", failure.message, failure.advice);
+                // One for both drivers of the system.
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+            Err(_) => {}
+        }
+        on_disk(module, &mut notes);
+    }
+    events(facts, &mut notes);
+    notes
+}
+
+fn installation(facts: &Facts, notes: &mut Vec<String>) {
+    let survey = &facts.survey;
+    if survey.is_empty() {
+        notes.push("tcplimit is not installed. Run: tcplimit install".into());
+    } else if !survey.is_whole() {
+        notes.push(
+            "The installation is not whole. Run \"tcplimit install\" to mend it, or \"tcplimit \
+             repair\" to remove what is left."
+                .into(),
+        );
+    }
+    let answers = facts.modules.iter().flat_map(|module| &module.memory);
+    let mut flags = answers.map(|answer| answer.flags.get());
+    if facts.test_only || flags.any(|flags| flags & Flags::ACCEPTS_UNKNOWN_RIGHTS != 0) {
+        notes.push(
+            "TestOnlyAcceptUnknownRights is set: the driver writes where it can't tell whether \
+             it may. Remove that value from any machine that matters, and load the driver anew."
+                .into(),
+        );
+    }
+}
+
+fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
+    let module = facts.module;
+    if client::is_not_installed(module, answer) {
+        return;
+    }
+    if let Some(refusal) = client::refusal(module, answer) {
+        notes.push(format!("{} {}", refusal.message, refusal.advice));
+        return;
+    }
+    let (limit, written) = (answer.limit.get(), answer.written.get());
+    let stamp = answer.identity.time_date_stamp.get();
+    if facts.look.time_date_stamp.is_some_and(|disk| disk != stamp) {
+        notes.push(format!(
+            "The file {module} is not the one that runs: an update has replaced it. Restart \
+             Windows to use the new one."
+        ));
+        return;
+    }
+    let disk = facts.look.limit();
+    if written != 0 && limit != written {
+        notes.push(format!(
+            "{module}: tcplimit set the limit to {written}, and now it is {limit}: other \
+             software changes it too. Remove that, or set the limit again with --expect {limit}."
+        ));
+    } else if written == 0 && disk.is_some_and(|disk| disk != limit) {
+        notes.push(format!(
+            "{module}: the limit in memory is {limit}, and {} on disk, and tcplimit has not set \
+             it: other software did, or the file was changed since Windows was started. To \
+             replace it: tcplimit set N --expect {limit}",
+            disk.unwrap_or(SHIPPED)
+        ));
+    }
+}
+
+fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
+    let (name, limit) = (module.module, answer.limit.get());
+    let start = facts.survey.service.as_ref().map(|service| service.start);
+    let Some(stored) = module.stored.limit else {
+        if answer.configured.get() != 0 {
+            notes.push(format!(
+                "{name}: the limit that was stored when the driver was loaded is stored no \
+                 more. It stays in force until Windows is restarted."
+            ));
+        }
+        return;
+    };
+    match Applied::from_code(answer.start.get()) {
+        Some(Applied::SafeMode) => notes.push(format!(
+            "{name}: the stored limit {stored} was not applied: this is Safe Mode. It will be \
+             at the next usual start."
+        )),
+        Some(Applied::Guarded) => notes.push(format!(
+            "{name}: the stored limit {stored} was not applied, since Windows did not come up \
+             the last time it was. Set a limit by hand, and stored limits will be applied again: \
+             tcplimit set {stored}"
+        )),
+        Some(Applied::Refused) => {
+            let reason = Reason::from_code(answer.start_reason.get());
+            notes.push(format!(
+                "{name}: the stored limit {stored} was not applied. {}",
+                reason.map_or("", Reason::text)
+            ));
+        }
+        _ if limit != 0 && limit != stored => notes.push(format!(
+            "{name}: the limit is {limit}, and {stored} is stored: it was set by hand since, or \
+             stored since the driver was loaded. It will be {stored} at the next start."
+        )),
+        _ => {}
+    }
+    if start.is_some_and(|start| start != Start::Auto) {
+        notes.push(format!(
+            "{name}: a limit is stored, but the driver is not loaded when Windows starts. Run: \
+             tcplimit set {stored} --persist"
+        ));
+    }
+}
+
+fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
+    let (module, look) = (facts.module, &facts.look);
+    let is_right = look.checksum.is_none_or(|sum| sum.is_right());
+    if let Some(limit) = look.limit().filter(|&limit| limit != SHIPPED) {
+        notes.push(format!(
+            "The file {module} is patched: Windows starts with {limit}. An update or System File \
+             Protection may put the original back; then it is 10 again. A limit that is to \
+             replace {limit} at start must be stored with --expect {limit}."
+        ));
+    } else if !is_right {
+        notes.push(format!(
+            "The checksum of the file {module} is wrong: something has changed the file."
+        ));
+    } else if let Some(reason) = &look.reason {
+        notes.push(format!("The file {}: {reason}", look.path));
+    }
+}
+
+fn events(facts: &Facts, notes: &mut Vec<String>) {
+    let limit = facts
+        .modules
+        .first()
+        .and_then(|module| module.memory.as_ref().ok())
+        .map(|answer| answer.limit.get());
+    if facts.events.is_ok_and(|events| events > 0) && limit == Some(SHIPPED) {
+        notes.push(
+            "The limit of 10 was reached, and connections had to wait (event 4226). To raise it: \
+             tcplimit set 100"
+                .into(),
+        );
+    }
+}

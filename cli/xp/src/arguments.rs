@@ -1,0 +1,153 @@
+//! The command line.
+
+use alloc::format;
+use alloc::string::String;
+
+use scanner_core::Module;
+
+use crate::verb::{Act, Switch, Verb};
+
+/// The largest limit that the driver takes.
+const LARGEST: u32 = 0xFF_FFFF;
+/// The longest interval of `watch`, in seconds.
+const LONGEST: u32 = 3600;
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) verb: &'static Verb,
+    /// N, FILE or VERB.
+    pub(crate) operand: Option<String>,
+    /// N of `set`.
+    pub(crate) limit: u32,
+    pub(crate) expect: Option<u32>,
+    /// Seconds.
+    pub(crate) interval: u32,
+    pub(crate) compat: Option<String>,
+    pub(crate) modules: &'static [Module],
+    pub(crate) persist: bool,
+    pub(crate) json: bool,
+    pub(crate) help: bool,
+}
+
+/// What is wrong with a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) message: String,
+    /// The verb whose help tells more, if there is one.
+    pub(crate) verb: Option<&'static str>,
+}
+
+/// Whether `--json` is asked for, also where the rest is wrong.
+pub(crate) fn wants_json(words: &[String]) -> bool {
+    words.iter().any(|word| word == "--json")
+}
+
+impl Arguments {
+    /// Reads the words behind the program's name.
+    pub(crate) fn parse(words: &[String]) -> Result<Arguments, Wrong> {
+        let mut words = words.iter().map(String::as_str);
+        let name = words.next().unwrap_or("help");
+        let name = match name {
+            "-V" | "--version" => "version",
+            _ if Switch::named(name) == Some(Switch::Help) => "help",
+            _ => name,
+        };
+        let verb = Verb::named(name).ok_or_else(|| no_verb(name))?;
+        let wrong = |message: String| Wrong {
+            message,
+            verb: Some(verb.name),
+        };
+        let mut arguments = Arguments {
+            verb,
+            operand: None,
+            limit: 0,
+            expect: None,
+            interval: 1,
+            compat: None,
+            modules: &[Module::Tcpip],
+            persist: false,
+            json: false,
+            help: false,
+        };
+        let (mut ipv6, mut all) = (false, false);
+        while let Some(word) = words.next() {
+            let (name, given) = match word.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+                _ => (word, None),
+            };
+            let switch = Switch::named(name);
+            let known = switch.filter(|&switch| verb.all_switches().any(|one| one == switch));
+            let Some(switch) = known else {
+                if switch.is_some() || (word.starts_with('-') && word.len() > 1) {
+                    return Err(wrong(format!("\"{}\" takes no {name}", verb.name)));
+                }
+                if verb.operand.is_empty() || arguments.operand.is_some() {
+                    return Err(wrong(format!("\"{word}\" is one word too many")));
+                }
+                arguments.operand = Some(word.into());
+                continue;
+            };
+            let told = switch.told();
+            let value = match (told.value.is_empty(), given) {
+                (true, None) => "",
+                (true, Some(_)) => return Err(wrong(format!("{name} takes no value"))),
+                (false, given) => given
+                    .or_else(|| words.next())
+                    .filter(|value| !value.is_empty())
+                    .ok_or_else(|| wrong(format!("{name} needs a value: {name} {}", told.value)))?,
+            };
+            match switch {
+                Switch::Compat => arguments.compat = Some(value.into()),
+                Switch::Expect => {
+                    arguments.expect = Some(number(name, value, LARGEST).map_err(wrong)?);
+                }
+                Switch::Interval => {
+                    arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
+                }
+                Switch::Persist => arguments.persist = true,
+                Switch::Ipv6 => ipv6 = true,
+                Switch::All => all = true,
+                Switch::Json => arguments.json = true,
+                Switch::Help => arguments.help = true,
+            }
+        }
+        arguments.modules = match (ipv6, all) {
+            (false, false) => &[Module::Tcpip],
+            (true, false) => &[Module::Tcpip6],
+            (false, true) => &Module::ALL,
+            (true, true) => return Err(wrong("--ipv6 and --all exclude each other".into())),
+        };
+        if arguments.help {
+            return Ok(arguments);
+        }
+        match &arguments.operand {
+            None if verb.is_operand_required() => {
+                return Err(wrong(format!("\"{}\" needs {}", verb.name, verb.operand)));
+            }
+            Some(text) if verb.act == Act::Set => {
+                arguments.limit = number(verb.operand, text, LARGEST).map_err(wrong)?;
+            }
+            _ => {}
+        }
+        Ok(arguments)
+    }
+}
+
+/// What is wrong with a verb that there is not.
+pub(crate) fn no_verb(name: &str) -> Wrong {
+    Wrong {
+        message: format!("There is no verb \"{name}\""),
+        verb: None,
+    }
+}
+
+/// A number from 1 on.
+fn number(name: &str, text: &str, largest: u32) -> Result<u32, String> {
+    // A sign is no digit; `parse` would take a plus.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|number| digits && (1..=largest).contains(number))
+        .ok_or_else(|| format!("{name} must be a number from 1 to {largest}, and is \"{text}\""))
+}

@@ -1,0 +1,389 @@
+//! A file, looked into: the answer of the workbench's `tcplimit probe`, by the
+//! same locator and in the same words.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use scanner_core::{
+    Arch, Checksum, FileVersion, Findings, Headers, Image, ImageError, Module, NotLocated, Reason,
+    RelocationCoverage, Rva, StartUp, Workspace, export_name, file_version, locate_in,
+    original_name,
+};
+
+use crate::client::{REPORT, SHIPPED};
+use crate::era::Era;
+use crate::exit::Exit;
+use crate::installation::{hash, hex};
+
+/// Hashes of known builds, with their names: made of corpus/builds.toml.
+const KNOWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
+
+/// The answer in one word; docs/json.md has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Pristine,
+    Patched(u32),
+    Located,
+    NoLimiter,
+    NotLocated,
+    ConflictingNames,
+    OtherModule,
+    NotDriver,
+    UnsupportedMachine,
+    Damaged,
+    NotPe,
+    Compressed,
+    Unreadable,
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            State::Pristine => "pristine",
+            State::Patched(_) => "patched",
+            State::Located => "located",
+            State::NoLimiter => "no-limiter",
+            State::NotLocated => "not-located",
+            State::ConflictingNames => "conflicting-names",
+            State::OtherModule => "other-module",
+            State::NotDriver => "not-a-driver",
+            State::UnsupportedMachine => "unsupported-machine",
+            State::Damaged => "damaged",
+            State::NotPe => "not-pe",
+            State::Compressed => "compressed",
+            State::Unreadable => "unreadable",
+        }
+    }
+
+    pub(crate) fn is_located(self) -> bool {
+        matches!(self, State::Pristine | State::Patched(_) | State::Located)
+    }
+
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            _ if self.is_located() => Exit::Done,
+            State::Damaged | State::Unreadable => Exit::Unreachable,
+            _ => Exit::Refused,
+        }
+    }
+}
+
+/// What the names say that a file has.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) file: Option<Module>,
+    pub(crate) original: Option<String>,
+    pub(crate) export: Option<String>,
+}
+
+/// All that is said of a file.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) path: String,
+    pub(crate) bytes: usize,
+    pub(crate) state: State,
+    /// Why it is not located, and what to do about it.
+    pub(crate) reason: Option<String>,
+    pub(crate) module: Option<Module>,
+    pub(crate) names: Names,
+    pub(crate) arch: Option<Arch>,
+    pub(crate) version: Option<FileVersion>,
+    pub(crate) time_date_stamp: Option<u32>,
+    /// Whether there was a search.
+    pub(crate) searched: bool,
+    pub(crate) findings: Option<Findings>,
+    pub(crate) start_up: Option<StartUp>,
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) relocations: Option<RelocationCoverage>,
+    pub(crate) sha256: Option<String>,
+    pub(crate) known: Option<&'static str>,
+}
+
+impl Look {
+    /// A file that is not there or can't be read.
+    pub(crate) fn unreadable(path: &str, reason: String) -> Look {
+        let mut look = Look::nothing(path, 0);
+        look.refuse(State::Unreadable, reason);
+        look
+    }
+
+    fn nothing(path: &str, bytes: usize) -> Look {
+        let name = path.rsplit(['\\', '/']).next().unwrap_or(path);
+        Look {
+            path: path.into(),
+            bytes,
+            state: State::NotLocated,
+            reason: None,
+            module: None,
+            names: Names {
+                file: Module::named(name),
+                ..Names::default()
+            },
+            arch: None,
+            version: None,
+            time_date_stamp: None,
+            searched: false,
+            findings: None,
+            start_up: None,
+            checksum: None,
+            relocations: None,
+            sha256: None,
+            known: None,
+        }
+    }
+
+    fn refuse(&mut self, state: State, reason: impl Into<String>) {
+        self.state = state;
+        self.reason = Some(reason.into());
+    }
+
+    /// Looks into the bytes of a file.
+    pub(crate) fn into(path: &str, file: &[u8]) -> Look {
+        let mut look = Look::nothing(path, file.len());
+        look.look(file);
+        look
+    }
+
+    fn look(&mut self, file: &[u8]) {
+        if [&b"MSCF"[..], b"SZDD", b"KWAJ"]
+            .iter()
+            .any(|magic| file.starts_with(magic))
+        {
+            return self.refuse(
+                State::Compressed,
+                "It is compressed. Expand it first: expand FILE tcpip.sys",
+            );
+        }
+        let image = match Headers::parse(file) {
+            Ok(headers) if !headers.is_native() => {
+                return self.refuse(
+                    State::NotDriver,
+                    "It is a program or library, not a driver.",
+                );
+            }
+            Ok(_) => Image::from_file(file),
+            Err(error) => Err(error),
+        };
+        let image = match image {
+            Ok(image) => image,
+            Err(error) => return self.no_image(error),
+        };
+        let headers = image.headers();
+        self.arch = Some(image.arch());
+        self.version = file_version(&image);
+        self.time_date_stamp = Some(headers.time_date_stamp());
+        self.names.original = original_name(&image).map(|text| text.chars().collect());
+        self.names.export =
+            export_name(&image).map(|name| String::from_utf8_lossy(name).into_owned());
+        match self.names.module() {
+            Ok(module) => self.module = module,
+            Err(said) => {
+                return self.refuse(
+                    State::ConflictingNames,
+                    format!("Its names contradict each other: {said}."),
+                );
+            }
+        }
+        let Some(module) = self.module else {
+            return self.refuse(
+                State::OtherModule,
+                "No name in or of it is that of tcpip.sys or tcpip6.sys.",
+            );
+        };
+        let sha256 = hex(&hash(file));
+        let known = KNOWN.iter().find(|(_, hash)| *hash == sha256);
+        self.known = known.map(|(name, _)| *name);
+        self.sha256 = Some(sha256);
+        self.checksum = Some(Checksum::of(headers, file));
+        self.search(&image, module);
+    }
+
+    fn search(&mut self, image: &Image<'_>, module: Module) {
+        self.searched = true;
+        match locate_in(image, module, &mut Workspace::new()) {
+            Ok(located) => {
+                let store = StartUp::of(image, located);
+                self.state = match store {
+                    StartUp::Unique { value: SHIPPED, .. } => State::Pristine,
+                    StartUp::Unique { value, .. } => State::Patched(value),
+                    StartUp::None | StartUp::Several => State::Located,
+                };
+                self.start_up = Some(store);
+                self.relocations = RelocationCoverage::of(image, located);
+                self.findings = Some(*located.findings());
+            }
+            Err(refusal) => {
+                self.findings = refusal.best().copied();
+                let (state, reason) = refused(refusal, module, self.version);
+                self.refuse(state, reason);
+            }
+        }
+    }
+
+    fn no_image(&mut self, error: ImageError) {
+        self.module = self.names.file;
+        match error {
+            ImageError::NotPe if self.module.is_none() => {
+                self.refuse(State::NotPe, "It is not a PE file.");
+            }
+            ImageError::UnsupportedMachine(_) => {
+                self.refuse(State::UnsupportedMachine, format!("{error}."));
+            }
+            _ => self.refuse(
+                State::Damaged,
+                format!("It is damaged: {error}. Take a fresh copy of the file."),
+            ),
+        }
+    }
+
+    /// The limit that Windows will start with, where it is located and known.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        match self.state {
+            State::Pristine => Some(SHIPPED),
+            State::Patched(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The answer in a few words.
+    pub(crate) fn headline(&self) -> String {
+        match self.state {
+            State::Pristine => "located, as shipped: the limit is 10".into(),
+            State::Patched(value) => format!("located, patched: the limit is {value}"),
+            State::Located => "located, but no single start-up store says its first value".into(),
+            state => state.name().replace('-', " "),
+        }
+    }
+
+    /// All of it, in lines.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = alloc::vec![format!("{}: {}", self.path, self.headline())];
+        let mut row = |label: &str, text: String| lines.push(format!("  {label:<11} {text}"));
+        if let (Some(arch), Some(stamp)) = (self.arch, self.time_date_stamp) {
+            let name = self.module.map_or("unknown", Module::file_name);
+            let version = match self.version {
+                Some(version) => version.to_string(),
+                None => "without version".into(),
+            };
+            row(
+                "module",
+                format!("{name} {version}, {arch}, linked {stamp:X}"),
+            );
+        }
+        if let Some(known) = self.known {
+            row("known as", known.into());
+        }
+        if let Some(findings) = &self.findings {
+            let located = self.state.is_located();
+            let what = if located { "limit" } else { "candidate" };
+            row(what, format!("RVA {}", findings.threshold()));
+            row("half-open", format!("RVA {}", findings.count()));
+            if let Some(queue) = findings.queue() {
+                row("queued", format!("RVA {queue}"));
+            }
+            let gates: Vec<String> = findings.gates().map(|gate| gate.at().to_string()).collect();
+            row("gates", format!("RVA {}", gates.join(", ")));
+            let (held, missing) = (findings.held(), findings.missing());
+            row(
+                "evidence",
+                format!(
+                    "{} of {} pieces, {} atomic updates",
+                    held.len(),
+                    held.len() + missing.len(),
+                    findings.atomic_updates()
+                ),
+            );
+            for evidence in missing.iter() {
+                row("missing", format!("{evidence}: {}", evidence.explanation()));
+            }
+        }
+        if let Some(sum) = self.checksum {
+            let verdict = match sum.is_right() {
+                true => "right".into(),
+                false => format!("but {:X} computed: the file was changed", sum.computed),
+            };
+            row("checksum", format!("{:X}, {verdict}", sum.stated));
+        }
+        if let Some(sha256) = &self.sha256 {
+            row("SHA-256", sha256.clone());
+        }
+        lines
+    }
+}
+
+impl Names {
+    /// The module that they agree on, if they name one; or who says what.
+    fn module(&self) -> Result<Option<Module>, String> {
+        let named = |text: &str| {
+            // Where texts are kept in a file of their own, the resource names that.
+            let plain = match text
+                .len()
+                .checked_sub(4)
+                .and_then(|at| text.split_at_checked(at))
+            {
+                Some((plain, end)) if end.eq_ignore_ascii_case(".mui") => plain,
+                _ => text,
+            };
+            Module::named(plain)
+        };
+        let mut votes = Vec::new();
+        if let Some(module) = self.file {
+            votes.push(("the file's name", module.file_name(), Some(module)));
+        }
+        if let Some(text) = &self.original {
+            votes.push(("its version resource", text, named(text)));
+        }
+        if let Some(text) = &self.export {
+            votes.push(("its export directory", text, named(text)));
+        }
+        let module = votes.iter().find_map(|&(_, _, module)| module);
+        if module.is_none() || votes.iter().all(|&(_, _, vote)| vote == module) {
+            return Ok(module);
+        }
+        let said = votes
+            .iter()
+            .map(|(who, text, _)| format!("{who} says {text}"));
+        Err(said.collect::<Vec<String>>().join(", "))
+    }
+}
+
+/// What a refusal means for the module.
+fn refused(refusal: &NotLocated, module: Module, version: Option<FileVersion>) -> (State, String) {
+    match (refusal.reason(), version.and_then(Era::of)) {
+        (_, Some(Era::Before)) => (
+            State::NoLimiter,
+            format!(
+                "This {module} is older than the limit, which came with XP SP2 and Server 2003 SP1."
+            ),
+        ),
+        (_, Some(Era::Vista)) => (
+            State::NotLocated,
+            "Windows Vista before SP2 limits half-open connections in another way, which is not \
+             supported."
+                .into(),
+        ),
+        (_, Some(Era::After)) => (
+            State::NoLimiter,
+            format!(
+                "This {module} is newer than the limit, which ended with Vista SP2: there is \
+                 nothing to lift."
+            ),
+        ),
+        (Reason::NoGate, None) => (
+            State::NotLocated,
+            format!(
+                "No code compares two variables as the limiter does: damaged, or unknown. {REPORT}"
+            ),
+        ),
+        (_, None) => (
+            State::NotLocated,
+            format!("Not located: {refusal}. {REPORT}"),
+        ),
+    }
+}
+
+/// A place in the image, as a number.
+pub(crate) fn number(rva: Rva) -> u32 {
+    rva.0
+}

@@ -1,0 +1,86 @@
+//! Event 4226 in the system event log: the limit was reached.
+//!
+//! Source of the layout: EVENTLOGRECORD in Microsoft's documentation of Win32.
+
+use alloc::vec::Vec;
+
+use zerocopy::byteorder::little_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use crate::win32::Win32;
+use crate::windows::Windows;
+
+/// EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED.
+const LIMIT_REACHED: u32 = 4226;
+/// Who logs it.
+const SOURCE: &str = "Tcpip";
+/// `LfLe`.
+const SIGNATURE: u32 = 0x654C_664C;
+
+/// The part of a record that has a fixed length; the source's name follows, in
+/// UTF-16 with a NUL.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Record {
+    length: U32,
+    signature: U32,
+    _number: U32,
+    generated: U32,
+    _written: U32,
+    event: U32,
+    _kind: U16,
+    _strings: [U16; 3],
+    _offsets: [U32; 6],
+}
+
+const _: () = assert!(size_of::<Record>() == 56);
+
+/// One time that the limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// Seconds since 1970.
+    pub(crate) at: u32,
+}
+
+/// All times since then, the newest first. Entries are in the order of time
+/// unless the clock was changed, so the first older one ends the search.
+pub(crate) fn reached_since(windows: &dyn Windows, since: u32) -> Result<Vec<Reached>, Win32> {
+    let mut all = Vec::new();
+    windows.system_log(&mut |bytes| {
+        let mut rest = bytes;
+        while let Some((record, body, next)) = split(rest) {
+            if record.generated.get() < since {
+                return false;
+            }
+            if record.event.get() & 0xFFFF == LIMIT_REACHED && is_named(body, SOURCE) {
+                all.push(Reached {
+                    at: record.generated.get(),
+                });
+            }
+            rest = next;
+        }
+        // What is no record is not gone through again and again.
+        rest.is_empty()
+    })?;
+    Ok(all)
+}
+
+/// The first record, what is behind its fixed part, and what is behind it all.
+fn split(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
+    let (record, _) = Record::ref_from_prefix(bytes).ok()?;
+    let length = usize::try_from(record.length.get()).ok()?;
+    let (whole, next) = bytes.split_at_checked(length)?;
+    let body = whole.get(size_of::<Record>()..)?;
+    (record.signature.get() == SIGNATURE).then_some((record, body, next))
+}
+
+/// Whether a name in UTF-16 with its NUL is this one, upper or lower case.
+fn is_named(body: &[u8], name: &str) -> bool {
+    let wanted = name.bytes().chain([0]);
+    let said = body.chunks_exact(2).take(name.len() + 1);
+    said.map(|unit| match unit {
+        &[byte, 0] => Some(byte.to_ascii_lowercase()),
+        _ => None,
+    })
+    .eq(wanted.map(|byte| Some(byte.to_ascii_lowercase())))
+}

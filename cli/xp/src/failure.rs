@@ -1,0 +1,109 @@
+//! Why a verb did not do what was asked.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::exit::Exit;
+use crate::win32::Win32;
+
+/// What went wrong, and what a person can do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// A sentence.
+    pub(crate) message: String,
+    /// Sentences, or nothing.
+    pub(crate) advice: String,
+    /// Windows' error, if that is the cause.
+    pub(crate) error: Option<Win32>,
+}
+
+/// What to say to who may not.
+const ADMINISTRATOR: &str = "Only an Administrator can do that: log on as one, or start a console by \
+     \"runas /user:Administrator cmd\".";
+
+/// What to say where a file is refused to an Administrator.
+const FILE: &str = "Is the folder or the file read-only, or does antivirus software guard it? An \
+     Administrator is needed, too.";
+
+impl Failure {
+    /// Something that is refused.
+    pub(crate) fn refused(message: impl Into<String>, advice: impl Into<String>) -> Failure {
+        Failure {
+            exit: Exit::Refused,
+            message: message.into(),
+            advice: advice.into(),
+            error: None,
+        }
+    }
+
+    /// Windows has refused something; `what` was to be done: "stop the driver".
+    pub(crate) fn windows(what: &str, error: Win32) -> Failure {
+        let advice = match error {
+            Win32::ACCESS_DENIED => ADMINISTRATOR,
+            Win32::SERVICE_MARKED_FOR_DELETE => {
+                "Close the Services window and all other programs that look at services. If \
+                 that does not help, restart Windows."
+            }
+            _ => "",
+        };
+        Failure {
+            exit: Exit::Unreachable,
+            message: format!("Can't {what}: {error}."),
+            advice: advice.into(),
+            error: Some(error),
+        }
+    }
+
+    /// The same, where it was about a file.
+    pub(crate) fn file(what: &str, path: &str, error: Win32) -> Failure {
+        let mut failure = Failure::windows(&format!("{what} {path}"), error);
+        if matches!(error, Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION) {
+            failure.advice = FILE.into();
+        }
+        failure
+    }
+
+    /// The driver was not loaded.
+    pub(crate) fn loading(error: Win32) -> Failure {
+        let mut failure = Failure::windows("load the driver", error);
+        let advice = match error {
+            Win32::ACCESS_DENIED => {
+                "If you are an Administrator, other software blocks it, such as antivirus \
+                 software or a firewall: let it trust tcplimit.sys."
+            }
+            Win32::INVALID_IMAGE_HASH | Win32::DRIVER_BLOCKED => {
+                "Windows or other software blocks the driver, by a policy or since it has no \
+                 signature. Look into Event Viewer, and let that software trust tcplimit.sys."
+            }
+            Win32::FILE_NOT_FOUND | Win32::PATH_NOT_FOUND => {
+                "The driver's file is gone; antivirus software may have taken it away. Let it \
+                 trust tcplimit.sys, and run: tcplimit install"
+            }
+            Win32::ALREADY_EXISTS => {
+                "Another copy of the driver is loaded, or the driver of 2005. Close the program \
+                 that has loaded it, or run: sc stop tcpip_patcher"
+            }
+            Win32::PROC_NOT_FOUND
+            | Win32::INVALID_ORDINAL
+            | Win32::BAD_EXE_FORMAT
+            | Win32::EXE_MACHINE_TYPE_MISMATCH => {
+                "The file is damaged, or not the one for this Windows. Take a fresh copy of \
+                 tcplimit, and run: tcplimit install"
+            }
+            Win32::SERVICE_DISABLED => "Run: tcplimit install",
+            Win32::SERVICE_ALREADY_RUNNING => {
+                "Windows still holds on to the driver that was unloaded. Try again in a minute, \
+                 or restart Windows."
+            }
+            Win32::SERVICE_DEPENDENCY_FAIL | Win32::SERVICE_DEPENDENCY_DELETED => {
+                "TCP/IP is not installed or does not start; without it there is no limit."
+            }
+            _ => "",
+        };
+        if !advice.is_empty() {
+            failure.advice = advice.into();
+        }
+        failure
+    }
+}

@@ -1,0 +1,289 @@
+//! `install`: copies, registers, loads; or takes back what it did.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use scanner_core::{Arch, Headers, Module};
+
+use crate::client;
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::installation::{
+    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, hash, hex, read, register_source,
+};
+use crate::journal::{Journal, Step};
+use crate::service;
+use crate::windows::{Registration, Start, Windows};
+
+/// Installs, or mends, or upgrades. Where all is there already nothing is done.
+pub(crate) fn run(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
+    let paths = Paths::of(windows)?;
+    let driver = source(windows, &paths)?;
+    let survey = Survey::of(windows, &paths)?;
+    if survey.is_whole() && survey.is_active() && survey.driver == Some(hash(&driver)) {
+        console.did("Nothing was done: tcplimit is installed and loaded already.");
+        return located(windows, console);
+    }
+    let mut journal = Journal::default();
+    if let Err(failure) = install(windows, console, &paths, &driver, &survey, &mut journal) {
+        return Err(take_back(windows, &paths, journal, failure));
+    }
+    console.say("To undo it: tcplimit uninstall");
+    located(windows, console)
+}
+
+fn install(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    paths: &Paths,
+    driver: &[u8],
+    survey: &Survey,
+    journal: &mut Journal,
+) -> Result<(), Failure> {
+    if survey.is_active() {
+        // Noted before, for it stops a while after it was asked to.
+        journal.note(Step::Unloaded);
+        service::stop(windows)?;
+        console.did("Unloaded the driver that was installed before.");
+    }
+    let before = read(windows, &paths.driver)?;
+    if before.as_deref() != Some(driver) {
+        let copy = Copy {
+            windows,
+            bytes: driver,
+            part: &paths.part,
+            to: &paths.driver,
+            unloaded: survey.is_active(),
+        };
+        copy.make(|| journal.note(Step::Copied(before)))?;
+        console.did(format!("Copied {FILE} to {}.", paths.driver));
+    } else {
+        console.did(format!("{} is there already.", paths.driver));
+    }
+    if survey.part && windows.read(&paths.part).is_ok() {
+        windows
+            .delete(&paths.part)
+            .map_err(|error| Failure::file("delete", &paths.part, error))?;
+    }
+    // What starts with Windows goes on to.
+    let start = match &survey.service {
+        Some(service) if service.start == Start::Auto => Start::Auto,
+        _ => Start::Demand,
+    };
+    let registration = Registration {
+        name: SERVICE,
+        title: TITLE,
+        image: &paths.driver,
+        start,
+    };
+    match &survey.service {
+        Some(_) if survey.service_is_right => {}
+        Some(service) => {
+            windows
+                .change_service(&registration)
+                .map_err(|error| Failure::windows("register the service", error))?;
+            journal.note(Step::Changed(service.clone()));
+            console.did(format!("Registered the service {SERVICE} anew."));
+        }
+        None => {
+            windows
+                .create_service(&registration)
+                .map_err(|error| Failure::windows("register the service", error))?;
+            journal.note(Step::Created);
+            console.did(format!(
+                "Registered the service {SERVICE}: a driver, started on demand."
+            ));
+        }
+    }
+    if !survey.source_is_right {
+        if !survey.source {
+            // Noted before, for it is made by several calls.
+            journal.note(Step::Source);
+        }
+        register_source(windows)
+            .map_err(|error| Failure::windows("register the event source", error))?;
+        console.did("Registered its messages for Event Viewer.");
+    }
+    service::start(windows)?;
+    console.did("Loaded the driver.");
+    Ok(())
+}
+
+/// The driver beside the program, if it is one for this system.
+fn source(windows: &dyn Windows, paths: &Paths) -> Result<Vec<u8>, Failure> {
+    let Some(driver) = read(windows, &paths.source)? else {
+        return Err(Failure {
+            exit: Exit::Unreachable,
+            ..Failure::refused(
+                format!("{FILE} is not beside tcplimit.exe: {}", paths.source),
+                "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
+                 was there before, antivirus software may have taken it away.",
+            )
+        });
+    };
+    match Headers::parse(&driver) {
+        Ok(headers) if headers.is_native() && headers.arch() == arch(windows) => Ok(driver),
+        Ok(headers) if headers.is_native() => Err(Failure::refused(
+            format!(
+                "{} is for {}, and this Windows is not.",
+                paths.source,
+                headers.arch()
+            ),
+            format!("Take the zip whose name ends in winxp-{}.", arch(windows)),
+        )),
+        _ => Err(Failure::refused(
+            format!("{} is damaged: it is no driver.", paths.source),
+            "Unpack the zip again.",
+        )),
+    }
+}
+
+/// What this program and its driver are built for.
+fn arch(windows: &dyn Windows) -> Arch {
+    if windows.is_x64() {
+        Arch::X64
+    } else {
+        Arch::X86
+    }
+}
+
+/// A copy that is made by another name first, so that half of a driver is never
+/// loaded.
+struct Copy<'a> {
+    windows: &'a dyn Windows,
+    bytes: &'a [u8],
+    part: &'a str,
+    to: &'a str,
+    /// Whether the driver in that place was just unloaded.
+    unloaded: bool,
+}
+
+impl Copy<'_> {
+    /// Makes it, and compares its hash afterwards. `renamed` is told when the old
+    /// file is gone.
+    fn make(&self, renamed: impl FnOnce()) -> Result<(), Failure> {
+        let Copy {
+            windows, part, to, ..
+        } = self;
+        let written = windows.write(part, self.bytes);
+        let rename = || windows.rename(part, to);
+        let placed = written.and_then(|()| service::with_file(*windows, self.unloaded, rename));
+        if let Err(error) = placed {
+            // Half of it may be there.
+            let _ = windows.delete(part);
+            return Err(Failure::file("write", to, error));
+        }
+        renamed();
+        let copied = windows
+            .read(to)
+            .map_err(|error| Failure::file("read", to, error))?;
+        let (copied, wanted) = (hash(&copied), hash(self.bytes));
+        if copied == wanted {
+            return Ok(());
+        }
+        Err(Failure {
+            exit: Exit::Unreachable,
+            ..Failure::refused(
+                format!(
+                    "The copy is not what was copied: {to} has the SHA-256 {}, and not {}.",
+                    hex(&copied),
+                    hex(&wanted)
+                ),
+                "The disk may be failing, or other software changes the file.",
+            )
+        })
+    }
+}
+
+/// Takes back what was done; the failure, with what became of that.
+fn take_back(
+    windows: &dyn Windows,
+    paths: &Paths,
+    journal: Journal,
+    mut failure: Failure,
+) -> Failure {
+    let nothing = journal.is_empty();
+    let left = journal.take_back(windows, paths);
+    let outcome = match left.as_slice() {
+        [] if nothing => "Nothing was changed.".to_string(),
+        [] => "All that was done was taken back.".to_string(),
+        left => format!(
+            "This is left and could not be taken back: {}. Run: tcplimit repair",
+            left.join(", ")
+        ),
+    };
+    failure.message = format!("{} {outcome}", failure.message);
+    failure
+}
+
+/// Whether the installed driver can do its work here.
+fn located(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> {
+    let module = Module::Tcpip;
+    let answer = client::query(windows, module)?;
+    if let Some(refusal) = client::refusal(module, &answer) {
+        return Err(Failure {
+            message: format!("The driver is loaded, but {}", refusal.message),
+            ..refusal
+        });
+    }
+    console.say(&format!(
+        "{module}: the limit is {}. To change it: tcplimit set 100",
+        answer.limit
+    ));
+    Ok(())
+}
+
+/// `install --compat DIR`: the driver beside a program of 2005.
+pub(crate) fn compat(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    folder: &str,
+) -> Result<(), Failure> {
+    let paths = Paths::of(windows)?;
+    let driver = source(windows, &paths)?;
+    let folder = folder.trim_end_matches('\\');
+    let to = format!(r"{folder}\{LEGACY_FILE}");
+    let kept = format!("{to}.original");
+    let before = read(windows, &to)?;
+    if before.as_deref() == Some(&*driver) {
+        console.did(format!("Nothing was done: {to} is this driver already."));
+        return Ok(());
+    }
+    // Only the first one found is the program's own.
+    let keep = before.is_some() && read(windows, &kept)?.is_none();
+    if keep {
+        windows
+            .rename(&to, &kept)
+            .map_err(|error| Failure::file("rename", &to, error))?;
+        console.did(format!("Renamed the driver that was there to {kept}."));
+    }
+    let copy = Copy {
+        windows,
+        bytes: &driver,
+        part: &format!("{to}.new"),
+        to: &to,
+        unloaded: false,
+    };
+    if let Err(mut failure) = copy.make(|| {}) {
+        let outcome = match keep.then(|| windows.rename(&kept, &to)) {
+            Some(Err(_)) => format!("The driver that was there is now {kept}."),
+            _ => "All that was done was taken back.".into(),
+        };
+        failure.message = format!("{} {outcome}", failure.message);
+        return Err(failure);
+    }
+    console.did(format!("Copied {FILE} to {to}."));
+    let undo = if keep || read(windows, &kept)?.is_some() {
+        format!("To undo it: delete that file, and rename {LEGACY_FILE}.original back.")
+    } else {
+        "To undo it: delete that file.".into()
+    };
+    console.say(&undo);
+    console.say(&format!(
+        "The program loads it by itself, as the service {LEGACY}. It can't while the\n\
+         service {SERVICE} is loaded: both have the same devices."
+    ));
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! What an installation is made of, and how much of it is there.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+use crate::win32::Win32;
+use crate::windows::{Activity, Service, Start, Windows};
+
+/// The service.
+pub(crate) const SERVICE: &str = tcplimit_protocol::NAME;
+/// What people see of it.
+pub(crate) const TITLE: &str = "tcplimit: half-open connection limit";
+/// The driver's file.
+pub(crate) const FILE: &str = "tcplimit.sys";
+/// The service that programs of 2005 register by themselves, and its file.
+pub(crate) const LEGACY: &str = "tcpip_patcher";
+pub(crate) const LEGACY_FILE: &str = "tcpip_patcher.sys";
+
+/// The keys of the services.
+const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
+/// Keys that may be below a service's.
+const BELOW: [&str; 3] = ["Parameters", "State", "Security"];
+/// Where Event Viewer looks for the texts of our entries.
+pub(crate) const SOURCE: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
+/// Texts of messages, and of what is put into them.
+const MESSAGE_FILES: [&str; 2] = ["EventMessageFile", "ParameterMessageFile"];
+const MESSAGES_IN: &str = r"%SystemRoot%\System32\drivers\tcplimit.sys";
+/// Errors, warnings, information.
+const TYPES: u32 = 7;
+
+/// A service's key.
+pub(crate) fn key(service: &str) -> String {
+    format!(r"{SERVICES}\{service}")
+}
+
+/// Where the limits are stored.
+pub(crate) fn parameters() -> String {
+    format!(r"{SERVICES}\{SERVICE}\Parameters")
+}
+
+/// Where things are.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    /// `system32`.
+    pub(crate) system: String,
+    /// The driver, as it came.
+    pub(crate) source: String,
+    /// The driver, as installed.
+    pub(crate) driver: String,
+    /// The same while it is being copied.
+    pub(crate) part: String,
+}
+
+impl Paths {
+    pub(crate) fn of(windows: &dyn Windows) -> Result<Paths, Failure> {
+        let system = windows
+            .system_folder()
+            .map_err(|error| Failure::windows("find the folder system32", error))?;
+        let program = windows
+            .program_folder()
+            .map_err(|error| Failure::windows("find the folder of tcplimit.exe", error))?;
+        let driver = format!(r"{system}\drivers\{FILE}");
+        Ok(Paths {
+            source: format!(r"{program}\{FILE}"),
+            part: format!("{driver}.new"),
+            driver,
+            system,
+        })
+    }
+
+    /// A file of the system's drivers.
+    pub(crate) fn of_driver(&self, name: &str) -> String {
+        format!(r"{}\drivers\{name}", self.system)
+    }
+
+    /// A driver's path in the form of programs. Services have `\??\C:\...`,
+    /// `\SystemRoot\...`, and paths below the folder of Windows.
+    pub(crate) fn plain(&self, image: &str) -> String {
+        let windows = self
+            .system
+            .rsplit_once('\\')
+            .map_or(self.system.as_str(), |(windows, _)| windows);
+        let below = |prefix: &str| {
+            let start = image.get(..prefix.len())?;
+            let rest = image.get(prefix.len()..)?;
+            start.eq_ignore_ascii_case(prefix).then_some(rest)
+        };
+        if let Some(rest) = below(r"\??\") {
+            rest.into()
+        } else if let Some(rest) = below(r"\SystemRoot\") {
+            format!(r"{windows}\{rest}")
+        } else if below(r"system32\").is_some() {
+            format!(r"{windows}\{image}")
+        } else {
+            image.into()
+        }
+    }
+}
+
+/// How much of an installation is there.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub(crate) service: Option<Service>,
+    /// Whether the service's key is there, with or without the service.
+    pub(crate) key: bool,
+    /// Whether the source of events is there at all, and as it must be.
+    pub(crate) source: bool,
+    pub(crate) source_is_right: bool,
+    /// The hash of the driver as installed.
+    pub(crate) driver: Option<Hash>,
+    /// Whether a copy was left unfinished.
+    pub(crate) part: bool,
+    /// Whether the service is for that driver, and may be started.
+    pub(crate) service_is_right: bool,
+}
+
+impl Survey {
+    pub(crate) fn of(windows: &dyn Windows, paths: &Paths) -> Result<Survey, Failure> {
+        let service = windows
+            .service(SERVICE)
+            .map_err(|error| Failure::windows("ask the service manager", error))?;
+        let key = windows
+            .has_key(&key(SERVICE))
+            .map_err(|error| Failure::windows("read the service's key", error))?;
+        let source = windows
+            .has_key(SOURCE)
+            .map_err(|error| Failure::windows("read the event source's key", error))?;
+        let driver = read(windows, &paths.driver)?;
+        Ok(Survey {
+            service_is_right: service
+                .as_ref()
+                .is_some_and(|service| is_right(service, paths)),
+            service,
+            key,
+            source,
+            source_is_right: source && source_is_right(windows),
+            driver: driver.map(|bytes| hash(&bytes)),
+            part: read(windows, &paths.part)?.is_some(),
+        })
+    }
+
+    /// Whether nothing is missing and nothing is left over.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.service_is_right && self.source_is_right && self.driver.is_some() && !self.part
+    }
+
+    /// Whether there is nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.service.is_none() && !self.key && !self.source && self.driver.is_none() && !self.part
+    }
+
+    /// Whether the service runs, or is about to run or to stop.
+    pub(crate) fn is_active(&self) -> bool {
+        let activity = self.service.as_ref().map(|service| service.activity);
+        activity.is_some_and(|activity| activity != Activity::Stopped)
+    }
+}
+
+fn is_right(service: &Service, paths: &Paths) -> bool {
+    let may_start = matches!(service.start, Start::Auto | Start::Demand);
+    may_start
+        && paths
+            .plain(&service.image)
+            .eq_ignore_ascii_case(&paths.driver)
+}
+
+fn source_is_right(windows: &dyn Windows) -> bool {
+    let types = windows.number(SOURCE, "TypesSupported");
+    types == Ok(Some(TYPES))
+        && MESSAGE_FILES.iter().all(|value| {
+            let text = windows.text(SOURCE, value).ok().flatten();
+            text.is_some_and(|text| text == MESSAGES_IN)
+        })
+}
+
+/// Registers our messages with the event log.
+pub(crate) fn register_source(windows: &dyn Windows) -> Result<(), Win32> {
+    for value in MESSAGE_FILES {
+        windows.set_text(SOURCE, value, MESSAGES_IN)?;
+    }
+    windows.set_number(SOURCE, "TypesSupported", TYPES)
+}
+
+/// Deletes a service's key by hand, where the service manager knows no more of
+/// it.
+pub(crate) fn delete_key(windows: &dyn Windows, service: &str) -> Result<(), Win32> {
+    let key = key(service);
+    for name in BELOW {
+        let below = format!(r"{key}\{name}");
+        if windows.has_key(&below)? {
+            windows.delete_key(&below)?;
+        }
+    }
+    windows.delete_key(&key)
+}
+
+/// A file's bytes; `None` where there is no such file.
+pub(crate) fn read(windows: &dyn Windows, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match windows.read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(Failure::file("read", path, error)),
+    }
+}
+
+/// A SHA-256.
+pub(crate) type Hash = [u8; 32];
+
+/// The SHA-256 of a file's bytes.
+pub(crate) fn hash(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
+}
+
+/// It as 64 hexadecimal digits.
+pub(crate) fn hex(hash: &Hash) -> String {
+    use core::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in hash {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

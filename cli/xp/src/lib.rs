@@ -1,0 +1,157 @@
+//! All that `tcplimit.exe` decides, over a [`Windows`] that does what it is told.
+//!
+//! The program runs on Windows XP, so it is built without the standard library,
+//! which no longer does.
+
+#![no_std]
+#![deny(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+// Tests may fail by them.
+#![cfg_attr(test, allow(clippy::indexing_slicing))]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod advice;
+mod answer;
+mod arguments;
+mod chart;
+mod client;
+mod command_line;
+mod console;
+mod disk;
+// Which drivers have the limit: the workbench's words.
+#[path = "../../src/era.rs"]
+mod era;
+mod event_log;
+mod exit;
+mod failure;
+mod help;
+mod install;
+mod installation;
+mod journal;
+mod limit;
+mod probe;
+mod service;
+mod status;
+mod stored;
+mod system;
+mod verb;
+mod watch;
+mod win32;
+mod windows;
+
+use alloc::format;
+use alloc::string::String;
+
+use arguments::{Arguments, Wrong};
+use console::{Console, Nothing};
+use failure::Failure;
+use verb::{Act, Verb};
+
+pub use command_line::words;
+pub use exit::Exit;
+pub use win32::Win32;
+pub use windows::{Activity, Registration, Request, Service, Start, Stream, Tcp, Version, Windows};
+
+/// Does what the words behind the program's name say.
+pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
+    let arguments = match Arguments::parse(words) {
+        Ok(arguments) => arguments,
+        Err(wrong) => return usage(windows, &wrong, arguments::wants_json(words)),
+    };
+    let verb = arguments.verb;
+    let mut console = Console::new(windows, verb.name, arguments.json);
+    if arguments.help {
+        return help(&console, &help::of(verb));
+    }
+    if let Err(failure) = system::check(windows, verb.needs) {
+        return console.finish(Some(&failure), Nothing {});
+    }
+    let done = match verb.act {
+        Act::Install => match &arguments.compat {
+            None => install::run(windows, &mut console),
+            Some(folder) => install::compat(windows, &mut console, folder),
+        },
+        Act::Load => service::load(windows, &mut console),
+        Act::Unload => service::unload(windows, &mut console),
+        Act::Uninstall => service::uninstall(windows, &mut console),
+        Act::Repair => service::repair(windows, &mut console),
+        Act::Get | Act::Set | Act::Reset => return limits(windows, &mut console, &arguments),
+        Act::Status => return status::run(windows, &console),
+        Act::Watch => return watch::run(windows, &console, arguments.interval),
+        Act::Probe => return probe::run(windows, &console, arguments.operand.as_deref()),
+        Act::Version => return version(&console),
+        Act::Help => {
+            let Some(name) = &arguments.operand else {
+                return help(&console, &help::program());
+            };
+            return match Verb::named(name) {
+                Some(verb) => help(&console, &help::of(verb)),
+                None => usage(windows, &arguments::no_verb(name), arguments.json),
+            };
+        }
+    };
+    console.finish(done.err().as_ref(), Nothing {})
+}
+
+fn limits(windows: &dyn Windows, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
+    let mut limits = limit::Limits::default();
+    let done = match arguments.verb.act {
+        Act::Set => limit::set(windows, console, arguments, &mut limits),
+        Act::Reset => limit::reset(windows, console, arguments, &mut limits),
+        _ => limit::get(windows, console, arguments, &mut limits),
+    };
+    console.finish(done.err().as_ref(), limits)
+}
+
+/// Fields of `version` and `help`.
+#[derive(serde::Serialize)]
+struct Said<'a> {
+    version: &'a str,
+    text: Option<&'a str>,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn version(console: &Console<'_>) -> Exit {
+    console.say(&format!("tcplimit {VERSION}"));
+    console.finish(
+        None,
+        Said {
+            version: VERSION,
+            text: None,
+        },
+    )
+}
+
+fn help(console: &Console<'_>, text: &str) -> Exit {
+    console.say(text.trim_end());
+    console.finish(
+        None,
+        Said {
+            version: VERSION,
+            text: Some(text),
+        },
+    )
+}
+
+fn usage(windows: &dyn Windows, wrong: &Wrong, json: bool) -> Exit {
+    let advice = match wrong.verb {
+        Some(verb) => format!("For help: tcplimit help {verb}"),
+        None => "For help: tcplimit help".into(),
+    };
+    let failure = Failure {
+        exit: Exit::Usage,
+        message: format!("{}.", wrong.message),
+        advice,
+        error: None,
+    };
+    Console::new(windows, wrong.verb.unwrap_or("help"), json).finish(Some(&failure), Nothing {})
+}

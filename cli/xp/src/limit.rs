@@ -1,0 +1,188 @@
+//! `get`, `set`, `reset`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use scanner_core::Module;
+use serde::Serialize;
+use tcplimit_protocol::Answer;
+
+use crate::answer;
+use crate::arguments::Arguments;
+use crate::client;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::stored;
+use crate::windows::{Start, Windows};
+
+/// The fields of these verbs.
+#[derive(Default, Serialize)]
+pub(crate) struct Limits {
+    modules: Vec<answer::Object>,
+    /// Whether the limit was stored or forgotten for the next start.
+    persisted: bool,
+}
+
+/// Whether a module may be passed over where both are meant: IPv6 is rarely
+/// installed.
+fn is_optional(arguments: &Arguments, module: Module, answer: &Answer) -> bool {
+    arguments.modules.len() > 1 && client::is_not_installed(module, answer)
+}
+
+/// `get`.
+pub(crate) fn get(
+    windows: &dyn Windows,
+    console: &Console<'_>,
+    arguments: &Arguments,
+    limits: &mut Limits,
+) -> Result<(), Failure> {
+    let mut first = Ok(());
+    for &module in arguments.modules {
+        let answer = client::query(windows, module)?;
+        limits.modules.push(answer::Object::of(module, &answer));
+        let alone = arguments.modules.len() == 1;
+        let limit = answer.limit.to_string();
+        match client::refusal(module, &answer) {
+            None if alone => console.say(&limit),
+            None => console.say(&format!("{:<11} {limit}", module.file_name())),
+            Some(_) if is_optional(arguments, module, &answer) => {
+                console.say(&format!("{:<11} not loaded", module.file_name()));
+            }
+            Some(refusal) => first = first.and(Err(refusal)),
+        }
+    }
+    first
+}
+
+/// `set`.
+pub(crate) fn set(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    arguments: &Arguments,
+    limits: &mut Limits,
+) -> Result<(), Failure> {
+    let done = change(windows, console, arguments, limits, |module| {
+        client::set(windows, module, arguments.limit, arguments.expect)
+    })?;
+    if !arguments.persist {
+        console.say(
+            "It lasts until Windows is restarted; --persist keeps it. To undo it: tcplimit reset",
+        );
+        return Ok(());
+    }
+    let stored = done.iter().try_for_each(|&module| {
+        stored::store(windows, module, arguments.limit, arguments.expect)?;
+        let name = stored::limit_name(module);
+        console.did(format!("Stored it for each start, as the value {name}."));
+        Ok(())
+    });
+    let stored = stored.and_then(|()| stored::start_with_windows(windows, Start::Auto));
+    match stored {
+        Ok(changed) => {
+            if changed {
+                console.did("The driver is now loaded each time Windows starts.");
+            }
+            limits.persisted = true;
+            console.say("To undo it: tcplimit reset --persist");
+            Ok(())
+        }
+        Err(failure) => Err(Failure {
+            message: format!(
+                "{} The limit is set until Windows is restarted, and not beyond.",
+                failure.message
+            ),
+            ..failure
+        }),
+    }
+}
+
+/// `reset`.
+pub(crate) fn reset(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    arguments: &Arguments,
+    limits: &mut Limits,
+) -> Result<(), Failure> {
+    if arguments.persist {
+        forget(windows, console, arguments.modules)?;
+        limits.persisted = true;
+    }
+    change(windows, console, arguments, limits, |module| {
+        client::reset(windows, module, arguments.expect)
+    })?;
+    Ok(())
+}
+
+/// Changes each module's limit, and says so. The modules that were changed.
+fn change(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    arguments: &Arguments,
+    limits: &mut Limits,
+    mut act: impl FnMut(Module) -> Result<Answer, Failure>,
+) -> Result<Vec<Module>, Failure> {
+    let mut done = Vec::new();
+    let mut first = None;
+    for &module in arguments.modules {
+        let before = client::query(windows, module)?.limit.get();
+        let answer = act(module)?;
+        limits.modules.push(answer::Object::of(module, &answer));
+        match client::refusal(module, &answer) {
+            None => {
+                done.push(module);
+                console.did(changed(module, before, answer.limit.get()));
+            }
+            Some(_) if is_optional(arguments, module, &answer) => {
+                console.say(&format!(
+                    "{module} is not loaded; nothing was changed there."
+                ));
+            }
+            Some(refusal) => {
+                first.get_or_insert(refusal);
+            }
+        }
+    }
+    match first {
+        None => Ok(done),
+        Some(refusal) if done.is_empty() => Err(refusal),
+        Some(refusal) => Err(Failure {
+            message: format!("{} The other was changed.", refusal.message),
+            ..refusal
+        }),
+    }
+}
+
+fn changed(module: Module, before: u32, now: u32) -> String {
+    match before {
+        _ if before == now => format!("{module}: the limit is {now}, as before."),
+        0 => format!("{module}: the limit is now {now}."),
+        _ => format!("{module}: the limit was {before} and is now {now}."),
+    }
+}
+
+/// Forgets stored limits. The driver is no longer loaded at start when nothing
+/// is stored for the other module either.
+fn forget(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    modules: &[Module],
+) -> Result<(), Failure> {
+    let mut any = false;
+    for &module in modules {
+        any |= stored::forget(windows, module)?;
+    }
+    console.did(match any {
+        true => "Forgot the stored limit.",
+        false => "No limit was stored.",
+    });
+    for module in Module::ALL {
+        if stored::read(windows, module)?.limit.is_some() {
+            return Ok(());
+        }
+    }
+    if stored::start_with_windows(windows, Start::Demand)? {
+        console.did("The driver is no longer loaded when Windows starts.");
+    }
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! `status`: all that can be told, and what does not fit together.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use scanner_core::Module;
+use serde::Serialize;
+use tcplimit_protocol::{Answer, State};
+
+use crate::advice;
+use crate::answer;
+use crate::client;
+use crate::console::{Console, wrapped};
+use crate::disk::Look;
+use crate::event_log;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::installation::{Paths, Survey, parameters};
+use crate::probe;
+use crate::stored::{self, Stored, TEST_ONLY};
+use crate::system;
+use crate::win32::Win32;
+use crate::windows::{Activity, Start, Windows};
+
+/// One of the two drivers of the system.
+#[derive(Debug)]
+pub(crate) struct ModuleFacts {
+    pub(crate) module: Module,
+    pub(crate) look: Look,
+    /// What the driver says; why it says nothing.
+    pub(crate) memory: Result<Answer, Failure>,
+    pub(crate) stored: Stored,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) survey: Survey,
+    pub(crate) modules: Vec<ModuleFacts>,
+    /// Event 4226 since Windows was started.
+    pub(crate) events: Result<usize, Win32>,
+    /// Whether the test-only value is in the registry.
+    pub(crate) test_only: bool,
+}
+
+impl Facts {
+    fn gather(windows: &dyn Windows) -> Result<Facts, Failure> {
+        let paths = Paths::of(windows)?;
+        let survey = Survey::of(windows, &paths)?;
+        let mut modules = Vec::new();
+        for module in Module::ALL {
+            let path = paths.of_driver(module.file_name());
+            let memory = client::query(windows, module);
+            let absent = match &memory {
+                Ok(answer) => client::is_not_installed(module, answer),
+                Err(_) => module == Module::Tcpip6,
+            };
+            let no_file = matches!(windows.read(&path), Err(error) if error.is_absence());
+            if absent && no_file {
+                continue;
+            }
+            modules.push(ModuleFacts {
+                module,
+                look: probe::look(windows, &path),
+                memory,
+                stored: stored::read(windows, module)?,
+            });
+        }
+        let events = windows
+            .boot_time()
+            .and_then(|boot| event_log::reached_since(windows, boot))
+            .map(|events| events.len());
+        let test_only = windows.number(&parameters(), TEST_ONLY);
+        Ok(Facts {
+            survey,
+            modules,
+            events,
+            test_only: test_only == Ok(Some(1)),
+        })
+    }
+
+    /// 0 when the limit of tcpip.sys could be told.
+    fn exit(&self) -> Exit {
+        match self
+            .modules
+            .first()
+            .map(|facts| (facts.module, &facts.memory))
+        {
+            Some((module, Ok(answer))) => {
+                client::refusal(module, answer).map_or(Exit::Done, |refusal| refusal.exit)
+            }
+            _ => Exit::Unreachable,
+        }
+    }
+}
+
+/// The fields of the verb.
+#[derive(Default, Serialize)]
+struct Object<'a> {
+    tcplimit: &'static str,
+    windows: String,
+    service: Option<Service>,
+    driver_file: bool,
+    event_source: bool,
+    test_only_value: bool,
+    modules: Vec<ModuleObject<'a>>,
+    events_4226: Option<usize>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Service {
+    state: &'static str,
+    start: u32,
+    image: String,
+}
+
+#[derive(Serialize)]
+struct ModuleObject<'a> {
+    memory: Option<answer::Object>,
+    memory_error: Option<&'a str>,
+    stored_limit: Option<u32>,
+    stored_expect: Option<u32>,
+    file: probe::Object<'a>,
+}
+
+/// Tells it.
+pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>) -> Exit {
+    let facts = match Facts::gather(windows) {
+        Ok(facts) => facts,
+        Err(failure) => return console.finish(Some(&failure), Object::default()),
+    };
+    let notes = advice::notes(&facts);
+    if console.json {
+        return console.end(facts.exit(), None, object(windows, &facts, notes));
+    }
+    for line in lines(windows, &facts) {
+        console.say(&line);
+    }
+    for note in &notes {
+        console.say("");
+        console.say(wrapped(note, "").trim_end());
+    }
+    facts.exit()
+}
+
+fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut row = |label: &str, text: String| lines.push(format!("{label:<12} {text}"));
+    let version = env!("CARGO_PKG_VERSION");
+    row(
+        "tcplimit",
+        format!("{version}, on {}", system::name(windows.version())),
+    );
+    row("driver", driver(facts));
+    for ModuleFacts {
+        module,
+        look,
+        memory,
+        stored,
+    } in &facts.modules
+    {
+        let version = match look.version {
+            Some(version) => format!("{version}, "),
+            None => String::new(),
+        };
+        row(module.file_name(), format!("{version}{}", look.path));
+        row("  in memory", in_memory(*module, memory));
+        row("  on disk", on_disk(look));
+        let stored = match stored.limit {
+            None => "no limit for the next start".into(),
+            Some(limit) => format!("{limit}, {}", outcome(memory)),
+        };
+        row("  stored", stored);
+    }
+    row(
+        "event 4226",
+        match facts.events {
+            Ok(0) => "not logged since Windows was started".into(),
+            Ok(1) => "logged once since Windows was started".into(),
+            Ok(times) => format!("logged {times} times since Windows was started"),
+            Err(error) => format!("unknown: {error}"),
+        },
+    );
+    lines
+}
+
+fn driver(facts: &Facts) -> String {
+    let Some(service) = &facts.survey.service else {
+        return "not installed".into();
+    };
+    let state = match service.activity {
+        Activity::Running => "loaded",
+        Activity::Stopped => "not loaded",
+        Activity::Pending => "about to be loaded or unloaded",
+    };
+    let start = match service.start {
+        Start::Auto => "loaded each time Windows starts",
+        Start::Demand => "loaded on demand",
+        Start::Disabled => "disabled",
+        Start::Boot | Start::System => "loaded too early for the guard of the start",
+    };
+    let answer = facts
+        .modules
+        .iter()
+        .find_map(|facts| facts.memory.as_ref().ok());
+    match answer.map(answer::version) {
+        Some([major, minor, patch]) => format!("{state} ({major}.{minor}.{patch}); {start}"),
+        None => format!("{state}; {start}"),
+    }
+}
+
+fn in_memory(module: Module, memory: &Result<Answer, Failure>) -> String {
+    let answer = match memory {
+        Ok(answer) => answer,
+        Err(failure) => return format!("unknown: {}", failure.message),
+    };
+    if client::refusal(module, answer).is_some() && answer.limit.get() == 0 {
+        return match State::from_code(answer.state.get()) {
+            Some(State::Absent) => "not loaded".into(),
+            _ => "not located".into(),
+        };
+    }
+    let mut text = format!(
+        "{} ({} half-open, {} queued, peak {})",
+        answer.limit, answer.half_open, answer.queued, answer.peak
+    );
+    if answer.written.get() != 0 {
+        text += &format!("; set by tcplimit, was {}", answer.original);
+    }
+    text
+}
+
+fn on_disk(look: &Look) -> String {
+    let value = match look.limit() {
+        Some(limit) => limit.to_string(),
+        None => return look.headline(),
+    };
+    let is_right = look.checksum.is_some_and(|sum| sum.is_right());
+    match look.known {
+        Some(known) => format!("{value}; the original of {known}"),
+        None if limit_is_shipped(look) && is_right => {
+            format!("{value}; as shipped, checksum right")
+        }
+        None if limit_is_shipped(look) => format!("{value}; changed elsewhere: checksum wrong"),
+        None => format!("{value}; patched"),
+    }
+}
+
+fn limit_is_shipped(look: &Look) -> bool {
+    look.limit() == Some(client::SHIPPED)
+}
+
+/// What became of a stored limit.
+fn outcome(memory: &Result<Answer, Failure>) -> &'static str {
+    let Ok(answer) = memory else {
+        return "applied when the driver is loaded";
+    };
+    match client::start_name(answer) {
+        "applied" => "applied when the driver was loaded",
+        "not-configured" => "stored since the driver was loaded",
+        "safe-mode" => "not applied: this is Safe Mode",
+        "guarded" => "not applied: the last start did not survive it",
+        _ => "not applied: refused",
+    }
+}
+
+fn object<'a>(windows: &dyn Windows, facts: &'a Facts, notes: Vec<String>) -> Object<'a> {
+    let modules = facts.modules.iter().map(|facts| ModuleObject {
+        memory: facts
+            .memory
+            .as_ref()
+            .ok()
+            .map(|answer| answer::Object::of(facts.module, answer)),
+        memory_error: facts
+            .memory
+            .as_ref()
+            .err()
+            .map(|failure| failure.message.as_str()),
+        stored_limit: facts.stored.limit,
+        stored_expect: facts.stored.expect,
+        file: probe::Object::of(&facts.look),
+    });
+    Object {
+        tcplimit: env!("CARGO_PKG_VERSION"),
+        windows: system::name(windows.version()),
+        service: facts.survey.service.as_ref().map(|service| Service {
+            state: match service.activity {
+                Activity::Stopped => "stopped",
+                Activity::Running => "running",
+                Activity::Pending => "pending",
+            },
+            start: service.start.code(),
+            image: service.image.clone(),
+        }),
+        driver_file: facts.survey.driver.is_some(),
+        event_source: facts.survey.source_is_right,
+        test_only_value: facts.test_only,
+        modules: modules.collect(),
+        events_4226: facts.events.ok(),
+        notes,
+    }
+}

@@ -1,0 +1,97 @@
+//! Limits that are applied each time the driver is loaded.
+
+use scanner_core::Module;
+
+use crate::failure::Failure;
+use crate::installation::{SERVICE, parameters};
+use crate::win32::Win32;
+use crate::windows::{Start, Windows};
+
+/// What is stored for one module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) limit: Option<u32>,
+    pub(crate) expect: Option<u32>,
+}
+
+/// The value that holds the limit.
+pub(crate) fn limit_name(module: Module) -> &'static str {
+    match module {
+        Module::Tcpip => "Limit",
+        Module::Tcpip6 => "Limit6",
+    }
+}
+
+/// The value that holds the limit that must be in force before.
+pub(crate) fn expect_name(module: Module) -> &'static str {
+    match module {
+        Module::Tcpip => "Expect",
+        Module::Tcpip6 => "Expect6",
+    }
+}
+
+/// The driver writes to pages whose rights can't be told. For tests.
+pub(crate) const TEST_ONLY: &str = "TestOnlyAcceptUnknownRights";
+
+/// What is stored for a module.
+pub(crate) fn read(windows: &dyn Windows, module: Module) -> Result<Stored, Failure> {
+    let number = |value| {
+        windows
+            .number(&parameters(), value)
+            .map_err(|error| Failure::windows("read the stored limit", error))
+    };
+    Ok(Stored {
+        limit: number(limit_name(module))?,
+        expect: number(expect_name(module))?,
+    })
+}
+
+/// Stores a limit, and what must be in force before it; none for 10 only.
+pub(crate) fn store(
+    windows: &dyn Windows,
+    module: Module,
+    limit: u32,
+    expect: Option<u32>,
+) -> Result<(), Failure> {
+    let key = parameters();
+    let failed = |error| Failure::windows("store the limit", error);
+    // What was expected of the limit before must not be believed of this one.
+    match expect {
+        Some(expect) => windows.set_number(&key, expect_name(module), expect),
+        None => delete(windows, expect_name(module)).map(|_| ()),
+    }
+    .map_err(failed)?;
+    windows
+        .set_number(&key, limit_name(module), limit)
+        .map_err(failed)
+}
+
+/// Forgets what is stored for a module; whether there was anything.
+pub(crate) fn forget(windows: &dyn Windows, module: Module) -> Result<bool, Failure> {
+    let mut any = false;
+    for value in [limit_name(module), expect_name(module)] {
+        any |= delete(windows, value)
+            .map_err(|error| Failure::windows("forget the stored limit", error))?;
+    }
+    Ok(any)
+}
+
+fn delete(windows: &dyn Windows, value: &str) -> Result<bool, Win32> {
+    match windows.delete_value(&parameters(), value) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_absence() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// When the driver is loaded. Whether that was changed.
+pub(crate) fn start_with_windows(windows: &dyn Windows, start: Start) -> Result<bool, Failure> {
+    let failed = |error| Failure::windows("change when the driver is loaded", error);
+    let service = windows.service(SERVICE).map_err(failed)?;
+    let service = service.ok_or_else(|| failed(Win32::SERVICE_DOES_NOT_EXIST))?;
+    if service.start == start {
+        return Ok(false);
+    }
+    windows.set_start(SERVICE, start).map_err(failed)?;
+    Ok(true)
+}

@@ -1,0 +1,119 @@
+//! Which Windows it is, and what that means.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::failure::Failure;
+use crate::verb::Needs;
+use crate::windows::{Version, Windows};
+
+/// Whether a verb can do its work here.
+pub(crate) fn check(windows: &dyn Windows, needs: Needs) -> Result<(), Failure> {
+    if needs == Needs::Nothing {
+        return Ok(());
+    }
+    if windows.is_wow64() {
+        return Err(Failure::refused(
+            "This is tcplimit for 32-bit Windows, and this Windows is a 64-bit one.",
+            format!(
+                "Take the other zip: tcplimit-{}-winxp-x64.zip",
+                env!("CARGO_PKG_VERSION")
+            ),
+        ));
+    }
+    if needs == Needs::Native {
+        return Ok(());
+    }
+    let version = windows.version();
+    match lack(version) {
+        None => Ok(()),
+        Some(advice) => Err(Failure::refused(
+            format!("{} has no limit that tcplimit can lift.", name(version)),
+            advice,
+        )),
+    }
+}
+
+/// Why a Windows is not one of those with the limit: XP SP2 and later, Server
+/// 2003 SP1 and later, and XP x64, which is built from that.
+fn lack(version: Version) -> Option<&'static str> {
+    let Version {
+        major,
+        minor,
+        service_pack,
+        ..
+    } = version;
+    match (major, minor, service_pack) {
+        (5, 1, 2..) | (5, 2, 1..) => None,
+        (0..=5, _, _) => Some(
+            "It has none: the limit came with XP SP2 and Server 2003 SP1. There is nothing to do.",
+        ),
+        (6, 0, 0..=1) => Some(
+            "Vista before SP2 limits half-open connections in another way, which is not \
+             supported. Install Service Pack 2: it has no limit any more.",
+        ),
+        _ => Some("It has none: the limit ended with Vista SP2. There is nothing to do."),
+    }
+}
+
+/// A Windows, for people.
+pub(crate) fn name(version: Version) -> String {
+    let Version {
+        major,
+        minor,
+        build,
+        service_pack,
+    } = version;
+    match service_pack {
+        0 => format!("Windows {major}.{minor}.{build}"),
+        _ => format!("Windows {major}.{minor}.{build} SP{service_pack}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_systems_with_the_limit_are_accepted() {
+        for (major, minor, service_pack, has) in [
+            (5, 0, 4, false),
+            (5, 1, 1, false),
+            (5, 1, 2, true),
+            (5, 1, 3, true),
+            (5, 2, 0, false),
+            (5, 2, 1, true),
+            (5, 2, 2, true),
+            (6, 0, 0, false),
+            (6, 0, 1, false),
+            (6, 0, 2, false),
+            (6, 1, 0, false),
+            (10, 0, 0, false),
+        ] {
+            let version = Version {
+                major,
+                minor,
+                build: 0,
+                service_pack,
+            };
+            assert_eq!(lack(version).is_none(), has, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn each_time_has_its_own_words() {
+        let of = |major, minor, service_pack| {
+            lack(Version {
+                major,
+                minor,
+                build: 0,
+                service_pack,
+            })
+            .unwrap_or_default()
+        };
+        assert!(of(5, 1, 1).contains("came with XP SP2"));
+        assert!(of(6, 0, 1).contains("not supported"));
+        assert!(of(6, 0, 2).contains("ended with Vista SP2"));
+        assert!(of(6, 1, 1).contains("ended with Vista SP2"));
+    }
+}

@@ -1,0 +1,162 @@
+//! The program's edge: Windows' calls.
+//!
+//! Every `unsafe` block names the rule that it relies on. Rules without a source
+//! are those of the call's page in Microsoft's documentation of Win32.
+
+mod calls;
+mod console;
+mod device;
+mod entry;
+mod file;
+mod handle;
+mod interrupt;
+mod log;
+mod memory;
+mod panic;
+mod registry;
+mod service;
+mod system;
+mod wide;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use tcplimit_xp::{Registration, Request, Service, Start, Stream, Tcp, Version, Win32, Windows};
+
+/// The Windows that the program runs on.
+#[derive(Debug)]
+pub(crate) struct ThisWindows;
+
+impl Windows for ThisWindows {
+    fn version(&self) -> Version {
+        system::version()
+    }
+
+    fn is_x64(&self) -> bool {
+        cfg!(target_arch = "x86_64")
+    }
+
+    fn is_wow64(&self) -> bool {
+        system::is_wow64()
+    }
+
+    fn now(&self) -> u32 {
+        system::now()
+    }
+
+    fn boot_time(&self) -> Result<u32, Win32> {
+        system::boot_time()
+    }
+
+    fn program_folder(&self) -> Result<String, Win32> {
+        system::program_folder()
+    }
+
+    fn system_folder(&self) -> Result<String, Win32> {
+        system::system_folder()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, Win32> {
+        file::read(path)
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Win32> {
+        file::write(path, bytes)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), Win32> {
+        file::rename(from, to)
+    }
+
+    fn delete(&self, path: &str) -> Result<(), Win32> {
+        file::delete(path)
+    }
+
+    fn service(&self, name: &str) -> Result<Option<Service>, Win32> {
+        service::find(name)
+    }
+
+    fn create_service(&self, service: &Registration<'_>) -> Result<(), Win32> {
+        service::create(service)
+    }
+
+    fn change_service(&self, service: &Registration<'_>) -> Result<(), Win32> {
+        service::change(service)
+    }
+
+    fn set_start(&self, name: &str, start: Start) -> Result<(), Win32> {
+        service::set_start(name, start)
+    }
+
+    fn start_service(&self, name: &str) -> Result<(), Win32> {
+        service::start(name)
+    }
+
+    fn stop_service(&self, name: &str) -> Result<(), Win32> {
+        service::stop(name)
+    }
+
+    fn delete_service(&self, name: &str) -> Result<(), Win32> {
+        service::delete(name)
+    }
+
+    fn has_key(&self, key: &str) -> Result<bool, Win32> {
+        registry::has_key(key)
+    }
+
+    fn number(&self, key: &str, value: &str) -> Result<Option<u32>, Win32> {
+        registry::number(key, value)
+    }
+
+    fn text(&self, key: &str, value: &str) -> Result<Option<String>, Win32> {
+        registry::text(key, value)
+    }
+
+    fn set_number(&self, key: &str, value: &str, number: u32) -> Result<(), Win32> {
+        registry::set_number(key, value, number)
+    }
+
+    fn set_text(&self, key: &str, value: &str, text: &str) -> Result<(), Win32> {
+        registry::set_text(key, value, text)
+    }
+
+    fn delete_value(&self, key: &str, value: &str) -> Result<(), Win32> {
+        registry::delete_value(key, value)
+    }
+
+    fn delete_key(&self, key: &str) -> Result<(), Win32> {
+        registry::delete_key(key)
+    }
+
+    fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
+        device::control(request, output)
+    }
+
+    fn tcp(&self) -> Result<Tcp, Win32> {
+        system::tcp()
+    }
+
+    fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {
+        log::read(more)
+    }
+
+    fn print(&self, stream: Stream, text: &str) {
+        console::print(stream, text);
+    }
+
+    fn columns(&self) -> Option<usize> {
+        console::columns()
+    }
+
+    fn move_up(&self, lines: usize) {
+        console::move_up(lines);
+    }
+
+    fn catch_interrupt(&self) {
+        interrupt::catch();
+    }
+
+    fn wait(&self, milliseconds: u32) -> bool {
+        interrupt::wait(milliseconds)
+    }
+}

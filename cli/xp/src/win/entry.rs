@@ -1,0 +1,24 @@
+//! Where Windows begins.
+
+use tcplimit_xp::{Exit, Stream, Windows, run, words};
+
+use super::ThisWindows;
+use super::calls::{ExitProcess, GetCommandLineW};
+use super::wide::units;
+
+/// Called once, by the loader, with nothing that is needed.
+#[unsafe(no_mangle)]
+extern "C" fn start() -> ! {
+    // SAFETY: the command line is UTF-16 with a NUL, and stays as it is.
+    let line = unsafe { units(GetCommandLineW()) };
+    let exit = match words(line) {
+        Some(words) => run(&ThisWindows, &words),
+        None => {
+            let what = "tcplimit: a word of the command line is no Unicode.\n";
+            ThisWindows.print(Stream::Error, what);
+            Exit::Usage
+        }
+    };
+    // SAFETY: it has no conditions; all threads end.
+    unsafe { ExitProcess(exit.code()) }
+}

@@ -1,0 +1,106 @@
+//! Files, whole.
+
+use alloc::vec::Vec;
+use core::ffi::c_void;
+use core::ptr;
+
+use tcplimit_xp::Win32;
+
+use super::calls::{
+    CreateFileW, DeleteFileW, FlushFileBuffers, GetFileSize, MoveFileExW, ReadFile, WriteFile,
+};
+use super::handle::{Kind, Owned, done, length};
+use super::wide::wide;
+
+pub(super) const GENERIC_READ: u32 = 0x8000_0000;
+pub(super) const GENERIC_WRITE: u32 = 0x4000_0000;
+/// FILE_SHARE_READ, and for writing and deleting too: drivers are in use.
+pub(super) const SHARE_ALL: u32 = 7;
+pub(super) const OPEN_EXISTING: u32 = 3;
+const CREATE_ALWAYS: u32 = 2;
+const NORMAL: u32 = 0x80;
+/// MOVEFILE_REPLACE_EXISTING and MOVEFILE_WRITE_THROUGH.
+const REPLACE: u32 = 1 | 8;
+/// What is larger is none of ours: no driver has that size.
+const LARGEST: u32 = 256 << 20;
+
+/// Opens a file or device.
+pub(super) fn open(path: &str, access: u32, share: u32, how: u32) -> Result<Owned, Win32> {
+    let path = wide(path);
+    // SAFETY: the name ends in a NUL; neither security nor template is given.
+    let handle = unsafe {
+        CreateFileW(
+            path.as_ptr(),
+            access,
+            share,
+            ptr::null(),
+            how,
+            NORMAL,
+            ptr::null_mut(),
+        )
+    };
+    Owned::of(handle, Kind::Object)
+}
+
+pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32> {
+    let file = open(path, GENERIC_READ, SHARE_ALL, OPEN_EXISTING)?;
+    let mut high = 0;
+    // SAFETY: the file is open; `high` is written.
+    let size = unsafe { GetFileSize(file.get(), &mut high) };
+    if high != 0 || size > LARGEST {
+        return Err(Win32::INVALID_DATA);
+    }
+    let mut bytes = alloc::vec![0; usize::try_from(size).unwrap_or(0)];
+    let mut all = 0;
+    while let Some(rest) = bytes.get_mut(all..).filter(|rest| !rest.is_empty()) {
+        let mut read = 0;
+        // SAFETY: there is room for so many bytes; `read` is written.
+        done(unsafe {
+            ReadFile(
+                file.get(),
+                rest.as_mut_ptr().cast::<c_void>(),
+                length(rest.len()),
+                &mut read,
+                ptr::null_mut(),
+            )
+        })?;
+        if read == 0 {
+            break;
+        }
+        all += usize::try_from(read).unwrap_or(0);
+    }
+    bytes.truncate(all);
+    Ok(bytes)
+}
+
+pub(super) fn write(path: &str, bytes: &[u8]) -> Result<(), Win32> {
+    let file = open(path, GENERIC_WRITE, 0, CREATE_ALWAYS)?;
+    let mut written = 0;
+    // SAFETY: so many bytes are there; `written` is written.
+    done(unsafe {
+        WriteFile(
+            file.get(),
+            bytes.as_ptr().cast::<c_void>(),
+            length(bytes.len()),
+            &mut written,
+            ptr::null_mut(),
+        )
+    })?;
+    if written != length(bytes.len()) {
+        return Err(Win32::DISK_FULL);
+    }
+    // SAFETY: the file is open for writing.
+    done(unsafe { FlushFileBuffers(file.get()) })
+}
+
+pub(super) fn rename(from: &str, to: &str) -> Result<(), Win32> {
+    let (from, to) = (wide(from), wide(to));
+    // SAFETY: both names end in a NUL.
+    done(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), REPLACE) })
+}
+
+pub(super) fn delete(path: &str) -> Result<(), Win32> {
+    let path = wide(path);
+    // SAFETY: the name ends in a NUL.
+    done(unsafe { DeleteFileW(path.as_ptr()) })
+}

@@ -1,0 +1,153 @@
+//! The registry, below HKEY_LOCAL_MACHINE.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ffi::c_void;
+use core::ptr;
+
+use tcplimit_xp::Win32;
+
+use super::calls::{
+    Handle, RegCreateKeyExW, RegDeleteKeyW, RegDeleteValueW, RegOpenKeyExW, RegQueryValueExW,
+    RegSetValueExW,
+};
+use super::handle::{Kind, Owned, length, status};
+use super::wide::{narrow, wide};
+
+/// HKEY_LOCAL_MACHINE, which is a number that is extended by its sign.
+const MACHINE: Handle =
+    core::ptr::without_provenance_mut(0x8000_0002_u32.cast_signed() as isize as usize);
+const KEY_QUERY_VALUE: u32 = 1;
+const KEY_SET_VALUE: u32 = 2;
+const REG_SZ: u32 = 1;
+const REG_EXPAND_SZ: u32 = 2;
+const REG_DWORD: u32 = 4;
+/// The longest text that is read, in units.
+const LONGEST: usize = 1024;
+
+fn open(key: &str, access: u32) -> Result<Owned, Win32> {
+    let key = wide(key);
+    let mut handle = ptr::null_mut();
+    // SAFETY: the name ends in a NUL; `handle` is written.
+    status(unsafe { RegOpenKeyExW(MACHINE, key.as_ptr(), 0, access, &mut handle) })?;
+    Owned::of(handle, Kind::Key)
+}
+
+pub(super) fn has_key(key: &str) -> Result<bool, Win32> {
+    match open(key, KEY_QUERY_VALUE) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_absence() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A value's type and bytes.
+fn value(key: &str, name: &str, room: usize) -> Result<Option<(u32, Vec<u8>)>, Win32> {
+    let key = match open(key, KEY_QUERY_VALUE) {
+        Ok(key) => key,
+        Err(error) if error.is_absence() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let name = wide(name);
+    let mut bytes: Vec<u8> = alloc::vec![0; room];
+    let (mut kind, mut used) = (0, length(room));
+    // SAFETY: the name ends in a NUL; there is room for so many bytes.
+    let result = status(unsafe {
+        RegQueryValueExW(
+            key.get(),
+            name.as_ptr(),
+            ptr::null_mut(),
+            &mut kind,
+            bytes.as_mut_ptr().cast::<c_void>(),
+            &mut used,
+        )
+    });
+    match result {
+        Ok(()) => {
+            bytes.truncate(usize::try_from(used).unwrap_or(0));
+            Ok(Some((kind, bytes)))
+        }
+        Err(error) if error.is_absence() => Ok(None),
+        // Longer than what is asked for: of another type.
+        Err(Win32(234)) => Err(Win32::INVALID_DATA),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn number(key: &str, name: &str) -> Result<Option<u32>, Win32> {
+    let Some((kind, bytes)) = value(key, name, 4)? else {
+        return Ok(None);
+    };
+    match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(bytes) if kind == REG_DWORD => Ok(Some(u32::from_le_bytes(bytes))),
+        _ => Err(Win32::INVALID_DATA),
+    }
+}
+
+pub(super) fn text(key: &str, name: &str) -> Result<Option<String>, Win32> {
+    let Some((kind, bytes)) = value(key, name, 2 * LONGEST)? else {
+        return Ok(None);
+    };
+    if kind != REG_SZ && kind != REG_EXPAND_SZ {
+        return Err(Win32::INVALID_DATA);
+    }
+    let units = bytes.chunks_exact(2).map(|unit| match unit {
+        &[low, high] => u16::from_le_bytes([low, high]),
+        _ => 0,
+    });
+    narrow(&units.collect::<Vec<u16>>()).map(Some)
+}
+
+pub(super) fn set_number(key: &str, name: &str, number: u32) -> Result<(), Win32> {
+    set(key, name, REG_DWORD, &number.to_le_bytes())
+}
+
+pub(super) fn set_text(key: &str, name: &str, text: &str) -> Result<(), Win32> {
+    let units = wide(text).into_iter();
+    let bytes: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+    set(key, name, REG_EXPAND_SZ, &bytes)
+}
+
+fn set(key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(), Win32> {
+    let (key, name) = (wide(key), wide(name));
+    let mut handle = ptr::null_mut();
+    // SAFETY: the name ends in a NUL; no class, no security; `handle` is written.
+    status(unsafe {
+        RegCreateKeyExW(
+            MACHINE,
+            key.as_ptr(),
+            0,
+            ptr::null(),
+            0,
+            KEY_SET_VALUE,
+            ptr::null(),
+            &mut handle,
+            ptr::null_mut(),
+        )
+    })?;
+    let key = Owned::of(handle, Kind::Key)?;
+    // SAFETY: the name ends in a NUL; so many bytes are there.
+    status(unsafe {
+        RegSetValueExW(
+            key.get(),
+            name.as_ptr(),
+            0,
+            kind,
+            bytes.as_ptr().cast::<c_void>(),
+            length(bytes.len()),
+        )
+    })
+}
+
+pub(super) fn delete_value(key: &str, name: &str) -> Result<(), Win32> {
+    let key = open(key, KEY_SET_VALUE)?;
+    let name = wide(name);
+    // SAFETY: the name ends in a NUL.
+    status(unsafe { RegDeleteValueW(key.get(), name.as_ptr()) })
+}
+
+pub(super) fn delete_key(key: &str) -> Result<(), Win32> {
+    let key = wide(key);
+    // SAFETY: the name ends in a NUL.
+    status(unsafe { RegDeleteKeyW(MACHINE, key.as_ptr()) })
+}

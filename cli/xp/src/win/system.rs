@@ -1,0 +1,144 @@
+//! Facts about the system.
+
+use alloc::string::String;
+use core::mem;
+use core::ptr;
+
+use tcplimit_xp::{Tcp, Version, Win32};
+
+use super::calls::{
+    GetCurrentProcess, GetModuleFileNameW, GetModuleHandleW, GetProcAddress, GetSystemDirectoryW,
+    GetSystemTimeAsFileTime, GetTcpStatistics, Handle, NtQuerySystemInformation, OsVersion,
+    RtlGetVersion, TCP_STATISTICS,
+};
+use super::handle::{last_error, length, status};
+use super::wide::{narrow, wide};
+
+/// 1970 in 100 ns since 1601.
+const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
+/// A second in 100 ns.
+const SECOND: u64 = 10_000_000;
+/// The longest path, in units.
+const LONGEST: usize = 1024;
+/// SystemTimeOfDayInformation, and the bytes that XP has of it.
+const TIME_OF_DAY: u32 = 3;
+const TIME_OF_DAY_WORDS: usize = 6;
+
+pub(super) fn version() -> Version {
+    let mut version = OsVersion {
+        size: length(size_of::<OsVersion>()),
+        major: 0,
+        minor: 0,
+        build: 0,
+        platform: 0,
+        text: [0; 128],
+        service_pack: 0,
+        service_pack_minor: 0,
+        suite: 0,
+        product: 0,
+        reserved: 0,
+    };
+    // SAFETY: the structure has the size that it states. It never fails.
+    unsafe { RtlGetVersion(&mut version) };
+    Version {
+        major: version.major,
+        minor: version.minor,
+        build: version.build,
+        service_pack: version.service_pack.into(),
+    }
+}
+
+pub(super) fn is_wow64() -> bool {
+    type IsWow64Process = unsafe extern "system" fn(Handle, *mut i32) -> i32;
+
+    let module = wide("kernel32.dll");
+    // SAFETY: both names end in a NUL; kernel32 is always loaded.
+    let found = unsafe {
+        GetProcAddress(
+            GetModuleHandleW(module.as_ptr()),
+            c"IsWow64Process".as_ptr().cast(),
+        )
+    };
+    if found.is_null() {
+        // Before XP SP2 there is no 64-bit Windows for x64.
+        return false;
+    }
+    // SAFETY: the function of this name has this type.
+    let is_wow64 = unsafe { mem::transmute::<*const core::ffi::c_void, IsWow64Process>(found) };
+    let mut answer = 0;
+    // SAFETY: of this process; `answer` is written.
+    unsafe { is_wow64(GetCurrentProcess(), &mut answer) != 0 && answer != 0 }
+}
+
+/// Seconds since 1970 of a FILETIME.
+fn seconds(time: u64) -> u32 {
+    let seconds = time.saturating_sub(UNIX_EPOCH) / SECOND;
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+pub(super) fn now() -> u32 {
+    let mut time = [0; 2];
+    // SAFETY: `time` is written.
+    unsafe { GetSystemTimeAsFileTime(&mut time) };
+    let [low, high] = time;
+    seconds(u64::from(high) << 32 | u64::from(low))
+}
+
+pub(super) fn boot_time() -> Result<u32, Win32> {
+    let mut words = [0_u64; TIME_OF_DAY_WORDS];
+    let mut returned = 0;
+    // SAFETY: there is room for so many bytes; both are written.
+    let status = unsafe {
+        NtQuerySystemInformation(
+            TIME_OF_DAY,
+            words.as_mut_ptr().cast(),
+            length(size_of_val(&words)),
+            &mut returned,
+        )
+    };
+    let [boot, ..] = words;
+    if status < 0 || boot == 0 {
+        return Err(Win32::GEN_FAILURE);
+    }
+    Ok(seconds(boot))
+}
+
+pub(super) fn program_folder() -> Result<String, Win32> {
+    let path = filled(|buffer| {
+        // SAFETY: there is room for so many units. Null is this program.
+        unsafe { GetModuleFileNameW(ptr::null_mut(), buffer.as_mut_ptr(), length(buffer.len())) }
+    })?;
+    let folder = path.rsplit_once('\\').map(|(folder, _)| folder);
+    Ok(folder.unwrap_or(".").into())
+}
+
+pub(super) fn system_folder() -> Result<String, Win32> {
+    filled(|buffer| {
+        // SAFETY: there is room for so many units.
+        unsafe { GetSystemDirectoryW(buffer.as_mut_ptr(), length(buffer.len())) }
+    })
+}
+
+/// A text that a call writes, returning its length.
+fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32> {
+    let mut buffer = alloc::vec![0; LONGEST];
+    let length = usize::try_from(call(&mut buffer)).unwrap_or(usize::MAX);
+    match length {
+        0 => Err(last_error()),
+        length if length >= LONGEST => Err(Win32::INSUFFICIENT_BUFFER),
+        length => narrow(buffer.get(..length).unwrap_or_default()),
+    }
+}
+
+pub(super) fn tcp() -> Result<Tcp, Win32> {
+    let mut table = [0; TCP_STATISTICS];
+    // SAFETY: `table` is written: MIB_TCPSTATS is 15 numbers.
+    status(unsafe { GetTcpStatistics(&mut table) })?;
+    // dwActiveOpens, dwPassiveOpens, dwAttemptFails, dwEstabResets, dwCurrEstab.
+    let [_, _, _, _, attempts, _, failures, _, established, ..] = table;
+    Ok(Tcp {
+        attempts,
+        failures,
+        established,
+    })
+}

@@ -1,0 +1,167 @@
+//! A fault at every single call, and a kill before and after it: nothing is left
+//! that the next install or a repair would not mend.
+
+use tcplimit_xp::{Activity, Exit, Start, Win32};
+
+use crate::machine::{DRIVER, Data, Fault, Machine, PARAMETERS, SOURCE, X86};
+
+const KILLS: [Fault; 2] = [Fault::Killed, Fault::KilledAfter];
+
+/// A newer driver is to replace one that runs.
+fn upgrade() -> Machine {
+    let machine = Machine::installed();
+    let newer = [X86, b"newer"].concat();
+    machine.files.borrow_mut().insert(SOURCE.into(), newer);
+    machine
+}
+
+/// Each call of a command line on such a machine.
+fn calls(machine: fn() -> Machine, line: &str) -> std::ops::Range<usize> {
+    let machine = machine();
+    machine.done(line);
+    assert!(machine.calls() > 5, "{line}");
+    0..machine.calls()
+}
+
+#[test]
+fn an_install_that_was_killed_anywhere_is_mended_by_the_next() {
+    for begin in [Machine::new, upgrade] {
+        for call in calls(begin, "install") {
+            for kill in KILLS {
+                let machine = begin();
+                assert_eq!(machine.run_with("install", call, kill), None);
+                machine.done("install");
+                assert!(machine.is_installed(), "{call} {kill:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_install_that_was_killed_anywhere_is_removed_or_found_whole_by_repair() {
+    for begin in [Machine::new, upgrade] {
+        for call in calls(begin, "install") {
+            for kill in KILLS {
+                let machine = begin();
+                assert_eq!(machine.run_with("install", call, kill), None);
+                let said = machine.done("repair");
+                let whole = said.contains("the installation is whole");
+                assert!(whole || machine.is_clean(), "{call} {kill:?}: {said}");
+                machine.done("install");
+                assert!(machine.is_installed(), "{call} {kill:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_install_that_fails_anywhere_takes_back_what_it_did() {
+    for error in [Win32::ACCESS_DENIED, Win32::DISK_FULL] {
+        for call in calls(Machine::new, "install") {
+            let machine = Machine::new();
+            let exit = machine.run_with("install", call, Fault::Fails(error));
+            let state = (machine.is_clean(), machine.is_installed());
+            // Once it is loaded only the look at the limit can fail.
+            assert!(
+                state.0 || state.1,
+                "{call} {error}: {}",
+                machine.error.borrow()
+            );
+            if state.0 {
+                assert_ne!(exit, Some(Exit::Done), "{call}");
+                assert_ne!(*machine.error.borrow(), "", "{call}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_that_fails_anywhere_leaves_one_of_the_two_running() {
+    for call in calls(upgrade, "install") {
+        let machine = upgrade();
+        machine.run_with("install", call, Fault::Fails(Win32::DISK_FULL));
+        let service = machine.service_named("TcpLimit");
+        let runs = service.is_some_and(|service| service.activity == Activity::Running);
+        let file = machine.file(DRIVER).unwrap();
+        assert!(runs, "{call}: {}", machine.error.borrow());
+        assert!(file == X86 || machine.is_installed(), "{call}");
+    }
+}
+
+#[test]
+fn where_taking_back_fails_too_what_is_left_is_named_and_repair_removes_it() {
+    let machine = Machine::new();
+    // The driver does not load, and nothing can be deleted.
+    machine.loads.borrow_mut().push(Win32::DRIVER_BLOCKED);
+    let before = calls(Machine::new, "install").end;
+    let mut named = 0;
+    for call in 0..before + 5 {
+        let machine = Machine::new();
+        machine.loads.borrow_mut().push(Win32::DRIVER_BLOCKED);
+        machine.run_with("install", call, Fault::Fails(Win32::ACCESS_DENIED));
+        let error = machine.error.borrow().clone();
+        if machine.is_clean() {
+            assert!(!error.contains("tcplimit repair"), "{error}");
+        } else {
+            named += 1;
+            assert!(error.contains("tcplimit repair"), "{call}: {error}");
+        }
+        machine.done("repair");
+        assert!(machine.is_clean(), "{call}");
+    }
+    // The file, the service, the event source.
+    assert_eq!(named, 3);
+}
+
+#[test]
+fn an_uninstall_or_repair_that_stopped_anywhere_is_finished_by_the_next() {
+    for fault in [
+        Fault::Killed,
+        Fault::KilledAfter,
+        Fault::Fails(Win32::ACCESS_DENIED),
+    ] {
+        for call in calls(Machine::installed, "uninstall") {
+            for next in ["uninstall", "repair"] {
+                let machine = Machine::installed();
+                machine.run_with("uninstall", call, fault);
+                // A repair leaves alone what was not touched yet.
+                let whole = machine.is_installed() || machine.done("repair").contains("whole");
+                machine.done(next);
+                assert!(
+                    machine.is_clean() || (whole && next == "repair"),
+                    "{call} {fault:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_set_that_stopped_anywhere_is_done_by_the_next_and_undone_by_reset() {
+    let line = "set 100 --persist";
+    for fault in [
+        Fault::Killed,
+        Fault::KilledAfter,
+        Fault::Fails(Win32::ACCESS_DENIED),
+    ] {
+        for call in calls(Machine::installed, line) {
+            let machine = Machine::installed();
+            let exit = machine.run_with(line, call, fault);
+            assert_ne!(exit, Some(Exit::Done), "{call}");
+            machine.done(line);
+            assert_eq!(machine.value(PARAMETERS, "Limit"), Some(Data::Number(100)));
+            assert_eq!(
+                machine.service_named("TcpLimit").unwrap().start,
+                Start::Auto
+            );
+            machine.run_with("reset --persist", call, fault);
+            machine.done("reset --persist");
+            assert_eq!(machine.value(PARAMETERS, "Limit"), None);
+            assert_eq!(
+                machine.service_named("TcpLimit").unwrap().start,
+                Start::Demand
+            );
+            assert_eq!(machine.limiters.borrow()[0].limit, 10);
+        }
+    }
+}

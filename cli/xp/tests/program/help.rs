@@ -1,0 +1,88 @@
+//! Help and usage errors, as they are in `tests/golden`. `cargo xtask wine` sees
+//! the same from the built program.
+
+use tcplimit_xp::words;
+
+use crate::machine::Machine;
+
+const GOLDEN: [(&str, &str); 2] = [
+    ("help.txt", include_str!("../golden/help.txt")),
+    ("usage.txt", include_str!("../golden/usage.txt")),
+];
+
+/// What is printed for a command line, with its exit code.
+fn said(line: &str) -> String {
+    let machine = Machine::new();
+    let units: Vec<u16> = line.encode_utf16().collect();
+    let words = words(&units).expect("Unicode");
+    let exit = tcplimit_xp::run(&machine, &words);
+    let (out, error) = (machine.out.borrow(), machine.error.borrow());
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(machine.changes.get(), 0, "{line}");
+    format!("{out}{error}[{}]\n", exit.code()).replace(version, "VERSION")
+}
+
+/// A file's commands, each with what is to be printed.
+fn commands(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let commands = text.split("\n> ").map(|part| part.trim_start_matches("> "));
+    commands.filter_map(|part| part.split_once('\n'))
+}
+
+#[test]
+fn help_and_errors_are_those_of_the_golden_files() {
+    let mut seen = 0;
+    for (file, text) in GOLDEN {
+        for (command, expected) in commands(text) {
+            assert_eq!(
+                said(command).trim_end(),
+                expected.trim_end(),
+                "{file}: {command}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 28, "{seen}");
+}
+
+#[test]
+fn every_verb_of_the_help_has_its_own() {
+    let help = said("tcplimit help");
+    let verbs = help.lines().skip_while(|line| *line != "Verbs:").skip(1);
+    let verbs: Vec<&str> = verbs
+        .map_while(|line| line.strip_prefix("  ")?.split(' ').next())
+        .collect();
+    assert_eq!(verbs.len(), 13);
+    for verb in verbs {
+        let of_verb = said(&format!("tcplimit help {verb}"));
+        assert!(
+            of_verb.starts_with(&format!("tcplimit {verb}: ")),
+            "{of_verb}"
+        );
+        assert_eq!(of_verb, said(&format!("tcplimit {verb} --help")));
+        assert_eq!(of_verb, said(&format!("tcplimit {verb} /?")));
+        let golden = GOLDEN[0].1;
+        assert!(
+            golden.contains(&format!("> tcplimit help {verb}\n")),
+            "{verb}"
+        );
+    }
+}
+
+#[test]
+fn all_of_it_fits_a_console_of_80_columns() {
+    for (file, text) in GOLDEN {
+        for line in text.lines() {
+            assert!(line.len() < 80 && line.is_ascii(), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn an_error_is_an_object_with_json() {
+    let said = said("tcplimit set --json");
+    let (object, code) = said.split_once('\n').expect("a line");
+    assert_eq!(code, "[2]\n");
+    let object: serde_json::Value = serde_json::from_str(object).expect("JSON");
+    assert_eq!(object["exit_code"], 2);
+    assert_eq!(object["error"]["message"], "\"set\" needs N.");
+}

@@ -1,0 +1,89 @@
+//! docs/json.md has every field of every verb.
+
+use serde_json::Value;
+
+use crate::machine::Machine;
+
+const DOCUMENTED: &str = include_str!("../../../../docs/json.md");
+
+/// The part about this program.
+fn documented() -> &'static str {
+    let start = DOCUMENTED.find("## `tcplimit.exe`").expect("a chapter");
+    DOCUMENTED.get(start..).expect("the rest")
+}
+
+/// Every key has a row, inner ones as `outer.inner`. An answer of the driver and
+/// a look into a file have tables of their own.
+fn check(outer: &str, value: &Value) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let path = match outer {
+            "" => key.clone(),
+            outer => format!("{outer}.{key}"),
+        };
+        assert!(documented().contains(&format!("`{path}`")), "{path}");
+        match value {
+            Value::Array(all) if path == "modules" => {
+                for one in all {
+                    // Those of status have more than an answer.
+                    let is_answer = one.get("memory").is_none();
+                    check(if is_answer { "" } else { "modules" }, one);
+                }
+            }
+            Value::Object(_) if path.ends_with("memory") => check("", value),
+            Value::Object(_) if path != "modules.file" => check(&path, value),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_field_is_documented() {
+    let machine = Machine::installed().with_ipv6();
+    machine.patience.set(1);
+    for line in [
+        "install",
+        "load",
+        "repair",
+        "status",
+        "get --all",
+        "set 50 --persist",
+        "reset --all",
+        "watch",
+        "version",
+        "help",
+        "unload",
+        "get",
+        "uninstall",
+        "set",
+    ] {
+        machine.forget();
+        machine.run(&format!("{line} --json"));
+        let said = machine.out.borrow();
+        assert!(
+            said.is_ascii() && said.lines().count() == 1,
+            "{line}: {said}"
+        );
+        let object: Value = serde_json::from_str(&said).expect(line);
+        assert_eq!(object["schema"], 1, "{line}");
+        check("", &object);
+    }
+    let machine = Machine::installed();
+    machine.done("probe --json");
+    let said = machine.out.borrow();
+    let memory = said.lines().last().expect("memory");
+    check("", &serde_json::from_str(memory).expect("an object"));
+}
+
+#[test]
+fn what_is_no_ascii_is_escaped() {
+    let machine = Machine::new();
+    machine.forget();
+    machine.run("probe --json C:\\\u{e4}\u{1F600}.sys");
+    let said = machine.out.borrow();
+    assert!(
+        said.is_ascii() && said.contains("\\u00e4\\ud83d\\ude00"),
+        "{said}"
+    );
+    let object: Value = serde_json::from_str(&said).expect("an object");
+    assert_eq!(object["path"], "C:\\\u{e4}\u{1F600}.sys");
+}

@@ -1,0 +1,186 @@
+//! `get`, `set`, `reset`.
+
+use tcplimit_protocol::Reason;
+use tcplimit_xp::{Exit, Start};
+
+use crate::machine::{Data, Machine, PARAMETERS};
+
+fn start(machine: &Machine) -> Start {
+    machine.service_named("TcpLimit").unwrap().start
+}
+
+fn stored(machine: &Machine) -> [Option<Data>; 4] {
+    ["Limit", "Limit6", "Expect", "Expect6"].map(|value| machine.value(PARAMETERS, value))
+}
+
+#[test]
+fn get_prints_the_number_alone_for_scripts() {
+    let machine = Machine::installed();
+    assert_eq!(machine.done("get"), "10\n");
+    machine.done("set 100");
+    assert_eq!(machine.done("get"), "100\n");
+    assert_eq!(
+        machine.done("get --all"),
+        "tcpip.sys   100\ntcpip6.sys  not loaded\n"
+    );
+}
+
+#[test]
+fn set_changes_the_limit_says_from_what_and_how_to_undo_it() {
+    let machine = Machine::installed();
+    let said = machine.done("set 100");
+    assert!(
+        said.starts_with("tcpip.sys: the limit was 10 and is now 100.\n"),
+        "{said}"
+    );
+    assert!(said.contains("To undo it: tcplimit reset"), "{said}");
+    assert_eq!(machine.limiters.borrow()[0].limit, 100);
+    assert_eq!(stored(&machine), [None, None, None, None]);
+    let said = machine.done("set 100");
+    assert!(
+        said.starts_with("tcpip.sys: the limit is 100, as before.\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn ipv6_and_all_are_about_the_other_driver_and_both() {
+    let machine = Machine::installed().with_ipv6();
+    machine.done("set 50 --ipv6");
+    let limits = || machine.limiters.borrow().map(|limiter| limiter.limit);
+    assert_eq!(limits(), [10, 50]);
+    machine.done("set 60 --all");
+    assert_eq!(limits(), [60, 60]);
+    machine.done("reset --ipv6");
+    assert_eq!(limits(), [60, 10]);
+    machine.done("reset --all");
+    assert_eq!(limits(), [10, 10]);
+}
+
+#[test]
+fn ipv6_that_is_not_installed_is_an_error_only_where_it_is_named() {
+    let machine = Machine::installed();
+    assert!(
+        machine
+            .done("set 50 --all")
+            .contains("tcpip6.sys is not loaded")
+    );
+    let said = machine.fails("set 50 --ipv6", Exit::Refused);
+    assert!(
+        said.contains("normal where IPv6 is not installed"),
+        "{said}"
+    );
+    machine.fails("get --ipv6", Exit::Refused);
+}
+
+#[test]
+fn persist_stores_the_limit_and_loads_the_driver_at_start_and_reset_undoes_both() {
+    let machine = Machine::installed();
+    machine.done("set 100 --persist");
+    assert_eq!(
+        stored(&machine),
+        [Some(Data::Number(100)), None, None, None]
+    );
+    assert_eq!(start(&machine), Start::Auto);
+    machine.done("reset --persist");
+    assert_eq!(stored(&machine), [None, None, None, None]);
+    assert_eq!(start(&machine), Start::Demand);
+    assert_eq!(machine.limiters.borrow()[0].limit, 10);
+}
+
+#[test]
+fn while_the_other_driver_has_a_stored_limit_ours_goes_on_to_be_loaded_at_start() {
+    let machine = Machine::installed().with_ipv6();
+    machine.done("set 100 --all --persist");
+    machine.done("reset --ipv6 --persist");
+    assert_eq!(
+        stored(&machine),
+        [Some(Data::Number(100)), None, None, None]
+    );
+    assert_eq!(start(&machine), Start::Auto);
+    machine.done("reset --persist");
+    assert_eq!(start(&machine), Start::Demand);
+}
+
+#[test]
+fn what_is_expected_is_passed_on_and_stored_and_not_kept_for_the_next_limit() {
+    let machine = Machine::installed();
+    machine.limiters.borrow_mut()[0].limit = 50;
+    let said = machine.fails("set 100", Exit::Refused);
+    assert!(
+        said.contains("It is 50, and 10 was expected. To replace it, add: --expect 50"),
+        "{said}"
+    );
+    assert_eq!(machine.limiters.borrow()[0].limit, 50);
+    machine.done("set 100 --expect 50 --persist");
+    assert_eq!(
+        stored(&machine),
+        [Some(Data::Number(100)), None, Some(Data::Number(50)), None]
+    );
+    machine.done("set 110 --persist");
+    assert_eq!(
+        stored(&machine),
+        [Some(Data::Number(110)), None, None, None]
+    );
+}
+
+#[test]
+fn a_refused_set_is_not_stored_and_its_reason_is_the_drivers() {
+    for &reason in Reason::ALL.iter().filter(|&&reason| reason != Reason::Done) {
+        let machine = Machine::installed();
+        machine.limiters.borrow_mut()[0].refuses = reason;
+        let said = machine.fails("set 100 --persist", Exit::Refused);
+        assert!(said.contains(reason.text()), "{reason:?}: {said}");
+        assert_eq!(stored(&machine), [None, None, None, None]);
+        assert_eq!(start(&machine), Start::Demand);
+        machine.fails("reset", Exit::Refused);
+    }
+}
+
+#[test]
+fn reset_forgets_a_stored_limit_also_where_the_driver_is_not_loaded() {
+    let machine = Machine::installed();
+    machine.done("set 100 --persist");
+    machine.done("unload");
+    let said = machine.fails("reset --persist", Exit::Unreachable);
+    assert!(said.contains("Run: tcplimit load"), "{said}");
+    assert!(machine.out.borrow().contains("Forgot the stored limit."));
+    assert_eq!(stored(&machine), [None, None, None, None]);
+    assert_eq!(start(&machine), Start::Demand);
+}
+
+#[test]
+fn the_values_are_those_that_the_driver_reads() {
+    // By the names that docs/driver.md has for the driver's settings.
+    let documented = include_str!("../../../../docs/driver.md");
+    let machine = Machine::installed().with_ipv6();
+    machine.done("set 20 --all --persist --expect 10");
+    let keys = machine.keys.borrow();
+    let names: Vec<&String> = keys[PARAMETERS].keys().collect();
+    assert_eq!(names.len(), 4);
+    for name in names {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn json_has_all_that_the_driver_tells() {
+    let machine = Machine::installed();
+    let said = machine.done("set 100 --json");
+    let object: serde_json::Value = serde_json::from_str(&said).expect("one object");
+    let module = &object["modules"][0];
+    assert_eq!(module["module"], "tcpip.sys");
+    assert_eq!(module["limit"], 100);
+    assert_eq!(module["original"], 10);
+    assert_eq!(module["reason"], 0);
+    assert_eq!(object["persisted"], false);
+
+    machine.limiters.borrow_mut()[0].refuses = Reason::PageUnknown;
+    machine.forget();
+    assert_eq!(machine.run("set 50 --json"), Exit::Refused);
+    let said = machine.out.borrow().clone();
+    let object: serde_json::Value = serde_json::from_str(&said).expect("one object");
+    assert_eq!(object["exit_code"], 1);
+    assert_eq!(object["modules"][0]["reason"], 34);
+    assert_eq!(*machine.error.borrow(), "");
+}

@@ -1,0 +1,691 @@
+//! A Windows that is made up: its services, its registry, its files and a driver
+//! with a limit, and a fault at any call that is wanted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
+
+use tcplimit_protocol::{
+    Answer, Flags, Header, ModuleId, QUERY, Query, RESET, Reason, Reset, SET, Set,
+    Start as Applied, State,
+};
+use tcplimit_xp::{
+    Activity, Exit, Registration, Request, Service, Start, Stream, Tcp, Version, Win32, Windows,
+    run,
+};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+pub(crate) const SYSTEM: &str = r"C:\WINDOWS\system32";
+pub(crate) const FOLDER: &str = r"D:\zip";
+pub(crate) const DRIVER: &str = r"C:\WINDOWS\system32\drivers\tcplimit.sys";
+pub(crate) const PART: &str = r"C:\WINDOWS\system32\drivers\tcplimit.sys.new";
+pub(crate) const SOURCE: &str = r"D:\zip\tcplimit.sys";
+pub(crate) const TCPIP: &str = r"C:\WINDOWS\system32\drivers\tcpip.sys";
+pub(crate) const SERVICE_KEY: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimit";
+pub(crate) const PARAMETERS: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimit\Parameters";
+pub(crate) const EVENTS: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
+
+/// Drivers for either machine: any will do, the program does not run them.
+pub(crate) const X86: &[u8] = include_bytes!("../../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
+pub(crate) const X64: &[u8] = include_bytes!("../../../../corpus/specimens/tcpip-xp-x64.sys");
+
+/// Windows XP SP3.
+pub(crate) const XP: Version = Version {
+    major: 5,
+    minor: 1,
+    build: 2600,
+    service_pack: 3,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    Number(u32),
+    Text(String),
+}
+
+/// What goes wrong at one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The call fails with this error, and nothing was done.
+    Fails(Win32),
+    /// The program is killed before the call is made.
+    Killed,
+    /// The program is killed when the call was made.
+    KilledAfter,
+}
+
+/// The panic that stands for a kill.
+struct Kill;
+
+/// What the made-up driver knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limiter {
+    pub(crate) limit: u32,
+    pub(crate) written: u32,
+    pub(crate) original: u32,
+    /// What every set is answered with.
+    pub(crate) refuses: Reason,
+    /// What every query is answered with.
+    pub(crate) query: Reason,
+    pub(crate) detail: [u32; 2],
+    pub(crate) state: State,
+    pub(crate) start: Applied,
+    pub(crate) start_reason: Reason,
+    pub(crate) configured: u32,
+    pub(crate) flags: u32,
+    pub(crate) half_open: u32,
+}
+
+impl Limiter {
+    fn new(state: State) -> Limiter {
+        Limiter {
+            limit: if state == State::Located { 10 } else { 0 },
+            written: 0,
+            original: 0,
+            refuses: Reason::Done,
+            query: match state {
+                State::Absent => Reason::NotLoaded,
+                _ => Reason::Done,
+            },
+            detail: [0; 2],
+            state,
+            start: Applied::NotConfigured,
+            start_reason: Reason::Done,
+            configured: 0,
+            flags: 0,
+            half_open: 3,
+        }
+    }
+}
+
+pub(crate) struct Machine {
+    pub(crate) version: Version,
+    pub(crate) x64: bool,
+    pub(crate) wow64: bool,
+    pub(crate) now: Cell<u32>,
+    pub(crate) booted: u32,
+    pub(crate) files: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(crate) services: RefCell<BTreeMap<String, Service>>,
+    pub(crate) keys: RefCell<BTreeMap<String, BTreeMap<String, Data>>>,
+    /// Of tcpip.sys and of tcpip6.sys.
+    pub(crate) limiters: RefCell<[Limiter; 2]>,
+    pub(crate) log: RefCell<Vec<Vec<u8>>>,
+    pub(crate) tcp: Result<Tcp, Win32>,
+    pub(crate) columns: Option<usize>,
+    /// Looks until Ctrl-C.
+    pub(crate) patience: Cell<u32>,
+    /// What the next loads fail with, the last first.
+    pub(crate) loads: RefCell<Vec<Win32>>,
+    /// Whether the driver is still in use when it is to be unloaded.
+    pub(crate) in_use: Cell<bool>,
+    /// Whether a deleted service stays, since another program looks at it.
+    pub(crate) lingers: Cell<bool>,
+    /// So many renames fail, since Windows still holds on to the file.
+    pub(crate) held: Cell<u32>,
+    /// Bytes that every write of a file puts in place of those that were meant.
+    pub(crate) corrupts: Cell<bool>,
+    pub(crate) moved: RefCell<Vec<usize>>,
+    pub(crate) out: RefCell<String>,
+    pub(crate) error: RefCell<String>,
+    calls: Cell<usize>,
+    fault: Cell<Option<(usize, Fault)>>,
+    /// Calls that changed something.
+    pub(crate) changes: Cell<usize>,
+}
+
+impl Machine {
+    /// Windows XP SP3 for x86 with the zip unpacked, and nothing installed.
+    pub(crate) fn new() -> Machine {
+        let files = [(SOURCE, X86), (TCPIP, X86)];
+        Machine {
+            version: XP,
+            x64: false,
+            wow64: false,
+            now: Cell::new(1_200_000_000),
+            booted: 1_199_990_000,
+            files: RefCell::new(
+                files
+                    .map(|(path, bytes)| (path.into(), bytes.into()))
+                    .into(),
+            ),
+            services: RefCell::default(),
+            keys: RefCell::default(),
+            limiters: RefCell::new([Limiter::new(State::Located), Limiter::new(State::Absent)]),
+            log: RefCell::default(),
+            tcp: Ok(Tcp {
+                attempts: 200,
+                failures: 50,
+                established: 7,
+            }),
+            columns: None,
+            patience: Cell::new(0),
+            loads: RefCell::default(),
+            in_use: Cell::new(false),
+            lingers: Cell::new(false),
+            held: Cell::new(0),
+            corrupts: Cell::new(false),
+            moved: RefCell::default(),
+            out: RefCell::default(),
+            error: RefCell::default(),
+            calls: Cell::new(0),
+            fault: Cell::new(None),
+            changes: Cell::new(0),
+        }
+    }
+
+    /// The same, with the driver installed and loaded.
+    pub(crate) fn installed() -> Machine {
+        let machine = Machine::new();
+        machine.done("install");
+        machine.forget();
+        machine
+    }
+
+    /// IPv6 is there too.
+    pub(crate) fn with_ipv6(self) -> Machine {
+        self.limiters.borrow_mut()[1] = Limiter::new(State::Located);
+        self
+    }
+
+    /// Runs a command line; it must not be killed.
+    pub(crate) fn run(&self, line: &str) -> Exit {
+        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+        self.calls.set(0);
+        run(self, &words)
+    }
+
+    /// Runs it, and it must succeed; what it said.
+    pub(crate) fn done(&self, line: &str) -> String {
+        self.forget();
+        let exit = self.run(line);
+        let (out, error) = (self.out.borrow(), self.error.borrow());
+        assert_eq!(exit, Exit::Done, "{line}: {out}{error}");
+        assert_eq!(*error, "", "{line}");
+        out.clone()
+    }
+
+    /// Runs it, and it must fail in that way; what it said of it, in one line.
+    pub(crate) fn fails(&self, line: &str, exit: Exit) -> String {
+        self.forget();
+        assert_eq!(self.run(line), exit, "{line}: {}", self.out.borrow());
+        let error = self.error.borrow();
+        assert!(error.starts_with("tcplimit: "), "{line}: {error:?}");
+        error.split_whitespace().collect::<Vec<&str>>().join(" ")
+    }
+
+    /// Runs it with a fault at a call; `None` if it was killed.
+    pub(crate) fn run_with(&self, line: &str, call: usize, fault: Fault) -> Option<Exit> {
+        self.fault.set(Some((call, fault)));
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| self.run(line)));
+        self.fault.set(None);
+        match ended {
+            Ok(exit) => Some(exit),
+            Err(what) if what.is::<Kill>() => None,
+            Err(what) => panic::resume_unwind(what),
+        }
+    }
+
+    /// Calls that the last run made.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.get()
+    }
+
+    /// Forgets what was said and what was changed.
+    pub(crate) fn forget(&self) {
+        self.out.borrow_mut().clear();
+        self.error.borrow_mut().clear();
+        self.changes.set(0);
+    }
+
+    pub(crate) fn service_named(&self, name: &str) -> Option<Service> {
+        self.services.borrow().get(name).cloned()
+    }
+
+    pub(crate) fn file(&self, path: &str) -> Option<Vec<u8>> {
+        self.files.borrow().get(path).cloned()
+    }
+
+    pub(crate) fn value(&self, key: &str, value: &str) -> Option<Data> {
+        self.keys.borrow().get(key)?.get(value).cloned()
+    }
+
+    pub(crate) fn set_value(&self, key: &str, value: &str, data: Data) {
+        let mut keys = self.keys.borrow_mut();
+        keys.entry(key.into())
+            .or_default()
+            .insert(value.into(), data);
+    }
+
+    /// Whether all of an installation is there, and the driver runs.
+    pub(crate) fn is_installed(&self) -> bool {
+        let running = self.service_named("TcpLimit").is_some_and(|service| {
+            service.activity == Activity::Running && service.image.eq_ignore_ascii_case(DRIVER)
+        });
+        let messages = ["EventMessageFile", "ParameterMessageFile"].map(|value| {
+            let driver = r"%SystemRoot%\System32\drivers\tcplimit.sys";
+            self.value(EVENTS, value) == Some(Data::Text(driver.into()))
+        });
+        running
+            && messages == [true; 2]
+            && self.value(EVENTS, "TypesSupported") == Some(Data::Number(7))
+            && self.file(DRIVER) == self.file(SOURCE)
+            && self.file(PART).is_none()
+    }
+
+    /// Whether nothing of an installation is there.
+    pub(crate) fn is_clean(&self) -> bool {
+        let keys = self.keys.borrow();
+        let ours = |key: &&String| key.contains("TcpLimit");
+        self.services.borrow().is_empty()
+            && keys.keys().filter(ours).count() == 0
+            && self.file(DRIVER).is_none()
+            && self.file(PART).is_none()
+    }
+
+    fn is_loaded(&self) -> bool {
+        let services = self.services.borrow();
+        let mut all = services.values();
+        all.any(|service| service.activity == Activity::Running)
+    }
+
+    /// Counts a call, and lets it go wrong.
+    fn call<T>(&self, made: impl FnOnce() -> Result<T, Win32>) -> Result<T, Win32> {
+        let number = self.calls.get();
+        self.calls.set(number + 1);
+        let fault = self.fault.get().filter(|&(call, _)| call == number);
+        match fault {
+            Some((_, Fault::Fails(error))) => Err(error),
+            Some((_, Fault::Killed)) => panic::panic_any(Kill),
+            Some((_, Fault::KilledAfter)) => {
+                let _ = made();
+                panic::panic_any(Kill)
+            }
+            None => made(),
+        }
+    }
+
+    /// The same for a call that changes something.
+    fn change<T>(&self, made: impl FnOnce() -> Result<T, Win32>) -> Result<T, Win32> {
+        self.changes.set(self.changes.get() + 1);
+        self.call(made)
+    }
+
+    fn with_service<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Service) -> Result<T, Win32>,
+    ) -> Result<T, Win32> {
+        let mut services = self.services.borrow_mut();
+        act(services
+            .get_mut(name)
+            .ok_or(Win32::SERVICE_DOES_NOT_EXIST)?)
+    }
+
+    fn answer(&self, module: ModuleId, reason: Reason) -> Answer {
+        let limiter = self.limiters.borrow()[usize::from(module == ModuleId::TCPIP6)];
+        let mut answer = Answer::new_zeroed();
+        answer.header = Header::of::<Answer>();
+        answer.driver = 0x0000_0100.into();
+        answer.module = module;
+        answer.state = limiter.state.code().into();
+        answer.reason = reason.code().into();
+        answer.detail = limiter.detail.map(Into::into);
+        answer.limit = limiter.limit.into();
+        answer.half_open = limiter.half_open.into();
+        answer.written = limiter.written.into();
+        answer.original = limiter.original.into();
+        answer.identity.time_date_stamp = stamp(X86).into();
+        answer.configured = limiter.configured.into();
+        answer.start = limiter.start.code().into();
+        answer.start_reason = limiter.start_reason.code().into();
+        answer.flags = limiter.flags.into();
+        answer
+    }
+
+    /// What the driver does: the policy as docs/driver.md has it.
+    fn write(&self, module: ModuleId, limit: u32, expected: u32) -> Answer {
+        let index = usize::from(module == ModuleId::TCPIP6);
+        let mut limiters = self.limiters.borrow_mut();
+        let limiter = &mut limiters[index];
+        let as_expected = match expected {
+            0 => limiter.limit == 10 || limiter.limit == limiter.written,
+            expected => limiter.limit == expected,
+        };
+        let reason = match (limiter.query, limiter.refuses) {
+            (Reason::Done, Reason::Done) if as_expected => Reason::Done,
+            (Reason::Done, Reason::Done) => {
+                limiter.detail = [limiter.limit, if expected == 0 { 10 } else { expected }];
+                match expected {
+                    0 => Reason::UnexpectedValue,
+                    _ => Reason::NotAsNamed,
+                }
+            }
+            (Reason::Done, reason) | (reason, _) => reason,
+        };
+        if reason == Reason::Done {
+            if limiter.written == 0 {
+                limiter.original = limiter.limit;
+            }
+            limiter.limit = limit;
+            limiter.written = limit;
+        }
+        drop(limiters);
+        self.answer(module, reason)
+    }
+}
+
+/// TimeDateStamp of a driver's file.
+pub(crate) fn stamp(file: &[u8]) -> u32 {
+    scanner_core::Headers::parse(file)
+        .expect("a driver")
+        .time_date_stamp()
+}
+
+/// A record of the event log.
+pub(crate) fn record(at: u32, event: u32, source: &str) -> Vec<u8> {
+    let name: Vec<u8> = source
+        .encode_utf16()
+        .chain([0])
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let length = (56 + name.len() + 4).next_multiple_of(4);
+    let mut record = vec![0; length];
+    let length = u32::try_from(length).expect("small");
+    for (offset, number) in [
+        (0, length),
+        (4, 0x654C_664C),
+        (12, at),
+        (16, at),
+        (20, event),
+    ] {
+        record[offset..offset + 4].copy_from_slice(&number.to_le_bytes());
+    }
+    record[56..56 + name.len()].copy_from_slice(&name);
+    record
+}
+
+pub(crate) const ACCEPTS_UNKNOWN_RIGHTS: u32 = Flags::ACCEPTS_UNKNOWN_RIGHTS;
+
+impl Windows for Machine {
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn is_x64(&self) -> bool {
+        self.x64
+    }
+
+    fn is_wow64(&self) -> bool {
+        self.wow64
+    }
+
+    fn now(&self) -> u32 {
+        self.now.get()
+    }
+
+    fn boot_time(&self) -> Result<u32, Win32> {
+        self.call(|| Ok(self.booted))
+    }
+
+    fn program_folder(&self) -> Result<String, Win32> {
+        self.call(|| Ok(FOLDER.into()))
+    }
+
+    fn system_folder(&self) -> Result<String, Win32> {
+        self.call(|| Ok(SYSTEM.into()))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, Win32> {
+        self.call(|| self.file(path).ok_or(Win32::FILE_NOT_FOUND))
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Win32> {
+        let mut bytes = bytes.to_vec();
+        if self.corrupts.get() {
+            bytes[0] ^= 1;
+        }
+        // A failure or a kill leaves half of it.
+        let half = bytes[..bytes.len() / 2].to_vec();
+        self.files.borrow_mut().insert(path.into(), half);
+        self.change(|| {
+            self.files.borrow_mut().insert(path.into(), bytes);
+            Ok(())
+        })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), Win32> {
+        self.change(|| {
+            if let Some(left) = self.held.get().checked_sub(1) {
+                self.held.set(left);
+                return Err(Win32::ACCESS_DENIED);
+            }
+            let mut files = self.files.borrow_mut();
+            let bytes = files.remove(from).ok_or(Win32::FILE_NOT_FOUND)?;
+            files.insert(to.into(), bytes);
+            Ok(())
+        })
+    }
+
+    fn delete(&self, path: &str) -> Result<(), Win32> {
+        self.change(|| {
+            let deleted = self.files.borrow_mut().remove(path);
+            deleted.map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
+        })
+    }
+
+    fn service(&self, name: &str) -> Result<Option<Service>, Win32> {
+        self.call(|| Ok(self.service_named(name)))
+    }
+
+    fn create_service(&self, service: &Registration<'_>) -> Result<(), Win32> {
+        self.change(|| {
+            let mut services = self.services.borrow_mut();
+            if services.contains_key(service.name) {
+                return Err(Win32::SERVICE_EXISTS);
+            }
+            let created = Service {
+                activity: Activity::Stopped,
+                start: service.start,
+                image: service.image.into(),
+            };
+            services.insert(service.name.into(), created);
+            let key = format!(r"SYSTEM\CurrentControlSet\Services\{}", service.name);
+            self.keys.borrow_mut().entry(key).or_default();
+            Ok(())
+        })
+    }
+
+    fn change_service(&self, service: &Registration<'_>) -> Result<(), Win32> {
+        self.change(|| {
+            self.with_service(service.name, |changed| {
+                changed.image = service.image.into();
+                changed.start = service.start;
+                Ok(())
+            })
+        })
+    }
+
+    fn set_start(&self, name: &str, start: Start) -> Result<(), Win32> {
+        self.change(|| {
+            self.with_service(name, |service| {
+                service.start = start;
+                Ok(())
+            })
+        })
+    }
+
+    fn start_service(&self, name: &str) -> Result<(), Win32> {
+        self.change(|| {
+            if let Some(error) = self.loads.borrow_mut().pop() {
+                return Err(error);
+            }
+            self.with_service(name, |service| {
+                if service.start == Start::Disabled {
+                    return Err(Win32::SERVICE_DISABLED);
+                }
+                if service.activity == Activity::Running {
+                    return Err(Win32::SERVICE_ALREADY_RUNNING);
+                }
+                // The registry has one of these forms.
+                let path = service.image.trim_start_matches(r"\??\");
+                if self.file(path).is_none() {
+                    return Err(Win32::FILE_NOT_FOUND);
+                }
+                service.activity = Activity::Running;
+                Ok(())
+            })
+        })
+    }
+
+    fn stop_service(&self, name: &str) -> Result<(), Win32> {
+        self.change(|| {
+            self.with_service(name, |service| {
+                if service.activity == Activity::Stopped {
+                    return Err(Win32::SERVICE_NOT_ACTIVE);
+                }
+                service.activity = match self.in_use.get() {
+                    true => Activity::Pending,
+                    false => Activity::Stopped,
+                };
+                Ok(())
+            })
+        })
+    }
+
+    fn delete_service(&self, name: &str) -> Result<(), Win32> {
+        self.change(|| {
+            if self.lingers.get() {
+                return self.with_service(name, |_| Ok(()));
+            }
+            let deleted = self.services.borrow_mut().remove(name);
+            deleted.ok_or(Win32::SERVICE_DOES_NOT_EXIST)?;
+            let key = format!(r"SYSTEM\CurrentControlSet\Services\{name}");
+            let mut keys = self.keys.borrow_mut();
+            keys.retain(|name, _| !name.starts_with(&key));
+            Ok(())
+        })
+    }
+
+    fn has_key(&self, key: &str) -> Result<bool, Win32> {
+        self.call(|| Ok(self.keys.borrow().contains_key(key)))
+    }
+
+    fn number(&self, key: &str, value: &str) -> Result<Option<u32>, Win32> {
+        self.call(|| match self.value(key, value) {
+            None => Ok(None),
+            Some(Data::Number(number)) => Ok(Some(number)),
+            Some(Data::Text(_)) => Err(Win32::INVALID_DATA),
+        })
+    }
+
+    fn text(&self, key: &str, value: &str) -> Result<Option<String>, Win32> {
+        self.call(|| match self.value(key, value) {
+            None => Ok(None),
+            Some(Data::Text(text)) => Ok(Some(text)),
+            Some(Data::Number(_)) => Err(Win32::INVALID_DATA),
+        })
+    }
+
+    fn set_number(&self, key: &str, value: &str, number: u32) -> Result<(), Win32> {
+        self.change(|| {
+            self.set_value(key, value, Data::Number(number));
+            Ok(())
+        })
+    }
+
+    fn set_text(&self, key: &str, value: &str, text: &str) -> Result<(), Win32> {
+        self.change(|| {
+            self.set_value(key, value, Data::Text(text.into()));
+            Ok(())
+        })
+    }
+
+    fn delete_value(&self, key: &str, value: &str) -> Result<(), Win32> {
+        self.change(|| {
+            let mut keys = self.keys.borrow_mut();
+            let key = keys.get_mut(key).ok_or(Win32::FILE_NOT_FOUND)?;
+            key.remove(value).map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
+        })
+    }
+
+    fn delete_key(&self, key: &str) -> Result<(), Win32> {
+        self.change(|| {
+            let mut keys = self.keys.borrow_mut();
+            let below = format!(r"{key}\");
+            if keys.keys().any(|name| name.starts_with(&below)) {
+                return Err(Win32::ACCESS_DENIED);
+            }
+            keys.remove(key).map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
+        })
+    }
+
+    fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
+        self.call(|| {
+            if !self.is_loaded() {
+                return Err(Win32::FILE_NOT_FOUND);
+            }
+            let answer = match request.code {
+                QUERY => {
+                    let query = Query::read_from_bytes(request.input).expect("a query");
+                    let index = usize::from(query.module == ModuleId::TCPIP6);
+                    let reason = self.limiters.borrow()[index].query;
+                    self.answer(query.module, reason)
+                }
+                SET => {
+                    assert!(request.writes, "the code wants a handle for writing");
+                    let set = Set::read_from_bytes(request.input).expect("a set");
+                    self.write(set.module, set.limit.get(), set.expected.get())
+                }
+                RESET => {
+                    assert!(request.writes, "the code wants a handle for writing");
+                    let reset = Reset::read_from_bytes(request.input).expect("a reset");
+                    self.write(reset.module, 10, reset.expected.get())
+                }
+                code => panic!("an unknown code: {code:X}"),
+            };
+            output.copy_from_slice(answer.as_bytes());
+            Ok(output.len())
+        })
+    }
+
+    fn tcp(&self) -> Result<Tcp, Win32> {
+        self.call(|| self.tcp)
+    }
+
+    fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {
+        self.call(|| {
+            // Two at a time, the newest first.
+            for records in self.log.borrow().chunks(2) {
+                if !more(&records.concat()) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn print(&self, stream: Stream, text: &str) {
+        let to = match stream {
+            Stream::Out => &self.out,
+            Stream::Error => &self.error,
+        };
+        to.borrow_mut().push_str(text);
+    }
+
+    fn columns(&self) -> Option<usize> {
+        self.columns
+    }
+
+    fn move_up(&self, lines: usize) {
+        self.moved.borrow_mut().push(lines);
+    }
+
+    fn catch_interrupt(&self) {}
+
+    fn wait(&self, milliseconds: u32) -> bool {
+        self.now.set(self.now.get() + milliseconds.div_ceil(1000));
+        let left = self.patience.get();
+        self.patience.set(left.saturating_sub(1));
+        left <= 1
+    }
+}

@@ -1,0 +1,11 @@
+//! The program over a Windows that is made up.
+
+mod fault;
+mod help;
+mod install;
+mod json;
+mod limit;
+mod machine;
+mod probe;
+mod status;
+mod watch;

@@ -1,0 +1,6 @@
+//! What docs/interface.md and docs/manual.md say, held against the source.
+
+mod interface;
+mod link;
+mod manual;
+mod table;

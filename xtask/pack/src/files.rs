@@ -1,0 +1,63 @@
+//! The files below a folder, in the order of their names.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One file.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Its name from the folder on, with `/` on every system.
+    pub(crate) name: String,
+    /// Whether it can be run.
+    pub(crate) runs: bool,
+}
+
+/// All of them.
+///
+/// # Errors
+/// When one can't be looked at, is neither file nor folder, or has a name that
+/// is no Unicode.
+pub(crate) fn below(folder: &Path) -> io::Result<Vec<File>> {
+    let mut files = Vec::new();
+    add(folder, "", &mut files)?;
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
+}
+
+fn add(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name().into_string().map_err(|name| {
+            let what = format!("{}: no Unicode", name.display());
+            io::Error::new(io::ErrorKind::InvalidInput, what)
+        })?;
+        let name = format!("{prefix}{name}");
+        // Not followed: what a link leads to is not in the folder.
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.is_dir() {
+            add(&path, &format!("{name}/"), files)?;
+        } else if metadata.is_file() {
+            let runs = runs(&name, &metadata);
+            files.push(File { path, name, runs });
+        } else {
+            let what = format!("{name}: neither file nor folder");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn runs(_name: &str, metadata: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn runs(name: &str, _metadata: &Metadata) -> bool {
+    name.ends_with(".exe")
+}

@@ -1,0 +1,282 @@
+//! The releases: archives for Windows XP and for the workbench, lists of what
+//! is in them, and sums; the same bytes from the same sources.
+//!
+//! `target/dist` gets, for a version and this machine's triple:
+//!
+//! ```text
+//! tcplimit-VERSION-winxp-x86.zip       the driver, and how to install it
+//! tcplimit-VERSION-winxp-x64.zip
+//! tcplimit-VERSION-TRIPLE.tar.gz       the workbench, its manual and completions
+//! ARCHIVE.cdx.json                     what went into its programs (CycloneDX)
+//! SHA256SUMS
+//! ```
+//!
+//! Each archive is then unpacked into a fresh folder, and tried from there.
+
+mod components;
+mod contents;
+mod trial;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::command::{self, Failure};
+use crate::driver;
+use crate::package;
+use crate::report::Outcome;
+use crate::seen::Seen;
+use crate::workspace::Workspace;
+use components::Catalog;
+use contents::Archive;
+
+/// Where a release is made, and from what.
+#[derive(Debug)]
+struct Release<'a> {
+    workspace: &'a Workspace,
+    version: String,
+    /// This machine's target triple.
+    host: String,
+    /// With `x86/` and `x64/` in it, as `cargo xtask driver` leaves them.
+    driver: PathBuf,
+    /// The workbench's program.
+    tool: PathBuf,
+    /// Where the archives go.
+    folder: PathBuf,
+}
+
+/// Builds all of it, builds the workbench in another folder again if wanted,
+/// compares, and tries what was made.
+pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
+    driver::run(workspace, twice, seen)?;
+    let release = Release::begin(workspace, "dist", |host| build(workspace, host))?;
+    let archives = release.make()?;
+    if twice {
+        let elsewhere = workspace.copy(workspace.made("dist-build/elsewhere"))?;
+        println!("--- the same in {}", elsewhere.path("").display());
+        let mut again = Release::begin(&elsewhere, "dist", |host| build(&elsewhere, host))?;
+        // Built twice and compared above.
+        again.driver.clone_from(&release.driver);
+        again.make()?;
+        same(&release.folder, &again.folder)?;
+    }
+    let tried = trial::all(&release, &archives)?;
+    let twice = if twice { "twice the same; " } else { "" };
+    Ok(Outcome::Passed(format!("target/dist: {twice}{tried}")))
+}
+
+/// As a step among others: packs what the other steps have built, twice, and
+/// tries it. What comes of it is no release: this build of the workbench names
+/// folders of this machine.
+pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
+    if !workspace.made("driver/compiler.txt").is_file() {
+        return Ok(Outcome::Skipped("no driver: cargo xtask driver".into()));
+    }
+    if !package::unpacks_zip(workspace) {
+        return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
+    }
+    let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
+    build.args(["--bin", "tcplimit", "--target-dir"]);
+    command::run(build.arg(workspace.made("")))?;
+    let built = |_: &str| Ok(workspace.made("release").join(contents::TOOL));
+    let again = Release::begin(workspace, "dist-trial/again", built)?;
+    again.make()?;
+    let release = Release::begin(workspace, "dist-trial/once", built)?;
+    let archives = release.make()?;
+    same(&release.folder, &again.folder)?;
+    let tried = trial::all(&release, &archives)?;
+    Ok(Outcome::Passed(format!("packed twice the same; {tried}")))
+}
+
+/// The workbench's program, without a path of this machine in it.
+fn build(workspace: &Workspace, host: &str) -> Result<PathBuf, Failure> {
+    let folder = workspace.made("dist-build");
+    let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
+    build
+        .args(["--bin", "tcplimit", "--target", host])
+        // Names of functions, with the hash of a folder here and there.
+        .args(["--config", "profile.release.strip=\"symbols\""])
+        .arg("--target-dir")
+        .arg(&folder)
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            driver::remapped(workspace).join("\u{1f}"),
+        );
+    command::run(&mut build)?;
+    let tool = folder.join(host).join("release").join(contents::TOOL);
+    match named(&fs::read(&tool)?, &driver::folders(workspace)) {
+        None => Ok(tool),
+        Some(folder) => Err(Failure(format!("{} names {folder}", tool.display()))),
+    }
+}
+
+/// The first of the folders whose path is somewhere in the file.
+fn named(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
+    let paths = folders
+        .iter()
+        .map(|(folder, _)| folder.display().to_string());
+    paths
+        .map(|path| path.trim_end_matches('/').to_string())
+        .find(|path| {
+            file.windows(path.len())
+                .any(|bytes| bytes == path.as_bytes())
+        })
+}
+
+impl<'a> Release<'a> {
+    fn begin(
+        workspace: &'a Workspace,
+        folder: &str,
+        tool: impl FnOnce(&str) -> Result<PathBuf, Failure>,
+    ) -> Result<Self, Failure> {
+        let host = host(workspace)?;
+        Ok(Self {
+            workspace,
+            version: env!("CARGO_PKG_VERSION").into(),
+            driver: workspace.made("driver"),
+            tool: tool(&host)?,
+            folder: workspace.made(folder),
+            host,
+        })
+    }
+
+    /// Makes everything anew, and says what archives there are.
+    fn make(&self) -> Result<Vec<Archive>, Failure> {
+        let workspace = self.workspace;
+        command::run(&mut workspace.cargo(&["build", "--quiet", "--locked", "--package", "pack"]))?;
+        fresh(&self.folder)?;
+        let catalog = Catalog::read(workspace)?;
+        let staged = workspace.made("dist-build/staged");
+        fresh(&staged)?;
+        let archives = contents::all(self)?;
+        for archive in &archives {
+            let folder = staged.join(&archive.name);
+            let parts = catalog.parts(workspace, archive)?;
+            contents::stage(self, archive, &parts, &folder)?;
+            let sums = folder.join(archive.sums());
+            self.pack("sums", &sums, &folder)?;
+            self.pack("archive", &self.folder.join(archive.file()), &folder)?;
+            let bill = components::bill(archive, &self.version, &parts, &sums)?;
+            let bill = serde_json::to_string_pretty(&bill)
+                .map_err(|error| Failure(format!("the list of components: {error}")))?;
+            let to = format!("{}.cdx.json", archive.file());
+            fs::write(self.folder.join(to), bill + "\n")?;
+        }
+        self.pack("sums", &self.folder.join("SHA256SUMS"), &self.folder)?;
+        for (name, bytes) in list(&self.folder)? {
+            println!("{bytes:>9} bytes  {name}");
+        }
+        Ok(archives)
+    }
+
+    /// Runs `xtask/pack`, which has the libraries for it.
+    fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
+        let mut pack =
+            self.workspace
+                .cargo(&["run", "--quiet", "--locked", "--package", "pack", "--"]);
+        command::run(pack.arg(verb).arg(out).arg(folder))
+    }
+}
+
+/// The target triple that the compiler builds for when it is not told.
+fn host(workspace: &Workspace) -> Result<String, Failure> {
+    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
+    said.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_string)
+        .ok_or_else(|| Failure("rustc -vV names no host".into()))
+}
+
+/// Makes the folder, empty.
+fn fresh(folder: &Path) -> Result<(), Failure> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(fs::create_dir_all(folder)?)
+}
+
+/// The files of a folder with their lengths, by name.
+fn list(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().display().to_string();
+        files.push((name, entry.metadata()?.len()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Both folders must hold the same files with the same bytes.
+fn same(one: &Path, other: &Path) -> Result<(), Failure> {
+    let (files, others) = (list(one)?, list(other)?);
+    let names = |files: &[(String, u64)]| -> Vec<String> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    if names(&files) != names(&others) || files.is_empty() {
+        return Err(Failure(format!(
+            "not reproducible: {} and {} hold other files",
+            one.display(),
+            other.display()
+        )));
+    }
+    for (name, _) in &files {
+        driver::compare(&one.join(name), &other.join(name))?;
+    }
+    Ok(())
+}
+
+/// The elements of a JSON list.
+fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// The text of a file of the workspace.
+fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_this_machine_in_a_file_is_found_wherever_it_is() {
+        let folders = [
+            (PathBuf::from("/a/b/"), "one"),
+            (PathBuf::from("/c"), "other"),
+        ];
+        let named = |file: &[u8]| named(file, &folders);
+        assert_eq!(named(b"/a/b").as_deref(), Some("/a/b"));
+        assert_eq!(named(b"..\0/a/b/d").as_deref(), Some("/a/b"));
+        assert_eq!(named(b"e/c/d").as_deref(), Some("/c"));
+        assert_eq!(named(b"/a/d/a"), None);
+        assert_eq!(named(b""), None);
+    }
+
+    #[test]
+    fn other_names_or_other_bytes_are_not_the_same_release() {
+        let folders = ["one", "other"].map(|name| {
+            let folder =
+                std::env::temp_dir().join(format!("tcplimit-same-{}-{name}", std::process::id()));
+            fresh(&folder).unwrap();
+            folder
+        });
+        let [one, other] = &folders;
+        assert!(same(one, other).is_err(), "nothing is no release");
+        fs::write(one.join("a"), "1").unwrap();
+        fs::write(other.join("a"), "1").unwrap();
+        assert!(same(one, other).is_ok());
+        fs::write(other.join("a"), "2").unwrap();
+        assert!(same(one, other).is_err());
+        fs::write(other.join("a"), "1").unwrap();
+        fs::write(other.join("b"), "1").unwrap();
+        assert!(same(one, other).is_err());
+        for folder in &folders {
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What goes into which archive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::components::{self, Parts};
+use super::{Release, fresh, text};
+use crate::command::{self, Failure};
+use crate::driver::{Kind, PROCESSORS, PRODUCTS, Product};
+use crate::package::files;
+
+/// The workbench's program, as this system names it.
+pub(super) const TOOL: &str = if cfg!(windows) {
+    "tcplimit.exe"
+} else {
+    "tcplimit"
+};
+
+/// What the machine's owner reads first.
+const FIRST: &str = include_str!("README.txt");
+
+/// What a person runs to try it on a real machine, where the sources have it.
+const TRY: &str = "docs/on-real-xp.cmd";
+
+/// Shells that `tcplimit completions` knows, and the file that each looks for.
+const COMPLETIONS: [(&str, &str); 5] = [
+    ("bash", "tcplimit.bash"),
+    ("elvish", "tcplimit.elv"),
+    ("fish", "tcplimit.fish"),
+    ("powershell", "_tcplimit.ps1"),
+    ("zsh", "_tcplimit"),
+];
+
+/// A program in an archive.
+#[derive(Debug)]
+pub(super) struct Program {
+    /// Its name there.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// The package that it is built from, and for which target.
+    pub(super) package: &'static str,
+    pub(super) target: String,
+    /// The compiler, as it names itself.
+    pub(super) compiler: String,
+    /// Where it is now.
+    path: PathBuf,
+}
+
+/// Whom an archive is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// The owner of a machine with this processor, who has Notepad.
+    Xp { arch: &'static str },
+    /// An engineer.
+    Workbench,
+}
+
+/// An archive to be.
+#[derive(Debug)]
+pub(super) struct Archive {
+    /// Without its ending.
+    pub(super) name: String,
+    pub(super) reader: Reader,
+    pub(super) programs: Vec<Program>,
+}
+
+impl Archive {
+    /// The name of the file.
+    pub(super) fn file(&self) -> String {
+        let ending = match self.reader {
+            Reader::Xp { .. } => "zip",
+            Reader::Workbench => "tar.gz",
+        };
+        format!("{}.{ending}", self.name)
+    }
+
+    /// The name of the list of sums inside.
+    pub(super) fn sums(&self) -> &'static str {
+        match self.reader {
+            Reader::Xp { .. } => "SHA256SUMS.txt",
+            Reader::Workbench => "SHA256SUMS",
+        }
+    }
+}
+
+/// The systems that an archive is for.
+fn systems(arch: &str) -> &'static str {
+    match arch {
+        "x86" => "Windows XP SP2 and SP3, and Server 2003 SP1 and SP2, 32-bit",
+        _ => "Windows XP x64 and Server 2003 x64, SP1 and SP2",
+    }
+}
+
+/// All archives of a release.
+pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
+    let workspace = release.workspace;
+    let version = &release.version;
+    let compiler = text(&release.driver.join("compiler.txt"))?;
+    let mut archives = Vec::new();
+    for processor in &PROCESSORS {
+        let arch = processor.name;
+        let program = |product: &Product| Program {
+            name: product.file,
+            kind: product.kind,
+            package: product.package,
+            target: processor.target.into(),
+            compiler: compiler.trim().into(),
+            path: release.driver.join(arch).join(product.file),
+        };
+        archives.push(Archive {
+            name: format!("tcplimit-{version}-winxp-{arch}"),
+            reader: Reader::Xp { arch },
+            programs: PRODUCTS.iter().map(program).collect(),
+        });
+    }
+    let compiler = command::listen(workspace.command("rustc").arg("--version"))?;
+    archives.push(Archive {
+        name: format!("tcplimit-{version}-{}", release.host),
+        reader: Reader::Workbench,
+        programs: vec![Program {
+            name: TOOL,
+            kind: Kind::Program,
+            package: "tcplimit",
+            target: release.host.clone(),
+            compiler: compiler.success("rustc --version")?.trim().into(),
+            path: release.tool.clone(),
+        }],
+    });
+    Ok(archives)
+}
+
+/// Puts everything but the sums into the folder.
+pub(super) fn stage(
+    release: &Release<'_>,
+    archive: &Archive,
+    parts: &Parts,
+    folder: &Path,
+) -> Result<(), Failure> {
+    fresh(folder)?;
+    let notices = components::notices(parts)?;
+    match archive.reader {
+        Reader::Xp { arch } => {
+            for program in &archive.programs {
+                // Not copied: a copy would keep the right to be run.
+                let bytes = fs::read(&program.path)
+                    .map_err(|error| Failure(format!("{}: {error}", program.path.display())))?;
+                fs::write(folder.join(program.name), bytes)?;
+            }
+            let read = |inside: &str| text(&release.workspace.path(inside));
+            let words = [
+                ("{version}", release.version.as_str()),
+                ("{arch}", arch),
+                ("{systems}", systems(arch)),
+            ];
+            let first = words.iter().fold(FIRST.to_string(), |text, (word, value)| {
+                text.replace(word, value)
+            });
+            let texts = [
+                ("README.txt", first),
+                ("MANUAL.txt", read("docs/manual.md")?),
+                ("LICENSE-APACHE.txt", read("LICENSE-APACHE")?),
+                ("LICENSE-MIT.txt", read("LICENSE-MIT")?),
+                ("THIRD-PARTY.txt", notices),
+            ];
+            for (name, text) in texts {
+                fs::write(folder.join(name), for_notepad(&text))?;
+            }
+            // How a person tries all of it on a real machine.
+            if release.workspace.path(TRY).is_file() {
+                fs::write(folder.join("on-real-xp.cmd"), for_notepad(&read(TRY)?))?;
+            }
+        }
+        Reader::Workbench => workbench(release, &notices, folder)?,
+    }
+    Ok(())
+}
+
+fn workbench(release: &Release<'_>, notices: &str, folder: &Path) -> Result<(), Failure> {
+    let workspace = release.workspace;
+    let tool = folder.join(TOOL);
+    fs::copy(&release.tool, &tool)?;
+    let tool = tool.display().to_string();
+    let man = folder.join("man/man1");
+    let mut pages = workspace.command(&tool);
+    command::listen(pages.args(["man", "--output"]).arg(&man))?.success("tcplimit man")?;
+    let completions = folder.join("completions");
+    fs::create_dir_all(&completions)?;
+    for (shell, name) in COMPLETIONS {
+        let said = command::listen(workspace.command(&tool).args(["completions", shell]))?;
+        fs::write(
+            completions.join(name),
+            said.success("tcplimit completions")?,
+        )?;
+    }
+    for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
+        fs::write(folder.join(name), text(&workspace.path(name))?)?;
+    }
+    fs::write(folder.join("THIRD-PARTY"), notices)?;
+    let docs = workspace.path("docs");
+    for (path, _) in files(&docs)? {
+        let inside = path.strip_prefix(&docs).unwrap_or(&path);
+        let to = folder.join("docs").join(inside);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(to, fs::read(&path)?)?;
+    }
+    Ok(())
+}
+
+/// Lines as Windows XP's Notepad wants them.
+pub(super) fn for_notepad(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_notepad_wants_them_wherever_they_come_from() {
+        assert_eq!(for_notepad("a\nb\r\n\nc"), "a\r\nb\r\n\r\nc");
+    }
+}

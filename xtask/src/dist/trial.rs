@@ -1,0 +1,186 @@
+//! Archives, unpacked into fresh folders and used from there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::contents::{Archive, Reader, TOOL, for_notepad};
+use super::{Release, fresh, list, text};
+use crate::command::{self, Failure};
+use crate::driver::Kind;
+use crate::package::{files, unpack};
+use crate::wine;
+use crate::workspace::Workspace;
+
+/// A driver with a known answer.
+const SPECIMEN: &str = "corpus/specimens/tcpip-xp-sp3-x86.sys";
+
+/// Every archive; a few words on what was done.
+pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String, Failure> {
+    let workspace = release.workspace;
+    sums_hold(workspace, &release.folder, "SHA256SUMS")?;
+    let unpacked = workspace.made("dist-build/unpacked");
+    fresh(&unpacked)?;
+    let mut notes = vec![format!("{} archives unpacked, sums hold", archives.len())];
+    for archive in archives {
+        let folder = unpacked.join(&archive.name);
+        let into = match archive.reader {
+            Reader::Xp { .. } => &folder,
+            Reader::Workbench => &unpacked,
+        };
+        fs::create_dir_all(&folder)?;
+        unpack(workspace, &release.folder.join(archive.file()), into)?;
+        sums_hold(workspace, &folder, archive.sums())?;
+        match archive.reader {
+            Reader::Xp { arch } => notes.extend(xp(release, archive, arch, &folder)?),
+            Reader::Workbench => notes.push(workbench(release, &folder)?),
+        }
+    }
+    Ok(notes.join("; "))
+}
+
+/// The list names every file, and each has its sum, as another program than
+/// the one that wrote it says.
+fn sums_hold(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Failure> {
+    let mut check = if workspace.has_program("sha256sum") {
+        workspace.command("sha256sum")
+    } else {
+        let mut check = workspace.command("shasum");
+        check.args(["-a", "256"]);
+        check
+    };
+    check.args(["--check", "--strict", "--quiet", name]);
+    command::listen(check.current_dir(folder))?.success(name)?;
+    let list = text(&folder.join(name))?;
+    let named: BTreeSet<&str> = list.lines().filter_map(|line| line.get(66..)).collect();
+    let there: BTreeSet<String> = files(folder)?
+        .iter()
+        .filter_map(|(path, _)| path.strip_prefix(folder).ok())
+        .map(|path| path.display().to_string().replace('\\', "/"))
+        .filter(|file| file != name)
+        .collect();
+    if there.is_empty() || !there.iter().map(String::as_str).eq(named) {
+        return Err(Failure(format!("{name} does not name just what is there")));
+    }
+    Ok(())
+}
+
+/// The files as they will be on the machine.
+fn xp(
+    release: &Release<'_>,
+    archive: &Archive,
+    arch: &'static str,
+    folder: &Path,
+) -> Result<Vec<String>, Failure> {
+    let workspace = release.workspace;
+    for (name, _) in list(folder)? {
+        if name.ends_with(".txt") || name.ends_with(".cmd") {
+            let text = text(&folder.join(&name))?;
+            if text != for_notepad(&text) {
+                return Err(Failure(format!("{name}: not for Notepad")));
+            }
+        }
+    }
+    let readme = text(&folder.join("README.txt"))?;
+    if !readme.is_ascii() || readme.contains('{') || !readme.contains(&release.version) {
+        return Err(Failure("README.txt: not ASCII, or not filled in".into()));
+    }
+    let mut notes = Vec::new();
+    for program in &archive.programs {
+        let file = folder.join(program.name);
+        let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
+        check
+            .args(["--example", "shipped", "--", program.kind.name()])
+            .arg(&file);
+        command::listen(&mut check)?.success(program.name)?;
+        if program.kind == Kind::Program {
+            notes.push(in_wine(release, program.name, arch, folder)?);
+        }
+    }
+    Ok(notes)
+}
+
+/// The program says which version it is and what it can do, in Wine.
+fn in_wine(
+    release: &Release<'_>,
+    name: &str,
+    arch: &'static str,
+    folder: &Path,
+) -> Result<String, Failure> {
+    for (verb, answer) in [
+        ("version", release.version.as_str()),
+        ("help", "tcplimit install"),
+    ] {
+        let said = match wine::unpacked(release.workspace, arch, folder, name, &[verb])? {
+            Ok(said) => said,
+            Err(why) => return Ok(format!("{arch} in Wine SKIPPED: {why}")),
+        };
+        let what = format!("{name} {verb}");
+        let out = said.success(&what)?;
+        if !out.contains(answer) {
+            return Err(Failure(format!("{what}: {out}")));
+        }
+    }
+    Ok(format!("{arch} runs in Wine"))
+}
+
+/// The program finds the limit where the specimen's maker put it; its manual
+/// and completions are there.
+fn workbench(release: &Release<'_>, folder: &Path) -> Result<String, Failure> {
+    let workspace = release.workspace;
+    let tool = folder.join(TOOL).display().to_string();
+    let run = |words: &[&str]| {
+        let mut command = workspace.command(&tool);
+        command::listen(command.args(words).current_dir(folder))
+    };
+    let version = run(&["--version"])?.success("tcplimit --version")?;
+    if version.trim() != format!("tcplimit {}", release.version) {
+        return Err(Failure(format!("tcplimit --version: {version}")));
+    }
+    let specimen = workspace.path(SPECIMEN).display().to_string();
+    let said = run(&["probe", "--json", &specimen])?.success("tcplimit probe")?;
+    let answer: Value = serde_json::from_str(said.trim())
+        .map_err(|error| Failure(format!("tcplimit probe: {error}")))?;
+    if answer["located"] != true {
+        return Err(Failure(format!("tcplimit probe: {said}")));
+    }
+    let page = text(&folder.join("man/man1/tcplimit-probe.1"))?;
+    let script = text(&folder.join("completions/tcplimit.bash"))?;
+    if !page.contains(".TH") || !script.contains("probe") {
+        return Err(Failure("no manual, or no completions".into()));
+    }
+    Ok("workbench locates".into())
+}
+
+// Where sha256sum is always there.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// "abc", by FIPS 180-2, appendix B.1.
+    const LIST: &str =
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  docs/abc\r\n";
+
+    #[test]
+    fn a_changed_file_one_too_many_or_one_too_few_is_noticed() {
+        let workspace = Workspace::of_this_crate();
+        let folder = std::env::temp_dir().join(format!("tcplimit-sums-{}", std::process::id()));
+        fresh(&folder).unwrap();
+        fs::create_dir(folder.join("docs")).unwrap();
+        fs::write(folder.join("docs/abc"), "abc").unwrap();
+        fs::write(folder.join("SUMS.txt"), LIST).unwrap();
+        let held = || sums_hold(&workspace, &folder, "SUMS.txt").is_ok();
+        assert!(held());
+        fs::write(folder.join("docs/abc"), "abd").unwrap();
+        assert!(!held(), "changed");
+        fs::write(folder.join("docs/abc"), "abc").unwrap();
+        fs::write(folder.join("other"), "abc").unwrap();
+        assert!(!held(), "one too many");
+        fs::remove_file(folder.join("other")).unwrap();
+        fs::remove_file(folder.join("docs/abc")).unwrap();
+        assert!(!held(), "one too few");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

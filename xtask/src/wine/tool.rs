@@ -1,0 +1,325 @@
+//! `tcplimit.exe` in Wine: what it says, a word after the other, and what takes
+//! more than a line of a session.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Arch;
+use super::judge::Judge;
+use super::machine::Machine;
+use super::session::Session;
+use crate::command::{self, Failure};
+use crate::workspace::Workspace;
+
+/// Where the zip is unpacked: with a space, as on many machines.
+const FOLDER: &str = "a zip";
+/// The program, in Wine.
+const PROGRAM: &str = r"C:\a zip\tcplimit.exe";
+/// What the program must say when it is told so.
+const GOLDEN: [&str; 2] = ["help", "usage"];
+/// Nothing takes this long, also on a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Plays all sessions of the program, from a Windows without it to one without
+/// it again.
+pub(super) fn test(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    folder: &std::path::Path,
+    judge: &mut Judge,
+) -> Result<(), Failure> {
+    unpack(machine, folder)?;
+    let answer = run(machine, "install")?;
+    let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
+    let what = "a Windows without the limit is refused: that which Wine is by itself";
+    judge.hold(what, refused, &answer);
+    be_xp(machine)?;
+    let session = &mut Session::begin(workspace, machine, judge)?;
+    // With a client, so that Wine stays up from one run to the next.
+    golden(workspace, machine, session.judge)?;
+    session.play("owner-before")?;
+    session.play("owner-installed")?;
+    session.play("owner-set")?;
+    watched(session, machine)?;
+    session.play("owner-stored")?;
+    session.play("owner-compat")?;
+    session.play("owner-repaired")?;
+    killed(session, machine)?;
+    read_only(session, machine)?;
+    told(session, machine)
+}
+
+/// The files of the zip in their folder, and none of the driver where `install`
+/// is to put it.
+fn unpack(machine: &Machine<'_>, folder: &std::path::Path) -> Result<(), Failure> {
+    let to = machine.drive().join(FOLDER);
+    fs::create_dir_all(&to)?;
+    for name in ["tcplimit.exe", "tcplimit.sys"] {
+        super::copy(&folder.join(name), &to.join(name))?;
+    }
+    for left in ["tcplimit.sys", "tcplimit.sys.new", "tcpip_patcher.sys"] {
+        remove(&path(machine, &format!("windows/system32/drivers/{left}")))?;
+    }
+    Ok(())
+}
+
+/// Sets Wine to the Windows that the program is for.
+fn be_xp(machine: &Machine<'_>) -> Result<(), Failure> {
+    let version = match machine.arch() {
+        Arch::X64 => "winxp64",
+        Arch::X86 => "winxp",
+    };
+    let key = r"HKCU\Software\Wine";
+    let words = ["add", key, "/v", "Version", "/d", version, "/f"];
+    let said = command::listen(machine.wine("reg").args(words))?;
+    said.success("reg add").map(|_| ())
+}
+
+/// A file on drive C, from outside.
+fn path(machine: &Machine<'_>, inside: &str) -> PathBuf {
+    machine.drive().join(inside)
+}
+
+fn remove(file: &std::path::Path) -> Result<(), Failure> {
+    if file.exists() {
+        fs::remove_file(file)?;
+    }
+    Ok(())
+}
+
+/// The program with the words of a line.
+fn tool(machine: &Machine<'_>, line: &str) -> Command {
+    let mut run = machine.wine(PROGRAM);
+    run.args(line.split_whitespace());
+    run
+}
+
+/// Runs it: `exit=0`, then all words that it said.
+pub(super) fn run(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
+    let said = command::listen(&mut tool(machine, line))?;
+    let code = said.status.code().unwrap_or(-1);
+    let words = said
+        .out
+        .split_whitespace()
+        .chain(said.err.split_whitespace());
+    let words: Vec<&str> = words.collect();
+    Ok(format!("exit={code} {}", words.join(" ")))
+}
+
+/// What sessions do to Wine's files and registry by other means than the
+/// program: `file PATH` makes one, `remove PATH`, `same ONE OTHER`, `reg WORDS`.
+pub(super) fn prepare(
+    machine: &Machine<'_>,
+    verb: &str,
+    words: &str,
+) -> Result<Option<String>, Failure> {
+    let answer = match verb {
+        "file" => {
+            fs::write(path(machine, words), "half of a driver")?;
+            "error=0".into()
+        }
+        "remove" => {
+            remove(&path(machine, words))?;
+            "error=0".into()
+        }
+        "same" => {
+            let (one, other) = words.split_once(' ').unwrap_or((words, ""));
+            let other = match other {
+                "driver" => format!("{FOLDER}/tcplimit.sys"),
+                other => other.into(),
+            };
+            let read = |inside: &str| fs::read(path(machine, inside)).ok();
+            let (one, other) = (read(one), read(&other));
+            format!(
+                "there={} same={}",
+                one.is_some(),
+                one.is_some() && one == other
+            )
+        }
+        "reg" => {
+            let said = command::listen(machine.wine("reg").args(words.split_whitespace()))?;
+            format!("exit={}", said.status.code().unwrap_or(-1))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(answer))
+}
+
+/// Help and errors of the built program are those of the golden files, as they
+/// are of the library.
+fn golden(workspace: &Workspace, machine: &Machine<'_>, judge: &mut Judge) -> Result<(), Failure> {
+    for name in GOLDEN {
+        let file = workspace.path(&format!("cli/xp/tests/golden/{name}.txt"));
+        let text = fs::read_to_string(&file)
+            .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
+        let mut wrong = Vec::new();
+        let mut seen = 0;
+        for part in text.split("\n> ") {
+            let Some((command, expected)) = part.trim_start_matches("> ").split_once('\n') else {
+                continue;
+            };
+            let line = command.trim_start_matches("tcplimit");
+            let said = command::listen(&mut tool(machine, line))?;
+            let code = said.status.code().unwrap_or(-1);
+            let text = format!("{}{}[{code}]", said.out, said.err);
+            let is_dos = text.matches('\n').count() == text.matches("\r\n").count();
+            let text = text.replace("\r\n", "\n").replace(VERSION, "VERSION");
+            seen += 1;
+            if !is_dos || text.trim_end() != expected.trim_end() {
+                wrong.push(format!("`{command}` gave {text}"));
+            }
+        }
+        let what = format!("{seen} command lines print what tests/golden/{name}.txt has");
+        judge.none_wrong(&what, &wrong);
+        judge.hold("there are some", seen >= 15, &seen);
+    }
+    Ok(())
+}
+
+/// All crates have the workspace's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A run that is ended from outside, with its output line by line.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(machine: &Machine<'_>, line: &str) -> Result<Self, Failure> {
+        let mut child = tool(machine, line)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (sender, lines) = mpsc::channel();
+        if let Some(out) = child.stdout.take() {
+            thread::spawn(move || {
+                let out: Box<dyn Read + Send> = Box::new(out);
+                for line in BufReader::new(out).lines().map_while(Result::ok) {
+                    if sender.send(line.trim_end().to_string()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(Self { child, lines })
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        self.lines
+            .recv_timeout(PATIENCE)
+            .map_err(|_| Failure("the program says nothing".into()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `watch` prints one object after the other, and Ctrl-C is a good end.
+fn watched(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    session.check("", "target tcpip store count 5", "status=0x0")?;
+    let mut watch = Running::start(machine, "watch --json --interval 1")?;
+    let mut times = Vec::new();
+    let mut wrong = Vec::new();
+    for _ in 0..2 {
+        let line = watch.line()?;
+        let object: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
+        times.extend(object["time"].as_u64());
+        if object["half_open"] != 5 || object["limit"].as_u64().is_none() {
+            wrong.push(line);
+        }
+    }
+    let what = "watch --json prints what the target has";
+    session.judge.none_wrong(what, &wrong);
+    let later = times.len() == 2 && times[0] < times[1];
+    let what = "the second look is a second later";
+    session.judge.hold(what, later, &format!("{times:?}"));
+    // As a terminal does for Ctrl-C; Wine makes CTRL_C_EVENT of it.
+    let interrupt = format!("kill -INT {}", watch.child.id());
+    command::run(Command::new("sh").args(["-c", &interrupt]))?;
+    let code = watch.child.wait()?.code();
+    let what = "Ctrl-C ends watch, with exit code 0";
+    session
+        .judge
+        .hold(what, code == Some(0), &format!("{code:?}"));
+    session.check("", "target tcpip store count 0", "status=0x0")
+}
+
+/// An install that is killed after its first step is mended by the next, and
+/// another by repair.
+fn killed(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    for mend in ["install", "repair"] {
+        session.check("", "tcplimit uninstall", "exit=0")?;
+        let mut install = Running::start(machine, "install")?;
+        let first = install.line()?;
+        // SIGKILL: nothing of it runs any more.
+        install.child.kill()?;
+        install.child.wait()?;
+        drop(install);
+        let said = first.starts_with("Copied tcplimit.sys to ");
+        session
+            .judge
+            .hold("an install is killed between its steps", said, &first);
+        session.check(
+            &format!("and {mend} mends it"),
+            &format!("tcplimit {mend}"),
+            "exit=0",
+        )?;
+        session.check("", "tcplimit install", "exit=0")?;
+        session.check("so that the driver is there", "tcplimit get", "exit=0")?;
+    }
+    Ok(())
+}
+
+/// Folders that can't be written to. Nothing keeps root out by rights, so it is
+/// tried where even root can't write: in the folder of processes.
+fn read_only(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    let answer = run(machine, r"install --compat Z:\proc")?;
+    let refused =
+        answer.starts_with("exit=3 ") && answer.contains(r"write Z:\proc\tcpip_patcher.sys");
+    let what = "a folder that can't be written to is named";
+    session.judge.hold(what, refused, &answer);
+    let file = path(machine, "windows/system32/drivers/tcplimit.sys");
+    session.check("", "tcplimit uninstall", "exit=0")?;
+    // A folder of that name can't be replaced by a file.
+    fs::create_dir(&file)?;
+    let answer = run(machine, "install");
+    fs::remove_dir(&file)?;
+    let answer = answer?;
+    let refused = answer.starts_with("exit=3 ") && answer.contains(r"drivers\tcplimit.sys: access");
+    let what = "so is a driver's file that can't be replaced";
+    session.judge.hold(what, refused, &answer);
+    session.check("no service is left", "state TcpLimit", "error=6")?;
+    session.check("", "tcplimit install", "exit=0")
+}
+
+/// `status --json` is one object of ASCII that agrees with all else; at the end
+/// the program is uninstalled.
+fn told(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    let said = command::listen(&mut tool(machine, "status --json"))?;
+    let object: Value = serde_json::from_str(&said.out).unwrap_or(Value::Null);
+    let module = &object["modules"][0];
+    let right = said.out.is_ascii()
+        && said.out.lines().count() == 1
+        && object["service"]["state"] == "running"
+        && object["event_source"] == true
+        && module["memory"]["limit"] == 10
+        && module["file"]["state"] == "pristine"
+        && module["memory"]["rvas"]["threshold"] == module["file"]["rvas"]["threshold"];
+    let what = "status --json tells of memory and file, which agree";
+    session.judge.hold(what, right, &said.out);
+    session.play("owner-gone")
+}
