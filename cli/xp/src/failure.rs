@@ -26,6 +26,9 @@ const ADMINISTRATOR: &str = "Only an Administrator can do that: log on as one, o
 const FILE: &str = "Is the folder or the file read-only, or does antivirus software guard it? An \
      Administrator is needed, too.";
 
+/// What to say where the driver's file can't be replaced: its messages are in it.
+const IN_MEMORY: &str = "Close Event Viewer, and try again.";
+
 impl Failure {
     /// Something that is refused.
     pub(crate) fn refused(message: impl Into<String>, advice: impl Into<String>) -> Failure {
@@ -58,8 +61,10 @@ impl Failure {
     /// The same, where it was about a file.
     pub(crate) fn file(what: &str, path: &str, error: Win32) -> Failure {
         let mut failure = Failure::windows(&format!("{what} {path}"), error);
-        if matches!(error, Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION) {
-            failure.advice = FILE.into();
+        match error {
+            Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION => failure.advice = FILE.into(),
+            Win32::USER_MAPPED_FILE => failure.advice = IN_MEMORY.into(),
+            _ => {}
         }
         failure
     }

@@ -13,6 +13,7 @@ use crate::arguments::Arguments;
 use crate::client;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::service;
 use crate::stored;
 use crate::windows::{Start, Windows};
 
@@ -62,6 +63,10 @@ pub(crate) fn set(
     arguments: &Arguments,
     limits: &mut Limits,
 ) -> Result<(), Failure> {
+    if arguments.persist {
+        // The driver may be loaded by a program of 2005, without our service.
+        service::installed(windows)?;
+    }
     let done = change(windows, console, arguments, limits, |module| {
         client::set(windows, module, arguments.limit, arguments.expect)
     })?;

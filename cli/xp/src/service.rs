@@ -52,7 +52,9 @@ pub(crate) fn with_file(
 ) -> Result<(), Win32> {
     for _ in 1..PATIENCE {
         match act() {
-            Err(Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION) if unloaded => {
+            Err(Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION | Win32::USER_MAPPED_FILE)
+                if unloaded =>
+            {
                 windows.wait(PAUSE);
             }
             result => return result,
@@ -92,7 +94,7 @@ fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
 }
 
 /// The service, or what to do about its absence.
-fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
+pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
     find(windows, SERVICE)?.ok_or_else(|| Failure {
         exit: Exit::Unreachable,
         ..Failure::refused("The driver is not installed.", "Run: tcplimit install")

@@ -84,12 +84,12 @@ fn delete(windows: &dyn Windows, value: &str) -> Result<bool, Win32> {
     }
 }
 
-/// When the driver is loaded. Whether that was changed.
+/// When the driver is loaded. Whether that was changed; it is not where there is
+/// no service.
 pub(crate) fn start_with_windows(windows: &dyn Windows, start: Start) -> Result<bool, Failure> {
     let failed = |error| Failure::windows("change when the driver is loaded", error);
     let service = windows.service(SERVICE).map_err(failed)?;
-    let service = service.ok_or_else(|| failed(Win32::SERVICE_DOES_NOT_EXIST))?;
-    if service.start == start {
+    if service.is_none_or(|service| service.start == start) {
         return Ok(false);
     }
     windows.set_start(SERVICE, start).map_err(failed)?;

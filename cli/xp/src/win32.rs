@@ -53,6 +53,7 @@ errors! {
     1072 SERVICE_MARKED_FOR_DELETE "the service is about to be deleted"
     1073 SERVICE_EXISTS "the service exists already"
     1075 SERVICE_DEPENDENCY_DELETED "there is no service Tcpip"
+    1224 USER_MAPPED_FILE "another program has it in memory"
     1275 DRIVER_BLOCKED "Windows was told to block this driver"
     1450 NO_SYSTEM_RESOURCES "memory is short"
     1502 LOG_CORRUPT "the event log is damaged"

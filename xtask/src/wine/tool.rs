@@ -2,7 +2,7 @@
 //! more than a line of a session.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -48,6 +48,7 @@ pub(super) fn test(
     session.play("owner-installed")?;
     session.play("owner-set")?;
     watched(session, machine)?;
+    drawn(session, machine)?;
     session.play("owner-stored")?;
     session.play("owner-compat")?;
     session.play("owner-repaired")?;
@@ -256,6 +257,50 @@ fn watched(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failu
         .judge
         .hold(what, code == Some(0), &format!("{code:?}"));
     session.check("", "target tcpip store count 0", "status=0x0")
+}
+
+/// On a console `watch` draws one screen over the other. `script` brings a
+/// terminal, of which Wine makes a console.
+fn drawn(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    const TITLE: &str = "tcplimit watch, every second; Ctrl-C ends it";
+    // What Wine tells the terminal for a cursor that is put up by the 13 lines of
+    // the screen.
+    const UP: &str = "\u{1b}[13A";
+    let watch = tool(machine, "watch");
+    let words = [watch.get_program()].into_iter().chain(watch.get_args());
+    let quoted: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let line = format!("stty cols 80 rows 25; exec {}", quoted.join(" "));
+    let mut script = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (Some(mut input), Some(mut output)) = (script.stdin.take(), script.stdout.take()) else {
+        return Err(Failure("script has no pipes".into()));
+    };
+    let mut said = Vec::new();
+    let mut piece = [0; 4096];
+    while String::from_utf8_lossy(&said).matches(TITLE).count() < 3 {
+        match output.read(&mut piece)? {
+            0 => break,
+            length => said.extend(piece.iter().take(length)),
+        }
+    }
+    input.write_all(b"\x03")?;
+    input.flush()?;
+    output.read_to_end(&mut said)?;
+    let code = script.wait()?.code();
+    let said = String::from_utf8_lossy(&said);
+    let redrawn = said.matches(TITLE).count() >= 3 && said.matches(UP).count() >= 2;
+    let what = "on a console watch draws over its own lines";
+    session.judge.hold(what, redrawn, &said);
+    let what = "Ctrl-C there ends it, with exit code 0";
+    session
+        .judge
+        .hold(what, code == Some(0), &format!("{code:?}"));
+    Ok(())
 }
 
 /// An install that is killed after its first step is mended by the next, and

@@ -165,3 +165,37 @@ fn a_set_that_stopped_anywhere_is_done_by_the_next_and_undone_by_reset() {
         }
     }
 }
+
+/// A program of 2005 with a driver of its own.
+fn program_of_2005() -> Machine {
+    let machine = Machine::new();
+    machine
+        .files
+        .borrow_mut()
+        .insert(THEIRS.into(), b"theirs".into());
+    machine
+}
+
+const THEIRS: &str = r"E:\Ares\tcpip_patcher.sys";
+
+#[test]
+fn the_driver_of_2005_is_never_lost_wherever_a_compat_install_stops() {
+    let line = r"install --compat E:\Ares";
+    for fault in [
+        Fault::Killed,
+        Fault::KilledAfter,
+        Fault::Fails(Win32::DISK_FULL),
+    ] {
+        for call in calls(program_of_2005, line) {
+            let machine = program_of_2005();
+            machine.run_with(line, call, fault);
+            let kept = machine.file(&format!("{THEIRS}.original"));
+            let is_theirs = |file: Option<Vec<u8>>| file.as_deref() == Some(b"theirs");
+            let in_place = is_theirs(machine.file(THEIRS));
+            assert!(in_place || is_theirs(kept), "{call} {fault:?}");
+            machine.done(line);
+            assert_eq!(machine.file(THEIRS), machine.file(SOURCE), "{call}");
+            assert!(is_theirs(machine.file(&format!("{THEIRS}.original"))));
+        }
+    }
+}

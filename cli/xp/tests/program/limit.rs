@@ -1,7 +1,7 @@
 //! `get`, `set`, `reset`.
 
 use tcplimit_protocol::Reason;
-use tcplimit_xp::{Exit, Start};
+use tcplimit_xp::{Activity, Exit, Service, Start};
 
 use crate::machine::{Data, Machine, PARAMETERS};
 
@@ -135,6 +135,26 @@ fn a_refused_set_is_not_stored_and_its_reason_is_the_drivers() {
         assert_eq!(start(&machine), Start::Demand);
         machine.fails("reset", Exit::Refused);
     }
+}
+
+#[test]
+fn a_driver_that_another_program_has_loaded_is_used_and_nothing_is_stored_for_it() {
+    let machine = Machine::new();
+    let theirs = Service {
+        activity: Activity::Running,
+        start: Start::Demand,
+        image: r"E:\Ares\tcpip_patcher.sys".into(),
+    };
+    let mut services = machine.services.borrow_mut();
+    services.insert("tcpip_patcher".into(), theirs);
+    drop(services);
+    machine.done("set 100");
+    let said = machine.fails("set 110 --persist", Exit::Unreachable);
+    assert!(said.contains("Run: tcplimit install"), "{said}");
+    assert_eq!(machine.changes.get(), 0);
+    machine.done("reset --persist");
+    assert_eq!(machine.limiters.borrow()[0].limit, 10);
+    assert!(machine.keys.borrow().is_empty());
 }
 
 #[test]
