@@ -131,6 +131,7 @@ const FINDING: &[Claim] = &[
                 "seconds for each target",
                 "ioctl: inputs",
                 "locate: inputs",
+                "patch: inputs",
                 "probe: inputs",
                 "specimen: inputs",
             ],
@@ -191,6 +192,13 @@ const WRITING: &[Claim] = &[
         how: "loom tries the orders in which threads may meet at the lock that ships.",
         evidence: &[suite("lock")],
     },
+    Claim {
+        title: "a file is patched whole or not at all",
+        how: "A disk that fails or stops at each single step; then the file is the old one or the \
+              new one, and the next run succeeds. At most eight bytes change, and going back gives \
+              the same bytes. What is refused is left as it was.",
+        evidence: &[suite("patch"), suite("brittle")],
+    },
 ];
 
 const FILES: &[Claim] = &[
@@ -250,6 +258,18 @@ const FILES: &[Claim] = &[
                 "x86: requests at once",
             ],
         )],
+    },
+    Claim {
+        title: "what is released is what was tested",
+        how: "Archives are made twice and compared, unpacked into an empty folder and run from \
+              there; their drivers are checked once more, their programs for XP run in Wine.",
+        evidence: &[step("dist", &[])],
+    },
+    Claim {
+        title: "the documentation is right",
+        how: "Tables of interface and manual are compared with the sources; the example in C is \
+              compiled and run in Wine.",
+        evidence: &[suite("document"), step("wine", &[])],
     },
     Claim {
         title: "what a query costs",
