@@ -95,6 +95,13 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
 fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     let (name, limit) = (module.module, answer.limit.get());
     let start = facts.survey.service.as_ref().map(|service| service.start);
+    if module.stored.malformed {
+        notes.push(format!(
+            "{name}: what is stored as its limit is no number, and is not applied. Store it anew: \
+             tcplimit set N --persist, or forget it: tcplimit reset --persist"
+        ));
+        return;
+    }
     let Some(stored) = module.stored.limit else {
         if answer.configured.get() != 0 {
             notes.push(format!(

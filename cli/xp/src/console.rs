@@ -4,6 +4,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt::Write;
 
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub(crate) struct Console<'a> {
     pub(crate) json: bool,
     /// What was done, one sentence a step.
     steps: Vec<String>,
+    is_read: Cell<bool>,
 }
 
 /// What all objects begin with.
@@ -54,15 +56,28 @@ impl<'a> Console<'a> {
             verb,
             json,
             steps: Vec::new(),
+            is_read: Cell::new(true),
         }
     }
 
     /// Text for people.
     pub(crate) fn say(&self, text: &str) {
         if !self.json {
-            self.windows.print(Stream::Out, text);
-            self.windows.print(Stream::Out, "\n");
+            self.print(text);
+            self.print("\n");
         }
+    }
+
+    fn print(&self, text: &str) {
+        if !self.windows.print(Stream::Out, text) {
+            self.is_read.set(false);
+        }
+    }
+
+    /// Whether all was taken so far. Windows does not end a program whose
+    /// reader went away.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_read.get()
     }
 
     /// A step that was done: it is said at once, for the next may not come.
@@ -119,7 +134,7 @@ impl<'a> Console<'a> {
             }
         }
         text.push('\n');
-        self.windows.print(Stream::Out, &text);
+        self.print(&text);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) const LEGACY_FILE: &str = "tcpip_patcher.sys";
 /// The keys of the services.
 const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
 /// Keys that may be below a service's.
-const BELOW: [&str; 3] = ["Parameters", "State", "Security"];
+const BELOW: [&str; 4] = ["Parameters", "State", "Security", "Enum"];
 /// Where Event Viewer looks for the texts of our entries.
 pub(crate) const SOURCE: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
 /// Texts of messages, and of what is put into them.

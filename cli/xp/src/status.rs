@@ -169,6 +169,7 @@ fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
         row("  in memory", in_memory(*module, memory));
         row("  on disk", on_disk(look));
         let stored = match stored.limit {
+            _ if stored.malformed => "something that is no limit".into(),
             None => "no limit for the next start".into(),
             Some(limit) => format!("{limit}, {}", outcome(memory)),
         };

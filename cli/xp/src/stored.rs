@@ -12,6 +12,8 @@ use crate::windows::{Start, Windows};
 pub(crate) struct Stored {
     pub(crate) limit: Option<u32>,
     pub(crate) expect: Option<u32>,
+    /// One of them is no number, and the driver will not take it.
+    pub(crate) malformed: bool,
 }
 
 /// The value that holds the limit.
@@ -35,14 +37,18 @@ pub(crate) const TEST_ONLY: &str = "TestOnlyAcceptUnknownRights";
 
 /// What is stored for a module.
 pub(crate) fn read(windows: &dyn Windows, module: Module) -> Result<Stored, Failure> {
-    let number = |value| {
-        windows
-            .number(&parameters(), value)
-            .map_err(|error| Failure::windows("read the stored limit", error))
+    let mut malformed = false;
+    let mut number = |value| match windows.number(&parameters(), value) {
+        Err(Win32::INVALID_DATA) => {
+            malformed = true;
+            Ok(None)
+        }
+        number => number.map_err(|error| Failure::windows("read the stored limit", error)),
     };
     Ok(Stored {
         limit: number(limit_name(module))?,
         expect: number(expect_name(module))?,
+        malformed,
     })
 }
 

@@ -133,7 +133,7 @@ impl Sample {
     }
 }
 
-/// Shows one look after the other until Ctrl-C.
+/// Shows one look after the other until Ctrl-C, or until nobody reads on.
 pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, seconds: u32) -> Exit {
     windows.catch_interrupt();
     let columns = windows.columns().filter(|_| !console.json);
@@ -155,23 +155,19 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, seconds: u32) ->
             None => console.say(&sample.line()),
             Some(columns) => {
                 windows.move_up(drawn);
-                drawn = draw(console, &sample, &history, columns, seconds);
+                let screen = screen(&sample, &history, columns, seconds);
+                drawn = screen.lines().count();
+                console.say(&screen);
             }
         }
-        if windows.wait(seconds.saturating_mul(1000)) {
+        if !console.is_read() || windows.wait(seconds.saturating_mul(1000)) {
             return Exit::Done;
         }
     }
 }
 
-/// Draws over the screen of before; how many lines it has.
-fn draw(
-    console: &Console<'_>,
-    sample: &Sample,
-    history: &VecDeque<u32>,
-    columns: usize,
-    seconds: u32,
-) -> usize {
+/// What is drawn, over the same of before.
+fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32) -> String {
     let width = columns.saturating_sub(1).max(NARROWEST);
     let every = match seconds {
         1 => "every second".to_string(),
@@ -198,6 +194,5 @@ fn draw(
         let cut: String = line.chars().take(width).collect();
         text += &format!("{cut:<width$}");
     }
-    console.say(&text);
-    lines.len()
+    text
 }

@@ -140,8 +140,8 @@ impl Windows for ThisWindows {
         log::read(more)
     }
 
-    fn print(&self, stream: Stream, text: &str) {
-        console::print(stream, text);
+    fn print(&self, stream: Stream, text: &str) -> bool {
+        console::print(stream, text)
     }
 
     fn columns(&self) -> Option<usize> {

@@ -169,9 +169,9 @@ pub trait Windows {
     /// When the log can't be read, or not to its end.
     fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32>;
 
-    /// Writes text. What can't be written is lost, as it is with any other
-    /// program whose reader went away.
-    fn print(&self, stream: Stream, text: &str);
+    /// Writes text; whether it was taken. What was not is lost: the reader went
+    /// away.
+    fn print(&self, stream: Stream, text: &str) -> bool;
 
     /// How many columns the console has; `None` where output is redirected.
     fn columns(&self) -> Option<usize>;

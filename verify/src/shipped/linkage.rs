@@ -90,7 +90,7 @@ fn read<Pe: object::read::pe::ImageNtHeaders>(
 fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
     let allowed: &[&str] = match kind {
         Kind::Driver => &["ntoskrnl.exe", "hal.dll"],
-        Kind::Program => &["kernel32.dll", "advapi32.dll", "iphlpapi.dll", "ntdll.dll"],
+        Kind::Program => &["kernel32.dll", "advapi32.dll", "ntdll.dll"],
     };
     let Linked { dll, name } = linked.clone();
     let lacking = export::lacking(arch, &dll, &name);

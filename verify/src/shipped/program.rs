@@ -32,7 +32,6 @@ pub const PROGRAM: &[(&str, &[&str])] = &[
             "StartServiceW",
         ],
     ),
-    ("iphlpapi.dll", &["GetTcpStatistics"]),
     (
         "kernel32.dll",
         &[
@@ -61,6 +60,7 @@ pub const PROGRAM: &[(&str, &[&str])] = &[
             "HeapAlloc",
             "HeapFree",
             "HeapReAlloc",
+            "LoadLibraryExW",
             "MoveFileExW",
             "ReadFile",
             "SetConsoleCtrlHandler",

@@ -1,6 +1,7 @@
 //! What Windows exports. Every function is documented as present since Windows
 //! 2000 or XP, and `cargo xtask driver` checks the names against what real
-//! systems export. (IsWow64Process, which is younger, is looked for at run time.)
+//! systems export. (IsWow64Process, which is younger, and GetTcpStatistics, whose
+//! library Windows would look for beside the program, are found at run time.)
 //!
 //! No import library is needed: the linker makes the import table (raw-dylib).
 
@@ -86,6 +87,7 @@ imports! { "kernel32.dll":
         memory: *mut c_void,
         bytes: usize,
     ) -> *mut c_void;
+    pub(super) fn LoadLibraryExW(name: *const u16, file: Handle, flags: u32) -> Handle;
     pub(super) fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> i32;
     pub(super) fn ReadFile(
         file: Handle,
@@ -223,10 +225,6 @@ imports! { "advapi32.dll":
         length: u32,
     ) -> u32;
     pub(super) fn StartServiceW(service: Handle, count: u32, words: *const *const u16) -> i32;
-}
-
-imports! { "iphlpapi.dll":
-    pub(super) fn GetTcpStatistics(statistics: *mut [u32; TCP_STATISTICS]) -> u32;
 }
 
 imports! { "ntdll.dll":

@@ -34,8 +34,8 @@ fn is_console(handle: Handle) -> bool {
     unsafe { GetConsoleMode(handle, &mut mode) != 0 }
 }
 
-/// Writes text, its lines ended as on Windows.
-pub(super) fn print(stream: Stream, text: &str) {
+/// Writes text, its lines ended as on Windows; whether it was taken.
+pub(super) fn print(stream: Stream, text: &str) -> bool {
     let handle = handle(stream);
     let mut units = Vec::with_capacity(text.len());
     for unit in text.encode_utf16() {
@@ -45,10 +45,10 @@ pub(super) fn print(stream: Stream, text: &str) {
         units.push(unit);
     }
     if is_console(handle) {
-        for piece in units.chunks(PIECE) {
+        units.chunks(PIECE).all(|piece| {
             let mut written = 0;
             // SAFETY: so many units are there.
-            unsafe {
+            let result = unsafe {
                 WriteConsoleW(
                     handle,
                     piece.as_ptr().cast::<c_void>(),
@@ -57,9 +57,10 @@ pub(super) fn print(stream: Stream, text: &str) {
                     ptr::null_mut(),
                 )
             };
-        }
+            result != 0
+        })
     } else {
-        print_plain(stream, &bytes(&units));
+        print_plain(stream, &bytes(&units))
     }
 }
 
@@ -92,8 +93,8 @@ fn bytes(units: &[u16]) -> Vec<u8> {
     bytes
 }
 
-/// Writes bytes as they are, without any memory.
-pub(super) fn print_plain(stream: Stream, mut bytes: &[u8]) {
+/// Writes bytes as they are, without any memory; whether all were taken.
+pub(super) fn print_plain(stream: Stream, mut bytes: &[u8]) -> bool {
     let handle = handle(stream);
     while !bytes.is_empty() {
         let mut written = 0;
@@ -110,9 +111,10 @@ pub(super) fn print_plain(stream: Stream, mut bytes: &[u8]) {
         let written = usize::try_from(written).unwrap_or(0);
         match bytes.get(written..) {
             Some(rest) if result != 0 && written != 0 => bytes = rest,
-            _ => return,
+            _ => return false,
         }
     }
+    true
 }
 
 fn screen() -> Option<ScreenBuffer> {

@@ -1,5 +1,6 @@
 //! Facts about the system.
 
+use alloc::format;
 use alloc::string::String;
 use core::mem;
 use core::ptr;
@@ -8,7 +9,7 @@ use tcplimit_xp::{Tcp, Version, Win32};
 
 use super::calls::{
     GetCurrentProcess, GetModuleFileNameW, GetModuleHandleW, GetProcAddress, GetSystemDirectoryW,
-    GetSystemTimeAsFileTime, GetTcpStatistics, Handle, NtQuerySystemInformation, OsVersion,
+    GetSystemTimeAsFileTime, Handle, LoadLibraryExW, NtQuerySystemInformation, OsVersion,
     RtlGetVersion, TCP_STATISTICS,
 };
 use super::handle::{last_error, length, status};
@@ -23,6 +24,9 @@ const LONGEST: usize = 1024;
 /// SystemTimeOfDayInformation, and the bytes that XP has of it.
 const TIME_OF_DAY: u32 = 3;
 const TIME_OF_DAY_WORDS: usize = 6;
+/// LOAD_WITH_ALTERED_SEARCH_PATH: what the library needs itself is looked for
+/// beside it.
+const WITH_ALTERED_SEARCH_PATH: u32 = 8;
 
 pub(super) fn version() -> Version {
     let mut version = OsVersion {
@@ -52,13 +56,10 @@ pub(super) fn is_wow64() -> bool {
     type IsWow64Process = unsafe extern "system" fn(Handle, *mut i32) -> i32;
 
     let module = wide("kernel32.dll");
-    // SAFETY: both names end in a NUL; kernel32 is always loaded.
-    let found = unsafe {
-        GetProcAddress(
-            GetModuleHandleW(module.as_ptr()),
-            c"IsWow64Process".as_ptr().cast(),
-        )
-    };
+    // SAFETY: the name ends in a NUL; kernel32 is always loaded.
+    let module = unsafe { GetModuleHandleW(module.as_ptr()) };
+    // SAFETY: the name ends in a NUL.
+    let found = unsafe { GetProcAddress(module, c"IsWow64Process".as_ptr().cast()) };
     if found.is_null() {
         // Before XP SP2 there is no 64-bit Windows for x64.
         return false;
@@ -131,9 +132,28 @@ fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32> {
 }
 
 pub(super) fn tcp() -> Result<Tcp, Win32> {
+    type GetTcpStatistics = unsafe extern "system" fn(*mut [u32; TCP_STATISTICS]) -> u32;
+
+    // By its path: what lies beside the program under this name is not asked to
+    // run as Administrator.
+    let library = wide(&format!(r"{}\iphlpapi.dll", system_folder()?));
+    // SAFETY: the name ends in a NUL. The library is Windows' own, and is made to
+    // be loaded by any program. It stays.
+    let library =
+        unsafe { LoadLibraryExW(library.as_ptr(), ptr::null_mut(), WITH_ALTERED_SEARCH_PATH) };
+    if library.is_null() {
+        return Err(last_error());
+    }
+    // SAFETY: the name ends in a NUL.
+    let found = unsafe { GetProcAddress(library, c"GetTcpStatistics".as_ptr().cast()) };
+    if found.is_null() {
+        return Err(last_error());
+    }
+    // SAFETY: the function of this name has this type.
+    let get = unsafe { mem::transmute::<*const core::ffi::c_void, GetTcpStatistics>(found) };
     let mut table = [0; TCP_STATISTICS];
     // SAFETY: `table` is written: MIB_TCPSTATS is 15 numbers.
-    status(unsafe { GetTcpStatistics(&mut table) })?;
+    status(unsafe { get(&mut table) })?;
     // dwActiveOpens, dwPassiveOpens, dwAttemptFails, dwEstabResets, dwCurrEstab.
     let [_, _, _, _, attempts, _, failures, _, established, ..] = table;
     Ok(Tcp {

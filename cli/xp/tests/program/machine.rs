@@ -114,6 +114,8 @@ pub(crate) struct Machine {
     pub(crate) columns: Option<usize>,
     /// Looks until Ctrl-C.
     pub(crate) patience: Cell<u32>,
+    /// How many times more something is taken that is printed.
+    pub(crate) reads: Cell<u32>,
     /// What the next loads fail with, the last first.
     pub(crate) loads: RefCell<Vec<Win32>>,
     /// Whether the driver is still in use when it is to be unloaded.
@@ -159,6 +161,7 @@ impl Machine {
             }),
             columns: None,
             patience: Cell::new(0),
+            reads: Cell::new(u32::MAX),
             loads: RefCell::default(),
             in_use: Cell::new(false),
             lingers: Cell::new(false),
@@ -664,12 +667,17 @@ impl Windows for Machine {
         })
     }
 
-    fn print(&self, stream: Stream, text: &str) {
+    fn print(&self, stream: Stream, text: &str) -> bool {
+        if self.reads.get() == 0 {
+            return false;
+        }
+        self.reads.set(self.reads.get() - 1);
         let to = match stream {
             Stream::Out => &self.out,
             Stream::Error => &self.error,
         };
         to.borrow_mut().push_str(text);
+        true
     }
 
     fn columns(&self) -> Option<usize> {

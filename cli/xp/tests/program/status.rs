@@ -1,7 +1,7 @@
 //! `status`, and its notes on what does not fit together.
 
 use tcplimit_protocol::{Reason, Start as Applied, State};
-use tcplimit_xp::{Exit, Start};
+use tcplimit_xp::{Exit, Start, Windows};
 
 use crate::machine::{
     ACCEPTS_UNKNOWN_RIGHTS, DRIVER, Data, Machine, PARAMETERS, TCPIP, X86, record, stamp,
@@ -62,7 +62,11 @@ fn where_all_is_well_there_are_no_notes() {
 #[test]
 fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
     type Change = fn(&Machine);
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 15] = [
+        ("what is stored as its limit is no number", |machine| {
+            let stored = machine.set_text(PARAMETERS, "Limit", "100");
+            stored.expect("the registry takes it");
+        }),
         ("other software did, or the file was changed", |machine| {
             machine.limiters.borrow_mut()[0].limit = 50;
         }),

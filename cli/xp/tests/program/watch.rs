@@ -83,6 +83,17 @@ fn on_a_console_the_same_lines_are_drawn_again_and_none_is_wider() {
 }
 
 #[test]
+fn it_ends_when_nobody_reads_it_any_more() {
+    for (verb, reads) in [("watch", 4), ("watch --json", 2)] {
+        let machine = Machine::installed();
+        machine.patience.set(1000);
+        machine.reads.set(reads);
+        assert_eq!(machine.done(verb).lines().count(), 2);
+        assert_eq!(machine.patience.get(), 998);
+    }
+}
+
+#[test]
 fn a_driver_that_goes_away_ends_it_with_what_to_do() {
     let machine = Machine::installed();
     machine.done("unload");
