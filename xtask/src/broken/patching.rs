@@ -57,7 +57,7 @@ pub(super) const PATCHING: &[Breakage] = &[
     tool(
         "../patch.rs",
         "a signature may be broken",
-        "headers.directory(Directory::Certificate).is_some()",
+        "is_signed(image, headers) != Some(false)",
         "false",
         PATCH,
     ),
