@@ -150,14 +150,13 @@ impl Disk for Machine {
     fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
         let about = fs::metadata(from)?;
         keep_owner(&about, to)?;
-        keep_attributes(from, to)?;
-        let times = times(&about);
         OpenOptions::new()
             .read(true)
             .write(true)
             .open(to)?
-            .set_times(times)?;
-        // Last: the file may not be opened for writing any more.
+            .set_times(times(&about))?;
+        // Behind these it may be that the file can't be opened for writing.
+        keep_attributes(from, to)?;
         if fs::metadata(to)?.permissions() != about.permissions() {
             fs::set_permissions(to, about.permissions())?;
         }

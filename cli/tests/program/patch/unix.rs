@@ -37,6 +37,20 @@ fn permissions_times_and_attributes_are_kept() {
 }
 
 #[test]
+fn a_read_only_file_is_replaced_and_stays_read_only() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let path = files.path().join("tcpip.sys");
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+    for (verb, content) in [("patch", patched(100)), ("restore", xp())] {
+        let run = files.run(&[verb, "--in-place", "tcpip.sys"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        assert_eq!(read(&files, "tcpip.sys"), content);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o444, "{verb}");
+    }
+}
+
+#[test]
 fn a_link_is_followed_and_stays_one() {
     let files = Files::new().with("real/tcpip.sys", &xp());
     symlink("real/tcpip.sys", files.path().join("link.sys")).unwrap();
