@@ -173,6 +173,10 @@ pub fn recover(disk: &impl Disk, home: &Path) -> Result<Found, Failure> {
             error: std::io::Error::other("another run of tcplimit is at work here; wait for it"),
         });
     }
+    // The run that had it may have ended well a moment ago.
+    if !is_pending(disk, home)? {
+        return Ok(Found::Nothing);
+    }
     let text = disk
         .read(&journal)
         .map_err(doing(format!("{shown} can't be read")))?;
