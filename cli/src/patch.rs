@@ -11,6 +11,7 @@
 //! system), [`replace`] (one file in the place of another), [`journal`] (many
 //! files as one change), [`system`] (the copies in a Windows), [`restore`].
 
+mod copies;
 pub mod disk;
 pub mod form;
 pub mod job;
@@ -25,7 +26,7 @@ pub mod system;
 mod verb;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
-use scanner_core::{Arch, Checksum, Directory, FileVersion, Headers, Image, Module};
+use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
 use scanner_core::{RelocationCoverage, Rva, StartUp};
 
 use crate::loaded::LoadBase;
@@ -127,7 +128,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         reason: error.to_string(),
     })?;
     let headers = parsed.headers();
-    if headers.directory(Directory::Certificate).is_some() {
+    if is_signed(image, headers) != Some(false) {
         return Err(Refusal::Signed);
     }
     let checksum = Checksum::of(headers, image);
@@ -171,6 +172,27 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
             false => changes(image, headers, index(offset), limit).ok_or(Refusal::NotItself)?,
         },
     })
+}
+
+/// Whether an image has a signature of its own: the fifth data directory, which
+/// is of no use to the locator and so is not read there (the PE format, "The
+/// Attribute Certificate Table"). `None` where the headers are too short.
+fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
+    /// Bytes of an optional header before the checksum, and before the number
+    /// of directories.
+    const CHECKSUM: usize = 64;
+    const COUNT: [usize; 2] = [92, 108];
+    const CERTIFICATES: u32 = 4;
+    let optional = headers.checksum_offset().checked_sub(CHECKSUM)?;
+    let count = match headers.arch() {
+        Arch::X86 => COUNT[0],
+        Arch::X64 => COUNT[1],
+    };
+    let at = optional.checked_add(count)?;
+    let dword = |at: usize| Some(u32::from_le_bytes(*image.get(at..)?.first_chunk()?));
+    // Each has eight bytes: where it is, and how long.
+    let size = at.checked_add(4 + 8 * index(CERTIFICATES) + 4)?;
+    Some(dword(at)? > CERTIFICATES && dword(size)? != 0)
 }
 
 /// `C7 05`, an operand and a value, in bytes.

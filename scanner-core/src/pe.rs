@@ -98,9 +98,6 @@ pub enum Directory {
     Export,
     /// Version information, among others.
     Resource,
-    /// An embedded signature. What stands in the place of an RVA is a file
-    /// offset.
-    Certificate,
     /// Base relocations.
     Relocation,
     /// The import address table.
@@ -112,7 +109,6 @@ impl Directory {
         match self {
             Directory::Export => 0,
             Directory::Resource => 2,
-            Directory::Certificate => 4,
             Directory::Relocation => 5,
             Directory::ImportAddressTable => 12,
         }

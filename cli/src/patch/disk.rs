@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::file::Input;
@@ -106,6 +106,14 @@ pub struct Machine {
 
 impl Disk for Machine {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // On Windows nobody else may read what is claimed, not even this run
+        // in another way.
+        if let Some(mut file) = self.claimed.borrow().get(path) {
+            let mut content = Vec::new();
+            file.seek(SeekFrom::Start(0))?;
+            file.read_to_end(&mut content)?;
+            return Ok(content);
+        }
         let input = Input::open(path)?;
         match input.length() {
             0..=LARGEST => input.content().map(|content| content.to_vec()),
@@ -150,14 +158,13 @@ impl Disk for Machine {
     fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
         let about = fs::metadata(from)?;
         keep_owner(&about, to)?;
-        keep_attributes(from, to)?;
-        let times = times(&about);
         OpenOptions::new()
             .read(true)
             .write(true)
             .open(to)?
-            .set_times(times)?;
-        // Last: the file may not be opened for writing any more.
+            .set_times(times(&about))?;
+        // Behind these it may be that the file can't be opened for writing.
+        keep_attributes(from, to)?;
         if fs::metadata(to)?.permissions() != about.permissions() {
             fs::set_permissions(to, about.permissions())?;
         }
@@ -290,4 +297,40 @@ fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn keep_attributes(_from: &Path, _to: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_run_claims_it_can_read_and_no_other_can_claim() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (one, other) = (Machine::default(), Machine::default());
+        one.create(&path, b"content").unwrap();
+        assert!(one.claim(&path).unwrap());
+        assert!(!other.claim(&path).unwrap());
+        for _ in 0..2 {
+            assert_eq!(one.read(&path).unwrap(), b"content");
+        }
+        one.remove(&path).unwrap();
+        one.create(&path, b"again").unwrap();
+        assert!(other.claim(&path).unwrap());
+        assert_eq!(other.read(&path).unwrap(), b"again");
+    }
+
+    #[test]
+    fn a_file_is_created_once_and_a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let disk = Machine::default();
+        disk.create(&path, b"1").unwrap();
+        let again = disk.create(&path, b"2").unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(disk.read(&path).unwrap(), b"1");
+        assert_eq!(disk.names(folder.path()).unwrap(), ["a"]);
+        assert!(disk.links(folder.path()).is_err());
+        assert_eq!(disk.links(&path).unwrap(), 1);
+    }
 }

@@ -47,7 +47,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch.rs",
         "a signature may be broken",
-        "headers.directory(Directory::Certificate).is_some()",
+        "is_signed(image, headers) != Some(false)",
         "false",
         PATCH,
     ),
