@@ -55,7 +55,7 @@ fn install(
             bytes: driver,
             part: &paths.part,
             to: &paths.driver,
-            unloaded: survey.is_active(),
+            was_loaded: survey.service.is_some(),
         };
         copy.make(|| journal.note(Step::Copied(before)))?;
         console.did(format!("Copied {FILE} to {}.", paths.driver));
@@ -156,8 +156,8 @@ struct Copy<'a> {
     bytes: &'a [u8],
     part: &'a str,
     to: &'a str,
-    /// Whether the driver in that place was just unloaded.
-    unloaded: bool,
+    /// Whether the driver in that place may have been loaded until now.
+    was_loaded: bool,
 }
 
 impl Copy<'_> {
@@ -169,7 +169,7 @@ impl Copy<'_> {
         } = self;
         let written = windows.write(part, self.bytes);
         let rename = || windows.rename(part, to);
-        let placed = written.and_then(|()| service::with_file(*windows, self.unloaded, rename));
+        let placed = written.and_then(|()| service::with_file(*windows, self.was_loaded, rename));
         if let Err(error) = placed {
             // Half of it may be there.
             let _ = windows.delete(part);
@@ -264,7 +264,7 @@ pub(crate) fn compat(
         bytes: &driver,
         part: &format!("{to}.new"),
         to: &to,
-        unloaded: false,
+        was_loaded: false,
     };
     if let Err(mut failure) = copy.make(|| {}) {
         let outcome = match keep.then(|| windows.rename(&kept, &to)) {

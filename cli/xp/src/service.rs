@@ -43,17 +43,17 @@ pub(crate) fn start(windows: &dyn Windows) -> Result<(), Failure> {
     }
 }
 
-/// Does something to the driver's file. Shortly after an unload Windows may still
-/// hold on to that, as it does to the driver.
+/// Does something to the driver's file. Shortly after an unload, this program's
+/// or another's, Windows may still hold on to that, as it does to the driver.
 pub(crate) fn with_file(
     windows: &dyn Windows,
-    unloaded: bool,
+    was_loaded: bool,
     act: impl Fn() -> Result<(), Win32>,
 ) -> Result<(), Win32> {
     for _ in 1..PATIENCE {
         match act() {
             Err(Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION | Win32::USER_MAPPED_FILE)
-                if unloaded =>
+                if was_loaded =>
             {
                 windows.wait(PAUSE);
             }
@@ -210,7 +210,7 @@ fn remove(
         (&paths.part, survey.part),
     ] {
         if is_there {
-            with_file(windows, survey.is_active(), || windows.delete(path))
+            with_file(windows, survey.service.is_some(), || windows.delete(path))
                 .map_err(|error| Failure::file("delete", path, error))?;
             console.did(format!("Deleted {path}."));
         }

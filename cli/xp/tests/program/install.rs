@@ -185,7 +185,13 @@ fn a_file_that_windows_still_holds_on_to_after_an_unload_is_replaced_a_little_la
     machine.done("install");
     assert!(machine.is_installed());
 
-    // Where nothing was unloaded nobody waits: it will not get better.
+    // Nor does it matter who unloaded the driver.
+    machine.done("unload");
+    machine.held.set(5);
+    machine.done("uninstall");
+    assert!(machine.is_clean());
+
+    // Where there was no driver nobody waits: it will not get better.
     let machine = Machine::new();
     machine.held.set(5);
     let said = machine.fails("install", Exit::Unreachable);

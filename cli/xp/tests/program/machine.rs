@@ -122,7 +122,8 @@ pub(crate) struct Machine {
     pub(crate) in_use: Cell<bool>,
     /// Whether a deleted service stays, since another program looks at it.
     pub(crate) lingers: Cell<bool>,
-    /// So many renames fail, since Windows still holds on to the file.
+    /// So many renames and deletions of the driver fail, since Windows still
+    /// holds on to the file.
     pub(crate) held: Cell<u32>,
     /// Bytes that every write of a file puts in place of those that were meant.
     pub(crate) corrupts: Cell<bool>,
@@ -471,6 +472,10 @@ impl Windows for Machine {
 
     fn delete(&self, path: &str) -> Result<(), Win32> {
         self.change(|| {
+            if let (DRIVER, Some(left)) = (path, self.held.get().checked_sub(1)) {
+                self.held.set(left);
+                return Err(Win32::ACCESS_DENIED);
+            }
             let deleted = self.files.borrow_mut().remove(path);
             deleted.map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
         })
