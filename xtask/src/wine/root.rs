@@ -10,9 +10,6 @@ use crate::workspace::{Workspace, consent};
 
 /// The release whose Wine all this was tried with.
 const RELEASE: &str = "bookworm";
-/// Where Debian comes from on a machine whose apt does not say.
-const MIRROR: &str = "http://deb.debian.org/debian";
-
 const FOLDER: &str = "wine/x86-root";
 
 /// A directory that programs can be run in as if it were `/`.
@@ -68,7 +65,7 @@ impl Root {
             .args(["--arch=i386", "--variant=minbase", "--include=wine32,wine"])
             .arg(RELEASE)
             .arg(&part)
-            .arg(mirror());
+            .args(mirror());
         let said = command::listen(&mut fetch)?;
         if !said.status.success() {
             fs::remove_dir_all(&part)?;
@@ -111,17 +108,15 @@ fn debootstrap(workspace: &Workspace) -> Option<PathBuf> {
         .or_else(|| installed.is_file().then_some(installed))
 }
 
-/// The mirror that this machine's apt uses.
-fn mirror() -> String {
+/// The mirror that this machine's apt uses, if it says; debootstrap has one of
+/// its own.
+fn mirror() -> Option<String> {
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(more) = fs::read_dir("/etc/apt/sources.list.d") {
         files.extend(more.flatten().map(|entry| entry.path()));
     }
     let texts = files.iter().flat_map(fs::read_to_string);
-    texts
-        .filter_map(|text| mirror_in(&text))
-        .next()
-        .unwrap_or_else(|| MIRROR.into())
+    texts.filter_map(|text| mirror_in(&text)).next()
 }
 
 /// The first address of a whole Debian in a list of sources, in either form.
