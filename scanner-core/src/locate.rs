@@ -227,7 +227,7 @@ pub fn locate_in<'w>(
     workspace.locate(image, module, &mut Effort::default())
 }
 
-/// What [`locate_in`] works with: about a kilobyte, a great part of a kernel's
+/// What [`locate_in`] works with: about three kilobytes, a great part of a kernel's
 /// stack, so a driver keeps it elsewhere. One search leaves nothing in it that
 /// another would look at.
 #[derive(Debug)]

@@ -103,7 +103,7 @@ impl Table {
             let block = done.wrapping_sub(usize::from(!is_last));
             let block = block.wrapping_mul(STRIDE.wrapping_mul(AT_ONCE));
             if is_last {
-                // Fewer than four are left.
+                // What is left is no whole block.
                 let rest = code.get(block..).unwrap_or_default();
                 let byte = |n: usize| rest.get(n.wrapping_mul(STRIDE));
                 marks = self.marks([byte(0), byte(1), byte(2), byte(3)]);
