@@ -3,4 +3,5 @@
 mod interface;
 mod link;
 mod manual;
+mod script;
 mod table;
