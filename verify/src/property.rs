@@ -224,9 +224,21 @@ pub fn right_or_refused(specimen: &Specimen, flips: &[(usize, u8)]) {
         return;
     }
     let mut file = specimen.file.clone();
+    let base = u64::from(specimen.spec.image_base.address());
     for &(place, bits) in flips {
         let place = place % file.len();
+        let before = file.clone();
         file[place] ^= bits;
+        for section in &specimen.sections {
+            let raw = section.offset as usize..(section.offset + section.raw_size) as usize;
+            if raw.contains(&place) {
+                let [before, after] = [&before, &file].map(|file| &file[raw.clone()]);
+                let at = place - raw.start;
+                if is_redirected(specimen, base, section.rva, [before, after], at) {
+                    return;
+                }
+            }
+        }
     }
     let claimed = module(specimen.spec.module);
     let verdict = of_file(&file, claimed);
@@ -255,7 +267,12 @@ pub fn right_or_refused_in_memory(specimen: &Specimen, base: u64, flips: &[(usiz
         place -= headers;
         for section in &mut loaded.sections {
             if place < section.bytes.len() {
+                let before = section.bytes.clone();
                 section.bytes[place] ^= bits;
+                let bytes = [&before[..], &section.bytes[..]];
+                if is_redirected(specimen, base, section.rva, bytes, place) {
+                    return;
+                }
                 break;
             }
             place -= section.bytes.len();
@@ -283,6 +300,38 @@ fn cuts_code(specimen: &Specimen, (place, bits): (usize, u8)) -> bool {
             let byte = (place % file.len()).wrapping_sub(size);
             code && byte < 2 && u32::from(bits) << (8 * byte) & (alignment - 1) != 0
         })
+}
+
+/// Whether a change at `place` of a section, bytes before and after, turns an
+/// operand to the true limit or count that named something else: the other flip
+/// that may do two things at once. What one reference too many kept from being
+/// the limiter is one then, and the true one has that reference.
+fn is_redirected(
+    specimen: &Specimen,
+    base: u64,
+    section: u32,
+    [before, after]: [&[u8]; 2],
+    place: usize,
+) -> bool {
+    let truth = &specimen.truth;
+    let names = |bytes: &[u8], at: usize| {
+        let Some(operand) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
+            return false;
+        };
+        let value = u32::from_le_bytes(*operand);
+        let is_true = |rva: u32| (truth.threshold..truth.count + 4).contains(&rva);
+        match specimen.spec.arch {
+            specimen::Arch::X86 => {
+                is_true(value.wrapping_sub(u32::try_from(base).expect("below 4 GiB")))
+            }
+            // An immediate may follow.
+            specimen::Arch::X64 => (4..=8).any(|behind| {
+                let at = u32::try_from(at).expect("a small specimen");
+                is_true((section + at + behind).wrapping_add(value))
+            }),
+        }
+    };
+    (place.saturating_sub(3)..=place).any(|at| names(after, at) && !names(before, at))
 }
 
 fn assert_right_or_refused(
