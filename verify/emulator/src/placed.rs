@@ -3,6 +3,7 @@
 
 use scanner_core::Module;
 use verify::kernel::{Site, World as Where};
+use verify::property;
 use verify::specimen::{self, Arch, Flaw, Spec, Specimen};
 
 use crate::change::Change;
@@ -40,9 +41,15 @@ impl Placed {
             spec.flaw = Some(random.pick(&Flaw::ALL));
             sound = false;
         }
-        let mut specimen = spec.build();
         // Of two that are the limit, a change leaves one: a false one, that is.
-        if spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15) {
+        let damaged = spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15);
+        let headers_damaged = random.chance(8);
+        if damaged || headers_damaged {
+            // And what lacks one thing to be the limit may get it by a change.
+            spec = property::damageable(&spec, 2);
+        }
+        let mut specimen = spec.build();
+        if damaged {
             sound = false;
             for _ in 0..=random.below(6) {
                 mutate(&mut specimen, random);
@@ -58,7 +65,7 @@ impl Placed {
             let value = random.pick(&LIMITS).to_le_bytes();
             target.write(specimen.truth.threshold, &value);
         }
-        if random.chance(8) {
+        if headers_damaged {
             for _ in 0..=random.below(3) {
                 let header = random.below(0x300);
                 let byte = target.memory[usize::try_from(header).expect("u32 fits usize")];

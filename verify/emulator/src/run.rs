@@ -202,11 +202,8 @@ impl Run<'_> {
     }
 
     fn accepts_unknown(&self) -> bool {
-        let path = crate::registry::below(crate::registry::SERVICE, crate::registry::PARAMETERS);
-        let registry = &self.pair.system.world.registry;
-        let value = registry.query(&path, "TestOnlyAcceptUnknownRights");
-        let refused = !registry.refused.is_empty();
-        refused || value.is_ok_and(|(kind, data)| *kind == 4 && data == &[1, 0, 0, 0])
+        let world = &self.pair.system.world;
+        !world.registry.refused.is_empty() || world.accepts_unknown_rights()
     }
 
     /// What DriverEntry wrote is what the service key asks for.

@@ -111,6 +111,14 @@ impl World {
         self.modules[slot(module)].as_ref()
     }
 
+    /// Whether the test-only value is set.
+    #[must_use]
+    pub fn accepts_unknown_rights(&self) -> bool {
+        let path = crate::registry::below(crate::registry::SERVICE, crate::registry::PARAMETERS);
+        let value = self.registry.query(&path, "TestOnlyAcceptUnknownRights");
+        value.is_ok_and(|(kind, data)| *kind == 4 && data == &[1, 0, 0, 0])
+    }
+
     /// The same, to change it.
     pub fn module_mut(&mut self, module: Module) -> Option<&mut Target> {
         self.modules[slot(module)].as_mut()
