@@ -65,10 +65,11 @@ pub(crate) enum Access {
 pub(crate) struct Use {
     pub(crate) access: Access,
     pub(crate) immediate: u32,
-    /// With 0Fh in front, which may be the first byte of the opcode or the last
-    /// one of the instruction before: immediates that other readings have.
+    /// With 0Fh or 66h in front, which may begin this instruction or end the one
+    /// before: immediates that other readings have.
     pub(crate) others: [u32; 2],
-    /// Whether another reading is as good: the opcode after 0Fh is not known.
+    /// Whether another reading is as good: the opcode after 0Fh is not known,
+    /// or the immediate may be a word.
     pub(crate) doubtful: bool,
 }
 
@@ -151,15 +152,16 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
         Access::Address(_) => Access::Address(register(modrm) | register_bit),
         other => other,
     };
-    let immediate = match found.immediate {
-        4 if prefix == Some(0x66) => 2,
-        other => other,
+    let found = match found.immediate {
+        // Dwords are what the variables are.
+        4 if prefix == Some(0x66) => Use {
+            others: [2; 2],
+            doubtful: true,
+            ..found
+        },
+        _ => found,
     };
-    Use {
-        access,
-        immediate,
-        ..found
-    }
+    Use { access, ..found }
 }
 
 /// The one-byte opcodes that compilers use on variables. Anything else is

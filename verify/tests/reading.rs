@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use scanner_core::{Image, Module, locate};
-use verify::agreement;
+use scanner_core::{Evidence, Image, Module, locate};
 use verify::planted::Planted;
-use verify::specimen::Spec;
+use verify::specimen::{GateSpec, QueueForm, QueueTest, Spec};
+use verify::{agreement, property};
 
 /// Bytes that gates are made of come more often than others.
 fn gate_like() -> impl Strategy<Value = Vec<u8>> {
@@ -118,6 +118,69 @@ proptest! {
     ) {
         let spec = Spec { text_kib: 4, ..spec };
         agreement::oracle_reads_alike(&spec, &planted);
+    }
+}
+
+/// A byte in front may belong to the instruction or end the one before; 66h
+/// would make the immediate a word, and the distance of x64 count from
+/// elsewhere.
+#[test]
+fn a_dword_is_compared_whatever_byte_comes_before() {
+    let plain = Spec::xp_x64();
+    let [mut first, second] = plain.gates;
+    first.queue = QueueTest::FallThrough(QueueForm::Dword);
+    let second = GateSpec {
+        queue: QueueTest::None,
+        ..second
+    };
+    let specimen = Spec {
+        gates: [first, second],
+        ..plain
+    }
+    .build();
+    let text = &specimen.sections[0];
+    let offset = |rva: u32| usize::try_from(rva - text.rva + text.offset).unwrap();
+    let answer = |file: &[u8]| property::of_file(file, Module::Tcpip);
+    let truth = property::truth(&specimen);
+    let test = offset(specimen.truth.queue_tests[0]);
+    assert_eq!(
+        specimen.file[test..test + 2],
+        [0x81, 0x3D],
+        "cmp [queue], 0"
+    );
+    let used = &specimen.truth.evidence;
+    let free = (offset(text.rva)..)
+        .find(|&at| {
+            used.iter()
+                .all(|used| used.end <= at || at + 16 <= used.start)
+        })
+        .unwrap();
+    for before in u8::MIN..=u8::MAX {
+        let mut file = specimen.file.clone();
+        // The jump before it goes elsewhere then, which no evidence minds.
+        file[test - 1] = before;
+        assert_eq!(answer(&file), truth, "{before:X} before the test");
+
+        // All of the limit, or the upper word of it.
+        for (immediate, part) in [(4_usize, 0), (2, 2)] {
+            let mut file = specimen.file.clone();
+            let length = 7 + immediate;
+            let next = text.rva + u32::try_from(free + length).unwrap() - text.offset;
+            let distance = (specimen.truth.threshold + part).wrapping_sub(next);
+            let distance = distance.to_le_bytes();
+            let compare = [&[before, 0x81, 0x3D][..], &distance, &[0; 4][..immediate]].concat();
+            file[free..][..length].copy_from_slice(&compare);
+            // Without 66h the word is no instruction of the time's; but then
+            // its distance names no variable.
+            if immediate == 4 || before == 0x66 {
+                let missing = answer(&file).missing();
+                assert_eq!(
+                    missing,
+                    [Evidence::GateReadsOnly],
+                    "{before:X}, {immediate}"
+                );
+            }
+        }
     }
 }
 

@@ -96,8 +96,9 @@ impl Variables {
         }
     }
 
-    /// Whether an address is one of the true three.
+    /// Whether an address is one of the true three, or any byte of the limit.
     pub(super) fn have(&self, rva: u32) -> bool {
-        [self.threshold, self.count, self.queue].contains(&rva)
+        let limit = self.threshold..self.threshold + 4;
+        limit.contains(&rva) || [self.count, self.queue].contains(&rva)
     }
 }

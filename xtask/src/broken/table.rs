@@ -248,6 +248,20 @@ pub(super) const TABLE: &[Breakage] = &[
     ),
     Breakage::of_file(
         "operand.rs",
+        "66h before a comparison with a dword makes it one with a word",
+        "4 if prefix == Some(0x66) => Use {",
+        "4 if prefix == Some(0x66) => Use {\n            immediate: 2,",
+        READING,
+    ),
+    Breakage::of_file(
+        "operand.rs",
+        "66h before a comparison never makes it one with a word",
+        "others: [2; 2],",
+        "others: [4; 2],",
+        READING,
+    ),
+    Breakage::of_file(
+        "operand.rs",
         "cmp with a byte has no immediate",
         "0x80 | 0x82 | 0x83 | 0x6B",
         "0x80 | 0x82 | 0x6B",
