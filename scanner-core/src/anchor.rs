@@ -12,8 +12,8 @@ use crate::effort::Effort;
 use crate::image::Image;
 use crate::operand;
 use crate::pe::Directory;
-use crate::probe::Table;
 use crate::rva::Rva;
+use crate::sieve::{Bits, Sieve, Two};
 
 /// So many calls are looked at at most; genuine drivers have hundreds.
 const SAMPLE: u32 = 512;
@@ -43,17 +43,15 @@ impl Anchor {
 }
 
 #[inline(never)]
-pub(crate) fn anchor(image: &Image<'_>, table: &mut Table, effort: &mut Effort) -> Anchor {
+pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
     let mut anchor = Anchor::default();
     let Some(imports) = ImportTable::of(image) else {
         return anchor;
     };
-    table.clear();
-    for (place, byte) in CALL.into_iter().enumerate() {
-        table.mark(place, byte);
-    }
+    let [first, second] = CALL.map(Bits::exactly);
+    let calls = Two(first, second);
     for (start, code) in image.live_code() {
-        let ended = table.probe::<2>(code, effort, |at, _| {
+        let ended = calls.sift(code, effort, |at| {
             if let Some(slot) = called_through(image, code, start, at) {
                 anchor.calls = anchor.calls.saturating_add(1);
                 if slot.is_some_and(|slot| imports.has(slot)) {

@@ -3,7 +3,8 @@
 /// The little-endian dword at `at`, where there are four bytes.
 #[inline]
 pub(crate) fn dword(code: &[u8], at: usize) -> Option<u32> {
-    let bytes = code.get(at..)?.first_chunk::<4>()?;
+    let end = at.checked_add(4)?;
+    let bytes = code.get(at..end)?.first_chunk::<4>()?;
     Some(u32::from_le_bytes(*bytes))
 }
 

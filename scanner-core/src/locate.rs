@@ -4,10 +4,10 @@ use core::fmt;
 
 use crate::anchor::{Anchor, anchor};
 use crate::candidate::{Findings, Pair, Pairs};
+use crate::dwords::Dwords;
 use crate::effort::Effort;
 use crate::evidence::{Evidence, EvidenceSet};
 use crate::image::{Arch, Image, Layout};
-use crate::probe::Table;
 use crate::reference::References;
 use crate::rva::Rva;
 use crate::section::SectionFlags;
@@ -233,7 +233,7 @@ pub fn locate_in<'w>(
 #[derive(Debug)]
 pub struct Workspace {
     /// What the bytes of code may be of, in this part of the search.
-    table: Table,
+    dwords: Dwords,
     pairs: Pairs,
     /// The pair that is being weighed.
     weighed: Weighed,
@@ -248,7 +248,7 @@ impl Workspace {
     #[must_use]
     pub const fn new() -> Workspace {
         Workspace {
-            table: Table::EMPTY,
+            dwords: Dwords::NONE,
             pairs: Pairs::NONE,
             weighed: Weighed::NOTHING,
             best: Weighed::NOTHING,
@@ -289,7 +289,7 @@ impl Workspace {
         effort: &mut Effort,
     ) -> Result<(), Reason> {
         self.refusal.best = None;
-        let event = sweep(image, &mut self.pairs, &mut self.table, effort);
+        let event = sweep(image, &mut self.pairs, effort);
         let nearest = self.pairs.iter().enumerate();
         let Some((nearest, pair)) = nearest.max_by_key(|(_, pair)| pair.evidence(image).len())
         else {
@@ -300,7 +300,7 @@ impl Workspace {
         }
 
         let common = Common {
-            anchor: anchor(image, &mut self.table, effort),
+            anchor: anchor(image, effort),
             event,
         };
         // Where no pair is a candidate, the nearest to one is looked into, so
@@ -313,8 +313,10 @@ impl Workspace {
             if !looked_into {
                 continue;
             }
-            let Workspace { weighed, table, .. } = self;
-            weighed.weigh(&common, image, module, pair, table, effort);
+            let Workspace {
+                weighed, dwords, ..
+            } = self;
+            weighed.weigh(&common, image, module, pair, dwords, effort);
             let lacks = self.weighed.findings.missing.len();
             match fewest {
                 Some(0) if lacks == 0 => also = also.or(Some(pair.threshold)),
@@ -398,13 +400,14 @@ impl Weighed {
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
-        table: &mut Table,
+        dwords: &mut Dwords,
         effort: &mut Effort,
     ) {
         let Weighed { found, findings } = self;
         pair.read_gates(image, &mut findings.gates);
         *found = References::NONE;
-        found.gather(image, pair, &findings.gates, table, effort);
+        found.gather(image, pair, &findings.gates, dwords, effort);
+        let event = common.event.or(found.event);
         // Measured for tcpip.sys only, so asked for only there.
         let loader = found.loader.filter(|_| module == Module::Tcpip);
         let reader = found.reader.or(loader);
@@ -419,8 +422,8 @@ impl Weighed {
             .with_if(Evidence::NoLiveWriter, found.writer.is_none())
             .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
             .with_if(Evidence::AnchoredBase, common.anchor.holds())
-            .with_if(Evidence::EventId, common.event.is_some())
-            .with_if(Evidence::NoEventId, common.event.is_none());
+            .with_if(Evidence::EventId, event.is_some())
+            .with_if(Evidence::NoEventId, event.is_none());
         let required = EvidenceSet::required(module);
         let missing = required.without(all);
         findings.threshold = pair.threshold;
@@ -430,7 +433,7 @@ impl Weighed {
         findings.atomic_updates = found.atomic_updates;
         findings.first_atomic = found.first_atomic;
         findings.queue_test = found.queue_test;
-        findings.event = common.event;
+        findings.event = event;
         findings.import_calls = common.anchor.imports;
         findings.offender = found.writer.or(found.locked).or(reader);
     }

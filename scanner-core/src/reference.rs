@@ -5,13 +5,15 @@ use core::ops::ControlFlow;
 
 use crate::bytes::dword;
 use crate::candidate::Pair;
+use crate::dwords::Dwords;
 use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::image::{Arch, Image};
 use crate::operand::{self, Access, Use};
-use crate::piece::{PIECE, THIRD, third_bytes};
-use crate::probe::Table;
 use crate::rva::Rva;
+use crate::sieve::Sieve;
+use crate::stretch::{SECOND, Stretch};
+use crate::sweep::EVENT_4226;
 
 /// How far from a gate, or from where its jump goes, a queue test may lie, in
 /// bytes. Seen: 13h, 10h, 52h.
@@ -40,6 +42,8 @@ pub(crate) struct References {
     pub(crate) writer: Option<Rva>,
     /// A locked update of the limit.
     pub(crate) locked: Option<Rva>,
+    /// The code of event 4226, on x86.
+    pub(crate) event: Option<Rva>,
 }
 
 /// Which of the three variables.
@@ -68,7 +72,7 @@ struct Range {
 impl Search<'_> {
     /// On x86 a variable is named by its address, wherever in the code these
     /// four bytes lie.
-    fn absolute(&self, table: &mut Table, effort: &mut Effort, found: &mut References) {
+    fn absolute(&self, dwords: &mut Dwords, effort: &mut Effort, found: &mut References) {
         let Some(lowest) = self.pair.threshold.0.min(self.pair.count.0).checked_sub(4) else {
             return;
         };
@@ -88,46 +92,47 @@ impl Search<'_> {
             }
             return;
         }
-        table.clear();
+        dwords.clear();
+        dwords.add(EVENT_4226);
         for (address, named) in (low..=high).zip(lowest..) {
             if self.variable(Rva(named)).is_none() {
                 continue;
             }
-            for (place, byte) in address.to_le_bytes().into_iter().enumerate() {
-                table.mark(place, byte);
-            }
+            dwords.add(address);
         }
-        self.absolute_with(table, range, effort, found);
+        self.absolute_with(dwords, range, effort, found);
     }
 
     // One scan a function, for the stack's sake: two would take twice as much.
     #[inline(never)]
     fn absolute_with(
         &self,
-        table: &Table,
+        dwords: &Dwords,
         range: Range,
         effort: &mut Effort,
         found: &mut References,
     ) {
-        let ended = table.probe::<4>(self.code, effort, |offset, _| {
+        dwords.find(self.code, effort, |offset| {
             self.try_absolute(offset, range, found);
-            ControlFlow::Continue(())
         });
-        debug_assert!(ended.is_continue());
     }
 
     /// Nearly every place ends here.
     #[inline]
     fn try_absolute(&self, offset: usize, range: Range, found: &mut References) {
-        if let Some(value) = dword(self.code, offset)
-            && value.wrapping_sub(range.low) <= range.span
-        {
+        let Some(value) = dword(self.code, offset) else {
+            return;
+        };
+        if value.wrapping_sub(range.low) <= range.span || value == EVENT_4226 {
             self.look_absolute(offset, value, found);
         }
     }
 
     #[inline(never)]
     fn look_absolute(&self, offset: usize, value: u32, found: &mut References) {
+        if value == EVENT_4226 && found.event.is_none() {
+            found.event = self.rva(offset);
+        }
         if let Some(named) = self.image.rva_of(u64::from(value)) {
             let used = operand::classify(Arch::X86, self.code, offset);
             self.mention(named, offset, &used, found);
@@ -136,7 +141,7 @@ impl Search<'_> {
 
     /// On x64 a variable is named by its distance from the next instruction,
     /// after a ModRM byte that says so.
-    fn relative(&self, table: &mut Table, effort: &mut Effort, found: &mut References) {
+    fn relative(&self, effort: &mut Effort, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let range = Range {
             low: threshold.min(count).0.wrapping_sub(4),
@@ -145,7 +150,7 @@ impl Search<'_> {
         if range.span > NARROW {
             self.relative_anywhere(range, effort, found);
         } else {
-            self.relative_by_pieces(range, table, effort, found);
+            self.relative_by_stretches(range, effort, found);
         }
     }
 
@@ -158,35 +163,19 @@ impl Search<'_> {
     }
 
     #[inline(never)]
-    fn relative_by_pieces(
-        &self,
-        range: Range,
-        table: &mut Table,
-        effort: &mut Effort,
-        found: &mut References,
-    ) {
-        let length = usize::try_from(PIECE).unwrap_or(usize::MAX);
-        let mut from = 0_usize;
-        while let (Some(rest), Some(piece)) = (self.code.get(from..), self.rva(from)) {
-            table.clear();
-            table.mark_all(0, operand::is_direct);
-            for byte in third_bytes(piece, range.low, range.span) {
-                table.mark(THIRD, byte);
-            }
-            // The third byte of the last distance belongs to the piece.
-            let code = rest.get(..length.wrapping_add(THIRD)).unwrap_or(rest);
-            let ended = table.probe::<2>(code, effort, |modrm, _| {
-                // What begins behind the piece is the next one's.
-                if modrm < length {
-                    self.try_relative(from.wrapping_add(modrm), range, found);
-                }
+    fn relative_by_stretches(&self, range: Range, effort: &mut Effort, found: &mut References) {
+        for stretch in Stretch::all(self.start, self.code.len(), range.low, range.span) {
+            let (from, end) = (stretch.places.start, stretch.places.end);
+            // From the first distance's second byte to the last one's third.
+            let from = from.saturating_add(SECOND);
+            let end = end.saturating_add(SECOND + 1).min(self.code.len());
+            let code = self.code.get(from..end).unwrap_or_default();
+            let ended = stretch.sieve().sift(code, effort, |second| {
+                let modrm = from.wrapping_add(second).wrapping_sub(SECOND);
+                self.try_relative(modrm, range, found);
                 ControlFlow::Continue(())
             });
             debug_assert!(ended.is_continue());
-            if rest.len() <= length {
-                break;
-            }
-            from = from.wrapping_add(length);
         }
     }
 
@@ -320,6 +309,7 @@ impl References {
         loader: None,
         writer: None,
         locked: None,
+        event: None,
     };
 
     /// Goes through all live code.
@@ -328,7 +318,7 @@ impl References {
         image: &Image<'_>,
         pair: &Pair,
         gates: &[Option<Gate>],
-        table: &mut Table,
+        dwords: &mut Dwords,
         effort: &mut Effort,
     ) {
         for (start, code) in image.live_code() {
@@ -340,8 +330,8 @@ impl References {
                 start,
             };
             match image.arch() {
-                Arch::X86 => search.absolute(table, effort, self),
-                Arch::X64 => search.relative(table, effort, self),
+                Arch::X86 => search.absolute(dwords, effort, self),
+                Arch::X64 => search.relative(effort, self),
             }
         }
     }

@@ -1,12 +1,10 @@
 //! How the locator reads instructions, against iced-x86.
 
-use std::ops::Range;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use scanner_core::{Evidence, Image, Module, locate};
 use verify::planted::Planted;
-use verify::specimen::{GateSpec, QueueForm, QueueTest, Spec};
+use verify::specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec};
 use verify::{agreement, property};
 
 /// Bytes that gates are made of come more often than others.
@@ -184,9 +182,10 @@ fn a_dword_is_compared_whatever_byte_comes_before() {
     }
 }
 
-/// The locator goes through x64 code in pieces of 32 KiB.
+/// The locator goes through x64 code in stretches of 512 bytes, by where the
+/// distance to a variable has another multiple of 512.
 #[test]
-fn an_update_counts_once_where_two_pieces_of_code_meet() {
+fn an_update_counts_once_wherever_in_code_it_stands() {
     let specimen = Spec::xp_x64().sized(64).build();
     let text = &specimen.sections[0];
     let start = usize::try_from(text.offset).unwrap();
@@ -196,18 +195,67 @@ fn an_update_counts_once_where_two_pieces_of_code_meet() {
         located.findings().atomic_updates()
     };
     let before = updates(&specimen.file);
-    for place in 0x8000 - 16..0x8000 + 8 {
-        let bytes = start + place..start + place + 7;
-        let evidence = &specimen.truth.evidence;
-        let is_used = |used: &Range<usize>| used.start < bytes.end && bytes.start < used.end;
-        assert!(!evidence.iter().any(is_used), "another seed, please");
-        // lock inc dword [count]
-        let next = text.rva + u32::try_from(place).unwrap() + 7;
-        let distance = specimen.truth.count.wrapping_sub(next).to_le_bytes();
-        let mut file = specimen.file.clone();
-        file[bytes].copy_from_slice(&[&[0xF0, 0xFF, 0x05][..], &distance].concat());
-        assert_eq!(updates(&file), before + 1, "at {place:X}");
+    // lock inc, lock add with a byte, and with a dword.
+    let forms: [(u8, &[u8]); 3] = [(0xFF, &[]), (0x83, &[1]), (0x81, &[1, 0, 0, 0])];
+    let mut places = 0;
+    for place in 0x4000..0x4000 + 2 * 512 {
+        for (opcode, immediate) in forms {
+            let length = 7 + immediate.len();
+            let bytes = start + place..start + place + length;
+            let evidence = &specimen.truth.evidence;
+            if evidence
+                .iter()
+                .any(|used| used.start < bytes.end && bytes.start < used.end)
+            {
+                continue;
+            }
+            let next = text.rva + u32::try_from(place + length).unwrap();
+            let distance = specimen.truth.count.wrapping_sub(next).to_le_bytes();
+            let mut file = specimen.file.clone();
+            file[bytes]
+                .copy_from_slice(&[&[0xF0, opcode, 0x05], &distance[..], immediate].concat());
+            assert_eq!(updates(&file), before + 1, "{opcode:X} at {place:X}");
+            places += 1;
+        }
     }
+    assert!(
+        places > 2 * 3 * 512 * 9 / 10,
+        "another seed, please: {places}"
+    );
+}
+
+/// As above, for a variable and an operand at the very beginning of what is
+/// looked for: `cmp dword [queue], imm32`.
+#[test]
+fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
+    let specimen = Spec {
+        flaw: Some(Flaw::NoQueueTest),
+        ..Spec::xp_x64()
+    }
+    .build();
+    let text = &specimen.sections[0];
+    let answer = |file: &[u8]| property::of_file(file, Module::Tcpip);
+    assert_eq!(answer(&specimen.file).missing(), [Evidence::QueueTest]);
+    let gate = specimen.truth.gates[0];
+    let mut places = 0;
+    for rva in gate - 0x1C0..gate + 0x1C0 {
+        let at = usize::try_from(rva - text.rva + text.offset).unwrap();
+        let bytes = at..at + 10;
+        let evidence = &specimen.truth.evidence;
+        if evidence
+            .iter()
+            .any(|used| used.start < bytes.end && bytes.start < used.end)
+        {
+            continue;
+        }
+        let queue = specimen.truth.threshold - 4;
+        let distance = queue.wrapping_sub(rva + 10).to_le_bytes();
+        let mut file = specimen.file.clone();
+        file[bytes].copy_from_slice(&[&[0x81, 0x3D][..], &distance, &[0; 4]].concat());
+        assert_eq!(answer(&file), property::truth(&specimen), "at {rva:X}");
+        places += 1;
+    }
+    assert!(places > 0x200, "another seed, please: {places}");
 }
 
 #[test]

@@ -1,0 +1,286 @@
+//! A search for one byte of code, or for two neighbours, a word at a time.
+//!
+//! Integer arithmetic only: a driver could not use SIMD. For programs the
+//! compiler makes SIMD of it.
+
+use core::hint::black_box;
+use core::ops::ControlFlow;
+
+use crate::effort::Effort;
+
+/// Bytes that are looked at together.
+const WORD: usize = size_of::<usize>();
+/// In each byte of a word its lowest bit.
+const LOWEST: usize = usize::from_ne_bytes([0x01; WORD]);
+/// In each byte of a word its highest bit.
+const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
+
+/// What a byte must be, as far as single bits tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bits {
+    /// In each byte of a word the same.
+    mask: usize,
+    value: usize,
+}
+
+impl Bits {
+    /// A byte with these bits among those of the mask.
+    pub(crate) const fn new(mask: u8, value: u8) -> Bits {
+        Bits {
+            mask: usize::from_ne_bytes([mask; WORD]),
+            value: usize::from_ne_bytes([value & mask; WORD]),
+        }
+    }
+
+    /// This byte alone.
+    pub(crate) const fn exactly(byte: u8) -> Bits {
+        Bits::new(0xFF, byte)
+    }
+
+    /// A byte as this or as the other: and some more, for only the bits that
+    /// both agree in are left.
+    pub(crate) const fn or(self, other: Bits) -> Bits {
+        let mask = self.mask & other.mask & !(self.value ^ other.value);
+        let value = self.value & mask;
+        Bits { mask, value }
+    }
+
+    fn has(self, byte: u8) -> bool {
+        self.differences(usize::from(byte)) & 0xFF == 0
+    }
+
+    /// For each byte of a word the bits that it differs in.
+    #[inline]
+    fn differences(self, word: usize) -> usize {
+        (word & self.mask) ^ self.value
+    }
+}
+
+/// What is looked for.
+pub(crate) trait Sieve {
+    /// The first place in code where it begins.
+    fn find(&self, code: &[u8]) -> Option<usize>;
+
+    /// Shows every place in code where it begins, in order.
+    fn sift(
+        &self,
+        code: &[u8],
+        effort: &mut Effort,
+        mut look: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut looks = 0_usize;
+        let mut from = 0_usize;
+        let mut ended = ControlFlow::Continue(());
+        while ended.is_continue()
+            && let Some(found) = self.find(code.get(from..).unwrap_or_default())
+        {
+            let at = from.wrapping_add(found);
+            looks = looks.wrapping_add(1);
+            ended = look(at);
+            from = at.wrapping_add(1);
+        }
+        effort.add(code.len());
+        effort.add(looks);
+        ended
+    }
+}
+
+/// One byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct One(pub(crate) Bits);
+
+/// Two bytes, one directly behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Two(pub(crate) Bits, pub(crate) Bits);
+
+// Below, loops are spelt out: at the driver's level of optimisation they would
+// stay loops. And they are apart from what is done at a place that they find, so
+// that all they need stays in registers; even constants, which on x86 would
+// otherwise be loaded again for each word.
+
+impl Sieve for One {
+    #[inline(never)]
+    fn find(&self, code: &[u8]) -> Option<usize> {
+        /// Words before the loop branches.
+        const AT_ONCE: usize = 8;
+        let &One(bits) = self;
+        // The highest bit isn't compared, so that no byte carries into the next:
+        // where one differs it is set then.
+        let (mask, value) = black_box((bits.mask & !HIGHEST, bits.value & !HIGHEST));
+        let carry = black_box(!HIGHEST);
+        let differ =
+            |word: &[u8; WORD]| ((usize::from_le_bytes(*word) & mask) ^ value).wrapping_add(carry);
+        let (words, _) = code.as_chunks::<WORD>();
+        let (blocks, _) = words.as_chunks::<AT_ONCE>();
+        let mut left = blocks.iter();
+        while let Some(block) = left.next() {
+            let [a, b, c, d, e, f, g, h] = block;
+            let low = differ(a) & differ(b) & differ(c) & differ(d);
+            let high = differ(e) & differ(f) & differ(g) & differ(h);
+            if low & high & HIGHEST == HIGHEST {
+                continue;
+            }
+            let before = blocks.len().wrapping_sub(left.len()).wrapping_sub(1);
+            let mut at = before.wrapping_mul(AT_ONCE * WORD);
+            for word in block {
+                if differ(word) & HIGHEST != HIGHEST
+                    && let Some(place) = word.iter().position(|&byte| bits.has(byte))
+                {
+                    return Some(at.wrapping_add(place));
+                }
+                at = at.wrapping_add(WORD);
+            }
+        }
+        let at = blocks.len().wrapping_mul(AT_ONCE * WORD);
+        let last = code.get(at..).unwrap_or_default();
+        let place = last.iter().position(|&byte| bits.has(byte))?;
+        Some(at.wrapping_add(place))
+    }
+}
+
+impl Sieve for Two {
+    #[inline(never)]
+    fn find(&self, code: &[u8]) -> Option<usize> {
+        /// Words before the loop branches.
+        const AT_ONCE: usize = 2;
+        let &Two(first, second) = self;
+        // In the lowest byte where neither differs the highest bit is set, in
+        // those below it is not.
+        let same = |one: &[u8; WORD], other: &[u8; WORD]| {
+            let one = first.differences(usize::from_le_bytes(*one));
+            let other = second.differences(usize::from_le_bytes(*other));
+            let differences = one | other;
+            differences.wrapping_sub(LOWEST) & !differences
+        };
+        let (words, _) = code.as_chunks::<WORD>();
+        let (blocks, _) = words.as_chunks::<AT_ONCE>();
+        let (words, _) = code.get(1..).unwrap_or_default().as_chunks::<WORD>();
+        let (others, _) = words.as_chunks::<AT_ONCE>();
+        let mut at = 0_usize;
+        for ([a, b], [c, d]) in blocks.iter().zip(others) {
+            let (low, high) = (same(a, c), same(b, d));
+            if (low | high) & HIGHEST != 0 {
+                let (same, word) = match low & HIGHEST {
+                    0 => (high & HIGHEST, at.wrapping_add(WORD)),
+                    low => (low, at),
+                };
+                let bit = usize::try_from(same.trailing_zeros()).unwrap_or(0);
+                return Some(word.wrapping_add(bit / 8));
+            }
+            at = at.wrapping_add(AT_ONCE * WORD);
+        }
+        let last = code.get(at..).unwrap_or_default();
+        let mut pairs = last.iter().zip(last.get(1..).unwrap_or_default());
+        let place = pairs.position(|(&one, &other)| first.has(one) && second.has(other))?;
+        Some(at.wrapping_add(place))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    fn places(sieve: &impl Sieve, code: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        let ended = sieve.sift(code, &mut Effort::default(), |at| {
+            places.push(at);
+            ControlFlow::Continue(())
+        });
+        assert!(ended.is_continue());
+        places
+    }
+
+    /// Bytes that differ in few bits, so that there is much to be taken for
+    /// something else.
+    fn near(byte: u8, length: usize) -> Vec<u8> {
+        let mut random = 0x9E37_79B9_u32;
+        let flips = [0, 0, 1, 2, 0x40, 0x80, 0x81, 0xFF];
+        let next = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            byte ^ flips[usize::try_from(random >> 29).unwrap_or(0)]
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    #[test]
+    fn one_byte_is_found_wherever_it_is_and_no_other() {
+        for (byte, mask) in [
+            (0x39, 0xFD),
+            (0x00, 0xFF),
+            (0x80, 0xFF),
+            (0x7F, 0x7E),
+            (1, 1),
+        ] {
+            let code = near(byte, 3000);
+            let bits = Bits::new(mask, byte);
+            for start in 0..200 {
+                let code = &code[start..3000 - start * 7];
+                let there = |&at: &usize| code[at] & mask == byte & mask;
+                let expected: Vec<_> = (0..code.len()).filter(there).collect();
+                assert_eq!(places(&One(bits), code), expected, "{byte:X} {mask:X}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_bytes_are_found_wherever_they_are_and_no_others() {
+        for (byte, mask) in [
+            (0x39, 0xFD),
+            (0x00, 0xFF),
+            (0x80, 0xFF),
+            (0x7F, 0x7E),
+            (1, 1),
+        ] {
+            let code = near(byte, 3000);
+            let (first, second) = (Bits::new(mask, byte), Bits::exactly(byte ^ 1));
+            for start in 0..200 {
+                let code = &code[start..3000 - start * 7];
+                let there = |&at: &usize| {
+                    code[at] & mask == byte & mask && code.get(at + 1) == Some(&(byte ^ 1))
+                };
+                let expected: Vec<_> = (0..code.len()).filter(there).collect();
+                assert_eq!(places(&Two(first, second), code), expected, "{byte:X}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_bytes_either_is_taken_and_what_both_agree_in() {
+        let both = Bits::exactly(0x39).or(Bits::exactly(0x3B));
+        for byte in u8::MIN..=u8::MAX {
+            assert_eq!(both.has(byte), matches!(byte, 0x39 | 0x3B), "{byte:X}");
+        }
+        let more = both.or(Bits::exactly(0x10));
+        assert!(
+            [0x39, 0x3B, 0x10, 0x11, 0x12]
+                .iter()
+                .all(|&byte| more.has(byte))
+        );
+        assert!([0x90, 0x00, 0x14, 0x50].iter().all(|&byte| !more.has(byte)));
+        let direct = Bits::new(0xC7, 0x05);
+        assert!(direct.or(Bits::exactly(0)).has(0x3D));
+        assert!(!direct.or(Bits::exactly(0)).has(0x80));
+    }
+
+    #[test]
+    fn a_search_counts_the_bytes_and_the_places_and_ends_when_told() {
+        let code = [0x82; 64];
+        let mut effort = Effort::default();
+        let mut left = 5;
+        let ended = One(Bits::exactly(0x82)).sift(&code, &mut effort, |at| {
+            left -= 1;
+            match left {
+                0 => {
+                    assert_eq!(at, 4);
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        assert!(ended.is_break());
+        assert_eq!(effort.steps(), 64 + 5);
+    }
+}
