@@ -25,6 +25,8 @@ use crate::probe::{Members, Options};
 #[derive(Debug, Parser)]
 #[command(
     name = "tcplimit",
+    // Also where the file is called tcplimit.exe.
+    bin_name = "tcplimit",
     version,
     propagate_version = true,
     after_help = PROGRAM_EXAMPLES,

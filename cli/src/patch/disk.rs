@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 
 use crate::file::Input;
 
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::{keep_attributes, keep_security};
+
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
 pub trait Disk {
@@ -43,7 +48,8 @@ pub trait Disk {
     /// When it does not get there.
     fn sync(&self, path: &Path) -> io::Result<()>;
 
-    /// Gives a file the owner, permissions, attributes and times of another.
+    /// Gives a file the owner, permissions, attributes and times of another; on
+    /// Windows its access list too.
     ///
     /// # Errors
     /// When it can't have them.
@@ -157,13 +163,13 @@ impl Disk for Machine {
 
     fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
         let about = fs::metadata(from)?;
-        keep_owner(&about, to)?;
         OpenOptions::new()
             .read(true)
             .write(true)
             .open(to)?
             .set_times(times(&about))?;
         // Behind these it may be that the file can't be opened for writing.
+        keep_security(from, to)?;
         keep_attributes(from, to)?;
         if fs::metadata(to)?.permissions() != about.permissions() {
             fs::set_permissions(to, about.permissions())?;
@@ -235,9 +241,9 @@ fn links(_about: &Metadata) -> u64 {
 }
 
 #[cfg(unix)]
-fn keep_owner(about: &Metadata, to: &Path) -> io::Result<()> {
+fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};
-    let now = fs::metadata(to)?;
+    let (about, now) = (fs::metadata(from)?, fs::metadata(to)?);
     let other = |new: u32, old: u32| (new != old).then_some(new);
     let owner = other(about.uid(), now.uid());
     let group = other(about.gid(), now.gid());
@@ -250,11 +256,6 @@ fn keep_owner(about: &Metadata, to: &Path) -> io::Result<()> {
             format!("the new file can't have the owner of the old one ({error})"),
         )
     })
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_about: &Metadata, _to: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Attributes and security of an NTFS, which its drivers for Linux show under
@@ -291,11 +292,6 @@ fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
             })?;
         }
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn keep_attributes(_from: &Path, _to: &Path) -> io::Result<()> {
     Ok(())
 }
 
