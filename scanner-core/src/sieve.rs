@@ -205,8 +205,9 @@ mod tests {
         std::iter::repeat_with(next).take(length).collect()
     }
 
-    #[test]
-    fn one_byte_is_found_wherever_it_is_and_no_other() {
+    /// Code of many lengths, full of bytes near one of several, and for each of
+    /// them what that byte and its mask are.
+    fn codes(mut check: impl FnMut(&[u8], u8, u8)) {
         for (byte, mask) in [
             (0x39, 0xFD),
             (0x00, 0xFF),
@@ -215,36 +216,32 @@ mod tests {
             (1, 1),
         ] {
             let code = near(byte, 3000);
-            let bits = Bits::new(mask, byte);
-            for start in 0..200 {
-                let code = &code[start..3000 - start * 7];
-                let there = |&at: &usize| code[at] & mask == byte & mask;
-                let expected: Vec<_> = (0..code.len()).filter(there).collect();
-                assert_eq!(places(&One(bits), code), expected, "{byte:X} {mask:X}");
+            for (start, end) in (0..200).zip((0..=code.len()).rev().step_by(7)) {
+                check(&code[start..end], byte, mask);
             }
         }
     }
 
     #[test]
+    fn one_byte_is_found_wherever_it_is_and_no_other() {
+        codes(|code, byte, mask| {
+            let there = |&at: &usize| code[at] & mask == byte & mask;
+            let expected: Vec<_> = (0..code.len()).filter(there).collect();
+            let sieve = One(Bits::new(mask, byte));
+            assert_eq!(places(&sieve, code), expected, "{byte:X} {mask:X}");
+        });
+    }
+
+    #[test]
     fn two_bytes_are_found_wherever_they_are_and_no_others() {
-        for (byte, mask) in [
-            (0x39, 0xFD),
-            (0x00, 0xFF),
-            (0x80, 0xFF),
-            (0x7F, 0x7E),
-            (1, 1),
-        ] {
-            let code = near(byte, 3000);
-            let (first, second) = (Bits::new(mask, byte), Bits::exactly(byte ^ 1));
-            for start in 0..200 {
-                let code = &code[start..3000 - start * 7];
-                let there = |&at: &usize| {
-                    code[at] & mask == byte & mask && code.get(at + 1) == Some(&(byte ^ 1))
-                };
-                let expected: Vec<_> = (0..code.len()).filter(there).collect();
-                assert_eq!(places(&Two(first, second), code), expected, "{byte:X}");
-            }
-        }
+        codes(|code, byte, mask| {
+            let there = |&at: &usize| {
+                code[at] & mask == byte & mask && code.get(at + 1) == Some(&(byte ^ 1))
+            };
+            let expected: Vec<_> = (0..code.len()).filter(there).collect();
+            let sieve = Two(Bits::new(mask, byte), Bits::exactly(byte ^ 1));
+            assert_eq!(places(&sieve, code), expected, "{byte:X} {mask:X}");
+        });
     }
 
     #[test]

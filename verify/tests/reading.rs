@@ -1,10 +1,12 @@
 //! How the locator reads instructions, against iced-x86.
 
+use std::ops::Range;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use scanner_core::{Evidence, Image, Module, locate};
 use verify::planted::Planted;
-use verify::specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec};
+use verify::specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec, Specimen};
 use verify::{agreement, property};
 
 /// Bytes that gates are made of come more often than others.
@@ -119,6 +121,12 @@ proptest! {
     }
 }
 
+/// Whether any of these bytes of the file is part of what the locator goes by.
+fn is_evidence(specimen: &Specimen, bytes: &Range<usize>) -> bool {
+    let mut evidence = specimen.truth.evidence.iter();
+    evidence.any(|used| used.start < bytes.end && bytes.start < used.end)
+}
+
 /// A byte in front may belong to the instruction or end the one before; 66h
 /// would make the immediate a word, and the distance of x64 count from
 /// elsewhere.
@@ -146,12 +154,8 @@ fn a_dword_is_compared_whatever_byte_comes_before() {
         [0x81, 0x3D],
         "cmp [queue], 0"
     );
-    let used = &specimen.truth.evidence;
     let free = (offset(text.rva)..)
-        .find(|&at| {
-            used.iter()
-                .all(|used| used.end <= at || at + 16 <= used.start)
-        })
+        .find(|&at| !is_evidence(&specimen, &(at..at + 16)))
         .unwrap();
     for before in u8::MIN..=u8::MAX {
         let mut file = specimen.file.clone();
@@ -202,11 +206,7 @@ fn an_update_counts_once_wherever_in_code_it_stands() {
         for (opcode, immediate) in forms {
             let length = 7 + immediate.len();
             let bytes = start + place..start + place + length;
-            let evidence = &specimen.truth.evidence;
-            if evidence
-                .iter()
-                .any(|used| used.start < bytes.end && bytes.start < used.end)
-            {
+            if is_evidence(&specimen, &bytes) {
                 continue;
             }
             let next = text.rva + u32::try_from(place + length).unwrap();
@@ -241,11 +241,7 @@ fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
     for rva in gate - 0x1C0..gate + 0x1C0 {
         let at = usize::try_from(rva - text.rva + text.offset).unwrap();
         let bytes = at..at + 10;
-        let evidence = &specimen.truth.evidence;
-        if evidence
-            .iter()
-            .any(|used| used.start < bytes.end && bytes.start < used.end)
-        {
+        if is_evidence(&specimen, &bytes) {
             continue;
         }
         let queue = specimen.truth.threshold - 4;
