@@ -11,7 +11,7 @@ use crate::gate::Gate;
 use crate::image::{Arch, Image};
 use crate::operand::{self, Access, Use};
 use crate::rva::Rva;
-use crate::sieve::Sieve;
+use crate::sieve::{Sieve, Two};
 use crate::stretch::{SECOND, Stretch};
 use crate::sweep::EVENT_4226;
 
@@ -169,6 +169,14 @@ impl Search<'_> {
             // From the first distance's second byte to the last one's third.
             let from = from.saturating_add(SECOND);
             let end = end.saturating_add(SECOND + 1).min(self.code.len());
+            // And on to the end of a block, which takes less: no place beyond the
+            // stretch has such a distance and names a variable.
+            let length = end.saturating_sub(from).saturating_sub(1);
+            let blocks = length
+                .checked_next_multiple_of(Two::BLOCK)
+                .unwrap_or(length);
+            let end = from.saturating_add(blocks).saturating_add(1);
+            let end = end.min(self.code.len());
             let code = self.code.get(from..end).unwrap_or_default();
             let ended = stretch.sieve().sift(code, effort, |second| {
                 let modrm = from.wrapping_add(second).wrapping_sub(SECOND);

@@ -10,10 +10,11 @@ use crate::effort::Effort;
 
 /// Bytes that are looked at together.
 const WORD: usize = size_of::<usize>();
-/// In each byte of a word its lowest bit.
-const LOWEST: usize = usize::from_ne_bytes([0x01; WORD]);
 /// In each byte of a word its highest bit.
 const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
+/// In each byte of a word all others. Added to a byte without its highest bit,
+/// they set that bit if any was set, and no byte carries into the next.
+const OTHERS: usize = !HIGHEST;
 
 /// What a byte must be, as far as single bits tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,14 @@ impl Bits {
         let mask = self.mask & other.mask & !(self.value ^ other.value);
         let value = self.value & mask;
         Bits { mask, value }
+    }
+
+    /// Only these bits of each word.
+    const fn only(self, bits: usize) -> Bits {
+        Bits {
+            mask: self.mask & bits,
+            value: self.value & bits,
+        }
     }
 
     fn has(self, byte: u8) -> bool {
@@ -89,14 +98,15 @@ pub(crate) trait Sieve {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct One(pub(crate) Bits);
 
-/// Two bytes, one directly behind the other.
+/// Two bytes, one directly behind the other, as far as all but their lowest bits
+/// tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Two(pub(crate) Bits, pub(crate) Bits);
+pub(crate) struct Two(Bits, Bits);
 
-// Below, loops are spelt out: at the driver's level of optimisation they would
+// Below, words are spelt out: at the driver's level of optimisation loops would
 // stay loops. And they are apart from what is done at a place that they find, so
-// that all they need stays in registers; even constants, which on x86 would
-// otherwise be loaded again for each word.
+// that all they need stays in registers; even constants, which would otherwise
+// be loaded again for each word.
 
 impl Sieve for One {
     #[inline(never)]
@@ -104,12 +114,13 @@ impl Sieve for One {
         /// Words before the loop branches.
         const AT_ONCE: usize = 8;
         let &One(bits) = self;
-        // The highest bit isn't compared, so that no byte carries into the next:
-        // where one differs it is set then.
-        let (mask, value) = black_box((bits.mask & !HIGHEST, bits.value & !HIGHEST));
-        let carry = black_box(!HIGHEST);
-        let differ =
-            |word: &[u8; WORD]| ((usize::from_le_bytes(*word) & mask) ^ value).wrapping_add(carry);
+        // Without the highest bit there is room for the sum's: what differs only
+        // in that one is sorted out below.
+        let (some, others) = black_box((bits.only(OTHERS), OTHERS));
+        let differ = |word: &[u8; WORD]| {
+            some.differences(usize::from_le_bytes(*word))
+                .wrapping_add(others)
+        };
         let (words, _) = code.as_chunks::<WORD>();
         let (blocks, _) = words.as_chunks::<AT_ONCE>();
         let mut left = blocks.iter();
@@ -123,9 +134,9 @@ impl Sieve for One {
             let before = blocks.len().wrapping_sub(left.len()).wrapping_sub(1);
             let mut at = before.wrapping_mul(AT_ONCE * WORD);
             for word in block {
-                if differ(word) & HIGHEST != HIGHEST
-                    && let Some(place) = word.iter().position(|&byte| bits.has(byte))
-                {
+                let differences = bits.differences(usize::from_le_bytes(*word));
+                let differ = (differences & OTHERS).wrapping_add(OTHERS) | differences;
+                if let Some(place) = first_without(differ) {
                     return Some(at.wrapping_add(place));
                 }
                 at = at.wrapping_add(WORD);
@@ -138,42 +149,58 @@ impl Sieve for One {
     }
 }
 
+impl Two {
+    /// Bytes before the loop branches.
+    pub(crate) const BLOCK: usize = 4 * WORD;
+
+    pub(crate) const fn new(first: Bits, second: Bits) -> Two {
+        const BUT_LOWEST: usize = OTHERS << 1;
+        Two(first.only(BUT_LOWEST), second.only(BUT_LOWEST))
+    }
+}
+
 impl Sieve for Two {
     #[inline(never)]
     fn find(&self, code: &[u8]) -> Option<usize> {
-        /// Words before the loop branches.
-        const AT_ONCE: usize = 2;
         let &Two(first, second) = self;
-        // In the lowest byte where neither differs the highest bit is set, in
-        // those below it is not.
-        let same = |one: &[u8; WORD], other: &[u8; WORD]| {
-            let one = first.differences(usize::from_le_bytes(*one));
-            let other = second.differences(usize::from_le_bytes(*other));
-            let differences = one | other;
-            differences.wrapping_sub(LOWEST) & !differences
+        let others = black_box(OTHERS);
+        let differ = |word: &[u8; WORD], next: &[u8; WORD]| {
+            let first = first.differences(usize::from_le_bytes(*word));
+            let second = second.differences(usize::from_le_bytes(*next));
+            // Moved to where the lowest bits would be, there is room for the sum's.
+            ((first | second) >> 1).wrapping_add(others)
         };
         let (words, _) = code.as_chunks::<WORD>();
-        let (blocks, _) = words.as_chunks::<AT_ONCE>();
-        let (words, _) = code.get(1..).unwrap_or_default().as_chunks::<WORD>();
-        let (others, _) = words.as_chunks::<AT_ONCE>();
-        let mut at = 0_usize;
-        for ([a, b], [c, d]) in blocks.iter().zip(others) {
-            let (low, high) = (same(a, c), same(b, d));
-            if (low | high) & HIGHEST != 0 {
-                let (same, word) = match low & HIGHEST {
-                    0 => (high & HIGHEST, at.wrapping_add(WORD)),
-                    low => (low, at),
-                };
-                let bit = usize::try_from(same.trailing_zeros()).unwrap_or(0);
-                return Some(word.wrapping_add(bit / 8));
+        let (nexts, _) = code.get(1..)?.as_chunks::<WORD>();
+        let mut passed = 0_usize;
+        let (blocks, _) = words.as_chunks();
+        for ([a, b, c, d], [e, f, g, h]) in blocks.iter().zip(nexts.as_chunks().0) {
+            let all = differ(a, e) & differ(b, f) & differ(c, g) & differ(d, h);
+            if all & HIGHEST != HIGHEST {
+                break;
             }
-            at = at.wrapping_add(AT_ONCE * WORD);
+            passed = passed.wrapping_add(Two::BLOCK / WORD);
+        }
+        let mut at = passed.wrapping_mul(WORD);
+        let words = words.get(passed..).unwrap_or_default();
+        for (word, next) in words.iter().zip(nexts.get(passed..).unwrap_or_default()) {
+            if let Some(place) = first_without(differ(word, next)) {
+                return Some(at.wrapping_add(place));
+            }
+            at = at.wrapping_add(WORD);
         }
         let last = code.get(at..).unwrap_or_default();
         let mut pairs = last.iter().zip(last.get(1..).unwrap_or_default());
-        let place = pairs.position(|(&one, &other)| first.has(one) && second.has(other))?;
+        let place = pairs.position(|(&one, &next)| first.has(one) && second.has(next))?;
         Some(at.wrapping_add(place))
     }
+}
+
+/// The first byte of a word without its highest bit.
+fn first_without(word: usize) -> Option<usize> {
+    let without = !word & HIGHEST;
+    let bit = usize::try_from(without.trailing_zeros()).unwrap_or(0);
+    (without != 0).then_some(bit / 8)
 }
 
 #[cfg(test)]
@@ -236,10 +263,11 @@ mod tests {
     fn two_bytes_are_found_wherever_they_are_and_no_others() {
         codes(|code, byte, mask| {
             let there = |&at: &usize| {
-                code[at] & mask == byte & mask && code.get(at + 1) == Some(&(byte ^ 1))
+                let next = code.get(at + 1).map(|next| next & 0xFE);
+                (code[at] ^ byte) & mask & 0xFE == 0 && next == Some((byte ^ 2) & 0xFE)
             };
             let expected: Vec<_> = (0..code.len()).filter(there).collect();
-            let sieve = Two(Bits::new(mask, byte), Bits::exactly(byte ^ 1));
+            let sieve = Two::new(Bits::new(mask, byte), Bits::exactly(byte ^ 2));
             assert_eq!(places(&sieve, code), expected, "{byte:X} {mask:X}");
         });
     }

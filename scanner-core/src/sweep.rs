@@ -22,7 +22,7 @@ const MODRM: Bits = Bits::new(DIRECT_MASK, DIRECT);
 const BOTH: Two = {
     let [_, second, third, _] = EVENT_4226.to_le_bytes();
     let first = OPCODE.or(Bits::exactly(second));
-    Two(first, MODRM.or(Bits::exactly(third)))
+    Two::new(first, MODRM.or(Bits::exactly(third)))
 };
 
 /// Notes every gate in live code; the first place that holds the code of event

@@ -408,3 +408,26 @@ fn whoever_touches_a_byte_of_the_limit_touches_the_limit() {
         );
     }
 }
+
+/// Code is looked at in blocks, and what is left behind the last one as well.
+#[test]
+fn the_event_counts_wherever_code_ends() {
+    let built = Spec {
+        decoys: Decoys::NONE,
+        flaw: Some(Flaw::NoEventId),
+        ..Spec::xp_x64()
+    }
+    .build();
+    let text = *section(&built, b".text");
+    let mut headers = built.file.windows(8);
+    let header = headers.position(|name| name == b".text\0\0\0").unwrap();
+    for less in 0..64 {
+        let mut built = built.clone();
+        let size = text.virtual_size - less;
+        put(&mut built, header + 8, &size.to_le_bytes());
+        assert_eq!(verdict(&built).missing(), [Evidence::EventId], "{less}");
+        let end = (text.offset + size) as usize;
+        put(&mut built, end - 4, &0x8000_1082_u32.to_le_bytes());
+        assert_eq!(verdict(&built), property::truth(&built), "{less}");
+    }
+}

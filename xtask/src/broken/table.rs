@@ -402,9 +402,9 @@ pub(super) const TABLE: &[Breakage] = &[
     ),
     Breakage::of_file(
         "stretch.rs",
-        "a distance's second byte is thought to be one",
-        "Bits::new(0xFF << (LOWER - 8), second)",
-        "Bits::exactly(second)",
+        "the bytes of a distance are taken in another order",
+        "let [_, second, third, _] = self",
+        "let [_, third, second, _] = self",
         READER,
     ),
     Breakage::of_file(
@@ -416,16 +416,9 @@ pub(super) const TABLE: &[Breakage] = &[
     ),
     Breakage::of_file(
         "stretch.rs",
-        "a stretch ends before its last place",
+        "a stretch ends before its last places",
         "wrapping_sub(distance).wrapping_add(1)",
-        "wrapping_sub(distance)",
-        READING,
-    ),
-    Breakage::of_file(
-        "reference.rs",
-        "a stretch ends before its last distance",
-        "SECOND + 1).min",
-        "SECOND).min",
+        "wrapping_sub(distance).wrapping_sub(31)",
         READING,
     ),
     Breakage::of_file(
@@ -445,8 +438,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "sieve.rs",
         "the last byte of a block is overlooked",
-        "differences.wrapping_sub(LOWEST) & !differences",
-        "differences.wrapping_sub(LOWEST) & !differences & (HIGHEST >> 8)",
+        "let without = !word & HIGHEST;",
+        "let without = !word & (HIGHEST >> 8);",
         LOCATOR,
     ),
     Breakage::of_file(
@@ -454,7 +447,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "what is left behind the last block is not sifted",
         "let last = code.get(at..).unwrap_or_default();\n        let mut pairs",
         "let last = code.get(code.len()..).unwrap_or_default();\n        let mut pairs",
-        READING,
+        EDGE,
     ),
     Breakage::of_file(
         "reference.rs",
