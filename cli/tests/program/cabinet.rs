@@ -2,6 +2,8 @@
 
 use std::io::{Cursor, Write};
 
+use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
+
 use crate::{Files, xp};
 
 /// A cabinet with these members, compressed by MSZIP.
@@ -19,39 +21,92 @@ pub(crate) fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// A cabinet with one member of at most 32 KiB, in one LZX block that is not
-/// compressed: no library writes the others.
-pub(crate) fn lzx(name: &str, content: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(content.len()).unwrap();
-    // No translation of calls (one bit), block type 3 (three bits), size (24
-    // bits), and four bits to fill the second word.
-    let head = 3 << 28 | size << 4;
-    let mut block = Vec::new();
-    block.extend(u16::try_from(head >> 16).unwrap().to_le_bytes());
-    block.extend(u16::try_from(head & 0xFFFF).unwrap().to_le_bytes());
-    block.extend([1, 0, 0, 0].repeat(3));
-    block.extend(content);
+/// A cabinet with one member, compressed by LZX with calls translated, as
+/// Windows' setup discs have it.
+pub(crate) fn lzx(name: &str, content: &[u8], window: WindowSize) -> Vec<u8> {
+    let mut blocks = Encoder::new(window).encode_stream(&calls_translated(content));
+    tell_of_translation(&mut blocks[0]);
+    let header = |length: usize| u16::try_from(length).unwrap().to_le_bytes();
+    let mut data = Vec::new();
+    for (block, plain) in blocks.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
+        data.extend([0; 4]);
+        data.extend(header(block.len()));
+        data.extend(header(plain.len()));
+        data.extend(block);
+    }
 
-    let data = 36 + 8 + 16 + u32::try_from(name.len()).unwrap() + 1;
-    let mut cabinet = b"MSCF\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
-    cabinet.extend(44_u32.to_le_bytes());
+    let before = 36 + 8 + 16 + name.len() + 1;
+    let word = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let mut cabinet = b"MSCF\0\0\0\0".to_vec();
+    cabinet.extend(word(before + data.len()));
+    cabinet.extend([0; 4]);
+    cabinet.extend(word(44));
     cabinet.extend([0, 0, 0, 0, 3, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
-    cabinet.extend(data.to_le_bytes());
-    // One block, LZX with a window of 2^15 bytes.
-    cabinet.extend([1, 0, 3, 15]);
-    cabinet.extend(size.to_le_bytes());
+    cabinet.extend(word(before));
+    cabinet.extend(header(blocks.len()));
+    cabinet.extend([3, u8::try_from(window.bytes().ilog2()).unwrap()]);
+    cabinet.extend(word(content.len()));
     cabinet.extend([0; 12]);
     cabinet.extend(name.bytes());
-    cabinet.extend([0, 0, 0, 0, 0]);
-    cabinet.extend(u16::try_from(block.len()).unwrap().to_le_bytes());
-    cabinet.extend(u16::try_from(size).unwrap().to_le_bytes());
-    cabinet.extend(block);
+    cabinet.push(0);
+    cabinet.extend(data);
     cabinet
+}
+
+/// What Microsoft's own packer states, whatever the file's size.
+const TRANSLATION: i32 = 12_000_000;
+
+/// A call's operand names where it goes, not how far that is: the same bytes for
+/// every call of one function. (The packer's own translation goes on within an
+/// operand that it leaves as it is, where those who unpack pass over it.)
+fn calls_translated(content: &[u8]) -> Vec<u8> {
+    let mut content = content.to_vec();
+    for (chunk, start) in content
+        .chunks_mut(MAX_CHUNK_SIZE)
+        .zip((0..).step_by(MAX_CHUNK_SIZE))
+    {
+        let mut at = 0;
+        while at + 10 < chunk.len() {
+            if chunk[at] != 0xE8 {
+                at += 1;
+                continue;
+            }
+            let place = i32::try_from(start + at).unwrap();
+            let operand = &mut chunk[at + 1..at + 5];
+            let distance = i32::from_le_bytes((&*operand).try_into().unwrap());
+            if (-place..TRANSLATION).contains(&distance) {
+                let to = distance + place;
+                let to = if to < TRANSLATION {
+                    to
+                } else {
+                    distance - TRANSLATION
+                };
+                operand.copy_from_slice(&to.to_le_bytes());
+            }
+            at += 5;
+        }
+    }
+    content
+}
+
+/// Puts the size into a stream's beginning: its first bit, which says whether
+/// there is one, and 32 more.
+fn tell_of_translation(block: &mut Vec<u8>) {
+    let size = TRANSLATION.cast_unsigned();
+    let first = u16::from_le_bytes([block[0], block[1]]);
+    assert_eq!(first >> 15, 0, "there is none");
+    let bits =
+        u64::from(0x8000_0000 | size >> 1) << 16 | u64::from(size & 1) << 15 | u64::from(first);
+    let words = [bits >> 32, bits >> 16, bits].map(|word| u16::try_from(word & 0xFFFF).unwrap());
+    block.splice(..2, words.map(u16::to_le_bytes).concat());
 }
 
 #[test]
 fn a_driver_from_a_setup_disc_is_located() {
-    for cabinet in [mszip(&[("tcpip.sys", &xp())]), lzx("tcpip.sys", &xp())] {
+    for cabinet in [
+        mszip(&[("tcpip.sys", &xp())]),
+        lzx("tcpip.sys", &xp(), WindowSize::KB32),
+    ] {
         let files = Files::new().with("TCPIP.SY_", &cabinet);
         let probe = files.run(&["probe", "TCPIP.SY_"]);
         assert_eq!(probe.code, 0, "{}{}", probe.stdout, probe.stderr);
@@ -142,7 +197,10 @@ fn a_cabinet_in_a_cabinet_is_told() {
 #[test]
 fn whatever_the_bytes_are_there_is_an_answer() {
     let options = tcplimit::probe::Options::default();
-    for cabinet in [mszip(&[("tcpip.sys", &xp())]), lzx("tcpip.sys", &xp())] {
+    for cabinet in [
+        mszip(&[("tcpip.sys", &xp())]),
+        lzx("tcpip.sys", &xp(), WindowSize::KB32),
+    ] {
         let (tables, code) = (0..120, (120..cabinet.len()).step_by(101));
         for at in tables.chain(code) {
             for change in [0x01, 0x80, 0xFF] {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::process::Command;
 
+use lzxc::WindowSize;
 use verify::specimen::Spec;
 
 use crate::cabinet::{lzx, mszip};
@@ -37,7 +38,7 @@ fn expanded(files: &Files, cabinet: &str, member: &str) -> Option<Vec<u8>> {
 
 fn media() -> Files {
     Files::new()
-        .with("I386/TCPIP.SY_", &lzx("tcpip.sys", &xp()))
+        .with("I386/TCPIP.SY_", &lzx("tcpip.sys", &xp(), WindowSize::MB2))
         .with(
             "I386/TCPIP6.SY_",
             include_bytes!("../../../corpus/cabinets/lzx.cab"),
@@ -109,6 +110,45 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     }
 }
 
+/// Larger than any driver of the kind is: blocks that span frames, matches that
+/// reach back over many, and calls translated in each.
+#[test]
+fn whatever_the_window_what_lzx_packed_is_what_cabextract_takes_from_it() {
+    let large = |start_up| {
+        let spec = Spec {
+            text_kib: 600,
+            start_up,
+            ..Spec::xp_sp3()
+        };
+        spec.build().file
+    };
+    let [before, after] = [large(10), large(100)];
+    for window in [
+        WindowSize::KB32,
+        WindowSize::KB64,
+        WindowSize::KB128,
+        WindowSize::KB256,
+        WindowSize::KB512,
+        WindowSize::MB1,
+        WindowSize::MB2,
+    ] {
+        let packed = lzx("tcpip.sys", &before, window);
+        assert!(
+            packed.len() < before.len(),
+            "{window:?}: nothing was packed"
+        );
+        let files = Files::new().with("TCPIP.SY_", &packed);
+        if let Some(expanded) = expanded(&files, "TCPIP.SY_", "tcpip.sys") {
+            assert!(expanded == before, "{window:?}");
+        }
+        let patch = files.run(&["patch", "--in-place", "TCPIP.SY_"]);
+        assert_eq!(patch.code, 0, "{window:?}: {}", patch.stdout);
+        if let Some(expanded) = expanded(&files, "TCPIP.SY_", "tcpip.sys") {
+            assert!(expanded == after, "{window:?}");
+        }
+    }
+}
+
 #[test]
 fn name_date_and_attributes_in_a_cabinet_are_kept() {
     let before = include_bytes!("../../../corpus/cabinets/lzx.cab");
@@ -146,7 +186,10 @@ fn a_restored_tree_is_the_old_one_to_the_byte() {
 
 #[test]
 fn a_compressed_driver_without_a_backup_is_set_to_10() {
-    let files = Files::new().with("TCPIP.SY_", &lzx("tcpip.sys", &patched(20)));
+    let files = Files::new().with(
+        "TCPIP.SY_",
+        &lzx("tcpip.sys", &patched(20), WindowSize::MB2),
+    );
     let restore = files.run(&["restore", "--in-place", "TCPIP.SY_"]);
     assert_eq!(restore.code, 0, "{}", restore.stdout);
     if let Some(expanded) = expanded(&files, "TCPIP.SY_", "tcpip.sys") {
