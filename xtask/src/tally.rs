@@ -28,6 +28,24 @@ impl Tally {
     }
 }
 
+/// `failed: A, B` for the tests that failed, as a note; nothing if none did.
+pub(crate) fn failures(output: &str) -> String {
+    let name = |line: &str| {
+        let (name, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        (verdict == "FAILED").then(|| name.to_string())
+    };
+    named(output.lines().filter_map(name))
+}
+
+/// The note that names what failed.
+pub(crate) fn named(failed: impl Iterator<Item = String>) -> String {
+    let failed: Vec<String> = failed.collect();
+    if failed.is_empty() {
+        return String::new();
+    }
+    format!("failed: {}", failed.join(", "))
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
@@ -66,6 +84,14 @@ mod tests {
             ignored: 1,
         };
         assert_eq!(Tally::of_libtest(output), expected);
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let output = "test a::b ... ok\ntest c ... FAILED\ntest d ... ignored\n\
+            test e - f (line 3) ... FAILED\ntest result: FAILED. 1 passed; 2 failed;\n";
+        assert_eq!(failures(output), "failed: c, e - f (line 3)");
+        assert_eq!(failures("test a ... ok"), "");
     }
 
     #[test]

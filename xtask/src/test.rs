@@ -3,7 +3,7 @@
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
 use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
 use crate::workspace::Workspace;
 
 /// Plain `cargo test`, which every machine with cargo has and which runs the
@@ -24,5 +24,5 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
     if tally.passed == 0 {
         return Err(Failure("cargo test ran no test".into()));
     }
-    Ok(Outcome::Tested(tally, String::new()))
+    Ok(Outcome::Tested(tally, tally::failures(&said.out)))
 }

@@ -144,6 +144,7 @@ pub(crate) fn run(
             }
         }
     }
+    notes.extend(Some(judge.failures()).filter(|failures| !failures.is_empty()));
     let notes = notes.join(", ");
     Ok(if tried {
         Outcome::Tested(judge.tally(), notes)
@@ -187,12 +188,14 @@ fn test(
     machine.restore()?;
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
-            tool::test(workspace, machine, folder, judge)
+            tool::test(workspace, machine, folder, judge)?;
         }
-        _ => Err(Failure(
-            "no tcplimit.exe beside the driver: cargo xtask driver".into(),
-        )),
+        _ => {
+            let why = "no tcplimit.exe beside the driver: cargo xtask driver";
+            return Err(Failure(why.into()));
+        }
     }
+    Ok(())
 }
 
 /// The driver, loaded by the service manager alone and used by programs in C.

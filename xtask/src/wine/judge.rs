@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
 
 /// Counts what holds and what doesn't.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     tally: Tally,
     arch: &'static str,
+    failed: Vec<String>,
 }
 
 impl Judge {
@@ -22,6 +23,11 @@ impl Judge {
         self.tally
     }
 
+    /// Names what did not hold, for the end of a long run's output.
+    pub(super) fn failures(&self) -> String {
+        tally::named(self.failed.iter().cloned())
+    }
+
     /// Something that must hold, and what was seen instead if it does not.
     pub(super) fn hold(&mut self, what: &str, holds: bool, seen: &dyn fmt::Display) {
         if holds {
@@ -29,6 +35,7 @@ impl Judge {
             println!("{} ok    {what}", self.arch);
         } else {
             self.tally.failed += 1;
+            self.failed.push(format!("{} {what}", self.arch));
             println!("{} FAIL  {what}: {seen}", self.arch);
         }
     }
@@ -58,10 +65,12 @@ mod tests {
     #[test]
     fn what_does_not_hold_is_counted_as_failed() {
         let mut judge = Judge::default();
+        judge.begin("x64");
         judge.hold("a", true, &"");
         judge.hold("b", false, &"");
         judge.none_wrong("c", &[]);
         judge.none_wrong("d", &["e".into()]);
         assert_eq!((judge.tally().passed, judge.tally().failed), (2, 2));
+        assert_eq!(judge.failures(), "failed: x64 b, x64 d");
     }
 }

@@ -78,12 +78,16 @@ impl<'a> Machine<'a> {
 
     /// A program in Wine, by its path there.
     pub(super) fn wine(&self, program: &str) -> Command {
-        let mut wine = self.program(match self.arch {
-            Arch::X64 => WINE64,
-            Arch::X86 => WINE32,
-        });
+        let mut wine = self.program(self.loader());
         wine.arg(program);
         wine
+    }
+
+    fn loader(&self) -> &'static str {
+        match self.arch {
+            Arch::X64 => WINE64,
+            Arch::X86 => WINE32,
+        }
     }
 
     /// Ends whatever runs in the prefix, of this run or of one that crashed.
@@ -151,6 +155,7 @@ impl<'a> Machine<'a> {
             .arg(format!("HOME={prefix}"))
             .arg(format!("WINEPREFIX={prefix}"))
             .arg(format!("WINEARCH={bits}"))
+            .arg(format!("WINELOADER={}", self.loader()))
             .arg("WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=")
             .arg("WINEDEBUG=-all,+debugstr")
             .arg(path);

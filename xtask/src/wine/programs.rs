@@ -1,4 +1,4 @@
-//! What runs in Wine: two targets, what Wine lacks, two clients, and the shipped
+//! What runs in Wine: two targets, what mends Wine, two clients, and the shipped
 //! driver.
 
 use std::fs;
@@ -16,8 +16,8 @@ use crate::workspace::Workspace;
 /// The stand-ins for the system's drivers, and what makes one of the other.
 const TARGETS: [(&str, &[&str]); 2] = [("tcpip", &[]), ("tcpip6", &["-DIPV6"])];
 
-/// What gives Wine the function that it lacks on x86.
-const MISSING: &str = "missing";
+/// What makes up for where Wine is no NT kernel.
+const MEND: &str = "mend";
 
 /// Sections with the rights that they have in genuine drivers: read, write,
 /// execute, discardable, and P for what is never paged out.
@@ -89,7 +89,7 @@ impl Programs {
         for (name, flags) in TARGETS {
             programs.driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
         }
-        programs.driver(workspace, &toolchain, MISSING, &["missing.c"], &[])?;
+        programs.driver(workspace, &toolchain, MEND, &["mend.c"], &[])?;
         let parts = ["client.c", "service.c", "storm.c", "restricted.c"]
             .map(|part| format!("verify/wine/{part}"));
         programs.program(workspace, &toolchain, "client.exe", &parts)?;
@@ -196,7 +196,7 @@ impl Programs {
     /// Puts all of it onto Wine's drive.
     pub(super) fn install(&self, drive: &Path) -> Result<(), Failure> {
         let drivers = drive.join("windows/system32/drivers");
-        for name in TARGETS.map(|(name, _)| name).into_iter().chain([MISSING]) {
+        for name in TARGETS.map(|(name, _)| name).into_iter().chain([MEND]) {
             let to = drivers.join(format!("{name}.sys"));
             copy(&self.driver_file(name), &to)?;
         }
