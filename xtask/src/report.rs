@@ -99,10 +99,9 @@ impl<'a> Report<'a> {
             println!("{}", step.line());
         }
         let sum = self.sum();
-        let skipped = self.steps.iter().filter(|step| step.is_skipped()).count();
-        let skipped = match skipped {
+        let skipped = match self.skipped() {
             0 => String::new(),
-            steps => format!(", {steps} skipped"),
+            skipped => format!(", {skipped} skipped"),
         };
         println!("\n{} passed, {} failed{skipped}", sum.passed, sum.failed);
         if sum.failed == 0 {
@@ -110,6 +109,12 @@ impl<'a> Report<'a> {
         } else {
             ExitCode::FAILURE
         }
+    }
+
+    /// Whole steps, and what others left out.
+    fn skipped(&self) -> usize {
+        let steps = self.steps.iter().filter(|step| step.is_skipped());
+        steps.count() + self.sum().ignored
     }
 
     /// Tests and steps together.
@@ -216,6 +221,20 @@ mod tests {
             ..Tally::default()
         };
         assert_eq!(report.sum(), expected);
+    }
+
+    #[test]
+    fn what_a_step_leaves_out_is_counted_as_skipped() {
+        let mut report = Report::default();
+        report.step("a", || Ok(Outcome::Skipped("no network".into())));
+        let tally = Tally {
+            passed: 1,
+            ignored: 1,
+            ..Tally::default()
+        };
+        report.step("b", || Ok(Outcome::Tested(tally, String::new())));
+        assert_eq!(report.skipped(), 2);
+        assert_eq!(report.sum().failed, 0);
     }
 
     #[test]

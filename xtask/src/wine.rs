@@ -5,13 +5,14 @@
 //! serves all requests of a group of drivers in one thread, and calls `unload`
 //! while handles are open. What is shown here is that the file loads, that its
 //! imports are called as they want to be, and that the value on the target is
-//! right after every step. The programs are in `verify/wine`.
+//! right after every set and reset. The programs are in `verify/wine`.
 //!
 //! Then `tcplimit.exe` does the same by itself, from `install` to `uninstall`,
 //! on a Wine that is set to Windows XP.
 
 mod client;
 mod crowd;
+mod in_force;
 mod judge;
 mod machine;
 mod malformed;
@@ -123,6 +124,7 @@ pub(crate) fn run(
             Ok(Ok(machine)) => {
                 tried = true;
                 let before = judge.tally();
+                let looked = judge.looks();
                 // What breaks off one processor's session must not hide what
                 // was found before, nor the other's.
                 if let Err(failure) = test(workspace, options, &machine, &mut judge) {
@@ -131,10 +133,13 @@ pub(crate) fn run(
                 let checks = judge.tally().passed - before.passed;
                 seen.figure(&format!("{name}: checks that hold"), checks);
                 seen.figure(&format!("{name}: requests at once"), options.requests());
+                let looks = judge.looks() - looked;
+                seen.figure(&format!("{name}: looks at a target after a change"), looks);
                 notes.push(format!("{name} {} s", start.elapsed().as_secs()));
             }
             Ok(Err(why)) => {
                 println!("{name} SKIPPED: {why}");
+                judge.skip();
                 seen.figure(&format!("{name}: skipped"), &why);
                 notes.push(format!("{name} SKIPPED: {why}"));
             }
@@ -188,14 +193,12 @@ fn test(
     machine.restore()?;
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
-            tool::test(workspace, machine, folder, judge)?;
+            tool::test(workspace, machine, folder, judge)
         }
-        _ => {
-            let why = "no tcplimit.exe beside the driver: cargo xtask driver";
-            return Err(Failure(why.into()));
-        }
+        _ => Err(Failure(
+            "no tcplimit.exe beside the driver: cargo xtask driver".into(),
+        )),
     }
-    Ok(())
 }
 
 /// The driver, loaded by the service manager alone and used by programs in C.

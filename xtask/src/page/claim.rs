@@ -248,7 +248,7 @@ const FILES: &[Claim] = &[
     Claim {
         title: "a loaded driver serves programs of both interfaces",
         how: "Loaded by Wine beside a driver with a limiter, and driven by clients in C; the value \
-              on the target is right after every step, as the target sees it.",
+              on the target is right after every set and reset, as the target sees it.",
         evidence: &[step(
             "wine",
             &[
@@ -256,6 +256,8 @@ const FILES: &[Claim] = &[
                 "x86: checks that hold",
                 "x64: requests at once",
                 "x86: requests at once",
+                "x64: looks at a target after a change",
+                "x86: looks at a target after a change",
             ],
         )],
     },

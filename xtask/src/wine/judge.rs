@@ -10,6 +10,7 @@ pub(super) struct Judge {
     tally: Tally,
     arch: &'static str,
     failed: Vec<String>,
+    looks: u32,
 }
 
 impl Judge {
@@ -21,6 +22,20 @@ impl Judge {
     /// All of them so far.
     pub(super) fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// A processor is left out.
+    pub(super) fn skip(&mut self) {
+        self.tally.ignored += 1;
+    }
+
+    /// A target was asked whether it has the limit that is said to be in force.
+    pub(super) fn looked(&mut self) {
+        self.looks += 1;
+    }
+
+    pub(super) fn looks(&self) -> u32 {
+        self.looks
     }
 
     /// Names what did not hold, for the end of a long run's output.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 
 use super::client::Client;
+use super::in_force::in_force;
 use super::judge::Judge;
 use super::machine::Machine;
 use super::programs::Place;
@@ -68,9 +69,19 @@ impl<'a> Session<'a> {
         let mut wrong = Vec::new();
         for step in &check.steps {
             let (command, expected) = (&step.command, &step.expected);
-            let missing = missing(&self.tell(command)?, expected);
-            if !missing.is_empty() {
-                wrong.push(format!("`{command}` gave {}", missing.join(", ")));
+            let answer = self.tell(command)?;
+            let lacks = missing(&answer, expected);
+            if !lacks.is_empty() {
+                wrong.push(format!("`{command}` gave {}", lacks.join(", ")));
+            }
+            for (target, limit) in in_force(command, &answer) {
+                let seen = self.tell(&format!("target {target} look"))?;
+                let lacks = missing(&seen, &format!("limit={limit}"));
+                if !lacks.is_empty() {
+                    let lacks = lacks.join(", ");
+                    wrong.push(format!("after `{command}` {target} has {lacks}"));
+                }
+                self.judge.looked();
             }
         }
         let what = if check.what.is_empty() {
