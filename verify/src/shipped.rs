@@ -10,6 +10,7 @@
 
 mod code;
 mod debug;
+mod exchange;
 mod export;
 mod frame;
 mod header;
@@ -64,12 +65,18 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     violations.extend(debug::check(&image));
     violations.extend(resource::check(&image, kind));
     let mut stack = stack::check(&image, &slots, &code, kind);
-    // A program has a megabyte of stack, and dynamic calls: there the depth is only told.
-    if kind == Kind::Driver
-        && let Err(wrong) = &mut stack
-    {
-        violations.append(wrong);
+    if let Err(wrong) = &mut stack {
+        match kind {
+            Kind::Driver => violations.append(wrong),
+            // A program has a megabyte of stack, and calls through pointers: there the depth is
+            // only told. What calls itself could take all the same.
+            Kind::Program => {
+                let recursions = wrong.extract_if(.., |it| matches!(it, Violation::Recursion(_)));
+                violations.extend(recursions);
+            }
+        }
     }
+    violations.extend(exchange::check(&code, kind));
     let mut once = Vec::with_capacity(violations.len());
     for violation in violations {
         if !once.contains(&violation) {

@@ -109,7 +109,11 @@ impl Look {
     }
 
     fn nothing(path: &str, bytes: usize) -> Look {
-        let name = path.rsplit(['\\', '/']).next().unwrap_or(path);
+        // Not by `rsplit`, which calls itself: see verify's checks of the file.
+        let name = match path.rfind(['\\', '/']) {
+            Some(at) => path.get(at.saturating_add(1)..).unwrap_or_default(),
+            None => path,
+        };
         Look {
             path: path.into(),
             bytes,

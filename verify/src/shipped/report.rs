@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use iced_x86::Mnemonic;
 use scanner_core::Rva;
 
 use super::code::Code;
 use super::image::Image;
 use super::linkage::Slots;
-use super::{Arch, Stack, Violation, instruction};
+use super::{Arch, Stack, Violation, exchange, instruction};
 
 /// What a file is made of. It is right in everything that is checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,10 +49,7 @@ impl Report {
                 .collect(),
             functions: code.functions.len(),
             instructions: instructions.len(),
-            locked_exchanges: instructions
-                .values()
-                .filter(|it| it.mnemonic() == Mnemonic::Cmpxchg && it.has_lock_prefix())
-                .count(),
+            locked_exchanges: exchange::places(code).len(),
             traps: instructions
                 .iter()
                 .filter(|(_, it)| instruction::is_trap(it))

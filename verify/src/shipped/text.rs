@@ -4,11 +4,19 @@ use super::Violation;
 
 /// What tells about the machine that built the file, or that a panic is linked in. Found in either
 /// case, since Windows paths have none.
-const UNWANTED: [&str; 9] = [
+const UNWANTED: [&str; 17] = [
     "/home",
     "/root",
     "/work",
+    "/Users/",
+    "/build",
+    "/mnt/",
+    "/opt/",
+    "/tmp/",
+    "/usr/",
+    "/var/",
     "C:\\Users",
+    "D:\\a\\",
     ".pdb",
     "rustc",
     ".cargo",

@@ -121,6 +121,8 @@ pub enum Violation {
     Register { function: Rva, register: Register },
     /// A call or return while the direction flag is set.
     Direction(Rva),
+    /// More than one `lock cmpxchg` in a driver.
+    Exchanges(Vec<Rva>),
     /// More stack than allowed.
     TooDeep { stack: Stack, most: u32 },
 
@@ -272,6 +274,10 @@ impl fmt::Display for Violation {
                 )
             }
             Direction(at) => write!(f, "{at}: call or return with the direction flag set"),
+            Exchanges(places) => {
+                write!(f, "more than one lock cmpxchg:")?;
+                places.iter().try_for_each(|place| write!(f, " {place}"))
+            }
             TooDeep { stack, most } => {
                 write!(
                     f,

@@ -343,3 +343,26 @@ fn locked_exchanges_are_counted() {
         assert_eq!(report.locked_exchanges, 1);
     }
 }
+
+/// Each would be a way to write to another driver's memory.
+#[test]
+fn a_driver_with_two_locked_exchanges_is_told() {
+    for (count, right) in [(1, true), (2, false)] {
+        for arch in BOTH {
+            let draft = driver(arch, |code| {
+                for _ in 0..count {
+                    let to = match arch {
+                        Arch::X86 => dword_ptr(ecx),
+                        Arch::X64 => dword_ptr(rcx),
+                    };
+                    code.asm.lock().cmpxchg(to, edx)?;
+                }
+                finish(code)
+            });
+            let places = vec![Rva(0x1000), Rva(0x1004)];
+            let wrong = [Violation::Exchanges(places)];
+            assert_eq!(draft.check().is_ok(), right);
+            assert!(right || draft.violations() == wrong);
+        }
+    }
+}

@@ -57,6 +57,46 @@ fn an_import_that_one_system_lacks_is_told() {
     assert_eq!(program(name).violations(), [wrong, unknown]);
 }
 
+/// Such a driver would load in Wine, and on no Windows XP.
+#[test]
+fn a_driver_that_imports_what_one_system_lacks_is_told() {
+    for (arch, name, lists) in [
+        // Server 2003 has it.
+        (
+            Arch::X86,
+            "KeAcquireGuardedMutex",
+            &["winxp-sp3-x86.ntoskrnl.exe.txt"][..],
+        ),
+        // Only Windows on x86 has it.
+        (
+            Arch::X64,
+            "Ke386CallBios",
+            &["winxp-x64-sp2.ntoskrnl.exe.txt"],
+        ),
+        // Vista has it.
+        (
+            Arch::X86,
+            "IoGetDevicePropertyData",
+            &[
+                "winxp-sp3-x86.ntoskrnl.exe.txt",
+                "server2003-sp2-x86.ntoskrnl.exe.txt",
+            ],
+        ),
+    ] {
+        let draft = importing(arch, "ntoskrnl.exe", Thunk::Name(name));
+        let lacking: Vec<_> = draft
+            .violations()
+            .into_iter()
+            .filter_map(|it| match it {
+                Violation::NotExported { name: of, list, .. } => Some((of, list)),
+                _ => None,
+            })
+            .collect();
+        let expected: Vec<_> = lists.iter().map(|&list| (name.to_owned(), list)).collect();
+        assert_eq!(lacking, expected);
+    }
+}
+
 #[test]
 fn a_program_imports_from_its_three_files_only() {
     for (arch, dll, name, right) in [

@@ -1,12 +1,12 @@
 //! The depths here are added up by hand.
 
 use crate::assembler::{Assembled, Assembler};
-use crate::pe::{DBG_PRINT, Draft, IO_CREATE_DEVICE, IOF_COMPLETE_REQUEST, driver};
+use crate::pe::{self, DBG_PRINT, Draft, IO_CREATE_DEVICE, IOF_COMPLETE_REQUEST, driver};
 use iced_x86::code_asm::{
     dword_ptr, eax, ebp, ebx, ecx, esi, esp, ptr, qword_ptr, rax, rbp, rbx, rcx, rsp,
 };
 use scanner_core::Rva;
-use verify::shipped::{Arch, DEEPEST_DRIVER, Stack, Violation};
+use verify::shipped::{Arch, DEEPEST_DRIVER, Kind, Stack, Violation};
 
 fn x86(code: impl FnOnce(&mut Assembler) -> Assembled) -> Draft {
     driver(Arch::X86, code)
@@ -198,6 +198,22 @@ fn recursion_is_told_with_its_circle() {
         a.ret()
     });
     let circle = vec![Rva(0x1008), Rva(0x100E), Rva(0x1008)];
+    assert_eq!(draft.violations(), [Violation::Recursion(circle)]);
+}
+
+/// Whose stack is not bounded else.
+#[test]
+fn recursion_in_a_program_is_told() {
+    let draft = pe::draft(Kind::Program, Arch::X64, |code| {
+        let a = &mut code.asm;
+        let mut one = a.create_label();
+        a.set_label(&mut one)?;
+        a.push(rax)?;
+        a.call(one)?;
+        a.pop(rax)?;
+        a.ret()
+    });
+    let circle = vec![Rva(0x1000), Rva(0x1000)];
     assert_eq!(draft.violations(), [Violation::Recursion(circle)]);
 }
 
