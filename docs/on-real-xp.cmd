@@ -1,6 +1,6 @@
 @echo off
 rem Tries tcplimit on a real Windows XP, XP x64 or Server 2003, and leaves the
-rem machine as it was. on-real-xp.md says what each step shows.
+rem machine as it was. ON-REAL-XP.txt (docs/on-real-xp.md) says why.
 rem
 rem   on-real-xp             tries everything; asks before anything is loaded or written
 rem   on-real-xp /y          does not ask

@@ -1,6 +1,6 @@
 //! Checks shipped files: prints what is worth knowing, or everything that is wrong.
 //!
-//! `cargo run --package verify --example shipped -- driver|program FILE...`
+//! `cargo run --package verify --example shipped -- driver|program x86|x64 FILE...`
 
 use std::process::ExitCode;
 use std::{env, fs};
@@ -14,11 +14,19 @@ fn main() -> ExitCode {
         Some("program") => Kind::Program,
         _ => return usage(),
     };
+    let arch = match arguments.next().as_deref() {
+        Some("x86") => Arch::X86,
+        Some("x64") => Arch::X64,
+        _ => return usage(),
+    };
     let files: Vec<_> = arguments.collect();
     if files.is_empty() {
         return usage();
     }
-    let right = files.iter().filter(|file| is_right(file, kind)).count();
+    let right = files
+        .iter()
+        .filter(|file| is_right(file, kind, arch))
+        .count();
     if right == files.len() {
         ExitCode::SUCCESS
     } else {
@@ -27,11 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: shipped driver|program FILE...");
+    eprintln!("usage: shipped driver|program x86|x64 FILE...");
     ExitCode::FAILURE
 }
 
-fn is_right(path: &str, kind: Kind) -> bool {
+fn is_right(path: &str, kind: Kind, arch: Arch) -> bool {
     let file = match fs::read(path) {
         Ok(file) => file,
         Err(error) => {
@@ -40,6 +48,10 @@ fn is_right(path: &str, kind: Kind) -> bool {
         }
     };
     match shipped::check(&file, kind) {
+        Ok(report) if report.arch != arch => {
+            println!("{path}: is for {:?}, not for {arch:?}", report.arch);
+            false
+        }
         Ok(report) => {
             println!("{path}: {report}");
             figures(&report, kind);

@@ -6,7 +6,7 @@
 //! compiler and linker that made the file; they are strict, and what they can't follow is a
 //! violation.
 //!
-//! `cargo run -p verify --example shipped -- driver FILE` runs them.
+//! `cargo run -p verify --example shipped -- driver x86 FILE` runs them.
 
 mod code;
 mod debug;

@@ -227,14 +227,11 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
     let mut wrong = false;
-    for product in &PRODUCTS {
-        let of_kind = each()
-            .zip(files)
-            .filter(|((_, one), _)| one.kind == product.kind);
+    for ((processor, product), file) in each().zip(files) {
         let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
         check
             .args(["--example", "shipped", "--", product.kind.name()])
-            .args(of_kind.map(|(_, file)| file));
+            .args([processor.name.as_ref(), file.as_os_str()]);
         let said = command::overhear(&mut check)?;
         wrong |= !said.status.success();
         out += &said.out;

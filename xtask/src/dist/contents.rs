@@ -19,8 +19,11 @@ pub(super) const TOOL: &str = if cfg!(windows) {
 /// What the machine's owner reads first.
 const FIRST: &str = include_str!("README.txt");
 
-/// What a person runs to try it on a real machine, where the sources have it.
-const TRY: &str = "docs/on-real-xp.cmd";
+/// What a person runs to try it on a real machine, and what that is about.
+const TRY: [(&str, &str); 2] = [
+    ("docs/on-real-xp.cmd", "on-real-xp.cmd"),
+    ("docs/on-real-xp.md", "ON-REAL-XP.txt"),
+];
 
 /// Shells that `tcplimit completions` knows, and the file that each looks for.
 const COMPLETIONS: [(&str, &str); 5] = [
@@ -165,9 +168,8 @@ pub(super) fn stage(
             for (name, text) in texts {
                 fs::write(folder.join(name), for_notepad(&text))?;
             }
-            // How a person tries all of it on a real machine.
-            if release.workspace.path(TRY).is_file() {
-                fs::write(folder.join("on-real-xp.cmd"), for_notepad(&read(TRY)?))?;
+            for (from, name) in TRY {
+                fs::write(folder.join(name), for_notepad(&read(from)?))?;
             }
         }
         Reader::Workbench => workbench(release, &notices, folder)?,

@@ -87,12 +87,17 @@ fn xp(
     if !readme.is_ascii() || readme.contains('{') || !readme.contains(&release.version) {
         return Err(Failure("README.txt: not ASCII, or not filled in".into()));
     }
+    for (name, _) in list(folder)? {
+        if name != "README.txt" && !readme.contains(&format!("  {name} ")) {
+            return Err(Failure(format!("README.txt does not say what {name} is")));
+        }
+    }
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
         let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
         check
-            .args(["--example", "shipped", "--", program.kind.name()])
+            .args(["--example", "shipped", "--", program.kind.name(), arch])
             .arg(&file);
         command::listen(&mut check)?.success(program.name)?;
         if program.kind == Kind::Program {

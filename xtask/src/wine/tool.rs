@@ -54,7 +54,8 @@ pub(super) fn test(
     session.play("owner-repaired")?;
     killed(session, machine)?;
     read_only(session, machine)?;
-    told(session, machine)
+    told(session, machine)?;
+    scripted(workspace, session, machine)
 }
 
 /// The files of the zip in their folder, and none of the driver where `install`
@@ -367,4 +368,70 @@ fn told(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure>
     let what = "status --json tells of memory and file, which agree";
     session.judge.hold(what, right, &said.out);
     session.play("owner-gone")
+}
+
+/// The script for a real machine, run by Wine's cmd. Page rights are not known
+/// there, and nothing says that they need not be: so its first set is refused,
+/// and the script must stop, undo what it did and say so.
+fn scripted(
+    workspace: &Workspace,
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+) -> Result<(), Failure> {
+    let name = "on-real-xp.cmd";
+    let folder = machine.drive().join(FOLDER);
+    super::copy(&workspace.path("docs").join(name), &folder.join(name))?;
+    let mut cmd = machine.wine("cmd");
+    let said = command::listen(cmd.args(["/c", &format!(r"C:\{FOLDER}\{name}"), "/y"]))?;
+    let code = said.status.code();
+    let log = fs::read_to_string(folder.join("on-real-xp.log")).unwrap_or_default();
+    let seen = format!("{code:?} {}", said.out);
+    let in_order = |words: &[&str]| {
+        let mut left = log.as_str();
+        words.iter().all(|word| match left.split_once(word) {
+            Some((_, rest)) => {
+                left = rest;
+                true
+            }
+            None => false,
+        })
+    };
+    let went = in_order(&[
+        "1. tcplimit version",
+        "code 0, expected 0",
+        "3. tcplimit probe tcplimit.sys",
+        "code 1, expected 1",
+        "4. tcplimit set",
+        "code 2, expected 2",
+        "5. tcplimit install",
+        "the limit is 10, expected 10, code 0",
+        "tcplimit set 100 --expect 11",
+        "code 1, expected 1",
+        "the limit is 10, expected 10, code 0",
+    ]);
+    let judge = &mut *session.judge;
+    judge.hold(
+        "the script for a real machine goes as far as Wine can",
+        went,
+        &seen,
+    );
+    let stopped = code == Some(1)
+        && in_order(&[
+            "tcplimit set 100",
+            "code 1, expected 0",
+            "That was a surprise",
+            "It is removed.",
+        ]);
+    judge.hold(
+        "where it is surprised it undoes what it did",
+        stopped,
+        &seen,
+    );
+    session.check("so that no service is left", "state TcpLimit", "error=6")?;
+    session.check(
+        "no file",
+        r"same windows/system32/drivers/tcplimit.sys driver",
+        "there=false",
+    )?;
+    session.check("and the limit is 10", "target tcpip look", "limit=10")
 }
