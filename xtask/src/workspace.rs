@@ -119,7 +119,7 @@ fn copy(from: &Path, to: &Path, left_out: &[PathBuf]) -> io::Result<()> {
 }
 
 /// Whether this is a run that nobody watches, and so nobody can be asked.
-fn unattended() -> bool {
+pub(crate) fn unattended() -> bool {
     env::var("CI").is_ok_and(|value| value == "true" || value == "1")
 }
 
