@@ -8,7 +8,8 @@
 //! right after every set and reset. The programs are in `verify/wine`.
 //!
 //! Then `tcplimit.exe` does the same by itself, from `install` to `uninstall`,
-//! on a Wine that is set to Windows XP.
+//! on a Wine that is set to Windows XP; and, if asked, the tests of the tool for
+//! files run as programs for Windows.
 
 mod client;
 mod crowd;
@@ -21,6 +22,7 @@ mod root;
 mod script;
 mod session;
 mod tool;
+mod workbench;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -66,6 +68,9 @@ pub(crate) struct Options {
     /// Only tcplimit.exe, not the programs in C.
     #[arg(long)]
     owner: bool,
+    /// Also the tests of the tool for files, as programs for Windows; they compile for minutes.
+    #[arg(long)]
+    tests: bool,
     /// 100,000 requests at once in place of 20,000.
     #[arg(long)]
     long: bool,
@@ -83,6 +88,7 @@ impl Options {
         Self {
             arch: None,
             owner: false,
+            tests: false,
             long: false,
             driver: None,
             yes,
@@ -193,12 +199,18 @@ fn test(
     machine.restore()?;
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
-            tool::test(workspace, machine, folder, judge)
+            tool::test(workspace, machine, folder, judge)?;
         }
-        _ => Err(Failure(
-            "no tcplimit.exe beside the driver: cargo xtask driver".into(),
-        )),
+        _ => {
+            let why = "no tcplimit.exe beside the driver: cargo xtask driver";
+            return Err(Failure(why.into()));
+        }
     }
+    if options.tests {
+        machine.restore()?;
+        workbench::test(workspace, machine, judge)?;
+    }
+    Ok(())
 }
 
 /// The driver, loaded by the service manager alone and used by programs in C.

@@ -75,6 +75,20 @@ fn toolchain(arch: Arch) -> Toolchain {
     }
 }
 
+/// Makes a library for x64 from a file of `verify/wine`.
+pub(super) fn library(workspace: &Workspace, source: &str, to: &Path) -> Result<(), Failure> {
+    let triple = toolchain(Arch::X64).triple;
+    let mut compile = workspace.command(&format!("{triple}-gcc"));
+    compile
+        .args(["-shared", "-Os", "-Wall", "-Wextra", "-Werror"])
+        .arg(workspace.path("verify/wine").join(source))
+        .arg("-o")
+        .arg(to)
+        .arg("-ladvapi32");
+    command::listen(&mut compile)?.success(source)?;
+    Ok(())
+}
+
 impl Programs {
     /// Compiles and links all of `verify/wine`. The driver is taken as it is.
     pub(super) fn build(workspace: &Workspace, arch: Arch, driver: &Path) -> Result<Self, Failure> {
