@@ -225,8 +225,12 @@ const FILES: &[Claim] = &[
     },
     Claim {
         title: "one instruction writes to another driver",
-        how: "The lock cmpxchg of each file, counted in the disassembly.",
-        evidence: &[step("driver", &["x86: lock cmpxchg", "x64: lock cmpxchg"])],
+        how: "A second lock cmpxchg in the disassembly of a file is an error; and whatever else \
+              writes would be seen by the emulator, which watches every write.",
+        evidence: &[
+            step("driver", &["x86: lock cmpxchg", "x64: lock cmpxchg"]),
+            step("emulator", &["runs", "limits changed"]),
+        ],
     },
     Claim {
         title: "the stack suffices",
