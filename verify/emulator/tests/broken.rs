@@ -3,10 +3,11 @@
 
 #![cfg(feature = "unicorn")]
 
+use emulator::broken::{Broken, PREFERRED};
 use emulator::plain::races;
 use emulator::run::run;
 use emulator::scenario::Scenario;
-use emulator::shipped::{Broken, PREFERRED, files, folder};
+use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use iced_x86::{Mnemonic, OpKind, Register};
