@@ -263,6 +263,11 @@ impl Machine {
         std::mem::take(&mut self.watch().writes)
     }
 
+    /// Fewer instructions than usual are taken for a call without an end.
+    pub fn set_budget(&mut self, instructions: u64) {
+        self.watch().budget = instructions;
+    }
+
     /// Instructions of the driver's that the last call took.
     #[must_use]
     pub fn instructions(&self) -> u64 {

@@ -306,9 +306,6 @@ impl System {
         self.most.stack = self.most.stack.max(taken.stack);
         self.most.calls = self.most.calls.max(taken.calls);
         self.instructions += taken.instructions;
-        if stack > address::STACK_BYTES {
-            return Err(Violation::Stack(stack));
-        }
         self.settle();
         self.balanced()?;
         self.modules_intact()?;

@@ -6,14 +6,17 @@ use std::ops::Range;
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use unicorn_engine::{HookType, MemType, Unicorn};
 
+use crate::address::PAGE;
 use crate::violation::{Access, Violation};
 
 /// No call of the driver takes nearly as many instructions.
 pub const BUDGET: u64 = 400_000_000;
 
 /// The emulator's own data: hooks see nothing else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watch {
+    /// As many instructions as a call may take.
+    pub(crate) budget: u64,
     /// Instructions executed since the last [`Watch::begin`].
     pub(crate) instructions: u64,
     /// What may be written besides the limits.
@@ -70,6 +73,27 @@ impl Code {
         }
         Some(u64::from(block.1))
     }
+
+    /// Whether an address is in the last page of the code, behind its end.
+    fn is_behind(&self, address: u64) -> bool {
+        let end = self.start + self.bytes.len() as u64;
+        (end..end.next_multiple_of(PAGE)).contains(&address)
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch {
+            budget: BUDGET,
+            instructions: 0,
+            writable: Vec::new(),
+            limits: Vec::new(),
+            writes: Vec::new(),
+            violation: None,
+            profile: None,
+            code: Code::default(),
+        }
+    }
 }
 
 impl Watch {
@@ -94,7 +118,16 @@ impl Watch {
         // What is no code of the driver's is a call of the system, or can't be
         // executed.
         let Some(count) = self.code.count(address, size) else {
-            return true;
+            let behind = self.code.is_behind(address);
+            if behind {
+                self.violation.get_or_insert(Violation::Access {
+                    access: Access::Fetch,
+                    address,
+                    size: 1,
+                    pc: address,
+                });
+            }
+            return !behind;
         };
         self.instructions += count;
         if let Some(profile) = &mut self.profile
@@ -103,7 +136,7 @@ impl Watch {
             profile.resize(self.code.blocks.len(), 0);
             profile[offset] += count;
         }
-        if self.instructions > BUDGET {
+        if self.instructions > self.budget {
             self.violation
                 .get_or_insert(Violation::Endless(self.instructions));
             return false;
