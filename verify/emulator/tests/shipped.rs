@@ -3,6 +3,7 @@
 #![cfg(feature = "unicorn")]
 
 use emulator::address::DRIVER;
+use emulator::model::irql::Irql;
 use emulator::plain::{LIMIT, races};
 use emulator::question;
 use emulator::registry::{DWORD, PARAMETERS};
@@ -173,4 +174,29 @@ fn a_scenario_asks_for_something() {
     let sends = |act: &Act| matches!(act, Act::Send(_));
     let scenario = Scenario::of(1, Arch::X86);
     assert!(scenario.acts.iter().filter(|act| sends(act)).count() > 6);
+}
+
+#[test]
+fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowed_there() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for (irql, import) in [
+            // Registry and objects by name want PASSIVE_LEVEL, a wait no more than
+            // APC_LEVEL.
+            (Irql::Apc, "ObReferenceObjectByName"),
+            (Irql::Dispatch, "KeEnterCriticalRegion"),
+        ] {
+            for spec in kinds(arch) {
+                system.reset(Scenario::of_specimen(&spec).world);
+                assert_eq!(system.start(), Ok(0));
+                system.irql = irql;
+                let result = system.send(&question::query(module(spec.module)));
+                assert!(
+                    matches!(&result, Err(Violation::Call { import: at, what })
+                        if *at == import && what.contains("level")),
+                    "{irql:?}: {result:?}"
+                );
+            }
+        }
+    });
 }
