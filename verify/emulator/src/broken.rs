@@ -130,6 +130,38 @@ impl Broken {
         })
     }
 
+    /// With a reference to a driver object given back as soon as it is had.
+    ///
+    /// # Panics
+    /// Where there is no room behind the code.
+    #[must_use]
+    pub fn letting_go(mut self) -> Broken {
+        let [by_name, let_go] =
+            ["ObReferenceObjectByName", "ObfDereferenceObject"].map(|name| self.slot(name));
+        let (size, raw) = (self.header_of_text(8), self.header_of_text(16));
+        let cave = u64::from(self.header_of_text(12) + size);
+        let code = match self.laid.arch {
+            Arch::X86 => releasing_x86(by_name, let_go),
+            Arch::X64 => releasing_x64(cave, by_name, let_go),
+        };
+        let room = index((raw - size).into());
+        assert!(code.len() <= room, "{room} bytes behind the code");
+        let at = self.raw_of_text() + index(size.into());
+        self.file[at..at + code.len()].copy_from_slice(&code);
+        // What is there is code now.
+        let field = index(self.place_of_text().into()) + 8;
+        self.file[field..field + 4].copy_from_slice(&raw.to_le_bytes());
+        self.with(|driver, instruction| {
+            let called = memory(driver, instruction, 0) == Some(by_name);
+            if instruction.mnemonic() != Mnemonic::Call || !called {
+                return None;
+            }
+            let mut call = vec![0xE8];
+            call.extend(relative(instruction.ip() - driver.base + 5, cave));
+            Some(call)
+        })
+    }
+
     /// The RVA of an import's slot.
     fn slot(&self, import: &str) -> u64 {
         let slots = self.laid.imports().expect("imports");
@@ -233,6 +265,54 @@ impl Broken {
             Some(new(driver.memory[at + 3]))
         })
     }
+}
+
+/// Calls ObReferenceObjectByName with the same eight arguments, and then
+/// ObfDereferenceObject with what came of it. Slots are told by their RVAs.
+fn releasing_x86(by_name: u64, let_go: u64) -> Vec<u8> {
+    let call = |slot: u64| {
+        let [a, b, c, d, ..] = (PREFERRED + slot).to_le_bytes();
+        [0xFF, 0x15, a, b, c, d]
+    };
+    // push [esp + 20h], which is each argument in turn, from the last.
+    let mut code = [0xFF, 0x74, 0x24, 0x20].repeat(8);
+    code.extend(call(by_name));
+    // push eax; mov ecx, [esp + 24h]; mov ecx, [ecx].
+    code.extend([0x50, 0x8B, 0x4C, 0x24, 0x24, 0x8B, 0x09]);
+    code.extend(call(let_go));
+    // pop eax; ret 20h.
+    code.extend([0x58, 0xC2, 0x20, 0]);
+    code
+}
+
+/// The same, to stand at an RVA.
+fn releasing_x64(at: u64, by_name: u64, let_go: u64) -> Vec<u8> {
+    let call = |code: &mut Vec<u8>, slot| {
+        let next = at + code.len() as u64 + 6;
+        code.extend([0xFF, 0x15]);
+        code.extend(relative(next, slot));
+    };
+    // sub rsp, 48h.
+    let mut code = vec![0x48, 0x83, 0xEC, 0x48];
+    for (from, to) in [(0x70, 0x20), (0x78, 0x28), (0x80, 0x30), (0x88, 0x38)] {
+        // mov rax, [rsp + from]; mov [rsp + to], rax.
+        code.extend([0x48, 0x8B, 0x84, 0x24, from, 0, 0, 0]);
+        code.extend([0x48, 0x89, 0x44, 0x24, to]);
+    }
+    call(&mut code, by_name);
+    // mov [rsp + 40h], rax; mov rcx, [rsp + 88h]; mov rcx, [rcx].
+    code.extend([0x48, 0x89, 0x44, 0x24, 0x40]);
+    code.extend([0x48, 0x8B, 0x8C, 0x24, 0x88, 0, 0, 0, 0x48, 0x8B, 0x09]);
+    call(&mut code, let_go);
+    // mov rax, [rsp + 40h]; add rsp, 48h; ret.
+    code.extend([0x48, 0x8B, 0x44, 0x24, 0x40, 0x48, 0x83, 0xC4, 0x48, 0xC3]);
+    code
+}
+
+/// An operand that leads from behind an instruction to a place.
+fn relative(from: u64, to: u64) -> [u8; 4] {
+    let [a, b, c, d, ..] = to.wrapping_sub(from).to_le_bytes();
+    [a, b, c, d]
 }
 
 fn wide(text: &str) -> Vec<u8> {

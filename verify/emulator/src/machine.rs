@@ -151,6 +151,9 @@ impl Machine {
     /// Changes what the driver may do with what was mapped in one piece.
     pub fn protect(&mut self, start: u64, rights: Rights) {
         let region = self.regions.get_mut(&start).expect("it is mapped");
+        if region.rights == rights {
+            return;
+        }
         region.rights = rights;
         let length = region.end - start + 1;
         let protected = self.unicorn.mem_protect(start, length, permissions(rights));

@@ -90,6 +90,24 @@ fn a_reference_that_is_kept_is_noticed() {
 }
 
 #[test]
+fn a_module_that_is_looked_at_without_a_reference_is_noticed() {
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        let broken = Broken::of(&file).letting_go();
+        assert_eq!(broken.changed, 1);
+        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+        let scenario = Scenario::of_specimen(&spec(arch));
+        let target = scenario.world.modules[0].as_ref().expect("tcpip.sys");
+        let headers = target.base..target.base + 0x1000;
+        let result = run(&mut system, &scenario);
+        let read = matches!(
+            &result,
+            Err(Violation::Access { access: Access::Read, address, .. }) if headers.contains(address)
+        );
+        assert!(read, "{arch:?}: {result:?}");
+    }
+}
+
+#[test]
 fn a_handle_that_is_kept_is_noticed() {
     broken(|driver| driver.without("ZwClose", 1), unbalanced("handles"));
 }

@@ -98,6 +98,7 @@ fn reference(system: &mut System, arguments: &[u64]) -> Answer {
     };
     system.machine.write_word(place, object);
     system.kept.references.push(object);
+    system.reach(module);
     SUCCESS
 }
 
@@ -107,6 +108,9 @@ fn dereference(system: &mut System, arguments: &[u64]) -> Answer {
     match references.position(|&of| of == object) {
         Some(place) => {
             system.kept.references.swap_remove(place);
+            for module in Module::ALL {
+                system.reach(module);
+            }
             Ok(Value::Dword(7))
         }
         None => Err(system.wrong(format!("{object:X} is not referenced"))),

@@ -1,7 +1,7 @@
 //! Memory from the pool: what is freed is gone, and behind an allocation there
 //! is nothing.
 
-use super::irql::Irql::{Apc, Dispatch};
+use super::irql::Irql::Apc;
 use super::{Answer, Entry};
 use crate::address::low;
 use crate::call::Value;
@@ -12,7 +12,7 @@ use crate::system::System;
 pub(super) const MODELS: &[Entry] = &[
     // For paged pool; for the other one a level more.
     ("ExAllocatePoolWithTag", Apc, allocate),
-    ("ExFreePoolWithTag", Dispatch, free),
+    ("ExFreePoolWithTag", Apc, free),
 ];
 
 /// NonPagedPool and PagedPool.
