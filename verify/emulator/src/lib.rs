@@ -17,7 +17,9 @@
 //!   at start what the service key asks for, at unload what was found first where
 //!   that is to be put back, once for each module.
 //! - It reads no page that is not there, or that is none of its business, nor any
-//!   of a module to whose driver object it holds no reference.
+//!   of a module to whose driver object it holds no reference. Beside each kind of
+//!   module, and beside files that are given, no byte but those of headers, live
+//!   code and the three variables (the campaign would take longer).
 //! - It calls the system as the documentation says: arguments, handles, tags,
 //!   references, critical regions; and leaves nothing behind.
 //! - It takes no more than 2048 bytes of stack, and leaves registers as it must.

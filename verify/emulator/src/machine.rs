@@ -266,6 +266,11 @@ impl Machine {
         std::mem::take(&mut self.watch().writes)
     }
 
+    /// Has every read of the modules watched, byte by byte. It takes time.
+    pub fn watch_reads(&mut self) {
+        watch::watch_reads(&mut self.unicorn);
+    }
+
     /// Fewer instructions than usual are taken for a call without an end.
     pub fn set_budget(&mut self, instructions: u64) {
         self.watch().budget = instructions;

@@ -7,6 +7,7 @@ use crate::address::{PAGE, index};
 use crate::machine::{Kind, Rights};
 use crate::offset::Offsets;
 use crate::system::System;
+use crate::watch::Watched;
 use crate::world::{Paging, slot};
 
 /// Where memory is allocated.
@@ -96,6 +97,7 @@ impl System {
     pub(crate) fn map_modules(&mut self) {
         self.machine.unmap_all(&[Kind::Module, Kind::Tables]);
         self.machine.watch().limits.clear();
+        self.machine.watch().modules.clear();
         let large = self.world.paging == Paging::Large;
         for module in Module::ALL {
             let held = self.is_held(module);
@@ -109,7 +111,12 @@ impl System {
                 let start = target.base + first * PAGE;
                 self.machine.map(start, count, Kind::Module, rights, bytes);
             }
-            self.machine.watch().limits.extend(target.limit());
+            let (base, watch) = (target.base, self.machine.watch());
+            watch.limits.extend(target.limit());
+            watch.modules.push(Watched {
+                all: base..base + target.memory.len() as u64,
+                readable: target.readable.clone(),
+            });
         }
         for (page, bytes) in self.world.tables() {
             self.machine

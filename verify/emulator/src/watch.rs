@@ -21,6 +21,8 @@ pub(crate) struct Watch {
     pub(crate) instructions: u64,
     /// What may be written besides the limits.
     pub(crate) writable: Vec<Range<u64>>,
+    /// What may be read of modules, where reads are watched.
+    pub(crate) modules: Vec<Watched>,
     /// Where limits are: aligned dwords.
     pub(crate) limits: Vec<u64>,
     /// Writes to them.
@@ -30,6 +32,13 @@ pub(crate) struct Watch {
     /// Instructions by the RVA of the block that they are in, if wanted.
     pub(crate) profile: Option<Vec<u64>>,
     code: Code,
+}
+
+/// A module: where it lies, and what of it may be read, by RVA.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) all: Range<u64>,
+    pub(crate) readable: Vec<Range<u32>>,
 }
 
 /// A write to a limit.
@@ -87,6 +96,7 @@ impl Default for Watch {
             budget: BUDGET,
             instructions: 0,
             writable: Vec::new(),
+            modules: Vec::new(),
             limits: Vec::new(),
             writes: Vec::new(),
             violation: None,
@@ -144,6 +154,21 @@ impl Watch {
         true
     }
 
+    /// Whether a read is of no module, or of a part of one that may be read.
+    fn may_read(&self, address: u64, size: usize) -> bool {
+        let end = address.wrapping_add(size as u64);
+        let mut touched = self
+            .modules
+            .iter()
+            .filter(|it| it.all.start < end && address < it.all.end);
+        touched.all(|module| {
+            let base = module.all.start;
+            module.readable.iter().any(|range| {
+                base + u64::from(range.start) <= address && end <= base + u64::from(range.end)
+            })
+        })
+    }
+
     fn may_write(&self, address: u64, size: usize) -> bool {
         let end = address.wrapping_add(size as u64);
         self.writable
@@ -173,6 +198,27 @@ pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
         | HookType::MEM_WRITE_PROT
         | HookType::MEM_FETCH_PROT;
     unicorn.add_mem_hook(touching, 1, 0, touched).expect(put);
+}
+
+/// Has every read of a module watched from now on: not only its page counts then,
+/// but each byte.
+pub(crate) fn watch_reads(unicorn: &mut Unicorn<'static, Watch>) {
+    unicorn
+        .add_mem_hook(HookType::MEM_READ, 1, 0, |unicorn, _, address, size, _| {
+            if !unicorn.get_data().may_read(address, size) {
+                let pc = unicorn.pc_read().unwrap_or(0);
+                let read = Violation::Access {
+                    access: Access::Read,
+                    address,
+                    size,
+                    pc,
+                };
+                unicorn.get_data_mut().violation.get_or_insert(read);
+                let _ = unicorn.emu_stop();
+            }
+            true
+        })
+        .expect("the emulator takes hooks");
 }
 
 /// A write is about to happen; it is also called where it will not.
