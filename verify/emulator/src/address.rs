@@ -38,8 +38,8 @@ pub const VARIABLE: Address = at(0x8054_1000, 0xFFFF_F800_0118_6000);
 pub const DRIVER_TYPE: Address = at(0x8204_5680, 0xFFFF_FADF_CFF3_1450);
 /// The lowest page of the stack; below it there is nothing.
 pub const STACK: Address = at(0xF78C_A000, 0xFFFF_FADF_D5C0_A000);
-/// What the driver may take of it. The last 8 bytes on x64 are for the
-/// alignment only.
+/// What the driver may take of it: 8 bytes less on x64, for the alignment. It is
+/// all that there is, so more is no memory.
 pub const STACK_BYTES: u64 = 2048;
 /// Objects of the kernel, one after the other.
 pub const OBJECTS: Address = at(0x8186_0000, 0xFFFF_FADF_CE10_0000);
@@ -60,7 +60,7 @@ pub const DRIVER: [Address; 3] = [
 pub const fn entry(arch: Arch) -> u64 {
     match arch {
         Arch::X86 => STACK.x86 + STACK_BYTES,
-        Arch::X64 => STACK.x64 + STACK_BYTES + 8,
+        Arch::X64 => STACK.x64 + STACK_BYTES - 8,
     }
 }
 

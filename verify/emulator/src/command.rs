@@ -120,6 +120,7 @@ fn plain_runs(drivers: &Drivers) -> Result<(), String> {
                 move |violation| format!("{kind}: {violation}")
             };
             let mut system = System::new(file, base.of(*arch)).map_err(fail("the driver"))?;
+            system.machine.watch_reads();
             let kinds = Spec::kinds()
                 .into_iter()
                 .filter(|(_, spec)| spec.arch == *arch);
@@ -282,6 +283,7 @@ pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
     let scenario = plain::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
     let wrong = |violation: Violation| Wrong::Driver(format!("the driver: {violation}"));
     let mut system = System::new(driver, DRIVER[0].of(arch)).map_err(wrong)?;
+    system.machine.watch_reads();
     let outcome = run(&mut system, &scenario).map_err(wrong)?;
     let mut tally = Tally::default();
     tally.add(&outcome);

@@ -256,6 +256,12 @@ impl Laid {
     }
 }
 
+/// SizeOfHeaders, which both processors have in the same place.
+#[must_use]
+pub fn size_of_headers(headers: &[u8]) -> Option<u32> {
+    dword(headers, dword(headers, 0x3C)?.checked_add(24 + 60)?)
+}
+
 fn dword(bytes: &[u8], at: u32) -> Option<u32> {
     let at = index(at.into());
     let bytes = bytes.get(at..at.checked_add(4)?)?;

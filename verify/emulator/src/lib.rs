@@ -13,8 +13,13 @@
 //!   with the instructions that a Pentium has (x86).
 //! - It writes nothing but its own data and stack, what it has allocated, its
 //!   request's status and buffer, and the one dword that is the limit: once for
-//!   a request, over a value that it may replace, in a page that may be written.
-//! - It reads no page that is not there, or that is none of its business.
+//!   a request, over a value that it may replace, in a page that may be written;
+//!   at start what the service key asks for, at unload what was found first where
+//!   that is to be put back, once for each module.
+//! - It reads no page that is not there, or that is none of its business, nor any
+//!   of a module to whose driver object it holds no reference. Beside each kind of
+//!   module, and beside files that are given, no byte but those of headers, live
+//!   code and the three variables (the campaign would take longer).
 //! - It calls the system as the documentation says: arguments, handles, tags,
 //!   references, critical regions; and leaves nothing behind.
 //! - It takes no more than 2048 bytes of stack, and leaves registers as it must.
@@ -28,6 +33,7 @@
 
 pub mod address;
 mod agreement;
+pub mod broken;
 pub mod call;
 pub mod campaign;
 pub mod change;
@@ -36,6 +42,7 @@ pub mod command;
 pub mod cost;
 pub mod image;
 pub mod irp;
+mod ledger;
 pub mod machine;
 pub mod model;
 pub mod offset;

@@ -151,6 +151,9 @@ impl Machine {
     /// Changes what the driver may do with what was mapped in one piece.
     pub fn protect(&mut self, start: u64, rights: Rights) {
         let region = self.regions.get_mut(&start).expect("it is mapped");
+        if region.rights == rights {
+            return;
+        }
         region.rights = rights;
         let length = region.end - start + 1;
         let protected = self.unicorn.mem_protect(start, length, permissions(rights));
@@ -261,6 +264,16 @@ impl Machine {
     /// The writes to limits since the last time this was asked.
     pub fn take_writes(&mut self) -> Vec<LimitWrite> {
         std::mem::take(&mut self.watch().writes)
+    }
+
+    /// Has every read of the modules watched, byte by byte. It takes time.
+    pub fn watch_reads(&mut self) {
+        watch::watch_reads(&mut self.unicorn);
+    }
+
+    /// Fewer instructions than usual are taken for a call without an end.
+    pub fn set_budget(&mut self, instructions: u64) {
+        self.watch().budget = instructions;
     }
 
     /// Instructions of the driver's that the last call took.

@@ -1,11 +1,12 @@
 //! What the driver imports, one by one: each checks how it is called, and does
 //! what NT does, as far as the driver can see.
 //!
-//! No import of the driver's raises the IRQL, so all calls are at PASSIVE_LEVEL
-//! as long as there is no model for one that does.
+//! No import of the driver's raises the IRQL: all calls are at the level at which
+//! NT calls the driver.
 
 pub mod device;
 pub mod event_log;
+pub mod irql;
 mod list;
 mod memory;
 mod mutex;
@@ -24,7 +25,12 @@ pub type Model = fn(&mut System, &[u64]) -> Answer;
 /// What the call returns, or what is wrong with it.
 pub type Answer = Result<Value, Violation>;
 
-const MODELS: [&[(&str, Model)]; 9] = [
+/// A function: its name, the highest level at which it may be called, and its
+/// model. The level is the one in Microsoft's documentation; where there is none,
+/// or it says more than the oldest systems did, the lowest.
+pub type Entry = (&'static str, irql::Irql, Model);
+
+const MODELS: [&[Entry]; 9] = [
     device::MODELS,
     event_log::MODELS,
     list::MODELS,
@@ -38,11 +44,9 @@ const MODELS: [&[(&str, Model)]; 9] = [
 
 /// The model of a function.
 #[must_use]
-pub fn of(name: &str) -> Option<Model> {
-    let all = MODELS.iter().copied().flatten();
-    all.copied()
-        .find(|(of, _)| *of == name)
-        .map(|(_, model)| model)
+pub fn of(name: &str) -> Option<Entry> {
+    let mut all = MODELS.iter().copied().flatten();
+    all.find(|(of, ..)| *of == name).copied()
 }
 
 /// Where a variable lies in the page of variables.
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn whatever_has_a_model_may_be_imported() {
-        for (name, _) in MODELS.iter().copied().flatten() {
+        for (name, ..) in MODELS.iter().copied().flatten() {
             assert!(DRIVER.iter().any(|import| import.name == *name), "{name}");
         }
     }

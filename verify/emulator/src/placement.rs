@@ -1,11 +1,14 @@
 //! Where things of the emulated system are put: the driver's sections, objects,
 //! pool, requests, modules and page tables.
 
+use scanner_core::Module;
+
 use crate::address::{PAGE, index};
 use crate::machine::{Kind, Rights};
 use crate::offset::Offsets;
 use crate::system::System;
-use crate::world::Paging;
+use crate::watch::Watched;
+use crate::world::{Paging, slot};
 
 /// Where memory is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,19 +97,51 @@ impl System {
     pub(crate) fn map_modules(&mut self) {
         self.machine.unmap_all(&[Kind::Module, Kind::Tables]);
         self.machine.watch().limits.clear();
+        self.machine.watch().modules.clear();
         let large = self.world.paging == Paging::Large;
-        for target in self.world.modules.iter().flatten() {
+        for module in Module::ALL {
+            let held = self.is_held(module);
+            let Some(target) = self.world.module(module) else {
+                continue;
+            };
             for (first, count, rights) in target.pieces(large) {
+                let rights = if held { rights } else { Rights::None };
                 let at = index(first * PAGE);
                 let bytes = &target.memory[at..at + index(count * PAGE)];
                 let start = target.base + first * PAGE;
                 self.machine.map(start, count, Kind::Module, rights, bytes);
             }
-            self.machine.watch().limits.extend(target.limit());
+            let (base, watch) = (target.base, self.machine.watch());
+            watch.limits.extend(target.limit());
+            watch.modules.push(Watched {
+                all: base..base + target.memory.len() as u64,
+                readable: target.readable.clone(),
+            });
         }
         for (page, bytes) in self.world.tables() {
             self.machine
                 .map(page, 1, Kind::Tables, Rights::Read, &bytes);
+        }
+    }
+
+    /// Whether the driver has a reference to a module's driver object: only then
+    /// may it count on the module staying where it is.
+    fn is_held(&self, module: Module) -> bool {
+        let object = self.kept.objects[slot(module)];
+        object != 0 && self.kept.references.contains(&object)
+    }
+
+    /// A module's pages can be read and written while it is held, and not any more
+    /// after that.
+    pub(crate) fn reach(&mut self, module: Module) {
+        let held = self.is_held(module);
+        let large = self.world.paging == Paging::Large;
+        let Some(target) = self.world.module(module) else {
+            return;
+        };
+        for (first, _, rights) in target.pieces(large) {
+            let rights = if held { rights } else { Rights::None };
+            self.machine.protect(target.base + first * PAGE, rights);
         }
     }
 

@@ -33,7 +33,7 @@ impl Scenario {
             files: [None, None],
             sound: [false; 2],
             acts: Vec::new(),
-            in_between: false,
+            alone: false,
         };
         scenario.sound[slot(module)] = sound;
         scenario.files[slot(module)] = file.map(|bytes| File { bytes, base });
@@ -90,7 +90,6 @@ pub fn races(system: &mut System, spec: &Spec) -> Result<Vec<Outcome>, Violation
             .and_then(|target| target.threshold);
         let other = Change::Bytes(module, threshold.unwrap_or(0), vec![77, 0, 0, 0]);
         scenario.acts = vec![Act::Meanwhile(call, other), set.clone()];
-        scenario.in_between = true;
         run(system, &scenario)
     };
     (0..calls).map(race).collect()

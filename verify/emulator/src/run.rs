@@ -4,6 +4,7 @@ use scanner_core::Module;
 use tcplimit_protocol::{Answer, Flags, Reason, State};
 
 use crate::irp::{Completed, Request};
+use crate::ledger::{Effect, Ledger};
 use crate::pair::Pair;
 use crate::question;
 use crate::scenario::{Act, File, Scenario};
@@ -40,8 +41,7 @@ pub(crate) struct Run<'a> {
     pub(crate) pair: Pair<'a>,
     alone: bool,
     sound: [bool; 2],
-    /// Values that the driver may take for its own.
-    own: [Vec<u32>; 2],
+    ledger: Ledger,
     /// In-memory code is as a loader left it.
     pub(crate) files: &'a [Option<File>; 2],
     pub(crate) outcome: Outcome,
@@ -55,21 +55,14 @@ pub fn run(system: &mut System, scenario: &Scenario) -> Result<Outcome, Violatio
     let pair = Pair::new(system, scenario.world.clone());
     let mut run = Run {
         pair,
-        alone: scenario.in_between,
+        alone: scenario.alone,
         sound: scenario.sound,
-        own: [vec![10], vec![10]],
+        ledger: Ledger::new(&scenario.world),
         files: &scenario.files,
         outcome: Outcome::default(),
     };
-    run.expect_remembered();
     run.three_agree()?;
-    let status = if run.alone {
-        run.pair.system.start()?
-    } else {
-        run.pair.start()?
-    };
-    run.outcome.loaded = status == 0;
-    run.at_start()?;
+    run.start()?;
     if run.outcome.loaded {
         for act in &scenario.acts {
             run.act(act)?;
@@ -83,35 +76,12 @@ pub fn run(system: &mut System, scenario: &Scenario) -> Result<Outcome, Violatio
 }
 
 impl Run<'_> {
-    /// What an earlier load may have written, and what the service key names as
-    /// expected, may be replaced at start.
-    fn expect_remembered(&mut self) {
-        let registry = &self.pair.system.world.registry;
-        for module in Module::ALL {
-            let expect = match module {
-                Module::Tcpip => "Expect",
-                Module::Tcpip6 => "Expect6",
-            };
-            let dword = |bytes: &[u8]| {
-                let bytes = bytes.try_into();
-                bytes.map(u32::from_le_bytes).ok()
-            };
-            let path =
-                crate::registry::below(crate::registry::SERVICE, crate::registry::PARAMETERS);
-            let named = registry.query(&path, expect).ok();
-            let named = named.and_then(|(_, data)| dword(data));
-            let path = crate::registry::below(crate::registry::SERVICE, crate::registry::STATE);
-            let record = registry.query(&path, module.file_name()).ok();
-            let last = record.and_then(|(_, data)| dword(data.get(12..16)?));
-            self.own[slot(module)].extend(named.into_iter().chain(last));
-        }
-    }
-
     fn act(&mut self, act: &Act) -> Result<(), Violation> {
         match act {
             Act::Send(request) => self.send(request),
             Act::Happen(change) => {
                 self.sound = [false; 2];
+                self.ledger.may_forget = true;
                 self.pair.change(change);
                 Ok(())
             }
@@ -120,6 +90,9 @@ impl Run<'_> {
                 let when = system.calls() + usize::try_from(*calls).unwrap_or(0);
                 system.due.push((when, change.clone()));
                 self.sound = [false; 2];
+                // What happens before a call of the shipped file's has no place
+                // among its source's.
+                self.alone = true;
                 Ok(())
             }
         }
@@ -146,87 +119,17 @@ impl Run<'_> {
         [0, 1].map(|slot| modules[slot].as_ref().and_then(limit))
     }
 
-    /// At most one write for each request, of the limit that was asked for, over
-    /// a value that the driver may replace, in a page that may be written.
-    fn check_writes(&mut self, request: &Request) -> Result<(), Violation> {
-        let wish = question::wish(request);
-        let writes = self.pair.system.writes.clone();
-        let wrong = |what: &str| Err(Violation::Limit(format!("{what}: {writes:X?}")));
-        if writes.len() > 1 {
-            return wrong("more than one write for a request");
-        }
-        let Some(write) = writes.first() else {
-            return Ok(());
-        };
-        let Some((module, limit, expected)) = wish else {
-            return wrong("a write though none was asked for");
-        };
-        let world = &self.pair.system.world;
-        let target = world.module(module);
-        let right = target.is_some_and(|target| target.limit() == Some(write.address));
-        if !right {
-            return wrong("a write to the other module");
-        }
-        if write.before == write.after {
-            // `lock cmpxchg` writes back what it finds.
-            if write.before != limit {
-                self.outcome.missed += 1;
-            }
-            return Ok(());
-        }
-        let own = &self.own[slot(module)];
-        let may = if expected == 0 {
-            own.contains(&write.before)
+    fn start(&mut self) -> Result<(), Violation> {
+        let status = if self.alone {
+            self.pair.system.start()?
         } else {
-            write.before == expected
+            self.pair.start()?
         };
-        if !may {
-            return wrong("a value that is not the driver's was replaced");
-        }
-        if write.after != limit || limit == 0 || limit > 0x00FF_FFFF {
-            return wrong("another limit than was asked for, or none");
-        }
-        let threshold = target.and_then(|target| target.threshold);
-        let rights = target
-            .zip(threshold)
-            .and_then(|(target, rva)| world.is_writable(target, rva));
-        if rights == Some(false) {
-            return wrong("the page is read-only");
-        }
-        if rights.is_none() && !self.accepts_unknown() {
-            return wrong("the page's rights can't be told");
-        }
-        self.own[slot(module)].push(write.after);
-        self.outcome.changes += 1;
-        Ok(())
-    }
-
-    fn accepts_unknown(&self) -> bool {
-        let world = &self.pair.system.world;
-        !world.registry.refused.is_empty() || world.accepts_unknown_rights()
-    }
-
-    /// What DriverEntry wrote is what the service key asks for.
-    fn at_start(&mut self) -> Result<(), Violation> {
-        let writes = self.pair.system.writes.clone();
-        if writes.len() > 2 {
-            return Err(Violation::Limit(format!("at start: {writes:X?}")));
-        }
-        for module in Module::ALL {
-            let target = self.pair.system.world.module(module);
-            let limit = target.and_then(Target::limit);
-            for write in &writes {
-                if Some(write.address) == limit && write.before != write.after {
-                    let own = &mut self.own[slot(module)];
-                    if !own.contains(&write.before) {
-                        return Err(Violation::Limit(format!("at start: {writes:X?}")));
-                    }
-                    own.push(write.after);
-                    self.outcome.changes += 1;
-                }
-            }
-        }
-        Ok(())
+        let loaded = status == 0;
+        self.outcome.loaded = loaded;
+        let System { world, writes, .. } = &*self.pair.system;
+        let effects = self.ledger.at_start(world, loaded, writes);
+        self.count("at start", effects)
     }
 
     fn unload(&mut self) -> Result<(), Violation> {
@@ -236,9 +139,35 @@ impl Run<'_> {
             self.pair.unload()
         };
         done?;
+        let System { world, writes, .. } = &*self.pair.system;
+        let effects = self.ledger.at_unload(world, writes);
+        self.count("at unload", effects)
+    }
+
+    fn check_writes(&mut self, request: &Request) -> Result<(), Violation> {
+        let System { world, writes, .. } = &*self.pair.system;
+        let wish = question::wish(request);
+        let effect = self.ledger.for_request(world, wish, writes);
+        self.count(
+            "for a request",
+            effect.map(|effect| effect.into_iter().collect()),
+        )
+    }
+
+    /// Counts what writes came to; an error where they may not be.
+    fn count(
+        &mut self,
+        when: &str,
+        effects: Result<Vec<Effect>, &'static str>,
+    ) -> Result<(), Violation> {
         let writes = &self.pair.system.writes;
-        if writes.len() > 2 {
-            return Err(Violation::Limit(format!("at unload: {writes:X?}")));
+        let wrong = |what| Violation::Limit(format!("{when}: {what}: {writes:X?}"));
+        for effect in effects.map_err(wrong)? {
+            match effect {
+                Effect::Changed => self.outcome.changes += 1,
+                Effect::Missed => self.outcome.missed += 1,
+                Effect::Same => {}
+            }
         }
         Ok(())
     }

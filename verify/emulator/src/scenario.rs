@@ -28,9 +28,9 @@ pub struct Scenario {
     pub sound: [bool; 2],
     /// What is done, one after the other.
     pub acts: Vec<Act>,
-    /// Things happen in the middle of a request: there the shipped file and its
-    /// source can't be compared.
-    pub in_between: bool,
+    /// The shipped file runs without its source beside it from the beginning on;
+    /// else until something happens in the middle of a request.
+    pub alone: bool,
 }
 
 /// A module's file.
@@ -78,8 +78,9 @@ impl Scenario {
             files: [None, None],
             sound: [false; 2],
             acts: Vec::new(),
-            in_between: random.chance(20),
+            alone: false,
         };
+        let in_between = random.chance(20);
         // In some runs nothing is wrong from the beginning, so that what comes
         // later is reached.
         let calm = random.chance(40);
@@ -96,7 +97,7 @@ impl Scenario {
             scenario.troubles(random);
             scenario.settings(random);
         }
-        scenario.acts(random);
+        scenario.acts(random, in_between);
         scenario.spare_blind_writes();
         scenario
     }
@@ -225,7 +226,7 @@ impl Scenario {
     }
 
     /// What is done.
-    fn acts(&mut self, random: &mut Random) {
+    fn acts(&mut self, random: &mut Random, in_between: bool) {
         let limit = wanted(random);
         let mut acts: Vec<Request> = Vec::new();
         for device in Device::ALL {
@@ -259,7 +260,7 @@ impl Scenario {
             {
                 self.acts.push(Act::Happen(change));
             }
-            if self.in_between && random.chance(40) {
+            if in_between && random.chance(40) {
                 let (when, change) = (random.below(40), self.value(random));
                 self.acts.push(Act::Meanwhile(when, change));
             }

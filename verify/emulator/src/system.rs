@@ -12,7 +12,8 @@ use crate::change::Change;
 use crate::image::{Laid, Slot};
 use crate::irp::Pending;
 use crate::machine::{Kind, Machine, Rights};
-use crate::model::{self, Model};
+use crate::model;
+use crate::model::irql::Irql;
 use crate::offset::Offsets;
 use crate::registry::SERVICE;
 use crate::violation::Violation;
@@ -39,6 +40,8 @@ pub struct System {
     pub world: World,
     /// What the driver has taken, told or left behind.
     pub kept: Kept,
+    /// The level at which the driver is called.
+    pub irql: Irql,
     /// The object of the driver itself.
     pub driver_object: u64,
     /// What happens before a call of the system: before the how manieth.
@@ -53,7 +56,7 @@ pub struct System {
     pub(crate) unloading: bool,
     pub(crate) pending: Option<Pending>,
     pub(crate) image: Laid,
-    imports: Vec<(&'static Import, Model)>,
+    imports: Vec<(&'static Import, model::Entry)>,
     calls: usize,
     path: Option<u64>,
 }
@@ -117,6 +120,7 @@ impl System {
             machine,
             world: World::new(arch),
             kept: Kept::default(),
+            irql: Irql::Passive,
             driver_object: 0,
             due: Vec::new(),
             most: Taken::default(),
@@ -151,6 +155,7 @@ impl System {
             ..Kept::default()
         };
         self.world = world;
+        self.irql = Irql::Passive;
         self.due.clear();
         self.pending = None;
         self.unloading = false;
@@ -286,12 +291,14 @@ impl System {
         self.writes.clear();
         let mut stop = self.machine.call(function, arguments)?;
         while let Stop::Called(number) = stop {
-            let (import, model) = *self.imports.get(number).ok_or_else(|| {
+            let (import, entry) = *self.imports.get(number).ok_or_else(|| {
                 Violation::Return(format!("no function number {number} was called"))
             })?;
             self.happen();
             let arguments = self.machine.arguments(import)?;
+            self.level(&entry)?;
             self.calling = import.name;
+            let (.., model) = entry;
             let value: Value = model(self, &arguments)?;
             self.calls += 1;
             stop = self.machine.resume(import, value)?;
@@ -306,9 +313,6 @@ impl System {
         self.most.stack = self.most.stack.max(taken.stack);
         self.most.calls = self.most.calls.max(taken.calls);
         self.instructions += taken.instructions;
-        if stack > address::STACK_BYTES {
-            return Err(Violation::Stack(stack));
-        }
         self.settle();
         self.balanced()?;
         self.modules_intact()?;

@@ -1,12 +1,13 @@
 //! A module that the driver looks at, as it lies in memory while it runs.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use scanner_core::Module;
 use verify::specimen::{Arch, Specimen};
 
 use crate::address::index;
-use crate::image::{Laid, Section};
+use crate::image::{Laid, Section, size_of_headers};
 use crate::machine::Rights;
 
 /// A loaded and started module.
@@ -24,6 +25,9 @@ pub struct Target {
     pub sections: Vec<Section>,
     /// What became of its pages.
     pub pages: Vec<Page>,
+    /// What the driver has business to read: the headers, live code, and the three
+    /// variables, where they are known.
+    pub readable: Vec<Range<u32>>,
     /// Where its limit really is, where that is known.
     pub threshold: Option<u32>,
 }
@@ -56,6 +60,11 @@ impl Target {
     pub fn of_specimen(specimen: &Specimen, base: u64, paged: Paged) -> Target {
         let loaded = specimen.load(base);
         let mut memory = vec![0; index(u64::from(loaded.size).next_multiple_of(0x1000))];
+        // NT frees whole pages: what is discardable stays where it shares one with
+        // what is not.
+        if let Ok(laid) = Laid::at(&specimen.file, loaded.base) {
+            memory.copy_from_slice(&laid.memory);
+        }
         memory[..loaded.headers.len()].copy_from_slice(&loaded.headers);
         for section in &loaded.sections {
             let at = index(section.rva.into());
@@ -76,6 +85,7 @@ impl Target {
             base: loaded.base,
             size: loaded.size,
             pages: pages(&sections, memory.len(), shared, &trio, paged),
+            readable: readable(&memory, &sections, &trio),
             memory: Rc::new(memory),
             sections,
             threshold: Some(truth.threshold),
@@ -118,6 +128,7 @@ impl Target {
             base,
             size: laid.size,
             pages: pages(&laid.sections, memory.len(), shared, &trio_or_none, paged),
+            readable: readable(&memory, &laid.sections, &trio_or_none),
             memory: Rc::new(memory),
             sections: laid.sections,
             threshold: trio.map(|[_, threshold, _]| threshold),
@@ -196,6 +207,15 @@ impl Target {
         }
         pieces
     }
+}
+
+fn readable(memory: &[u8], sections: &[Section], trio: &[u32]) -> Vec<Range<u32>> {
+    let code = sections.iter().filter(|it| it.stays() && it.is_code());
+    let code = code.map(|section| section.rva..section.end());
+    let variables = trio.iter().filter(|&&rva| rva != 0);
+    let variables = variables.map(|&rva| rva..rva + 4);
+    let headers = 0..size_of_headers(memory).unwrap_or(0x1000);
+    [headers].into_iter().chain(code).chain(variables).collect()
 }
 
 fn pages(

@@ -49,8 +49,6 @@ pub enum Violation {
     Unbalanced(String),
     /// It returned without what a caller relies on.
     Return(String),
-    /// It needs more of the stack than it may.
-    Stack(u64),
     /// It completed a request in another way than it must.
     Completion(String),
     /// It changed the limit where it must not, or did not where it must.
@@ -97,7 +95,6 @@ impl fmt::Display for Violation {
             Violation::Call { import, what } => write!(f, "{import}: {what}"),
             Violation::Unbalanced(what) => write!(f, "out of balance: {what}"),
             Violation::Return(what) => write!(f, "on return {what}"),
-            Violation::Stack(bytes) => write!(f, "{bytes} bytes of stack"),
             Violation::Completion(what) => write!(f, "the request: {what}"),
             Violation::Limit(what) => write!(f, "the limit: {what}"),
             Violation::Disagreement(what) => write!(f, "disagreement: {what}"),

@@ -6,18 +6,23 @@ use std::ops::Range;
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use unicorn_engine::{HookType, MemType, Unicorn};
 
+use crate::address::PAGE;
 use crate::violation::{Access, Violation};
 
 /// No call of the driver takes nearly as many instructions.
 pub const BUDGET: u64 = 400_000_000;
 
 /// The emulator's own data: hooks see nothing else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watch {
+    /// As many instructions as a call may take.
+    pub(crate) budget: u64,
     /// Instructions executed since the last [`Watch::begin`].
     pub(crate) instructions: u64,
     /// What may be written besides the limits.
     pub(crate) writable: Vec<Range<u64>>,
+    /// What may be read of modules, where reads are watched.
+    pub(crate) modules: Vec<Watched>,
     /// Where limits are: aligned dwords.
     pub(crate) limits: Vec<u64>,
     /// Writes to them.
@@ -27,6 +32,13 @@ pub(crate) struct Watch {
     /// Instructions by the RVA of the block that they are in, if wanted.
     pub(crate) profile: Option<Vec<u64>>,
     code: Code,
+}
+
+/// A module: where it lies, and what of it may be read, by RVA.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) all: Range<u64>,
+    pub(crate) readable: Vec<Range<u32>>,
 }
 
 /// A write to a limit.
@@ -70,6 +82,28 @@ impl Code {
         }
         Some(u64::from(block.1))
     }
+
+    /// Whether an address is in the last page of the code, behind its end.
+    fn is_behind(&self, address: u64) -> bool {
+        let end = self.start + self.bytes.len() as u64;
+        (end..end.next_multiple_of(PAGE)).contains(&address)
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch {
+            budget: BUDGET,
+            instructions: 0,
+            writable: Vec::new(),
+            modules: Vec::new(),
+            limits: Vec::new(),
+            writes: Vec::new(),
+            violation: None,
+            profile: None,
+            code: Code::default(),
+        }
+    }
 }
 
 impl Watch {
@@ -94,7 +128,16 @@ impl Watch {
         // What is no code of the driver's is a call of the system, or can't be
         // executed.
         let Some(count) = self.code.count(address, size) else {
-            return true;
+            let behind = self.code.is_behind(address);
+            if behind {
+                self.violation.get_or_insert(Violation::Access {
+                    access: Access::Fetch,
+                    address,
+                    size: 1,
+                    pc: address,
+                });
+            }
+            return !behind;
         };
         self.instructions += count;
         if let Some(profile) = &mut self.profile
@@ -103,12 +146,27 @@ impl Watch {
             profile.resize(self.code.blocks.len(), 0);
             profile[offset] += count;
         }
-        if self.instructions > BUDGET {
+        if self.instructions > self.budget {
             self.violation
                 .get_or_insert(Violation::Endless(self.instructions));
             return false;
         }
         true
+    }
+
+    /// Whether a read is of no module, or of a part of one that may be read.
+    fn may_read(&self, address: u64, size: usize) -> bool {
+        let end = address.wrapping_add(size as u64);
+        let mut touched = self
+            .modules
+            .iter()
+            .filter(|it| it.all.start < end && address < it.all.end);
+        touched.all(|module| {
+            let base = module.all.start;
+            module.readable.iter().any(|range| {
+                base + u64::from(range.start) <= address && end <= base + u64::from(range.end)
+            })
+        })
     }
 
     fn may_write(&self, address: u64, size: usize) -> bool {
@@ -140,6 +198,27 @@ pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
         | HookType::MEM_WRITE_PROT
         | HookType::MEM_FETCH_PROT;
     unicorn.add_mem_hook(touching, 1, 0, touched).expect(put);
+}
+
+/// Has every read of a module watched from now on: not only its page counts then,
+/// but each byte.
+pub(crate) fn watch_reads(unicorn: &mut Unicorn<'static, Watch>) {
+    unicorn
+        .add_mem_hook(HookType::MEM_READ, 1, 0, |unicorn, _, address, size, _| {
+            if !unicorn.get_data().may_read(address, size) {
+                let pc = unicorn.pc_read().unwrap_or(0);
+                let read = Violation::Access {
+                    access: Access::Read,
+                    address,
+                    size,
+                    pc,
+                };
+                unicorn.get_data_mut().violation.get_or_insert(read);
+                let _ = unicorn.emu_stop();
+            }
+            true
+        })
+        .expect("the emulator takes hooks");
 }
 
 /// A write is about to happen; it is also called where it will not.

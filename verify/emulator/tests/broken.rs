@@ -3,10 +3,12 @@
 
 #![cfg(feature = "unicorn")]
 
+use emulator::broken::{Broken, PREFERRED};
+use emulator::image::Laid;
 use emulator::plain::races;
 use emulator::run::run;
 use emulator::scenario::Scenario;
-use emulator::shipped::{Broken, PREFERRED, files, folder};
+use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use iced_x86::{Mnemonic, OpKind, Register};
@@ -35,6 +37,10 @@ fn broken(how: impl Fn(Broken) -> Broken, mut noticed: impl FnMut(&Violation) ->
             Err(violation) => assert!(noticed(&violation), "{arch:?}: {violation}"),
         }
     }
+}
+
+fn called(name: &str, why: &str) -> impl Fn(&Violation) -> bool {
+    move |violation| matches!(violation, Violation::Call { import, what } if *import == name && what.contains(why))
 }
 
 fn unbalanced(what: &str) -> impl Fn(&Violation) -> bool {
@@ -84,6 +90,24 @@ fn a_reference_that_is_kept_is_noticed() {
 }
 
 #[test]
+fn a_module_that_is_looked_at_without_a_reference_is_noticed() {
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        let broken = Broken::of(&file).letting_go();
+        assert_eq!(broken.changed, 1);
+        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+        let scenario = Scenario::of_specimen(&spec(arch));
+        let target = scenario.world.modules[0].as_ref().expect("tcpip.sys");
+        let headers = target.base..target.base + 0x1000;
+        let result = run(&mut system, &scenario);
+        let read = matches!(
+            &result,
+            Err(Violation::Access { access: Access::Read, address, .. }) if headers.contains(address)
+        );
+        assert!(read, "{arch:?}: {result:?}");
+    }
+}
+
+#[test]
 fn a_handle_that_is_kept_is_noticed() {
     broken(|driver| driver.without("ZwClose", 1), unbalanced("handles"));
 }
@@ -123,12 +147,49 @@ fn a_device_that_is_left_is_noticed() {
 #[test]
 fn a_device_that_anyone_may_open_is_noticed() {
     broken(
-        |driver| driver.without("ZwSetSecurityObject", 3),
-        |violation| match violation {
-            Violation::Call { import, .. } => *import == "IoCreateSymbolicLink",
-            // What is left of the call's place is not the status it wants.
-            _ => true,
+        |driver| driver.pretending("ZwSetSecurityObject", 3),
+        called("IoCreateSymbolicLink", "anyone could open the device"),
+    );
+}
+
+#[test]
+fn a_device_that_others_may_open_too_is_noticed() {
+    // FILE_ALL_ACCESS, in the list's entries.
+    broken(
+        |driver| driver.immediate(0x001F_01FF, 1, 0),
+        called("ZwSetSecurityObject", "other rights than those of SYSTEM"),
+    );
+}
+
+#[test]
+fn a_key_that_is_opened_with_other_rights_is_noticed() {
+    // KEY_READ and KEY_WRITE, without the right to query values.
+    broken(
+        |driver| driver.immediate(0x0002_001F, 1, 0),
+        |violation| matches!(violation, Violation::Call { what, .. } if what.contains("DesiredAccess")),
+    );
+}
+
+#[test]
+fn a_link_that_is_left_is_noticed() {
+    broken(
+        |driver| driver.without("IoDeleteSymbolicLink", 1),
+        called("IoDeleteDevice", "programs can still open it"),
+    );
+    broken(
+        |driver| {
+            let driver = driver.without("IoDeleteSymbolicLink", 1);
+            driver.without("IoDeleteDevice", 1)
         },
+        unbalanced(r"\DosDevices\"),
+    );
+}
+
+#[test]
+fn an_entry_of_the_log_that_is_never_written_is_noticed() {
+    broken(
+        |driver| driver.without("IoWriteErrorLogEntry", 1),
+        unbalanced("unwritten log entries"),
     );
 }
 
@@ -143,29 +204,10 @@ fn a_request_that_is_never_completed_is_noticed() {
 #[test]
 fn pool_that_is_freed_under_another_tag_is_noticed() {
     let tag = u32::from_le_bytes(*b"tcpl");
-    let other = |driver: Broken| {
-        let allocates = std::cell::Cell::new(true);
-        driver.with(|laid, instruction| {
-            let operands = 0..instruction.op_count();
-            let mut immediates = operands.filter(|&n| {
-                instruction.op_kind(n) == OpKind::Immediate32
-                    || instruction.op_kind(n) == OpKind::Immediate32to64
-            });
-            let has = immediates.any(|n| instruction.immediate(n) & 0xFFFF_FFFF == u64::from(tag));
-            // The first use is the allocation's.
-            if !has || allocates.replace(false) {
-                return None;
-            }
-            let at = usize::try_from(instruction.ip() - laid.base).expect("a small file");
-            let mut bytes = laid.memory[at..at + instruction.len()].to_vec();
-            let last = bytes.len() - 1;
-            bytes[last] ^= 1;
-            Some(bytes)
-        })
-    };
     broken(
-        other,
-        |violation| matches!(violation, Violation::Call { import, .. } if *import == "ExFreePoolWithTag"),
+        // The first use is the allocation's.
+        |driver| driver.immediate(tag, 1, 1),
+        called("ExFreePoolWithTag", "the tag is"),
     );
 }
 
@@ -199,25 +241,11 @@ fn a_frame_that_is_larger_than_the_stack_is_noticed() {
     });
 }
 
-/// Puts bytes over the driver's very first instructions.
-fn first(driver: Broken, bytes: &[u8]) -> Broken {
-    let places = std::cell::RefCell::new(bytes.to_vec());
-    driver.with(|laid, instruction| {
-        let entry = laid.base + u64::from(laid.entry);
-        if instruction.ip() < entry || places.borrow().is_empty() {
-            return None;
-        }
-        let mut left = places.borrow_mut();
-        let count = left.len().min(instruction.len());
-        Some(left.drain(..count).collect())
-    })
-}
-
 #[test]
 fn an_instruction_that_processors_of_the_time_lack_is_noticed() {
     // ud2, which no processor has for a use, on both.
     broken(
-        |driver| first(driver, &[0x0F, 0x0B]),
+        |driver| driver.first(&[0x0F, 0x0B]),
         |violation| matches!(violation, Violation::Exception { .. }),
     );
 }
@@ -229,7 +257,7 @@ fn a_conditional_move_is_noticed_on_x86() {
         .swap_remove(0);
     assert_eq!(arch, Arch::X86);
     // cmove eax, eax; hlt.
-    let broken = first(Broken::of(&file), &[0x0F, 0x44, 0xC0, 0xF4]);
+    let broken = Broken::of(&file).first(&[0x0F, 0x44, 0xC0, 0xF4]);
     let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
     let result = run(&mut system, &Scenario::of_specimen(&spec(arch)));
     assert!(
@@ -240,22 +268,25 @@ fn a_conditional_move_is_noticed_on_x86() {
 
 #[test]
 fn code_that_runs_where_there_is_none_is_noticed() {
-    // A jump to the headers: readable, and no code.
-    let jump = |driver: Broken| {
-        let back = -0xF00_i32;
-        let mut bytes = vec![0xE9];
-        bytes.extend(back.to_le_bytes());
-        first(driver, &bytes)
-    };
-    broken(jump, |violation| {
-        matches!(
-            violation,
-            Violation::Access {
-                access: Access::Fetch,
-                ..
-            }
-        )
-    });
+    // A jump: to the headers, which are readable and no code; and behind the last
+    // byte of code, in its page.
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        let laid = Laid::at(&file, PREFERRED).expect("a driver");
+        let text = laid.sections.iter().find(|section| section.is_code());
+        for to in [0x100, text.expect("code").end()] {
+            let mut jump = vec![0xE9];
+            jump.extend(to.wrapping_sub(laid.entry + 5).to_le_bytes());
+            let broken = Broken::of(&file).first(&jump);
+            let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+            let result = system.start();
+            let fetch = matches!(
+                result,
+                Err(Violation::Access { access: Access::Fetch, address, .. })
+                    if address == PREFERRED + u64::from(to)
+            );
+            assert!(fetch, "{arch:?}: {result:?}");
+        }
+    }
 }
 
 #[test]
@@ -269,5 +300,54 @@ fn a_call_of_what_has_no_model_is_an_error() {
             matches!(result, Err(Violation::Unmodelled(_))),
             "{result:?}"
         );
+    }
+}
+
+#[test]
+fn a_function_that_does_not_return_is_noticed() {
+    for (_, file) in files(&folder()).expect("the drivers are built") {
+        // A jump to itself.
+        let broken = Broken::of(&file).first(&[0xEB, 0xFE]);
+        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+        system.machine.set_budget(100_000);
+        let result = system.start();
+        assert!(matches!(result, Err(Violation::Endless(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn a_function_that_returns_otherwise_than_it_must_is_noticed() {
+    // ret, and ret 8 on x86, where two arguments are to be removed.
+    let (plain, right) = (vec![0xC3], vec![0xC2, 8, 0]);
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        let (ends, wrong) = match arch {
+            Arch::X86 => (right.clone(), plain.clone()),
+            Arch::X64 => (plain.clone(), right.clone()),
+        };
+        for (code, end, why) in [
+            // xor ebx, ebx; std; nothing.
+            (&[0x31, 0xDB][..], ends.clone(), "BX is not what it was"),
+            (&[0xFD], ends, "the direction flag"),
+            (&[], wrong, "the stack is off"),
+        ] {
+            let code = [code, &end].concat();
+            let broken = Broken::of(&file).first(&code);
+            let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+            let result = system.start();
+            assert!(
+                matches!(&result, Err(Violation::Return(what)) if what.contains(why)),
+                "{arch:?}, {why}: {result:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_can_not_be_loaded_is_noticed() {
+    for (_, file) in files(&folder()).expect("the drivers are built") {
+        for bad in [&b"MZ"[..], &file[..file.len() / 2]] {
+            let result = System::new(bad, PREFERRED).map(|_| ());
+            assert!(matches!(result, Err(Violation::File(_))), "{result:?}");
+        }
     }
 }

@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use emulator::broken::Broken;
 use emulator::campaign::Campaign;
 use emulator::command::{Wrong, given};
-use emulator::shipped::{Broken, files, folder};
+use emulator::shipped::{files, folder};
 use verify::specimen::{Arch, Flaw, Spec};
 
 /// A file of that name, in a folder of the test's own.

@@ -3,6 +3,7 @@
 #![cfg(feature = "unicorn")]
 
 use emulator::address::DRIVER;
+use emulator::model::irql::Irql;
 use emulator::plain::{LIMIT, races};
 use emulator::question;
 use emulator::registry::{DWORD, PARAMETERS};
@@ -10,8 +11,10 @@ use emulator::run::run;
 use emulator::scenario::{Act, Scenario};
 use emulator::shipped::{files, folder};
 use emulator::system::System;
-use emulator::violation::Violation;
+use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
+use scanner_core::Module;
+use std::ops::Range;
 use tcplimit_protocol::{Answer, Reason};
 use verify::property::module;
 use verify::specimen::{Arch, Spec};
@@ -154,6 +157,101 @@ fn every_read_of_a_page_that_is_not_there_would_be_seen() {
 }
 
 #[test]
+fn every_read_of_a_byte_that_is_none_of_its_business_would_be_seen() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        system.machine.watch_reads();
+        for spec in kinds(arch) {
+            let whole = Scenario::of_specimen(&spec);
+            assert!(run(&mut system, &whole).is_ok());
+            // Headers, code, and three variables: each without its first byte, and
+            // code without its last ones.
+            let ranges = shrunk(&whole);
+            assert!(ranges.len() >= 6, "{ranges:?}");
+            for (number, shrunk, missing) in ranges {
+                let mut scenario = Scenario::of_specimen(&spec);
+                let target = scenario.world.modules.iter_mut().flatten().next();
+                target.expect("a module").readable[number] = shrunk;
+                let result = run(&mut system, &scenario).map(|_| ());
+                assert!(
+                    matches!(&result, Err(Violation::Access { access: Access::Read, address, size, .. })
+                        if *address < missing.end && missing.start < *address + *size as u64),
+                    "{missing:X?}: {result:?}"
+                );
+            }
+        }
+    });
+}
+
+/// What may be read, some bytes less at a time: which range, what is left of it,
+/// and the addresses of the bytes. Of code the very last ones need no look.
+fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
+    let mut modules = scenario.world.modules.iter().flatten();
+    let target = modules.next().expect("a module");
+    let mut shrunk = Vec::new();
+    for (number, range) in target.readable.iter().enumerate() {
+        let first = target.base + u64::from(range.start);
+        shrunk.push((number, range.start + 1..range.end, first..first + 1));
+        if range.len() > 4 && range.start > 0 {
+            let (left, end) = (range.end - 64, target.base + u64::from(range.end));
+            shrunk.push((number, range.start..left, end - 64..end));
+        }
+    }
+    shrunk
+}
+
+/// A world in which the headers in memory call the beginning of INIT code that
+/// stays: as much of it as shares a page with what does stay.
+fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
+    let mut scenario = Scenario::of_specimen(spec);
+    scenario.sound = [false; 2];
+    scenario.files = [None, None];
+    let target = scenario.world.module_mut(Module::Tcpip).expect("tcpip.sys");
+    let number = target
+        .sections
+        .iter()
+        .position(|it| it.name == *b"INIT\0\0\0\0");
+    let number = number.expect("an INIT section");
+    let init = &target.sections[number];
+    let (rva, end) = (init.rva, init.rva.next_multiple_of(0x1000));
+    assert!(
+        rva < end && target.is_present(rva, end - rva),
+        "a shared page"
+    );
+    let left = rva as usize..end as usize;
+    assert!(
+        target.memory[left].iter().any(|&byte| byte != 0),
+        "INIT's bytes"
+    );
+    let nt = target.dword(0x3C).expect("headers");
+    let table = nt + 24 + (target.dword(nt + 20).expect("headers") & 0xFFFF);
+    let header = table + 40 * u32::try_from(number).expect("a few");
+    target.write(header, b".text2\0\0");
+    target.write(header + 8, &(end - rva).to_le_bytes());
+    target.write(header + 36, &0x6800_0020_u32.to_le_bytes());
+    let base = target.base;
+    (scenario, base + u64::from(rva)..base + u64::from(end))
+}
+
+#[test]
+fn a_read_of_what_is_discardable_is_seen_also_where_its_page_is_there() {
+    let (arch, file) = files(&folder())
+        .expect("the drivers are built")
+        .swap_remove(0);
+    let (scenario, init) = misled(&Spec::xp_sp3().sized(8));
+    let mut system = system(arch, &file);
+    // As far as pages go it may be read.
+    assert_eq!(run(&mut system, &scenario).map(|_| ()), Ok(()));
+    system.machine.watch_reads();
+    let result = run(&mut system, &scenario).map(|_| ());
+    assert!(
+        matches!(&result, Err(Violation::Access { access: Access::Read, address, .. })
+            if init.contains(address)),
+        "{result:?}"
+    );
+}
+
+#[test]
 fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
@@ -173,4 +271,29 @@ fn a_scenario_asks_for_something() {
     let sends = |act: &Act| matches!(act, Act::Send(_));
     let scenario = Scenario::of(1, Arch::X86);
     assert!(scenario.acts.iter().filter(|act| sends(act)).count() > 6);
+}
+
+#[test]
+fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowed_there() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for (irql, import) in [
+            // Registry and objects by name want PASSIVE_LEVEL, a wait no more than
+            // APC_LEVEL.
+            (Irql::Apc, "ObReferenceObjectByName"),
+            (Irql::Dispatch, "KeEnterCriticalRegion"),
+        ] {
+            for spec in kinds(arch) {
+                system.reset(Scenario::of_specimen(&spec).world);
+                assert_eq!(system.start(), Ok(0));
+                system.irql = irql;
+                let result = system.send(&question::query(module(spec.module)));
+                assert!(
+                    matches!(&result, Err(Violation::Call { import: at, what })
+                        if *at == import && what.contains("level")),
+                    "{irql:?}: {result:?}"
+                );
+            }
+        }
+    });
 }

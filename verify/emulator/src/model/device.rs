@@ -2,7 +2,8 @@
 
 use tcplimit_driver::Device;
 
-use super::{Answer, Model, SUCCESS, status};
+use super::irql::Irql::{Apc, Passive};
+use super::{Answer, Entry, SUCCESS, status};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Rights;
@@ -12,11 +13,11 @@ use crate::system::System;
 use crate::violation::Violation;
 use crate::world::{COLLISION, NO_RESOURCES, Named, Step};
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("IoCreateDevice", create),
-    ("IoDeleteDevice", delete),
-    ("IoCreateSymbolicLink", link),
-    ("IoDeleteSymbolicLink", unlink),
+pub(super) const MODELS: &[Entry] = &[
+    ("IoCreateDevice", Passive, create),
+    ("IoDeleteDevice", Apc, delete),
+    ("IoCreateSymbolicLink", Passive, link),
+    ("IoDeleteSymbolicLink", Passive, unlink),
 ];
 
 const FILE_DEVICE_UNKNOWN: u32 = 0x22;

@@ -2,17 +2,18 @@
 
 use tcplimit_driver::Message;
 
-use super::{Answer, Model};
+use super::irql::Irql::{Dispatch, High};
+use super::{Answer, Entry};
 use crate::call::Value;
 use crate::machine::{Kind, Rights};
 use crate::offset::Offsets;
 use crate::placement::Arena;
 use crate::system::System;
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("IoAllocateErrorLogEntry", allocate),
-    ("IoWriteErrorLogEntry", write),
-    ("DbgPrint", print),
+pub(super) const MODELS: &[Entry] = &[
+    ("IoAllocateErrorLogEntry", Dispatch, allocate),
+    ("IoWriteErrorLogEntry", Dispatch, write),
+    ("DbgPrint", High, print),
 ];
 
 /// ERROR_LOG_MAXIMUM_SIZE.

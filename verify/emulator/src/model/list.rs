@@ -1,12 +1,13 @@
 //! ZwQuerySystemInformation(SystemModuleInformation).
 
-use super::{Answer, Model, SUCCESS, status};
+use super::irql::Irql::Passive;
+use super::{Answer, Entry, SUCCESS, status};
 use crate::address::low;
 use crate::offset::Offsets;
 use crate::system::System;
 use crate::world::NO_RESOURCES;
 
-pub(super) const MODELS: &[(&str, Model)] = &[("ZwQuerySystemInformation", query)];
+pub(super) const MODELS: &[Entry] = &[("ZwQuerySystemInformation", Passive, query)];
 
 /// SystemModuleInformation.
 const MODULES: u32 = 11;

@@ -1,16 +1,17 @@
 //! Questions about memory and the processor.
 
-use super::{Answer, Model};
+use super::irql::Irql::{Dispatch, High};
+use super::{Answer, Entry};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Kind;
 use crate::system::System;
 use crate::world::physical;
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("MmIsAddressValid", is_valid),
-    ("MmGetPhysicalAddress", physical_address),
-    ("ExIsProcessorFeaturePresent", has_feature),
+pub(super) const MODELS: &[Entry] = &[
+    ("MmIsAddressValid", Dispatch, is_valid),
+    ("MmGetPhysicalAddress", High, physical_address),
+    ("ExIsProcessorFeaturePresent", High, has_feature),
 ];
 
 /// PF_PAE_ENABLED.

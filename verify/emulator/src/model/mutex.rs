@@ -1,17 +1,18 @@
 //! Critical regions, and the one mutex object.
 
-use super::{Answer, Model, SUCCESS};
+use super::irql::Irql::{Apc, Dispatch, High};
+use super::{Answer, Entry, SUCCESS};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Kind;
 use crate::system::System;
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("KeEnterCriticalRegion", enter),
-    ("KeLeaveCriticalRegion", leave),
-    ("KeInitializeMutex", initialize),
-    ("KeWaitForSingleObject", wait),
-    ("KeReleaseMutex", release),
+pub(super) const MODELS: &[Entry] = &[
+    ("KeEnterCriticalRegion", Apc, enter),
+    ("KeLeaveCriticalRegion", Apc, leave),
+    ("KeInitializeMutex", High, initialize),
+    ("KeWaitForSingleObject", Apc, wait),
+    ("KeReleaseMutex", Dispatch, release),
 ];
 
 fn enter(system: &mut System, _: &[u64]) -> Answer {

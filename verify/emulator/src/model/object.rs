@@ -3,19 +3,20 @@
 use scanner_core::Module;
 use tcplimit_driver::Device;
 
-use super::{Answer, Model, SUCCESS, status};
+use super::irql::Irql::{Apc, Dispatch, Passive};
+use super::{Answer, Entry, SUCCESS, status};
 use crate::address::{DRIVER_TYPE, low};
 use crate::call::Value;
 use crate::registry::NOT_FOUND;
 use crate::system::System;
 use crate::world::{NO_RESOURCES, Step, slot};
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("ObReferenceObjectByName", reference),
-    ("ObfDereferenceObject", dereference),
-    ("ObOpenObjectByPointer", open),
-    ("ZwClose", close),
-    ("IofCompleteRequest", complete),
+pub(super) const MODELS: &[Entry] = &[
+    ("ObReferenceObjectByName", Passive, reference),
+    ("ObfDereferenceObject", Dispatch, dereference),
+    ("ObOpenObjectByPointer", Apc, open),
+    ("ZwClose", Passive, close),
+    ("IofCompleteRequest", Dispatch, complete),
 ];
 
 /// OBJ_CASE_INSENSITIVE.
@@ -97,6 +98,7 @@ fn reference(system: &mut System, arguments: &[u64]) -> Answer {
     };
     system.machine.write_word(place, object);
     system.kept.references.push(object);
+    system.reach(module);
     SUCCESS
 }
 
@@ -106,6 +108,9 @@ fn dereference(system: &mut System, arguments: &[u64]) -> Answer {
     match references.position(|&of| of == object) {
         Some(place) => {
             system.kept.references.swap_remove(place);
+            for module in Module::ALL {
+                system.reach(module);
+            }
             Ok(Value::Dword(7))
         }
         None => Err(system.wrong(format!("{object:X} is not referenced"))),

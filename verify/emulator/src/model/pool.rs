@@ -1,16 +1,18 @@
 //! Memory from the pool: what is freed is gone, and behind an allocation there
 //! is nothing.
 
-use super::{Answer, Model};
+use super::irql::Irql::Apc;
+use super::{Answer, Entry};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Rights;
 use crate::placement::Arena;
 use crate::system::System;
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("ExAllocatePoolWithTag", allocate),
-    ("ExFreePoolWithTag", free),
+pub(super) const MODELS: &[Entry] = &[
+    // For paged pool; for the other one a level more.
+    ("ExAllocatePoolWithTag", Apc, allocate),
+    ("ExFreePoolWithTag", Apc, free),
 ];
 
 /// NonPagedPool and PagedPool.

@@ -1,19 +1,20 @@
 //! Keys and values.
 
+use super::irql::Irql::Passive;
 use super::object::Opened;
-use super::{Answer, Model, SUCCESS, status};
+use super::{Answer, Entry, SUCCESS, status};
 use crate::address::low;
 use crate::registry::below;
 use crate::system::System;
 use crate::violation::Violation;
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("ZwOpenKey", open),
-    ("ZwCreateKey", create),
-    ("ZwQueryValueKey", query),
-    ("ZwSetValueKey", set),
-    ("ZwDeleteValueKey", delete),
-    ("ZwFlushKey", flush),
+pub(super) const MODELS: &[Entry] = &[
+    ("ZwOpenKey", Passive, open),
+    ("ZwCreateKey", Passive, create),
+    ("ZwQueryValueKey", Passive, query),
+    ("ZwSetValueKey", Passive, set),
+    ("ZwDeleteValueKey", Passive, delete),
+    ("ZwFlushKey", Passive, flush),
 ];
 
 /// OBJ_CASE_INSENSITIVE and OBJ_KERNEL_HANDLE.

@@ -1,19 +1,20 @@
 //! Who may open a device: lists of rights, in the form that NT keeps them.
 
+use super::irql::Irql::{Apc, Passive};
 use super::object::Opened;
-use super::{Answer, Model, SUCCESS, status};
+use super::{Answer, Entry, SUCCESS, status};
 use crate::address::low;
 use crate::offset::Offsets;
 use crate::system::System;
 use crate::violation::Violation;
 use crate::world::{NO_RESOURCES, Step};
 
-pub(super) const MODELS: &[(&str, Model)] = &[
-    ("RtlCreateAcl", create_acl),
-    ("RtlAddAccessAllowedAce", add_allowed),
-    ("RtlCreateSecurityDescriptor", create_descriptor),
-    ("RtlSetDaclSecurityDescriptor", set_dacl),
-    ("ZwSetSecurityObject", set_security),
+pub(super) const MODELS: &[Entry] = &[
+    ("RtlCreateAcl", Apc, create_acl),
+    ("RtlAddAccessAllowedAce", Apc, add_allowed),
+    ("RtlCreateSecurityDescriptor", Passive, create_descriptor),
+    ("RtlSetDaclSecurityDescriptor", Passive, set_dacl),
+    ("ZwSetSecurityObject", Passive, set_security),
 ];
 
 /// ACL_REVISION.

@@ -1,0 +1,279 @@
+//! What the driver may write to the limits, and when: at start, for a request,
+//! and at unload. It is told by the service key as it was when the driver was
+//! loaded, and by what the driver wrote since.
+
+use scanner_core::Module;
+
+use crate::registry::{DWORD, NOT_FOUND, PARAMETERS, SERVICE, STATE, below};
+use crate::source::GUARD;
+use crate::target::Target;
+use crate::watch::LimitWrite;
+use crate::world::{World, slot};
+
+/// The highest limit there is.
+const HIGHEST: u32 = 0x00FF_FFFF;
+/// The limit of a module that nobody has changed.
+const PRISTINE: u32 = 10;
+
+/// What the service key asks for, and what was written.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// The test-only value is set.
+    accepts_unknown: bool,
+    /// What was found first is to be put back at unload.
+    restores: bool,
+    /// What is to be applied at start.
+    configured: [Option<u32>; 2],
+    /// What may be replaced then, besides the driver's own.
+    expected: [Option<u32>; 2],
+    /// What was written to each module's builds.
+    written: [Vec<Written>; 2],
+    /// Something happened after which the driver may take a module for one that
+    /// it has not written to yet.
+    pub(crate) may_forget: bool,
+}
+
+/// What was written to a build of a module.
+#[derive(Debug)]
+struct Written {
+    build: Build,
+    original: u32,
+    last: u32,
+}
+
+/// Time, checksum and size of an image, as its headers have them.
+type Build = [u32; 3];
+
+/// What a write comes to, if it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The limit is another one now.
+    Changed,
+    /// `lock cmpxchg` wrote back what it found, which was something else.
+    Missed,
+    /// The limit was the wanted one before.
+    Same,
+}
+
+impl Ledger {
+    /// As the driver finds the world when it is loaded. What it can't read then
+    /// counts as not set, whatever can be read later.
+    pub(crate) fn new(world: &World) -> Ledger {
+        let on = |name| setting(world, name) == Some(1);
+        let limit = |name| setting(world, name).filter(|_| may_apply(world));
+        let mut ledger = Ledger {
+            accepts_unknown: on("TestOnlyAcceptUnknownRights"),
+            restores: on("RestoreAtUnload"),
+            configured: ["Limit", "Limit6"].map(limit),
+            expected: ["Expect", "Expect6"].map(|name| setting(world, name)),
+            written: [Vec::new(), Vec::new()],
+            may_forget: false,
+        };
+        // What an earlier load has left counts for the same build alone.
+        for module in Module::ALL {
+            let path = below(SERVICE, STATE);
+            let record = world.registry.query(&path, module.file_name());
+            let dword = |at| {
+                Some(u32::from_le_bytes(
+                    *record.ok()?.1.get(at..)?.first_chunk()?,
+                ))
+            };
+            if let (
+                Some(target),
+                [
+                    Some(one),
+                    Some(two),
+                    Some(three),
+                    Some(last),
+                    Some(original),
+                ],
+            ) = (world.module(module), [0, 4, 8, 12, 16].map(dword))
+                && build(target) == Some([one, two, three])
+            {
+                ledger.written[slot(module)].push(Written {
+                    build: [one, two, three],
+                    original,
+                    last,
+                });
+            }
+        }
+        ledger
+    }
+
+    /// DriverEntry writes what the service key asks for, once for a module.
+    pub(crate) fn at_start(
+        &mut self,
+        world: &World,
+        loaded: bool,
+        writes: &[LimitWrite],
+    ) -> Result<Vec<Effect>, &'static str> {
+        if !loaded && !writes.is_empty() {
+            return Err("a driver that is not loaded has written");
+        }
+        once_each(world, writes)?;
+        let one = |write: &LimitWrite| {
+            let module = written_module(world, write)?;
+            let limit = self.configured[slot(module)];
+            let limit = limit.ok_or("a write at start though none was asked for")?;
+            let own = self.is_own(world, module, write.before)
+                || self.expected[slot(module)] == Some(write.before);
+            self.write(world, module, write, limit, own)
+        };
+        writes.iter().map(one).collect()
+    }
+
+    /// A request writes what was asked for, over what was expected, or over the
+    /// driver's own where nothing was.
+    pub(crate) fn for_request(
+        &mut self,
+        world: &World,
+        wish: Option<(Module, u32, u32)>,
+        writes: &[LimitWrite],
+    ) -> Result<Option<Effect>, &'static str> {
+        let write = match writes {
+            [] => return Ok(None),
+            [write] => write,
+            _ => return Err("more than one write for a request"),
+        };
+        let (module, limit, expected) = wish.ok_or("a write though none was asked for")?;
+        if written_module(world, write)? != module {
+            return Err("a write to the other module");
+        }
+        let own = match expected {
+            0 => self.is_own(world, module, write.before),
+            expected => write.before == expected,
+        };
+        self.write(world, module, write, limit, own).map(Some)
+    }
+
+    /// Unload puts back what was found first, once for a module, where it is
+    /// asked to, and only over what the driver itself wrote last.
+    pub(crate) fn at_unload(
+        &mut self,
+        world: &World,
+        writes: &[LimitWrite],
+    ) -> Result<Vec<Effect>, &'static str> {
+        if !self.restores && !writes.is_empty() {
+            return Err("a write at unload though none was asked for");
+        }
+        once_each(world, writes)?;
+        let one = |write: &LimitWrite| {
+            let module = written_module(world, write)?;
+            let of = world.module(module).and_then(build);
+            let written = &self.written[slot(module)];
+            let mut written = written.iter().filter(|it| Some(it.build) == of);
+            let found = match write.before == write.after {
+                true => written.next(),
+                false => written.find(|it| it.original == write.after && it.last == write.before),
+            };
+            let found = found.ok_or("another limit than was found first was put back")?;
+            let original = found.original;
+            self.write(world, module, write, original, true)
+        };
+        writes.iter().map(one).collect()
+    }
+
+    /// All that must hold of every write.
+    fn write(
+        &mut self,
+        world: &World,
+        module: Module,
+        write: &LimitWrite,
+        limit: u32,
+        own: bool,
+    ) -> Result<Effect, &'static str> {
+        if write.before == write.after {
+            let same = write.before == limit;
+            return Ok(if same { Effect::Same } else { Effect::Missed });
+        }
+        if write.after != limit || !(1..=HIGHEST).contains(&limit) {
+            return Err("another limit than was asked for, or none");
+        }
+        if !own {
+            return Err("a value that is not the driver's was replaced");
+        }
+        let target = world.module(module).ok_or("nothing is loaded")?;
+        let rva = target.threshold.ok_or("nobody knows where the limit is")?;
+        match world.is_writable(target, rva) {
+            Some(true) => {}
+            Some(false) => return Err("the page is read-only"),
+            None if self.accepts_unknown => {}
+            None => return Err("the page's rights can't be told"),
+        }
+        self.note(module, build(target).unwrap_or_default(), write);
+        Ok(Effect::Changed)
+    }
+
+    fn note(&mut self, module: Module, build: Build, write: &LimitWrite) {
+        let written = &mut self.written[slot(module)];
+        let mut known = false;
+        for of in written.iter_mut().filter(|it| it.build == build) {
+            of.last = write.after;
+            known = true;
+        }
+        if !known || self.may_forget {
+            written.push(Written {
+                build,
+                original: write.before,
+                last: write.after,
+            });
+        }
+    }
+
+    /// Whether a limit is one that the driver may take for its own.
+    fn is_own(&self, world: &World, module: Module, limit: u32) -> bool {
+        let of = world.module(module).and_then(build);
+        let mut written = self.written[slot(module)].iter();
+        limit == PRISTINE || written.any(|it| Some(it.build) == of && it.last == limit)
+    }
+}
+
+/// A value that the driver can read, and that is a number.
+fn setting(world: &World, name: &str) -> Option<u32> {
+    let path = below(SERVICE, PARAMETERS);
+    let registry = &world.registry;
+    registry
+        .open(SERVICE)
+        .and_then(|()| registry.open(&path))
+        .ok()?;
+    let (kind, data) = registry.query(&path, name).ok()?;
+    let data = (*kind == DWORD).then_some(data)?;
+    Some(u32::from_le_bytes(data.as_slice().try_into().ok()?))
+}
+
+/// Whether stored limits may be applied: not in Safe Mode, nor where the last
+/// start did not end, nor where that can't be told.
+fn may_apply(world: &World) -> bool {
+    let mark = world.registry.query(&below(SERVICE, PARAMETERS), GUARD);
+    world.safe_mode == 0 && mark == Err(NOT_FOUND)
+}
+
+fn once_each(world: &World, writes: &[LimitWrite]) -> Result<(), &'static str> {
+    let limits = Module::ALL.map(|module| world.module(module).and_then(Target::limit));
+    let to = |limit| writes.iter().filter(|it| Some(it.address) == limit).count();
+    match limits.into_iter().any(|limit| to(limit) > 1) {
+        true => Err("more than one write to a module"),
+        false => Ok(()),
+    }
+}
+
+/// Whose limit was written.
+fn written_module(world: &World, write: &LimitWrite) -> Result<Module, &'static str> {
+    let is = |module: &Module| {
+        let target = world.module(*module);
+        target.and_then(Target::limit) == Some(write.address)
+    };
+    Module::ALL
+        .into_iter()
+        .find(is)
+        .ok_or("a write to no module")
+}
+
+fn build(target: &Target) -> Option<Build> {
+    let nt = target.dword(0x3C)?;
+    let [time, checksum, size] = [8, 24 + 64, 24 + 56].map(|field| {
+        let at = nt.checked_add(field)?;
+        target.dword(at)
+    });
+    Some([time?, checksum?, size?])
+}

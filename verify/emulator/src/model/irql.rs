@@ -1,0 +1,33 @@
+//! Interrupt request levels: how far the processor is from where everything may be
+//! called.
+
+use super::Entry;
+use crate::system::System;
+use crate::violation::Violation;
+
+/// A level; each keeps off what is below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Irql {
+    /// PASSIVE_LEVEL: where NT calls the functions of a driver like this.
+    Passive,
+    /// APC_LEVEL.
+    Apc,
+    /// DISPATCH_LEVEL: nothing may wait, and nothing may be paged.
+    Dispatch,
+    /// HIGH_LEVEL.
+    High,
+}
+
+impl System {
+    /// Whether a function may be called as things are.
+    ///
+    /// # Errors
+    /// When the level is above the highest that its documentation allows.
+    pub(crate) fn level(&self, (import, highest, _): &Entry) -> Result<(), Violation> {
+        if self.irql <= *highest {
+            return Ok(());
+        }
+        let what = format!("called at {:?} level, {highest:?} at most", self.irql);
+        Err(Violation::Call { import, what })
+    }
+}
