@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use scanner_core::Module;
 
-use super::disk::{Disk, exists};
+use super::disk::Disk;
 use super::form::Form;
-use super::replace::{Failure, doing, replace, write_new};
+use super::replace::{Failure, replace, unread, write_new};
 use super::restore::{Source, original, pristine};
 use super::{Plan, Refusal, apply, plan};
 use crate::manifest::Manifest;
@@ -139,9 +139,7 @@ impl Job {
     /// # Errors
     /// Why nothing can be done.
     pub fn prepare(&self, disk: &impl Disk, path: &Path) -> Result<Prepared, Failure> {
-        let before = disk
-            .read(path)
-            .map_err(doing(format!("{} can't be read", path.display())))?;
+        let before = disk.read(path).map_err(unread(path))?;
         let shown = path.to_string_lossy();
         let (form, image) = Form::open(&before)?;
         let hash = sha256(&image);
@@ -191,16 +189,12 @@ impl Job {
         match &self.target {
             Target::Output(output) => {
                 done.output = Some(output.clone());
-                let shown = output.display();
-                if exists(disk, output)
-                    .map_err(doing(format!("the folder of {shown} can't be read")))?
-                {
-                    let there = disk
-                        .read(output)
-                        .map_err(doing(format!("{shown} can't be read")))?;
+                if disk.exists(output).map_err(unread(output))? {
+                    let there = disk.read(output).map_err(unread(output))?;
+                    let shown = output.display().to_string();
                     return match there == *after {
                         true => Ok(Verdict::Unchanged),
-                        false => Err(Refusal::OutputExists(shown.to_string()).into()),
+                        false => Err(Refusal::OutputExists(shown).into()),
                     };
                 }
                 write_new(disk, output, path, after)?;

@@ -55,7 +55,7 @@ pub enum Refusal {
     /// A cabinet that can't be written back as it was.
     OddCabinet(&'static str),
     /// The file has other names, which would keep the old content.
-    Linked(u64),
+    Linked(String, u64),
     /// The running system has it loaded.
     InUse,
     /// A file with the name of the backup has another content.
@@ -63,7 +63,7 @@ pub enum Refusal {
     /// The file to write is there, and has another content.
     OutputExists(String),
     /// The file changed while it was being worked on.
-    ChangedMeanwhile,
+    ChangedMeanwhile(String),
     /// Several backups, and none of them says more than the others.
     SeveralBackups(Vec<String>),
 }
@@ -100,11 +100,11 @@ impl Refusal {
             Refusal::NotItself => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
             Refusal::OddCabinet(_) => "odd-cabinet",
-            Refusal::Linked(_) => "linked",
+            Refusal::Linked(..) => "linked",
             Refusal::InUse => "in-use",
             Refusal::ForeignBackup(_) => "foreign-backup",
             Refusal::OutputExists(_) => "output-exists",
-            Refusal::ChangedMeanwhile => "changed-meanwhile",
+            Refusal::ChangedMeanwhile(_) => "changed-meanwhile",
             Refusal::SeveralBackups(_) => "several-backups",
         }
     }
@@ -184,9 +184,9 @@ impl fmt::Display for Refusal {
                 f,
                 "{why}, so it can't be written back as it was: take a fresh copy from the setup disc"
             ),
-            Refusal::Linked(names) => write!(
+            Refusal::Linked(path, names) => write!(
                 f,
-                "the file has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
+                "{path} has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
             ),
             Refusal::InUse => f.write_str(
                 "the running Windows has this file loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
@@ -199,8 +199,9 @@ impl fmt::Display for Refusal {
                 f,
                 "{name} is there already, with another content, and is never overwritten: name another file"
             ),
-            Refusal::ChangedMeanwhile => f.write_str(
-                "another program changed the file meanwhile: see which one, and try again",
+            Refusal::ChangedMeanwhile(path) => write!(
+                f,
+                "another program changed {path} meanwhile: see which one, and try again"
             ),
             Refusal::SeveralBackups(names) => write!(
                 f,
