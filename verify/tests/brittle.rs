@@ -18,6 +18,7 @@ fn job(task: Task) -> Job {
         task,
         target: Target::InPlace,
         module: None,
+        running: Vec::new(),
     }
 }
 
@@ -450,6 +451,50 @@ fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
         Verdict::Failed(Failure::Refused(Refusal::Linked(_, 2)))
     );
     assert!(refused, "{done:?}");
-    assert_eq!(disk.content(FILE), Some(old));
+    assert_eq!(disk.content(FILE), Some(old.clone()));
     assert_eq!(disk.paths(), ["/disc/other", FILE]);
+
+    let disk = Brittle::with(&[(FILE, &old)]).case_blind();
+    for target in [Target::InPlace, Target::Show] {
+        let loaded = Job {
+            target,
+            running: vec![PathBuf::from("/disc/TcpIp.sys")],
+            ..job(Task::Patch { limit: 100 })
+        };
+        let done = loaded.run(&disk, Path::new(FILE));
+        let refused = matches!(
+            done.verdict,
+            Verdict::Failed(Failure::Refused(Refusal::InUse(_)))
+        );
+        assert!(refused, "{done:?}");
+        assert_eq!(disk.content(FILE).as_ref(), Some(&old));
+    }
+}
+
+#[test]
+fn one_file_of_an_interrupted_change_is_never_changed_alone() {
+    let old = specimen(10);
+    let home = "/disc/WINDOWS";
+    for (path, is_below) in [
+        ("/disc/WINDOWS/system32/drivers/tcpip.sys", true),
+        ("/disc/WINDOWS/x/tcpip.sys", true),
+        ("/disc/WINDOWS/tcpip.sys", true),
+        ("/disc/WINDOWS/a/b/c/tcpip.sys", false),
+        ("/disc/other/tcpip.sys", false),
+    ] {
+        let journal = format!("{home}/{}", journal::NAME);
+        let disk = Brittle::with(&[(path, &old), (&journal, b"")]);
+        for task in [
+            Task::Restore { use_backup: true },
+            Task::Patch { limit: 100 },
+        ] {
+            let done = job(task).run(&disk, Path::new(path));
+            let refused = matches!(
+                &done.verdict,
+                Verdict::Failed(Failure::Refused(Refusal::Pending(of))) if of == home
+            );
+            assert_eq!(refused, is_below, "{done:?}");
+        }
+        assert_eq!(disk.content(path).unwrap() == old, is_below, "{path}");
+    }
 }

@@ -9,10 +9,9 @@ use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::replace::{Failure, backup_of};
 use super::system::{Place, System};
-use super::verb::{Run, drivers_in, exit_of, is_running};
+use super::verb::{Run, drivers_in, exit_of};
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::source;
 use crate::text::count;
 
 const REFUSED: &str =
@@ -44,11 +43,10 @@ impl Run<'_> {
                 }
                 continue;
             }
-            let running = source::system_drivers();
-            let prepared = match is_running(&path, &running) && self.job.target == Target::InPlace {
-                true => Err(Refusal::InUse.into()),
-                false => self.job.prepare(&self.disk, &path),
-            };
+            let prepared = self.job.prepare(&self.disk, &path).and_then(|prepared| {
+                self.job.is_free(&self.disk, &path, &prepared)?;
+                Ok(prepared)
+            });
             ready.push((place, path, prepared));
         }
         if ready.is_empty() {

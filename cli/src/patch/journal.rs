@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Refusal;
 use super::disk::{Disk, folder_of};
 use super::replace::{Failure, Staged, Swap, TEMPORARY, doing, set, unread};
+use super::system::LEVELS;
 use crate::probe::sha256;
 
 /// The name of the journal, in the folder of all the files.
@@ -69,6 +70,21 @@ pub enum Found {
 /// When the folder can't be read.
 pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
     disk.exists(&home.join(NAME)).map_err(unread(home))
+}
+
+/// The journal of a run that had this file among others and was killed, or is
+/// still at work: a change of the file alone would make that impossible to put
+/// back. The path has no links in it.
+///
+/// # Errors
+/// When a folder can't be read.
+pub(crate) fn pending_above(disk: &impl Disk, path: &Path) -> Result<Option<PathBuf>, Failure> {
+    for home in path.ancestors().skip(1).take(LEVELS) {
+        if is_pending(disk, home)? {
+            return Ok(Some(home.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Exchanges all files, or none. Between two of them `go_on` is asked; where

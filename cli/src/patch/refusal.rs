@@ -1,10 +1,13 @@
 //! Why a file is left as it is, and what to do about it.
 
 use std::fmt;
+use std::path::Path;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
 
+use super::journal;
+use crate::output::quoted;
 use crate::report::State;
 
 /// Why nothing is changed. Every one is final: no option overrules it, but
@@ -57,7 +60,9 @@ pub enum Refusal {
     /// The file has other names, which would keep the old content.
     Linked(String, u64),
     /// The running system has it loaded.
-    InUse,
+    InUse(String),
+    /// A run over all copies in this Windows was interrupted.
+    Pending(String),
     /// A file with the name of the backup has another content.
     ForeignBackup(String),
     /// The file to write is there, and has another content.
@@ -101,7 +106,8 @@ impl Refusal {
             Refusal::SeveralMembers { .. } => "several-members",
             Refusal::OddCabinet(_) => "odd-cabinet",
             Refusal::Linked(..) => "linked",
-            Refusal::InUse => "in-use",
+            Refusal::InUse(_) => "in-use",
+            Refusal::Pending(_) => "journal-pending",
             Refusal::ForeignBackup(_) => "foreign-backup",
             Refusal::OutputExists(_) => "output-exists",
             Refusal::ChangedMeanwhile(_) => "changed-meanwhile",
@@ -188,8 +194,15 @@ impl fmt::Display for Refusal {
                 f,
                 "{path} has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
             ),
-            Refusal::InUse => f.write_str(
-                "the running Windows has this file loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
+            Refusal::InUse(path) => write!(
+                f,
+                "the running Windows has {path} loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
+            ),
+            Refusal::Pending(home) => write!(
+                f,
+                "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts all back before anything else",
+                Path::new(home).join(journal::NAME).display(),
+                quoted(home)
             ),
             Refusal::ForeignBackup(name) => write!(
                 f,

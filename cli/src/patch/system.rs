@@ -74,6 +74,9 @@ const FOLDERS: [(&[&str], Role); 6] = [
     (&["system32", "drivers"], Role::Loaded),
 ];
 
+/// The Windows folder is at most so many folders above a copy.
+pub(crate) const LEVELS: usize = 3;
+
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
 /// What Windows is installed in, unless somebody chose another name.
 const HOMES: [&str; 2] = ["WINDOWS", "WINNT"];
@@ -206,6 +209,12 @@ mod tests {
             .iter()
             .map(|place| (shown(place), place.is_cabinet))
             .collect()
+    }
+
+    #[test]
+    fn no_copy_is_deeper_than_is_said() {
+        let deepest = FOLDERS.iter().map(|(folders, _)| folders.len() + 1).max();
+        assert_eq!(deepest, Some(LEVELS));
     }
 
     #[test]

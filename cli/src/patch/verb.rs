@@ -1,7 +1,7 @@
 //! The verbs: from the command line to an exit code.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,7 @@ use super::job::{Done, Job, Target, Task, Verdict};
 use super::journal::Found;
 use super::replace::Failure;
 use super::system::Place;
-use super::{Refusal, object, say};
+use super::{object, say};
 use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::cabinet::{self, Cabinet};
 use crate::exit::Exit;
@@ -130,6 +130,7 @@ impl<'a> Run<'a> {
                 task,
                 target,
                 module: writing.module.map(Module::from),
+                running: source::system_drivers(),
             },
             manifest,
             talk,
@@ -208,16 +209,12 @@ impl<'a> Run<'a> {
     }
 
     fn file(&self, path: &Path) -> Done {
-        let in_place = self.job.target == Target::InPlace;
         // What is renamed must be the file, not a link that leads to it.
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
         let path = match std::fs::canonicalize(path) {
-            Ok(real) if in_place && is_link => real,
+            Ok(real) if is_link => real,
             _ => path.to_owned(),
         };
-        if in_place && is_running(&path, &source::system_drivers()) {
-            return refused(path, Refusal::InUse);
-        }
         self.job.run(&self.disk, &path)
     }
 
@@ -355,22 +352,6 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
     }
 }
 
-fn refused(path: PathBuf, refusal: Refusal) -> Done {
-    Done {
-        path,
-        verdict: Verdict::Failed(refusal.into()),
-        facts: None,
-        backup: None,
-        output: None,
-    }
-}
-
-/// Whether a file is one that the running Windows has loaded.
-pub(super) fn is_running(path: &Path, drivers: &[PathBuf]) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    drivers.iter().any(|driver| real(driver) == real(path))
-}
-
 /// Set by Ctrl-C, which is obeyed between two files; another one ends the
 /// program at once, which loses nothing either.
 fn on_interrupt() -> Arc<AtomicBool> {
@@ -383,26 +364,4 @@ fn on_interrupt() -> Arc<AtomicBool> {
         }
     });
     stop
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_is_loaded_is_known_by_any_way_to_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let driver = folder.path().join("tcpip.sys");
-        let other = folder.path().join("copy.sys");
-        std::fs::write(&driver, b"x").unwrap();
-        std::fs::write(&other, b"x").unwrap();
-        let drivers = [driver.clone()];
-        assert!(is_running(&driver, &drivers));
-        assert!(is_running(
-            &folder.path().join(".").join("tcpip.sys"),
-            &drivers
-        ));
-        assert!(!is_running(&other, &drivers));
-        assert!(!is_running(&driver, &[]));
-    }
 }

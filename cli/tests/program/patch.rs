@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use verify::specimen::{Checksum, Extras, Flaw, Spec};
 
-use crate::{Files, Run, patched, xp};
+use crate::{Files, Run, patched, run_in, xp};
 
 /// The names in a folder.
 fn names(folder: &Path) -> Vec<String> {
@@ -306,6 +306,21 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
 }
 
 #[test]
+fn where_a_file_lies_does_not_depend_on_how_it_is_named() {
+    let files = Files::new().with("SysWOW64/drivers/tcpip.sys", &xp());
+    let drivers = files.path().join("SysWOW64/drivers");
+    for arguments in [
+        ["patch", "tcpip.sys"].as_slice(),
+        &["patch", "--in-place", "tcpip.sys"],
+        &["patch", "--output", "out.sys", "tcpip.sys"],
+        &["restore", "tcpip.sys"],
+    ] {
+        refused(&run_in(&drivers, arguments), "no driver is loaded");
+        assert_eq!(names(&drivers), ["tcpip.sys"]);
+    }
+}
+
+#[test]
 fn a_renamed_file_is_patched_when_the_module_is_named() {
     for name in ["renamed.sys", "tcpip6.sys", "SysWOW64/tcpip.sys"] {
         let files = Files::new().with(name, &xp());
@@ -358,6 +373,10 @@ fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
     let hash = verify::patching::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
+    refused(
+        &files.run(&["patch", "tcpip.sys"]),
+        "not the backup that its name says",
+    );
     let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
     refused(&run, "not the backup that its name says");
     assert_eq!(read(&files, &backup), b"mine");

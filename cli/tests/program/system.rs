@@ -6,7 +6,7 @@ use std::path::Path;
 use verify::specimen::Spec;
 
 use crate::cabinet::mszip;
-use crate::{Files, patched, xp};
+use crate::{Files, patched, run_in, xp};
 
 const DRIVERS: &str = "WINDOWS/system32/drivers/tcpip.sys";
 const CACHE: &str = "WINDOWS/System32/DLLCACHE/TCPIP.SYS";
@@ -285,6 +285,38 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
         patch.stderr
     );
     assert_eq!(limits(&files), expected([30, 10, 30, 30, 30]));
+}
+
+#[test]
+fn what_a_killed_run_left_is_not_changed_file_by_file() {
+    let files = windows();
+    killed(&files);
+    let before = all(&files.path());
+    let drivers = files.path().join("WINDOWS/system32/drivers");
+    for arguments in [
+        ["patch", "--in-place", DRIVERS].as_slice(),
+        &["patch", DRIVERS],
+        &["restore", "--in-place", PACK],
+        &["patch", "-r", "--in-place", "."],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 1, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(
+            run.stdout.contains("first run tcplimit patch --root"),
+            "{arguments:?}: {}",
+            run.stdout
+        );
+        assert!(!run.stdout.contains(" changed the limit"), "{}", run.stdout);
+        assert_eq!(all(&files.path()), before, "{arguments:?}");
+    }
+    let within = run_in(&drivers, &["patch", "--in-place", "--json", "tcpip.sys"]);
+    assert_eq!(within.objects()[0]["refusal"], "journal-pending");
+    assert_eq!(all(&files.path()), before);
+    // A copy elsewhere takes nothing away.
+    let copy = files.run(&["patch", "--output", "copy.sys", DRIVERS]);
+    assert_eq!(copy.code, 0, "{}", copy.stdout);
+    assert_eq!(files.run(&["restore", "--root", ".", "--in-place"]).code, 0);
+    assert_eq!(files.run(&["patch", "--in-place", DRIVERS]).code, 0);
 }
 
 #[test]

@@ -165,6 +165,20 @@ pub(super) const TABLE: &[Breakage] = &[
         BRITTLE,
     ),
     Breakage::at(
+        "cli/src/patch/job.rs",
+        "what Windows has loaded is replaced",
+        "if self.is_running(disk, path) {",
+        "if false {",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/journal.rs",
+        "one file of an interrupted change is changed alone",
+        "if is_pending(disk, home)? {",
+        "if false {",
+        BRITTLE,
+    ),
+    Breakage::at(
         "cli/src/patch/journal.rs",
         "the journal is not waited for",
         ".and_then(|()| disk.sync(&path))",

@@ -96,8 +96,9 @@ fn a_pipe_is_never_replaced() {
 fn a_file_with_two_names_is_refused_in_place() {
     let files = Files::new().with("tcpip.sys", &xp());
     fs::hard_link(files.path().join("tcpip.sys"), files.path().join("other")).unwrap();
+    refused(&files.run(&["patch", "tcpip.sys"]), "tcpip.sys has 2 names");
     let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
-    refused(&run, "2 names");
+    refused(&run, "tcpip.sys has 2 names");
     assert_eq!(read(&files, "other"), xp());
     assert_eq!(names(&files.path()), ["other", "tcpip.sys"]);
 }
@@ -190,4 +191,22 @@ fn a_file_that_may_not_be_read_is_said_to_be_that() {
         "{}",
         run.stdout
     );
+}
+
+#[test]
+fn a_link_hides_neither_the_name_of_a_file_nor_its_folder() {
+    let files = Files::new()
+        .with("SysWOW64/tcpip.sys", &xp())
+        .with("renamed.sys", &xp());
+    let path = |name: &str| files.path().join(name);
+    symlink("SysWOW64", path("folder")).unwrap();
+    symlink("renamed.sys", path("tcpip.sys")).unwrap();
+    for target in ["--dry-run", "--in-place"] {
+        let wow = files.run(&["patch", target, "folder/tcpip.sys"]);
+        refused(&wow, "no driver is loaded");
+        let renamed = files.run(&["patch", target, "tcpip.sys"]);
+        refused(&renamed, "not called so");
+    }
+    assert_eq!(read(&files, "renamed.sys"), xp());
+    assert_eq!(read(&files, "SysWOW64/tcpip.sys"), xp());
 }
