@@ -61,6 +61,8 @@ pub enum Verdict {
     Changed,
     /// It is as it should be already.
     Unchanged,
+    /// It could be changed, but other copies can't: why it was not.
+    NotDone(String),
     /// It is refused, or something failed; the file is as it was, unless the
     /// failure says otherwise.
     Failed(Failure),
@@ -115,16 +117,23 @@ pub struct Prepared {
     pub after: Vec<u8>,
 }
 
-impl Job {
-    /// Does it with one file.
-    pub fn run(&self, disk: &impl Disk, path: &Path) -> Done {
-        let mut done = Done {
+impl Done {
+    /// Nothing is known of the file yet but this.
+    pub(crate) fn new(path: &Path, verdict: Verdict) -> Done {
+        Done {
             path: path.to_owned(),
-            verdict: Verdict::Unchanged,
+            verdict,
             facts: None,
             backup: None,
             output: None,
-        };
+        }
+    }
+}
+
+impl Job {
+    /// Does it with one file.
+    pub fn run(&self, disk: &impl Disk, path: &Path) -> Done {
+        let mut done = Done::new(path, Verdict::Unchanged);
         done.verdict = self
             .prepare(disk, path)
             .and_then(|prepared| {

@@ -69,6 +69,7 @@ pub(crate) fn done(
     };
     let reason = match &done.verdict {
         Verdict::Failed(failure) => Some(failure.to_string()),
+        Verdict::NotDone(reason) => Some(reason.clone()),
         _ => None,
     };
     line(
@@ -83,6 +84,7 @@ pub(crate) fn done(
                 Verdict::WouldChange => "would-change",
                 Verdict::Changed => "changed",
                 Verdict::Unchanged => "unchanged",
+                Verdict::NotDone(_) => "not-done",
                 Verdict::Failed(Failure::Refused(_)) => "refused",
                 Verdict::Failed(Failure::Unsure { .. }) => "unsure",
                 Verdict::Failed(_) => "failed",
@@ -171,6 +173,7 @@ pub(crate) fn summary(
         changed: u64,
         would_change: u64,
         unchanged: u64,
+        not_done: u64,
         refused: u64,
         failed: u64,
         cabinets: u64,
@@ -188,6 +191,7 @@ pub(crate) fn summary(
                 changed: totals.changed,
                 would_change: totals.would_change,
                 unchanged: totals.unchanged,
+                not_done: totals.not_done,
                 refused: totals.refused,
                 failed: totals.failed,
                 cabinets: totals.cabinets,

@@ -92,6 +92,29 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl Failure {
+    /// The same once more, for another file that it is to be said of.
+    pub(crate) fn again(&self) -> Failure {
+        let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        match self {
+            Failure::Refused(refusal) => Failure::Refused(refusal.clone()),
+            Failure::Unread { path, error } => Failure::Unread {
+                path: path.clone(),
+                error: copy(error),
+            },
+            Failure::Disk { what, error } => Failure::Disk {
+                what: what.clone(),
+                error: copy(error),
+            },
+            Failure::Unsure { why, path } => Failure::Unsure {
+                why: why.clone(),
+                path: path.clone(),
+            },
+            Failure::Interrupted => Failure::Interrupted,
+        }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
         Failure::Refused(refusal)

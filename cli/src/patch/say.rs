@@ -47,8 +47,10 @@ pub(crate) fn done(
     if let Some(note) = note {
         row(out, "this is", note)?;
     }
-    if let Verdict::Failed(failure) = &done.verdict {
-        row(out, "because", printable(&failure.to_string()))?;
+    match &done.verdict {
+        Verdict::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
+        Verdict::NotDone(reason) => row(out, "because", printable(reason))?,
+        _ => {}
     }
     let Some(facts) = &done.facts else {
         return Ok(());
@@ -69,7 +71,12 @@ pub(crate) fn done(
         _ => {}
     }
     if let Some(output) = &done.output {
-        row(out, "written to", printable(&output.to_string_lossy()))?;
+        let label = match &done.verdict {
+            Verdict::Changed => "written to",
+            Verdict::Unchanged => "it is in",
+            _ => "not in",
+        };
+        row(out, label, printable(&output.to_string_lossy()))?;
     }
     if matches!(job.task, Task::Restore { .. }) {
         let text = match facts.pristine(manifest) {
@@ -94,7 +101,11 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
         Verdict::WouldChange => (NOTICE, format!("would change {change}")),
         Verdict::Changed if job.target == Target::InPlace => (GOOD, format!("changed {change}")),
         Verdict::Changed => (GOOD, format!("written with {change}")),
+        Verdict::Unchanged if done.output.is_some() => {
+            (GOOD, "nothing to do: the changed copy is there".to_owned())
+        }
         Verdict::Unchanged => (GOOD, format!("nothing to do: {change}")),
+        Verdict::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
         Verdict::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
         Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED HALF WAY".to_owned()),
         Verdict::Failed(_) => (BAD, "failed, left as it is".to_owned()),

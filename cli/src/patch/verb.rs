@@ -71,6 +71,7 @@ pub(crate) struct Totals {
     pub(crate) changed: u64,
     pub(crate) would_change: u64,
     pub(crate) unchanged: u64,
+    pub(crate) not_done: u64,
     pub(crate) refused: u64,
     pub(crate) failed: u64,
     pub(crate) cabinets: u64,
@@ -141,6 +142,7 @@ impl<'a> Run<'a> {
                 changed: 0,
                 would_change: 0,
                 unchanged: 0,
+                not_done: 0,
                 refused: 0,
                 failed: 0,
                 cabinets: 0,
@@ -248,6 +250,8 @@ impl<'a> Run<'a> {
             Verdict::WouldChange => (&mut self.totals.would_change, Exit::Done),
             Verdict::Changed => (&mut self.totals.changed, Exit::Done),
             Verdict::Unchanged => (&mut self.totals.unchanged, Exit::Done),
+            // What stopped it counts for itself.
+            Verdict::NotDone(_) => (&mut self.totals.not_done, Exit::Done),
             Verdict::Failed(failure @ Failure::Refused(_)) => {
                 (&mut self.totals.refused, exit_of(failure))
             }
@@ -273,6 +277,9 @@ impl<'a> Run<'a> {
             changed,
             would_change,
             unchanged,
+            not_done,
+            refused,
+            failed,
             cabinets,
             ..
         } = self.totals;
@@ -297,15 +304,28 @@ impl<'a> Run<'a> {
             writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
         }
         if many && files > 0 && !self.talk.quiet {
-            let cabinets = match cabinets {
-                0 => String::new(),
-                some => format!("; {} with copies not rewritten", count(some, "cabinet")),
-            };
-            writeln!(
+            write!(
                 out,
-                "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be{cabinets}",
+                "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be",
                 count(files, "file"),
             )?;
+            for (number, what) in [
+                (refused, "refused"),
+                (failed, "failed"),
+                (not_done, "not done because of others"),
+            ] {
+                if number > 0 {
+                    write!(out, ", {number} {what}")?;
+                }
+            }
+            match cabinets {
+                0 => writeln!(out)?,
+                some => writeln!(
+                    out,
+                    "; {} with copies not rewritten",
+                    count(some, "cabinet")
+                )?,
+            }
         }
         if changed > 0 && self.name == "patch" && !self.talk.quiet {
             writeln!(out, "\n{}", say::AFTERWARDS)?;

@@ -231,15 +231,25 @@ fn a_changed_copy_is_written_where_nothing_is() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
-    // The same once more is no contradiction.
-    assert_eq!(
-        files
-            .run(&["patch", "--output", "out.sys", "tcpip.sys"])
-            .code,
-        0
+    assert!(
+        run.stdout.contains("written to   out.sys"),
+        "{}",
+        run.stdout
     );
+    // The same once more is no contradiction.
+    let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
+    assert_eq!(again.code, 0);
+    assert!(
+        again
+            .stdout
+            .starts_with("tcpip.sys: nothing to do: the changed copy is there\n"),
+        "{}",
+        again.stdout
+    );
+    assert!(!again.stdout.contains("written to"), "{}", again.stdout);
     let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
     refused(&there, "never overwritten");
+    assert!(!there.stdout.contains("written to"), "{}", there.stdout);
     assert_eq!(read(&files, "there.sys"), b"mine");
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
 }

@@ -154,15 +154,61 @@ fn one_refused_copy_and_none_is_changed() {
     assert!(
         patch
             .stderr
-            .contains("A copy is refused, so none is changed"),
+            .contains("so none is changed: they are treated alike"),
         "{}",
         patch.stderr
     );
     assert!(
-        patch.stdout.contains("0 changed of 4 files"),
+        patch.stdout.contains(
+            "0 changed of 4 files, 0 would be, 0 as they should be, 1 refused, 3 not done"
+        ),
         "{}",
         patch.stdout
     );
+    assert_eq!(all(&files.path()), before);
+    for target in ["--in-place", "--dry-run"] {
+        let objects = files
+            .run(&["patch", "--root", ".", target, "--json"])
+            .objects();
+        assert_eq!(
+            states(&objects),
+            ["cabinet", "not-done", "refused", "not-done", "not-done"]
+        );
+        assert!(objects[1]["reason"].as_str().unwrap().contains("alike"));
+        let summary = &objects.last().unwrap()["summary"];
+        assert_eq!(summary["not_done"], 3);
+        assert_eq!(summary["would_change"], 0);
+        assert_eq!(summary["refused"], 1);
+        assert_eq!(summary["exit_code"], 1);
+    }
+}
+
+/// The state of each copy, in the order of the output.
+fn states(objects: &[serde_json::Value]) -> Vec<&str> {
+    let states = objects.iter().map(|object| object["state"].as_str());
+    states.flatten().collect()
+}
+
+#[test]
+fn a_run_that_failed_says_so_of_every_copy() {
+    let files = windows();
+    let before = all(&files.path());
+    // Every name that a temporary file may have is taken.
+    let drivers = files.path().join("WINDOWS/system32/drivers");
+    for number in 1..=100 {
+        fs::create_dir(drivers.join(format!("tcpip.sys.{number}.tcplimit-new"))).unwrap();
+    }
+    let run = files.run(&["patch", "--root", ".", "--in-place", "--json"]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let objects = run.objects();
+    assert_eq!(
+        states(&objects),
+        ["cabinet", "failed", "failed", "failed", "failed"]
+    );
+    let summary = &objects.last().unwrap()["summary"];
+    assert_eq!(summary["failed"], 4);
+    assert_eq!(summary["would_change"], 0);
+    assert_eq!(summary["exit_code"], 3);
     assert_eq!(all(&files.path()), before);
 }
 
