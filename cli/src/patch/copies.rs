@@ -9,7 +9,7 @@ use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::replace::{Failure, backup_of};
 use super::system::{Place, System};
-use super::verb::{Run, drivers_in, exit_of};
+use super::verb::{Run, exit_of};
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::text::count;
@@ -25,8 +25,7 @@ impl Run<'_> {
         let system = match System::find(root) {
             Ok(system) => system,
             Err(reason) => {
-                complain(&reason);
-                self.totals.exit = Exit::Input;
+                self.because(Exit::Input, &reason);
                 return Ok(());
             }
         };
@@ -36,11 +35,8 @@ impl Run<'_> {
         let mut ready = Vec::new();
         for place in &system.places {
             let path = system.home.join(&place.path);
-            if place.is_cabinet {
-                let drivers = drivers_in(&path);
-                if !drivers.is_empty() {
-                    self.cabinet(&path, &drivers, Some(place))?;
-                }
+            if place.is_packed {
+                self.look_into(&path, Some(place))?;
                 continue;
             }
             let prepared = self.job.prepare(&self.disk, &path).and_then(|prepared| {
@@ -50,11 +46,9 @@ impl Run<'_> {
             ready.push((place, path, prepared));
         }
         if ready.is_empty() {
-            complain(&format!(
-                "{}: neither tcpip.sys nor tcpip6.sys is here",
-                system.home.display()
-            ));
-            self.totals.exit = Exit::NotLocated;
+            let home = system.home.display();
+            let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
+            self.because(Exit::NotLocated, &reason);
             return Ok(());
         }
         let is_sound = ready.iter().all(|(.., prepared)| prepared.is_ok());
@@ -84,14 +78,11 @@ impl Run<'_> {
                     Failure::Unsure { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
-                complain(&reason);
-                self.worst(exit_of(&failure));
-                self.totals.reason = Some(reason);
+                self.because(exit_of(&failure), &reason);
             }
             None if !is_sound => {
                 self.out.flush()?;
-                complain(REFUSED);
-                self.totals.reason = Some(REFUSED.to_owned());
+                self.because(Exit::Done, REFUSED);
             }
             _ => {}
         }
@@ -131,10 +122,12 @@ impl Run<'_> {
             Target::InPlace => journal::recover(&self.disk, home),
             _ => match journal::is_pending(&self.disk, home) {
                 Ok(true) => {
-                    complain(&format!(
+                    let note = format!(
                         "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts everything back first.",
                         home.join(journal::NAME).display()
-                    ));
+                    );
+                    complain(&note);
+                    self.totals.notes.push(note);
                     Ok(Found::Nothing)
                 }
                 Ok(false) => Ok(Found::Nothing),
@@ -154,8 +147,7 @@ impl Run<'_> {
                 true
             }
             Err(failure) => {
-                complain(&failure.to_string());
-                self.worst(Exit::Input);
+                self.because(Exit::Input, &failure.to_string());
                 false
             }
         }

@@ -126,32 +126,36 @@ pub(crate) fn done(
     )
 }
 
-/// Writes that a large cabinet has copies.
-pub(crate) fn cabinet(
+/// Writes what is left aside: a cabinet, a link.
+pub(crate) fn aside(
     out: &mut dyn Write,
     job: &Job,
     path: &str,
-    drivers: &[String],
     role: Option<&'static str>,
+    state: &'static str,
+    reason: &str,
+    members: &[String],
 ) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Cabinet<'a> {
+    struct Aside<'a> {
         schema: u32,
         path: &'a str,
         role: Option<&'static str>,
         task: &'static str,
         state: &'static str,
+        reason: &'a str,
         members: &'a [String],
     }
     line(
         out,
-        &Cabinet {
+        &Aside {
             schema: SCHEMA,
             path,
             role,
             task: task(job),
-            state: "cabinet",
-            members: drivers,
+            state,
+            reason,
+            members,
         },
     )
 }
@@ -159,7 +163,7 @@ pub(crate) fn cabinet(
 /// Writes the totals.
 pub(crate) fn summary(
     out: &mut dyn Write,
-    totals: &super::verb::Totals,
+    totals: &super::told::Totals,
     exit: u8,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -177,6 +181,8 @@ pub(crate) fn summary(
         refused: u64,
         failed: u64,
         cabinets: u64,
+        links: u64,
+        notes: &'a [String],
         put_back: Option<&'a [String]>,
         reason: Option<&'a str>,
         interrupted: bool,
@@ -195,6 +201,8 @@ pub(crate) fn summary(
                 refused: totals.refused,
                 failed: totals.failed,
                 cabinets: totals.cabinets,
+                links: totals.links,
+                notes: &totals.notes,
                 put_back: match &totals.found {
                     Found::Nothing => None,
                     Found::Unfinished => Some(&[]),

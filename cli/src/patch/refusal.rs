@@ -127,19 +127,20 @@ impl fmt::Display for Refusal {
                 f.write_str(reason)?;
                 f.write_str(match state {
                     State::NotLocated => ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know",
+                    State::ConflictingNames => ", and name the file itself, not its folder",
                     State::UnsupportedMachine | State::NotDriver | State::NotPe => ": name tcpip.sys or tcpip6.sys",
                     _ => "",
                 })
             }
             Refusal::Nameless => f.write_str(
-                "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, say so by --module",
+                "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, name the file itself, with --module",
             ),
             Refusal::Renamed(module) => write!(
                 f,
-                "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, say so by --module"
+                "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, name the file itself, with --module"
             ),
             Refusal::Wow => f.write_str(
-                "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, say so by --module",
+                "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, name the file itself, with --module",
             ),
             Refusal::LoadedDiffers(reason) => write!(
                 f,

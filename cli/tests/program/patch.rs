@@ -101,8 +101,15 @@ fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
 #[test]
 fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
     let files = Files::new().with("tcpip.sys", &xp());
-    let says = |run: &Run| run.stdout.contains("Windows File Protection");
-    assert!(!says(&files.run(&["patch", "tcpip.sys"])));
+    let says = |run: &Run| run.stdout.contains("What follows:");
+    let shown = files.run(&["patch", "tcpip.sys"]);
+    assert!(!says(&shown));
+    assert_eq!(
+        shown.stdout.matches("Windows File Protection may").count(),
+        1
+    );
+    let restored = files.run(&["restore", "tcpip.sys"]).stdout;
+    assert!(!restored.contains("Windows File Protection"), "{restored}");
     assert!(says(&files.run(&["patch", "--in-place", "tcpip.sys"])));
     let again = files.run(&["patch", "--in-place", "tcpip.sys"]);
     assert_eq!(again.code, 0);
@@ -111,7 +118,36 @@ fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
             .stdout
             .starts_with("tcpip.sys: nothing to do: the limit is 100\n")
     );
-    assert!(!says(&again));
+    assert!(!says(&again) && !again.stdout.contains("Windows File Protection"));
+    let many = |arguments: &[&str]| {
+        let objects = files.run(arguments).objects();
+        objects.last().unwrap()["summary"]["notes"].clone()
+    };
+    let notes = many(&["patch", "-r", "--json", "--limit", "7", "."]);
+    assert_eq!(notes.as_array().unwrap().len(), 1, "{notes}");
+    assert_eq!(many(&["patch", "-r", "--json", "."]), serde_json::json!([]));
+}
+
+#[test]
+fn all_that_is_named_must_be_there_before_anything_is_written() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    for arguments in [
+        ["patch", "--in-place", "tcpip.sys", "50"].as_slice(),
+        &["patch", "--in-place", "50", "tcpip.sys"],
+        &["patch", "-r", "--in-place", "50", "."],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 3, "{arguments:?}: {}", run.stdout);
+        assert!(run.stderr.contains("write --limit 50"), "{}", run.stderr);
+        assert!(run.stderr.contains("Nothing was done"), "{}", run.stderr);
+        assert_eq!(read(&files, "tcpip.sys"), xp());
+    }
+    let run = files.run(&["restore", "--json", "tcpip.sys", "50"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(!run.stderr.contains("--limit"), "{}", run.stderr);
+    let objects = run.objects();
+    assert_eq!((objects.len(), &objects[0]["state"]), (2, &"failed".into()));
+    assert_eq!(objects[1]["summary"]["failed"], 1);
 }
 
 #[test]
@@ -427,6 +463,8 @@ fn the_command_line_is_checked_before_anything_else() {
             &["patch", "--output", "x", "tcpip.sys", "tcpip.sys"],
             "give one FILE",
         ),
+        (&["patch", "--output", "-", "tcpip.sys"], "./-"),
+        (&["patch", "--output", "a", "tcpip.sys"], "a is a folder"),
         (&["patch", "--root", "x", "tcpip.sys"], "--root"),
         (&["patch", "--in-place", "a"], "add -r"),
         (&["status"], "--root"),

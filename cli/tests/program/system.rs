@@ -399,3 +399,72 @@ fn a_run_at_the_same_time_is_waited_for() {
     drop(held);
     assert_eq!(files.run(&["patch", "--root", ".", "--in-place"]).code, 0);
 }
+
+#[test]
+fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
+    let packed = mszip(&[("tcpip.sys", &xp())]);
+    let large = mszip(&[("afd.sys", b"x"), ("tcpip.sys", &xp())]);
+    let files = windows()
+        .with("WINDOWS/ServicePackFiles/i386/sp2.cab", &large)
+        .with("WINDOWS/ServicePackFiles/i386/TCPIP.SY_", &packed)
+        .with("WINDOWS/Driver Cache/i386/tcpip.sy_", &packed)
+        .with("WINDOWS/Driver Cache/i386/bad.cab", b"MSCF");
+    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
+    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
+    for says in [
+        "sp2.cab: not rewritten",
+        "sp3.cab: not rewritten",
+        "TCPIP.SY_: not rewritten",
+        "tcpip.sy_: not rewritten",
+        "for this one alone: tcplimit patch --in-place",
+        "bad.cab can't be looked into",
+        "4 changed of 5 files, 0 would be, 0 as they should be, 1 failed; 4 cabinets with",
+    ] {
+        assert!(patch.stdout.contains(says), "{says}: {}", patch.stdout);
+    }
+    assert_eq!(read(&files, "WINDOWS/Driver Cache/i386/tcpip.sy_"), packed);
+    let status = files.run(&["status", "--root", "."]);
+    assert_eq!(status.code, 3, "{}{}", status.stdout, status.stderr);
+    for says in [
+        "sp2.cab:tcpip.sys: located, as shipped",
+        "TCPIP.SY_:tcpip.sys: located, as shipped",
+        "tcpip.sy_:tcpip.sys: located, as shipped",
+        "it can't be looked into",
+    ] {
+        assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
+    }
+}
+
+#[test]
+fn why_nothing_was_done_is_in_the_summary() {
+    let none = Files::new()
+        .with("WINDOWS/system32/x", b"")
+        .with("a/b", b"");
+    let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
+    for (files, arguments, says) in [
+        (&none, ["patch", "--root", "nowhere"].as_slice(), "nowhere"),
+        (&none, &["patch", "--root", "a"], "no Windows is here"),
+        (&none, &["restore", "--root", "."], "nor tcpip6.sys is here"),
+        (&none, &["patch", "-r", "a"], "is there"),
+        (&none, &["status", "--root", "nowhere"], "nowhere"),
+        (&none, &["status", "--root", "a"], "no Windows is here"),
+        (
+            &files,
+            &["patch", "--root", ".", "--in-place"],
+            "no journal of this",
+        ),
+    ] {
+        let run = files.run(&[arguments, &["--json"]].concat());
+        let objects = run.objects();
+        assert_eq!(objects.len(), 1, "{arguments:?}: {}", run.stdout);
+        let summary = &objects[0]["summary"];
+        assert_eq!(summary["exit_code"], run.code, "{arguments:?}");
+        assert_ne!(run.code, 0, "{arguments:?}");
+        let reason = summary["reason"].as_str().unwrap();
+        assert!(reason.contains(says), "{arguments:?}: {reason}");
+    }
+    let shown = files.run(&["patch", "--root", ".", "--json"]).objects();
+    let notes = shown.last().unwrap()["summary"]["notes"].to_string();
+    assert!(notes.contains("puts everything back first"), "{notes}");
+    assert!(notes.contains("Windows File Protection"), "{notes}");
+}

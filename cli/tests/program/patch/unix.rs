@@ -210,3 +210,56 @@ fn a_link_hides_neither_the_name_of_a_file_nor_its_folder() {
     assert_eq!(read(&files, "renamed.sys"), xp());
     assert_eq!(read(&files, "SysWOW64/tcpip.sys"), xp());
 }
+
+#[test]
+fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
+    let files = Files::new()
+        .with("shut/tcpip.sys", &xp())
+        .with("unread/tcpip.sys", &xp())
+        .with("open/tcpip.sys", &xp());
+    let mode = |name: &str, mode| {
+        fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    mode("shut", 0o000);
+    mode("unread/tcpip.sys", 0o000);
+    let run = as_nobody(&files, &["patch", "-r", "--json", "."]);
+    mode("shut", 0o755);
+    let Some(run) = run else {
+        return;
+    };
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let objects = run.objects();
+    let states: Vec<&str> = objects
+        .iter()
+        .filter_map(|object| object["state"].as_str())
+        .collect();
+    assert_eq!(states, ["would-change", "failed", "failed"]);
+    assert!(objects[1]["path"].as_str().unwrap().ends_with("shut"));
+    assert_eq!(objects[3]["summary"]["failed"], 2);
+}
+
+/// Its names may be seen, but not what goes by them.
+#[test]
+fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
+    let files = Files::new()
+        .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
+        .with("WINDOWS/system32/dllcache/tcpip.sys", &xp());
+    let mode = |name: &str, mode| {
+        fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    for (mask, says) in [
+        (0o444, "\"failed\":1"),
+        (0o000, "dllcache: Permission denied"),
+    ] {
+        mode("WINDOWS/system32/dllcache", mask);
+        let run = as_nobody(&files, &["patch", "--root", ".", "--json"]);
+        mode("WINDOWS/system32/dllcache", 0o755);
+        let Some(run) = run else {
+            return;
+        };
+        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+    }
+}
