@@ -35,8 +35,11 @@ pub(crate) fn complain(text: &str) {
 /// The text of an error of the system, without its number.
 pub(crate) fn cause(error: &io::Error) -> String {
     let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((cause, _)) => cause.to_owned(),
+    let around = text
+        .split_once(" (os error ")
+        .and_then(|(cause, rest)| Some((cause, rest.split_once(')')?.1)));
+    match around {
+        Some((cause, rest)) => format!("{cause}{rest}"),
         None => text,
     }
 }
@@ -86,6 +89,17 @@ mod tests {
         assert_eq!(printable("C:\\tcpip.sys é"), "C:\\tcpip.sys é");
         assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
         assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn the_number_of_an_error_is_left_out_and_nothing_else() {
+        let denied = io::Error::from_raw_os_error(1);
+        let text = denied.to_string();
+        let words = text.split_once(" (os").unwrap().0;
+        assert_eq!(cause(&denied), words);
+        let within = io::Error::other(format!("no ({denied}): try"));
+        assert_eq!(cause(&within), format!("no ({words}): try"));
+        assert_eq!(cause(&io::Error::other("plain")), "plain");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod copies;
 pub mod disk;
+mod failure;
 pub mod form;
 pub mod job;
 pub mod journal;
@@ -23,6 +24,7 @@ pub mod restore;
 mod say;
 mod status;
 pub mod system;
+mod told;
 mod verb;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};

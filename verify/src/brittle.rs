@@ -94,8 +94,9 @@ impl Fault {
 struct Inode {
     content: Vec<u8>,
     synced: bool,
-    /// Owner, times and so on, in one number.
+    /// Owner, times and so on, in one number; 0 where that is lost.
     like: u32,
+    like_synced: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -140,9 +141,43 @@ pub struct Brittle {
     fault: Cell<Option<Fault>>,
     steps: Cell<u32>,
     ended: Cell<bool>,
+    /// Whether upper and lower case count alike, as on NTFS.
+    case_blind: bool,
+    /// What another program writes, and right before which step.
+    appears: Option<(u32, PathBuf, Vec<u8>)>,
 }
 
 impl Brittle {
+    /// The same, where upper and lower case count alike.
+    pub fn case_blind(self) -> Brittle {
+        Brittle {
+            case_blind: true,
+            ..self
+        }
+    }
+
+    /// The same, where right before this step another program writes a file,
+    /// unless there is one.
+    pub fn appearing(&self, step: u32, path: &str, content: &[u8]) -> Brittle {
+        let mut disk = self.clone();
+        disk.appears = Some((step, PathBuf::from(path), content.to_vec()));
+        disk
+    }
+
+    /// A path as it is written on the medium, where something goes by it.
+    fn spelled(&self, path: &Path) -> PathBuf {
+        let names = self.names.borrow();
+        let alike = |there: &&PathBuf| {
+            let there = there.as_os_str();
+            self.case_blind && there.eq_ignore_ascii_case(path.as_os_str())
+        };
+        names
+            .keys()
+            .find(alike)
+            .map_or(path, |there| there)
+            .to_owned()
+    }
+
     /// One with these files, each with attributes of its own.
     pub fn with(files: &[(&str, &[u8])]) -> Brittle {
         let disk = Brittle::default();
@@ -160,6 +195,7 @@ impl Brittle {
             content: content.to_vec(),
             synced,
             like,
+            like_synced: synced,
         });
         inodes.len() - 1
     }
@@ -210,7 +246,10 @@ impl Brittle {
                     Content::Nothing => inode.content.clear(),
                 }
             }
-            inode.synced = true;
+            if !inode.like_synced {
+                inode.like = 0;
+            }
+            (inode.synced, inode.like_synced) = (true, true);
         }
         self.durable.replace(names.clone());
         self.names.replace(names);
@@ -250,6 +289,13 @@ impl Brittle {
         }
         let step = self.steps.get();
         self.steps.set(step + 1);
+        if let Some((at, path, content)) = &self.appears
+            && *at == step
+            && self.inode(path).is_err()
+        {
+            let inode = self.add(content, true, 0);
+            self.change(Change::Create(path.clone(), inode));
+        }
         match self.fault.get() {
             Some(Fault::Fails(at)) if at == step => Step::Half(io::Error::other("a fault")),
             Some(Fault::Full(at)) if at <= step => Step::Full,
@@ -275,9 +321,10 @@ impl Brittle {
     }
 
     fn inode(&self, path: &Path) -> io::Result<usize> {
+        let path = self.spelled(path);
         let names = self.names.borrow();
         names
-            .get(path)
+            .get(&path)
             .copied()
             .ok_or_else(|| ErrorKind::NotFound.into())
     }
@@ -309,7 +356,19 @@ impl Disk for Brittle {
 
     fn links(&self, path: &Path) -> io::Result<u64> {
         self.whole()?;
-        self.inode(path).map(|_| 1)
+        let inode = self.inode(path)?;
+        let names = self.names.borrow();
+        let links = names.values().filter(|other| **other == inode).count();
+        Ok(u64::try_from(links).unwrap_or(u64::MAX))
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.whole()?;
+        Ok(self.inode(path).is_ok())
+    }
+
+    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(self.spelled(path))
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -333,22 +392,34 @@ impl Disk for Brittle {
     fn sync(&self, path: &Path) -> io::Result<()> {
         self.whole()?;
         let inode = self.inode(path)?;
-        self.inodes.borrow_mut()[inode].synced = true;
+        let inode = &mut self.inodes.borrow_mut()[inode];
+        (inode.synced, inode.like_synced) = (true, true);
         Ok(())
     }
 
-    fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn keep(&self, from: &Path, to: &Path, _all: bool) -> io::Result<()> {
         self.whole()?;
         let (from, to) = (self.inode(from)?, self.inode(to)?);
         let mut inodes = self.inodes.borrow_mut();
         inodes[to].like = inodes[from].like;
+        inodes[to].like_synced = false;
+        Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.whole()?;
+        let inode = self.inode(from)?;
+        if self.inode(to).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.change(Change::Create(to.to_owned(), inode));
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.whole()?;
         self.inode(from)?;
-        self.change(Change::Rename(from.to_owned(), to.to_owned()));
+        self.change(Change::Rename(self.spelled(from), self.spelled(to)));
         Ok(())
     }
 
@@ -368,7 +439,7 @@ impl Disk for Brittle {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.whole()?;
         self.inode(path)?;
-        self.change(Change::Remove(path.to_owned()));
+        self.change(Change::Remove(self.spelled(path)));
         Ok(())
     }
 

@@ -164,6 +164,7 @@ fn done(disk: &Brittle, name: &str, task: Task) -> Done {
         task,
         target: Target::InPlace,
         module: None,
+        running: Vec::new(),
     };
     job.run(disk, Path::new(name))
 }

@@ -18,6 +18,7 @@ fn job(task: Task) -> Job {
         task,
         target: Target::InPlace,
         module: None,
+        running: Vec::new(),
     }
 }
 
@@ -97,6 +98,39 @@ fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
         run(&after);
         assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
         assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succeeds() {
+    const OUT: &str = "/out/out.sys";
+    let (old, new) = (specimen(10), specimen(100));
+    let disk = Brittle::with(&[(FILE, &old)]);
+    let to_output = Job {
+        target: Target::Output(PathBuf::from(OUT)),
+        ..job(Task::Patch { limit: 100 })
+    };
+    let run = |disk: &Brittle| to_output.run(disk, Path::new(FILE));
+    for fault in faults(&disk, |disk| drop(run(disk))) {
+        let faulty = disk.faulty(fault);
+        let done = run(&faulty);
+        let after = faulty.after();
+        assert_eq!(after.content(FILE).as_ref(), Some(&old), "{fault:?}");
+        let there = after.content(OUT);
+        assert!(there.is_none() || there.as_ref() == Some(&new), "{fault:?}");
+        if !fault.ends() {
+            let written = matches!(done.verdict, Verdict::Changed);
+            assert_eq!(there.is_some(), written, "{fault:?}: {done:?}");
+            let left = after.paths().len();
+            assert_eq!(left, 1 + usize::from(written), "{fault:?}");
+        }
+        let again = run(&after);
+        assert!(
+            matches!(again.verdict, Verdict::Changed | Verdict::Unchanged),
+            "{fault:?}: {again:?}"
+        );
+        assert_eq!(after.content(OUT).as_ref(), Some(&new), "{fault:?}");
+        assert_eq!(after.like(OUT), Some(1), "{fault:?}");
     }
 }
 
@@ -317,7 +351,7 @@ fn a_file_that_somebody_changed_since_is_never_put_back_over() {
 fn a_file_that_changed_meanwhile_is_left_alone() {
     let disk = Brittle::with(&[(FILE, b"an update's")]);
     let result = replace(&disk, Path::new(FILE), b"old", b"new", true, &|_| Ok(()));
-    let refused = matches!(result, Err(Failure::Refused(Refusal::ChangedMeanwhile)));
+    let refused = matches!(result, Err(Failure::Refused(Refusal::ChangedMeanwhile(_))));
     assert!(refused, "{result:?}");
     assert_eq!(disk.content(FILE), Some(b"an update's".to_vec()));
     assert_eq!(disk.paths(), [FILE]);
@@ -347,4 +381,120 @@ fn a_replaced_file_that_fails_the_check_is_put_back() {
     assert!(matches!(result, Err(Failure::Interrupted)), "{result:?}");
     assert_eq!(disk.content(FILE), Some(b"old".to_vec()));
     assert_eq!(disk.paths(), [FILE]);
+}
+
+#[test]
+fn what_goes_by_the_name_of_the_output_stays_whatever_the_case() {
+    let old = specimen(10);
+    for (output, case_blind) in [
+        ("/disc/TCPIP.SYS", true),
+        ("/disc/Mine.sys", true),
+        ("/disc/mine.sys", false),
+    ] {
+        let disk = Brittle::with(&[(FILE, &old), ("/disc/mine.sys", b"mine")]);
+        let disk = match case_blind {
+            true => disk.case_blind(),
+            false => disk,
+        };
+        let before = disk.paths();
+        let to_output = Job {
+            target: Target::Output(PathBuf::from(output)),
+            ..job(Task::Patch { limit: 100 })
+        };
+        let done = to_output.run(&disk, Path::new(FILE));
+        let refused = matches!(
+            done.verdict,
+            Verdict::Failed(Failure::Refused(Refusal::OutputExists(_)))
+        );
+        assert!(refused, "{output}: {done:?}");
+        assert_eq!(disk.paths(), before, "{output}");
+        assert_eq!(disk.content(FILE), Some(old.clone()), "{output}");
+        assert_eq!(disk.content("/disc/mine.sys").unwrap(), b"mine", "{output}");
+    }
+}
+
+#[test]
+fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
+    let old = specimen(10);
+    let disk = Brittle::with(&[(FILE, &old)]);
+    let to_output = Job {
+        target: Target::Output(PathBuf::from("/disc/out.sys")),
+        ..job(Task::Patch { limit: 100 })
+    };
+    // Only where it is looked for beforehand it is not seen.
+    let counted = disk.clone();
+    to_output.run(&counted, Path::new(FILE));
+    let mut appeared = 0;
+    for step in 0..counted.steps() {
+        let disk = disk.appearing(step, "/disc/out.sys", b"another's");
+        let done = to_output.run(&disk, Path::new(FILE));
+        let written = matches!(done.verdict, Verdict::Changed);
+        let there = disk.content("/disc/out.sys").unwrap();
+        assert!(written || there == b"another's", "{step}: {done:?}");
+        let temporary = |path: &String| path.ends_with(".tcplimit-new");
+        assert!(!disk.paths().iter().any(temporary), "{step}");
+        appeared += u32::from(!written);
+    }
+    assert!(appeared > 3, "{appeared}");
+}
+
+#[test]
+fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
+    let old = specimen(10);
+    let disk = Brittle::with(&[(FILE, &old)]);
+    disk.link(Path::new(FILE), Path::new("/disc/other"))
+        .unwrap();
+    let patch = job(Task::Patch { limit: 100 });
+    let done = patch.run(&disk, Path::new(FILE));
+    let refused = matches!(
+        done.verdict,
+        Verdict::Failed(Failure::Refused(Refusal::Linked(_, 2)))
+    );
+    assert!(refused, "{done:?}");
+    assert_eq!(disk.content(FILE), Some(old.clone()));
+    assert_eq!(disk.paths(), ["/disc/other", FILE]);
+
+    let disk = Brittle::with(&[(FILE, &old)]).case_blind();
+    for target in [Target::InPlace, Target::Show] {
+        let loaded = Job {
+            target,
+            running: vec![PathBuf::from("/disc/TcpIp.sys")],
+            ..job(Task::Patch { limit: 100 })
+        };
+        let done = loaded.run(&disk, Path::new(FILE));
+        let refused = matches!(
+            done.verdict,
+            Verdict::Failed(Failure::Refused(Refusal::InUse(_)))
+        );
+        assert!(refused, "{done:?}");
+        assert_eq!(disk.content(FILE).as_ref(), Some(&old));
+    }
+}
+
+#[test]
+fn one_file_of_an_interrupted_change_is_never_changed_alone() {
+    let old = specimen(10);
+    let home = "/disc/WINDOWS";
+    for (path, is_below) in [
+        ("/disc/WINDOWS/system32/drivers/tcpip.sys", true),
+        ("/disc/WINDOWS/x/tcpip.sys", true),
+        ("/disc/WINDOWS/tcpip.sys", true),
+        ("/disc/WINDOWS/a/b/c/tcpip.sys", false),
+        ("/disc/other/tcpip.sys", false),
+    ] {
+        let journal = format!("{home}/{}", journal::NAME);
+        let disk = Brittle::with(&[(path, &old), (&journal, b"")]);
+        for task in [
+            Task::Restore { use_backup: true },
+            Task::Patch { limit: 100 },
+        ] {
+            let done = job(task).run(&disk, Path::new(path));
+            let refused = matches!(
+                &done.verdict,
+                Verdict::Failed(Failure::Refused(Refusal::Pending(of))) if of == home
+            );
+            assert_eq!(refused, is_below, "{done:?}");
+        }
+        assert_eq!(disk.content(path).unwrap() == old, is_below, "{path}");
+    }
 }

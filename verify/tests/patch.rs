@@ -386,11 +386,12 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
             drivers: Vec::new(),
         },
         Refusal::OddCabinet("x"),
-        Refusal::Linked(2),
-        Refusal::InUse,
+        Refusal::Linked("x".to_owned(), 2),
+        Refusal::InUse("x".to_owned()),
+        Refusal::Pending("x".to_owned()),
         Refusal::ForeignBackup("x".to_owned()),
         Refusal::OutputExists("x".to_owned()),
-        Refusal::ChangedMeanwhile,
+        Refusal::ChangedMeanwhile("x".to_owned()),
         Refusal::SeveralBackups(Vec::new()),
     ];
     let texts: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();

@@ -9,14 +9,13 @@ use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::replace::{Failure, backup_of};
 use super::system::{Place, System};
-use super::verb::{Run, drivers_in, exit_of, is_running};
+use super::verb::{Run, exit_of};
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::source;
 use crate::text::count;
 
 const REFUSED: &str =
-    "A copy is refused, so none is changed: they are treated alike or not at all.";
+    "A copy is refused or can't be read, so none is changed: they are treated alike or not at all.";
 
 type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
 
@@ -26,8 +25,7 @@ impl Run<'_> {
         let system = match System::find(root) {
             Ok(system) => system,
             Err(reason) => {
-                complain(&reason);
-                self.totals.exit = Exit::Input;
+                self.because(Exit::Input, &reason);
                 return Ok(());
             }
         };
@@ -37,26 +35,20 @@ impl Run<'_> {
         let mut ready = Vec::new();
         for place in &system.places {
             let path = system.home.join(&place.path);
-            if place.is_cabinet {
-                let drivers = drivers_in(&path);
-                if !drivers.is_empty() {
-                    self.cabinet(&path, &drivers, Some(place))?;
-                }
+            if place.is_packed {
+                self.look_into(&path, Some(place))?;
                 continue;
             }
-            let running = source::system_drivers();
-            let prepared = match is_running(&path, &running) && self.job.target == Target::InPlace {
-                true => Err(Refusal::InUse.into()),
-                false => self.job.prepare(&self.disk, &path),
-            };
+            let prepared = self.job.prepare(&self.disk, &path).and_then(|prepared| {
+                self.job.is_free(&self.disk, &path, &prepared)?;
+                Ok(prepared)
+            });
             ready.push((place, path, prepared));
         }
         if ready.is_empty() {
-            complain(&format!(
-                "{}: neither tcpip.sys nor tcpip6.sys is here",
-                system.home.display()
-            ));
-            self.totals.exit = Exit::NotLocated;
+            let home = system.home.display();
+            let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
+            self.because(Exit::NotLocated, &reason);
             return Ok(());
         }
         let is_sound = ready.iter().all(|(.., prepared)| prepared.is_ok());
@@ -64,32 +56,17 @@ impl Run<'_> {
             true => Some(self.exchange(&system, &ready)),
             false => None,
         };
-        let verdict = |prepared: &Prepared| match (&changed, prepared.before == prepared.after) {
-            (_, true) => Verdict::Unchanged,
-            (Some(Ok(())), false) => Verdict::Changed,
-            _ => Verdict::WouldChange,
-        };
         for (place, path, prepared) in ready {
             let done = match prepared {
-                Ok(prepared) => Done {
-                    verdict: verdict(&prepared),
-                    backup: match verdict(&prepared) {
-                        Verdict::Changed if self.job.makes_backup() => {
-                            Some(backup_of(&path, &prepared.before))
-                        }
-                        _ => None,
-                    },
-                    path,
-                    facts: Some(prepared.facts),
-                    output: None,
-                },
-                Err(failure) => Done {
-                    path,
-                    verdict: Verdict::Failed(failure),
-                    facts: None,
-                    backup: None,
-                    output: None,
-                },
+                Ok(prepared) => {
+                    let mut done = Done::new(&path, verdict(&prepared, is_sound, changed.as_ref()));
+                    if matches!(done.verdict, Verdict::Changed) && self.job.makes_backup() {
+                        done.backup = Some(backup_of(&path, &prepared.before));
+                    }
+                    done.facts = Some(prepared.facts);
+                    done
+                }
+                Err(failure) => Done::new(&path, Verdict::Failed(failure)),
             };
             self.tell(&done, Some(place))?;
         }
@@ -101,14 +78,11 @@ impl Run<'_> {
                     Failure::Unsure { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
-                complain(&reason);
-                self.worst(exit_of(&failure));
-                self.totals.reason = Some(reason);
+                self.because(exit_of(&failure), &reason);
             }
             None if !is_sound => {
                 self.out.flush()?;
-                complain(REFUSED);
-                self.totals.reason = Some(REFUSED.to_owned());
+                self.because(Exit::Done, REFUSED);
             }
             _ => {}
         }
@@ -148,10 +122,12 @@ impl Run<'_> {
             Target::InPlace => journal::recover(&self.disk, home),
             _ => match journal::is_pending(&self.disk, home) {
                 Ok(true) => {
-                    complain(&format!(
+                    let note = format!(
                         "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts everything back first.",
                         home.join(journal::NAME).display()
-                    ));
+                    );
+                    complain(&note);
+                    self.totals.notes.push(note);
                     Ok(Found::Nothing)
                 }
                 Ok(false) => Ok(Found::Nothing),
@@ -171,10 +147,83 @@ impl Run<'_> {
                 true
             }
             Err(failure) => {
-                complain(&failure.to_string());
-                self.worst(Exit::Input);
+                self.because(Exit::Input, &failure.to_string());
                 false
             }
+        }
+    }
+}
+
+/// What became of a copy that could be changed. `changed` is what became of the
+/// change as a whole, when it was tried.
+fn verdict(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Verdict {
+    match changed {
+        _ if prepared.before == prepared.after => Verdict::Unchanged,
+        None if is_sound => Verdict::WouldChange,
+        None => Verdict::NotDone(REFUSED.to_owned()),
+        Some(Ok(())) => Verdict::Changed,
+        // Of one copy, and that is named.
+        Some(Err(failure @ (Failure::Refused(_) | Failure::Interrupted))) => {
+            Verdict::NotDone(failure.to_string())
+        }
+        Some(Err(failure)) => Verdict::Failed(failure.again()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::{Disk, Machine};
+    use super::super::job::{Job, Task};
+    use super::*;
+    use crate::source::SPECIMEN;
+
+    #[test]
+    fn what_is_said_of_a_copy_is_what_became_of_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tcpip.sys");
+        let disk = Machine::default();
+        disk.create(&path, SPECIMEN).unwrap();
+        let prepared = |limit| {
+            let job = Job {
+                task: Task::Patch { limit },
+                target: Target::InPlace,
+                module: None,
+                running: Vec::new(),
+            };
+            job.prepare(&disk, &path).unwrap()
+        };
+        let (same, other) = (prepared(10), prepared(100));
+        let unsure = Err(Failure::Unsure {
+            why: "x".to_owned(),
+            path: path.clone(),
+        });
+        let failed = Err(Failure::Disk {
+            what: "x".to_owned(),
+            error: io::ErrorKind::StorageFull.into(),
+        });
+        let refused = Err(Refusal::NotItself.into());
+        let of = |is_sound, changed| verdict(&other, is_sound, changed);
+        assert!(matches!(of(true, None), Verdict::WouldChange));
+        assert!(matches!(of(false, None), Verdict::NotDone(_)));
+        assert!(matches!(of(true, Some(&Ok(()))), Verdict::Changed));
+        assert!(matches!(of(true, Some(&refused)), Verdict::NotDone(_)));
+        assert!(matches!(
+            of(true, Some(&Err(Failure::Interrupted))),
+            Verdict::NotDone(_)
+        ));
+        assert!(matches!(
+            of(true, Some(&unsure)),
+            Verdict::Failed(Failure::Unsure { .. })
+        ));
+        match of(true, Some(&failed)) {
+            Verdict::Failed(again @ Failure::Disk { .. }) => {
+                assert!(again.to_string().contains("make room"), "{again}");
+            }
+            other => panic!("{other:?}"),
+        }
+        for changed in [Some(&unsure), Some(&Ok(())), None] {
+            let verdict = verdict(&same, true, changed);
+            assert!(matches!(verdict, Verdict::Unchanged), "{verdict:?}");
         }
     }
 }

@@ -35,6 +35,19 @@ pub trait Disk {
     /// When it can't be read, or is no regular file: a link, a pipe.
     fn links(&self, path: &Path) -> io::Result<u64>;
 
+    /// Whether anything goes by this name, as the file system compares names.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// The path without links in it, and with names as they are written on the
+    /// medium.
+    ///
+    /// # Errors
+    /// When it leads nowhere.
+    fn real(&self, path: &Path) -> io::Result<PathBuf>;
+
     /// Writes a new file.
     ///
     /// # Errors
@@ -42,18 +55,27 @@ pub trait Disk {
     /// be there then.
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
-    /// Waits until the content of a file is on the medium.
+    /// Waits until the content of a file, and what it was given, is on the
+    /// medium.
     ///
     /// # Errors
     /// When it does not get there.
     fn sync(&self, path: &Path) -> io::Result<()>;
 
-    /// Gives a file the owner, permissions, attributes and times of another; on
-    /// Windows its access list too.
+    /// Gives a file that was created, and not synced yet, the times and
+    /// permissions of another, its owner and attributes, and on Windows its
+    /// access list.
     ///
     /// # Errors
-    /// When it can't have them.
-    fn keep(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// When it can't have times and permissions; with `all`, when it can't have
+    /// any of the rest either.
+    fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
+
+    /// Gives a file a second name, by which nothing went before.
+    ///
+    /// # Errors
+    /// When something does, with [`ErrorKind::AlreadyExists`], or it can't.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Gives a file the name of another, which is gone then, in one step.
     ///
@@ -81,18 +103,6 @@ pub trait Disk {
     fn claim(&self, path: &Path) -> io::Result<bool>;
 }
 
-/// Whether there is a file of this name.
-///
-/// # Errors
-/// When the folder can't be read.
-pub(crate) fn exists(disk: &impl Disk, path: &Path) -> io::Result<bool> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(disk
-        .names(folder_of(path))?
-        .iter()
-        .any(|there| *there == name))
-}
-
 /// The folder that a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -108,6 +118,9 @@ const LARGEST: u64 = 256 << 20;
 #[derive(Debug, Default)]
 pub struct Machine {
     claimed: RefCell<BTreeMap<PathBuf, File>>,
+    /// Files that were created and not synced: behind what they are given it
+    /// may be that they can't be opened for writing.
+    created: RefCell<BTreeMap<PathBuf, File>>,
 }
 
 impl Disk for Machine {
@@ -119,6 +132,10 @@ impl Disk for Machine {
             file.seek(SeekFrom::Start(0))?;
             file.read_to_end(&mut content)?;
             return Ok(content);
+        }
+        // Opening a pipe may wait for ever.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
         }
         let input = Input::open(path)?;
         match input.length() {
@@ -149,32 +166,60 @@ impl Disk for Machine {
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        file.write_all(content)
+        let written = file.write_all(content);
+        self.created.borrow_mut().insert(path.to_owned(), file);
+        written
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        match fs::symlink_metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
-        // Windows flushes only what is open for writing.
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)?
-            .sync_all()
+        match self.created.borrow_mut().remove(path) {
+            Some(file) => file.sync_all(),
+            None => Err(ErrorKind::NotFound.into()),
+        }
     }
 
-    fn keep(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
         let about = fs::metadata(from)?;
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(to)?
-            .set_times(times(&about))?;
-        // Behind these it may be that the file can't be opened for writing.
-        keep_security(from, to)?;
-        keep_attributes(from, to)?;
+        if let Some(file) = self.created.borrow().get(to) {
+            file.set_times(times(&about))?;
+        }
+        let rest = keep_security(from, to).and_then(|()| keep_attributes(from, to));
+        if all {
+            rest?;
+        }
         if fs::metadata(to)?.permissions() != about.permissions() {
             fs::set_permissions(to, about.permissions())?;
         }
         Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match fs::hard_link(from, to) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {}
+            done => return done,
+        }
+        // FAT has no links. A copy can't overwrite anything either, but a run
+        // that is killed in it leaves a part.
+        self.create(to, &fs::read(from)?)
+            .and_then(|()| self.keep(from, to, false))
+            .and_then(|()| self.sync(to))
+            .inspect_err(|error| {
+                if error.kind() != ErrorKind::AlreadyExists {
+                    let _ = self.remove(to);
+                }
+            })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -190,6 +235,7 @@ impl Disk for Machine {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.created.borrow_mut().remove(path);
         fs::remove_file(path)?;
         self.claimed.borrow_mut().remove(path);
         Ok(())
@@ -251,10 +297,9 @@ fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
         return Ok(());
     }
     chown(to, owner, group).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("the new file can't have the owner of the old one ({error})"),
-        )
+        io::Error::other(format!(
+            "the new file can't have the owner of the old one ({error}): run tcplimit as that owner, or as root"
+        ))
     })
 }
 
@@ -278,17 +323,18 @@ fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
         let Ok(Some(value)) = xattr::get(from, &name) else {
             continue;
         };
-        // Labels of the system's own (security.selinux) are given by itself.
+        // What is the system's own (security.selinux, com.apple.provenance) is
+        // given by itself.
         let shown = name.to_string_lossy();
-        let ours = shown.starts_with("user.") || shown.starts_with("system.");
+        let ours = match cfg!(target_os = "macos") {
+            true => shown != "com.apple.provenance",
+            false => shown.starts_with("user.") || shown.starts_with("system."),
+        };
         if ours && xattr::get(to, &name).ok().flatten().as_ref() != Some(&value) {
             xattr::set(to, &name, &value).map_err(|error| {
-                io::Error::new(
-                    error.kind(),
-                    format!(
-                        "the new file can't have the attribute {shown} of the old one ({error})"
-                    ),
-                )
+                io::Error::other(format!(
+                    "the new file can't have the attribute {shown} of the old one ({error})"
+                ))
             })?;
         }
     }
@@ -312,6 +358,7 @@ mod tests {
         }
         one.remove(&path).unwrap();
         one.create(&path, b"again").unwrap();
+        one.sync(&path).unwrap();
         assert!(other.claim(&path).unwrap());
         assert_eq!(other.read(&path).unwrap(), b"again");
     }
@@ -328,5 +375,21 @@ mod tests {
         assert_eq!(disk.names(folder.path()).unwrap(), ["a"]);
         assert!(disk.links(folder.path()).is_err());
         assert_eq!(disk.links(&path).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_second_name_is_one_that_nothing_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two, there] = ["one", "two", "there"].map(|name| folder.path().join(name));
+        let disk = Machine::default();
+        disk.create(&one, b"1").unwrap();
+        fs::write(&there, b"mine").unwrap();
+        let taken = disk.link(&one, &there).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&there).unwrap(), b"mine");
+        assert!(!disk.exists(&two).unwrap());
+        disk.link(&one, &two).unwrap();
+        assert!(disk.exists(&two).unwrap());
+        assert_eq!(fs::read(&two).unwrap(), b"1");
     }
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use scanner_core::Module;
 
-use super::disk::{Disk, exists};
+use super::disk::Disk;
 use super::form::Form;
-use super::replace::{Failure, doing, replace, write_new};
+use super::replace::{Failure, backup_of, has_backup, has_one_name, replace, unread, write_new};
 use super::restore::{Source, original, pristine};
-use super::{Plan, Refusal, apply, plan};
+use super::{Plan, Refusal, apply, journal, plan};
 use crate::manifest::Manifest;
 use crate::probe::sha256;
 
@@ -47,6 +47,8 @@ pub struct Job {
     pub target: Target,
     /// Takes files for this module, whatever their names say.
     pub module: Option<Module>,
+    /// What the running Windows has loaded.
+    pub running: Vec<PathBuf>,
 }
 
 /// What became of a file.
@@ -59,6 +61,8 @@ pub enum Verdict {
     Changed,
     /// It is as it should be already.
     Unchanged,
+    /// It could be changed, but other copies can't: why it was not.
+    NotDone(String),
     /// It is refused, or something failed; the file is as it was, unless the
     /// failure says otherwise.
     Failed(Failure),
@@ -113,20 +117,30 @@ pub struct Prepared {
     pub after: Vec<u8>,
 }
 
-impl Job {
-    /// Does it with one file.
-    pub fn run(&self, disk: &impl Disk, path: &Path) -> Done {
-        let mut done = Done {
+impl Done {
+    /// Nothing is known of the file yet but this.
+    pub(crate) fn new(path: &Path, verdict: Verdict) -> Done {
+        Done {
             path: path.to_owned(),
-            verdict: Verdict::Unchanged,
+            verdict,
             facts: None,
             backup: None,
             output: None,
-        };
+        }
+    }
+}
+
+impl Job {
+    /// Does it with one file.
+    pub fn run(&self, disk: &impl Disk, path: &Path) -> Done {
+        let mut done = Done::new(path, Verdict::Unchanged);
         done.verdict = self
             .prepare(disk, path)
             .and_then(|prepared| {
-                let verdict = self.carry_out(disk, path, &prepared, &mut done);
+                let verdict = self
+                    .is_alone(disk, path)
+                    .and_then(|()| self.is_free(disk, path, &prepared))
+                    .and_then(|()| self.carry_out(disk, path, &prepared, &mut done));
                 done.facts = Some(prepared.facts);
                 verdict
             })
@@ -139,10 +153,9 @@ impl Job {
     /// # Errors
     /// Why nothing can be done.
     pub fn prepare(&self, disk: &impl Disk, path: &Path) -> Result<Prepared, Failure> {
-        let before = disk
-            .read(path)
-            .map_err(doing(format!("{} can't be read", path.display())))?;
-        let shown = path.to_string_lossy();
+        let before = disk.read(path).map_err(unread(path))?;
+        let real = real(disk, path);
+        let shown = real.to_string_lossy();
         let (form, image) = Form::open(&before)?;
         let hash = sha256(&image);
         let facts = |plan, source, after| Facts {
@@ -164,7 +177,7 @@ impl Job {
                 (facts(plan, None, sha256(&changed)), after)
             }
             Task::Restore { use_backup } => {
-                let old = original(disk, path, &before, self.module, use_backup)?;
+                let old = original(disk, &real, &before, self.module, use_backup)?;
                 (facts(old.plan, Some(old.source), old.sha256), old.file)
             }
         };
@@ -173,6 +186,49 @@ impl Job {
             before,
             after,
         })
+    }
+
+    /// Refuses a file that is one of several of a change that was interrupted.
+    fn is_alone(&self, disk: &impl Disk, path: &Path) -> Result<(), Failure> {
+        if matches!(self.target, Target::Output(_)) {
+            return Ok(());
+        }
+        match journal::pending_above(disk, &real(disk, path))? {
+            Some(home) => Err(Refusal::Pending(home.display().to_string()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a file that can't give its place to another. What would only be
+    /// shown is refused as well, so that it is known beforehand.
+    ///
+    /// # Errors
+    /// Why it can't.
+    pub(crate) fn is_free(
+        &self,
+        disk: &impl Disk,
+        path: &Path,
+        prepared: &Prepared,
+    ) -> Result<(), Failure> {
+        let Prepared { before, after, .. } = prepared;
+        if before == after || matches!(self.target, Target::Output(_)) {
+            return Ok(());
+        }
+        if self.is_running(disk, path) {
+            return Err(Refusal::InUse(path.display().to_string()).into());
+        }
+        has_one_name(disk, path)?;
+        if self.makes_backup() {
+            has_backup(disk, &backup_of(path, before), before)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the running Windows has loaded a file, by whatever way it is
+    /// named.
+    fn is_running(&self, disk: &impl Disk, path: &Path) -> bool {
+        let path = real(disk, path);
+        self.running.iter().any(|driver| real(disk, driver) == path)
     }
 
     /// Whether the old content is kept beside the new one.
@@ -191,16 +247,12 @@ impl Job {
         match &self.target {
             Target::Output(output) => {
                 done.output = Some(output.clone());
-                let shown = output.display();
-                if exists(disk, output)
-                    .map_err(doing(format!("the folder of {shown} can't be read")))?
-                {
-                    let there = disk
-                        .read(output)
-                        .map_err(doing(format!("{shown} can't be read")))?;
+                if disk.exists(output).map_err(unread(output))? {
+                    let there = disk.read(output).map_err(unread(output))?;
+                    let shown = output.display().to_string();
                     return match there == *after {
                         true => Ok(Verdict::Unchanged),
-                        false => Err(Refusal::OutputExists(shown.to_string()).into()),
+                        false => Err(Refusal::OutputExists(shown).into()),
                     };
                 }
                 write_new(disk, output, path, after)?;
@@ -224,10 +276,22 @@ impl Job {
     pub fn look_again(&self, path: &Path, prepared: &Prepared, now: &[u8]) -> Result<(), Failure> {
         let (_, image) = Form::open(now)?;
         let limit = prepared.facts.plan.after;
-        let again = plan(&path.to_string_lossy(), &image, self.module, limit)?;
+        // The name was judged before.
+        let again = plan(
+            &path.to_string_lossy(),
+            &image,
+            Some(prepared.facts.plan.module),
+            limit,
+        )?;
         match again.changes.is_empty() && sha256(&image) == prepared.facts.after {
             true => Ok(()),
             false => Err(Refusal::NotItself.into()),
         }
     }
+}
+
+/// The path by which a file is judged: links in the one that was given don't
+/// count.
+fn real(disk: &impl Disk, path: &Path) -> PathBuf {
+    disk.real(path).unwrap_or_else(|_| path.to_owned())
 }

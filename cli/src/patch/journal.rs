@@ -13,8 +13,9 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use super::disk::{Disk, exists, folder_of};
-use super::replace::{Failure, Staged, Swap, TEMPORARY, doing, set};
+use super::disk::{Disk, folder_of};
+use super::replace::{Failure, Staged, Swap, TEMPORARY, doing, set, unread};
+use super::system::LEVELS;
 use crate::probe::sha256;
 
 /// The name of the journal, in the folder of all the files.
@@ -68,7 +69,22 @@ pub enum Found {
 /// # Errors
 /// When the folder can't be read.
 pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
-    exists(disk, &home.join(NAME)).map_err(doing(format!("{} can't be read", home.display())))
+    disk.exists(&home.join(NAME)).map_err(unread(home))
+}
+
+/// The journal of a run that had this file among others and was killed, or is
+/// still at work: a change of the file alone would make that impossible to put
+/// back. The path has no links in it.
+///
+/// # Errors
+/// When a folder can't be read.
+pub(crate) fn pending_above(disk: &impl Disk, path: &Path) -> Result<Option<PathBuf>, Failure> {
+    for home in path.ancestors().skip(1).take(LEVELS) {
+        if is_pending(disk, home)? {
+            return Ok(Some(home.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Exchanges all files, or none. Between two of them `go_on` is asked; where
@@ -164,9 +180,7 @@ pub fn recover(disk: &impl Disk, home: &Path) -> Result<Found, Failure> {
     }
     let journal = home.join(NAME);
     let shown = journal.display();
-    let claimed = disk
-        .claim(&journal)
-        .map_err(doing(format!("{shown} can't be read")))?;
+    let claimed = disk.claim(&journal).map_err(unread(&journal))?;
     if !claimed {
         return Err(Failure::Disk {
             what: format!("{shown} is in use"),
@@ -177,9 +191,7 @@ pub fn recover(disk: &impl Disk, home: &Path) -> Result<Found, Failure> {
     if !is_pending(disk, home)? {
         return Ok(Found::Nothing);
     }
-    let text = disk
-        .read(&journal)
-        .map_err(doing(format!("{shown} can't be read")))?;
+    let text = disk.read(&journal).map_err(unread(&journal))?;
     let Some(entries) = parse(&text) else {
         if is_torn(&text) {
             finish(disk, home)?;
@@ -200,9 +212,7 @@ fn put_back(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<Vec<Stri
     for entry in entries {
         let path = home.join(&entry.path);
         let shown = path.display();
-        let now = disk
-            .read(&path)
-            .map_err(doing(format!("{shown} can't be read")))?;
+        let now = disk.read(&path).map_err(unread(&path))?;
         let hash = sha256(&now);
         if hash == entry.before {
             continue;

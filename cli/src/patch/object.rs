@@ -69,6 +69,7 @@ pub(crate) fn done(
     };
     let reason = match &done.verdict {
         Verdict::Failed(failure) => Some(failure.to_string()),
+        Verdict::NotDone(reason) => Some(reason.clone()),
         _ => None,
     };
     line(
@@ -83,6 +84,7 @@ pub(crate) fn done(
                 Verdict::WouldChange => "would-change",
                 Verdict::Changed => "changed",
                 Verdict::Unchanged => "unchanged",
+                Verdict::NotDone(_) => "not-done",
                 Verdict::Failed(Failure::Refused(_)) => "refused",
                 Verdict::Failed(Failure::Unsure { .. }) => "unsure",
                 Verdict::Failed(_) => "failed",
@@ -124,32 +126,36 @@ pub(crate) fn done(
     )
 }
 
-/// Writes that a large cabinet has copies.
-pub(crate) fn cabinet(
+/// Writes what is left aside: a cabinet, a link.
+pub(crate) fn aside(
     out: &mut dyn Write,
     job: &Job,
     path: &str,
-    drivers: &[String],
     role: Option<&'static str>,
+    state: &'static str,
+    reason: &str,
+    members: &[String],
 ) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Cabinet<'a> {
+    struct Aside<'a> {
         schema: u32,
         path: &'a str,
         role: Option<&'static str>,
         task: &'static str,
         state: &'static str,
+        reason: &'a str,
         members: &'a [String],
     }
     line(
         out,
-        &Cabinet {
+        &Aside {
             schema: SCHEMA,
             path,
             role,
             task: task(job),
-            state: "cabinet",
-            members: drivers,
+            state,
+            reason,
+            members,
         },
     )
 }
@@ -157,7 +163,7 @@ pub(crate) fn cabinet(
 /// Writes the totals.
 pub(crate) fn summary(
     out: &mut dyn Write,
-    totals: &super::verb::Totals,
+    totals: &super::told::Totals,
     exit: u8,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -171,9 +177,12 @@ pub(crate) fn summary(
         changed: u64,
         would_change: u64,
         unchanged: u64,
+        not_done: u64,
         refused: u64,
         failed: u64,
         cabinets: u64,
+        links: u64,
+        notes: &'a [String],
         put_back: Option<&'a [String]>,
         reason: Option<&'a str>,
         interrupted: bool,
@@ -188,9 +197,12 @@ pub(crate) fn summary(
                 changed: totals.changed,
                 would_change: totals.would_change,
                 unchanged: totals.unchanged,
+                not_done: totals.not_done,
                 refused: totals.refused,
                 failed: totals.failed,
                 cabinets: totals.cabinets,
+                links: totals.links,
+                notes: &totals.notes,
                 put_back: match &totals.found {
                     Found::Nothing => None,
                     Found::Unfinished => Some(&[]),

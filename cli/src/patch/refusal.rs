@@ -1,10 +1,13 @@
 //! Why a file is left as it is, and what to do about it.
 
 use std::fmt;
+use std::path::Path;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
 
+use super::journal;
+use crate::output::quoted;
 use crate::report::State;
 
 /// Why nothing is changed. Every one is final: no option overrules it, but
@@ -55,15 +58,17 @@ pub enum Refusal {
     /// A cabinet that can't be written back as it was.
     OddCabinet(&'static str),
     /// The file has other names, which would keep the old content.
-    Linked(u64),
+    Linked(String, u64),
     /// The running system has it loaded.
-    InUse,
+    InUse(String),
+    /// A run over all copies in this Windows was interrupted.
+    Pending(String),
     /// A file with the name of the backup has another content.
     ForeignBackup(String),
     /// The file to write is there, and has another content.
     OutputExists(String),
     /// The file changed while it was being worked on.
-    ChangedMeanwhile,
+    ChangedMeanwhile(String),
     /// Several backups, and none of them says more than the others.
     SeveralBackups(Vec<String>),
 }
@@ -100,11 +105,12 @@ impl Refusal {
             Refusal::NotItself => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
             Refusal::OddCabinet(_) => "odd-cabinet",
-            Refusal::Linked(_) => "linked",
-            Refusal::InUse => "in-use",
+            Refusal::Linked(..) => "linked",
+            Refusal::InUse(_) => "in-use",
+            Refusal::Pending(_) => "journal-pending",
             Refusal::ForeignBackup(_) => "foreign-backup",
             Refusal::OutputExists(_) => "output-exists",
-            Refusal::ChangedMeanwhile => "changed-meanwhile",
+            Refusal::ChangedMeanwhile(_) => "changed-meanwhile",
             Refusal::SeveralBackups(_) => "several-backups",
         }
     }
@@ -121,19 +127,20 @@ impl fmt::Display for Refusal {
                 f.write_str(reason)?;
                 f.write_str(match state {
                     State::NotLocated => ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know",
+                    State::ConflictingNames => ", and name the file itself, not its folder",
                     State::UnsupportedMachine | State::NotDriver | State::NotPe => ": name tcpip.sys or tcpip6.sys",
                     _ => "",
                 })
             }
             Refusal::Nameless => f.write_str(
-                "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, say so by --module",
+                "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, name the file itself, with --module",
             ),
             Refusal::Renamed(module) => write!(
                 f,
-                "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, say so by --module"
+                "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, name the file itself, with --module"
             ),
             Refusal::Wow => f.write_str(
-                "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, say so by --module",
+                "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, name the file itself, with --module",
             ),
             Refusal::LoadedDiffers(reason) => write!(
                 f,
@@ -184,12 +191,19 @@ impl fmt::Display for Refusal {
                 f,
                 "{why}, so it can't be written back as it was: take a fresh copy from the setup disc"
             ),
-            Refusal::Linked(names) => write!(
+            Refusal::Linked(path, names) => write!(
                 f,
-                "the file has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
+                "{path} has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
             ),
-            Refusal::InUse => f.write_str(
-                "the running Windows has this file loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
+            Refusal::InUse(path) => write!(
+                f,
+                "the running Windows has {path} loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
+            ),
+            Refusal::Pending(home) => write!(
+                f,
+                "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts all back before anything else",
+                Path::new(home).join(journal::NAME).display(),
+                quoted(home)
             ),
             Refusal::ForeignBackup(name) => write!(
                 f,
@@ -199,8 +213,9 @@ impl fmt::Display for Refusal {
                 f,
                 "{name} is there already, with another content, and is never overwritten: name another file"
             ),
-            Refusal::ChangedMeanwhile => f.write_str(
-                "another program changed the file meanwhile: see which one, and try again",
+            Refusal::ChangedMeanwhile(path) => write!(
+                f,
+                "another program changed {path} meanwhile: see which one, and try again"
             ),
             Refusal::SeveralBackups(names) => write!(
                 f,

@@ -11,13 +11,13 @@
 //!
 //! A run that ends before 4 leaves the old file, after it the new one.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Refusal;
-use super::disk::{Disk, exists, folder_of};
-use crate::output::cause;
+use super::disk::{Disk, folder_of};
+pub use super::failure::Failure;
+pub(crate) use super::failure::{doing, unread};
 use crate::probe::sha256;
 
 /// How temporary files end. A run that was killed may leave one: it is no part
@@ -29,72 +29,6 @@ pub const BACKUP: &str = ".orig";
 const DIGITS: usize = 16;
 /// So many temporary files of one file may be left over.
 const ATTEMPTS: u32 = 100;
-
-/// Why a file was not replaced.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Failure {
-    /// It must not be.
-    Refused(Refusal),
-    /// The file system failed.
-    Disk {
-        /// What could not be done.
-        what: String,
-        /// Its error.
-        error: io::Error,
-    },
-    /// The file was replaced, then something failed, and putting the old
-    /// content back did as well.
-    Unsure {
-        /// What failed.
-        why: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// Ctrl-C.
-    Interrupted,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Refused(refusal) => refusal.fmt(f),
-            Failure::Disk { what, error } => {
-                write!(f, "{what}: {}", cause(error))?;
-                f.write_str(match error.kind() {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
-                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                        ": it must be possible to write to the file's folder; a Windows that hibernates or was not shut down can be mounted read-only only"
-                    }
-                    ErrorKind::ResourceBusy => ": another program uses the file",
-                    _ => "",
-                })
-            }
-            Failure::Unsure { why, path } => write!(
-                f,
-                "{why}, and the old content could not be put back: look at {} before it is used",
-                path.display()
-            ),
-            Failure::Interrupted => f.write_str("interrupted"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::Refused(refusal)
-    }
-}
-
-/// Says what could not be done.
-pub(crate) fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::Disk {
-        what: what.into(),
-        error,
-    }
-}
 
 /// A replacement that is ready and has changed nothing yet.
 #[derive(Debug)]
@@ -120,14 +54,16 @@ pub fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
     named(path, &format!(".{digits}{BACKUP}"))
 }
 
-/// The hash in the name of a backup of a file of this name.
-pub(crate) fn hash_in<'a>(backup: &'a str, name: &str) -> Option<&'a str> {
+/// The hash in the name of a backup of a file of this name, upper and lower case
+/// alike.
+pub(crate) fn hash_in(backup: &str, name: &str) -> Option<String> {
+    let backup = backup.to_ascii_lowercase();
     let hash = backup
-        .strip_prefix(name)?
+        .strip_prefix(&name.to_ascii_lowercase())?
         .strip_prefix('.')?
         .strip_suffix(BACKUP)?;
     let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hash.then_some(hash)
+    is_hash.then(|| hash.to_owned())
 }
 
 /// The path with something behind its last name.
@@ -187,18 +123,12 @@ impl Staged {
         after: &[u8],
         backup: bool,
     ) -> Result<Staged, Failure> {
-        let shown = path.display();
-        let links = disk
-            .links(path)
-            .map_err(doing(format!("{shown} can't be read")))?;
-        if links > 1 {
-            return Err(Refusal::Linked(links).into());
-        }
+        has_one_name(disk, path)?;
         let backup = match backup {
             true => Some(make_backup(disk, path, before)?),
             false => None,
         };
-        match temporary(disk, path, path, after) {
+        match temporary(disk, path, path, after, true) {
             Ok(temporary) => Ok(Staged {
                 path: path.to_owned(),
                 temporary,
@@ -232,10 +162,11 @@ impl Staged {
         let shown = self.path.display();
         let now = disk
             .read(&self.path)
-            .map_err(doing(format!("{shown} can't be read")))
+            .map_err(unread(&self.path))
             .map_err(Swap::Before)?;
         if now != self.before {
-            return Err(Swap::Before(Refusal::ChangedMeanwhile.into()));
+            let changed = Refusal::ChangedMeanwhile(shown.to_string());
+            return Err(Swap::Before(changed.into()));
         }
         disk.rename(&self.temporary, &self.path)
             .map_err(doing(format!("{shown} can't be replaced")))
@@ -271,7 +202,7 @@ impl Staged {
 /// Gives a file this content, whatever it has: for putting things back.
 pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failure> {
     let shown = path.display();
-    let temporary = temporary(disk, path, path, content)?;
+    let temporary = temporary(disk, path, path, content, true)?;
     disk.rename(&temporary, path)
         .inspect_err(|_| {
             let _ = disk.remove(&temporary);
@@ -280,24 +211,30 @@ pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), F
         .map_err(doing(format!("{shown} can't be put back")))
 }
 
-/// Writes a file that is not there yet, like `like` in all but its content.
+/// Writes a file that is not there yet, like `like` in all but its content, as
+/// far as whoever runs this may have it so.
 pub(crate) fn write_new(
     disk: &impl Disk,
     path: &Path,
     like: &Path,
     content: &[u8],
 ) -> Result<(), Failure> {
-    let temporary = temporary(disk, path, like, content)?;
-    give_name(disk, &temporary, path)
+    let temporary = temporary(disk, path, like, content, false)?;
+    give_name(disk, &temporary, path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
+        _ => doing(format!("{} can't be written", path.display()))(error),
+    })
 }
 
-/// Writes a new file beside `path`, like `like` in all but its content, and
-/// waits until it is on the medium.
+/// Writes a new file beside `path`, like `like` in its times and permissions,
+/// with `all` in everything but its content, and waits until it is on the
+/// medium.
 fn temporary(
     disk: &impl Disk,
     path: &Path,
     like: &Path,
     content: &[u8],
+    all: bool,
 ) -> Result<PathBuf, Failure> {
     let mut attempt = 1;
     let written = loop {
@@ -317,8 +254,8 @@ fn temporary(
     };
     let (temporary, result) = written;
     let finished = result
-        .and_then(|()| disk.sync(&temporary))
-        .and_then(|()| disk.keep(like, &temporary));
+        .and_then(|()| disk.keep(like, &temporary, all))
+        .and_then(|()| disk.sync(&temporary));
     match finished {
         Ok(()) => Ok(temporary),
         Err(error) => {
@@ -330,47 +267,61 @@ fn temporary(
     }
 }
 
+/// Refuses a file that has other names: they would keep the old content.
+pub(crate) fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure> {
+    let links = disk.links(path).map_err(unread(path))?;
+    match links > 1 {
+        true => Err(Refusal::Linked(path.display().to_string(), links).into()),
+        false => Ok(()),
+    }
+}
+
+/// Whether the backup of this content is there.
+///
+/// # Errors
+/// When something else goes by its name.
+pub(crate) fn has_backup(disk: &impl Disk, backup: &Path, content: &[u8]) -> Result<bool, Failure> {
+    if !disk.exists(backup).map_err(unread(backup))? {
+        return Ok(false);
+    }
+    let old = disk.read(backup).map_err(unread(backup))?;
+    match old == content {
+        true => Ok(true),
+        false => Err(Refusal::ForeignBackup(backup.display().to_string()).into()),
+    }
+}
+
 /// Makes the backup, or sees that it is there.
 fn make_backup(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<Backup, Failure> {
     let backup = backup_of(path, content);
-    let shown = backup.display();
-    let there =
-        exists(disk, &backup).map_err(doing(format!("the folder of {shown} can't be read")))?;
-    if there {
-        let old = disk
-            .read(&backup)
-            .map_err(doing(format!("{shown} can't be read")))?;
-        return match old == content {
-            true => Ok(Backup {
-                path: backup,
-                is_new: false,
-            }),
-            false => Err(Refusal::ForeignBackup(shown.to_string()).into()),
-        };
+    let mut is_new = !has_backup(disk, &backup, content)?;
+    if is_new {
+        let temporary = temporary(disk, &backup, path, content, true)?;
+        match give_name(disk, &temporary, &backup) {
+            // Somebody was faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                is_new = !has_backup(disk, &backup, content)?;
+            }
+            done => done.map_err(doing(format!("{} can't be written", backup.display())))?,
+        }
     }
-    let temporary = temporary(disk, &backup, path, content)?;
-    // A name that has the hash of its content in it: whatever were to be
-    // overwritten here, by a run at the same time, is the same.
-    give_name(disk, &temporary, &backup)?;
     Ok(Backup {
         path: backup,
-        is_new: true,
+        is_new,
     })
 }
 
-/// Gives a temporary file its name, for good; or removes it.
-fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> Result<(), Failure> {
-    let failed = doing(format!("{} can't be written", path.display()));
-    let named = disk
-        .rename(temporary, path)
-        .map_err(|error| (error, temporary));
-    let for_good = named.and_then(|()| {
-        let synced = disk.sync_folder(folder_of(path));
-        synced.map_err(|error| (error, path))
-    });
-    for_good.map_err(|(error, left)| {
-        let _ = disk.remove(left);
-        failed(error)
+/// Gives a temporary file a name that nothing has, for good; or removes it.
+fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> {
+    disk.link(temporary, path).inspect_err(|_| {
+        let _ = disk.remove(temporary);
+    })?;
+    let named = disk.remove(temporary);
+    let for_good = named.and_then(|()| disk.sync_folder(folder_of(path)));
+    for_good.inspect_err(|_| {
+        for left in [temporary, path] {
+            let _ = disk.remove(left);
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use scanner_core::policy::PRISTINE_LIMIT;
 
 use super::disk::{Disk, folder_of};
 use super::form::Form;
-use super::replace::{Failure, doing, hash_in};
+use super::replace::{Failure, hash_in, unread};
 use super::{Plan, Refusal, apply, plan};
 use crate::manifest::Manifest;
 use crate::probe::sha256;
@@ -107,18 +107,15 @@ pub fn original(
 pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let folder = folder_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let names = disk
-        .names(folder)
-        .map_err(doing(format!("{} can't be read", folder.display())))?;
+    let names = disk.names(folder).map_err(unread(folder))?;
     let mut backups = Vec::new();
     for backup in names {
         let Some(hash) = hash_in(&backup, &name) else {
             continue;
         };
-        let content = disk
-            .read(&folder.join(&backup))
-            .map_err(doing(format!("{backup} can't be read")))?;
-        if sha256(&content).starts_with(hash) {
+        let path = folder.join(&backup);
+        let content = disk.read(&path).map_err(unread(&path))?;
+        if sha256(&content).starts_with(&hash) {
             backups.push((backup, content));
         }
     }

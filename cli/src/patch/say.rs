@@ -9,7 +9,7 @@ use super::disk::folder_of;
 use super::job::{Done, Facts, Job, Target, Task, Verdict};
 use super::replace::Failure;
 use super::restore::Source;
-use super::{Change, Field, Refusal};
+use super::{Change, Field};
 use crate::manifest::Manifest;
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 
@@ -17,6 +17,9 @@ use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 /// is certain.
 pub(crate) const AFTERWARDS: &str = "\
 What follows: the drivers have no signature of their own; Windows lists their hashes in signed catalogues, and a changed file is not the one listed. So sigverif reports it; Windows File Protection, when it sees a change or `sfc /scannow` is run, puts back what it has (dllcache, service pack, setup disc); and an update or service pack that brings the file replaces it. Windows XP, XP x64 and Server 2003 load it all the same: they don't ask for the signature of a driver that starts.";
+
+/// The same in one line, before a change.
+pub(crate) const BEFOREHAND: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
 
 /// What to do where nothing was written because nothing was asked for.
 pub(crate) const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
@@ -47,8 +50,10 @@ pub(crate) fn done(
     if let Some(note) = note {
         row(out, "this is", note)?;
     }
-    if let Verdict::Failed(failure) = &done.verdict {
-        row(out, "because", printable(&failure.to_string()))?;
+    match &done.verdict {
+        Verdict::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
+        Verdict::NotDone(reason) => row(out, "because", printable(reason))?,
+        _ => {}
     }
     let Some(facts) = &done.facts else {
         return Ok(());
@@ -69,7 +74,12 @@ pub(crate) fn done(
         _ => {}
     }
     if let Some(output) = &done.output {
-        row(out, "written to", printable(&output.to_string_lossy()))?;
+        let label = match &done.verdict {
+            Verdict::Changed => "written to",
+            Verdict::Unchanged => "it is in",
+            _ => "not in",
+        };
+        row(out, label, printable(&output.to_string_lossy()))?;
     }
     if matches!(job.task, Task::Restore { .. }) {
         let text = match facts.pristine(manifest) {
@@ -94,7 +104,11 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
         Verdict::WouldChange => (NOTICE, format!("would change {change}")),
         Verdict::Changed if job.target == Target::InPlace => (GOOD, format!("changed {change}")),
         Verdict::Changed => (GOOD, format!("written with {change}")),
+        Verdict::Unchanged if done.output.is_some() => {
+            (GOOD, "nothing to do: the changed copy is there".to_owned())
+        }
         Verdict::Unchanged => (GOOD, format!("nothing to do: {change}")),
+        Verdict::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
         Verdict::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
         Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED HALF WAY".to_owned()),
         Verdict::Failed(_) => (BAD, "failed, left as it is".to_owned()),
@@ -156,23 +170,22 @@ pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::R
     writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
 }
 
-/// Tells of a large cabinet that has copies.
-pub(crate) fn cabinet(
+/// Tells of what is left aside: a cabinet, a link.
+pub(crate) fn aside(
     out: &mut dyn Write,
     path: &str,
-    drivers: &[String],
+    state: &str,
+    reason: &str,
     note: Option<&str>,
 ) -> io::Result<()> {
-    let refusal = Refusal::SeveralMembers {
-        drivers: drivers.to_vec(),
+    let words = match state {
+        "link" => "not followed",
+        _ => "not rewritten",
     };
     let path = printable(path);
-    writeln!(
-        out,
-        "{STRONG}{path}{STRONG:#}: {NOTICE}not rewritten{NOTICE:#}"
-    )?;
+    writeln!(out, "{STRONG}{path}{STRONG:#}: {NOTICE}{words}{NOTICE:#}")?;
     if let Some(note) = note {
         row(out, "this is", note)?;
     }
-    row(out, "because", printable(&refusal.to_string()))
+    row(out, "because", printable(reason))
 }

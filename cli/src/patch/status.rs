@@ -12,6 +12,7 @@ use super::journal;
 use super::restore::backups;
 use super::say::row;
 use super::system::{Place, System};
+use super::verb::drivers_in;
 use crate::arguments::{Status, Talk};
 use crate::exit::Exit;
 use crate::file::Input;
@@ -30,15 +31,13 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     let system = match System::find(&verb.root) {
         Ok(system) => system,
         Err(reason) => {
-            complain(&reason);
-            return Ok(Exit::Input);
+            return nothing(verb, &reason);
         }
     };
     let pending = match journal::is_pending(&disk, &system.home) {
         Ok(pending) => pending,
         Err(failure) => {
-            complain(&failure.to_string());
-            return Ok(Exit::Input);
+            return nothing(verb, &failure.to_string());
         }
     };
     let mut out = output::stdout();
@@ -46,9 +45,9 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     let mut located = 0_u64;
     for place in &system.places {
         let path = system.home.join(&place.path);
-        let backups = match place.is_cabinet {
-            true => Ok(Vec::new()),
-            false => backups(&disk, &path),
+        let backups = match is_module(&path.to_string_lossy()) {
+            true => backups(&disk, &path),
+            false => Ok(Vec::new()),
         };
         let backups: Vec<String> = match backups {
             Ok(backups) => backups.into_iter().map(|(name, _)| name).collect(),
@@ -76,7 +75,18 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     }
     let journal = system.home.join(journal::NAME);
     match verb.json {
-        true => summary(&mut out, &system, pending, exit)?,
+        true => {
+            let windows = system.home.to_string_lossy();
+            let copies = system.places.iter().filter(|place| !place.is_packed);
+            let summary = Summary {
+                windows: Some(&windows),
+                copies: copies.count(),
+                journal_pending: Some(pending),
+                reason: None,
+                exit_code: exit.code(),
+            };
+            self::summary(&mut out, summary)?;
+        }
         false if system.places.is_empty() => {
             writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
         }
@@ -94,9 +104,33 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     Ok(exit)
 }
 
+/// Says why there is nothing to be told.
+fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
+    complain(reason);
+    if verb.json {
+        let mut out = output::stdout();
+        let summary = Summary {
+            windows: None,
+            copies: 0,
+            journal_pending: None,
+            reason: Some(reason),
+            exit_code: Exit::Input.code(),
+        };
+        self::summary(&mut out, summary)?;
+        out.flush()?;
+    }
+    Ok(Exit::Input)
+}
+
 /// What `probe` says of a copy, or of those in a cabinet.
 fn reports(path: &Path, place: &Place) -> Vec<Report> {
     let shown = path.to_string_lossy();
+    let is_cabinet = place.is_packed && !is_module(&shown);
+    if is_cabinet && let Err(error) = drivers_in(path) {
+        let reason = format!("it can't be looked into: {}", cause(&error));
+        let origin = Origin::file(&shown);
+        return vec![Report::new(origin, 0, State::Unreadable, reason)];
+    }
     let options = Options {
         members: Members::Likely,
         ..Options::default()
@@ -109,7 +143,7 @@ fn reports(path: &Path, place: &Place) -> Vec<Report> {
         }
     };
     let mut reports = probe::bytes(&shown, &content, &options);
-    if place.is_cabinet {
+    if is_cabinet {
         let is_copy = |report: &Report| report.origin.member.as_deref().is_some_and(is_module);
         reports.retain(is_copy);
     }
@@ -176,31 +210,21 @@ fn object(
     )
 }
 
-fn summary(out: &mut dyn Write, system: &System, pending: bool, exit: Exit) -> io::Result<()> {
+#[derive(Serialize)]
+struct Summary<'a> {
+    windows: Option<&'a str>,
+    copies: usize,
+    journal_pending: Option<bool>,
+    reason: Option<&'a str>,
+    exit_code: u8,
+}
+
+fn summary(out: &mut dyn Write, summary: Summary<'_>) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         schema: u32,
         summary: Summary<'a>,
     }
-    #[derive(Serialize)]
-    struct Summary<'a> {
-        windows: &'a str,
-        copies: usize,
-        journal_pending: bool,
-        exit_code: u8,
-    }
-    let windows = system.home.to_string_lossy();
-    let copies = system.places.iter().filter(|place| !place.is_cabinet);
-    line(
-        out,
-        &Line {
-            schema: SCHEMA,
-            summary: Summary {
-                windows: &windows,
-                copies: copies.count(),
-                journal_pending: pending,
-                exit_code: exit.code(),
-            },
-        },
-    )
+    let schema = SCHEMA;
+    line(out, &Line { schema, summary })
 }

@@ -1,6 +1,7 @@
 //! The copies of the two drivers in a Windows that does not run: on a mounted
 //! disk, for one.
 
+use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,15 +44,16 @@ impl Role {
     }
 }
 
-/// A copy, or a cabinet that may have one.
+/// A copy, or what may have one in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// From the Windows folder on.
     pub path: PathBuf,
     /// What it is for.
     pub role: Role,
-    /// A cabinet, which is looked into and never rewritten.
-    pub is_cabinet: bool,
+    /// A compressed copy, or a cabinet that may have some: it is looked into and
+    /// never rewritten.
+    pub is_packed: bool,
 }
 
 /// A Windows folder and the copies in it.
@@ -74,7 +76,11 @@ const FOLDERS: [(&[&str], Role); 6] = [
     (&["system32", "drivers"], Role::Loaded),
 ];
 
+/// The Windows folder is at most so many folders above a copy.
+pub(crate) const LEVELS: usize = 3;
+
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
+const COMPRESSED: [&str; 2] = ["tcpip.sy_", "tcpip6.sy_"];
 /// What Windows is installed in, unless somebody chose another name.
 const HOMES: [&str; 2] = ["WINDOWS", "WINNT"];
 
@@ -93,7 +99,7 @@ impl System {
         let candidates = HOMES.iter().map(|name| look(root, name));
         let candidates = candidates.collect::<Result<Vec<_>, String>>()?.concat();
         for home in std::iter::once(root.to_owned()).chain(candidates) {
-            if home.is_dir() && !look(&home, "system32")?.is_empty() {
+            if !look(&home, "system32")?.is_empty() {
                 homes.push(home);
             }
         }
@@ -121,21 +127,21 @@ impl System {
             let mut found = vec![home.clone()];
             for name in folders {
                 let mut next = Vec::new();
-                for folder in found.iter().filter(|folder| folder.is_dir()) {
+                for folder in &found {
                     next.extend(look(folder, name)?);
                 }
                 found = next;
             }
-            for folder in found.iter().filter(|folder| folder.is_dir()) {
+            for folder in &found {
                 for file in files(folder).map_err(|error| unreadable(folder, &error))? {
-                    let Some(is_cabinet) = kind(&file, role) else {
+                    let Some(is_packed) = kind(&file, role) else {
                         continue;
                     };
                     if let Ok(path) = file.strip_prefix(&home) {
                         places.push(Place {
                             path: path.to_owned(),
                             role,
-                            is_cabinet,
+                            is_packed,
                         });
                     }
                 }
@@ -145,39 +151,41 @@ impl System {
     }
 }
 
-/// Whether a file is one of the copies (`false`) or a cabinet of them
-/// (`true`).
+/// Whether a file is one of the copies (`false`), or a compressed copy or a
+/// cabinet that may have some (`true`).
 fn kind(file: &Path, role: Role) -> Option<bool> {
     let name = file.file_name()?.to_str()?.to_ascii_lowercase();
     if DRIVERS.contains(&name.as_str()) {
         return Some(false);
     }
-    (role == Role::DriverCache && name.ends_with(".cab")).then_some(true)
+    let is_source = matches!(role, Role::DriverCache | Role::ServicePack);
+    let is_packed = name.ends_with(".cab") || COMPRESSED.contains(&name.as_str());
+    (is_source && is_packed).then_some(true)
 }
 
-/// All in a folder that goes by this name, upper and lower case alike: on most
+/// All folders in a folder that go by this name, upper and lower case alike: on most
 /// systems that mount such disks there may be several.
 fn named(folder: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let alike = |path: &PathBuf| {
         let last = path.file_name().and_then(|last| last.to_str());
         last.is_some_and(|last| last.eq_ignore_ascii_case(name))
     };
-    Ok(entries(folder)?.into_iter().filter(alike).collect())
+    let mut folders = entries(folder, FileType::is_dir)?;
+    folders.retain(alike);
+    Ok(folders)
 }
 
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = entries(folder)?;
-    files.retain(|path| path.is_file());
-    Ok(files)
+    entries(folder, FileType::is_file)
 }
 
-/// What is in a folder. Links are passed over: on a disk that is mounted they
-/// may well lead out of it.
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// What is in a folder and of this kind. Links are passed over: on a disk that
+/// is mounted they may well lead out of it.
+fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if !entry.file_type()?.is_symlink() {
+        if is(&entry.file_type()?) {
             paths.push(entry.path());
         }
     }
@@ -204,8 +212,14 @@ mod tests {
         system
             .places
             .iter()
-            .map(|place| (shown(place), place.is_cabinet))
+            .map(|place| (shown(place), place.is_packed))
             .collect()
+    }
+
+    #[test]
+    fn no_copy_is_deeper_than_is_said() {
+        let deepest = FOLDERS.iter().map(|(folders, _)| folders.len() + 1).max();
+        assert_eq!(deepest, Some(LEVELS));
     }
 
     #[test]
@@ -216,6 +230,10 @@ mod tests {
             "Windows/System32/DRIVERS/afd.sys",
             "Windows/System32/DLLCACHE/TCPIP.SYS",
             "Windows/servicepackfiles/I386/tcpip.sys",
+            "Windows/servicepackfiles/I386/TCPIP.SY_",
+            "Windows/servicepackfiles/I386/sp2.cab",
+            "Windows/driver cache/i386/tcpip6.sy_",
+            "Windows/System32/DLLCACHE/tcpip6.sy_",
             "Windows/driver cache/i386/SP3.CAB",
             "Windows/driver cache/i386/driver.cab",
             "Windows/$NtUninstallKB1$/tcpip.sys",
@@ -224,14 +242,17 @@ mod tests {
         assert_eq!(
             paths(&system),
             [
+                ("servicepackfiles/I386/TCPIP.SY_", true),
+                ("servicepackfiles/I386/sp2.cab", true),
                 ("servicepackfiles/I386/tcpip.sys", false),
                 ("driver cache/i386/SP3.CAB", true),
                 ("driver cache/i386/driver.cab", true),
+                ("driver cache/i386/tcpip6.sy_", true),
                 ("System32/DLLCACHE/TCPIP.SYS", false),
                 ("System32/DRIVERS/TcpIp.sys", false),
                 ("System32/DRIVERS/tcpip6.sys", false),
             ]
-            .map(|(path, is_cabinet)| (path.to_owned(), is_cabinet))
+            .map(|(path, is_packed)| (path.to_owned(), is_packed))
         );
         let itself = System::find(&root.path().join("Windows")).unwrap();
         assert_eq!(itself, system);

@@ -7,23 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use scanner_core::Module;
 
-use super::disk::Machine;
+use super::disk::{Disk, Machine};
 use super::form::is_module;
 use super::job::{Done, Job, Target, Task, Verdict};
 use super::journal::Found;
-use super::replace::Failure;
-use super::system::Place;
-use super::{Refusal, object, say};
+use super::replace::{Failure, unread};
+use super::told::Totals;
 use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::cabinet::{self, Cabinet};
 use crate::exit::Exit;
 use crate::file::Input;
 use crate::folder;
 use crate::manifest::Manifest;
-use crate::output::{self, NOTICE, STRONG, complain, quoted};
+use crate::output::{self, complain, quoted};
 use crate::progress::Progress;
 use crate::source;
-use crate::text::count;
 
 pub(crate) use super::status::run as status;
 
@@ -62,23 +60,6 @@ pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
         use_backup: !verb.without_backup,
     };
     Run::new(&verb.writing, task, "restore", manifest, talk).map_or_else(Ok, |run| run.all())
-}
-
-/// What a run adds up to.
-#[derive(Debug)]
-pub(crate) struct Totals {
-    pub(crate) files: u64,
-    pub(crate) changed: u64,
-    pub(crate) would_change: u64,
-    pub(crate) unchanged: u64,
-    pub(crate) refused: u64,
-    pub(crate) failed: u64,
-    pub(crate) cabinets: u64,
-    pub(crate) found: Found,
-    /// Why none of the copies in a Windows was changed.
-    pub(crate) reason: Option<String>,
-    pub(crate) interrupted: bool,
-    pub(super) exit: Exit,
 }
 
 pub(super) struct Run<'a> {
@@ -123,6 +104,19 @@ impl<'a> Run<'a> {
         if writing.output.is_some() && writing.paths.len() != 1 {
             return usage("--output takes one copy: give one FILE with it.");
         }
+        if let Some(output) = &writing.output {
+            if output.as_os_str() == "-" {
+                return usage(
+                    "--output names a file; nothing is written to standard output. For a file of this name, write --output ./-",
+                );
+            }
+            if output.is_dir() {
+                return usage(&format!(
+                    "--output names a file, and {} is a folder.",
+                    output.display()
+                ));
+            }
+        }
         Ok(Run {
             writing,
             name,
@@ -130,6 +124,7 @@ impl<'a> Run<'a> {
                 task,
                 target,
                 module: writing.module.map(Module::from),
+                running: source::system_drivers(),
             },
             manifest,
             talk,
@@ -140,9 +135,12 @@ impl<'a> Run<'a> {
                 changed: 0,
                 would_change: 0,
                 unchanged: 0,
+                not_done: 0,
                 refused: 0,
                 failed: 0,
                 cabinets: 0,
+                links: 0,
+                notes: Vec::new(),
                 found: Found::Nothing,
                 reason: None,
                 interrupted: false,
@@ -163,6 +161,9 @@ impl<'a> Run<'a> {
     /// Files, and those in folders, each for itself.
     fn files(&mut self) -> io::Result<()> {
         let paths = &self.writing.paths;
+        if !self.are_there(paths)? {
+            return Ok(());
+        }
         let mut items = Vec::new();
         folder::each(paths, |item| {
             let name = item.path.to_string_lossy();
@@ -184,14 +185,12 @@ impl<'a> Run<'a> {
             }
             let shown = item.path.to_string_lossy().into_owned();
             if let Some(problem) = item.problem {
-                complain(&format!("{shown}: {problem} (skipped)"));
-                continue;
-            }
-            if item.within_folder && is_large(&shown) {
-                let drivers = drivers_in(&item.path);
-                if !drivers.is_empty() {
-                    self.cabinet(&item.path, &drivers, None)?;
-                }
+                let failure = unread(&item.path)(io::Error::other(problem));
+                self.tell(&Done::new(&item.path, Verdict::Failed(failure)), None)?;
+            } else if item.within_folder && is_link(&item.path) {
+                self.link(&item.path)?;
+            } else if item.within_folder && is_large(&shown) {
+                self.look_into(&item.path, None)?;
             } else {
                 let done = self.file(&item.path);
                 self.tell(&done, None)?;
@@ -201,127 +200,58 @@ impl<'a> Run<'a> {
         }
         progress.finish();
         if self.totals.files == 0 && !self.totals.interrupted {
-            complain("neither tcpip.sys nor tcpip6.sys, compressed or not, is there");
-            self.totals.exit = Exit::NotLocated;
+            self.because(
+                Exit::NotLocated,
+                "neither tcpip.sys nor tcpip6.sys, compressed or not, is there",
+            );
         }
         Ok(())
     }
 
+    /// Whether all that is named is there. If not, nothing is done with any.
+    fn are_there(&mut self, paths: &[PathBuf]) -> io::Result<bool> {
+        let mut all = true;
+        for path in paths {
+            if let Err(error) = self.disk.real(path) {
+                all = false;
+                let failure = unread(path)(error);
+                self.tell(&Done::new(path, Verdict::Failed(failure)), None)?;
+                let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
+                if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
+                    complain(&format!(
+                        "{number} is taken for a file. To set that limit, write --limit {number}"
+                    ));
+                }
+            }
+        }
+        if !all && paths.len() > 1 {
+            self.out.flush()?;
+            self.because(
+                Exit::Input,
+                "Nothing was done with the others: all that is named must be there.",
+            );
+        }
+        Ok(all)
+    }
+
+    /// Says why nothing, or not all, was done.
+    pub(super) fn because(&mut self, exit: Exit, reason: &str) {
+        complain(reason);
+        self.worst(exit);
+        self.totals.reason = Some(reason.to_owned());
+    }
+
     fn file(&self, path: &Path) -> Done {
-        let in_place = self.job.target == Target::InPlace;
         // What is renamed must be the file, not a link that leads to it.
-        let is_link = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
         let path = match std::fs::canonicalize(path) {
-            Ok(real) if in_place && is_link => real,
+            Ok(real) if is_link(path) => real,
             _ => path.to_owned(),
         };
-        if in_place && is_running(&path, &source::system_drivers()) {
-            return refused(path, Refusal::InUse);
-        }
         self.job.run(&self.disk, &path)
     }
 
     pub(super) fn worst(&mut self, exit: Exit) {
         self.totals.exit = self.totals.exit.max(exit);
-    }
-
-    pub(super) fn cabinet(
-        &mut self,
-        path: &Path,
-        drivers: &[String],
-        place: Option<&Place>,
-    ) -> io::Result<()> {
-        self.totals.cabinets += 1;
-        let shown = path.to_string_lossy();
-        match self.writing.json {
-            true => {
-                let role = place.map(|place| place.role.name());
-                object::cabinet(&mut self.out, &self.job, &shown, drivers, role)
-            }
-            false => {
-                let note = place.map(|place| place.role.says());
-                say::cabinet(&mut self.out, &shown, drivers, note)
-            }
-        }
-    }
-
-    pub(super) fn tell(&mut self, done: &Done, place: Option<&Place>) -> io::Result<()> {
-        self.totals.files += 1;
-        let (number, exit) = match &done.verdict {
-            Verdict::WouldChange => (&mut self.totals.would_change, Exit::Done),
-            Verdict::Changed => (&mut self.totals.changed, Exit::Done),
-            Verdict::Unchanged => (&mut self.totals.unchanged, Exit::Done),
-            Verdict::Failed(failure @ Failure::Refused(_)) => {
-                (&mut self.totals.refused, exit_of(failure))
-            }
-            Verdict::Failed(failure) => (&mut self.totals.failed, exit_of(failure)),
-        };
-        *number += 1;
-        self.worst(exit);
-        match self.writing.json {
-            true => {
-                let role = place.map(|place| place.role.name());
-                object::done(&mut self.out, &self.job, done, &self.manifest, role)
-            }
-            false => {
-                let note = place.map(|place| place.role.says());
-                say::done(&mut self.out, &self.job, done, &self.manifest, note)
-            }
-        }
-    }
-
-    fn finish(mut self) -> io::Result<Exit> {
-        let Totals {
-            files,
-            changed,
-            would_change,
-            unchanged,
-            cabinets,
-            ..
-        } = self.totals;
-        let exit = match self.totals.interrupted {
-            true => Exit::Interrupted,
-            false => self.totals.exit,
-        };
-        let many = self.writing.recursive || self.writing.root.is_some() || files > 1;
-        if self.writing.json {
-            if many || self.totals.interrupted {
-                object::summary(&mut self.out, &self.totals, exit.code())?;
-            }
-            self.out.flush()?;
-            return Ok(exit);
-        }
-        let out = &mut self.out;
-        if self.totals.interrupted {
-            let what = match self.writing.root {
-                Some(_) => "nothing was changed",
-                None => "not all files were treated",
-            };
-            writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
-        }
-        if many && files > 0 && !self.talk.quiet {
-            let cabinets = match cabinets {
-                0 => String::new(),
-                some => format!("; {} with copies not rewritten", count(some, "cabinet")),
-            };
-            writeln!(
-                out,
-                "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be{cabinets}",
-                count(files, "file"),
-            )?;
-        }
-        if changed > 0 && self.name == "patch" && !self.talk.quiet {
-            writeln!(out, "\n{}", say::AFTERWARDS)?;
-        }
-        if would_change > 0 && self.job.target == Target::Show && !self.writing.dry_run {
-            let how = match many {
-                true => say::HOW_TO_WRITE_ALL,
-                false => say::HOW_TO_WRITE,
-            };
-            writeln!(out, "\n{how}")?;
-        }
-        out.flush()?;
-        Ok(exit)
     }
 }
 
@@ -332,19 +262,22 @@ fn is_large(name: &str) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case("cab"))
 }
 
-/// The members of a cabinet that are one of the modules by name. What is no
-/// cabinet, or can't be read, has none.
-pub(crate) fn drivers_in(path: &Path) -> Vec<String> {
-    let Ok(content) = Input::open(path).and_then(Input::content) else {
-        return Vec::new();
-    };
-    match Cabinet::new(&content) {
-        Ok(tables) if cabinet::is_cabinet(&content) => {
-            let drivers = tables.names().filter(|name| is_module(name));
-            drivers.map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
+}
+
+/// The members of a cabinet that are one of the modules by name.
+///
+/// # Errors
+/// When it can't be read, or is no cabinet.
+pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
+    let content = Input::open(path).and_then(Input::content)?;
+    if !cabinet::is_cabinet(&content) {
+        return Err(io::Error::other("it is no cabinet"));
     }
+    let tables = Cabinet::new(&content).map_err(io::Error::other)?;
+    let drivers = tables.names().filter(|name| is_module(name));
+    Ok(drivers.map(str::to_owned).collect())
 }
 
 pub(super) fn exit_of(failure: &Failure) -> Exit {
@@ -353,22 +286,6 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
         Failure::Interrupted => Exit::Interrupted,
         _ => Exit::Input,
     }
-}
-
-fn refused(path: PathBuf, refusal: Refusal) -> Done {
-    Done {
-        path,
-        verdict: Verdict::Failed(refusal.into()),
-        facts: None,
-        backup: None,
-        output: None,
-    }
-}
-
-/// Whether a file is one that the running Windows has loaded.
-pub(super) fn is_running(path: &Path, drivers: &[PathBuf]) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    drivers.iter().any(|driver| real(driver) == real(path))
 }
 
 /// Set by Ctrl-C, which is obeyed between two files; another one ends the
@@ -383,26 +300,4 @@ fn on_interrupt() -> Arc<AtomicBool> {
         }
     });
     stop
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_is_loaded_is_known_by_any_way_to_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let driver = folder.path().join("tcpip.sys");
-        let other = folder.path().join("copy.sys");
-        std::fs::write(&driver, b"x").unwrap();
-        std::fs::write(&other, b"x").unwrap();
-        let drivers = [driver.clone()];
-        assert!(is_running(&driver, &drivers));
-        assert!(is_running(
-            &folder.path().join(".").join("tcpip.sys"),
-            &drivers
-        ));
-        assert!(!is_running(&other, &drivers));
-        assert!(!is_running(&driver, &[]));
-    }
 }

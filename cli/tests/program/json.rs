@@ -181,13 +181,14 @@ fn what_the_verbs_that_write_say_is_documented() {
         &["restore", "--json", "--module", "tcpip", "a.sys"],
         &["patch", "--json", "a.sys"],
         &["status", "--json", "--root", "."],
+        &["status", "--json", "--root", "nowhere"],
     ] {
         for object in files.run(arguments).objects() {
             documented("", &object);
             lines += 1;
         }
     }
-    assert_eq!(lines, 4 + 4 + 3 + 4);
+    assert_eq!(lines, 4 + 4 + 3 + 4 + 1);
 }
 
 #[test]

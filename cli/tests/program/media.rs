@@ -262,3 +262,69 @@ fn a_tree_without_drivers_says_so() {
         run.stderr
     );
 }
+
+#[test]
+#[cfg(unix)]
+fn links_in_a_folder_are_named_and_not_followed() {
+    use std::os::unix::fs::symlink;
+    let outside = Files::new().with("tcpip.sys", &xp()).with("sp.cab", b"x");
+    let files = Files::new()
+        .with("tree/a/tcpip.sys", &xp())
+        .with("tree/b/x", b"");
+    let link = |to: &str, name: &str| {
+        symlink(outside.path().join(to), files.path().join(name)).unwrap();
+    };
+    link("tcpip.sys", "tree/b/tcpip.sys");
+    link("sp.cab", "tree/b/sp.cab");
+    link("nowhere", "tree/b/TCPIP6.SY_");
+    link("tcpip.sys", "tcpip.sys");
+    symlink("tree", files.path().join("named")).unwrap();
+    let run = files.run(&["patch", "-r", "--in-place", "named"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(
+        run.stdout.matches(": not followed").count(),
+        3,
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("1 changed of 1 file,")
+            && run.stdout.contains("; 3 links not followed"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(read(&files, "tree/a/tcpip.sys"), patched(100));
+    assert_eq!(read(&outside, "tcpip.sys"), xp());
+    let objects = files
+        .run(&["restore", "-r", "--json", "--in-place", "tree"])
+        .objects();
+    let links = objects.iter().filter(|object| object["state"] == "link");
+    assert_eq!(links.count(), 3);
+    assert_eq!(objects.last().unwrap()["summary"]["links"], 3);
+    assert_eq!(read(&outside, "tcpip.sys"), xp());
+    // One that is named is followed.
+    assert_eq!(files.run(&["patch", "--in-place", "tcpip.sys"]).code, 0);
+    assert_eq!(read(&outside, "tcpip.sys"), patched(100));
+}
+
+#[test]
+fn a_cabinet_that_cannot_be_looked_into_has_failed() {
+    let files = media().with("I386/SP2.CAB", b"MSCF").with("x.cab", b"x");
+    let run = files.run(&["patch", "-r", "."]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    for says in [
+        "SP2.CAB can't be looked into: the cabinet ends",
+        "x.cab can't be looked into: it is no cabinet",
+        "4 would be, 0 as they should be, 2 failed; 1 cabinet with",
+    ] {
+        assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+    }
+    let objects = files.run(&["patch", "-r", "--json", "."]).objects();
+    let failed = objects.iter().filter(|object| object["state"] == "failed");
+    assert_eq!(failed.count(), 2);
+    let summary = &objects.last().unwrap()["summary"];
+    assert_eq!(
+        (&summary["failed"], &summary["exit_code"]),
+        (&2.into(), &3.into())
+    );
+}

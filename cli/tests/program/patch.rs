@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use verify::specimen::{Checksum, Extras, Flaw, Spec};
 
-use crate::{Files, Run, patched, xp};
+use crate::{Files, Run, patched, run_in, xp};
 
 /// The names in a folder.
 fn names(folder: &Path) -> Vec<String> {
@@ -101,8 +101,15 @@ fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
 #[test]
 fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
     let files = Files::new().with("tcpip.sys", &xp());
-    let says = |run: &Run| run.stdout.contains("Windows File Protection");
-    assert!(!says(&files.run(&["patch", "tcpip.sys"])));
+    let says = |run: &Run| run.stdout.contains("What follows:");
+    let shown = files.run(&["patch", "tcpip.sys"]);
+    assert!(!says(&shown));
+    assert_eq!(
+        shown.stdout.matches("Windows File Protection may").count(),
+        1
+    );
+    let restored = files.run(&["restore", "tcpip.sys"]).stdout;
+    assert!(!restored.contains("Windows File Protection"), "{restored}");
     assert!(says(&files.run(&["patch", "--in-place", "tcpip.sys"])));
     let again = files.run(&["patch", "--in-place", "tcpip.sys"]);
     assert_eq!(again.code, 0);
@@ -111,7 +118,36 @@ fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
             .stdout
             .starts_with("tcpip.sys: nothing to do: the limit is 100\n")
     );
-    assert!(!says(&again));
+    assert!(!says(&again) && !again.stdout.contains("Windows File Protection"));
+    let many = |arguments: &[&str]| {
+        let objects = files.run(arguments).objects();
+        objects.last().unwrap()["summary"]["notes"].clone()
+    };
+    let notes = many(&["patch", "-r", "--json", "--limit", "7", "."]);
+    assert_eq!(notes.as_array().unwrap().len(), 1, "{notes}");
+    assert_eq!(many(&["patch", "-r", "--json", "."]), serde_json::json!([]));
+}
+
+#[test]
+fn all_that_is_named_must_be_there_before_anything_is_written() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    for arguments in [
+        ["patch", "--in-place", "tcpip.sys", "50"].as_slice(),
+        &["patch", "--in-place", "50", "tcpip.sys"],
+        &["patch", "-r", "--in-place", "50", "."],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 3, "{arguments:?}: {}", run.stdout);
+        assert!(run.stderr.contains("write --limit 50"), "{}", run.stderr);
+        assert!(run.stderr.contains("Nothing was done"), "{}", run.stderr);
+        assert_eq!(read(&files, "tcpip.sys"), xp());
+    }
+    let run = files.run(&["restore", "--json", "tcpip.sys", "50"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(!run.stderr.contains("--limit"), "{}", run.stderr);
+    let objects = run.objects();
+    assert_eq!((objects.len(), &objects[0]["state"]), (2, &"failed".into()));
+    assert_eq!(objects[1]["summary"]["failed"], 1);
 }
 
 #[test]
@@ -231,15 +267,25 @@ fn a_changed_copy_is_written_where_nothing_is() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
-    // The same once more is no contradiction.
-    assert_eq!(
-        files
-            .run(&["patch", "--output", "out.sys", "tcpip.sys"])
-            .code,
-        0
+    assert!(
+        run.stdout.contains("written to   out.sys"),
+        "{}",
+        run.stdout
     );
+    // The same once more is no contradiction.
+    let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
+    assert_eq!(again.code, 0);
+    assert!(
+        again
+            .stdout
+            .starts_with("tcpip.sys: nothing to do: the changed copy is there\n"),
+        "{}",
+        again.stdout
+    );
+    assert!(!again.stdout.contains("written to"), "{}", again.stdout);
     let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
     refused(&there, "never overwritten");
+    assert!(!there.stdout.contains("written to"), "{}", there.stdout);
     assert_eq!(read(&files, "there.sys"), b"mine");
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
 }
@@ -306,6 +352,21 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
 }
 
 #[test]
+fn where_a_file_lies_does_not_depend_on_how_it_is_named() {
+    let files = Files::new().with("SysWOW64/drivers/tcpip.sys", &xp());
+    let drivers = files.path().join("SysWOW64/drivers");
+    for arguments in [
+        ["patch", "tcpip.sys"].as_slice(),
+        &["patch", "--in-place", "tcpip.sys"],
+        &["patch", "--output", "out.sys", "tcpip.sys"],
+        &["restore", "tcpip.sys"],
+    ] {
+        refused(&run_in(&drivers, arguments), "no driver is loaded");
+        assert_eq!(names(&drivers), ["tcpip.sys"]);
+    }
+}
+
+#[test]
 fn a_renamed_file_is_patched_when_the_module_is_named() {
     for name in ["renamed.sys", "tcpip6.sys", "SysWOW64/tcpip.sys"] {
         let files = Files::new().with(name, &xp());
@@ -358,6 +419,10 @@ fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
     let hash = verify::patching::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
+    refused(
+        &files.run(&["patch", "tcpip.sys"]),
+        "not the backup that its name says",
+    );
     let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
     refused(&run, "not the backup that its name says");
     assert_eq!(read(&files, &backup), b"mine");
@@ -398,6 +463,8 @@ fn the_command_line_is_checked_before_anything_else() {
             &["patch", "--output", "x", "tcpip.sys", "tcpip.sys"],
             "give one FILE",
         ),
+        (&["patch", "--output", "-", "tcpip.sys"], "./-"),
+        (&["patch", "--output", "a", "tcpip.sys"], "a is a folder"),
         (&["patch", "--root", "x", "tcpip.sys"], "--root"),
         (&["patch", "--in-place", "a"], "add -r"),
         (&["status"], "--root"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use verify::specimen::Spec;
 
 use crate::cabinet::mszip;
-use crate::{Files, patched, xp};
+use crate::{Files, patched, run_in, xp};
 
 const DRIVERS: &str = "WINDOWS/system32/drivers/tcpip.sys";
 const CACHE: &str = "WINDOWS/System32/DLLCACHE/TCPIP.SYS";
@@ -154,15 +154,61 @@ fn one_refused_copy_and_none_is_changed() {
     assert!(
         patch
             .stderr
-            .contains("A copy is refused, so none is changed"),
+            .contains("so none is changed: they are treated alike"),
         "{}",
         patch.stderr
     );
     assert!(
-        patch.stdout.contains("0 changed of 4 files"),
+        patch.stdout.contains(
+            "0 changed of 4 files, 0 would be, 0 as they should be, 1 refused, 3 not done"
+        ),
         "{}",
         patch.stdout
     );
+    assert_eq!(all(&files.path()), before);
+    for target in ["--in-place", "--dry-run"] {
+        let objects = files
+            .run(&["patch", "--root", ".", target, "--json"])
+            .objects();
+        assert_eq!(
+            states(&objects),
+            ["cabinet", "not-done", "refused", "not-done", "not-done"]
+        );
+        assert!(objects[1]["reason"].as_str().unwrap().contains("alike"));
+        let summary = &objects.last().unwrap()["summary"];
+        assert_eq!(summary["not_done"], 3);
+        assert_eq!(summary["would_change"], 0);
+        assert_eq!(summary["refused"], 1);
+        assert_eq!(summary["exit_code"], 1);
+    }
+}
+
+/// The state of each copy, in the order of the output.
+fn states(objects: &[serde_json::Value]) -> Vec<&str> {
+    let states = objects.iter().map(|object| object["state"].as_str());
+    states.flatten().collect()
+}
+
+#[test]
+fn a_run_that_failed_says_so_of_every_copy() {
+    let files = windows();
+    let before = all(&files.path());
+    // Every name that a temporary file may have is taken.
+    let drivers = files.path().join("WINDOWS/system32/drivers");
+    for number in 1..=100 {
+        fs::create_dir(drivers.join(format!("tcpip.sys.{number}.tcplimit-new"))).unwrap();
+    }
+    let run = files.run(&["patch", "--root", ".", "--in-place", "--json"]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let objects = run.objects();
+    assert_eq!(
+        states(&objects),
+        ["cabinet", "failed", "failed", "failed", "failed"]
+    );
+    let summary = &objects.last().unwrap()["summary"];
+    assert_eq!(summary["failed"], 4);
+    assert_eq!(summary["would_change"], 0);
+    assert_eq!(summary["exit_code"], 3);
     assert_eq!(all(&files.path()), before);
 }
 
@@ -288,6 +334,38 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
 }
 
 #[test]
+fn what_a_killed_run_left_is_not_changed_file_by_file() {
+    let files = windows();
+    killed(&files);
+    let before = all(&files.path());
+    let drivers = files.path().join("WINDOWS/system32/drivers");
+    for arguments in [
+        ["patch", "--in-place", DRIVERS].as_slice(),
+        &["patch", DRIVERS],
+        &["restore", "--in-place", PACK],
+        &["patch", "-r", "--in-place", "."],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 1, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(
+            run.stdout.contains("first run tcplimit patch --root"),
+            "{arguments:?}: {}",
+            run.stdout
+        );
+        assert!(!run.stdout.contains(" changed the limit"), "{}", run.stdout);
+        assert_eq!(all(&files.path()), before, "{arguments:?}");
+    }
+    let within = run_in(&drivers, &["patch", "--in-place", "--json", "tcpip.sys"]);
+    assert_eq!(within.objects()[0]["refusal"], "journal-pending");
+    assert_eq!(all(&files.path()), before);
+    // A copy elsewhere takes nothing away.
+    let copy = files.run(&["patch", "--output", "copy.sys", DRIVERS]);
+    assert_eq!(copy.code, 0, "{}", copy.stdout);
+    assert_eq!(files.run(&["restore", "--root", ".", "--in-place"]).code, 0);
+    assert_eq!(files.run(&["patch", "--in-place", DRIVERS]).code, 0);
+}
+
+#[test]
 fn a_journal_that_is_none_stops_everything() {
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let before = all(&files.path());
@@ -320,4 +398,73 @@ fn a_run_at_the_same_time_is_waited_for() {
     assert_eq!(all(&files.path()), before);
     drop(held);
     assert_eq!(files.run(&["patch", "--root", ".", "--in-place"]).code, 0);
+}
+
+#[test]
+fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
+    let packed = mszip(&[("tcpip.sys", &xp())]);
+    let large = mszip(&[("afd.sys", b"x"), ("tcpip.sys", &xp())]);
+    let files = windows()
+        .with("WINDOWS/ServicePackFiles/i386/sp2.cab", &large)
+        .with("WINDOWS/ServicePackFiles/i386/TCPIP.SY_", &packed)
+        .with("WINDOWS/Driver Cache/i386/tcpip.sy_", &packed)
+        .with("WINDOWS/Driver Cache/i386/bad.cab", b"MSCF");
+    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
+    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
+    for says in [
+        "sp2.cab: not rewritten",
+        "sp3.cab: not rewritten",
+        "TCPIP.SY_: not rewritten",
+        "tcpip.sy_: not rewritten",
+        "for this one alone: tcplimit patch --in-place",
+        "bad.cab can't be looked into",
+        "4 changed of 5 files, 0 would be, 0 as they should be, 1 failed; 4 cabinets with",
+    ] {
+        assert!(patch.stdout.contains(says), "{says}: {}", patch.stdout);
+    }
+    assert_eq!(read(&files, "WINDOWS/Driver Cache/i386/tcpip.sy_"), packed);
+    let status = files.run(&["status", "--root", "."]);
+    assert_eq!(status.code, 3, "{}{}", status.stdout, status.stderr);
+    for says in [
+        "sp2.cab:tcpip.sys: located, as shipped",
+        "TCPIP.SY_:tcpip.sys: located, as shipped",
+        "tcpip.sy_:tcpip.sys: located, as shipped",
+        "it can't be looked into",
+    ] {
+        assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
+    }
+}
+
+#[test]
+fn why_nothing_was_done_is_in_the_summary() {
+    let none = Files::new()
+        .with("WINDOWS/system32/x", b"")
+        .with("a/b", b"");
+    let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
+    for (files, arguments, says) in [
+        (&none, ["patch", "--root", "nowhere"].as_slice(), "nowhere"),
+        (&none, &["patch", "--root", "a"], "no Windows is here"),
+        (&none, &["restore", "--root", "."], "nor tcpip6.sys is here"),
+        (&none, &["patch", "-r", "a"], "is there"),
+        (&none, &["status", "--root", "nowhere"], "nowhere"),
+        (&none, &["status", "--root", "a"], "no Windows is here"),
+        (
+            &files,
+            &["patch", "--root", ".", "--in-place"],
+            "no journal of this",
+        ),
+    ] {
+        let run = files.run(&[arguments, &["--json"]].concat());
+        let objects = run.objects();
+        assert_eq!(objects.len(), 1, "{arguments:?}: {}", run.stdout);
+        let summary = &objects[0]["summary"];
+        assert_eq!(summary["exit_code"], run.code, "{arguments:?}");
+        assert_ne!(run.code, 0, "{arguments:?}");
+        let reason = summary["reason"].as_str().unwrap();
+        assert!(reason.contains(says), "{arguments:?}: {reason}");
+    }
+    let shown = files.run(&["patch", "--root", ".", "--json"]).objects();
+    let notes = shown.last().unwrap()["summary"]["notes"].to_string();
+    assert!(notes.contains("puts everything back first"), "{notes}");
+    assert!(notes.contains("Windows File Protection"), "{notes}");
 }

@@ -89,16 +89,37 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/replace.rs",
         "the new content is not waited for",
-        ".and_then(|()| disk.sync(&temporary))\n        .and_then(|()| disk.keep",
-        ".and_then(|()| disk.keep",
+        "\n        .and_then(|()| disk.sync(&temporary));",
+        ";",
         BRITTLE,
     )
     .sampled(),
     Breakage::at(
         "cli/src/patch/replace.rs",
         "owner and times are not kept",
-        "\n        .and_then(|()| disk.keep(like, &temporary))",
+        "\n        .and_then(|()| disk.keep(like, &temporary, all))",
         "",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/replace.rs",
+        "owner and times are not waited for",
+        ".and_then(|()| disk.keep(like, &temporary, all))\n        .and_then(|()| disk.sync(&temporary))",
+        ".and_then(|()| disk.sync(&temporary))\n        .and_then(|()| disk.keep(like, &temporary, all))",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/replace.rs",
+        "what appeared meanwhile is overwritten",
+        "disk.link(temporary, path)",
+        "disk.rename(temporary, path)",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/replace.rs",
+        "other names of a file are left with the old content",
+        "match links > 1 {",
+        "match false {",
         BRITTLE,
     ),
     Breakage::at(
@@ -118,8 +139,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/replace.rs",
         "the backup is not there for good",
-        "let synced = disk.sync_folder(folder_of(path));",
-        "let synced = Ok::<(), io::Error>(());",
+        "named.and_then(|()| disk.sync_folder(folder_of(path)));",
+        "named;",
         BRITTLE,
     ),
     Breakage::at(
@@ -141,6 +162,20 @@ pub(super) const TABLE: &[Breakage] = &[
         "the second look is not taken",
         "true => check(&again).map_err(Swap::After),",
         "true => Ok(()),",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/job.rs",
+        "what Windows has loaded is replaced",
+        "if self.is_running(disk, path) {",
+        "if false {",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/journal.rs",
+        "one file of an interrupted change is changed alone",
+        "if is_pending(disk, home)? {",
+        "if false {",
         BRITTLE,
     ),
     Breakage::at(

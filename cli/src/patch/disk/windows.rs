@@ -94,10 +94,9 @@ pub(super) fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
         };
         if Security::of(to, part)? != security {
             security.set(to, part).map_err(|error| {
-                io::Error::new(
-                    error.kind(),
-                    format!("the new file can't have the {called} of the old one ({error})"),
-                )
+                io::Error::other(format!(
+                    "the new file can't have the {called} of the old one ({error}): run tcplimit as administrator"
+                ))
             })?;
         }
     }

@@ -71,20 +71,34 @@ fn a_pipe_is_never_replaced() {
     let pipe = files.path().join("tcpip.sys");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let writer = std::thread::spawn(move || fs::write(pipe, xp()));
-    let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
-    writer.join().unwrap().unwrap();
+    // Nobody writes to it: who opened it would wait for ever.
+    for arguments in [
+        ["patch", "--in-place", "tcpip.sys"].as_slice(),
+        &["patch", "tcpip.sys"],
+        &["restore", "tcpip.sys"],
+        &["patch", "--output", "tcpip.sys", "there/tcpip.sys"],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 3, "{}", run.stdout);
+        assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
+        assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
+    }
+    let hash = verify::patching::sha256(&xp());
+    let backup = format!("there/tcpip.sys.{}.orig", &hash[..16]);
+    fs::rename(&pipe, files.path().join(backup)).unwrap();
+    let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
     assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
-    assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
+    assert_eq!(read(&files, "there/tcpip.sys"), xp());
 }
 
 #[test]
 fn a_file_with_two_names_is_refused_in_place() {
     let files = Files::new().with("tcpip.sys", &xp());
     fs::hard_link(files.path().join("tcpip.sys"), files.path().join("other")).unwrap();
+    refused(&files.run(&["patch", "tcpip.sys"]), "tcpip.sys has 2 names");
     let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
-    refused(&run, "2 names");
+    refused(&run, "tcpip.sys has 2 names");
     assert_eq!(read(&files, "other"), xp());
     assert_eq!(names(&files.path()), ["other", "tcpip.sys"]);
 }
@@ -128,4 +142,124 @@ fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
     assert!(run.stdout.contains("possible to write"), "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
+}
+
+#[test]
+fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    if fs::metadata(files.path()).unwrap().uid() != 0 {
+        return;
+    }
+    fs::set_permissions(files.path(), Permissions::from_mode(0o777)).unwrap();
+    let copy = ["patch", "--output", "out.sys", "tcpip.sys"];
+    let Some(run) = as_nobody(&files, &copy) else {
+        return;
+    };
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(read(&files, "out.sys"), patched(100));
+    let about = |name: &str| fs::metadata(files.path().join(name)).unwrap();
+    assert_eq!(about("out.sys").uid(), 65534);
+    assert_eq!(about("out.sys").mode(), about("tcpip.sys").mode());
+    assert_eq!(about("out.sys").mtime(), about("tcpip.sys").mtime());
+
+    let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]).unwrap();
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout
+            .contains("can't have the owner of the old one (Operation not permitted): run"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("possible to write"), "{}", run.stdout);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+    assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys"]);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_said_to_be_that() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let path = files.path().join("tcpip.sys");
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(files.path(), Permissions::from_mode(0o755)).unwrap();
+    let Some(run) = as_nobody(&files, &["patch", "tcpip.sys"]) else {
+        return;
+    };
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout
+            .contains("tcpip.sys can't be read: Permission denied\n"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_link_hides_neither_the_name_of_a_file_nor_its_folder() {
+    let files = Files::new()
+        .with("SysWOW64/tcpip.sys", &xp())
+        .with("renamed.sys", &xp());
+    let path = |name: &str| files.path().join(name);
+    symlink("SysWOW64", path("folder")).unwrap();
+    symlink("renamed.sys", path("tcpip.sys")).unwrap();
+    for target in ["--dry-run", "--in-place"] {
+        let wow = files.run(&["patch", target, "folder/tcpip.sys"]);
+        refused(&wow, "no driver is loaded");
+        let renamed = files.run(&["patch", target, "tcpip.sys"]);
+        refused(&renamed, "not called so");
+    }
+    assert_eq!(read(&files, "renamed.sys"), xp());
+    assert_eq!(read(&files, "SysWOW64/tcpip.sys"), xp());
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
+    let files = Files::new()
+        .with("shut/tcpip.sys", &xp())
+        .with("unread/tcpip.sys", &xp())
+        .with("open/tcpip.sys", &xp());
+    let mode = |name: &str, mode| {
+        fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    mode("shut", 0o000);
+    mode("unread/tcpip.sys", 0o000);
+    let run = as_nobody(&files, &["patch", "-r", "--json", "."]);
+    mode("shut", 0o755);
+    let Some(run) = run else {
+        return;
+    };
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let objects = run.objects();
+    let states: Vec<&str> = objects
+        .iter()
+        .filter_map(|object| object["state"].as_str())
+        .collect();
+    assert_eq!(states, ["would-change", "failed", "failed"]);
+    assert!(objects[1]["path"].as_str().unwrap().ends_with("shut"));
+    assert_eq!(objects[3]["summary"]["failed"], 2);
+}
+
+/// Its names may be seen, but not what goes by them.
+#[test]
+fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
+    let files = Files::new()
+        .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
+        .with("WINDOWS/system32/dllcache/tcpip.sys", &xp());
+    let mode = |name: &str, mode| {
+        fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    for (mask, says) in [
+        (0o444, "\"failed\":1"),
+        (0o000, "dllcache: Permission denied"),
+    ] {
+        mode("WINDOWS/system32/dllcache", mask);
+        let run = as_nobody(&files, &["patch", "--root", ".", "--json"]);
+        mode("WINDOWS/system32/dllcache", 0o755);
+        let Some(run) = run else {
+            return;
+        };
+        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+    }
 }
