@@ -155,12 +155,10 @@ fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
     let tally = campaign.run().map_err(|violation| violation.to_string())?;
     print(&tally);
     if tally.failures.is_empty() {
-        // A campaign that reaches nothing would prove nothing.
-        let reached = tally.changes > 0 && tally.located > 0 && tally.agreements > 0;
-        return if reached || options.runs < SHORT {
-            Ok(())
-        } else {
-            Err("no limit was located, or none was changed".into())
+        // A campaign that reaches too little would prove too little.
+        return match tally.lacks(runs).filter(|_| runs >= SHORT) {
+            None => Ok(()),
+            Some(lack) => Err(lack),
         };
     }
     Err(format!(
@@ -195,6 +193,14 @@ fn print(tally: &Tally) {
     figure("limits changed", tally.changes);
     figure("exchanges in vain", tally.missed);
     figure("agreements of the three searches", tally.agreements);
+    for (what, count) in &tally.exempt {
+        figure(&format!("not compared: {what}"), count);
+    }
+    for (arch, reached) in &tally.reached {
+        for (what, count) in reached.named() {
+            figure(&format!("{arch:?}: {what}"), count);
+        }
+    }
     figure("instructions", tally.instructions);
     figure("most stack, bytes", tally.stack);
 }
@@ -286,7 +292,7 @@ pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
     system.machine.watch_reads();
     let outcome = run(&mut system, &scenario).map_err(wrong)?;
     let mut tally = Tally::default();
-    tally.add(&outcome);
+    tally.add(arch, &outcome);
     let located = match plain::module_of(&name, &bytes) {
         Ok((module, rva)) => format!("{arch:?}, {module}, located at RVA {rva}"),
         Err((module, why)) => format!("{arch:?}, refused as {module}: {why}"),

@@ -32,6 +32,7 @@ impl Scenario {
             world,
             files: [None, None],
             sound: [false; 2],
+            damaged: [false; 2],
             acts: Vec::new(),
             alone: false,
         };

@@ -50,6 +50,10 @@ pub struct System {
     pub most: Taken,
     /// Instructions of all calls.
     pub instructions: u64,
+    /// How many of the changes that were due have happened.
+    pub happened: u64,
+    /// Calls of the system that failed since the reset, as the world has it.
+    pub failed: u64,
     /// What the last call wrote to limits.
     pub writes: Vec<LimitWrite>,
     pub(crate) calling: &'static str,
@@ -125,6 +129,8 @@ impl System {
             due: Vec::new(),
             most: Taken::default(),
             instructions: 0,
+            happened: 0,
+            failed: 0,
             writes: Vec::new(),
             calling: "",
             unloading: false,
@@ -161,6 +167,7 @@ impl System {
         self.unloading = false;
         self.most = Taken::default();
         self.instructions = 0;
+        self.failed = 0;
         self.calls = 0;
         let image = &self.image;
         for section in &image.sections {
@@ -300,6 +307,7 @@ impl System {
             self.calling = import.name;
             let (.., model) = entry;
             let value: Value = model(self, &arguments)?;
+            self.failed += u64::from(value.is_failure());
             self.calls += 1;
             stop = self.machine.resume(import, value)?;
         }
@@ -325,6 +333,7 @@ impl System {
         let (due, later) = due.into_iter().partition::<Vec<_>, _>(|(at, _)| *at <= now);
         self.due = later;
         for (_, change) in due {
+            self.happened += 1;
             self.change(&change);
         }
     }
