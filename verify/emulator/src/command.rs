@@ -277,7 +277,8 @@ fn all_given(drivers: &Drivers, files: &[PathBuf]) -> Result<(), Wrong> {
 /// A module's file, as it would run; what the driver made of it.
 ///
 /// # Errors
-/// When it can't be loaded, or the driver does what it may not.
+/// When it can't be loaded, the driver does what it may not, or the locator finds
+/// something else than the oracle.
 pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
     let bytes = fs::read(path).map_err(|error| Wrong::Input(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -287,6 +288,8 @@ pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
         return Err(Wrong::Input(format!("no driver for {arch:?}")));
     };
     let scenario = plain::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
+    let (verdict, truth) = plain::searched(&name, &bytes);
+    plain::of_one_mind(&verdict, &truth).map_err(Wrong::Driver)?;
     let wrong = |violation: Violation| Wrong::Driver(format!("the driver: {violation}"));
     let mut system = System::new(driver, DRIVER[0].of(arch)).map_err(wrong)?;
     system.machine.watch_reads();
