@@ -238,11 +238,15 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
     let recorded = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
     match Table::read(&recorded).compare(&now) {
-        Ok(worse) if worse.is_empty() => {
-            println!("cost: no worse than recorded for {}", now.compiler);
-            Ok(())
+        Ok(differs) => {
+            // Only here was anything compared.
+            figure("costs compared with the table", costs.len());
+            if differs.is_empty() {
+                println!("cost: no worse than recorded for {}", now.compiler);
+                return Ok(());
+            }
+            Err(format!("not as recorded: {}", differs.join("; ")))
         }
-        Ok(worse) => Err(format!("dearer than recorded: {}", worse.join("; "))),
         Err(why) => {
             println!("cost: {why}");
             Ok(())
