@@ -44,6 +44,7 @@ pub mod command;
 pub mod cost;
 pub mod image;
 pub mod irp;
+pub mod kept;
 mod ledger;
 pub mod machine;
 pub mod model;
