@@ -34,6 +34,22 @@ pub enum Value {
     Pointer(u64),
 }
 
+/// STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INFO_LENGTH_MISMATCH and
+/// STATUS_BUFFER_TOO_SMALL: answers that are no failure.
+const ANSWERS: [u32; 3] = [0xC000_0034, 0xC000_0004, 0xC000_0023];
+
+impl Value {
+    /// Whether the call failed, as far as that is sure.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        match self {
+            Value::Dword(status) => status >= 0xC000_0000 && !ANSWERS.contains(&status),
+            Value::Pointer(pointer) => pointer == 0,
+            _ => false,
+        }
+    }
+}
+
 /// A function of the driver's that was called.
 #[derive(Debug, Default)]
 pub(crate) struct Call {

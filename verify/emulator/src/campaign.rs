@@ -49,6 +49,10 @@ pub struct Tally {
     pub missed: u64,
     /// Comparisons of the searches.
     pub agreements: u64,
+    /// What could not be compared, by the reason.
+    pub exempt: BTreeMap<&'static str, u64>,
+    /// What each processor's runs came to.
+    pub reached: Vec<(Arch, Reached)>,
     /// Instructions of the driver's.
     pub instructions: u64,
     /// The most stack that any call took.
@@ -58,6 +62,49 @@ pub struct Tally {
     /// How long it took.
     pub took: Duration,
 }
+
+/// What a processor's runs came to, as far as a campaign that has too little of it
+/// proves nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// How often a limit was located.
+    pub located: u64,
+    /// Limits replaced.
+    pub changes: u64,
+    /// Comparisons of the searches.
+    pub agreements: u64,
+    /// Those about modules that were damaged.
+    pub damaged: u64,
+    /// Calls of the system that failed.
+    pub failed: u64,
+}
+
+impl Reached {
+    /// Each by its name.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("times located", self.located),
+            ("limits changed", self.changes),
+            ("agreements", self.agreements),
+            ("agreements about damaged modules", self.damaged),
+            ("calls that failed", self.failed),
+        ]
+    }
+
+    /// What there is too little of after so many runs, in words.
+    #[must_use]
+    pub fn lacks(&self, runs: u64) -> Option<String> {
+        let named = self.named().into_iter().zip(LEAST);
+        let mut short = named.filter(|((_, count), least)| *count < least * runs / 1000);
+        let ((what, count), least) = short.next()?;
+        let least = least * runs / 1000;
+        Some(format!("{count} {what} in {runs} runs, {least} at least"))
+    }
+}
+
+/// The least in a thousand runs: about two thirds of what there is.
+const LEAST: [u64; 5] = [1300, 350, 2000, 75, 800];
 
 /// A run that went wrong.
 #[derive(Debug)]
@@ -71,7 +118,7 @@ pub struct Failure {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, arch: Arch, outcome: &Outcome) {
         self.runs += 1;
         self.loaded += u64::from(outcome.loaded);
         self.requests += outcome.requests;
@@ -81,9 +128,33 @@ impl Tally {
         self.agreements += outcome.agreements;
         self.instructions += outcome.instructions;
         self.stack = self.stack.max(outcome.stack);
+        for (&what, count) in &outcome.exempt {
+            *self.exempt.entry(what).or_default() += count;
+        }
+        let place = self.reached.iter().position(|(of, _)| *of == arch);
+        let place = place.unwrap_or_else(|| {
+            self.reached.push((arch, Reached::default()));
+            self.reached.len() - 1
+        });
+        let (_, reached) = &mut self.reached[place];
+        reached.located += outcome.located;
+        reached.changes += outcome.changes;
+        reached.agreements += outcome.agreements;
+        reached.damaged += outcome.damaged;
+        reached.failed += outcome.failed;
         for &(reason, count) in &outcome.reasons {
             *self.reasons.entry(reason).or_default() += count;
         }
+    }
+
+    /// What some processor's runs have too little of, in words; so many of each.
+    #[must_use]
+    pub fn lacks(&self, runs: u64) -> Option<String> {
+        let of = |arch| self.reached.iter().find(|(of, _)| *of == arch);
+        [Arch::X86, Arch::X64].into_iter().find_map(|arch| {
+            let (_, reached) = of(arch).copied().unwrap_or((arch, Reached::default()));
+            Some(format!("{arch:?}: {}", reached.lacks(runs)?))
+        })
     }
 
     /// The reasons' names, with how often each was given.
@@ -164,7 +235,7 @@ impl Campaign<'_> {
                     drop(running);
                     let mut tally = tally.lock().expect("no lane panics");
                     match done {
-                        Ok(outcome) => tally.add(&outcome),
+                        Ok(outcome) => tally.add(*arch, &outcome),
                         Err(violation) => {
                             let failure = Failure {
                                 seed,
@@ -210,5 +281,48 @@ impl Campaign<'_> {
         let left = seconds / done as f64 * (all.saturating_sub(done)) as f64;
         let failed = tally.failures.len();
         format!("campaign: {done} runs of {all}, {failed} failed, {left:.0} s to go")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_campaign_that_reaches_too_little_of_anything_is_told() {
+        let [located, changes, agreements, damaged, failed] = LEAST;
+        let enough = Reached {
+            located,
+            changes,
+            agreements,
+            damaged,
+            failed,
+        };
+        assert_eq!(enough.lacks(1000), None);
+        assert!(enough.lacks(2000).is_some());
+        for less in [
+            Reached {
+                located: 0,
+                ..enough
+            },
+            Reached {
+                changes: changes - 1,
+                ..enough
+            },
+            Reached {
+                agreements: agreements - 1,
+                ..enough
+            },
+            Reached {
+                damaged: damaged - 1,
+                ..enough
+            },
+            Reached {
+                failed: failed - 1,
+                ..enough
+            },
+        ] {
+            assert!(less.lacks(1000).is_some(), "{less:?}");
+        }
     }
 }

@@ -155,12 +155,10 @@ fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
     let tally = campaign.run().map_err(|violation| violation.to_string())?;
     print(&tally);
     if tally.failures.is_empty() {
-        // A campaign that reaches nothing would prove nothing.
-        let reached = tally.changes > 0 && tally.located > 0 && tally.agreements > 0;
-        return if reached || options.runs < SHORT {
-            Ok(())
-        } else {
-            Err("no limit was located, or none was changed".into())
+        // A campaign that reaches too little would prove too little.
+        return match tally.lacks(runs).filter(|_| runs >= SHORT) {
+            None => Ok(()),
+            Some(lack) => Err(lack),
         };
     }
     Err(format!(
@@ -195,6 +193,14 @@ fn print(tally: &Tally) {
     figure("limits changed", tally.changes);
     figure("exchanges in vain", tally.missed);
     figure("agreements of the three searches", tally.agreements);
+    for (what, count) in &tally.exempt {
+        figure(&format!("not compared: {what}"), count);
+    }
+    for (arch, reached) in &tally.reached {
+        for (what, count) in reached.named() {
+            figure(&format!("{arch:?}: {what}"), count);
+        }
+    }
     figure("instructions", tally.instructions);
     figure("most stack, bytes", tally.stack);
 }
@@ -232,11 +238,15 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
     let recorded = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
     match Table::read(&recorded).compare(&now) {
-        Ok(worse) if worse.is_empty() => {
-            println!("cost: no worse than recorded for {}", now.compiler);
-            Ok(())
+        Ok(differs) => {
+            // Only here was anything compared.
+            figure("costs compared with the table", costs.len());
+            if differs.is_empty() {
+                println!("cost: no worse than recorded for {}", now.compiler);
+                return Ok(());
+            }
+            Err(format!("not as recorded: {}", differs.join("; ")))
         }
-        Ok(worse) => Err(format!("dearer than recorded: {}", worse.join("; "))),
         Err(why) => {
             println!("cost: {why}");
             Ok(())
@@ -271,7 +281,8 @@ fn all_given(drivers: &Drivers, files: &[PathBuf]) -> Result<(), Wrong> {
 /// A module's file, as it would run; what the driver made of it.
 ///
 /// # Errors
-/// When it can't be loaded, or the driver does what it may not.
+/// When it can't be loaded, the driver does what it may not, or the locator finds
+/// something else than the oracle.
 pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
     let bytes = fs::read(path).map_err(|error| Wrong::Input(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -281,12 +292,14 @@ pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
         return Err(Wrong::Input(format!("no driver for {arch:?}")));
     };
     let scenario = plain::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
+    let (verdict, truth) = plain::searched(&name, &bytes);
+    plain::of_one_mind(&verdict, &truth).map_err(Wrong::Driver)?;
     let wrong = |violation: Violation| Wrong::Driver(format!("the driver: {violation}"));
     let mut system = System::new(driver, DRIVER[0].of(arch)).map_err(wrong)?;
     system.machine.watch_reads();
     let outcome = run(&mut system, &scenario).map_err(wrong)?;
     let mut tally = Tally::default();
-    tally.add(&outcome);
+    tally.add(arch, &outcome);
     let located = match plain::module_of(&name, &bytes) {
         Ok((module, rva)) => format!("{arch:?}, {module}, located at RVA {rva}"),
         Err((module, why)) => format!("{arch:?}, refused as {module}: {why}"),

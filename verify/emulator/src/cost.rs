@@ -175,7 +175,8 @@ impl Table {
         text
     }
 
-    /// What got worse, in words; `Err` where the two can't be compared.
+    /// What got worse, and what only one of the two has, in words; `Err` where they
+    /// can't be compared.
     ///
     /// # Errors
     /// When another compiler was used, or nobody knows which.
@@ -196,7 +197,10 @@ impl Table {
                 )),
                 Some(_) => None,
             });
-        Ok(worse.collect())
+        let recorded = self.costs.keys();
+        let gone = recorded.filter(|kind| !now.costs.contains_key(*kind));
+        let gone = gone.map(|kind| format!("{kind} is in the table, and was not measured"));
+        Ok(worse.chain(gone).collect())
     }
 }
 
@@ -226,6 +230,15 @@ mod tests {
             Ok(1)
         );
         assert_eq!(before.compare(&table("a", 1.0)), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_kind_that_only_one_of_two_tables_has_is_told() {
+        let (both, mut one) = (table("a", 4.0), table("a", 4.0));
+        one.costs.clear();
+        let said = |differs: Result<Vec<String>, String>| differs.unwrap_or_default().concat();
+        assert!(said(both.compare(&one)).contains("was not measured"));
+        assert!(said(one.compare(&both)).contains("is not in the table"));
     }
 
     #[test]

@@ -277,3 +277,107 @@ fn build(target: &Target) -> Option<Build> {
     });
     Some([time?, checksum?, size?])
 }
+
+#[cfg(test)]
+mod tests {
+    use verify::specimen::Spec;
+
+    use super::*;
+    use crate::registry::Operation;
+    use crate::scenario::Scenario;
+    use crate::world::Paging;
+
+    fn world() -> World {
+        Scenario::of_specimen(&Spec::xp_sp3().sized(1)).world
+    }
+
+    fn put(world: &mut World, name: &str, value: u32) {
+        let value = (DWORD, value.to_le_bytes().to_vec());
+        world.registry.put(PARAMETERS, name, value);
+    }
+
+    fn write(world: &World, before: u32, after: u32) -> [LimitWrite; 1] {
+        let target = world.module(Module::Tcpip).expect("tcpip.sys");
+        let address = target.limit().expect("it is known");
+        [LimitWrite {
+            address,
+            before,
+            after,
+        }]
+    }
+
+    /// What a request to set a limit comes to.
+    fn set(world: &World, before: u32, limit: u32) -> Result<Option<Effect>, &'static str> {
+        let wish = Some((Module::Tcpip, limit, 0));
+        Ledger::new(world).for_request(world, wish, &write(world, before, limit))
+    }
+
+    #[test]
+    fn only_10_or_what_was_written_last_is_replaced_unasked() {
+        let world = world();
+        assert_eq!(set(&world, 10, 100), Ok(Some(Effect::Changed)));
+        let other = Err("a value that is not the driver's was replaced");
+        assert_eq!(set(&world, 50, 100), other);
+        let mut ledger = Ledger::new(&world);
+        let mut set = |before, limit| {
+            let wish = Some((Module::Tcpip, limit, 0));
+            ledger.for_request(&world, wish, &write(&world, before, limit))
+        };
+        assert_eq!(set(10, 100), Ok(Some(Effect::Changed)));
+        assert_eq!(set(100, 200), Ok(Some(Effect::Changed)));
+        assert_eq!(set(100, 300), other);
+        // What is expected by name is replaced, and nothing else.
+        let wish = Some((Module::Tcpip, 7, 50));
+        let named = ledger.for_request(&world, wish, &write(&world, 50, 7));
+        assert_eq!(named, Ok(Some(Effect::Changed)));
+        let wish = Some((Module::Tcpip, 8, 50));
+        let named = ledger.for_request(&world, wish, &write(&world, 7, 8));
+        assert_eq!(named, other);
+    }
+
+    #[test]
+    fn no_limit_out_of_range_is_written() {
+        let range = Err("another limit than was asked for, or none");
+        for limit in [0, HIGHEST + 1, u32::MAX] {
+            assert_eq!(set(&world(), 10, limit), range);
+        }
+        assert_eq!(set(&world(), 10, HIGHEST), Ok(Some(Effect::Changed)));
+    }
+
+    #[test]
+    fn a_page_must_be_writable_or_its_rights_accepted_as_they_are() {
+        let mut world = world();
+        for page in &mut world.module_mut(Module::Tcpip).expect("tcpip.sys").pages {
+            page.writable = false;
+        }
+        assert_eq!(set(&world, 10, 100), Err("the page is read-only"));
+        world.paging = Paging::Absent;
+        let untold = Err("the page's rights can't be told");
+        assert_eq!(set(&world, 10, 100), untold);
+        put(&mut world, "TestOnlyAcceptUnknownRights", 1);
+        assert_eq!(set(&world, 10, 100), Ok(Some(Effect::Changed)));
+        // What can't be read at load is not set.
+        let refused = (Operation::Open, PARAMETERS, 0xC000_0022);
+        world.registry.refused.push(refused);
+        assert_eq!(set(&world, 10, 100), untold);
+    }
+
+    #[test]
+    fn at_start_nothing_is_written_by_a_driver_that_is_not_loaded_nor_in_safe_mode() {
+        let mut world = world();
+        put(&mut world, "Limit", 100);
+        put(&mut world, "Expect", 50);
+        let start = |world: &World, loaded, before| {
+            let write = write(world, before, 100);
+            Ledger::new(world).at_start(world, loaded, &write)
+        };
+        assert_eq!(start(&world, true, 10), Ok(vec![Effect::Changed]));
+        assert_eq!(start(&world, true, 50), Ok(vec![Effect::Changed]));
+        assert!(start(&world, true, 51).is_err());
+        let gone = Err("a driver that is not loaded has written");
+        assert_eq!(start(&world, false, 10), gone);
+        world.safe_mode = 1;
+        let unasked = Err("a write at start though none was asked for");
+        assert_eq!(start(&world, true, 10), unasked);
+    }
+}

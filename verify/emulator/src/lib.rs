@@ -23,8 +23,10 @@
 //! - It calls the system as the documentation says: arguments, handles, tags,
 //!   references, critical regions; and leaves nothing behind.
 //! - It takes no more than 2048 bytes of stack, and leaves registers as it must.
-//! - It does, says and logs what its source does over the same world, and
-//!   locates what the locator and `probe --as-loaded` locate on the host.
+//! - It does, says and logs what its source does over the same world, until
+//!   something happens in the middle of a request; and locates what the locator
+//!   and `probe --as-loaded` locate on the host. What can't be compared is counted
+//!   by its reason.
 //!
 //! The emulator is unicorn, which is under the GPL: this crate is never shipped,
 //! and is empty without the feature `unicorn`.
@@ -42,6 +44,7 @@ pub mod command;
 pub mod cost;
 pub mod image;
 pub mod irp;
+pub mod kept;
 mod ledger;
 pub mod machine;
 pub mod model;

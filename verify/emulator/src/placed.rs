@@ -18,6 +18,8 @@ pub(crate) struct Placed {
     pub(crate) target: Target,
     pub(crate) file: Option<File>,
     pub(crate) sound: bool,
+    /// Bytes of what stays in memory were changed.
+    pub(crate) damaged: bool,
 }
 
 impl Placed {
@@ -100,6 +102,7 @@ impl Placed {
             target,
             file,
             sound,
+            damaged,
         }
     }
 
@@ -123,6 +126,7 @@ impl Placed {
             target,
             file: Some(File { bytes, base }),
             sound: true,
+            damaged: false,
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use scanner_core::{Image, Module, Rva};
 use tcplimit_driver::Device;
+use verify::oracle;
+use verify::property::Verdict;
 use verify::specimen::{Arch, Spec};
 
 use crate::change::Change;
@@ -32,6 +34,7 @@ impl Scenario {
             world,
             files: [None, None],
             sound: [false; 2],
+            damaged: [false; 2],
             acts: Vec::new(),
             alone: false,
         };
@@ -128,10 +131,69 @@ pub fn module_of(name: &str, bytes: &[u8]) -> Result<(Module, Rva), (Module, Str
     }
 }
 
+/// What the locator and the oracle find in a file.
+pub fn searched(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::Answer, oracle::No>) {
+    let module = by_name(name);
+    let verdict = verify::property::of_file(bytes, module);
+    (
+        verdict,
+        oracle::locate_file(bytes, module == Module::Tcpip6),
+    )
+}
+
+/// Locator and oracle must find the same, or both nothing.
+///
+/// # Errors
+/// What each of them says.
+pub fn of_one_mind(
+    verdict: &Verdict,
+    oracle: &Result<oracle::Answer, oracle::No>,
+) -> Result<(), String> {
+    let agree = match (verdict, oracle) {
+        (Verdict::Located(place), Ok(truth)) => place == truth,
+        (Verdict::Located(_), Err(_)) | (_, Ok(_)) => false,
+        (_, Err(_)) => true,
+    };
+    match agree {
+        true => Ok(()),
+        false => Err(format!(
+            "the locator says {verdict:X?}, the oracle {oracle:X?}"
+        )),
+    }
+}
+
 fn by_name(name: &str) -> Module {
     if name.to_ascii_lowercase().contains("tcpip6") {
         Module::Tcpip6
     } else {
         Module::Tcpip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locator_and_oracle_differ_where_any_of_what_they_find_does() {
+        let found = searched("tcpip.sys", &Spec::xp_sp3().sized(4).build().file);
+        let (Verdict::Located(place), Ok(truth)) = &found else {
+            panic!("{found:X?}")
+        };
+        let missing = || Err(oracle::No::NoCandidate);
+        let refused = Verdict::Refused(scanner_core::Reason::NoGate);
+        assert_eq!(of_one_mind(&found.0, &found.1), Ok(()));
+        assert_eq!(of_one_mind(&refused, &missing()), Ok(()));
+        assert!(of_one_mind(&refused, &found.1).is_err());
+        assert!(of_one_mind(&found.0, &missing()).is_err());
+        let mut others = vec![truth.clone(), truth.clone(), truth.clone(), truth.clone()];
+        others[0].threshold += 4;
+        others[1].count += 4;
+        others[2].queue += 4;
+        others[3].gates.pop();
+        for other in others {
+            assert!(of_one_mind(&found.0, &Ok(other.clone())).is_err());
+            assert_ne!(&other, place);
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! A scenario from load to unload, with all that must hold.
 
+use std::collections::BTreeMap;
+
 use scanner_core::Module;
 use tcplimit_protocol::{Answer, Flags, Reason, State};
 
+use crate::change::Change;
 use crate::irp::{Completed, Request};
 use crate::ledger::{Effect, Ledger};
 use crate::pair::Pair;
@@ -30,6 +33,12 @@ pub struct Outcome {
     pub missed: u64,
     /// Comparisons of the three searches.
     pub agreements: u64,
+    /// Those of them about modules that were damaged.
+    pub damaged: u64,
+    /// What could not be compared, by the reason.
+    pub exempt: BTreeMap<&'static str, u64>,
+    /// Calls of the system that failed.
+    pub failed: u64,
     /// Instructions of the driver's.
     pub instructions: u64,
     /// The most stack that a call took, in bytes.
@@ -41,6 +50,7 @@ pub(crate) struct Run<'a> {
     pub(crate) pair: Pair<'a>,
     alone: bool,
     sound: [bool; 2],
+    pub(crate) damaged: [bool; 2],
     ledger: Ledger,
     /// In-memory code is as a loader left it.
     pub(crate) files: &'a [Option<File>; 2],
@@ -57,6 +67,7 @@ pub fn run(system: &mut System, scenario: &Scenario) -> Result<Outcome, Violatio
         pair,
         alone: scenario.alone,
         sound: scenario.sound,
+        damaged: scenario.damaged,
         ledger: Ledger::new(&scenario.world),
         files: &scenario.files,
         outcome: Outcome::default(),
@@ -72,6 +83,7 @@ pub fn run(system: &mut System, scenario: &Scenario) -> Result<Outcome, Violatio
     let mut outcome = run.outcome;
     outcome.instructions = system.instructions;
     outcome.stack = system.most.stack;
+    outcome.failed = system.failed;
     Ok(outcome)
 }
 
@@ -82,6 +94,9 @@ impl Run<'_> {
             Act::Happen(change) => {
                 self.sound = [false; 2];
                 self.ledger.may_forget = true;
+                if let Change::Loaded(module, _) = change {
+                    self.damaged[slot(*module)] = false;
+                }
                 self.pair.change(change);
                 Ok(())
             }
@@ -100,7 +115,7 @@ impl Run<'_> {
 
     fn send(&mut self, request: &Request) -> Result<(), Violation> {
         self.outcome.requests += 1;
-        let before = self.limits();
+        let (before, happened) = (self.limits(), self.pair.system.happened);
         let completed = if self.alone {
             self.pair.system.send(request)?
         } else {
@@ -108,7 +123,9 @@ impl Run<'_> {
         };
         self.check_writes(request)?;
         if let Some(answer) = question::answer(request, &completed) {
-            self.check_answer(request, &completed, &answer, before)?;
+            // Where something happened meanwhile, nobody knows before or after what.
+            let calm = self.pair.system.happened == happened;
+            self.check_answer(request, &completed, &answer, before, calm)?;
         }
         Ok(())
     }
@@ -178,6 +195,7 @@ impl Run<'_> {
         completed: &Completed,
         answer: &Answer,
         before: [Option<u32>; 2],
+        calm: bool,
     ) -> Result<(), Violation> {
         let wrong = |what: &str| {
             let what = format!("{what}: {request:?}, {answer:?}");
@@ -217,7 +235,8 @@ impl Run<'_> {
                 return wrong("located elsewhere");
             }
         }
-        if self.alone {
+        if !calm {
+            self.exempt("answers, since something happened meanwhile");
             return Ok(());
         }
         if located && !matches!(reason, Reason::PageInvalid | Reason::Changed) {

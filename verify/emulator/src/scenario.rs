@@ -26,6 +26,8 @@ pub struct Scenario {
     pub files: [Option<File>; 2],
     /// Modules whose limit must be located as long as nothing happens.
     pub sound: [bool; 2],
+    /// Modules with bytes that were changed.
+    pub damaged: [bool; 2],
     /// What is done, one after the other.
     pub acts: Vec<Act>,
     /// The shipped file runs without its source beside it from the beginning on;
@@ -77,6 +79,7 @@ impl Scenario {
             world: World::new(arch),
             files: [None, None],
             sound: [false; 2],
+            damaged: [false; 2],
             acts: Vec::new(),
             alone: false,
         };
@@ -90,6 +93,7 @@ impl Scenario {
                 scenario.world.modules[slot(module)] = Some(placed.target);
                 scenario.files[slot(module)] = placed.file;
                 scenario.sound[slot(module)] = placed.sound;
+                scenario.damaged[slot(module)] = placed.damaged;
             }
         }
         scenario.surroundings(random);

@@ -11,6 +11,7 @@ use crate::call::{Stop, Value};
 use crate::change::Change;
 use crate::image::{Laid, Slot};
 use crate::irp::Pending;
+use crate::kept::Kept;
 use crate::machine::{Kind, Machine, Rights};
 use crate::model;
 use crate::model::irql::Irql;
@@ -50,6 +51,10 @@ pub struct System {
     pub most: Taken,
     /// Instructions of all calls.
     pub instructions: u64,
+    /// How many of the changes that were due have happened.
+    pub happened: u64,
+    /// Calls of the system that failed since the reset, as the world has it.
+    pub failed: u64,
     /// What the last call wrote to limits.
     pub writes: Vec<LimitWrite>,
     pub(crate) calling: &'static str,
@@ -59,33 +64,6 @@ pub struct System {
     imports: Vec<(&'static Import, model::Entry)>,
     calls: usize,
     path: Option<u64>,
-}
-
-/// What the driver has of the system, and has told it.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// Devices that it has created.
-    pub devices: Vec<model::device::Object>,
-    /// Names that programs open, and the devices that they lead to.
-    pub links: Vec<(String, String)>,
-    /// Open handles.
-    pub handles: Vec<model::object::Handle>,
-    /// Referenced driver objects, one entry for each reference.
-    pub references: Vec<u64>,
-    /// Allocated pool: address, bytes, tag.
-    pub pool: Vec<(u64, u64, u32)>,
-    /// Entries of the event log that were not written yet: address, bytes.
-    pub packets: Vec<(u64, u64)>,
-    /// Critical regions entered.
-    pub critical: u32,
-    /// The mutex object, and whether it is owned.
-    pub mutex: Option<(u64, bool)>,
-    /// What was written to the event log.
-    pub events: Vec<model::event_log::Written>,
-    /// What the debugger was told.
-    pub printed: Vec<String>,
-    pub(crate) objects: [u64; 2],
-    pub(crate) next: [u64; 3],
 }
 
 impl System {
@@ -125,6 +103,8 @@ impl System {
             due: Vec::new(),
             most: Taken::default(),
             instructions: 0,
+            happened: 0,
+            failed: 0,
             writes: Vec::new(),
             calling: "",
             unloading: false,
@@ -161,6 +141,7 @@ impl System {
         self.unloading = false;
         self.most = Taken::default();
         self.instructions = 0;
+        self.failed = 0;
         self.calls = 0;
         let image = &self.image;
         for section in &image.sections {
@@ -300,6 +281,7 @@ impl System {
             self.calling = import.name;
             let (.., model) = entry;
             let value: Value = model(self, &arguments)?;
+            self.failed += u64::from(value.is_failure());
             self.calls += 1;
             stop = self.machine.resume(import, value)?;
         }
@@ -325,6 +307,7 @@ impl System {
         let (due, later) = due.into_iter().partition::<Vec<_>, _>(|(at, _)| *at <= now);
         self.due = later;
         for (_, change) in due {
+            self.happened += 1;
             self.change(&change);
         }
     }
@@ -333,37 +316,6 @@ impl System {
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls
-    }
-
-    /// Whatever was taken in a call must be given back when it ends.
-    fn balanced(&self) -> Result<(), Violation> {
-        let kept = &self.kept;
-        let left = [
-            ("handles", kept.handles.len()),
-            ("references", kept.references.len()),
-            ("pool allocations", kept.pool.len()),
-            ("unwritten log entries", kept.packets.len()),
-            ("critical regions", kept.critical as usize),
-            (
-                "mutexes",
-                usize::from(kept.mutex.is_some_and(|(_, owned)| owned)),
-            ),
-        ];
-        match left.iter().find(|(_, count)| *count > 0) {
-            Some((what, count)) => Err(Violation::Unbalanced(format!("{count} {what} are left"))),
-            None => Ok(()),
-        }
-    }
-
-    /// All that must be gone with the driver.
-    fn nothing_left(&self) -> Result<(), Violation> {
-        if let Some((link, _)) = self.kept.links.first() {
-            return Err(Violation::Unbalanced(format!("{link} is left")));
-        }
-        if let Some(device) = self.kept.devices.first() {
-            return Err(Violation::Unbalanced(format!("{} is left", device.name)));
-        }
-        Ok(())
     }
 
     /// Every byte of the modules is what the world says.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use scanner_core::Module;
+use verify::oracle;
 use verify::specimen::{Arch, Specimen};
 
 use crate::address::index;
@@ -94,7 +95,8 @@ impl Target {
     }
 
     /// A file, loaded, and started as far as that is known of it: where start-up
-    /// code leaves the limit zero in the file, it is 10.
+    /// code leaves the limit zero in the file, it is 10. Where the limit is, the
+    /// oracle says, which has nothing of the locator in it.
     ///
     /// # Errors
     /// When it can't be loaded.
@@ -109,11 +111,8 @@ impl Target {
         if laid.arch != arch {
             return Err("it is for another processor".into());
         }
-        let located = scanner_core::Image::from_file(file)
-            .ok()
-            .and_then(|image| scanner_core::locate(&image, module).ok());
-        let trio =
-            located.map(|located| [located.queue().0, located.threshold().0, located.count().0]);
+        let truth = oracle::locate_file(file, module == Module::Tcpip6).ok();
+        let trio = truth.map(|truth| [truth.queue, truth.threshold, truth.count]);
         let mut memory = laid.memory;
         if let Some([_, threshold, _]) = trio {
             let place = &mut memory[index(threshold.into())..][..4];

@@ -1,0 +1,65 @@
+//! What the driver has of the system, and that it gives all of it back.
+
+use crate::model;
+use crate::system::System;
+use crate::violation::Violation;
+
+/// What the driver has of the system, and has told it.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Devices that it has created.
+    pub devices: Vec<model::device::Object>,
+    /// Names that programs open, and the devices that they lead to.
+    pub links: Vec<(String, String)>,
+    /// Open handles.
+    pub handles: Vec<model::object::Handle>,
+    /// Referenced driver objects, one entry for each reference.
+    pub references: Vec<u64>,
+    /// Allocated pool: address, bytes, tag.
+    pub pool: Vec<(u64, u64, u32)>,
+    /// Entries of the event log that were not written yet: address, bytes.
+    pub packets: Vec<(u64, u64)>,
+    /// Critical regions entered.
+    pub critical: u32,
+    /// The mutex object, and whether it is owned.
+    pub mutex: Option<(u64, bool)>,
+    /// What was written to the event log.
+    pub events: Vec<model::event_log::Written>,
+    /// What the debugger was told.
+    pub printed: Vec<String>,
+    pub(crate) objects: [u64; 2],
+    pub(crate) next: [u64; 3],
+}
+
+impl System {
+    /// Whatever was taken in a call must be given back when it ends.
+    pub(crate) fn balanced(&self) -> Result<(), Violation> {
+        let kept = &self.kept;
+        let left = [
+            ("handles", kept.handles.len()),
+            ("references", kept.references.len()),
+            ("pool allocations", kept.pool.len()),
+            ("unwritten log entries", kept.packets.len()),
+            ("critical regions", kept.critical as usize),
+            (
+                "mutexes",
+                usize::from(kept.mutex.is_some_and(|(_, owned)| owned)),
+            ),
+        ];
+        match left.iter().find(|(_, count)| *count > 0) {
+            Some((what, count)) => Err(Violation::Unbalanced(format!("{count} {what} are left"))),
+            None => Ok(()),
+        }
+    }
+
+    /// All that must be gone with the driver.
+    pub(crate) fn nothing_left(&self) -> Result<(), Violation> {
+        if let Some((link, _)) = self.kept.links.first() {
+            return Err(Violation::Unbalanced(format!("{link} is left")));
+        }
+        if let Some(device) = self.kept.devices.first() {
+            return Err(Violation::Unbalanced(format!("{} is left", device.name)));
+        }
+        Ok(())
+    }
+}
