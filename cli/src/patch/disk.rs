@@ -12,7 +12,7 @@ use crate::file::Input;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security};
+use windows::{keep_attributes, keep_security, move_new};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
@@ -71,7 +71,8 @@ pub trait Disk {
     /// any of the rest either.
     fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
 
-    /// Gives a file a second name, by which nothing went before.
+    /// Gives a file another name, by which nothing went before. It may have its
+    /// old one as well then.
     ///
     /// # Errors
     /// When something does, with [`ErrorKind::AlreadyExists`], or it can't.
@@ -205,6 +206,12 @@ impl Disk for Machine {
         Ok(())
     }
 
+    #[cfg(windows)]
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        move_new(from, to)
+    }
+
+    #[cfg(not(windows))]
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         match fs::hard_link(from, to) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {}
