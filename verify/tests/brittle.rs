@@ -439,6 +439,32 @@ fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
 }
 
 #[test]
+fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
+    let old = specimen(10);
+    let backup = backup_of(Path::new(FILE), &old).display().to_string();
+    let disk = Brittle::with(&[(FILE, &old)]);
+    let patch = job(Task::Patch { limit: 100 });
+    let counted = disk.clone();
+    patch.run(&counted, Path::new(FILE));
+    let mut appeared = 0;
+    for step in 0..counted.steps() {
+        let disk = disk.appearing(step, &backup, b"another's");
+        let done = patch.run(&disk, Path::new(FILE));
+        let there = disk.content(&backup).unwrap();
+        match done.verdict {
+            Verdict::Changed => assert_eq!(there, old, "{step}"),
+            _ => {
+                assert_eq!(there, b"another's", "{step}: {done:?}");
+                assert_eq!(disk.content(FILE).as_ref(), Some(&old), "{step}");
+                appeared += 1;
+            }
+        }
+        assert_eq!(disk.paths().len(), 2, "{step}");
+    }
+    assert!(appeared > 3, "{appeared}");
+}
+
+#[test]
 fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
     let old = specimen(10);
     let disk = Brittle::with(&[(FILE, &old)]);

@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 
 use crate::file::Input;
 
+#[cfg(unix)]
+mod unix;
 #[cfg(windows)]
 mod windows;
+#[cfg(unix)]
+use unix::{keep_attributes, keep_security};
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security};
+use windows::{keep_attributes, keep_security, move_new};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
@@ -45,7 +49,7 @@ pub trait Disk {
     /// medium.
     ///
     /// # Errors
-    /// When it leads nowhere.
+    /// When that can't be told.
     fn real(&self, path: &Path) -> io::Result<PathBuf>;
 
     /// Writes a new file.
@@ -71,7 +75,8 @@ pub trait Disk {
     /// any of the rest either.
     fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
 
-    /// Gives a file a second name, by which nothing went before.
+    /// Gives a file another name, by which nothing went before. It may have its
+    /// old one as well then.
     ///
     /// # Errors
     /// When something does, with [`ErrorKind::AlreadyExists`], or it can't.
@@ -180,7 +185,8 @@ impl Disk for Machine {
     }
 
     fn real(&self, path: &Path) -> io::Result<PathBuf> {
-        fs::canonicalize(path)
+        // Not every file system of Windows tells; then the links stay in it.
+        fs::canonicalize(path).or_else(|_| std::path::absolute(path))
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
@@ -205,21 +211,19 @@ impl Disk for Machine {
         Ok(())
     }
 
+    #[cfg(windows)]
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        move_new(from, to)
+    }
+
+    #[cfg(not(windows))]
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         match fs::hard_link(from, to) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {}
             done => return done,
         }
-        // FAT has no links. A copy can't overwrite anything either, but a run
-        // that is killed in it leaves a part.
-        self.create(to, &fs::read(from)?)
-            .and_then(|()| self.keep(from, to, false))
-            .and_then(|()| self.sync(to))
-            .inspect_err(|error| {
-                if error.kind() != ErrorKind::AlreadyExists {
-                    let _ = self.remove(to);
-                }
-            })
+        // FAT has no links.
+        self.copy(from, to)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -256,6 +260,22 @@ impl Disk for Machine {
     }
 }
 
+#[cfg(not(windows))]
+impl Machine {
+    /// Writes a file once more. That can't overwrite anything either, but a run
+    /// that is killed in it leaves a part.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.create(to, &fs::read(from)?)
+            .and_then(|()| self.keep(from, to, false))
+            .and_then(|()| self.sync(to))
+            .inspect_err(|error| {
+                if error.kind() != ErrorKind::AlreadyExists {
+                    let _ = self.remove(to);
+                }
+            })
+    }
+}
+
 fn times(about: &Metadata) -> fs::FileTimes {
     let mut times = fs::FileTimes::new();
     if let Ok(time) = about.modified() {
@@ -284,61 +304,6 @@ fn links(about: &Metadata) -> u64 {
 #[cfg(not(unix))]
 fn links(_about: &Metadata) -> u64 {
     1
-}
-
-#[cfg(unix)]
-fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, chown};
-    let (about, now) = (fs::metadata(from)?, fs::metadata(to)?);
-    let other = |new: u32, old: u32| (new != old).then_some(new);
-    let owner = other(about.uid(), now.uid());
-    let group = other(about.gid(), now.gid());
-    if owner.is_none() && group.is_none() {
-        return Ok(());
-    }
-    chown(to, owner, group).map_err(|error| {
-        io::Error::other(format!(
-            "the new file can't have the owner of the old one ({error}): run tcplimit as that owner, or as root"
-        ))
-    })
-}
-
-/// Attributes and security of an NTFS, which its drivers for Linux show under
-/// these names without listing them (ntfs-3g; ntfs3).
-#[cfg(unix)]
-const OF_NTFS: [&str; 3] = [
-    "system.ntfs_acl",
-    "system.ntfs_attrib",
-    "system.ntfs_security",
-];
-
-/// Extended attributes, with those of an NTFS. What can't be had is no loss:
-/// the file did not have it.
-#[cfg(unix)]
-fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
-    use std::ffi::OsString;
-    let mut names: Vec<OsString> = xattr::list(from).map(Iterator::collect).unwrap_or_default();
-    names.extend(OF_NTFS.map(OsString::from));
-    for name in names {
-        let Ok(Some(value)) = xattr::get(from, &name) else {
-            continue;
-        };
-        // What is the system's own (security.selinux, com.apple.provenance) is
-        // given by itself.
-        let shown = name.to_string_lossy();
-        let ours = match cfg!(target_os = "macos") {
-            true => shown != "com.apple.provenance",
-            false => shown.starts_with("user.") || shown.starts_with("system."),
-        };
-        if ours && xattr::get(to, &name).ok().flatten().as_ref() != Some(&value) {
-            xattr::set(to, &name, &value).map_err(|error| {
-                io::Error::other(format!(
-                    "the new file can't have the attribute {shown} of the old one ({error})"
-                ))
-            })?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -378,18 +343,27 @@ mod tests {
     }
 
     #[test]
-    fn a_second_name_is_one_that_nothing_had() {
-        let folder = tempfile::tempdir().unwrap();
-        let [one, two, there] = ["one", "two", "there"].map(|name| folder.path().join(name));
-        let disk = Machine::default();
-        disk.create(&one, b"1").unwrap();
-        fs::write(&there, b"mine").unwrap();
-        let taken = disk.link(&one, &there).unwrap_err();
-        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
-        assert_eq!(fs::read(&there).unwrap(), b"mine");
-        assert!(!disk.exists(&two).unwrap());
-        disk.link(&one, &two).unwrap();
-        assert!(disk.exists(&two).unwrap());
-        assert_eq!(fs::read(&two).unwrap(), b"1");
+    fn another_name_is_one_that_nothing_had() {
+        type Link = fn(&Machine, &Path, &Path) -> io::Result<()>;
+        let links: &[Link] = &[
+            |disk, from, to| disk.link(from, to),
+            #[cfg(not(windows))]
+            |disk, from, to| disk.copy(from, to),
+        ];
+        for link in links {
+            let folder = tempfile::tempdir().unwrap();
+            let [one, two, there] = ["one", "two", "there"].map(|name| folder.path().join(name));
+            let disk = Machine::default();
+            disk.create(&one, b"1").unwrap();
+            disk.sync(&one).unwrap();
+            fs::write(&there, b"mine").unwrap();
+            let taken = link(&disk, &one, &there).unwrap_err();
+            assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&there).unwrap(), b"mine");
+            assert!(!disk.exists(&two).unwrap());
+            link(&disk, &one, &two).unwrap();
+            assert!(disk.exists(&two).unwrap());
+            assert_eq!(fs::read(&two).unwrap(), b"1");
+        }
     }
 }

@@ -294,16 +294,12 @@ pub(crate) fn has_backup(disk: &impl Disk, backup: &Path, content: &[u8]) -> Res
 /// Makes the backup, or sees that it is there.
 fn make_backup(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<Backup, Failure> {
     let backup = backup_of(path, content);
-    let mut is_new = !has_backup(disk, &backup, content)?;
+    let is_new = !has_backup(disk, &backup, content)?;
     if is_new {
         let temporary = temporary(disk, &backup, path, content, true)?;
-        match give_name(disk, &temporary, &backup) {
-            // Somebody was faster.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                is_new = !has_backup(disk, &backup, content)?;
-            }
-            done => done.map_err(doing(format!("{} can't be written", backup.display())))?,
-        }
+        // One that appeared a moment ago is an error: the next run looks at it.
+        give_name(disk, &temporary, &backup)
+            .map_err(doing(format!("{} can't be written", backup.display())))?;
     }
     Ok(Backup {
         path: backup,
@@ -316,7 +312,10 @@ fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> 
     disk.link(temporary, path).inspect_err(|_| {
         let _ = disk.remove(temporary);
     })?;
-    let named = disk.remove(temporary);
+    let named = match disk.remove(temporary) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    };
     let for_good = named.and_then(|()| disk.sync_folder(folder_of(path)));
     for_good.inspect_err(|_| {
         for left in [temporary, path] {

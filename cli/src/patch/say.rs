@@ -73,12 +73,12 @@ pub(crate) fn done(
         }
         _ => {}
     }
-    if let Some(output) = &done.output {
-        let label = match &done.verdict {
-            Verdict::Changed => "written to",
-            Verdict::Unchanged => "it is in",
-            _ => "not in",
-        };
+    let label = match &done.verdict {
+        Verdict::Changed => Some("written to"),
+        Verdict::Unchanged => Some("it is in"),
+        _ => None,
+    };
+    if let (Some(label), Some(output)) = (label, &done.output) {
         row(out, label, printable(&output.to_string_lossy()))?;
     }
     if matches!(job.task, Task::Restore { .. }) {

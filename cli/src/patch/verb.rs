@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use scanner_core::Module;
 
-use super::disk::{Disk, Machine};
+use super::disk::Machine;
 use super::form::is_module;
 use super::job::{Done, Job, Target, Task, Verdict};
 use super::journal::Found;
@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
     fn are_there(&mut self, paths: &[PathBuf]) -> io::Result<bool> {
         let mut all = true;
         for path in paths {
-            if let Err(error) = self.disk.real(path) {
+            if let Err(error) = std::fs::metadata(path) {
                 all = false;
                 let failure = unread(path)(error);
                 self.tell(&Done::new(path, Verdict::Failed(failure)), None)?;

@@ -112,7 +112,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "cli/src/patch/replace.rs",
         "what appeared meanwhile is overwritten",
         "disk.link(temporary, path)",
-        "disk.rename(temporary, path)",
+        "disk.rename(temporary, path).and_then(|()| disk.link(path, temporary))",
         BRITTLE,
     ),
     Breakage::at(

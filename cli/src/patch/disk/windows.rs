@@ -10,7 +10,9 @@ use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION, GetFileSecurityW,
     OBJECT_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, SetFileSecurityW,
 };
-use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_NORMAL, SetFileAttributesW};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_NORMAL, MoveFileExW, SetFileAttributesW,
+};
 
 /// The parts of a file's security, and what to call them.
 const PARTS: [(OBJECT_SECURITY_INFORMATION, &str); 3] = [
@@ -112,6 +114,20 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
         return Ok(());
     }
     set_attributes(to, kept)
+}
+
+/// Gives a file another name, by which nothing goes yet: without a flag nothing
+/// is replaced. (A second name would do as well, but of a read-only file the
+/// first could not be removed then.)
+pub(super) fn move_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (Wide::new(from)?, Wide::new(to)?);
+    // SAFETY: the paths end in 0 and are only read.
+    #[allow(unsafe_code)]
+    let done = unsafe { MoveFileExW(from.0.as_ptr(), to.0.as_ptr(), 0) };
+    match done {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 fn set_attributes(path: &Path, attributes: u32) -> io::Result<()> {
