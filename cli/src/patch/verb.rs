@@ -266,12 +266,18 @@ fn is_link(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
 }
 
+/// How InstallShield's files of that name begin: none of Windows' own.
+const INSTALLSHIELD: &[u8] = b"ISc(";
+
 /// The members of a cabinet that are one of the modules by name.
 ///
 /// # Errors
 /// When it can't be read, or is no cabinet.
 pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
     let content = Input::open(path).and_then(Input::content)?;
+    if content.starts_with(INSTALLSHIELD) {
+        return Ok(Vec::new());
+    }
     if !cabinet::is_cabinet(&content) {
         return Err(io::Error::other("it is no cabinet"));
     }

@@ -309,7 +309,11 @@ fn links_in_a_folder_are_named_and_not_followed() {
 
 #[test]
 fn a_cabinet_that_cannot_be_looked_into_has_failed() {
-    let files = media().with("I386/SP2.CAB", b"MSCF").with("x.cab", b"x");
+    let files = media()
+        .with("I386/SP2.CAB", b"MSCF")
+        .with("x.cab", b"x")
+        // Another's kind, in which Windows keeps nothing.
+        .with("data1.cab", b"ISc(\0\0");
     let run = files.run(&["patch", "-r", "."]);
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
     for says in [
@@ -319,6 +323,7 @@ fn a_cabinet_that_cannot_be_looked_into_has_failed() {
     ] {
         assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
     }
+    assert!(!run.stdout.contains("data1.cab"), "{}", run.stdout);
     let objects = files.run(&["patch", "-r", "--json", "."]).objects();
     let failed = objects.iter().filter(|object| object["state"] == "failed");
     assert_eq!(failed.count(), 2);

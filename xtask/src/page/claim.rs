@@ -284,6 +284,7 @@ const FILES: &[Claim] = &[
         evidence: &[step(
             "emulator",
             &[
+                "costs compared with the table",
                 "tcpip-2003-sp2-x86: instructions a byte",
                 "tcpip-xp-sp3-x86: instructions a byte",
                 "tcpip-xp-x64: instructions a byte",
