@@ -14,9 +14,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{keep_attributes, keep_security};
+use unix::{keep_attributes, keep_security, names_of};
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security, move_new};
+use windows::{keep_attributes, keep_security, move_new, names_of};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
@@ -164,7 +164,7 @@ impl Disk for Machine {
     fn links(&self, path: &Path) -> io::Result<u64> {
         let about = fs::symlink_metadata(path)?;
         match about.is_file() {
-            true => Ok(links(&about)),
+            true => names_of(path),
             false => Err(io::Error::other("it is no regular file")),
         }
     }
@@ -295,17 +295,6 @@ fn times(about: &Metadata) -> fs::FileTimes {
     times
 }
 
-#[cfg(unix)]
-fn links(about: &Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    about.nlink()
-}
-
-#[cfg(not(unix))]
-fn links(_about: &Metadata) -> u64 {
-    1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,6 +329,8 @@ mod tests {
         assert_eq!(disk.names(folder.path()).unwrap(), ["a"]);
         assert!(disk.links(folder.path()).is_err());
         assert_eq!(disk.links(&path).unwrap(), 1);
+        fs::hard_link(&path, folder.path().join("b")).unwrap();
+        assert_eq!(disk.links(&path).unwrap(), 2);
     }
 
     #[test]

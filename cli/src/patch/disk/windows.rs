@@ -1,9 +1,11 @@
 //! What Windows keeps of a file beside its content and its times: who may do
 //! what with it, and its attributes. The standard library can't set these.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::MetadataExt;
+use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 
 use windows_sys::Win32::Security::{
@@ -11,7 +13,8 @@ use windows_sys::Win32::Security::{
     OBJECT_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, SetFileSecurityW,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ATTRIBUTE_NORMAL, MoveFileExW, SetFileAttributesW,
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_NORMAL, GetFileInformationByHandle, MoveFileExW,
+    SetFileAttributesW,
 };
 
 /// The parts of a file's security, and what to call them.
@@ -114,6 +117,19 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
         return Ok(());
     }
     set_attributes(to, kept)
+}
+
+/// How many names a file has.
+pub(super) fn names_of(path: &Path) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let mut about = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is that of the open file, and `about` is written once.
+    #[allow(unsafe_code)]
+    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut about) };
+    match done {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(about.nNumberOfLinks.into()),
+    }
 }
 
 /// Gives a file another name, by which nothing goes yet: without a flag nothing
