@@ -55,12 +55,13 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     let image = Image::read(file).map_err(|violation| vec![violation])?;
     let mut violations = header::check(&image, kind);
     violations.extend(section::check(&image, kind));
-    let (taken, wrong) = relocation::check(&image);
+    let (relocations, wrong) = relocation::check(&image);
     violations.extend(wrong);
     let (slots, wrong) = linkage::check(&image, kind);
     violations.extend(wrong);
-    let (code, wrong) = code::check(&image, kind, &taken);
+    let (code, wrong) = code::check(&image, kind, &relocations.targets);
     violations.extend(wrong);
+    violations.extend(relocation::lacking(&image, &relocations, &code));
     violations.extend(text::check(file));
     violations.extend(debug::check(&image));
     violations.extend(resource::check(&image, kind));

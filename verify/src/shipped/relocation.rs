@@ -1,15 +1,28 @@
 //! The base relocations.
 
+use std::collections::BTreeSet;
+
+use iced_x86::{Decoder, DecoderOptions, Register};
 use object::pe;
 use object::read::pe::RelocationBlockIterator;
 use scanner_core::Rva;
 
+use super::code::Code;
 use super::image::Image;
 use super::{Arch, Violation};
 
-/// The targets of all relocations, and what is wrong with them.
-pub(super) fn check(image: &Image<'_>) -> (Vec<Rva>, Vec<Violation>) {
-    let mut targets = Vec::new();
+/// What is relocated.
+#[derive(Debug, Default)]
+pub(super) struct Relocations {
+    /// Where an address is.
+    places: BTreeSet<Rva>,
+    /// The addresses themselves.
+    pub(super) targets: Vec<Rva>,
+}
+
+/// All relocations, and what is wrong with them.
+pub(super) fn check(image: &Image<'_>) -> (Relocations, Vec<Violation>) {
+    let mut relocations = Relocations::default();
     let mut violations = Vec::new();
     if image.header.characteristics & pe::IMAGE_FILE_RELOCS_STRIPPED.0 != 0 {
         violations.push(Violation::RelocationsStripped);
@@ -19,12 +32,12 @@ pub(super) fn check(image: &Image<'_>) -> (Vec<Rva>, Vec<Violation>) {
         if image.arch == Arch::X86 {
             violations.push(Violation::NoRelocations);
         }
-        return (targets, violations);
+        return (relocations, violations);
     };
     let unreadable = |why: &str| Violation::Relocations(why.to_owned());
     let Some(bytes) = image.bytes(at, size) else {
         violations.push(unreadable("is not in the file"));
-        return (targets, violations);
+        return (relocations, violations);
     };
     let kind = match image.arch {
         Arch::X86 => pe::IMAGE_REL_BASED_HIGHLOW,
@@ -55,7 +68,10 @@ pub(super) fn check(image: &Image<'_>) -> (Vec<Rva>, Vec<Violation>) {
             match image.word_at(at) {
                 None => violations.push(Violation::RelocationOutside(at)),
                 Some(target) => match image.rva(target) {
-                    Some(target) => targets.push(target),
+                    Some(target) => {
+                        relocations.places.insert(at);
+                        relocations.targets.push(target);
+                    }
                     None => violations.push(Violation::RelocationTarget { at, target }),
                 },
             }
@@ -64,5 +80,30 @@ pub(super) fn check(image: &Image<'_>) -> (Vec<Rva>, Vec<Violation>) {
     if !any && violations.is_empty() && image.arch == Arch::X86 {
         violations.push(Violation::NoRelocations);
     }
-    (targets, violations)
+    (relocations, violations)
+}
+
+/// Operands of x86 code that name a place in the image and are not relocated:
+/// right at the preferred base alone. (Of immediates nothing can be told: many a
+/// number is an address as well.)
+pub(super) fn lacking(image: &Image<'_>, relocations: &Relocations, code: &Code) -> Vec<Violation> {
+    if image.arch != Arch::X86 {
+        return Vec::new();
+    }
+    let operands = code.instructions.iter().filter_map(|(&at, instruction)| {
+        let is_direct = instruction.memory_base() == Register::None;
+        let target = u64::from(instruction.memory_displacement32());
+        if !is_direct || instruction.memory_displ_size() != 4 || image.rva(target).is_none() {
+            return None;
+        }
+        let bytes = image.code(at)?.bytes_from(at)?;
+        let mut decoder = Decoder::new(32, bytes, DecoderOptions::NONE);
+        let instruction = decoder.decode();
+        let offset = decoder
+            .get_constant_offsets(&instruction)
+            .displacement_offset();
+        let at = at.plus(u32::try_from(offset).ok()?)?;
+        (!relocations.places.contains(&at)).then_some(Violation::NotRelocated { at, target })
+    });
+    operands.collect()
 }

@@ -55,6 +55,8 @@ pub enum Violation {
     RelocationType { at: Rva, kind: u16 },
     /// A relocation outside the bytes of the sections.
     RelocationOutside(Rva),
+    /// An operand's address in the image that is not relocated.
+    NotRelocated { at: Rva, target: u64 },
     /// A relocated address that is outside the image.
     RelocationTarget { at: Rva, target: u64 },
 
@@ -190,6 +192,9 @@ impl fmt::Display for Violation {
             Relocations(why) => write!(f, "relocation directory: {why}"),
             RelocationType { at, kind } => write!(f, "{at}: relocation of type {kind}"),
             RelocationOutside(at) => write!(f, "{at}: relocation outside the sections' bytes"),
+            NotRelocated { at, target } => {
+                write!(f, "{at}: the address {target:X} is not relocated")
+            }
             RelocationTarget { at, target } => {
                 write!(
                     f,

@@ -1,5 +1,6 @@
 //! A small PE file, right in everything, of which every part can be made wrong.
 
+use iced_x86::{Decoder, DecoderOptions};
 use verify::shipped::{Arch, Kind, Report, Violation, check};
 
 use crate::assembler::{Assembled, Assembler};
@@ -51,6 +52,8 @@ pub(crate) struct Draft {
     /// Relocated pointers in .data.
     pub(crate) pointers: Vec<u64>,
     pub(crate) relocations: Vec<(u32, u16)>,
+    /// Whether addresses in code of x86 are relocated, as they must be.
+    pub(crate) relocates_code: bool,
     pub(crate) imports: Vec<(&'static str, Vec<Thunk>)>,
     /// The time stamp of the import descriptors.
     pub(crate) bound: u32,
@@ -151,6 +154,7 @@ pub(crate) fn draft(
         text,
         pointers,
         relocations: Vec::new(),
+        relocates_code: true,
         imports: vec![imports],
         bound: 0,
         debug: vec![16],
@@ -281,6 +285,9 @@ impl Draft {
         for (&pointer, offset) in self.pointers.iter().zip((0..).step_by(word as usize)) {
             data.extend(&pointer.to_le_bytes()[..word as usize]);
             relocations.push((DATA + offset, kind));
+        }
+        if self.arch == Arch::X86 && self.relocates_code {
+            relocations.extend(operands(&self.text).map(|at| (TEXT + at, kind)));
         }
         relocations.extend(&self.relocations);
         let mut bytes = Vec::new();
@@ -424,4 +431,23 @@ fn put32(bytes: &mut [u8], at: u32, value: u32) {
 
 fn size(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap()
+}
+
+/// Where in code of x86 operands name a place in the image.
+fn operands(text: &[u8]) -> impl Iterator<Item = u32> {
+    let mut decoder = Decoder::new(32, text, DecoderOptions::NONE);
+    std::iter::from_fn(move || {
+        if !decoder.can_decode() {
+            return None;
+        }
+        let at = decoder.position();
+        let instruction = decoder.decode();
+        let offset = decoder
+            .get_constant_offsets(&instruction)
+            .displacement_offset();
+        let named = u64::from(instruction.memory_displacement32());
+        let is_one = instruction.memory_displ_size() == 4 && (BASE..BASE + 0x6000).contains(&named);
+        Some(is_one.then(|| u32::try_from(at + offset).unwrap()))
+    })
+    .flatten()
 }

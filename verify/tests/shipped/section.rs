@@ -99,10 +99,33 @@ fn stripped_relocations_are_told() {
 fn x86_without_relocations_is_told() {
     let mut draft = plain_driver(Arch::X86);
     draft.directories = vec![(5, 0, 0)];
-    let violations = draft.violations();
+    let mut violations = draft.violations();
+    assert_eq!(violations.remove(0), Violation::NoRelocations);
+    violations.retain(|it| !matches!(it, Violation::NotRelocated { .. }));
     // The unload routine is reached by a relocation only.
-    assert_eq!(violations[0], Violation::NoRelocations);
-    assert!(matches!(violations[1..], [Violation::Unreached { .. }]));
+    assert!(matches!(violations[..], [Violation::Unreached { .. }]));
+}
+
+/// It would call through another driver's memory wherever else it is loaded.
+#[test]
+fn an_address_in_code_that_is_not_relocated_is_told() {
+    let mut draft = crate::pe::driver(Arch::X86, |code| {
+        code.call_import(crate::pe::DBG_PRINT)?; // FF 15, then the address
+        code.asm.ret_1(8)
+    });
+    draft.report();
+    draft.relocates_code = false;
+    let violations = draft.violations();
+    assert!(
+        matches!(
+            violations[..],
+            [Violation::NotRelocated {
+                at: Rva(0x1002),
+                ..
+            }]
+        ),
+        "{violations:?}"
+    );
 }
 
 #[test]
