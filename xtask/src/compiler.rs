@@ -56,13 +56,21 @@ impl Compiler {
 
     /// `cargo build`, before the words that all compilers share.
     pub(crate) fn build(self, workspace: &Workspace) -> Command {
+        let mut command = self.cargo(workspace, "build");
+        if self.builds_core() {
+            command.arg("-Zbuild-std=core,alloc");
+        }
+        command
+    }
+
+    /// Its cargo, told to do this for another target.
+    pub(crate) fn cargo(self, workspace: &Workspace, verb: &str) -> Command {
         let mut command = match self {
-            Self::Prebuilt => workspace.cargo(&["build"]),
-            Self::Source => workspace.cargo(&["build", "-Zbuild-std=core,alloc"]),
+            Self::Prebuilt | Self::Source => workspace.cargo(&[verb]),
             Self::Debian => {
                 let mut command = workspace.command("/usr/bin/cargo");
                 command
-                    .args(["build", "-Zbuild-std=core,alloc"])
+                    .arg(verb)
                     .env("RUSTC", "/usr/bin/rustc")
                     .env("RUSTDOC", "/usr/bin/rustdoc");
                 command

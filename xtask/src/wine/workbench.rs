@@ -2,8 +2,7 @@
 //! 10 with a library from source, run in Wine. What a patched file keeps there
 //! (access list, owner, attributes) is tested by no other system here.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -12,6 +11,7 @@ use super::judge::Judge;
 use super::machine::Machine;
 use super::programs;
 use crate::command::{self, Failure};
+use crate::compiler::Compiler;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -49,9 +49,15 @@ pub(super) fn test(
 
 /// The programs that cargo made of the tests.
 fn build(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
-    let mut cargo = cargo(workspace)?;
+    // Whose library is there as source, all of it.
+    let compiler = Compiler::Debian;
+    if !Compiler::all(workspace).contains(&compiler) {
+        let why = "no source of the standard library: apt-get install cargo-web rust-web-src";
+        return Err(Failure(why.into()));
+    }
+    let mut cargo = compiler.cargo(workspace, "test");
     cargo
-        .args(["test", "--no-run", "--locked", "--package", "tcplimit"])
+        .args(["--no-run", "--locked", "--package", "tcplimit"])
         .args(["--lib", "--test", "program", "-Zbuild-std=std,panic_unwind"])
         .args(["--target", TARGET, "--message-format=json"])
         .arg("--target-dir")
@@ -67,21 +73,4 @@ fn build(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
         return Err(Failure("cargo made no tests".into()));
     }
     Ok(made)
-}
-
-/// One whose library is there as source: Debian's.
-fn cargo(workspace: &Workspace) -> Result<Command, Failure> {
-    let cargo = "/usr/bin/cargo";
-    if !Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").is_file() {
-        let why = "no source of the standard library: apt-get install cargo-web rust-web-src";
-        return Err(Failure(why.into()));
-    }
-    let mut command = workspace.command(cargo);
-    command
-        .env("RUSTC", "/usr/bin/rustc")
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTC_WRAPPER");
-    Ok(command)
 }
