@@ -22,6 +22,7 @@ mod root;
 mod script;
 mod session;
 mod tool;
+mod watch;
 mod workbench;
 
 use std::fs::{self, File};

@@ -2,7 +2,7 @@
 //! more than a line of a session.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -15,6 +15,7 @@ use super::Arch;
 use super::judge::Judge;
 use super::machine::Machine;
 use super::session::Session;
+use super::watch;
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -47,8 +48,8 @@ pub(super) fn test(
     session.play("owner-before")?;
     session.play("owner-installed")?;
     session.play("owner-set")?;
-    watched(session, machine)?;
-    drawn(session, machine)?;
+    watch::lines(session, machine)?;
+    watch::screens(session, machine)?;
     session.play("owner-stored")?;
     session.play("owner-compat")?;
     session.play("owner-repaired")?;
@@ -97,7 +98,7 @@ fn remove(file: &std::path::Path) -> Result<(), Failure> {
 }
 
 /// The program with the words of a line.
-fn tool(machine: &Machine<'_>, line: &str) -> Command {
+pub(super) fn tool(machine: &Machine<'_>, line: &str) -> Command {
     let mut run = machine.wine(PROGRAM);
     run.args(line.split_whitespace());
     run
@@ -189,13 +190,13 @@ fn golden(workspace: &Workspace, machine: &Machine<'_>, judge: &mut Judge) -> Re
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A run that is ended from outside, with its output line by line.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Running {
-    fn start(machine: &Machine<'_>, line: &str) -> Result<Self, Failure> {
+    pub(super) fn start(machine: &Machine<'_>, line: &str) -> Result<Self, Failure> {
         let mut child = tool(machine, line)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -215,7 +216,7 @@ impl Running {
         Ok(Self { child, lines })
     }
 
-    fn line(&self) -> Result<String, Failure> {
+    pub(super) fn line(&self) -> Result<String, Failure> {
         self.lines
             .recv_timeout(PATIENCE)
             .map_err(|_| Failure("the program says nothing".into()))
@@ -228,80 +229,6 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// `watch` prints one object after the other, and Ctrl-C is a good end.
-fn watched(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    session.check("", "target tcpip store count 5", "status=0x0")?;
-    let mut watch = Running::start(machine, "watch --json --interval 1")?;
-    let mut times = Vec::new();
-    let mut wrong = Vec::new();
-    for _ in 0..2 {
-        let line = watch.line()?;
-        let object: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
-        times.extend(object["time"].as_u64());
-        if object["half_open"] != 5 || object["limit"].as_u64().is_none() {
-            wrong.push(line);
-        }
-    }
-    let what = "watch --json prints what the target has";
-    session.judge.none_wrong(what, &wrong);
-    let later = times.len() == 2 && times[0] < times[1];
-    let what = "the second look is a second later";
-    session.judge.hold(what, later, &format!("{times:?}"));
-    // As a terminal does for Ctrl-C; Wine makes CTRL_C_EVENT of it.
-    let interrupt = format!("kill -INT {}", watch.child.id());
-    command::run(Command::new("sh").args(["-c", &interrupt]))?;
-    let code = watch.child.wait()?.code();
-    let what = "Ctrl-C ends watch, with exit code 0";
-    session
-        .judge
-        .hold(what, code == Some(0), &format!("{code:?}"));
-    session.check("", "target tcpip store count 0", "status=0x0")
-}
-
-/// On a console `watch` draws one screen over the other. `script` brings a
-/// terminal, of which Wine makes a console.
-fn drawn(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    const TITLE: &str = "tcplimit watch, every second; Ctrl-C ends it";
-    // What Wine tells the terminal for a cursor that is put up by the 13 lines of
-    // the screen.
-    const UP: &str = "\u{1b}[13A";
-    let watch = tool(machine, "watch");
-    let words = [watch.get_program()].into_iter().chain(watch.get_args());
-    let quoted: Vec<String> = words
-        .map(|word| format!("'{}'", word.to_string_lossy()))
-        .collect();
-    let line = format!("stty cols 80 rows 25; exec {}", quoted.join(" "));
-    let mut script = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let (Some(mut input), Some(mut output)) = (script.stdin.take(), script.stdout.take()) else {
-        return Err(Failure("script has no pipes".into()));
-    };
-    let mut said = Vec::new();
-    let mut piece = [0; 4096];
-    while String::from_utf8_lossy(&said).matches(TITLE).count() < 3 {
-        match output.read(&mut piece)? {
-            0 => break,
-            length => said.extend(piece.iter().take(length)),
-        }
-    }
-    input.write_all(b"\x03")?;
-    input.flush()?;
-    output.read_to_end(&mut said)?;
-    let code = script.wait()?.code();
-    let said = String::from_utf8_lossy(&said);
-    let redrawn = said.matches(TITLE).count() >= 3 && said.matches(UP).count() >= 2;
-    let what = "on a console watch draws over its own lines";
-    session.judge.hold(what, redrawn, &said);
-    let what = "Ctrl-C there ends it, with exit code 0";
-    session
-        .judge
-        .hold(what, code == Some(0), &format!("{code:?}"));
-    Ok(())
 }
 
 /// An install that is killed after its first step is mended by the next, and
