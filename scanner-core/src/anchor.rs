@@ -10,10 +10,10 @@ use core::ops::ControlFlow;
 use crate::bytes::dword;
 use crate::effort::Effort;
 use crate::image::Image;
+use crate::neighbours::{Neighbours, Two};
 use crate::operand;
 use crate::pe::Directory;
 use crate::rva::Rva;
-use crate::sieve::{Bits, Sieve, Two};
 
 /// So many calls are looked at at most; genuine drivers have hundreds.
 const SAMPLE: u32 = 512;
@@ -48,7 +48,7 @@ pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
     let Some(imports) = ImportTable::of(image) else {
         return anchor;
     };
-    let [first, second] = CALL.map(Bits::exactly);
+    let [first, second] = CALL;
     let calls = Two::new(first, second);
     for (start, code) in image.live_code() {
         let ended = calls.sift(code, effort, |at| {

@@ -52,6 +52,7 @@ mod evidence;
 mod gate;
 mod image;
 mod locate;
+mod neighbours;
 mod operand;
 mod pe;
 pub mod policy;

@@ -1,8 +1,6 @@
 //! The second pass: everything that live code does with the three variables
 //! of one candidate.
 
-use core::ops::ControlFlow;
-
 use crate::bytes::dword;
 use crate::candidate::Pair;
 use crate::dwords::Dwords;
@@ -11,8 +9,7 @@ use crate::gate::Gate;
 use crate::image::{Arch, Image};
 use crate::operand::{self, Access, Use};
 use crate::rva::Rva;
-use crate::sieve::{Sieve, Two};
-use crate::stretch::{SECOND, Stretch};
+use crate::stretch::Stretch;
 use crate::sweep::EVENT_4226;
 
 /// How far from a gate, or from where its jump goes, a queue test may lie, in
@@ -165,41 +162,24 @@ impl Search<'_> {
     #[inline(never)]
     fn relative_by_stretches(&self, range: Range, effort: &mut Effort, found: &mut References) {
         for stretch in Stretch::all(self.start, self.code.len(), range.low, range.span) {
-            let (from, end) = (stretch.places.start, stretch.places.end);
-            // From the first distance's second byte to the last one's third.
-            let from = from.saturating_add(SECOND);
-            let end = end.saturating_add(SECOND + 1).min(self.code.len());
-            // And on to the end of a block, which takes less: no place beyond the
-            // stretch has such a distance and names a variable.
-            let length = end.saturating_sub(from).saturating_sub(1);
-            let blocks = length
-                .checked_next_multiple_of(Two::BLOCK)
-                .unwrap_or(length);
-            let end = from.saturating_add(blocks).saturating_add(1);
-            let end = end.min(self.code.len());
-            let code = self.code.get(from..end).unwrap_or_default();
-            let ended = stretch.sieve().sift(code, effort, |second| {
-                let modrm = from.wrapping_add(second).wrapping_sub(SECOND);
-                self.try_relative(modrm, range, found);
-                ControlFlow::Continue(())
+            stretch.sift(self.code, effort, |place| {
+                self.try_relative(place, range, found);
             });
-            debug_assert!(ended.is_continue());
         }
     }
 
     /// Nearly every place ends here.
     #[inline]
-    fn try_relative(&self, modrm: usize, range: Range, found: &mut References) {
-        let offset = modrm.wrapping_add(1);
-        if let Some(&modrm) = self.code.get(modrm)
+    fn try_relative(&self, place: usize, range: Range, found: &mut References) {
+        if let Some(&[modrm, a, b, c, d]) = self.code.get(place..).and_then(<[u8]>::first_chunk)
             && operand::is_direct(modrm)
-            && let Some(value) = dword(self.code, offset)
-            && let Some(end) = self.rva(offset).and_then(|at| at.plus(4))
+            && let Some(at) = self.rva(place)
         {
             // An immediate of up to 4 bytes may come in between.
-            let nearest = end.0.wrapping_add(value);
+            let end = at.0.wrapping_add(5);
+            let nearest = end.wrapping_add(u32::from_le_bytes([a, b, c, d]));
             if nearest.wrapping_sub(range.low).wrapping_add(4) <= range.span.saturating_add(4) {
-                self.look_relative(offset, nearest, found);
+                self.look_relative(place.wrapping_add(1), nearest, found);
             }
         }
     }

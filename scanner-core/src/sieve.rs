@@ -1,27 +1,26 @@
-//! A search for one byte of code, or for two neighbours, a word at a time.
+//! A search for one byte of code, a word at a time.
 //!
 //! Integer arithmetic only: a driver could not use SIMD. For programs the
 //! compiler makes SIMD of it.
 
 use core::hint::black_box;
-use core::ops::ControlFlow;
 
 use crate::effort::Effort;
 
 /// Bytes that are looked at together.
-const WORD: usize = size_of::<usize>();
+pub(crate) const WORD: usize = size_of::<usize>();
 /// In each byte of a word its highest bit.
-const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
+pub(crate) const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
 /// In each byte of a word all others. Added to a byte without its highest bit,
 /// they set that bit if any was set, and no byte carries into the next.
-const OTHERS: usize = !HIGHEST;
+pub(crate) const OTHERS: usize = !HIGHEST;
 
 /// What a byte must be, as far as single bits tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bits {
     /// In each byte of a word the same.
-    mask: usize,
-    value: usize,
+    pub(crate) mask: usize,
+    pub(crate) value: usize,
 }
 
 impl Bits {
@@ -47,7 +46,7 @@ impl Bits {
     }
 
     /// Only these bits of each word.
-    const fn only(self, bits: usize) -> Bits {
+    pub(crate) const fn only(self, bits: usize) -> Bits {
         Bits {
             mask: self.mask & bits,
             value: self.value & bits,
@@ -65,55 +64,36 @@ impl Bits {
     }
 }
 
-/// What is looked for.
-pub(crate) trait Sieve {
-    /// The first place in code where it begins.
-    fn find(&self, code: &[u8]) -> Option<usize>;
-
-    /// Shows every place in code where it begins, in order.
-    fn sift(
-        &self,
-        code: &[u8],
-        effort: &mut Effort,
-        mut look: impl FnMut(usize) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let mut looks = 0_usize;
-        let mut from = 0_usize;
-        let mut ended = ControlFlow::Continue(());
-        while ended.is_continue()
-            && let Some(found) = self.find(code.get(from..).unwrap_or_default())
-        {
-            let at = from.wrapping_add(found);
-            looks = looks.wrapping_add(1);
-            ended = look(at);
-            from = at.wrapping_add(1);
-        }
-        effort.add(code.len());
-        effort.add(looks);
-        ended
-    }
-}
-
 /// One byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct One(pub(crate) Bits);
 
-/// Two bytes, one directly behind the other, as far as all but their lowest bits
-/// tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Two(Bits, Bits);
+impl One {
+    /// Shows every place in code where it is, in order.
+    #[inline]
+    pub(crate) fn sift(self, code: &[u8], effort: &mut Effort, mut look: impl FnMut(usize)) {
+        let mut looks = 0_usize;
+        let mut from = 0_usize;
+        while let Some(found) = self.find(code.get(from..).unwrap_or_default()) {
+            let at = from.wrapping_add(found);
+            looks = looks.wrapping_add(1);
+            look(at);
+            from = at.wrapping_add(1);
+        }
+        effort.add(code.len());
+        effort.add(looks);
+    }
 
-// Below, words are spelt out: at the driver's level of optimisation loops would
-// stay loops. And they are apart from what is done at a place that they find, so
-// that all they need stays in registers; even constants, which would otherwise
-// be loaded again for each word.
-
-impl Sieve for One {
+    /// The first place.
+    // Words are spelt out: at the driver's level of optimisation loops would stay
+    // loops. And this is apart from what is done at a place, so that all it needs
+    // stays in registers; even constants, which would otherwise be loaded again
+    // for each word.
     #[inline(never)]
-    fn find(&self, code: &[u8]) -> Option<usize> {
+    fn find(self, code: &[u8]) -> Option<usize> {
         /// Words before the loop branches.
         const AT_ONCE: usize = 8;
-        let &One(bits) = self;
+        let One(bits) = self;
         // Without the highest bit there is room for the sum's: what differs only
         // in that one is sorted out below.
         let (some, others) = black_box((bits.only(OTHERS), OTHERS));
@@ -149,55 +129,8 @@ impl Sieve for One {
     }
 }
 
-impl Two {
-    /// Bytes before the loop branches.
-    pub(crate) const BLOCK: usize = 4 * WORD;
-
-    pub(crate) const fn new(first: Bits, second: Bits) -> Two {
-        const BUT_LOWEST: usize = OTHERS << 1;
-        Two(first.only(BUT_LOWEST), second.only(BUT_LOWEST))
-    }
-}
-
-impl Sieve for Two {
-    #[inline(never)]
-    fn find(&self, code: &[u8]) -> Option<usize> {
-        let &Two(first, second) = self;
-        let others = black_box(OTHERS);
-        let differ = |word: &[u8; WORD], next: &[u8; WORD]| {
-            let first = first.differences(usize::from_le_bytes(*word));
-            let second = second.differences(usize::from_le_bytes(*next));
-            // Moved to where the lowest bits would be, there is room for the sum's.
-            ((first | second) >> 1).wrapping_add(others)
-        };
-        let (words, _) = code.as_chunks::<WORD>();
-        let (nexts, _) = code.get(1..)?.as_chunks::<WORD>();
-        let mut passed = 0_usize;
-        let (blocks, _) = words.as_chunks();
-        for ([a, b, c, d], [e, f, g, h]) in blocks.iter().zip(nexts.as_chunks().0) {
-            let all = differ(a, e) & differ(b, f) & differ(c, g) & differ(d, h);
-            if all & HIGHEST != HIGHEST {
-                break;
-            }
-            passed = passed.wrapping_add(Two::BLOCK / WORD);
-        }
-        let mut at = passed.wrapping_mul(WORD);
-        let words = words.get(passed..).unwrap_or_default();
-        for (word, next) in words.iter().zip(nexts.get(passed..).unwrap_or_default()) {
-            if let Some(place) = first_without(differ(word, next)) {
-                return Some(at.wrapping_add(place));
-            }
-            at = at.wrapping_add(WORD);
-        }
-        let last = code.get(at..).unwrap_or_default();
-        let mut pairs = last.iter().zip(last.get(1..).unwrap_or_default());
-        let place = pairs.position(|(&one, &next)| first.has(one) && second.has(next))?;
-        Some(at.wrapping_add(place))
-    }
-}
-
 /// The first byte of a word without its highest bit.
-fn first_without(word: usize) -> Option<usize> {
+pub(crate) fn first_without(word: usize) -> Option<usize> {
     let without = !word & HIGHEST;
     let bit = usize::try_from(without.trailing_zeros()).unwrap_or(0);
     (without != 0).then_some(bit / 8)
@@ -205,18 +138,14 @@ fn first_without(word: usize) -> Option<usize> {
 
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
-mod tests {
+pub(crate) mod tests {
     extern crate std;
     use super::*;
     use std::vec::Vec;
 
-    fn places(sieve: &impl Sieve, code: &[u8]) -> Vec<usize> {
+    fn places(one: One, code: &[u8]) -> Vec<usize> {
         let mut places = Vec::new();
-        let ended = sieve.sift(code, &mut Effort::default(), |at| {
-            places.push(at);
-            ControlFlow::Continue(())
-        });
-        assert!(ended.is_continue());
+        one.sift(code, &mut Effort::default(), |at| places.push(at));
         places
     }
 
@@ -234,7 +163,7 @@ mod tests {
 
     /// Code of many lengths, full of bytes near one of several, and for each of
     /// them what that byte and its mask are.
-    fn codes(mut check: impl FnMut(&[u8], u8, u8)) {
+    pub(crate) fn codes(mut check: impl FnMut(&[u8], u8, u8)) {
         for (byte, mask) in [
             (0x39, 0xFD),
             (0x00, 0xFF),
@@ -254,21 +183,8 @@ mod tests {
         codes(|code, byte, mask| {
             let there = |&at: &usize| code[at] & mask == byte & mask;
             let expected: Vec<_> = (0..code.len()).filter(there).collect();
-            let sieve = One(Bits::new(mask, byte));
-            assert_eq!(places(&sieve, code), expected, "{byte:X} {mask:X}");
-        });
-    }
-
-    #[test]
-    fn two_bytes_are_found_wherever_they_are_and_no_others() {
-        codes(|code, byte, mask| {
-            let there = |&at: &usize| {
-                let next = code.get(at + 1).map(|next| next & 0xFE);
-                (code[at] ^ byte) & mask & 0xFE == 0 && next == Some((byte ^ 2) & 0xFE)
-            };
-            let expected: Vec<_> = (0..code.len()).filter(there).collect();
-            let sieve = Two::new(Bits::new(mask, byte), Bits::exactly(byte ^ 2));
-            assert_eq!(places(&sieve, code), expected, "{byte:X} {mask:X}");
+            let one = One(Bits::new(mask, byte));
+            assert_eq!(places(one, code), expected, "{byte:X} {mask:X}");
         });
     }
 
@@ -291,21 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn a_search_counts_the_bytes_and_the_places_and_ends_when_told() {
-        let code = [0x82; 64];
+    fn a_search_counts_the_bytes_and_the_places() {
         let mut effort = Effort::default();
-        let mut left = 5;
-        let ended = One(Bits::exactly(0x82)).sift(&code, &mut effort, |at| {
-            left -= 1;
-            match left {
-                0 => {
-                    assert_eq!(at, 4);
-                    ControlFlow::Break(())
-                }
-                _ => ControlFlow::Continue(()),
-            }
-        });
-        assert!(ended.is_break());
-        assert_eq!(effort.steps(), 64 + 5);
+        One(Bits::exactly(0x82)).sift(&[0x82, 0, 0x82], &mut effort, |_| {});
+        assert_eq!(effort.steps(), 3 + 2);
     }
 }

@@ -4,26 +4,30 @@
 //! For one variable that is another number at every place, but over a stretch
 //! of 512 bytes of code all but its lowest 9 bits stay the same.
 
-use core::ops::Range;
+use core::ops::ControlFlow;
 
+use crate::effort::Effort;
+use crate::neighbours::{BLOCK, Neighbours, Two};
 use crate::rva::Rva;
-use crate::sieve::{Bits, Two};
 
 /// Bits that differ within a stretch: with more, other variables are near; with
 /// fewer, there are many stretches.
 const LOWER: u32 = 9;
 /// The second byte of a distance comes so far behind the ModRM byte.
-pub(crate) const SECOND: usize = 2;
+const SECOND: usize = 2;
 /// From a ModRM byte to the end of its instruction, without an immediate.
 const REST: i64 = 5;
 /// The longest immediate behind an operand, in bytes.
-const IMMEDIATE: i64 = 4;
+const IMMEDIATE: u32 = 4;
 
 /// Distances with the same upper bits, and the code that has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stretch {
-    /// Where in the code a ModRM byte may lie that such a distance follows.
-    pub(crate) places: Range<usize>,
+    /// The first place in the code where a ModRM byte may lie that such a
+    /// distance follows.
+    place: usize,
+    /// Bytes of code from the first distance's second byte on.
+    length: usize,
     /// The first of the distances.
     distance: u32,
 }
@@ -44,71 +48,104 @@ impl Stretch {
             .wrapping_sub(i64::from(start.0))
             .wrapping_sub(REST);
         let greatest = nearest.wrapping_add(i64::from(span));
-        let smallest = nearest.wrapping_sub(IMMEDIATE);
+        let smallest = nearest.wrapping_sub(i64::from(IMMEDIATE));
         let first = greatest >> LOWER;
         let last = smallest.wrapping_sub(length) >> LOWER;
-        (last..=first).rev().map(move |upper| {
+        let length = Self::length(span);
+        (last..first.wrapping_add(1)).rev().map(move |upper| {
             let distance = upper << LOWER;
-            let place = |place: i64| usize::try_from(place.clamp(0, length)).unwrap_or(0);
-            let from = smallest.wrapping_sub(distance | ((1 << LOWER) - 1));
-            let to = greatest.wrapping_sub(distance).wrapping_add(1);
+            let place = smallest.wrapping_sub(distance | ((1 << LOWER) - 1));
             let [a, b, c, d, ..] = distance.to_le_bytes();
             Stretch {
-                places: place(from)..place(to),
+                // What would lie before the code is none of it.
+                place: usize::try_from(place).unwrap_or(0),
+                length,
                 distance: u32::from_le_bytes([a, b, c, d]),
             }
         })
     }
 
-    /// How the second and the third byte of these distances look.
-    pub(crate) fn sieve(&self) -> Two {
+    /// What has the second and the third byte of every distance, in whole
+    /// blocks, which take less than parts. A place beyond the stretch has none
+    /// of its distances.
+    fn length(span: u32) -> usize {
+        let places = span.saturating_add((1 << LOWER) + IMMEDIATE + 1);
+        let places = usize::try_from(places).unwrap_or(usize::MAX);
+        let blocks = places.checked_next_multiple_of(BLOCK).unwrap_or(places);
+        blocks.saturating_add(1)
+    }
+
+    /// Shows every place in code where a ModRM byte may lie that one of these
+    /// distances follows, as far as two of its bytes tell.
+    #[inline]
+    pub(crate) fn sift(&self, code: &[u8], effort: &mut Effort, mut look: impl FnMut(usize)) {
         let [_, second, third, _] = self.distance.to_le_bytes();
-        Two::new(Bits::new(0xFF << (LOWER - 8), second), Bits::exactly(third))
+        let from = self.place.wrapping_add(SECOND);
+        let code = code.get(from..).unwrap_or_default();
+        let code = code.get(..self.length).unwrap_or(code);
+        let ended = Two::new(second, third).sift(code, effort, |at| {
+            look(self.place.wrapping_add(at));
+            ControlFlow::Continue(())
+        });
+        debug_assert!(ended.is_continue());
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     extern crate std;
     use super::*;
-    use crate::sieve::Sieve;
     use std::vec::Vec;
 
+    /// How often a place is shown, and how many others are.
+    fn shown(stretches: &[Stretch], code: &[u8], place: usize) -> (usize, usize) {
+        let mut shown = Vec::new();
+        for stretch in stretches {
+            stretch.sift(code, &mut Effort::default(), |at| shown.push(at));
+        }
+        let (there, elsewhere): (Vec<usize>, _) = shown.into_iter().partition(|&at| at == place);
+        (there.len(), elsewhere.len())
+    }
+
     #[test]
-    fn every_distance_is_found_in_one_stretch() {
+    fn every_distance_is_shown_by_one_stretch() {
         for (start, length, low, span) in [
             (0x1000_u32, 0x1234_usize, 0x8_8000_u32, 8),
             (0x1000, 0x3001, 0x1_8000, 8),
             (0x9_0000, 0x2FFF, 0x300, 16),
             (0x1000, 700, 0x2004, 16),
             (0x3_7FF1, 0x1000, 0x3_8417, 12),
-            (0x1000, 0, 0x2000, 8),
+            (0x1000, 5, 0x2000, 8),
         ] {
             let all: Vec<_> = Stretch::all(Rva(start), length, low, span).collect();
-            let places = start..start + u32::try_from(length).unwrap();
-            for (at, place) in places.enumerate() {
+            let mut code = std::vec![0x90; length];
+            for (place, rva) in (0..=length - 5).zip(start..) {
                 for aim in 0..=span {
-                    for immediate in [0, 1, 4_u32] {
-                        let distance = (low + aim).wrapping_sub(place + 5 + immediate);
-                        let [_, bytes @ .., _] = distance.to_le_bytes();
-                        let has = |stretch: &&Stretch| {
-                            stretch.places.contains(&at) && stretch.sieve().find(&bytes).is_some()
-                        };
-                        assert_eq!(all.iter().filter(has).count(), 1, "{at:X} {distance:X}");
+                    for immediate in [0, 1, 4] {
+                        let distance = (low + aim).wrapping_sub(rva + 5 + immediate);
+                        code[place + 1..][..4].copy_from_slice(&distance.to_le_bytes());
+                        let (seen, _) = shown(&all, &code, place);
+                        assert_eq!(seen, 1, "{place:X} {distance:X}");
                     }
                 }
+                code[place..][..5].fill(0x90);
             }
         }
     }
 
     #[test]
-    fn what_lies_further_off_is_sifted_out() {
-        let mut all = Stretch::all(Rva(0x1000), 0x4000, 0x4_0000, 8);
-        let stretch = all.next().unwrap();
-        let [_, second, third, _] = stretch.distance.to_le_bytes();
-        assert_eq!(stretch.sieve().find(&[second ^ 2, third]), None);
-        assert_eq!(stretch.sieve().find(&[second, third ^ 2]), None);
-        assert_eq!(stretch.sieve().find(&[second ^ 1, third]), Some(0));
+    fn what_lies_further_off_is_not_shown() {
+        let all: Vec<_> = Stretch::all(Rva(0x1000), 0x4000, 0x4_0000, 8).collect();
+        let mut code = std::vec![0x90; 0x4000];
+        let distance = 0x4_0000_u32 - (0x1000 + 0x2000 + 5);
+        let mut seen = |distance: u32| {
+            code[0x2001..][..4].copy_from_slice(&distance.to_le_bytes());
+            shown(&all, &code, 0x2000)
+        };
+        assert_eq!(seen(distance), (1, 0));
+        assert_eq!(seen(distance ^ 0x200), (0, 0));
+        assert_eq!(seen(distance ^ 0x4000), (0, 0));
+        assert_eq!(seen(distance ^ 0x2_0000), (0, 0));
     }
 }

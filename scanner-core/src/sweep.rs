@@ -7,9 +7,10 @@ use crate::candidate::Pairs;
 use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::image::{Arch, Image};
+use crate::neighbours::{Alike, Neighbours};
 use crate::operand::{DIRECT, DIRECT_MASK};
 use crate::rva::Rva;
-use crate::sieve::{Bits, One, Sieve, Two};
+use crate::sieve::{Bits, One};
 
 /// `EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED`, event 4226, a warning.
 pub(crate) const EVENT_4226: u32 = 0x8000_1082;
@@ -19,10 +20,10 @@ const MODRM: Bits = Bits::new(DIRECT_MASK, DIRECT);
 
 /// On x64 a comparison's opcode and its ModRM byte tell it, and the event the
 /// two bytes in its middle: what both have in common is not much, but seldom.
-const BOTH: Two = {
+const BOTH: Alike = {
     let [_, second, third, _] = EVENT_4226.to_le_bytes();
     let first = OPCODE.or(Bits::exactly(second));
-    Two::new(first, MODRM.or(Bits::exactly(third)))
+    Alike::new(first, MODRM.or(Bits::exactly(third)))
 };
 
 /// Notes every gate in live code; the first place that holds the code of event
@@ -39,14 +40,17 @@ pub(crate) fn sweep(image: &Image<'_>, pairs: &mut Pairs, effort: &mut Effort) -
             pairs,
             event,
         };
-        let ended = match image.arch() {
+        match image.arch() {
             Arch::X86 => One(OPCODE).sift(code, effort, |at| part.gate(at)),
-            Arch::X64 => BOTH.sift(code, effort, |at| {
-                part.event(at.wrapping_sub(1));
-                part.gate(at)
-            }),
-        };
-        debug_assert!(ended.is_continue());
+            Arch::X64 => {
+                let ended = BOTH.sift(code, effort, |at| {
+                    part.event(at.wrapping_sub(1));
+                    part.gate(at);
+                    ControlFlow::Continue(())
+                });
+                debug_assert!(ended.is_continue());
+            }
+        }
         event = part.event;
     }
     event
@@ -63,11 +67,10 @@ struct Part<'a> {
 
 impl Part<'_> {
     /// Notes the gate whose comparison has its opcode there, if there is one.
-    fn gate(&mut self, at: usize) -> ControlFlow<()> {
+    fn gate(&mut self, at: usize) {
         if let Some(gate) = Gate::around(self.image, self.code, self.start, at) {
             self.pairs.add(self.image, &gate);
         }
-        ControlFlow::Continue(())
     }
 
     /// Notes the event whose code lies there, if it does.

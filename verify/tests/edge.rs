@@ -431,3 +431,25 @@ fn the_event_counts_wherever_code_ends() {
         assert_eq!(verdict(&built), property::truth(&built), "{less}");
     }
 }
+
+#[test]
+fn a_gate_counts_wherever_code_ends() {
+    let built = driver();
+    let gate = gate(&built, built.truth.threshold);
+    let text = *section(&built, b".text");
+    let mut headers = built.file.windows(8);
+    let header = headers.position(|name| name == b".text\0\0\0").unwrap();
+    let gates = |driver: &Specimen| match verdict(driver) {
+        Verdict::Located(answer) => answer.gates.len(),
+        other => panic!("{other:?}"),
+    };
+    for less in 0..64 {
+        let mut built = built.clone();
+        let size = text.virtual_size - less;
+        put(&mut built, header + 8, &size.to_le_bytes());
+        let before = gates(&built);
+        let end = (text.offset + size) as usize;
+        put(&mut built, end - gate.len(), &gate);
+        assert_eq!(gates(&built), before + 1, "{less}");
+    }
+}

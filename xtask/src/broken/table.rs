@@ -410,15 +410,15 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "stretch.rs",
         "an instruction has no immediate",
-        "nearest.wrapping_sub(IMMEDIATE)",
+        "nearest.wrapping_sub(i64::from(IMMEDIATE))",
         "nearest",
         READING,
     ),
     Breakage::of_file(
         "stretch.rs",
         "a stretch ends before its last places",
-        "wrapping_sub(distance).wrapping_add(1)",
-        "wrapping_sub(distance).wrapping_sub(31)",
+        "(1 << LOWER) + IMMEDIATE + 1",
+        "(1 << LOWER) - 33",
         READING,
     ),
     Breakage::of_file(
@@ -445,9 +445,37 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "sieve.rs",
         "what is left behind the last block is not sifted",
-        "let last = code.get(at..).unwrap_or_default();\n        let mut pairs",
-        "let last = code.get(code.len()..).unwrap_or_default();\n        let mut pairs",
+        "let last = code.get(at..)",
+        "let last = code.get(code.len()..)",
         EDGE,
+    ),
+    Breakage::of_file(
+        "neighbours.rs",
+        "the last byte of a word is overlooked",
+        "(!differ & HIGHEST) >> 7",
+        "(!differ & (HIGHEST >> 8)) >> 7",
+        LOCATOR,
+    ),
+    Breakage::of_file(
+        "neighbours.rs",
+        "the second half of a block is overlooked",
+        "low | high << (2 * WORD)",
+        "low",
+        LOCATOR,
+    ),
+    Breakage::of_file(
+        "neighbours.rs",
+        "what is left behind the last block is not sifted",
+        "let last = code.get(before..)",
+        "let last = code.get(code.len()..)",
+        EDGE,
+    ),
+    Breakage::of_file(
+        "neighbours.rs",
+        "a block is passed over when one of its words has no place",
+        "a & b & c & d & HIGHEST",
+        "(a | b | c | d) & HIGHEST",
+        LOCATOR,
     ),
     Breakage::of_file(
         "reference.rs",
