@@ -2,10 +2,11 @@
 //!
 //! `cargo run --package verify --example shipped -- driver|program x86|x64 FILE...`
 
+use std::path::Path;
 use std::process::ExitCode;
-use std::{env, fs};
+use std::{env, fs, io};
 
-use verify::shipped::{self, Arch, Kind, Report};
+use verify::shipped::{self, Arch, Kind, Report, Source};
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -23,9 +24,16 @@ fn main() -> ExitCode {
     if files.is_empty() {
         return usage();
     }
+    let source = match source(kind) {
+        Ok(source) => source,
+        Err(error) => {
+            eprintln!("the source: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let right = files
         .iter()
-        .filter(|file| is_right(file, kind, arch))
+        .filter(|file| is_right(file, kind, arch, &source))
         .count();
     if right == files.len() {
         ExitCode::SUCCESS
@@ -34,12 +42,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// What may be said, by the source of what ships.
+fn source(kind: Kind) -> io::Result<Source> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut source = Source::default();
+    for folder in ["driver", "scanner-core/src"] {
+        source.add_folder(&workspace.join(folder))?;
+    }
+    if kind == Kind::Program {
+        source.add_folder(&workspace.join("cli/xp"))?;
+        source.add_words(&fs::read_to_string(workspace.join("corpus/builds.toml"))?);
+    }
+    Ok(source)
+}
+
 fn usage() -> ExitCode {
     eprintln!("usage: shipped driver|program x86|x64 FILE...");
     ExitCode::FAILURE
 }
 
-fn is_right(path: &str, kind: Kind, arch: Arch) -> bool {
+fn is_right(path: &str, kind: Kind, arch: Arch, source: &Source) -> bool {
     let file = match fs::read(path) {
         Ok(file) => file,
         Err(error) => {
@@ -47,17 +69,20 @@ fn is_right(path: &str, kind: Kind, arch: Arch) -> bool {
             return false;
         }
     };
+    let mut strangers = source.check(&file, kind).err().unwrap_or_default();
     match shipped::check(&file, kind) {
         Ok(report) if report.arch != arch => {
             println!("{path}: is for {:?}, not for {arch:?}", report.arch);
             false
         }
-        Ok(report) => {
+        Ok(report) if strangers.is_empty() => {
             println!("{path}: {report}");
             figures(&report, kind);
             true
         }
-        Err(violations) => {
+        result => {
+            let mut violations = result.err().unwrap_or_default();
+            violations.append(&mut strangers);
             for violation in violations {
                 println!("{path}: {violation}");
             }

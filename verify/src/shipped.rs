@@ -6,6 +6,8 @@
 //! compiler and linker that made the file; they are strict, and what they can't follow is a
 //! violation.
 //!
+//! Whether its texts are those of its source is told by [`Source`], which is given that.
+//!
 //! `cargo run -p verify --example shipped -- driver x86 FILE` runs them.
 
 mod code;
@@ -23,6 +25,7 @@ mod relocation;
 mod report;
 mod resource;
 mod section;
+mod source;
 mod stack;
 mod text;
 mod value;
@@ -32,6 +35,7 @@ mod walk;
 pub use crate::specimen::Arch;
 pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
 pub use report::Report;
+pub use source::Source;
 pub use stack::{DEEPEST_DRIVER, Stack};
 pub use violation::Violation;
 
