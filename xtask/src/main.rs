@@ -27,6 +27,7 @@ mod record;
 mod report;
 mod seen;
 mod setup;
+mod systems;
 mod tally;
 mod test;
 mod wine;
@@ -94,6 +95,8 @@ enum Command {
     Specimens,
     /// Build scanner-core for targets without a standard library or floats.
     NoStd,
+    /// Check that the tool for files compiles for macOS and Windows.
+    Systems,
     /// Build tcplimit.sys for x86 and x64 into target/driver, and check the files.
     Driver {
         /// Build it again in another folder, and compare the bytes.
@@ -155,6 +158,7 @@ fn main() -> ExitCode {
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
+        Command::Systems => report.step("systems", || systems::run(&workspace)),
         Command::Driver { twice } => {
             report.seeing("driver", |seen| driver::run(&workspace, twice, seen));
         }
@@ -211,11 +215,12 @@ fn steps(
     });
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why = "--quick: setup, no_std, driver, emulator, wine, offsets, dependencies, fuzzing, real input, dist";
+        let why = "--quick: setup, no_std, systems, driver, emulator, wine, offsets, dependencies, fuzzing, real input, dist";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
     report.step("no_std", || no_std::run(workspace));
+    report.step("systems", || systems::run(workspace));
     report.seeing("driver", |seen| driver::step(workspace, seen));
     report.seeing("emulator", |seen| {
         emulate::run(workspace, &emulate::Options::default(), seen)

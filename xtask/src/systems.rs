@@ -1,0 +1,33 @@
+//! The tool for files, checked by the compiler for the systems it is for and that
+//! this machine is not: macOS and Windows.
+
+use crate::command::{self, Failure};
+use crate::compiler::Compiler;
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+
+const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
+
+/// Checks types and lifetimes for each of them, with a standard library from
+/// source, and links nothing; loudly skipped without that source.
+pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+    let compilers = Compiler::all(workspace);
+    let Some(compiler) = compilers.into_iter().find(|it| it.builds_core()) else {
+        let why = "no source of the standard library: cargo xtask setup";
+        return Ok(Outcome::Skipped(why.into()));
+    };
+    let mut check = compiler.cargo(workspace, "check");
+    check
+        .args(["--locked", "--package", "tcplimit", "--lib", "--bins"])
+        .arg("-Zbuild-std=std,panic_unwind")
+        .args(TARGETS.iter().flat_map(|target| ["--target", target]))
+        .arg("--target-dir")
+        .arg(workspace.made("systems"))
+        // Nothing of it runs but macros.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
+    command::run(&mut check)?;
+    Ok(Outcome::Passed(format!(
+        "{} with {compiler}",
+        TARGETS.join(", ")
+    )))
+}
