@@ -130,7 +130,7 @@ impl One {
 }
 
 /// The first byte of a word without its highest bit.
-pub(crate) fn first_without(word: usize) -> Option<usize> {
+fn first_without(word: usize) -> Option<usize> {
     let without = !word & HIGHEST;
     let bit = usize::try_from(without.trailing_zeros()).unwrap_or(0);
     (without != 0).then_some(bit / 8)

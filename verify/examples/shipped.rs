@@ -69,20 +69,17 @@ fn is_right(path: &str, kind: Kind, arch: Arch, source: &Source) -> bool {
             return false;
         }
     };
-    let mut strangers = source.check(&file, kind).err().unwrap_or_default();
-    match shipped::check(&file, kind) {
+    match shipped::check_against(source, &file, kind) {
         Ok(report) if report.arch != arch => {
             println!("{path}: is for {:?}, not for {arch:?}", report.arch);
             false
         }
-        Ok(report) if strangers.is_empty() => {
+        Ok(report) => {
             println!("{path}: {report}");
             figures(&report, kind);
             true
         }
-        result => {
-            let mut violations = result.err().unwrap_or_default();
-            violations.append(&mut strangers);
+        Err(violations) => {
             for violation in violations {
                 println!("{path}: {violation}");
             }

@@ -6,8 +6,6 @@
 //! compiler and linker that made the file; they are strict, and what they can't follow is a
 //! violation.
 //!
-//! Whether its texts are those of its source is told by [`Source`], which is given that.
-//!
 //! `cargo run -p verify --example shipped -- driver x86 FILE` runs them.
 
 mod code;
@@ -56,6 +54,18 @@ pub enum Kind {
 /// Everything that is wrong with it, except that unreadable headers hide the rest, and a function
 /// that can't be followed hides what is behind that in its callers.
 pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
+    check_with(file, kind, None)
+}
+
+/// As [`check`], and its texts against the source that it is built of.
+///
+/// # Errors
+/// As [`check`]; and each text that is none of the source.
+pub fn check_against(source: &Source, file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
+    check_with(file, kind, Some(source))
+}
+
+fn check_with(file: &[u8], kind: Kind, source: Option<&Source>) -> Result<Report, Vec<Violation>> {
     let image = Image::read(file).map_err(|violation| vec![violation])?;
     let mut violations = header::check(&image, kind);
     violations.extend(section::check(&image, kind));
@@ -67,6 +77,9 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     violations.extend(wrong);
     violations.extend(relocation::lacking(&image, &relocations, &code));
     violations.extend(text::check(file));
+    if let Some(source) = source {
+        violations.extend(source.strangers(&image, &slots));
+    }
     violations.extend(debug::check(&image));
     violations.extend(resource::check(&image, kind));
     let mut stack = stack::check(&image, &slots, &code, kind);

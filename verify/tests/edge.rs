@@ -77,6 +77,17 @@ fn moved(driver: &mut Specimen, from: &[u32], by: u32) {
     }
 }
 
+/// The same with so many bytes less of code, and where in the file it ends then.
+fn ending_earlier(driver: &Specimen, less: u32) -> (Specimen, usize) {
+    let mut driver = driver.clone();
+    let text = *section(&driver, b".text");
+    let mut headers = driver.file.windows(8);
+    let header = headers.position(|name| name == b".text\0\0\0").unwrap();
+    let size = text.virtual_size - less;
+    put(&mut driver, header + 8, &size.to_le_bytes());
+    (driver, (text.offset + size) as usize)
+}
+
 #[test]
 fn four_gates_are_the_most() {
     let mut driver = driver();
@@ -418,15 +429,9 @@ fn the_event_counts_wherever_code_ends() {
         ..Spec::xp_x64()
     }
     .build();
-    let text = *section(&built, b".text");
-    let mut headers = built.file.windows(8);
-    let header = headers.position(|name| name == b".text\0\0\0").unwrap();
     for less in 0..64 {
-        let mut built = built.clone();
-        let size = text.virtual_size - less;
-        put(&mut built, header + 8, &size.to_le_bytes());
+        let (mut built, end) = ending_earlier(&built, less);
         assert_eq!(verdict(&built).missing(), [Evidence::EventId], "{less}");
-        let end = (text.offset + size) as usize;
         put(&mut built, end - 4, &0x8000_1082_u32.to_le_bytes());
         assert_eq!(verdict(&built), property::truth(&built), "{less}");
     }
@@ -436,19 +441,13 @@ fn the_event_counts_wherever_code_ends() {
 fn a_gate_counts_wherever_code_ends() {
     let built = driver();
     let gate = gate(&built, built.truth.threshold);
-    let text = *section(&built, b".text");
-    let mut headers = built.file.windows(8);
-    let header = headers.position(|name| name == b".text\0\0\0").unwrap();
     let gates = |driver: &Specimen| match verdict(driver) {
         Verdict::Located(answer) => answer.gates.len(),
         other => panic!("{other:?}"),
     };
     for less in 0..64 {
-        let mut built = built.clone();
-        let size = text.virtual_size - less;
-        put(&mut built, header + 8, &size.to_le_bytes());
+        let (mut built, end) = ending_earlier(&built, less);
         let before = gates(&built);
-        let end = (text.offset + size) as usize;
         put(&mut built, end - gate.len(), &gate);
         assert_eq!(gates(&built), before + 1, "{less}");
     }

@@ -11,8 +11,9 @@ use object::pe;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::Lit;
 
+use super::Violation;
 use super::image::Image;
-use super::{Kind, Violation, linkage};
+use super::linkage::Slots;
 
 /// So many characters in a row are a text.
 const TEXT: usize = 6;
@@ -115,34 +116,25 @@ impl Source {
         }
     }
 
-    /// Tells every text of a shipped file that is none of these.
-    ///
-    /// # Errors
-    /// These texts, or [`Violation::Unreadable`] headers.
-    pub fn check(&self, file: &[u8], kind: Kind) -> Result<(), Vec<Violation>> {
-        let image = Image::read(file).map_err(|violation| vec![violation])?;
-        let (imports, _) = linkage::check(&image, kind);
+    /// Every text of a shipped file that is none of these, of its imports or of its sections' names.
+    pub(super) fn strangers(&self, image: &Image<'_>, imports: &Slots) -> Vec<Violation> {
         let imports = imports.values();
         let sections = image.sections.iter().map(|section| section.name.as_str());
         let mut pieces: Vec<&str> = self.0.iter().map(String::as_str).collect();
         pieces.extend(OTHERS);
         pieces.extend(imports.flat_map(|import| [import.dll.as_str(), import.name.as_str()]));
         pieces.extend(sections);
-        let mut violations = Vec::new();
-        for (start, part) in data(&image) {
+        let mut strangers = Vec::new();
+        for (start, part) in data(image) {
             for (at, text, wide) in texts(part) {
-                violations.extend(rest(&text, &pieces).map(|text| Violation::Stranger {
+                strangers.extend(rest(&text, &pieces).map(|text| Violation::Stranger {
                     offset: start + at,
                     text: text.to_owned(),
                     wide,
                 }));
             }
         }
-        if violations.is_empty() {
-            Ok(())
-        } else {
-            Err(violations)
-        }
+        strangers
     }
 }
 

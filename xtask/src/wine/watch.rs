@@ -1,7 +1,7 @@
 //! `tcplimit watch` in Wine, up to Ctrl-C: by lines, and on a console.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -9,6 +9,9 @@ use super::machine::Machine;
 use super::session::Session;
 use super::tool::{Running, tool};
 use crate::command::{self, Failure};
+
+/// The exit code of what SIGKILL ended, as a shell and `script` have it.
+const KILLED: i32 = 128 + 9;
 
 /// A `watch` up to Ctrl-C: what it said, and its exit code. Where Wine's server
 /// kills it (see README.md) it is started anew.
@@ -19,13 +22,25 @@ fn until_interrupted<T>(
     const TRIES: u32 = 5;
     for _ in 1..TRIES {
         let seen = watch()?;
-        if seen.1.is_some() {
+        if seen.1 != Some(KILLED) {
             return Ok(seen);
         }
         let what = "Wine's server killed watch at Ctrl-C; once more";
         session.judge.note(what);
     }
     watch()
+}
+
+/// The exit code as a shell has it: with a signal that is one as well.
+#[cfg(unix)]
+fn code_of(status: ExitStatus) -> Option<i32> {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().or_else(|| Some(128 + status.signal()?))
+}
+
+#[cfg(not(unix))]
+fn code_of(status: ExitStatus) -> Option<i32> {
+    status.code()
 }
 
 /// `watch` prints one object after the other, and Ctrl-C is a good end.
@@ -37,7 +52,7 @@ pub(super) fn lines(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<
         // As a terminal does for Ctrl-C; Wine makes CTRL_C_EVENT of it.
         let interrupt = format!("kill -INT {}", watch.child.id());
         command::run(Command::new("sh").args(["-c", &interrupt]))?;
-        Ok((lines, watch.child.wait()?.code()))
+        Ok((lines, code_of(watch.child.wait()?)))
     })?;
     let mut times = Vec::new();
     let mut wrong = Vec::new();
@@ -72,8 +87,6 @@ pub(super) fn screens(session: &mut Session<'_>, machine: &Machine<'_>) -> Resul
     // What Wine tells the terminal for a cursor that is put up by the 13 lines of
     // the screen.
     const UP: &str = "\u{1b}[13A";
-    // What `script` ends with for SIGKILL, as a shell does.
-    const KILLED: i32 = 128 + 9;
     let watch = tool(machine, "watch");
     let words = [watch.get_program()].into_iter().chain(watch.get_args());
     let quoted: Vec<String> = words
@@ -101,8 +114,7 @@ pub(super) fn screens(session: &mut Session<'_>, machine: &Machine<'_>) -> Resul
         input.write_all(b"\x03")?;
         input.flush()?;
         output.read_to_end(&mut said)?;
-        let code = script.wait()?.code();
-        Ok((said, code.filter(|code| *code != KILLED)))
+        Ok((said, code_of(script.wait()?)))
     })?;
     let redrawn = drawn(&said) >= 3;
     let said = String::from_utf8_lossy(&said);
