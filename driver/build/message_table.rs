@@ -2,7 +2,7 @@
 //!
 //! Source: MESSAGE_RESOURCE_DATA in `winnt.h`.
 
-use crate::resource::align;
+use super::resource::align;
 
 /// Not MESSAGE_RESOURCE_UNICODE: the texts are ASCII, and half as long so.
 const ANSI: u16 = 0;

@@ -3,7 +3,7 @@
 //!
 //! Source: VS_VERSIONINFO in Microsoft's documentation of Win32.
 
-use crate::resource::{LANGUAGE, align, wide};
+use super::resource::{LANGUAGE, align, wide};
 
 /// UTF-16, as a code page.
 const CODE_PAGE: u16 = 1200;

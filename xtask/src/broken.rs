@@ -149,8 +149,7 @@ fn test(workspace: &Workspace, tree: &Tree, witnesses: &[Witness]) -> Result<Fou
 fn cargo_test(workspace: &Workspace, tree: &Tree, witness: &Witness) -> Command {
     let mut cargo = workspace.cargo(&["test", "--package", "verify", "--locked"]);
     cargo
-        .args(["--test", witness.file])
-        .args(witness.test)
+        .args(["--test", "proof", &witness.filter()])
         .current_dir(tree.root())
         .env("CARGO_TARGET_DIR", tree.target())
         .env("CARGO_INCREMENTAL", "1")

@@ -24,10 +24,11 @@ pub(crate) struct Figure {
     pub(crate) value: String,
 }
 
-/// The tests of one program, and how each ended.
+/// The tests of one program, or of one module of a program of integration
+/// tests, and how each ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Suite {
-    /// The program's name: that of the file of tests, or of the crate.
+    /// The crate's name, or `PROGRAM::MODULE`.
     pub(crate) name: String,
     pub(crate) tests: Vec<Test>,
     /// It came to its end; else it crashed, and not all of its tests are here.
@@ -71,33 +72,38 @@ impl Seen {
     /// Notes the tests that ran, from what `cargo test` prints: which program
     /// it runs, and then the program's own lines.
     pub(crate) fn suites_of(&mut self, output: &str) {
-        let mut now = None;
+        let mut program: Option<Program> = None;
+        // Of this program, in `suites`.
+        let mut running: Vec<usize> = Vec::new();
         for line in output.lines() {
-            if let Some(name) = program(line) {
-                now = Some(self.suite(name));
-            } else if let Some(at) = now {
-                let suite = &mut self.suites[at];
-                suite.finished |= line.starts_with("test result: ");
-                suite.tests.extend(Test::of_line(line));
+            if let Some(next) = Program::of_line(line) {
+                program = Some(next);
+                running.clear();
+            } else if line.starts_with("test result: ") {
+                for at in running.drain(..) {
+                    self.suites[at].finished = true;
+                }
+            } else if let (Some(program), Some(test)) = (&program, Test::of_line(line)) {
+                let at = self.suite(program.suite(&test));
+                if !running.contains(&at) {
+                    running.push(at);
+                    self.suites[at].finished = false;
+                }
+                self.suites[at].tests.push(test);
             }
         }
-        // Crates without tests have programs too.
-        self.suites
-            .retain(|suite| !suite.finished || !suite.tests.is_empty());
     }
 
-    /// Where the suite of that name is, which begins now, perhaps for another time.
+    /// Where the suite of that name is, which may run for another time.
     fn suite(&mut self, name: String) -> usize {
         let at = self.suites.iter().position(|suite| suite.name == name);
-        let at = at.unwrap_or_else(|| {
+        at.unwrap_or_else(|| {
             self.suites.push(Suite {
                 name,
                 ..Suite::default()
             });
             self.suites.len() - 1
-        });
-        self.suites[at].finished = false;
-        at
+        })
     }
 }
 
@@ -132,17 +138,42 @@ impl Test {
     }
 }
 
-/// The program that cargo says it runs now: `Running tests/gate.rs
-/// (target/debug/deps/gate-0123)`, `Doc-tests scanner_core`.
-fn program(line: &str) -> Option<String> {
-    let line = line.trim_start();
-    if let Some(documented) = line.strip_prefix("Doc-tests ") {
-        return Some(format!("{documented}, in its documentation"));
+/// A program of tests that cargo runs.
+#[derive(Debug)]
+struct Program {
+    name: String,
+    /// One binary for all integration tests of a crate: its modules are the
+    /// suites.
+    is_integration: bool,
+}
+
+impl Program {
+    /// As cargo announces it: `Running tests/proof/main.rs
+    /// (target/debug/deps/proof-0123)`, `Doc-tests scanner_core`.
+    fn of_line(line: &str) -> Option<Self> {
+        let line = line.trim_start();
+        if let Some(documented) = line.strip_prefix("Doc-tests ") {
+            return Some(Self {
+                name: format!("{documented}, in its documentation"),
+                is_integration: false,
+            });
+        }
+        let (source, path) = line.strip_prefix("Running ")?.rsplit_once('(')?;
+        let file = path.strip_suffix(')')?.rsplit(['/', '\\']).next()?;
+        let (name, _hash) = file.rsplit_once('-')?;
+        Some(Self {
+            name: name.into(),
+            is_integration: source.starts_with("tests"),
+        })
     }
-    let (_, path) = line.strip_prefix("Running ")?.rsplit_once('(')?;
-    let file = path.strip_suffix(')')?.rsplit(['/', '\\']).next()?;
-    let (name, _hash) = file.rsplit_once('-')?;
-    Some(name.into())
+
+    /// The name of the suite that a test of it belongs to.
+    fn suite(&self, test: &Test) -> String {
+        match test.name.split_once("::") {
+            Some((module, _)) if self.is_integration => format!("{}::{module}", self.name),
+            _ => self.name.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -168,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn each_test_belongs_to_the_program_that_cargo_named_last() {
+    fn each_test_belongs_to_the_program_that_cargo_named_last_and_to_its_module() {
         let mut seen = Seen::default();
         seen.suites_of(
             "test of_nobody ... ok\n\
@@ -176,34 +207,48 @@ mod tests {
              test gate::tests::reads ... ok\n\
              test gate::tests::refuses - should panic ... ok\n\
              test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\n\
-             \x20    Running tests/damage.rs (target/debug/deps/damage-2c3d)\n\
-             test moves ... FAILED\n\
-             test waits ... ignored, takes an hour\n\
+             \x20    Running tests/proof/main.rs (target/debug/deps/proof-2c3d)\n\
+             test damage::moves ... FAILED\n\
+             test locator::finds ... ok\n\
+             test damage::waits ... ignored, takes an hour\n\
              \x20    Running tests/empty.rs (target/debug/deps/empty-0011)\n\
              test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured\n\
              \x20  Doc-tests scanner_core\n\
              test scanner-core/src/lib.rs - (line 9) ... ok\n\
              test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured\n",
         );
+        let suite = |name: &str, tests: &[Test], finished| Suite {
+            name: name.into(),
+            tests: tests.into(),
+            finished,
+        };
         let expected = [
-            Suite {
-                name: "scanner_core".into(),
-                tests: vec![
+            suite(
+                "scanner_core",
+                &[
                     test("gate::tests::reads", End::Passed),
                     test("gate::tests::refuses", End::Passed),
                 ],
-                finished: true,
-            },
-            Suite {
-                name: "damage".into(),
-                tests: vec![test("moves", End::Failed), test("waits", End::Ignored)],
-                finished: false,
-            },
-            Suite {
-                name: "scanner_core, in its documentation".into(),
-                tests: vec![test("scanner-core/src/lib.rs - (line 9)", End::Passed)],
-                finished: true,
-            },
+                true,
+            ),
+            suite(
+                "proof::damage",
+                &[
+                    test("damage::moves", End::Failed),
+                    test("damage::waits", End::Ignored),
+                ],
+                false,
+            ),
+            suite(
+                "proof::locator",
+                &[test("locator::finds", End::Passed)],
+                false,
+            ),
+            suite(
+                "scanner_core, in its documentation",
+                &[test("scanner-core/src/lib.rs - (line 9)", End::Passed)],
+                true,
+            ),
         ];
         assert_eq!(seen.suites, expected);
         assert_eq!(seen.suites[1].tally().failed, 1);

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
 
-/// A file of tests in `verify/tests`, or one test of it.
+/// A file of tests in `verify/tests/proof`, or one test of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Witness {
-    pub(super) file: &'static str,
+    file: &'static str,
     /// The test's name; `None` for all tests of the file.
-    pub(super) test: Option<&'static str>,
+    test: Option<&'static str>,
     /// Whether it compares scanner-core with the oracle or with iced-x86.
     is_oracle: bool,
 }
@@ -40,6 +40,11 @@ impl Witness {
         }
     }
 
+    /// Its tests, for the test runner.
+    pub(super) fn filter(self) -> String {
+        format!("{}::{}", self.file, self.test.unwrap_or_default())
+    }
+
     /// How it says so.
     pub(super) fn noticed(self) -> &'static str {
         if self.is_oracle {
@@ -52,12 +57,7 @@ impl Witness {
 
 impl fmt::Display for Witness {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}.rs {}",
-            self.file,
-            self.test.unwrap_or_default()
-        )
+        formatter.write_str(&self.filter())
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Evidence {
 /// Which part.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
-    /// A program of tests, by its name.
+    /// A crate's own tests, or `PROGRAM::MODULE` of integration tests.
     Suite(&'static str),
     /// A step of `cargo xtask test`, by its name.
     Step(&'static str),
@@ -75,30 +75,30 @@ const FINDING: &[Claim] = &[
         how: "Drivers built from a description, both architectures, five kinds, every layout and \
               idiom that was measured on genuine ones, as files and as loaded.",
         evidence: &[
-            suite("locator"),
-            suite("specimen"),
-            suite("disk"),
-            suite("corpus"),
+            suite("proof::locator"),
+            suite("proof::specimen"),
+            suite("proof::disk"),
+            suite("proof::corpus"),
         ],
     },
     Claim {
         title: "refused when any one required fact is missing",
         how: "Each fact is removed, one at a time: the refusal must name it. Every rule is tried \
               just inside and just outside.",
-        evidence: &[suite("locator"), suite("edge")],
+        evidence: &[suite("proof::locator"), suite("proof::edge")],
     },
     Claim {
         title: "damage never moves the answer",
         how: "1, 2 and 16 random bytes anywhere; every value of every byte of headers and \
               evidence; headers that lie.",
-        evidence: &[suite("damage"), suite("hostile")],
+        evidence: &[suite("proof::damage"), suite("proof::hostile")],
     },
     Claim {
         title: "instructions are read rightly",
         how: "Gates are compared with iced-x86 at every offset of random and real code; all else \
               that code may do with the variables with an independent locator.",
         evidence: &[
-            suite("reading"),
+            suite("proof::reading"),
             suite("verify"),
             step(
                 "real input",
@@ -150,14 +150,14 @@ const WRITING: &[Claim] = &[
         title: "only a permit can be written",
         how: "The policy is a pure function: limits, flags of the section, rights of the page, the \
               present value, the expected one. Each reason to refuse is tried alone.",
-        evidence: &[suite("policy")],
+        evidence: &[suite("proof::policy")],
     },
     Claim {
         title: "the driver writes the limit and nothing else",
         how: "Sessions of any requests over a kernel that injects a fault at any call; and the \
               built files in an emulated processor that watches every write.",
         evidence: &[
-            suite("session"),
+            suite("proof::session"),
             step(
                 "emulator",
                 &[
@@ -190,14 +190,14 @@ const WRITING: &[Claim] = &[
     Claim {
         title: "one thread at a time",
         how: "loom tries the orders in which threads may meet at the lock that ships.",
-        evidence: &[suite("lock")],
+        evidence: &[suite("driver::lock")],
     },
     Claim {
         title: "a file is patched whole or not at all",
         how: "A disk that fails or stops at each single step; then the file is the old one or the \
               new one, and the next run succeeds. At most eight bytes change, and going back gives \
               the same bytes. What is refused is left as it was.",
-        evidence: &[suite("patch"), suite("brittle")],
+        evidence: &[suite("proof::patch"), suite("proof::brittle")],
     },
 ];
 
@@ -208,7 +208,7 @@ const FILES: &[Claim] = &[
               relocations and checksum of the built files; a panic within reach would not link. \
               Each check has a file that violates it.",
         evidence: &[
-            suite("shipped"),
+            suite("proof::shipped"),
             step(
                 "driver",
                 &[
@@ -275,7 +275,7 @@ const FILES: &[Claim] = &[
         title: "the documentation is right",
         how: "Tables of interface and manual are compared with the sources; the example in C is \
               compiled and run in Wine.",
-        evidence: &[suite("document"), step("wine", &[])],
+        evidence: &[suite("proof::document"), step("wine", &[])],
     },
     Claim {
         title: "what a query costs",
@@ -397,12 +397,12 @@ mod tests {
             let Source::Suite(name) = evidence.source else {
                 continue;
             };
-            let places = [
-                format!("verify/tests/{name}.rs"),
-                format!("verify/tests/{name}/main.rs"),
-                format!("driver/tests/{name}.rs"),
-                format!("{name}/src/lib.rs"),
-            ];
+            let places = match name.split_once("::") {
+                Some((program, module)) => ["verify", "driver"]
+                    .map(|package| format!("{package}/tests/{program}/{module}.rs"))
+                    .to_vec(),
+                None => vec![format!("{name}/src/lib.rs")],
+            };
             let exists = places.iter().any(|place| workspace.path(place).is_file());
             assert!(exists, "{name}");
         }

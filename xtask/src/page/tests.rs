@@ -151,7 +151,9 @@ fn a_claim_with_a_test_that_failed_is_shown_as_failed_in_red() {
     let failed = with(run(), "tests", |step| {
         step["verdict"] = json!("failed");
         let suites = step["seen"]["suites"].as_array_mut().unwrap();
-        let damage = suites.iter_mut().find(|suite| suite["name"] == "damage");
+        let damage = suites
+            .iter_mut()
+            .find(|suite| suite["name"] == "proof::damage");
         damage.unwrap()["tests"][0]["end"] = json!("failed");
     });
     let page = page_of(failed);
@@ -239,7 +241,7 @@ fn nothing_is_loaded_from_elsewhere() {
     // The emulator's tests have a program of the same name as others.
     let run = with(run(), "emulator", |step| {
         let tests = json!([{ "name": "it_runs", "end": "passed" }]);
-        let suite = json!({ "name": "shipped", "tests": tests, "finished": true });
+        let suite = json!({ "name": "proof::shipped", "tests": tests, "finished": true });
         step["seen"]["suites"] = json!([suite]);
     });
     let text = page_of(run).write();

@@ -1,0 +1,297 @@
+//! The shipped files on the ways that every user goes.
+
+use emulator::address::DRIVER;
+use emulator::model::irql::Irql;
+use emulator::plain::{LIMIT, races};
+use emulator::question;
+use emulator::registry::{DWORD, PARAMETERS};
+use emulator::run::run;
+use emulator::scenario::{Act, Scenario};
+use emulator::shipped::{files, folder};
+use emulator::system::System;
+use emulator::violation::{Access, Violation};
+use emulator::world::{Paging, World};
+use scanner_core::Module;
+use std::ops::Range;
+use tcplimit_protocol::{Answer, Reason};
+use verify::property::module;
+use verify::specimen::{Arch, Spec};
+
+fn each_driver(mut check: impl FnMut(Arch, &[u8])) {
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        check(arch, &file);
+    }
+}
+
+fn system(arch: Arch, file: &[u8]) -> System {
+    System::new(file, DRIVER[0].of(arch)).expect("it can be loaded")
+}
+
+fn kinds(arch: Arch) -> impl Iterator<Item = Spec> {
+    let kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(8));
+    kinds.filter(move |spec| spec.arch == arch)
+}
+
+#[test]
+fn every_kind_is_located_set_and_reset_wherever_the_driver_lies() {
+    each_driver(|arch, file| {
+        for base in DRIVER {
+            let mut system = System::new(file, base.of(arch)).expect("it can be loaded");
+            for spec in kinds(arch) {
+                let outcome = run(&mut system, &Scenario::of_specimen(&spec));
+                let outcome = outcome.unwrap_or_else(|violation| panic!("{violation}"));
+                let changes = match spec.module {
+                    verify::specimen::Module::Tcpip => 4,
+                    // Programs of 2005 know only the other one.
+                    verify::specimen::Module::Tcpip6 => 3,
+                };
+                assert_eq!((outcome.changes, outcome.missed), (changes, 0));
+                assert!(outcome.stack <= 2048, "{} bytes of stack", outcome.stack);
+            }
+        }
+    });
+}
+
+/// What a set is answered with in a world.
+fn set(system: &mut System, world: World, spec: &Spec) -> Answer {
+    let request = question::set(module(spec.module), LIMIT, 0);
+    system.reset(world);
+    assert_eq!(system.start(), Ok(0));
+    let completed = system.send(&request).expect("no violation");
+    question::answer(&request, &completed).expect("an answer")
+}
+
+#[test]
+fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for spec in kinds(arch) {
+            let limit = Scenario::of_specimen(&spec).world;
+            for paging in [Paging::Absent, Paging::Foreign] {
+                let mut world = limit.clone();
+                world.paging = paging;
+                let answer = set(&mut system, world.clone(), &spec);
+                assert_eq!(
+                    answer.reason.get(),
+                    Reason::PageUnknown.code(),
+                    "{paging:?}"
+                );
+                assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
+
+                let test_only = (DWORD, vec![1, 0, 0, 0]);
+                let name = "TestOnlyAcceptUnknownRights";
+                world.registry.put(PARAMETERS, name, test_only);
+                let answer = set(&mut system, world, &spec);
+                assert_eq!(answer.reason.get(), Reason::Done.code(), "{paging:?}");
+                assert_eq!(answer.limit.get(), LIMIT);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_page_tables_are_read_in_all_of_their_formats() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for spec in kinds(arch) {
+            for (pae, paging) in [
+                (false, Paging::Small),
+                (true, Paging::Small),
+                (false, Paging::Large),
+                (true, Paging::Large),
+            ] {
+                let mut world = Scenario::of_specimen(&spec).world;
+                (world.pae, world.paging) = (pae, paging);
+                let answer = set(&mut system, world.clone(), &spec);
+                assert_eq!(answer.reason.get(), Reason::Done.code(), "{pae} {paging:?}");
+
+                if paging == Paging::Small {
+                    for target in world.modules.iter_mut().flatten() {
+                        for page in &mut target.pages {
+                            page.writable = false;
+                        }
+                    }
+                    let answer = set(&mut system, world, &spec);
+                    assert_eq!(answer.reason.get(), Reason::PageReadOnly.code());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn whoever_sets_the_limit_at_whatever_moment_is_not_overwritten() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for spec in kinds(arch) {
+            let outcomes = races(&mut system, &spec).expect("no violation");
+            // Before the limit is read, between that and the exchange, after.
+            let missed = outcomes.iter().filter(|outcome| outcome.missed == 1);
+            let won = outcomes.iter().filter(|outcome| outcome.changes == 1);
+            assert!(missed.count() >= 2 && won.count() >= 1);
+        }
+    });
+}
+
+#[test]
+fn every_read_of_a_page_that_is_not_there_would_be_seen() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for spec in kinds(arch) {
+            let mut scenario = Scenario::of_specimen(&spec);
+            // It is there as far as the driver can ask, and not to be read.
+            for target in scenario.world.modules.iter_mut().flatten() {
+                for page in &mut target.pages[1..] {
+                    page.open = false;
+                }
+            }
+            let result = run(&mut system, &scenario).map(|_| ());
+            assert!(
+                matches!(result, Err(Violation::Access { .. })),
+                "{result:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn every_read_of_a_byte_that_is_none_of_its_business_would_be_seen() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        system.machine.watch_reads();
+        for spec in kinds(arch) {
+            let whole = Scenario::of_specimen(&spec);
+            assert!(run(&mut system, &whole).is_ok());
+            // Headers, code, and three variables: each without its first byte, and
+            // code without its last ones.
+            let ranges = shrunk(&whole);
+            assert!(ranges.len() >= 6, "{ranges:?}");
+            for (number, shrunk, missing) in ranges {
+                let mut scenario = Scenario::of_specimen(&spec);
+                let target = scenario.world.modules.iter_mut().flatten().next();
+                target.expect("a module").readable[number] = shrunk;
+                let result = run(&mut system, &scenario).map(|_| ());
+                assert!(
+                    matches!(&result, Err(Violation::Access { access: Access::Read, address, size, .. })
+                        if *address < missing.end && missing.start < *address + *size as u64),
+                    "{missing:X?}: {result:?}"
+                );
+            }
+        }
+    });
+}
+
+/// What may be read, some bytes less at a time: which range, what is left of it,
+/// and the addresses of the bytes. Of code the very last ones need no look.
+fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
+    let mut modules = scenario.world.modules.iter().flatten();
+    let target = modules.next().expect("a module");
+    let mut shrunk = Vec::new();
+    for (number, range) in target.readable.iter().enumerate() {
+        let first = target.base + u64::from(range.start);
+        shrunk.push((number, range.start + 1..range.end, first..first + 1));
+        if range.len() > 4 && range.start > 0 {
+            let (left, end) = (range.end - 64, target.base + u64::from(range.end));
+            shrunk.push((number, range.start..left, end - 64..end));
+        }
+    }
+    shrunk
+}
+
+/// A world in which the headers in memory call the beginning of INIT code that
+/// stays: as much of it as shares a page with what does stay.
+fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
+    let mut scenario = Scenario::of_specimen(spec);
+    scenario.sound = [false; 2];
+    scenario.files = [None, None];
+    let target = scenario.world.module_mut(Module::Tcpip).expect("tcpip.sys");
+    let number = target
+        .sections
+        .iter()
+        .position(|it| it.name == *b"INIT\0\0\0\0");
+    let number = number.expect("an INIT section");
+    let init = &target.sections[number];
+    let (rva, end) = (init.rva, init.rva.next_multiple_of(0x1000));
+    assert!(
+        rva < end && target.is_present(rva, end - rva),
+        "a shared page"
+    );
+    let left = rva as usize..end as usize;
+    assert!(
+        target.memory[left].iter().any(|&byte| byte != 0),
+        "INIT's bytes"
+    );
+    let nt = target.dword(0x3C).expect("headers");
+    let table = nt + 24 + (target.dword(nt + 20).expect("headers") & 0xFFFF);
+    let header = table + 40 * u32::try_from(number).expect("a few");
+    target.write(header, b".text2\0\0");
+    target.write(header + 8, &(end - rva).to_le_bytes());
+    target.write(header + 36, &0x6800_0020_u32.to_le_bytes());
+    let base = target.base;
+    (scenario, base + u64::from(rva)..base + u64::from(end))
+}
+
+#[test]
+fn a_read_of_what_is_discardable_is_seen_also_where_its_page_is_there() {
+    let (arch, file) = files(&folder())
+        .expect("the drivers are built")
+        .swap_remove(0);
+    let (scenario, init) = misled(&Spec::xp_sp3().sized(8));
+    let mut system = system(arch, &file);
+    // As far as pages go it may be read.
+    assert_eq!(run(&mut system, &scenario).map(|_| ()), Ok(()));
+    system.machine.watch_reads();
+    let result = run(&mut system, &scenario).map(|_| ());
+    assert!(
+        matches!(&result, Err(Violation::Access { access: Access::Read, address, .. })
+            if init.contains(address)),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for seed in 1..6 {
+            let mut once = || {
+                let scenario = Scenario::of(seed, arch);
+                let outcome = run(&mut system, &scenario).expect("no violation");
+                (outcome.instructions, outcome.stack, outcome.reasons)
+            };
+            assert_eq!(once(), once());
+        }
+    });
+}
+
+#[test]
+fn a_scenario_asks_for_something() {
+    let sends = |act: &Act| matches!(act, Act::Send(_));
+    let scenario = Scenario::of(1, Arch::X86);
+    assert!(scenario.acts.iter().filter(|act| sends(act)).count() > 6);
+}
+
+#[test]
+fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowed_there() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for (irql, import) in [
+            // Registry and objects by name want PASSIVE_LEVEL, a wait no more than
+            // APC_LEVEL.
+            (Irql::Apc, "ObReferenceObjectByName"),
+            (Irql::Dispatch, "KeEnterCriticalRegion"),
+        ] {
+            for spec in kinds(arch) {
+                system.reset(Scenario::of_specimen(&spec).world);
+                assert_eq!(system.start(), Ok(0));
+                system.irql = irql;
+                let result = system.send(&question::query(module(spec.module)));
+                assert!(
+                    matches!(&result, Err(Violation::Call { import: at, what })
+                        if *at == import && what.contains("level")),
+                    "{irql:?}: {result:?}"
+                );
+            }
+        }
+    });
+}

@@ -1,0 +1,60 @@
+//! What the limit is once start-up code of a patched driver has run.
+
+use emulator::start_up::{Stored, run};
+use tcplimit::patch::apply;
+use verify::patching::plan_of;
+use verify::property::bases;
+use verify::specimen::{Spec, Specimen};
+
+/// Runs the start-up store of a file that is laid out like a specimen, wherever
+/// it is loaded; where store and limit are, the builder knows.
+fn started(specimen: &Specimen, file: &[u8]) -> Vec<Stored> {
+    let store = specimen.truth.start_up_store.expect("a start-up store");
+    let run = |base| run(file, base, store, specimen.truth.threshold).expect("it runs");
+    bases(specimen.spec.arch).map(run).to_vec()
+}
+
+#[test]
+fn a_patched_driver_starts_with_the_limit_that_was_asked_for_and_changes_nothing_else() {
+    for (name, spec) in Spec::kinds() {
+        for shipped in [10, 50] {
+            let specimen = Spec {
+                start_up: shipped,
+                ..spec.clone().sized(4)
+            }
+            .build();
+            for limit in [1, 100, 0x0001_0000, 0x00AB_CDEF, 0x00FF_FFFF] {
+                let plan = plan_of(&specimen, limit).expect("a sound driver");
+                let file = specimen.spec.module.file_name();
+                let patched = apply(file, &plan, &specimen.file).expect("its own plan");
+                for stored in started(&specimen, &patched) {
+                    assert_eq!((stored.before, stored.after), (0, limit), "{name}");
+                    assert_eq!(stored.length, 10, "{name}: one store");
+                    let limit = specimen.truth.threshold..specimen.truth.threshold + 4;
+                    assert!(
+                        stored.changed.iter().all(|rva| limit.contains(rva)),
+                        "{name}"
+                    );
+                }
+            }
+            // It is the patch that does it.
+            for stored in started(&specimen, &specimen.file) {
+                assert_eq!(stored.after, shipped, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_to_another_place_is_seen() {
+    for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
+        let specimen = spec.sized(4).build();
+        let mut file = specimen.file.clone();
+        // The operand's second byte, 100h further.
+        file[verify::patching::value_offset(&specimen) - 3] ^= 1;
+        for stored in started(&specimen, &file) {
+            assert_eq!(stored.after, 0);
+            assert!(!stored.changed.is_empty());
+        }
+    }
+}

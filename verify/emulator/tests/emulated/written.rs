@@ -1,0 +1,245 @@
+//! What the driver writes, and when: files that are broken on purpose, run
+//! without their source beside them, so that nothing but the rules of writing can
+//! notice.
+
+use emulator::broken::{Broken, PREFERRED};
+use emulator::plain::LIMIT;
+use emulator::question;
+use emulator::registry::{BINARY, DWORD, Operation, PARAMETERS, STATE};
+use emulator::run::{Outcome, run};
+use emulator::scenario::{Act, Scenario};
+use emulator::shipped::{files, folder};
+use emulator::system::System;
+use emulator::target::Target;
+use emulator::violation::Violation;
+use emulator::world::Paging;
+use scanner_core::Module;
+use std::rc::Rc;
+use verify::property::module;
+use verify::specimen::{Arch, Spec};
+
+/// A world with tcpip.sys in it, and nothing that is asked for.
+fn scenario(arch: Arch) -> Scenario {
+    let spec = match arch {
+        Arch::X86 => Spec::xp_sp3().sized(4),
+        Arch::X64 => Spec::xp_x64().sized(4),
+    };
+    alone(&spec)
+}
+
+/// The same with tcpip6.sys.
+fn scenario6(arch: Arch) -> Scenario {
+    let mut kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(4));
+    let six = kinds.find(|spec| spec.arch == arch && module(spec.module) == Module::Tcpip6);
+    alone(&six.expect("there is one"))
+}
+
+fn alone(spec: &Spec) -> Scenario {
+    let mut scenario = Scenario::of_specimen(spec);
+    scenario.acts.clear();
+    scenario.alone = true;
+    scenario
+}
+
+fn put(scenario: &mut Scenario, name: &str, value: u32) {
+    let value = (DWORD, value.to_le_bytes().to_vec());
+    scenario.world.registry.put(PARAMETERS, name, value);
+}
+
+fn set(scenario: &mut Scenario, limit: u32) {
+    let set = question::set(Module::Tcpip, limit, 0);
+    scenario.acts.push(Act::Send(set));
+}
+
+/// Runs the drivers, whole and broken: the one must do so many changes, the other
+/// must be noticed.
+fn noticed(changes: u64, how: impl Fn(Broken) -> Broken, with: impl Fn(&mut Scenario), why: &str) {
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        let run = |file: &[u8]| -> Result<Outcome, Violation> {
+            let mut scenario = scenario(arch);
+            with(&mut scenario);
+            run(&mut System::new(file, PREFERRED)?, &scenario)
+        };
+        let whole = run(&file).map(|outcome| outcome.changes);
+        assert_eq!(whole, Ok(changes), "{arch:?}, {why}");
+        let broken = how(Broken::of(&file));
+        assert!(broken.changed > 0, "{arch:?}: nothing to break");
+        let result = run(broken.file()).map(|outcome| outcome.changes);
+        assert!(
+            matches!(&result, Err(Violation::Limit(what)) if what.contains(why)),
+            "{arch:?}, {why}: {result:?}"
+        );
+    }
+}
+
+/// inc, in place of lock cmpxchg.
+fn counting_up(driver: Broken) -> Broken {
+    driver.exchange(|operands| vec![0xFF, operands & 7])
+}
+
+/// The same twice.
+fn twice(driver: Broken) -> Broken {
+    driver.exchange(|operands| [0xFF, operands & 7].repeat(2))
+}
+
+#[test]
+fn another_limit_than_the_service_key_has_is_noticed() {
+    noticed(
+        1,
+        counting_up,
+        |scenario| put(scenario, "Limit", LIMIT),
+        "at start: another limit than was asked for",
+    );
+}
+
+#[test]
+fn a_second_write_at_start_is_noticed() {
+    noticed(
+        1,
+        twice,
+        |scenario| put(scenario, "Limit", LIMIT),
+        "at start: more than one write to a module",
+    );
+}
+
+#[test]
+fn a_limit_that_no_setting_asks_for_is_noticed() {
+    noticed(
+        0,
+        |driver| driver.renamed("Limit6", "Limit7"),
+        |scenario| {
+            *scenario = scenario6(scenario.world.arch);
+            put(scenario, "Limit7", LIMIT);
+        },
+        "at start: a write at start though none was asked for",
+    );
+}
+
+#[test]
+fn a_start_in_spite_of_the_mark_is_noticed() {
+    noticed(
+        0,
+        |driver| driver.renamed("StartPending", "StartPendinX"),
+        |scenario| {
+            put(scenario, "Limit", LIMIT);
+            put(scenario, "StartPending", 1);
+        },
+        "at start: a write at start though none was asked for",
+    );
+}
+
+#[test]
+fn a_start_where_rights_can_not_be_told_is_noticed() {
+    noticed(
+        0,
+        |driver| driver.renamed("TestOnlyAcceptUnknownRights", "TestOnlyAcceptUnknownRightz"),
+        |scenario| {
+            put(scenario, "Limit", LIMIT);
+            put(scenario, "TestOnlyAcceptUnknownRightz", 1);
+            scenario.world.paging = Paging::Absent;
+        },
+        "at start: the page's rights can't be told",
+    );
+}
+
+#[test]
+fn a_set_where_rights_can_not_be_told_is_noticed_whatever_the_registry_refuses() {
+    noticed(
+        0,
+        |driver| driver.renamed("TestOnlyAcceptUnknownRights", "TestOnlyAcceptUnknownRightz"),
+        |scenario| {
+            put(scenario, "TestOnlyAcceptUnknownRightz", 1);
+            scenario.world.paging = Paging::Absent;
+            let refused = (Operation::Flush, "State", 0xC000_0001);
+            scenario.world.registry.refused.push(refused);
+            set(scenario, LIMIT);
+        },
+        "for a request: the page's rights can't be told",
+    );
+}
+
+#[test]
+fn a_second_write_for_a_request_is_noticed() {
+    noticed(
+        1,
+        twice,
+        |scenario| set(scenario, LIMIT),
+        "for a request: more than one write",
+    );
+}
+
+#[test]
+fn a_write_to_the_other_module_is_noticed() {
+    // cmpxchg without a lock, on what is 4 bytes further: there the limit of the
+    // other module is said to be.
+    noticed(
+        1,
+        |driver| driver.exchange(|operands| vec![0x0F, 0xB1, operands | 0x40, 4]),
+        |scenario| {
+            let mut other = scenario.world.modules[0].clone().expect("tcpip.sys");
+            other.module = Module::Tcpip6;
+            other.base += 0x1000;
+            other.threshold = other.threshold.map(|rva| rva + 4 - 0x1000);
+            let nowhere = Target {
+                memory: Rc::default(),
+                pages: Vec::new(),
+                ..other
+            };
+            scenario.world.modules[1] = Some(nowhere);
+            set(scenario, LIMIT);
+        },
+        "for a request: a write to the other module",
+    );
+}
+
+#[test]
+fn a_limit_that_is_put_back_though_nobody_asked_is_noticed() {
+    noticed(
+        1,
+        |driver| driver.renamed("RestoreAtUnload", "RestoreAtUnloaX"),
+        |scenario| {
+            put(scenario, "RestoreAtUnloaX", 1);
+            set(scenario, LIMIT);
+        },
+        "at unload: a write at unload though none was asked for",
+    );
+}
+
+#[test]
+fn another_limit_than_was_found_first_is_noticed_when_it_is_put_back() {
+    // From 10 to 11, as was asked for; then to 12 and not back to 10.
+    noticed(
+        2,
+        counting_up,
+        |scenario| {
+            put(scenario, "RestoreAtUnload", 1);
+            set(scenario, 11);
+        },
+        "at unload: another limit than was found first was put back",
+    );
+}
+
+#[test]
+fn a_limit_that_is_put_back_twice_is_noticed() {
+    // dec twice: from 12, as an earlier load has left it, to 10.
+    noticed(
+        1,
+        |driver| driver.exchange(|operands| [0xFF, 0x08 | operands & 7].repeat(2)),
+        |scenario| {
+            put(scenario, "RestoreAtUnload", 1);
+            let target = scenario.world.module_mut(Module::Tcpip).expect("tcpip.sys");
+            target.write(target.threshold.expect("it is known"), &[12, 0, 0, 0]);
+            let nt = target.dword(0x3C).expect("headers");
+            let build = [8, 24 + 64, 24 + 56].map(|field| target.dword(nt + field));
+            let [time, checksum, size] = build.map(|field| field.expect("headers"));
+            let record = [time, checksum, size, 12, 10]
+                .map(u32::to_le_bytes)
+                .concat();
+            scenario
+                .world
+                .registry
+                .put(STATE, "tcpip.sys", (BINARY, record));
+        },
+        "at unload: more than one write to a module",
+    );
+}

@@ -1,0 +1,18 @@
+//! The properties of locator, driver and patcher, and checks of what proves them.
+
+mod brittle;
+mod corpus;
+mod damage;
+mod disk;
+mod document;
+mod edge;
+mod hostile;
+mod locator;
+mod naive;
+mod patch;
+mod policy;
+mod reading;
+mod session;
+mod shipped;
+mod specimen;
+mod workspace;

@@ -1,0 +1,77 @@
+//! The devices: both or none, and never a trace of them afterwards.
+
+use tcplimit_protocol::Status;
+use verify::kernel::{Configuration, Fault, Name, Number, Settings, Value, Which, World, X86};
+use verify::session::{Action, Armed, Run, Step};
+
+use crate::session::{set, x86};
+
+/// With a stored limit, to show that it is not applied by a driver that isn't
+/// loaded.
+fn system(taken: Option<Name>) -> Configuration {
+    Configuration {
+        settings: Settings {
+            limit: [Value::Number(Number(100)), Value::Absent],
+            ..Settings::NONE
+        },
+        taken,
+        ..x86()
+    }
+}
+
+#[test]
+fn where_another_driver_has_a_name_the_load_fails_and_nothing_is_left() {
+    for legacy in [false, true] {
+        for link in [false, true] {
+            let mut run = Run::<X86>::start(&system(Some(Name { legacy, link })), World::First);
+            let status = run.step(&Action::Load.into()).status;
+            assert_eq!(status, Status::OBJECT_NAME_COLLISION);
+            let state = run.kernel().state();
+            assert!(!run.is_loaded() && !state.has_devices());
+            assert!(state.exchanges.is_empty() && !state.guard);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_cannot_be_made_is_undone_with_the_other() {
+    for which in [Which::Ours, Which::Legacy] {
+        for (fault, status) in [
+            (Fault::NotCreated(which), Status::INSUFFICIENT_RESOURCES),
+            (Fault::NotProtected(which), Status::ACCESS_DENIED),
+            (Fault::NotLinked(which), Status::INSUFFICIENT_RESOURCES),
+        ] {
+            let mut run = Run::<X86>::start(&system(None), World::First);
+            let load = Step {
+                action: Action::Load,
+                faults: vec![Armed { call: 0, fault }],
+            };
+            assert_eq!(run.step(&load).status, status, "{fault:?}");
+            assert!(!run.kernel().state().has_devices(), "{fault:?}");
+            assert!(run.kernel().state().exchanges.is_empty());
+        }
+    }
+}
+
+#[test]
+fn loaded_again_and_again_it_works_the_same() {
+    let mut run = Run::<X86>::start(&system(None), World::First);
+    for limit in 1..20 {
+        run.step(&Action::Load.into());
+        assert!(run.is_loaded());
+        let said = run.step(&set(limit).into());
+        let said = verify::session::Answer::read(&said.output);
+        assert_eq!((said.values[0], said.original), (limit, 10));
+        run.step(&Action::Unload.into());
+        assert!(!run.kernel().state().has_devices());
+    }
+}
+
+#[test]
+fn a_name_behind_the_devices_or_a_relative_open_is_refused() {
+    let mut run = Run::<X86>::start(&x86(), World::First);
+    run.step(&Action::Load.into());
+    let mut open = |relative| run.step(&Action::Open { relative }.into()).status;
+    assert_eq!(open(false), Status::SUCCESS);
+    assert!(!open(true).is_success());
+}

@@ -1,0 +1,153 @@
+use crate::shipped::BOTH;
+use crate::shipped::pe::{EXTRA, RAW_RDATA, plain_driver};
+use verify::shipped::{Arch, Kind, Source, Violation, check_against};
+
+#[test]
+fn a_text_about_the_machine_it_was_built_on_is_told() {
+    for (text, unwanted) in [
+        ("x /home/somebody", "/home"),
+        ("/root", "/root"),
+        ("y /work", "/work"),
+        ("/users/x", "/Users/"),
+        ("/builds/x", "/build"),
+        ("/mnt/x", "/mnt/"),
+        ("/opt/x", "/opt/"),
+        ("/tmp/x", "/tmp/"),
+        ("/usr/src", "/usr/"),
+        ("/var/x", "/var/"),
+        ("d:\\a\\tcplimit", "D:\\a\\"),
+        ("c:\\users\\x", "C:\\Users"),
+        ("/rustc/", "rustc"),
+        ("x.pdb", ".pdb"),
+        ("/.cargo/", ".cargo"),
+        ("src/main.rs", ".rs"),
+        ("panicked at", "panicked"),
+    ] {
+        for wide in [false, true] {
+            let mut draft = plain_driver(Arch::X86);
+            draft.extra = if wide {
+                text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+            } else {
+                text.into()
+            };
+            let width = if wide { 2 } else { 1 };
+            let place = text.to_lowercase().find(&unwanted.to_lowercase()).unwrap();
+            let wrong = Violation::Text {
+                offset: RAW_RDATA + EXTRA + place * width,
+                text: unwanted,
+                wide,
+            };
+            assert_eq!(draft.violations(), [wrong], "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_none_of_the_source_is_told() {
+    let mut source = Source::default();
+    source
+        .add(r#"fn f(limit: u32) { say("the limit is {limit} of {}"); }"#)
+        .unwrap();
+    source.add_words("word \"another\" VS_VERSION_INFO");
+    let check = |text: Vec<u8>| {
+        let mut draft = plain_driver(Arch::X86);
+        draft.extra = text;
+        check_against(&source, &draft.build(), Kind::Driver).map(drop)
+    };
+    for wide in [false, true] {
+        let encoded = |text: &str| -> Vec<u8> {
+            match wide {
+                true => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+                false => text.into(),
+            }
+        };
+        for known in [
+            "the limit is  of limit",
+            "another of word",
+            // Too short to be a text.
+            "the limit is short",
+            // Imported, and a section's name.
+            "IoDeleteDevice.rdata",
+        ] {
+            assert_eq!(check(encoded(known)), Ok(()), "{known}");
+        }
+        let width = if wide { 2 } else { 1 };
+        for (text, stranger) in [
+            ("built on host42", "built on host42"),
+            ("\0\0built by the limit is ", "built by "),
+            ("the limits are", "the limits are"),
+        ] {
+            let zeros = text.len() - text.trim_start_matches('\0').len();
+            let wrong = Violation::Stranger {
+                offset: RAW_RDATA + EXTRA + zeros * width,
+                text: stranger.to_owned(),
+                wide,
+            };
+            assert_eq!(check(encoded(text)), Err(vec![wrong]), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_debug_directory_may_only_be_the_reproducible_builds() {
+    let mut draft = plain_driver(Arch::X86);
+    draft.debug = vec![];
+    draft.report();
+    draft.debug = vec![16, 2];
+    assert_eq!(draft.violations(), [Violation::Debug(2)]);
+    draft.debug = vec![13];
+    assert_eq!(draft.violations(), [Violation::Debug(13)]);
+    draft.directories = vec![(6, 0x9000, 28)];
+    assert_eq!(draft.violations(), [Violation::Debug(0)]);
+}
+
+#[test]
+fn a_missing_version_resource_is_told() {
+    for arch in BOTH {
+        let mut draft = plain_driver(arch);
+        draft.resources.remove(1);
+        assert_eq!(draft.violations(), [Violation::NoVersion]);
+    }
+}
+
+#[test]
+fn a_version_resource_without_its_fixed_part_is_told() {
+    let mut draft = plain_driver(Arch::X86);
+    draft.resources[1].1[40] = 0;
+    assert_eq!(draft.violations(), [Violation::NoVersion]);
+}
+
+#[test]
+fn a_missing_message_table_is_told() {
+    for arch in BOTH {
+        let mut draft = plain_driver(arch);
+        draft.resources.remove(0);
+        assert_eq!(draft.violations(), [Violation::NoMessages]);
+    }
+}
+
+#[test]
+fn an_empty_message_table_is_told() {
+    let mut draft = plain_driver(Arch::X86);
+    draft.resources[0].1[0] = 0;
+    assert_eq!(draft.violations(), [Violation::NoMessages]);
+    draft.resources[0].1 = vec![];
+    assert_eq!(draft.violations(), [Violation::NoMessages]);
+}
+
+#[test]
+fn a_file_without_resources_lacks_both() {
+    let mut draft = plain_driver(Arch::X86);
+    draft.resources = vec![];
+    let wrong = [Violation::NoVersion, Violation::NoMessages];
+    assert_eq!(draft.violations(), wrong);
+}
+
+#[test]
+fn a_damaged_resource_directory_is_told() {
+    for (rva, size) in [(0x9000, 16), (0x4000, 8)] {
+        let mut draft = plain_driver(Arch::X86);
+        draft.directories = vec![(2, rva, size)];
+        assert!(matches!(draft.violations()[..], [Violation::Resources(_)]));
+    }
+}
