@@ -1,6 +1,8 @@
 //! A small assembler: bytes, and the references that can be filled in only
 //! when every section has its address.
 
+use std::ops::Range;
+
 use super::section::Name;
 use super::spec::Arch;
 
@@ -12,8 +14,11 @@ pub(super) struct Label(pub(super) usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Symbol {
     Label(Label),
-    /// A function of the filler; numbers beyond the last wrap around.
+    /// A function of the filler that the exception table has; numbers beyond the
+    /// last wrap around.
     Function(u32),
+    /// One that it has not.
+    Leaf(u32),
     /// An offset in a section.
     At(Name, u32),
     /// The image's first byte.
@@ -96,6 +101,9 @@ pub(super) struct Code {
     pub(super) fixups: Vec<Fixup>,
     pub(super) labels: Vec<(Label, u32)>,
     pub(super) marks: Vec<Mark>,
+    /// Functions and parts of them, each with an entry in the exception table,
+    /// ascending.
+    pub(super) covered: Vec<Range<u32>>,
 }
 
 impl Code {
@@ -106,6 +114,7 @@ impl Code {
             fixups: Vec::new(),
             labels: Vec::new(),
             marks: Vec::new(),
+            covered: Vec::new(),
         }
     }
 
@@ -170,6 +179,9 @@ impl Code {
             end: mark.end + by,
             ..*mark
         }));
+        let covered = other.covered.iter();
+        self.covered
+            .extend(covered.map(|range| range.start + by..range.end + by));
     }
 
     /// An instruction on a variable.
@@ -215,17 +227,6 @@ impl Code {
         }
     }
 
-    /// An instruction with the memory operand `[base+displacement]`.
-    pub(super) fn based(&mut self, wide: bool, opcode: &[u8], reg: u8, base: u8, displacement: u8) {
-        self.rex(wide, reg, base);
-        self.emit(opcode);
-        self.emit(&[0x40 | (reg & 7) << 3 | base & 7]);
-        if base & 7 == 4 {
-            self.emit(&[0x24]);
-        }
-        self.emit(&[displacement]);
-    }
-
     /// An instruction on two registers; `rm` is the second ModRM operand.
     pub(super) fn registers(&mut self, wide: bool, opcode: &[u8], reg: u8, rm: u8) {
         self.rex(wide, reg, rm);
@@ -246,6 +247,12 @@ impl Code {
         self.refer(target, Form::Relative { trailing: 0 });
     }
 
+    /// `jmp target`, near.
+    pub(super) fn jump(&mut self, target: Label) {
+        self.emit(&[0xE9]);
+        self.refer(Symbol::Label(target), Form::Relative { trailing: 0 });
+    }
+
     /// `jcc target`, near.
     pub(super) fn jump_near(&mut self, condition: u8, target: Label) {
         self.emit(&[0x0F, 0x80 | condition]);
@@ -255,6 +262,12 @@ impl Code {
     /// `jcc`, short, to where [`Code::land`] will say.
     pub(super) fn jump_short(&mut self, condition: u8) -> Hole {
         self.emit(&[0x70 | condition, 0]);
+        Hole(self.bytes.len())
+    }
+
+    /// `jmp`, short, to where [`Code::land`] will say.
+    pub(super) fn jump_over(&mut self) -> Hole {
+        self.emit(&[0xEB, 0]);
         Hole(self.bytes.len())
     }
 

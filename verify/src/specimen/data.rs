@@ -126,7 +126,8 @@ impl Data {
             self.size += match group {
                 Group::Global => {
                     self.globals.push(at);
-                    4
+                    // Others behind it are arrays, or parts of structures.
+                    4 + 4 * random.below(12)
                 }
                 Group::Pointer => {
                     self.pointers.push(at);

@@ -12,11 +12,20 @@ use super::spec::Spec;
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) sections: Vec<Section>,
-    pub(super) functions: Vec<Label>,
+    pub(super) functions: Functions,
     pub(super) entry: Label,
     pub(super) descriptors: Entry,
     pub(super) import_addresses: u32,
     pub(super) time_stamp: u32,
+}
+
+/// What calls and pointers to code go to, in `.text`.
+#[derive(Debug, Default)]
+pub(super) struct Functions {
+    /// Those that the exception table has.
+    pub(super) framed: Vec<Label>,
+    /// Those that need no entry there.
+    pub(super) leaves: Vec<Label>,
 }
 
 /// A reference with its value.
@@ -176,11 +185,11 @@ impl Reference {
 struct Addresses<'a> {
     labels: Vec<u32>,
     placed: Vec<(Name, u32)>,
-    functions: &'a [Label],
+    functions: &'a Functions,
 }
 
 impl<'a> Addresses<'a> {
-    fn new(sections: &[Section], placed: &[Placed], functions: &'a [Label]) -> Self {
+    fn new(sections: &[Section], placed: &[Placed], functions: &'a Functions) -> Self {
         let mut labels = Vec::new();
         for (section, place) in sections.iter().zip(placed) {
             for &(Label(label), at) in &section.code.labels {
@@ -202,13 +211,15 @@ impl<'a> Addresses<'a> {
     }
 
     fn of(&self, symbol: Symbol) -> u32 {
+        let one_of = |functions: &[Label], number| {
+            let Label(label) = functions[index(number) % functions.len()];
+            self.labels[label]
+        };
         match symbol {
             Symbol::Base => 0,
             Symbol::Label(Label(label)) => self.labels[label],
-            Symbol::Function(number) => {
-                let Label(label) = self.functions[index(number) % self.functions.len()];
-                self.labels[label]
-            }
+            Symbol::Function(number) => one_of(&self.functions.framed, number),
+            Symbol::Leaf(number) => one_of(&self.functions.leaves, number),
             Symbol::At(name, offset) => {
                 let place = self.placed.iter().find(|place| place.0 == name);
                 place.expect("the section is there").1 + offset

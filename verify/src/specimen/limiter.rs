@@ -35,6 +35,7 @@ pub(super) struct Limiter {
     pub(super) flaw: Option<Flaw>,
     pub(super) event: Option<EventForm>,
     pub(super) profile_split: bool,
+    pub(super) gates_together: bool,
 }
 
 impl Limiter {
@@ -60,7 +61,10 @@ impl Limiter {
             } else {
                 self.gate(writer, gate, event, cold)
             };
-            let position = self.position(writer, places[index]);
+            let position = match fragments.first() {
+                Some(Fragment { position, .. }) if self.gates_together => *position,
+                _ => self.position(writer, places[index]),
+            };
             fragments.push(Fragment {
                 section: self.section,
                 position,

@@ -1,6 +1,6 @@
 //! The whole program: which code and data a spec asks for, section by section.
 
-use super::code::{Code, Form, Label, Symbol};
+use super::code::{Code, Fixup, Form, Label, Symbol};
 use super::constants::Constants;
 use super::data::{Data, Shape, Trio};
 use super::decoy::{Imitation, any_gates, imitations};
@@ -9,7 +9,7 @@ use super::filler::{IMPORT_CALLS, Writer};
 use super::flaw::Flaw;
 use super::gate::Sense;
 use super::header::Entry;
-use super::image::Parts;
+use super::image::{Functions, Parts};
 use super::import::Imports;
 use super::limiter::{Fragment, Limiter};
 use super::random::Random;
@@ -45,7 +45,16 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let data = Data::plan(spec, &mut random, &shapes);
     let data_bytes = data.bytes(spec, &mut random);
     let time_stamp = 0x4100_0000 + random.below(0x0800_0000);
-    let mut writer = Writer::new(spec.arch, random, &data, &imports.slots, &constants.strings);
+    // Near where data will be.
+    let address = spec.image_base.address() + u32::from(spec.text_kib) * 1100 + 0x1000;
+    let mut writer = Writer::new(
+        spec.arch,
+        random,
+        &data,
+        &imports.slots,
+        &constants.strings,
+        address,
+    );
 
     let mut trios = data.trios.iter().copied();
     let trio = trios.next().expect("the first shape is the true limiter's");
@@ -81,28 +90,27 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
         variables.flags &= !0x8000_0000;
     }
     sections.push(variables);
-    if spec.arch == Arch::X64 {
-        let pdata = exceptions(&writer, &functions, constants.unwind);
-        sections.push(Section::new(Name::Pdata, pdata));
-    }
     let share = u32::from(spec.text_kib) * 0x80;
-    for (name, bytes) in [
+    let pages = [
         (Name::Page, share),
         (Name::PageLk, share / 4),
         (Name::PageIpmc, share / 4),
-    ] {
-        sections.push(Section::new(
-            name,
-            pageable(&mut writer, name, bytes, &fragments),
-        ));
+    ]
+    .map(|(name, bytes)| Section::new(name, pageable(&mut writer, name, bytes, &fragments)));
+    let init = Section::new(Name::Init, init);
+    if spec.arch == Arch::X64 {
+        let code = sections[..1].iter().chain(&pages).chain([&init]);
+        let pdata = exceptions(&writer, code, constants.unwind);
+        sections.push(Section::new(Name::Pdata, pdata));
     }
+    sections.extend(pages);
     if spec.extras.export {
         sections.push(Section::new(
             Name::Edata,
             export::directory(spec, &mut writer, time_stamp),
         ));
     }
-    sections.push(Section::new(Name::Init, init));
+    sections.push(init);
     if spec.extras.version {
         sections.push(Section::new(Name::Rsrc, version::resource(spec)));
     }
@@ -115,7 +123,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
         rivals: rivals.iter().map(|limiter| limiter.trio).collect(),
         parts: Parts {
             sections,
-            functions: functions.into_iter().map(|(start, _)| start).collect(),
+            functions,
             entry,
             descriptors: Entry { label, size },
             import_addresses: imports.size,
@@ -152,6 +160,7 @@ fn genuine(spec: &Spec, trio: Trio) -> Limiter {
         flaw: spec.flaw,
         event: event.then_some(spec.event),
         profile_split: spec.profile_split,
+        gates_together: spec.gates_together,
     }
 }
 
@@ -166,6 +175,7 @@ fn imitate(imitation: &Imitation, trio: Trio, writer: &mut Writer<'_>) -> Limite
         flaw: imitation.flaw,
         event: None,
         profile_split: false,
+        gates_together: false,
     }
 }
 
@@ -188,35 +198,93 @@ fn fragments(
     fragments
 }
 
+/// Functions between which their cold parts are.
+const TOGETHER: usize = 8;
+/// Of so many direct calls one goes to a function without an entry in the
+/// exception table.
+const TO_LEAF: u32 = 5;
+
 /// `.text`: functions until there is enough of them, and the fragments at
-/// their places. Gives each function's first and last label.
-fn text(
-    spec: &Spec,
-    writer: &mut Writer<'_>,
-    fragments: &[Fragment],
-) -> (Code, Vec<(Label, Label)>) {
+/// their places.
+fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, Functions) {
     let enough = u32::from(spec.text_kib) * 1024;
-    let (mut bytes, mut functions, mut labels) = (0, Vec::new(), Vec::new());
+    let (mut bytes, mut pieces, mut functions) = (0, Vec::new(), Functions::default());
     writer.import_calls = 0;
     while bytes < enough || writer.import_calls < IMPORT_CALLS {
-        let (start, mut code) = writer.function();
-        let end = writer.label();
-        code.define(end);
+        let (start, code) = writer.function();
+        functions.framed.push(start);
         bytes += code.here();
-        functions.push(code);
-        labels.push((start, end));
+        pieces.push(code);
+        if functions.framed.len() % TO_LEAF as usize == 1 {
+            let (start, code) = writer.leaf();
+            functions.leaves.push(start);
+            bytes += code.here();
+            pieces.push(code);
+        }
+        if functions.framed.len().is_multiple_of(TOGETHER) {
+            let cold = cold(writer);
+            bytes += cold.here();
+            pieces.push(cold);
+        }
     }
-    (weave(writer, Name::Text, &functions, fragments), labels)
+    pieces.push(cold(writer));
+    let mut code = weave(writer, Name::Text, &pieces, fragments);
+    share_calls(spec, writer, &mut code);
+    (code, functions)
+}
+
+/// The parts of functions that stand apart from them.
+fn cold(writer: &mut Writer<'_>) -> Code {
+    let mut parts = std::mem::take(&mut writer.cold);
+    writer.random.shuffle(&mut parts);
+    let mut code = writer.code();
+    parts.iter().for_each(|part| code.append(part));
+    code
+}
+
+/// Gives every so manieth call another kind of target, in the order of their
+/// addresses: so the shares are the same around every place.
+fn share_calls(spec: &Spec, writer: &mut Writer<'_>, code: &mut Code) {
+    // Calls through pointers of which one lies in `.data`.
+    let through_data = match (spec.module, spec.arch) {
+        (Module::Tcpip, Arch::X86) => 8,
+        (Module::Tcpip, Arch::X64) => 18,
+        (Module::Tcpip6, _) => 60,
+    };
+    let (mut direct, mut through) = (0_u32, 0_u32);
+    let Code { bytes, fixups, .. } = code;
+    for Fixup { at, symbol, .. } in fixups {
+        let at = usize::try_from(*at).expect("u32 fits usize");
+        match (&bytes[..at], *symbol) {
+            ([.., 0xE8], Symbol::Function(number)) => {
+                direct += 1;
+                if direct.is_multiple_of(TO_LEAF) {
+                    *symbol = Symbol::Leaf(number);
+                }
+            }
+            ([.., 0xFF, 0x15], Symbol::At(Name::Rdata, _)) => {
+                through += 1;
+                if through.is_multiple_of(through_data) {
+                    let pointer = writer.random.pick(&writer.data.pointers);
+                    *symbol = Symbol::At(Name::Data, pointer);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 fn pageable(writer: &mut Writer<'_>, name: Name, enough: u32, fragments: &[Fragment]) -> Code {
-    let (mut bytes, mut functions) = (0, Vec::new());
+    let (mut bytes, mut pieces) = (0, Vec::new());
     while bytes < enough {
         let (_, code) = writer.function();
         bytes += code.here();
-        functions.push(code);
+        pieces.push(code);
+        let cold = cold(writer);
+        bytes += cold.here();
+        pieces.push(cold);
     }
-    weave(writer, name, &functions, fragments)
+    weave(writer, name, &pieces, fragments)
 }
 
 /// Puts a section's fragments among its functions, each at its position.
@@ -227,13 +295,19 @@ fn weave(writer: &Writer<'_>, name: Name, functions: &[Code], fragments: &[Fragm
         .filter(|fragment| fragment.section == name)
         .peekable();
     let total = u32::try_from(functions.len()).expect("functions are few");
+    let mut append = |piece: &Code| {
+        if piece.arch == Arch::X64 {
+            code.align(16, 0x90);
+        }
+        code.append(piece);
+    };
     for (number, function) in (0..).zip(functions) {
         while let Some(fragment) = rest.next_if(|next| next.position * total <= number * 1000) {
-            code.append(&fragment.code);
+            append(&fragment.code);
         }
-        code.append(function);
+        append(function);
     }
-    rest.for_each(|fragment| code.append(&fragment.code));
+    rest.for_each(|fragment| append(&fragment.code));
     code
 }
 
@@ -264,16 +338,24 @@ fn init(
     functions.push(code);
     let (_, last) = writer.function();
     functions.push(last);
+    functions.push(cold(writer));
     (weave(writer, Name::Init, &functions, fragments), entry)
 }
 
-/// `.pdata`: one RUNTIME_FUNCTION for each function of the filler.
-fn exceptions(writer: &Writer<'_>, functions: &[(Label, Label)], unwind: u32) -> Code {
+/// `.pdata`: a RUNTIME_FUNCTION for each function and each part of one.
+fn exceptions<'a>(
+    writer: &Writer<'_>,
+    sections: impl Iterator<Item = &'a Section>,
+    unwind: u32,
+) -> Code {
     let mut code = writer.code();
-    for &(start, end) in functions {
-        code.refer(Symbol::Label(start), Form::Rva);
-        code.refer(Symbol::Label(end), Form::Rva);
-        code.refer(Symbol::At(Name::Rdata, unwind), Form::Rva);
+    for section in sections {
+        for range in &section.code.covered {
+            for at in [range.start, range.end] {
+                code.refer(Symbol::At(section.name, at), Form::Rva);
+            }
+            code.refer(Symbol::At(Name::Rdata, unwind), Form::Rva);
+        }
     }
     code
 }

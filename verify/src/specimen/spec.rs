@@ -32,6 +32,9 @@ pub struct Spec {
     /// Laid out by profile: gates, their jump targets and the event constant
     /// far apart. Otherwise the event constant is a little before gate 2.
     pub profile_split: bool,
+    /// Both gates near each other, whatever else stands apart. Otherwise they
+    /// may be anywhere, in large specimens mostly more than 64 KiB apart.
+    pub gates_together: bool,
     /// How the event constant 80001082h is used (tcpip.sys only).
     pub event: EventForm,
     /// Atomic updates of the count; 3 to 24.
