@@ -33,10 +33,19 @@ fn main() {
     fs::write(&resources, contents()).expect("OUT_DIR can be written");
     link_with(&resources.display().to_string());
 
-    // Where the WDK's libraries are. The link arguments that it prints besides
-    // are for a cdylib, and there is none.
     #[cfg(all(windows, target_env = "msvc", feature = "wdk"))]
-    wdk_build::configure_wdk_binary_build().expect("the WDK can be used");
+    search_libraries_of_wdk();
+}
+
+/// Only the folders: `configure_wdk_binary_build` prints link arguments too, for
+/// a cdylib, which this is not.
+#[cfg(all(windows, target_env = "msvc", feature = "wdk"))]
+fn search_libraries_of_wdk() {
+    let configuration = wdk_build::Config::from_env_auto().expect("the WDK is installed");
+    let folders = configuration.library_paths();
+    for folder in folders.expect("the WDK has libraries for drivers") {
+        println!("cargo::rustc-link-search={}", folder.display());
+    }
 }
 
 fn contents() -> Vec<u8> {

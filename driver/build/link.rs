@@ -14,7 +14,7 @@ pub(crate) enum Build {
 /// For all three. The image is relocatable as drivers are, and has none of the
 /// later marks (NX, random addresses, terminal server) that are for programs.
 /// `/RELEASE` writes the checksum that NT wants of a driver.
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "/ENTRY:DriverEntry",
     "/DRIVER",
     "/NODEFAULTLIB",
@@ -22,6 +22,7 @@ const ALL: [&str; 11] = [
     "/BASE:0x10000",
     "/FIXED:NO",
     "/DYNAMICBASE:NO",
+    "/HIGHENTROPYVA:NO",
     "/NXCOMPAT:NO",
     "/TSAWARE:NO",
     "/INCREMENTAL:NO",
@@ -30,8 +31,7 @@ const ALL: [&str; 11] = [
 
 /// For lld. Sections stay in memory (`P` is for "not paged"), since requests
 /// may come while nothing can be paged in; so do the tables of unwinding.
-const LLD: [&str; 5] = [
-    "/HIGHENTROPYVA:NO",
+const LLD: [&str; 4] = [
     "/SECTION:.text,ERP",
     "/SECTION:.rdata,RP",
     "/SECTION:.data,RWP",

@@ -11,7 +11,6 @@ mod calls;
 mod device;
 mod entry;
 mod event_log;
-#[cfg(not(windows))]
 mod layout;
 mod list;
 mod module;

@@ -168,7 +168,8 @@ pub(crate) fn is_possible(workspace: &Workspace) -> bool {
     workspace.has_program("cmake") && has_libclang()
 }
 
-fn has_libclang() -> bool {
+/// Whether libclang is here, which bindgen loads.
+pub(crate) fn has_libclang() -> bool {
     let named = env::var_os("LIBCLANG_PATH").map(PathBuf::from);
     let llvm = LIBRARIES.iter().flat_map(|folder| {
         let folders = fs::read_dir(folder).into_iter().flatten().flatten();

@@ -30,6 +30,7 @@ mod setup;
 mod systems;
 mod tally;
 mod test;
+mod wdk;
 mod wine;
 mod workspace;
 
@@ -118,6 +119,8 @@ enum Command {
     Report(page::Options),
     /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
     Offsets,
+    /// Check the driver's feature `wdk`, with a stand-in for wdk-sys.
+    Wdk,
     /// Load tcplimit.sys in Wine beside a driver with a limiter, and try all that programs can do.
     Wine(wine::Options),
     /// Check licences, duplicate dependencies and who depends on whom.
@@ -171,6 +174,7 @@ fn main() -> ExitCode {
         }
         Command::Report(options) => report.step("report", || page::run(&workspace, &options)),
         Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
+        Command::Wdk => report.step("wdk", || wdk::run(&workspace)),
         Command::Wine(options) => {
             report.seeing("wine", |seen| wine::run(&workspace, &options, seen));
         }
@@ -215,7 +219,7 @@ fn steps(
     });
     report.step("no panic", || panic_free::run(workspace));
     if quick {
-        let why = "--quick: setup, no_std, systems, driver, emulator, wine, offsets, dependencies, fuzzing, real input, dist";
+        let why = "--quick: setup, no_std, systems, driver, emulator, wine, offsets, wdk, dependencies, fuzzing, real input, dist";
         report.step("the rest", || Ok(Outcome::Skipped(why.into())));
         return;
     }
@@ -229,6 +233,7 @@ fn steps(
         wine::run(workspace, &wine::Options::short(yes), seen)
     });
     report.seeing("offsets", |seen| offsets::run(workspace, seen));
+    report.step("wdk", || wdk::run(workspace));
     report.step("dependencies", || dependencies::run(workspace));
     report.seeing("fuzzing", |seen| {
         fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED, seen)

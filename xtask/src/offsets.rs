@@ -29,9 +29,14 @@ struct Row<'a> {
     bytes: [u32; 2],
 }
 
+/// Whether mingw-w64 is here.
+pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+    COMPILERS.iter().all(|gcc| workspace.has_program(gcc))
+}
+
 /// Compiles the table for both; loudly skipped without the compilers.
 pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
-    if !COMPILERS.iter().all(|gcc| workspace.has_program(gcc)) {
+    if !is_possible(workspace) {
         let why = "no mingw-w64 (gcc-mingw-w64-i686, gcc-mingw-w64-x86-64): cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
     }
@@ -74,9 +79,11 @@ fn table(source: &str) -> Result<Vec<Row<'_>>, Failure> {
         .collect()
 }
 
-/// `TYPE field [= C.path] x86, x64 [except mingw x86, x64];`
+/// `TYPE field [= C.path] x86, x64 [except mingw x86, x64] [wdk path];`
 fn row(line: &str) -> Option<Row<'_>> {
     let line = line.strip_suffix(';')?;
+    // The path in wdk-sys is for the macro alone.
+    let line = line.split_once(" wdk ").map_or(line, |(line, _)| line);
     let (line, except) = match line.split_once(" except mingw ") {
         Some((line, except)) => (line, Some(except)),
         None => (line, None),
@@ -133,6 +140,7 @@ mod tests {
             ACL size 8, 8;\n\n    // A comment.\n    \
             IRP IoStatus 24, 48;\n    \
             IRP SystemBuffer = AssociatedIrp.SystemBuffer 12, 24;\n    \
+            IO_STATUS_BLOCK Status 0, 0 wdk __bindgen_anon_1.Status;\n    \
             DEVICE_OBJECT size 184, 336 except mingw 184, 328;\n}\n";
         let row = |kind, member, bytes| Row {
             kind,
@@ -145,6 +153,7 @@ mod tests {
                 row("ACL", None, [8, 8]),
                 row("IRP", Some("IoStatus"), [24, 48]),
                 row("IRP", Some("AssociatedIrp.SystemBuffer"), [12, 24]),
+                row("IO_STATUS_BLOCK", Some("Status"), [0, 0]),
                 row("DEVICE_OBJECT", None, [184, 328]),
             ])
         );

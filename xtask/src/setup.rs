@@ -82,10 +82,7 @@ impl Need {
                 Self::ByHand("unzip or Python, to try the releases".into())
             });
         }
-        if !offsets::COMPILERS
-            .iter()
-            .all(|gcc| workspace.has_program(gcc))
-        {
+        if !offsets::is_possible(workspace) {
             needs.push(if debian {
                 let packages = &["gcc-mingw-w64-i686", "gcc-mingw-w64-x86-64"];
                 Self::Debian(packages, "for the layouts of NT's structures")

@@ -1,24 +1,50 @@
-//! Sizes and offsets of [`super::types`], proven when the driver is built.
+//! Sizes and offsets of NT's structures, proven when the driver is built.
 //!
-//! The table is read twice: by the macro below, which compares it with our
-//! structures for the target that is being built, and by `cargo xtask offsets`,
-//! which compares it with mingw-w64's headers for both.
+//! The table is read twice: by the macro below, which compares it with the
+//! structures in use (ours, or wdk-sys's) for the target that is being built, and
+//! by `cargo xtask offsets`, which compares it with mingw-w64's headers for both.
 
 use core::mem::offset_of;
 
+#[cfg(not(windows))]
 use super::types::*;
+#[cfg(windows)]
+use wdk_sys::*;
 
 /// Asserts each row. A row is a structure, a field or `size`, then bytes on x86
 /// and on x64. Behind `=` stands the field's path in C where that is longer
 /// than its name; `except mingw` has the numbers of mingw-w64's headers where
-/// these are known to be wrong.
+/// these are known to be wrong; behind `wdk` stands the path in wdk-sys, where
+/// it leads through members that have no name in C.
 macro_rules! layout {
     ($(
         $type:ident $field:ident $(= $first:ident $(. $next:ident)+)?
             $x86:literal, $x64:literal
-            $(except mingw $mingw86:literal, $mingw64:literal)?;
+            $(except mingw $mingw86:literal, $mingw64:literal)?
+            $(wdk $anonymous:ident $(. $inner:ident)+)?;
     )*) => {
-        $( layout!(@row $type $field $x86, $x64); )*
+        $( layout!(
+            @path $type $field
+            ($($first $(. $next)+)?)
+            ($($anonymous $(. $inner)+)?)
+            $x86, $x64
+        ); )*
+    };
+    // The path among the structures in use: ours are flat.
+    (@path $type:ident $field:ident ($($c:tt)*) ($($wdk:tt)*) $x86:literal, $x64:literal) => {
+        #[cfg(not(windows))]
+        layout!(@row $type $field $x86, $x64);
+        #[cfg(windows)]
+        layout!(@wdk $type $field ($($c)*) ($($wdk)*) $x86, $x64);
+    };
+    (@wdk $type:ident $field:ident () () $x86:literal, $x64:literal) => {
+        layout!(@row $type $field $x86, $x64);
+    };
+    (@wdk $type:ident $field:ident ($($c:tt)+) () $x86:literal, $x64:literal) => {
+        layout!(@row $type $($c)+ $x86, $x64);
+    };
+    (@wdk $type:ident $field:ident ($($c:tt)*) ($($wdk:tt)+) $x86:literal, $x64:literal) => {
+        layout!(@row $type $($wdk)+ $x86, $x64);
     };
     (@row $type:ident size $x86:literal, $x64:literal) => {
         const _: () = assert!(
@@ -26,10 +52,11 @@ macro_rules! layout {
             concat!("the size of ", stringify!($type)),
         );
     };
-    (@row $type:ident $field:ident $x86:literal, $x64:literal) => {
+    (@row $type:ident $first:ident $(. $next:ident)* $x86:literal, $x64:literal) => {
         const _: () = assert!(
-            offset_of!($type, $field) == if cfg!(target_pointer_width = "64") { $x64 } else { $x86 },
-            concat!("the offset of ", stringify!($type), ".", stringify!($field)),
+            offset_of!($type, $first $(. $next)*)
+                == if cfg!(target_pointer_width = "64") { $x64 } else { $x86 },
+            concat!("the offset of ", stringify!($type), ".", stringify!($first $(. $next)*)),
         );
     };
 }
@@ -63,14 +90,14 @@ layout! {
     DEVICE_OBJECT DeviceType 44, 72;
 
     IO_STATUS_BLOCK size 8, 16;
-    IO_STATUS_BLOCK Status 0, 0;
+    IO_STATUS_BLOCK Status 0, 0 wdk __bindgen_anon_1.Status;
     IO_STATUS_BLOCK Information 4, 8;
 
     IRP size 112, 208;
     IRP SystemBuffer = AssociatedIrp.SystemBuffer 12, 24;
     IRP IoStatus 24, 48;
     IRP RequestorMode 32, 64;
-    IRP CurrentStackLocation = Tail.Overlay.CurrentStackLocation 96, 184;
+    IRP CurrentStackLocation = Tail.Overlay.CurrentStackLocation 96, 184 wdk Tail.Overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation;
 
     IO_STACK_LOCATION size 36, 72;
     IO_STACK_LOCATION MajorFunction 0, 0;

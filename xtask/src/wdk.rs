@@ -1,0 +1,103 @@
+//! The driver's feature `wdk`, as far as a machine without Windows can check it:
+//! that Microsoft's build scripts find what they look for, and that the bindings
+//! fit structures of the names and shapes that wdk-sys has.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::command::{self, Failure};
+use crate::compiler::Compiler;
+use crate::emulate;
+use crate::offsets;
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+
+const TARGET: &str = "x86_64-pc-windows-msvc";
+
+/// Takes the place of wdk-sys, which is built on Windows only.
+const STAND_IN: &str = "\n[patch.crates-io]\nwdk-sys = { path = \"verify/wdk-sys\" }\n";
+
+/// Loudly skipped without what the stand-in is made of, or a compiler for the
+/// target.
+pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+    listed(&metadata(workspace)?)?;
+    if !offsets::is_possible(workspace) || !emulate::has_libclang() {
+        let why = "no mingw-w64 or no libclang: cargo xtask setup";
+        return Ok(Outcome::Skipped(why.into()));
+    }
+    let compilers = Compiler::all(workspace);
+    let Some(compiler) = compilers.into_iter().find(|it| it.builds_core()) else {
+        let why = "no source of the standard library: cargo xtask setup";
+        return Ok(Outcome::Skipped(why.into()));
+    };
+    // In a copy, since another wdk-sys means another Cargo.lock.
+    let copy = workspace.copy(workspace.made("wdk/copy"))?;
+    let manifest = copy.path("Cargo.toml");
+    fs::write(&manifest, fs::read_to_string(&manifest)? + STAND_IN)?;
+    let mut check = compiler.cargo(&copy, "check");
+    check
+        .args(["--package", "tcplimit-driver", "--bin", "tcplimit-sys"])
+        .args(["--features", "wdk", "--profile", "driver"])
+        .args(["--target", TARGET, "-Zbuild-std=core"])
+        .arg("--target-dir")
+        .arg(workspace.made("wdk/build"))
+        .env(
+            "CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS",
+            "-Dwarnings",
+        );
+    command::run(&mut check)?;
+    Ok(Outcome::Passed(format!(
+        "{TARGET} over mingw-w64's headers with {compiler}"
+    )))
+}
+
+/// As wdk-build calls it: without features.
+fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
+    let mut metadata = workspace.cargo(&["metadata", "--locked", "--format-version=1"]);
+    let said = command::listen(&mut metadata)?.success("cargo metadata")?;
+    serde_json::from_str(&said).map_err(|error| Failure(format!("cargo metadata: {error}")))
+}
+
+/// Whether wdk-build would find itself, and what kind of driver this is.
+fn listed(metadata: &Value) -> Result<(), Failure> {
+    let packages = || metadata["packages"].as_array().into_iter().flatten();
+    if !packages().any(|package| package["name"] == "wdk-build") {
+        let what = "wdk-build looks for itself in `cargo metadata`, and is not listed there";
+        return Err(Failure(what.into()));
+    }
+    let kinds = || packages().map(|package| &package["metadata"]["wdk"]["driver-model"]);
+    let kinds: Vec<&Value> = kinds().filter(|kind| !kind.is_null()).collect();
+    match kinds[..] {
+        [kind] if kind["driver-type"] == "WDM" => Ok(()),
+        _ => Err(Failure(format!(
+            "`cargo metadata` must name one driver model, WDM: {kinds:?}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn package(name: &str, metadata: &Value) -> Value {
+        json!({ "name": name, "metadata": metadata })
+    }
+
+    #[test]
+    fn wdk_build_must_be_listed_and_the_driver_must_be_the_only_one_and_wdm() {
+        let build = package("wdk-build", &Value::Null);
+        let driver = |kind| {
+            let model = json!({ "wdk": { "driver-model": { "driver-type": kind } } });
+            package("driver", &model)
+        };
+        let holds = |packages: &[Value]| listed(&json!({ "packages": packages })).is_ok();
+        assert!(holds(&[build.clone(), driver("WDM")]));
+        assert!(!holds(&[driver("WDM")]));
+        assert!(!holds(std::slice::from_ref(&build)));
+        assert!(!holds(&[build.clone(), driver("KMDF")]));
+        assert!(!holds(&[build, driver("WDM"), driver("WDM")]));
+    }
+}
