@@ -1,6 +1,7 @@
 //! How the locator reads instructions, against iced-x86.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -80,10 +81,13 @@ fn nearly_a_gate(base: u32) -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// One for each architecture, whose variables code may name.
+static FILES: LazyLock<[Vec<u8>; 2]> =
+    LazyLock::new(|| [Spec::xp_sp3(), Spec::xp_x64()].map(|spec| spec.build().file));
+
 fn on_both(code: &[u8]) {
-    for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
-        let file = spec.build().file;
-        let image = Image::from_file(&file).unwrap();
+    for file in FILES.iter() {
+        let image = Image::from_file(file).unwrap();
         agreement::gates_as_iced_reads_them(&image, code, 0x1000);
     }
 }
