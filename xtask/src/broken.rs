@@ -11,8 +11,11 @@ mod tree;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::built;
+use crate::changes;
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
+use crate::rustc;
 use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
@@ -26,20 +29,39 @@ pub(crate) enum Extent<'a> {
     Full,
     /// Those whose file or mistake has this in it.
     Only(&'a str),
-    /// One or two for each kind of test.
+    /// A fixed one for each kind of test, and a few of the files that changed.
     Sample,
 }
 
+/// How many breakages of changed files are in a sample, at most.
+const OF_CHANGES: usize = 3;
+
 impl Extent<'_> {
-    fn has(self, breakage: &Breakage) -> bool {
+    /// Those of the tables that it has.
+    fn of(self, workspace: &Workspace) -> Result<Vec<&'static Breakage>, Failure> {
+        let mut all: Vec<&Breakage> = all().collect();
         match self {
-            Self::Full => true,
-            Self::Only(words) => {
-                breakage.what.contains(words) || breakage.path().to_string_lossy().contains(words)
-            }
-            Self::Sample => breakage.sample,
+            Self::Full => {}
+            Self::Only(words) => all.retain(|it| {
+                it.what.contains(words) || it.path().to_string_lossy().contains(words)
+            }),
+            Self::Sample => all = sample(&all, &changes::files(workspace)?),
         }
+        Ok(all)
     }
+}
+
+/// The fixed ones, and others of the files, evenly from all that there are: the
+/// same each time for the same files.
+fn sample<'a>(all: &[&'a Breakage], files: &[String]) -> Vec<&'a Breakage> {
+    let changed = |it: &&&Breakage| !it.sample && files.iter().any(|file| it.path() == *file);
+    let changed: Vec<&Breakage> = all.iter().filter(changed).copied().collect();
+    let step = changed.len().div_ceil(OF_CHANGES).max(1);
+    let fixed = all.iter().filter(|it| it.sample);
+    fixed
+        .copied()
+        .chain(changed.into_iter().step_by(step))
+        .collect()
 }
 
 /// Tries the breakages, once the unbroken copy has passed the same tests.
@@ -48,7 +70,7 @@ pub(crate) fn run(
     extent: Extent<'_>,
     seen: &mut Seen,
 ) -> Result<Outcome, Failure> {
-    let tried: Vec<&Breakage> = all().filter(|breakage| extent.has(breakage)).collect();
+    let tried = extent.of(workspace)?;
     if tried.is_empty() {
         return Err(Failure("no breakage has that in it".into()));
     }
@@ -123,43 +145,47 @@ struct Found {
 /// Runs the witnesses in the copy. That they don't build, or that one of them
 /// is not there, is no finding but a failure.
 fn test(workspace: &Workspace, tree: &Tree, witnesses: &[Witness]) -> Result<Found, Failure> {
-    let mut found = Found {
-        tally: Tally::default(),
-        failed: Vec::new(),
-    };
+    let said = command::listen(&mut cargo_test(workspace, tree, witnesses)?)?;
     for witness in witnesses {
-        let said = command::listen(&mut cargo_test(workspace, tree, witness))?;
-        let tally = Tally::of_libtest(&said.out);
-        if tally.passed + tally.failed == 0 {
+        let is_of_it = |line: &str| {
+            let test = line.strip_prefix("test ");
+            test.is_some_and(|test| test.starts_with(&witness.filter()) && test.contains(" ... "))
+        };
+        if !said.out.lines().any(is_of_it) {
             let end = tail(&said.err);
             return Err(Failure(format!("{witness}: no test ran{end}")));
         }
-        found.tally += tally;
-        let failed = |line: &str| {
-            let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
-            Some(name.to_string())
-        };
-        found.failed.extend(said.out.lines().filter_map(failed));
     }
-    Ok(found)
+    let failed = |line: &str| {
+        let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+        Some(name.to_string())
+    };
+    Ok(Found {
+        tally: Tally::of_libtest(&said.out),
+        failed: said.out.lines().filter_map(failed).collect(),
+    })
 }
 
-/// A target directory of the copy's own: in the workspace's, cargo would take
-/// the broken crates for the sound ones.
-fn cargo_test(workspace: &Workspace, tree: &Tree, witness: &Witness) -> Command {
-    let mut cargo = workspace.cargo(&["test", "--package", "verify", "--locked"]);
+/// Dependencies are those of the sound workspace.
+fn cargo_test(
+    workspace: &Workspace,
+    tree: &Tree,
+    witnesses: &[Witness],
+) -> Result<Command, Failure> {
+    let mut cargo = workspace.cargo(&["test", "--locked", "--test", "proof"]);
+    cargo.args(built::whole(workspace)).arg("--");
+    cargo.args(witnesses.iter().map(|witness| witness.filter()));
+    rustc::keep_apart(workspace, &mut cargo)?;
     cargo
-        .args(["--test", "proof", &witness.filter()])
         .current_dir(tree.root())
-        .env("CARGO_TARGET_DIR", tree.target())
+        .env("CARGO_TARGET_DIR", workspace.made(""))
         .env("CARGO_INCREMENTAL", "1")
-        .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env("RUST_BACKTRACE", "0")
         // The same cases each time, and the first that fails is enough.
         .env("PROPTEST_RNG_SEED", "4226")
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
-    cargo
+    Ok(cargo)
 }
 
 #[cfg(test)]
@@ -179,7 +205,24 @@ mod tests {
     }
 
     #[test]
-    fn something_of_the_driver_is_tried_each_time() {
-        assert!(driver::TABLE.iter().filter(|it| it.sample).count() >= 3);
+    fn something_of_each_table_is_tried_each_time() {
+        for table in [table::TABLE, driver::TABLE, patching::TABLE] {
+            assert!(table.iter().any(|it| it.sample));
+        }
+    }
+
+    #[test]
+    fn a_sample_has_the_fixed_ones_and_a_few_of_what_changed() {
+        let all: Vec<&Breakage> = all().collect();
+        let fixed = sample(&all, &[]);
+        assert!(fixed.iter().all(|it| it.sample) && fixed.len() < 8);
+        let files = ["scanner-core/src/locate.rs".into(), "README.md".into()];
+        let chosen = sample(&all, &files);
+        let more: Vec<_> = chosen.iter().filter(|it| !it.sample).collect();
+        assert_eq!(
+            (more.len(), chosen.len()),
+            (OF_CHANGES, fixed.len() + OF_CHANGES)
+        );
+        assert!(more.iter().all(|it| it.path().ends_with("locate.rs")));
     }
 }

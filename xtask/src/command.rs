@@ -101,6 +101,21 @@ pub(crate) fn overhear_all(command: &mut Command) -> Result<Said, Failure> {
     })
 }
 
+/// Runs the command and keeps its standard output, of which nothing reaches the
+/// terminal; its error output goes straight there.
+pub(crate) fn capture(command: &mut Command) -> Result<Said, Failure> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+    Ok(Said {
+        status: output.status,
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::new(),
+    })
+}
+
 /// Prints what comes, line by line, and keeps it.
 fn show(pipe: impl Read) -> io::Result<String> {
     let mut lines = BufReader::new(pipe);

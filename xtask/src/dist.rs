@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::driver;
 use crate::package;
@@ -49,11 +50,11 @@ struct Release<'a> {
 /// Builds all of it, builds the workbench in another folder again if wanted,
 /// compares, and tries what was made.
 pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
-    driver::run(workspace, twice, seen)?;
+    driver::run(workspace, driver::Again::of(twice), seen)?;
     let release = Release::begin(workspace, "dist", |host| build(workspace, host))?;
     let archives = release.make()?;
     if twice {
-        let elsewhere = workspace.copy(workspace.made("dist-build/elsewhere"))?;
+        let elsewhere = workspace.elsewhere()?;
         println!("--- the same in {}", elsewhere.path("").display());
         let mut again = Release::begin(&elsewhere, "dist", |host| build(&elsewhere, host))?;
         // Built twice and compared above.
@@ -67,8 +68,8 @@ pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result
 }
 
 /// As a step among others: packs what the other steps have built, twice, and
-/// tries it. What comes of it is no release: this build of the workbench names
-/// folders of this machine.
+/// tries it. What comes of it is no release: this build of the workbench is the
+/// one of the tests.
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !workspace.made("driver/compiler.txt").is_file() {
         return Ok(Outcome::Skipped("no driver: cargo xtask driver".into()));
@@ -76,10 +77,7 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !package::unpacks_zip(workspace) {
         return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
     }
-    let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
-    build.args(["--bin", "tcplimit", "--target-dir"]);
-    command::run(build.arg(workspace.made("")))?;
-    let built = |_: &str| Ok(workspace.made("release").join(contents::TOOL));
+    let built = |_: &str| built::program(workspace, Kind::Program, "tcplimit");
     let again = Release::begin(workspace, "dist-trial/again", built)?;
     again.make()?;
     let release = Release::begin(workspace, "dist-trial/once", built)?;
@@ -146,7 +144,6 @@ impl<'a> Release<'a> {
     /// Makes everything anew, and says what archives there are.
     fn make(&self) -> Result<Vec<Archive>, Failure> {
         let workspace = self.workspace;
-        command::run(&mut workspace.cargo(&["build", "--quiet", "--locked", "--package", "pack"]))?;
         fresh(&self.folder)?;
         let catalog = Catalog::read(workspace)?;
         let staged = workspace.made("dist-build/staged");
@@ -174,9 +171,8 @@ impl<'a> Release<'a> {
 
     /// Runs `xtask/pack`, which has the libraries for it.
     fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
-        let mut pack =
-            self.workspace
-                .cargo(&["run", "--quiet", "--locked", "--package", "pack", "--"]);
+        let pack = built::program(self.workspace, Kind::Program, "pack")?;
+        let mut pack = self.workspace.command(&pack.to_string_lossy());
         command::run(pack.arg(verb).arg(out).arg(folder))
     }
 }

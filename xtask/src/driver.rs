@@ -4,13 +4,18 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::built;
 use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
 use crate::linker;
 use crate::report::Outcome;
 use crate::seen::Seen;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, copy};
+
+/// The target folder of what is built without the standard library.
+pub(crate) const BUILD: &str = "driver-build";
 
 /// A processor that the driver is built for.
 #[derive(Debug)]
@@ -35,6 +40,23 @@ pub(crate) const PROCESSORS: [Processor; 2] = [
         flags: &["-Cforce-unwind-tables=yes", NO_JUMP_TABLES],
     },
 ];
+
+/// What is built another time in another folder, and compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    Not,
+    /// Our crates. Others' sources, `core` among them, are in the same place
+    /// both times, and what was made of them is taken over.
+    Ours,
+    Everything,
+}
+
+impl Again {
+    /// As `--twice` says.
+    pub(crate) fn of(twice: bool) -> Self {
+        if twice { Self::Everything } else { Self::Not }
+    }
+}
 
 /// What a product is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +121,11 @@ const BUILTINS: [&str; 2] = [
 /// Builds and checks. The `core` that rustup brings is compiled for newer
 /// processors than the driver; where some of that gets into the file the checks
 /// find it, and only a `core` that is built here will do.
-pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    again: Again,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
     let mut failure = Failure(format!("no compiler: {WAYS}"));
     for compiler in Compiler::all(workspace) {
         println!("--- {compiler}");
@@ -108,8 +134,8 @@ pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result
         // So that whoever builds the same can use the same.
         let version = compiler.version(workspace)?;
         fs::write(workspace.made("driver/compiler.txt"), version + "\n")?;
-        if twice {
-            again(workspace, compiler, &files)?;
+        if again != Again::Not {
+            elsewhere(workspace, compiler, again, &files)?;
         }
         let checked = check(workspace, &shipped);
         if let Ok(said) = &checked {
@@ -117,8 +143,8 @@ pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result
             seen.figures_of(said);
         }
         match checked {
-            Ok(_) if twice => return Ok(Outcome::Passed(format!("{compiler}; twice the same"))),
-            Ok(_) => return Ok(Outcome::Passed(compiler.to_string())),
+            Ok(_) if again == Again::Not => return Ok(Outcome::Passed(compiler.to_string())),
+            Ok(_) => return Ok(Outcome::Passed(format!("{compiler}; twice the same"))),
             Err(fault) if compiler.builds_core() => return Err(fault),
             Err(fault) => {
                 println!("--- perhaps for the prebuilt core: {fault}");
@@ -136,7 +162,7 @@ pub(crate) fn step(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fa
     if Compiler::all(workspace).is_empty() {
         return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
     }
-    run(workspace, true, seen)
+    run(workspace, Again::Ours, seen)
 }
 
 /// The files as the linker wrote them: the products of each processor, in the
@@ -146,29 +172,39 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
         let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
         return Err(Failure(format!("{what}: apt-get install lld-22")));
     };
-    let folder = workspace.made("driver-build");
     let mut files = Vec::new();
     for processor in &PROCESSORS {
-        let mut build = compiler.build(workspace);
-        build.args(["--locked", "--profile", "driver"]);
+        let mut build = build_for(workspace, compiler, processor);
         for product in &PRODUCTS {
             build.args(["--package", product.package, "--bin", product.program]);
         }
-        build
-            .args(["--target", processor.target])
-            .arg("--target-dir")
-            .arg(&folder)
-            .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, processor));
-        if compiler.builds_core() {
-            build.args(BUILTINS);
-        }
         linker::use_for(&mut build, processor.target, &linker)?;
         command::run(&mut build)?;
-        let made = folder.join(processor.target).join("driver");
+        let made = workspace.made(BUILD).join(processor.target).join("driver");
         let efi = |product: &Product| made.join(format!("{}.efi", product.program));
         files.extend(PRODUCTS.iter().map(efi));
     }
     Ok(files)
+}
+
+/// `cargo build` for a processor, before what says of what: the same each time,
+/// so that `core` is built once.
+pub(crate) fn build_for(
+    workspace: &Workspace,
+    compiler: Compiler,
+    processor: &Processor,
+) -> Command {
+    let mut build = compiler.build(workspace);
+    build
+        .args(["--locked", "--profile", "driver"])
+        .args(["--target", processor.target])
+        .arg("--target-dir")
+        .arg(workspace.made(BUILD))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, processor));
+    if compiler.builds_core() {
+        build.args(BUILTINS);
+    }
+    build
 }
 
 /// The compiler's flags, separated as cargo wants them.
@@ -193,10 +229,9 @@ pub(crate) fn folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let sources = home.map(|home| (home, "cargo"));
-    [(workspace.path(""), "tcplimit")]
-        .into_iter()
-        .chain(sources)
-        .collect()
+    // The flags are the same in both folders, or nothing could be taken over.
+    let ours = workspace.both().map(|folder| (folder, "tcplimit"));
+    ours.into_iter().chain(sources).collect()
 }
 
 /// Every product of every processor.
@@ -227,10 +262,11 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
     let mut wrong = false;
+    let checks = built::program(workspace, built::Kind::Example, "shipped")?;
     for ((processor, product), file) in each().zip(files) {
-        let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
+        let mut check = workspace.command(&checks.to_string_lossy());
         check
-            .args(["--example", "shipped", "--", product.kind.name()])
+            .arg(product.kind.name())
             .args([processor.name.as_ref(), file.as_os_str()]);
         let said = command::overhear(&mut check)?;
         wrong |= !said.status.success();
@@ -243,13 +279,32 @@ fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
 }
 
 /// Builds a copy of the sources in another folder, and compares.
-fn again(workspace: &Workspace, compiler: Compiler, files: &[PathBuf]) -> Result<(), Failure> {
-    let elsewhere = workspace.copy(workspace.made("driver-build/elsewhere"))?;
+fn elsewhere(
+    workspace: &Workspace,
+    compiler: Compiler,
+    again: Again,
+    files: &[PathBuf],
+) -> Result<(), Failure> {
+    let elsewhere = workspace.elsewhere()?;
     println!("--- the same in {}", elsewhere.path("").display());
+    let build_folder = elsewhere.made(BUILD);
+    if build_folder.exists() {
+        fs::remove_dir_all(&build_folder)?;
+    }
+    if again == Again::Ours {
+        copy(&workspace.made(BUILD), &build_folder, true, &is_ours)?;
+    }
     for (one, other) in files.iter().zip(build(&elsewhere, compiler)?) {
         compare(one, &other)?;
     }
     Ok(())
+}
+
+/// Whether cargo made this of a crate of the workspace.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let crates = ["scanner-core", "scanner_core", "tcplimit"];
+    crates.iter().any(|ours| name.contains(ours))
 }
 
 /// Both files must hold the same bytes.
@@ -291,6 +346,6 @@ mod tests {
         assert_eq!(flags[0], "-Ctarget-cpu=pentium");
         let remapped =
             |flag: &&str| flag.starts_with("--remap-path-prefix=") && flag.ends_with("=tcplimit");
-        assert_eq!(flags.iter().filter(|flag| remapped(flag)).count(), 1);
+        assert_eq!(flags.iter().filter(|flag| remapped(flag)).count(), 2);
     }
 }

@@ -7,22 +7,25 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::Args;
 
+use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::tally::Tally;
-use crate::workspace::Workspace;
+use crate::test::{self, Tested};
+use crate::workspace::{Workspace, newest};
 
 /// What Debian calls what it needs.
 pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
-/// The crate with its feature.
-const CRATE: [&str; 5] = ["--locked", "--package", "emulator", "--features", "unicorn"];
+/// Where its crate is.
+pub(crate) const FOLDER: &str = "verify/emulator";
+/// The crate with its feature, and no other.
+const ALONE: [&str; 4] = ["--package", "emulator", "--features", "unicorn"];
 /// Its exit code when nothing could be run.
 const UNFIT: i32 = 2;
 /// Where libclang is found, besides where LIBCLANG_PATH says.
@@ -74,25 +77,25 @@ pub(crate) fn run(
         if Compiler::all(workspace).is_empty() {
             return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
         }
-        driver::run(workspace, false, &mut Seen::default())?;
+        driver::run(workspace, driver::Again::Not, &mut Seen::default())?;
     }
     let mut tally = Tally::default();
     if options.files.is_empty() && options.seed.is_none() {
-        // The lints of the whole workspace see an empty crate.
-        let mut lint = workspace.cargo(&["clippy", "--quiet", "--all-targets"]);
-        command::run(lint.args(CRATE).args(["--", "-D", "warnings"]))?;
-        let mut test = workspace.cargo(&["test"]);
-        test.args(CRATE).env("DRIVERS", &drivers);
-        test.env("CARGO_TERM_COLOR", "never");
-        let said = command::overhear_all(test.env("RUST_BACKTRACE", "0"))?;
-        seen.suites_of(&said.out);
-        tally = Tally::of_libtest(&said.out);
-        if !said.status.success() || tally.passed == 0 {
-            return Err(Failure("the emulator's own tests failed".into()));
+        let folder = workspace.path(FOLDER);
+        let shipped = drivers.display().to_string();
+        let mut tested = Tested::default();
+        for program in built::tests(workspace, &ALONE)? {
+            if program.package == folder {
+                tested += test::run_program(workspace, &program, &[], &[("DRIVERS", &shipped)])?;
+            }
+        }
+        match tested.outcome(seen)? {
+            Outcome::Tested(counted, _) if counted.failed == 0 => tally = counted,
+            _ => return Err(Failure("the emulator's own tests failed".into())),
         }
     }
-    let mut emulate = workspace.cargo(&["run", "--quiet"]);
-    emulate.args(CRATE).args(["--bin", "emulate", "--"]);
+    let program = built::program(workspace, Kind::Program, "emulate")?;
+    let mut emulate = workspace.command(&program.to_string_lossy());
     emulate.arg("--drivers").arg(&drivers);
     if let Some(compiler) = compiler(workspace) {
         emulate.args(["--compiler", &compiler]);
@@ -139,28 +142,13 @@ pub(crate) fn run(
 /// Whether a driver is missing, or older than what it is made of: its source
 /// runs beside it, and the two must be the same.
 fn is_stale(workspace: &Workspace, drivers: &Path) -> bool {
-    let built = ["x86", "x64"].map(|arch| modified(&drivers.join(arch).join("tcplimit.sys")));
+    let built = ["x86", "x64"].map(|arch| newest(&drivers.join(arch).join("tcplimit.sys")));
     let made_of = ["driver", "scanner-core", "Cargo.lock", "Cargo.toml"];
     let newest = made_of
         .iter()
         .filter_map(|path| newest(&workspace.path(path)));
     let newest = newest.max();
     built.iter().any(|file| file.is_none() || *file < newest)
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    path.metadata().and_then(|file| file.modified()).ok()
-}
-
-/// When the last change was made to a file, or in a folder.
-fn newest(path: &Path) -> Option<SystemTime> {
-    match fs::read_dir(path) {
-        Err(_) => modified(path),
-        Ok(entries) => entries
-            .flatten()
-            .filter_map(|entry| newest(&entry.path()))
-            .max(),
-    }
 }
 
 /// Whether the emulator can be compiled here.

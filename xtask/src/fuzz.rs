@@ -8,8 +8,10 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::built;
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
+use crate::rustc;
 use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
@@ -31,11 +33,8 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     if cfg!(windows) {
         return Ok(Outcome::Skipped(
-            "cargo-fuzz is not set up for Windows here".into(),
+            "fuzzing is not set up for Windows here".into(),
         ));
-    }
-    if !workspace.has_program("cargo-fuzz") {
-        return Ok(Outcome::Skipped("no cargo-fuzz: cargo xtask setup".into()));
     }
     let mut targets = targets(workspace)?;
     if let Some(only) = only {
@@ -45,11 +44,8 @@ pub(crate) fn run(
         }
         targets.retain(|target| target == only);
     }
-    build(workspace)?;
-    let binaries = workspace
-        .made("fuzz")
-        .join(host(workspace)?)
-        .join("release");
+    build(workspace, &targets)?;
+    let binaries = workspace.made("debug");
 
     println!("{} for {seconds} s each", targets.join(", "));
     let next = AtomicUsize::new(0);
@@ -113,27 +109,20 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Builds all targets, guided by coverage but without a sanitizer: the code has
-/// no `unsafe` for one to watch, the fuzzer is several times faster, and any
-/// compiler will do. `fuzz/README.md` says how to have one.
-fn build(workspace: &Workspace) -> Result<(), Failure> {
-    let mut build = workspace.cargo(&["fuzz", "build", "--sanitizer", "none", "--target-dir"]);
-    build
-        .arg(workspace.made("fuzz"))
-        // Five programs are linked: that takes a third of the time so, and they
-        // run as fast.
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+/// Builds the targets, guided by coverage of our crates but without a
+/// sanitizer: the code has no `unsafe` for one to watch, the fuzzer is several
+/// times faster, and any compiler will do. `fuzz/README.md` says how to have one.
+///
+/// Dependencies are those of the tests; cargo keeps crates of the workspace
+/// apart that another compiler's name is given for.
+fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
+    let mut build = workspace.cargo(&["build", "--locked"]);
+    build.args(built::whole(workspace));
+    for target in targets {
+        build.args(["--bin", target]);
+    }
+    rustc::instrument(workspace, &mut build)?;
     command::run(&mut build)
-}
-
-/// The triple that cargo-fuzz builds for.
-fn host(workspace: &Workspace) -> Result<String, Failure> {
-    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc")?;
-    said.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_owned)
-        .ok_or_else(|| Failure("rustc does not name its host".into()))
 }
 
 /// Runs one target, and returns the fuzzer's closing line.

@@ -10,13 +10,10 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::LazyLock;
 
-/// Where this program lies: asked for at its start, for a build may put another
-/// in its place.
-static SELF: LazyLock<std::io::Result<PathBuf>> = LazyLock::new(env::current_exe);
+use crate::workspace::Workspace;
 
 /// Set for rustc, it makes this program a linker, and is the path of the real.
 const REAL: &str = "TCPLIMIT_XTASK_LINKER";
@@ -24,7 +21,7 @@ const REAL: &str = "TCPLIMIT_XTASK_LINKER";
 /// Tells a build of cargo's to link with this program.
 pub(crate) fn use_for(build: &mut Command, target: &str, real: &Path) -> std::io::Result<()> {
     let target = target.to_uppercase().replace('-', "_");
-    let linker = SELF.as_ref().map_err(|error| error.kind())?;
+    let linker = Workspace::itself()?;
     build
         .env(format!("CARGO_TARGET_{target}_LINKER"), linker)
         .env(REAL, real);
@@ -33,7 +30,6 @@ pub(crate) fn use_for(build: &mut Command, target: &str, real: &Path) -> std::io
 
 /// Links, if this is the linker now. To be called before all else.
 pub(crate) fn run() -> Option<ExitCode> {
-    LazyLock::force(&SELF);
     let real = env::var_os(REAL)?;
     let mut link = Command::new(&real);
     link.args(arguments(env::args_os().skip(1)));

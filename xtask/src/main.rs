@@ -1,12 +1,14 @@
 //! `cargo xtask …`: everything a person would otherwise type twice.
 //!
 //! `cargo xtask test` is the one that matters: it installs what is missing
-//! (asking first), runs every check of the repository in order, and ends with a
-//! table and a line that counts. The other commands are its single steps.
+//! (asking first), runs every check of the repository, and ends with a table and
+//! a line that counts. The other commands are its single steps.
 //!
 //! Whatever is fetched or made lands in `target/`.
 
 mod broken;
+mod built;
+mod changes;
 mod command;
 mod compiler;
 mod debian;
@@ -15,6 +17,8 @@ mod dist;
 mod driver;
 mod emulate;
 mod fuzz;
+mod groups;
+mod history;
 mod linker;
 mod lint;
 mod no_std;
@@ -22,9 +26,14 @@ mod offsets;
 mod package;
 mod page;
 mod panic_free;
+mod passed;
+mod plan;
+mod processor;
 mod real_input;
 mod record;
 mod report;
+mod rustc;
+mod schedule;
 mod seen;
 mod setup;
 mod systems;
@@ -32,6 +41,7 @@ mod tally;
 mod test;
 mod wdk;
 mod wine;
+mod workflows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,10 +51,6 @@ use clap::{Parser, Subcommand};
 use crate::broken::Extent;
 use crate::report::{Outcome, Report};
 use crate::workspace::Workspace;
-
-/// A smoke run goes the same way each time, so that what it says is about the
-/// change and not about luck; new ways are for `cargo xtask fuzz`.
-const SMOKE_SEED: u32 = 1;
 
 /// Checks, proofs and set-up of the tcplimit workspace.
 #[derive(Debug, Parser)]
@@ -62,22 +68,18 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check: format, lints, tests, breakages, proofs, driver, emulator, Wine, licences, fuzzing, real input, releases.
-    Test {
-        /// Only what needs no tools and no network: format, lints, tests, breakages, panic-free.
-        #[arg(long)]
-        quick: bool,
-        /// How long to fuzz each target, in seconds.
-        #[arg(long, value_name = "N", default_value_t = 60)]
-        fuzz_seconds: u64,
-        /// Install what is missing without asking (CI=true does the same).
-        #[arg(long, short)]
-        yes: bool,
-    },
+    /// Run every check, or the steps that are named; --quick after each edit.
+    Test(plan::Options),
+    /// Run one step of `test`, and write what it came to into a file.
+    #[command(hide = true)]
+    Step(plan::StepOptions),
     /// Break scanner-core and the driver in a copy, in each way of two tables, and see a test fail.
     Broken {
         /// Only those whose file or description has this in it.
         words: Option<String>,
+        /// Only a few: fixed ones, and ones of the files that changed.
+        #[arg(long, conflicts_with = "words")]
+        sample: bool,
     },
     /// Fuzz every target, or the one named, for a while.
     Fuzz {
@@ -134,21 +136,27 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(linked) = linker::run() {
-        return linked;
+    // Asked for now, while it is there.
+    let _ = Workspace::itself();
+    if let Some(done) = linker::run().or_else(rustc::run) {
+        return done;
     }
     let arguments = Arguments::parse();
     let workspace = Workspace::of_this_crate();
     let mut report = Report::default();
     match arguments.command {
-        Command::Setup { yes } => report.step("setup", || setup::run(&workspace, yes)),
-        Command::Test {
-            quick,
-            fuzz_seconds,
-            yes,
-        } => everything(&workspace, &mut report, quick, fuzz_seconds, yes),
-        Command::Broken { words } => report.seeing("broken", |seen| {
-            let extent = words.as_deref().map_or(Extent::Full, Extent::Only);
+        Command::Setup { yes } => {
+            report.step("setup", || setup::system(&workspace, yes));
+            report.step("tools", || setup::tools(&workspace, yes));
+        }
+        Command::Test(options) => plan::run(&workspace, &options, &mut report),
+        Command::Step(options) => return plan::step(&workspace, &options),
+        Command::Broken { words, sample } => report.seeing("broken", |seen| {
+            let extent = match &words {
+                Some(words) => Extent::Only(words),
+                None if sample => Extent::Sample,
+                None => Extent::Full,
+            };
             broken::run(&workspace, extent, seen)
         }),
         Command::Fuzz {
@@ -163,7 +171,9 @@ fn main() -> ExitCode {
         Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
         Command::Systems => report.step("systems", || systems::run(&workspace)),
         Command::Driver { twice } => {
-            report.seeing("driver", |seen| driver::run(&workspace, twice, seen));
+            report.seeing("driver", |seen| {
+                driver::run(&workspace, driver::Again::of(twice), seen)
+            });
         }
         Command::Emulate(options) => {
             report.seeing("emulator", |seen| emulate::run(&workspace, &options, seen));
@@ -180,67 +190,11 @@ fn main() -> ExitCode {
         }
         Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
         Command::RealInput { yes } => {
-            report.seeing("real input", |seen| real_input::run(&workspace, yes, seen));
+            report.step("fetch", || real_input::fetch(&workspace, yes));
+            report.seeing("real input", |seen| real_input::run(&workspace, seen));
         }
     }
     report.finish()
-}
-
-/// Every step in order, kept for the page that is written at the end.
-fn everything<'a>(
-    workspace: &'a Workspace,
-    report: &mut Report<'a>,
-    quick: bool,
-    fuzz_seconds: u64,
-    yes: bool,
-) {
-    report.keep(workspace, quick);
-    steps(workspace, report, quick, fuzz_seconds, yes);
-    report.complete();
-    report.step("report", || page::run(workspace, &page::Options::default()));
-}
-
-/// A failure does not keep the later ones from running.
-fn steps(
-    workspace: &Workspace,
-    report: &mut Report<'_>,
-    quick: bool,
-    fuzz_seconds: u64,
-    yes: bool,
-) {
-    if !quick {
-        report.step("setup", || setup::run(workspace, yes));
-    }
-    report.step("format", || lint::format(workspace));
-    report.step("lints", || lint::clippy(workspace));
-    report.seeing("tests", |seen| test::run(workspace, seen));
-    report.seeing("broken", |seen| {
-        broken::run(workspace, Extent::Sample, seen)
-    });
-    report.step("no panic", || panic_free::run(workspace));
-    if quick {
-        let why = "--quick: setup, no_std, systems, driver, emulator, wine, offsets, wdk, dependencies, fuzzing, real input, dist";
-        report.step("the rest", || Ok(Outcome::Skipped(why.into())));
-        return;
-    }
-    report.step("no_std", || no_std::run(workspace));
-    report.step("systems", || systems::run(workspace));
-    report.seeing("driver", |seen| driver::step(workspace, seen));
-    report.seeing("emulator", |seen| {
-        emulate::run(workspace, &emulate::Options::default(), seen)
-    });
-    report.seeing("wine", |seen| {
-        wine::run(workspace, &wine::Options::short(yes), seen)
-    });
-    report.seeing("offsets", |seen| offsets::run(workspace, seen));
-    report.step("wdk", || wdk::run(workspace));
-    report.step("dependencies", || dependencies::run(workspace));
-    report.seeing("fuzzing", |seen| {
-        fuzz::run(workspace, None, fuzz_seconds, SMOKE_SEED, seen)
-    });
-    report.seeing("real input", |seen| real_input::run(workspace, yes, seen));
-    // Last, for it packs what the others have built.
-    report.step("dist", || dist::step(workspace));
 }
 
 /// `verify` builds them; a test sees that they were committed.

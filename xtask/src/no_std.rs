@@ -2,22 +2,21 @@
 
 use crate::command::{self, Failure};
 use crate::compiler::{Compiler, TARGETS};
+use crate::driver::{self, PROCESSORS};
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 
-/// Builds for every target; loudly skipped without a compiler for them.
+/// Builds it alone for each processor, as it is built for the driver; loudly
+/// skipped without a compiler for them.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     let Some(compiler) = Compiler::all(workspace).into_iter().next() else {
         let why = "no compiler for i686-unknown-uefi and x86_64-unknown-uefi: cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
     };
-    let mut build = compiler.build(workspace);
-    build
-        .args(["--locked", "--release", "--package", "scanner-core"])
-        .args(TARGETS.iter().flat_map(|target| ["--target", target]))
-        .arg("--target-dir")
-        .arg(workspace.made("no-std"));
-    command::run(&mut build)?;
+    for processor in &PROCESSORS {
+        let mut build = driver::build_for(workspace, compiler, processor);
+        command::run(build.args(["--package", "scanner-core"]))?;
+    }
     Ok(Outcome::Passed(format!(
         "{} with {compiler}",
         TARGETS.join(", ")

@@ -211,10 +211,6 @@ impl Page {
             fact("compiler", &record.compiler);
             fact("begun", &date::utc(record.began));
         });
-        if record.quick {
-            let words = "The steps that need tools or the network were left out.";
-            banner(html, "A quick run", words);
-        }
         if !record.complete {
             let words = "It was interrupted, or is still at it: what comes later is not here.";
             banner(html, "A run without an end", words);

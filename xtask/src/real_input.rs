@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::built::{self, Kind};
 use crate::command::{self, Failure, tail};
 use crate::package::{self, PACKAGES, Package};
 use crate::report::Outcome;
@@ -32,19 +32,55 @@ const RUNS: [&[&str]; 6] = [
     &["--module", "tcpip6", "--as-loaded"],
 ];
 
-/// Fetches what is missing, probes it all six times, and measures once more.
-pub(crate) fn run(workspace: &Workspace, yes: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
-    let programs = workspace.made("real-input/programs");
+/// Where the files are.
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.made("real-input/programs")
+}
+
+fn absent(workspace: &Workspace) -> Vec<Package> {
+    let folder = folder(workspace);
+    let packages = PACKAGES.into_iter();
+    packages
+        .filter(|package| !package.is_here(&folder))
+        .collect()
+}
+
+/// What would be fetched, in words; `None` when all is there.
+pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
+    let packages = absent(workspace).len();
+    (packages > 0).then(|| {
+        format!("genuine Windows files ({packages} packages of 340 MB together), for real input")
+    })
+}
+
+/// Fetches what is missing, if it may.
+pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
+    let programs = folder(workspace);
     let scratch = workspace.made("real-input/scratch");
     fs::create_dir_all(&programs)?;
-    let missing: Vec<Package> = PACKAGES
-        .into_iter()
-        .filter(|package| !package.is_here(&programs))
-        .collect();
-    if !missing.is_empty() && consent("Fetch genuine Windows files (340 MB)?", yes) {
-        package::fetch(workspace, &missing, &programs, &scratch)?;
-        fs::remove_dir_all(&scratch)?;
+    let absent = absent(workspace);
+    if absent.is_empty() {
+        return Ok(Outcome::Passed("nothing is missing".into()));
     }
+    if !consent("Fetch genuine Windows files (340 MB)?", yes) {
+        return Ok(Outcome::Skipped("nothing was to be fetched".into()));
+    }
+    package::fetch(workspace, &absent, &programs, &scratch)?;
+    fs::remove_dir_all(&scratch)?;
+    let fetched = absent
+        .iter()
+        .filter(|package| package.is_here(&programs))
+        .count();
+    Ok(Outcome::Passed(format!(
+        "{fetched} of {} packages",
+        absent.len()
+    )))
+}
+
+/// Probes all that was fetched, six times, and searches it like drivers.
+pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+    let programs = folder(workspace);
+    fs::create_dir_all(&programs)?;
     let files = package::files(&programs)?;
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
     if files.is_empty() {
@@ -56,7 +92,7 @@ pub(crate) fn run(workspace: &Workspace, yes: bool, seen: &mut Seen) -> Result<O
     seen.figure("megabytes", bytes / 1_000_000);
     seen.figure("searches of each file", RUNS.len());
 
-    let tool = build(workspace)?;
+    let tool = built::program(workspace, Kind::Program, "tcplimit")?;
     let mut tally = Tally::default();
     for run in RUNS {
         let name = format!("probe -r --json {}", run.join(" "));
@@ -81,36 +117,13 @@ pub(crate) fn run(workspace: &Workspace, yes: bool, seen: &mut Seen) -> Result<O
             println!("{failure}");
         }
     }
-    let speed = speed(workspace, &tool, &programs, bytes)?;
     let few = if files.len() < ENOUGH_FILES {
         ", fewer than wanted"
     } else {
         ""
     };
-    let note = format!(
-        "{} files{few}, {} MB, {speed:.1} GB/s",
-        files.len(),
-        bytes / 1_000_000
-    );
+    let note = format!("{} files{few}, {} MB", files.len(), bytes / 1_000_000);
     Ok(Outcome::Tested(tally, note))
-}
-
-/// Builds the tool as it is shipped, and says where it is.
-fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
-    build.args([
-        "--bin",
-        "tcplimit",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
-    let messages = command::listen(&mut build)?.success("cargo build")?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back()
-        .ok_or_else(|| Failure("cargo build made no tcplimit".into()))
 }
 
 /// One run over all files. Every file must be answered for, and none located;
@@ -166,19 +179,10 @@ fn search_harder(
     programs: &Path,
     seen: &mut Seen,
 ) -> Result<String, Failure> {
-    let mut search = workspace.cargo(&["run", "--locked", "--release", "--package", "verify"]);
-    search.args(["--example", "genuine", "--"]).arg(programs);
-    let said = command::listen(&mut search)?.success("the search of programs like drivers")?;
+    let search = built::program(workspace, Kind::Example, "genuine")?;
+    let mut search = workspace.command(&search.to_string_lossy());
+    let said =
+        command::listen(search.arg(programs))?.success("the search of programs like drivers")?;
     seen.figures_of(&said);
     Ok(said.lines().last().unwrap_or_default().to_owned())
-}
-
-/// GB/s of one more run, when the system has every file in memory.
-fn speed(workspace: &Workspace, tool: &Path, programs: &Path, bytes: u64) -> Result<f64, Failure> {
-    let mut command = workspace.command(&tool.to_string_lossy());
-    command.args(["probe", "-r", "--json"]).arg(programs);
-    let start = Instant::now();
-    let _ = command::listen(&mut command)?;
-    let gigabytes = bytes as f64 / 1e9;
-    Ok(gigabytes / start.elapsed().as_secs_f64())
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::tally::Tally;
 use crate::workspace::Workspace;
 
 /// Changes when a field comes to mean something else.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The step that runs the workspace's tests.
 pub(crate) const TESTS: &str = "tests";
@@ -28,8 +28,6 @@ pub(crate) struct Record {
     pub(crate) compiler: String,
     /// When it began, in seconds since 1970, UTC.
     pub(crate) began: u64,
-    /// Without the steps that need tools or the network.
-    pub(crate) quick: bool,
     /// It came to its end; else it was interrupted, or is still at it.
     pub(crate) complete: bool,
     pub(crate) steps: Vec<Step>,
@@ -46,23 +44,28 @@ pub(crate) struct Sources {
 }
 
 /// A step, and how it ended.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
+    /// From begin to end.
     pub(crate) seconds: f64,
+    /// Of the processors' time; `None` where the system does not say.
+    pub(crate) processor_seconds: Option<f64>,
     /// What there is to say, as in the table at the end of the run.
     pub(crate) note: String,
     /// Of the tests or checks that it counts.
     pub(crate) passed: usize,
     pub(crate) failed: usize,
+    pub(crate) ignored: usize,
     pub(crate) seen: Seen,
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
+    #[default]
     Passed,
     Failed,
     Skipped,
@@ -70,7 +73,7 @@ pub(crate) enum Verdict {
 
 impl Record {
     /// A run that begins now.
-    pub(crate) fn begin(workspace: &Workspace, quick: bool) -> Result<Self, Failure> {
+    pub(crate) fn begin(workspace: &Workspace) -> Result<Self, Failure> {
         let mut rustc = workspace.command("rustc");
         let compiler = command::listen(rustc.arg("--version"))?.success("rustc")?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -79,7 +82,6 @@ impl Record {
             sources: Sources::now(workspace)?,
             compiler: compiler.trim().into(),
             began: now.map_or(0, |now| now.as_secs()),
-            quick,
             complete: false,
             steps: Vec::new(),
         })
@@ -130,16 +132,38 @@ impl Record {
 
     /// Tests, checks and steps together, as the run's last line counts them.
     pub(crate) fn sum(&self) -> Tally {
-        let mut sum = Tally::default();
-        for step in &self.steps {
-            sum.passed += step.passed + usize::from(step.verdict == Verdict::Passed);
-            sum.failed += step.failed + usize::from(step.verdict == Verdict::Failed);
-        }
-        sum
+        sum(&self.steps)
     }
 }
 
+/// Tests, checks and steps together: what was left out, as a whole or in part,
+/// counts as ignored.
+pub(crate) fn sum(steps: &[Step]) -> Tally {
+    let mut sum = Tally::default();
+    for step in steps {
+        let ended = |verdict| usize::from(step.verdict == verdict);
+        sum += Tally {
+            passed: step.passed + ended(Verdict::Passed),
+            failed: step.failed + ended(Verdict::Failed),
+            ignored: step.ignored + ended(Verdict::Skipped),
+        };
+    }
+    sum
+}
+
 impl Step {
+    /// One that another process has written.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path)?;
+        serde_json::from_str(&text).map_err(|error| Failure(error.to_string()))
+    }
+
+    /// For another process to read.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_string(self).map_err(|error| Failure(error.to_string()))?;
+        Ok(fs::write(path, text)?)
+    }
+
     pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
         let mut figures = self.seen.figures.iter();
         figures.find(|figure| figure.name == name)
@@ -212,15 +236,16 @@ mod tests {
             },
             compiler: "rustc 1.95.0".into(),
             began: 1,
-            quick: true,
             complete: true,
             steps: vec![Step {
                 name: "tests".into(),
                 verdict: Verdict::Failed,
                 seconds: 1.5,
+                processor_seconds: Some(2.5),
                 note: "<one> failed".into(),
                 passed: 3,
                 failed: 1,
+                ignored: 0,
                 seen: Seen::default(),
             }],
         };
@@ -230,7 +255,7 @@ mod tests {
         assert_eq!(read.step("tests").unwrap().note, "<one> failed");
         // Three tests; one that failed, and its step.
         assert_eq!((read.sum().passed, read.sum().failed), (3, 2));
-        assert!(Record::of_text(&text.replace("\"schema\":1", "\"schema\":2")).is_err());
+        assert!(Record::of_text(&text.replace("\"schema\":2", "\"schema\":1")).is_err());
         assert!(Record::of_text("{").is_err());
     }
 

@@ -1,10 +1,11 @@
 //! What the steps came to: headlines while they run, a table at the end.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::command::Failure;
-use crate::record::{self, Record, Verdict};
+use crate::processor;
+use crate::record::{self, Record, Step, Verdict};
 use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
@@ -26,20 +27,15 @@ pub(crate) struct Report<'a> {
     steps: Vec<Step>,
     /// Where they are kept too, if they are.
     kept: Option<(&'a Workspace, Record)>,
-}
-
-#[derive(Debug)]
-struct Step {
-    name: &'static str,
-    result: Result<Outcome, Failure>,
-    time: Duration,
+    /// What there is to say of all of them.
+    said: Option<String>,
 }
 
 impl<'a> Report<'a> {
     /// From here on, what steps come to is kept for `cargo xtask report`, after
     /// each one, so that a run that is interrupted is known for what it is.
-    pub(crate) fn keep(&mut self, workspace: &'a Workspace, quick: bool) {
-        match Record::begin(workspace, quick) {
+    pub(crate) fn keep(&mut self, workspace: &'a Workspace) {
+        match Record::begin(workspace) {
             Ok(record) => self.kept = Some((workspace, record)),
             Err(failure) => println!("This run is not kept for a report: {failure}"),
         }
@@ -53,10 +49,12 @@ impl<'a> Report<'a> {
         self.write();
     }
 
-    fn write(&self) {
-        if let Some((workspace, record)) = &self.kept
-            && let Err(failure) = record.write(workspace)
-        {
+    fn write(&mut self) {
+        let Some((workspace, record)) = &mut self.kept else {
+            return;
+        };
+        record.steps.clone_from(&self.steps);
+        if let Err(failure) = record.write(workspace) {
             println!("This run is not kept for a report: {failure}");
         }
     }
@@ -77,29 +75,37 @@ impl<'a> Report<'a> {
         run: impl FnOnce(&mut Seen) -> Result<Outcome, Failure>,
     ) {
         println!("\n=== {name}");
-        let start = Instant::now();
-        let mut seen = Seen::default();
-        let step = Step {
-            name,
-            result: run(&mut seen),
-            time: start.elapsed(),
-        };
-        println!("=== {}", step.line());
-        if let Some((_, record)) = &mut self.kept {
-            record.steps.push(step.recorded(seen));
-        }
-        self.write();
+        self.add(measured(name, run));
+    }
+
+    /// Remembers a step that was run elsewhere.
+    pub(crate) fn add(&mut self, step: Step) {
+        println!("=== {}", line(&step));
         self.steps.push(step);
+        self.write();
+    }
+
+    /// A line for the end.
+    pub(crate) fn say(&mut self, line: String) {
+        self.said = Some(line);
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Prints the table and the count, which is the very last line.
     pub(crate) fn finish(self) -> ExitCode {
         println!("\n=== summary");
+        println!("{HEADING}");
         for step in &self.steps {
-            println!("{}", step.line());
+            println!("{}", line(step));
         }
-        let sum = self.sum();
-        let skipped = match self.skipped() {
+        if let Some(said) = &self.said {
+            println!("\n{said}");
+        }
+        let sum = record::sum(&self.steps);
+        let skipped = match sum.ignored {
             0 => String::new(),
             skipped => format!(", {skipped} skipped"),
         };
@@ -110,79 +116,60 @@ impl<'a> Report<'a> {
             ExitCode::FAILURE
         }
     }
+}
 
-    /// Whole steps, and what others left out.
-    fn skipped(&self) -> usize {
-        let steps = self.steps.iter().filter(|step| step.is_skipped());
-        steps.count() + self.sum().ignored
-    }
-
-    /// Tests and steps together.
-    fn sum(&self) -> Tally {
-        let mut sum = Tally::default();
-        for step in &self.steps {
-            if let Ok(Outcome::Tested(tally, _)) = step.result {
-                sum += tally;
-            }
-            match step.verdict() {
-                Verdict::Passed => sum.passed += 1,
-                Verdict::Failed => sum.failed += 1,
-                Verdict::Skipped => {}
-            }
+/// Runs a step, and takes its time.
+pub(crate) fn measured(
+    name: &str,
+    run: impl FnOnce(&mut Seen) -> Result<Outcome, Failure>,
+) -> Step {
+    let (start, processor) = (Instant::now(), processor::time());
+    let mut seen = Seen::default();
+    let result = run(&mut seen);
+    let used = processor.and_then(|before| processor::time()?.checked_sub(before));
+    let tally = match result {
+        Ok(Outcome::Tested(tally, _)) => tally,
+        _ => Tally::default(),
+    };
+    let (verdict, note) = match result {
+        Ok(Outcome::Passed(note)) => (Verdict::Passed, note),
+        Ok(Outcome::Skipped(why)) => (Verdict::Skipped, why),
+        Ok(Outcome::Tested(tally, note)) if tally.failed == 0 => {
+            (Verdict::Passed, said(tally, &note))
         }
-        sum
+        Ok(Outcome::Tested(tally, note)) => (Verdict::Failed, said(tally, &note)),
+        Err(failure) => (Verdict::Failed, failure.to_string()),
+    };
+    Step {
+        name: name.into(),
+        verdict,
+        seconds: start.elapsed().as_secs_f64(),
+        processor_seconds: used.map(|used| used.as_secs_f64()),
+        note,
+        passed: tally.passed,
+        failed: tally.failed,
+        ignored: tally.ignored,
+        seen,
     }
 }
 
-impl Step {
-    fn is_skipped(&self) -> bool {
-        matches!(self.result, Ok(Outcome::Skipped(_)))
-    }
+const HEADING: &str = "        step               time  processor";
 
-    fn verdict(&self) -> Verdict {
-        match &self.result {
-            Ok(Outcome::Passed(_)) => Verdict::Passed,
-            Ok(Outcome::Tested(tally, _)) if tally.failed == 0 => Verdict::Passed,
-            Ok(Outcome::Tested(..)) | Err(_) => Verdict::Failed,
-            Ok(Outcome::Skipped(_)) => Verdict::Skipped,
-        }
-    }
-
-    /// Verdict, name, seconds, and what there is to say.
-    fn line(&self) -> String {
-        let verdict = match self.verdict() {
-            Verdict::Passed => "passed",
-            Verdict::Failed => "FAILED",
-            Verdict::Skipped => "SKIPPED",
-        };
-        let (note, seconds) = (self.note(), self.time.as_secs_f64());
-        format!("{verdict:<8}{:<14}{seconds:>7.1} s  {note}", self.name)
-    }
-
-    fn note(&self) -> String {
-        match &self.result {
-            Ok(Outcome::Passed(note) | Outcome::Skipped(note)) => note.clone(),
-            Ok(Outcome::Tested(tally, note)) => said(*tally, note),
-            Err(failure) => failure.to_string(),
-        }
-    }
-
-    /// As it is kept.
-    fn recorded(&self, seen: Seen) -> record::Step {
-        let tally = match self.result {
-            Ok(Outcome::Tested(tally, _)) => tally,
-            _ => Tally::default(),
-        };
-        record::Step {
-            name: self.name.into(),
-            verdict: self.verdict(),
-            seconds: self.time.as_secs_f64(),
-            note: self.note(),
-            passed: tally.passed,
-            failed: tally.failed,
-            seen,
-        }
-    }
+/// Verdict, name, both times in seconds, and what there is to say.
+fn line(step: &Step) -> String {
+    let verdict = match step.verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "FAILED",
+        Verdict::Skipped => "SKIPPED",
+    };
+    let processor = step.processor_seconds.map(|used| format!("{used:.1} s"));
+    format!(
+        "{verdict:<8}{:<14}{:>7.1} s {:>10}  {}",
+        step.name,
+        step.seconds,
+        processor.unwrap_or_default(),
+        step.note
+    )
 }
 
 /// The tally in words, before the note if there is one.
@@ -218,9 +205,10 @@ mod tests {
         report.step("c", || Ok(Outcome::Skipped("no network".into())));
         let expected = Tally {
             passed: 12,
-            ..Tally::default()
+            failed: 0,
+            ignored: 1,
         };
-        assert_eq!(report.sum(), expected);
+        assert_eq!(record::sum(report.steps()), expected);
     }
 
     #[test]
@@ -233,8 +221,8 @@ mod tests {
             ..Tally::default()
         };
         report.step("b", || Ok(Outcome::Tested(tally, String::new())));
-        assert_eq!(report.skipped(), 2);
-        assert_eq!(report.sum().failed, 0);
+        let sum = record::sum(report.steps());
+        assert_eq!((sum.ignored, sum.failed), (2, 0));
     }
 
     #[test]
@@ -242,7 +230,7 @@ mod tests {
         let mut report = Report::default();
         report.step("a", || tested(10, 1));
         report.step("b", || Err(Failure("broken".into())));
-        let sum = report.sum();
+        let sum = record::sum(report.steps());
         assert_eq!((sum.passed, sum.failed), (10, 3));
     }
 }

@@ -9,7 +9,7 @@ use crate::tally::Tally;
 const FIGURE: &str = "figure: ";
 
 /// All that a step saw.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// In the order in which they were said.
     pub(crate) figures: Vec<Figure>,

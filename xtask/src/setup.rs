@@ -22,21 +22,13 @@ struct Tool {
 }
 
 /// Versions are pinned: a check must not change its mind over night.
-const TOOLS: [Tool; 2] = [
-    Tool {
-        name: "cargo-deny",
-        version: "0.20.2",
-        purpose: "licences and duplicate dependencies",
-        // Its default features are for fetching, which is never asked of it.
-        arguments: &["--no-default-features"],
-    },
-    Tool {
-        name: "cargo-fuzz",
-        version: "0.13.2",
-        purpose: "fuzzing",
-        arguments: &[],
-    },
-];
+const TOOLS: [Tool; 1] = [Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    purpose: "licences and duplicate dependencies",
+    // Its default features are for fetching, which is never asked of it.
+    arguments: &["--no-default-features"],
+}];
 
 /// Something that is missing, and the way to it.
 #[derive(Debug)]
@@ -49,13 +41,15 @@ enum Need {
 }
 
 impl Need {
-    /// Everything that this machine lacks.
-    fn all(workspace: &Workspace) -> Vec<Self> {
-        let mut needs: Vec<Self> = TOOLS
-            .iter()
-            .filter(|tool| !workspace.has_program(tool.name))
-            .map(Self::Tool)
-            .collect();
+    /// Programs that cargo compiles, in a minute or two.
+    fn tools(workspace: &Workspace) -> Vec<Self> {
+        let missing = TOOLS.iter().filter(|it| !workspace.has_program(it.name));
+        missing.map(Self::Tool).collect()
+    }
+
+    /// What the system lacks.
+    fn system(workspace: &Workspace) -> Vec<Self> {
+        let mut needs = Vec::new();
         let debian = debian::is_this(workspace);
         let compilers = Compiler::all(workspace);
         if compilers.is_empty() {
@@ -170,9 +164,25 @@ impl Tool {
     }
 }
 
-/// Lists what is missing, asks, installs. Returns at once when all is there.
-pub(crate) fn run(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
-    let needs = Need::all(workspace);
+/// What is missing of all this, in words.
+pub(crate) fn missing(workspace: &Workspace) -> Vec<String> {
+    let needs = Need::system(workspace);
+    let needs = needs.into_iter().chain(Need::tools(workspace));
+    needs.map(|need| need.describe()).collect()
+}
+
+/// Lists what the system lacks, asks, installs.
+pub(crate) fn system(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
+    install(workspace, Need::system(workspace), yes)
+}
+
+/// The same with programs that cargo compiles.
+pub(crate) fn tools(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
+    install(workspace, Need::tools(workspace), yes)
+}
+
+/// Returns at once when all is there.
+fn install(workspace: &Workspace, needs: Vec<Need>, yes: bool) -> Result<Outcome, Failure> {
     if needs.is_empty() {
         return Ok(Outcome::Passed("nothing is missing".into()));
     }

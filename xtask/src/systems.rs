@@ -3,6 +3,7 @@
 
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
+use crate::driver;
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 
@@ -21,10 +22,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
         .args(["--locked", "--package", "tcplimit", "--lib", "--bins"])
         .arg("-Zbuild-std=std,panic_unwind")
         .args(TARGETS.iter().flat_map(|target| ["--target", target]))
-        .arg("--target-dir")
-        .arg(workspace.made("systems"))
-        // Nothing of it runs but macros.
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
+        // Nothing of it runs but macros, some of which the driver has had built.
+        .args(["--profile", "driver", "--target-dir"])
+        .arg(workspace.made(driver::BUILD));
     command::run(&mut check)?;
     Ok(Outcome::Passed(format!(
         "{} with {compiler}",

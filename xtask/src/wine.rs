@@ -287,6 +287,12 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure(format!("{}: {error}", from.display())))
 }
 
+/// What would be fetched, in words; `None` when all is there, or nothing can be.
+pub(crate) fn missing(workspace: &Workspace) -> Option<&'static str> {
+    let wanted = Root::can_be_had(workspace) && !Root::is_here(workspace);
+    wanted.then_some("a small Debian for x86 with Wine (160 MB), for wine")
+}
+
 /// Whether Wine for x64 is installed, and what brings Wine for x86.
 pub(crate) fn is_installed(workspace: &Workspace) -> bool {
     machine::is_installed() && Root::can_be_had(workspace)

@@ -2,15 +2,19 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
+use std::time::SystemTime;
 
 /// The repository that this program was built from.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     root: PathBuf,
+    /// Of what it is a copy; the same as `root` if it is none.
+    origin: PathBuf,
 }
 
 impl Workspace {
@@ -19,7 +23,16 @@ impl Workspace {
         let root = manifest.parent().unwrap_or(manifest);
         Self {
             root: root.to_path_buf(),
+            origin: root.to_path_buf(),
         }
+    }
+
+    /// This program's own path, as it was at its start: a build may put another
+    /// in its place.
+    pub(crate) fn itself() -> io::Result<&'static Path> {
+        static ITSELF: LazyLock<io::Result<PathBuf>> = LazyLock::new(env::current_exe);
+        let path = ITSELF.as_ref().map_err(|error| error.kind())?;
+        Ok(path)
     }
 
     /// A path inside the repository, named from its root.
@@ -71,6 +84,19 @@ impl Workspace {
         self.program(name).is_some()
     }
 
+    /// The two folders that the same is built in, to compare.
+    pub(crate) fn both(&self) -> [PathBuf; 2] {
+        let origin = self.origin.join("");
+        let elsewhere = origin.join("target/elsewhere/");
+        [origin, elsewhere]
+    }
+
+    /// A copy of the repository in the other of the two folders.
+    pub(crate) fn elsewhere(&self) -> io::Result<Workspace> {
+        let [_, elsewhere] = self.both();
+        self.copy(elsewhere)
+    }
+
     /// A copy of the repository, in place of the last one there; what was built
     /// in that one is kept.
     pub(crate) fn copy(&self, root: PathBuf) -> io::Result<Workspace> {
@@ -87,8 +113,14 @@ impl Workspace {
                 }
             }
         }
-        copy(&self.root, &root, &LEFT_OUT.map(|path| self.path(path)))?;
-        Ok(Workspace { root })
+        let left_out = LEFT_OUT.map(|path| self.path(path));
+        copy(&self.root, &root, false, &|path| {
+            left_out.iter().any(|it| it == path)
+        })?;
+        Ok(Workspace {
+            root,
+            origin: self.origin.clone(),
+        })
     }
 }
 
@@ -101,21 +133,44 @@ const LEFT_OUT: [&str; 5] = [
     "fuzz/coverage",
 ];
 
-fn copy(from: &Path, to: &Path, left_out: &[PathBuf]) -> io::Result<()> {
+/// Copies a folder without what is left out. Cargo must take a file of a copy
+/// for changed, and for as old as it is what it has built itself.
+pub(crate) fn copy(
+    from: &Path,
+    to: &Path,
+    keeps_times: bool,
+    is_left_out: &dyn Fn(&Path) -> bool,
+) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if left_out.contains(&path) {
+        if is_left_out(&path) {
             continue;
         }
         if path.is_dir() {
-            copy(&path, &to, left_out)?;
-        } else {
-            fs::copy(&path, &to)?;
+            copy(&path, &to, keeps_times, is_left_out)?;
+            continue;
+        }
+        fs::copy(&path, &to)?;
+        if keeps_times {
+            let modified = entry.metadata()?.modified()?;
+            let copy = File::options().append(true).open(&to)?;
+            copy.set_modified(modified)?;
         }
     }
     Ok(())
+}
+
+/// When the last change was made to a file, or in a folder.
+pub(crate) fn newest(path: &Path) -> Option<SystemTime> {
+    match fs::read_dir(path) {
+        Err(_) => path.metadata().and_then(|file| file.modified()).ok(),
+        Ok(entries) => entries
+            .flatten()
+            .filter_map(|entry| newest(&entry.path()))
+            .max(),
+    }
 }
 
 /// Whether this is a run that nobody watches, and so nobody can be asked.

@@ -212,8 +212,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "Ok(true) => return self.skip(state, Start::Guarded, Message::Guarded),",
         "Ok(true) => {}",
         session("start::a_start_that_was_not_survived_is_not_tried_again_until_a_set_has_worked"),
-    )
-    .sampled(),
+    ),
     Breakage::at(
         "driver/src/life.rs",
         "stored limits are applied in Safe Mode",
@@ -255,8 +254,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "            self.delete(Device::Ours);\n            return Err(status);",
         "            return Err(status);",
         session("device::a_device_that_cannot_be_made_is_undone_with_the_other"),
-    )
-    .sampled(),
+    ),
     Breakage::at(
         "driver/src/life.rs",
         "a device that can't be linked is left",

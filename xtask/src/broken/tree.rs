@@ -11,7 +11,6 @@ use crate::workspace::Workspace;
 #[derive(Debug)]
 pub(super) struct Tree {
     root: PathBuf,
-    target: PathBuf,
 }
 
 impl Tree {
@@ -20,17 +19,11 @@ impl Tree {
         let copy = workspace.copy(workspace.made("broken/tree"))?;
         Ok(Self {
             root: copy.path(""),
-            target: workspace.made("broken/target"),
         })
     }
 
     pub(super) fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// Where cargo builds it.
-    pub(super) fn target(&self) -> &Path {
-        &self.target
     }
 
     /// Does something while a file of the copy is broken.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::contents::{Archive, Reader, TOOL, for_notepad};
 use super::{Release, fresh, list, text};
+use crate::built;
 use crate::command::{self, Failure};
 use crate::driver::Kind;
 use crate::package::{files, unpack};
@@ -95,10 +96,9 @@ fn xp(
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
-        let mut check = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
-        check
-            .args(["--example", "shipped", "--", program.kind.name(), arch])
-            .arg(&file);
+        let checks = built::program(workspace, built::Kind::Example, "shipped")?;
+        let mut check = workspace.command(&checks.to_string_lossy());
+        check.args([program.kind.name(), arch]).arg(&file);
         command::listen(&mut check)?.success(program.name)?;
         if program.kind == Kind::Program {
             notes.push(in_wine(release, program.name, arch, folder)?);

@@ -350,6 +350,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::plan::STEPS;
     use crate::workspace::Workspace;
 
     fn claims() -> impl Iterator<Item = &'static Claim> {
@@ -410,12 +411,9 @@ mod tests {
 
     #[test]
     fn every_step_that_is_named_is_one_of_the_tests() {
-        let main = fs::read_to_string(Workspace::of_this_crate().path("xtask/src/main.rs"));
-        let main = main.unwrap();
-        let (_, everything) = main.split_once("\nfn steps(").unwrap();
         for evidence in evidence() {
             if let Source::Step(name) = evidence.source {
-                assert!(everything.contains(&format!("(\"{name}\", |")), "{name}");
+                assert!(STEPS.iter().any(|step| step.name == name), "{name}");
             }
         }
     }

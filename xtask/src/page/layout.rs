@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -100,9 +101,9 @@ impl Layout {
     /// # Errors
     /// When there is no such kind, or what is said makes no sense.
     pub(super) fn of(workspace: &Workspace, kind: &str) -> Result<Self, Failure> {
-        let mut layout = workspace.cargo(&["run", "--quiet", "--locked", "--package", "verify"]);
-        layout.args(["--example", "layout", "--", kind]);
-        let said = command::listen(&mut layout)?.success("the layout of a specimen")?;
+        let layout = built::program(workspace, Kind::Example, "layout")?;
+        let mut layout = workspace.command(&layout.to_string_lossy());
+        let said = command::listen(layout.arg(kind))?.success("the layout of a specimen")?;
         let layout: Self = serde_json::from_str(&said)
             .map_err(|error| Failure(format!("the layout of {kind}: {error}")))?;
         let found = &layout.variables;

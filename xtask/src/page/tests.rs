@@ -48,11 +48,10 @@ fn run() -> Value {
     tests["seen"]["suites"] = json!(suites);
     steps.push(tests);
     json!({
-        "schema": 1,
+        "schema": 2,
         "sources": { "commit": COMMIT, "changed": null },
         "compiler": "rustc 1.95.0",
         "began": 1_780_000_000,
-        "quick": false,
         "complete": true,
         "steps": steps,
     })
@@ -66,6 +65,7 @@ fn step(name: &str) -> Value {
         "note": format!("a note of {name}"),
         "passed": 0,
         "failed": 0,
+        "ignored": 0,
         "seen": { "figures": [], "suites": [] },
     })
 }

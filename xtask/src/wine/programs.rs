@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::judge::Judge;
 use super::{Arch, copy};
+use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::offsets;
@@ -240,9 +241,10 @@ fn linker(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 fn probe(workspace: &Workspace, file: &Path, words: &[&str]) -> Result<Value, Failure> {
-    let mut probe = workspace.cargo(&["run", "--quiet", "--locked", "--package", "tcplimit"]);
+    let tool = built::program(workspace, Kind::Program, "tcplimit")?;
+    let mut probe = workspace.command(&tool.to_string_lossy());
     probe
-        .args(["--bin", "tcplimit", "--", "probe", "--json"])
+        .args(["probe", "--json"])
         .args(words)
         .arg("--")
         .arg(file);

@@ -41,9 +41,13 @@ impl Root {
         Ok(Ok(root))
     }
 
+    pub(super) fn is_here(workspace: &Workspace) -> bool {
+        workspace.made(FOLDER).exists()
+    }
+
     /// Whether it is there, or what fetches it is.
     pub(super) fn can_be_had(workspace: &Workspace) -> bool {
-        workspace.made(FOLDER).exists() || debootstrap(workspace).is_some()
+        Self::is_here(workspace) || debootstrap(workspace).is_some()
     }
 
     /// Made under another name first, so that half of one is never used.

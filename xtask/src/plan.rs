@@ -1,0 +1,338 @@
+//! The steps of `cargo xtask test`: what each waits for, and what it runs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::broken::{self, Extent};
+use crate::built;
+use crate::command::Failure;
+use crate::dependencies;
+use crate::dist;
+use crate::driver;
+use crate::emulate;
+use crate::fuzz;
+use crate::history;
+use crate::lint;
+use crate::no_std;
+use crate::offsets;
+use crate::page;
+use crate::panic_free;
+use crate::real_input;
+use crate::report::{self, Outcome, Report};
+use crate::schedule::{self, Job};
+use crate::seen::Seen;
+use crate::setup;
+use crate::systems;
+use crate::test;
+use crate::wdk;
+use crate::wine;
+use crate::workflows;
+use crate::workspace::{Workspace, consent};
+
+/// A smoke run goes the same way each time, so that what it says is about the
+/// change and not about luck; new ways are for `cargo xtask fuzz`.
+const SMOKE_SEED: u32 = 1;
+
+/// The steps of `--quick`.
+const QUICK: [&str; 3] = ["format", "lints", "tests"];
+
+/// What `cargo xtask test` is asked for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Only what one wants after each edit: format, lints, and the tests of what changed.
+    #[arg(long)]
+    quick: bool,
+    /// How long to fuzz each target, in seconds.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    fuzz_seconds: u64,
+    /// Install and fetch what is missing without asking (CI=true does the same).
+    #[arg(long, short)]
+    yes: bool,
+    /// Only these steps.
+    #[arg(value_name = "STEP", value_parser = names(), conflicts_with = "quick")]
+    only: Vec<String>,
+}
+
+/// A step, as [`schedule`] starts it in a process of its own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StepOptions {
+    #[arg(value_parser = names())]
+    name: String,
+    /// Where to write what it came to.
+    #[arg(long)]
+    result: PathBuf,
+    #[arg(long)]
+    fuzz_seconds: u64,
+    #[arg(long)]
+    yes: bool,
+}
+
+fn names() -> clap::builder::PossibleValuesParser {
+    let names = STEPS.iter().chain([&PAGE]).map(|step| step.name);
+    names.collect::<Vec<_>>().into()
+}
+
+/// A step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    /// Those that must have ended before it begins.
+    after: &'static [&'static str],
+    run: fn(&Workspace, &StepOptions, &mut Seen) -> Result<Outcome, Failure>,
+}
+
+/// In the order in which they begin where there are few processors: what others
+/// wait for, and what takes long, first.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "setup",
+        after: &[],
+        run: |workspace, options, _| setup::system(workspace, options.yes),
+    },
+    Step {
+        name: "format",
+        after: &[],
+        run: |workspace, _, _| lint::format(workspace),
+    },
+    Step {
+        name: "build",
+        after: &["setup"],
+        run: |workspace, _, _| built::step(workspace),
+    },
+    Step {
+        name: "fetch",
+        after: &["setup"],
+        run: |workspace, options, _| real_input::fetch(workspace, options.yes),
+    },
+    Step {
+        name: "tools",
+        after: &["setup"],
+        run: |workspace, options, _| setup::tools(workspace, options.yes),
+    },
+    Step {
+        name: "workflows",
+        after: &[],
+        run: |workspace, _, _| workflows::run(workspace),
+    },
+    Step {
+        name: "offsets",
+        after: &["setup"],
+        run: |workspace, _, seen| offsets::run(workspace, seen),
+    },
+    Step {
+        name: "driver",
+        after: &["build"],
+        run: |workspace, _, seen| driver::step(workspace, seen),
+    },
+    Step {
+        name: "tests",
+        after: &["build"],
+        run: |workspace, _, seen| test::run(workspace, seen),
+    },
+    Step {
+        name: "lints",
+        after: &["build"],
+        run: |workspace, _, _| lint::clippy(workspace),
+    },
+    Step {
+        name: "wine",
+        after: &["driver"],
+        run: |workspace, options, seen| {
+            wine::run(workspace, &wine::Options::short(options.yes), seen)
+        },
+    },
+    Step {
+        name: "emulator",
+        after: &["driver"],
+        run: |workspace, _, seen| emulate::run(workspace, &emulate::Options::default(), seen),
+    },
+    Step {
+        name: "fuzzing",
+        after: &["lints"],
+        run: |workspace, options, seen| {
+            fuzz::run(workspace, None, options.fuzz_seconds, SMOKE_SEED, seen)
+        },
+    },
+    Step {
+        name: "real input",
+        after: &["build", "fetch"],
+        run: |workspace, _, seen| real_input::run(workspace, seen),
+    },
+    Step {
+        name: "broken",
+        after: &["fuzzing"],
+        run: |workspace, _, seen| broken::run(workspace, Extent::Sample, seen),
+    },
+    Step {
+        name: "no_std",
+        after: &["driver"],
+        run: |workspace, _, _| no_std::run(workspace),
+    },
+    Step {
+        name: "systems",
+        after: &["no_std"],
+        run: |workspace, _, _| systems::run(workspace),
+    },
+    Step {
+        name: "wdk",
+        after: &["setup"],
+        run: |workspace, _, _| wdk::run(workspace),
+    },
+    Step {
+        name: "no panic",
+        after: &["build"],
+        run: |workspace, _, _| panic_free::run(workspace),
+    },
+    Step {
+        name: "dependencies",
+        after: &["tools"],
+        run: |workspace, _, _| dependencies::run(workspace),
+    },
+    Step {
+        name: "dist",
+        after: &["driver", "wine"],
+        run: |workspace, _, _| dist::step(workspace),
+    },
+];
+
+/// The page with the claims: of all that the others came to.
+const PAGE: Step = Step {
+    name: "report",
+    after: &[],
+    run: |workspace, _, _| page::run(workspace, &page::Options::default()),
+};
+
+/// Runs what was asked for, and writes the page with the claims.
+pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, report: &mut Report<'a>) {
+    let start = Instant::now();
+    if options.quick {
+        quick(workspace, report);
+    } else {
+        let chosen: Vec<&Step> = STEPS.iter().filter(|step| options.wants(step)).collect();
+        let yes = options.yes || agreed(workspace, options);
+        if options.only.is_empty() {
+            report.keep(workspace);
+        }
+        beside(workspace, &chosen, options.fuzz_seconds, yes, report);
+        if options.only.is_empty() {
+            report.complete();
+            beside(workspace, &[&PAGE], options.fuzz_seconds, yes, report);
+        }
+    }
+    if options.only.is_empty() {
+        let seconds = start.elapsed().as_secs_f64();
+        match history::keep(workspace, options.quick, seconds, report.steps()) {
+            Ok(said) => report.say(said),
+            Err(failure) => println!("This run's times are not kept: {failure}"),
+        }
+    }
+}
+
+/// One after the other: each wants all processors, and few seconds.
+fn quick(workspace: &Workspace, report: &mut Report<'_>) {
+    report.step("format", || lint::format(workspace));
+    report.step("lints", || lint::quick(workspace));
+    report.seeing("tests", |seen| test::quick(workspace, seen));
+    let others = STEPS.iter().map(|step| step.name);
+    let others: Vec<&str> = others.filter(|name| !QUICK.contains(name)).collect();
+    let why = format!("--quick: {}", others.join(", "));
+    report.step("the rest", || Ok(Outcome::Skipped(why)));
+}
+
+/// Asked before anything runs: later nobody can be.
+fn agreed(workspace: &Workspace, options: &Options) -> bool {
+    let wants = |name: &str| STEPS.iter().any(|it| it.name == name && options.wants(it));
+    let mut missing = Vec::new();
+    if wants("setup") || wants("tools") {
+        missing.extend(setup::missing(workspace));
+    }
+    if wants("fetch") {
+        missing.extend(real_input::missing(workspace));
+    }
+    if wants("wine") {
+        missing.extend(wine::missing(workspace).map(str::to_owned));
+    }
+    if missing.is_empty() {
+        return true;
+    }
+    println!("This machine lacks:");
+    for what in missing {
+        println!("  - {what}");
+    }
+    consent("Install and fetch what can be?", false)
+}
+
+/// Runs them in processes of their own: one more than there are processors, for
+/// some wait for the network, for Wine or for each other.
+fn beside(
+    workspace: &Workspace,
+    chosen: &[&Step],
+    fuzz_seconds: u64,
+    yes: bool,
+    report: &mut Report<'_>,
+) {
+    let is_built = chosen
+        .iter()
+        .any(|step| step.name == "build" || step.name == PAGE.name);
+    let jobs: Result<Vec<Job>, Failure> = chosen
+        .iter()
+        .map(|step| {
+            let mut job = step.job(workspace)?;
+            job.command
+                .args(["--fuzz-seconds", &fuzz_seconds.to_string()]);
+            job.command.args(yes.then_some("--yes"));
+            if is_built {
+                job.command.env(built::LIST, built::list(workspace));
+            }
+            Ok(job)
+        })
+        .collect();
+    let lanes = thread::available_parallelism().map_or(1, usize::from) + 1;
+    match jobs {
+        Ok(jobs) => schedule::run(jobs, lanes, report),
+        Err(failure) => report.step("start", || Err(failure)),
+    }
+}
+
+impl Options {
+    fn wants(&self, step: &Step) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == step.name)
+    }
+}
+
+impl Step {
+    fn job(&self, workspace: &Workspace) -> Result<Job, Failure> {
+        let file = self.name.replace(' ', "-");
+        let result = workspace.made(&format!("report/steps/{file}.json"));
+        let itself = Workspace::itself()?.to_string_lossy();
+        let mut command = workspace.command(&itself);
+        command.args(["step", self.name, "--result"]).arg(&result);
+        Ok(Job {
+            name: self.name,
+            after: self.after,
+            command,
+            log: workspace.made(&format!("report/steps/{file}.log")),
+            result,
+        })
+    }
+}
+
+/// One step, in the process that was started for it.
+pub(crate) fn step(workspace: &Workspace, options: &StepOptions) -> ExitCode {
+    let known = STEPS.iter().chain([&PAGE]);
+    let Some(step) = known.into_iter().find(|step| step.name == options.name) else {
+        return ExitCode::FAILURE;
+    };
+    let step = report::measured(step.name, |seen| (step.run)(workspace, options, seen));
+    match step.write(&options.result) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Steps side by side: each in a process of its own, its output kept together.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::command::Failure;
+use crate::groups;
+use crate::record::{self, Verdict};
+use crate::report::Report;
+
+/// One of the steps that are to be run.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) name: &'static str,
+    /// Those that must have ended before, however they did; ones that are not
+    /// among the jobs are not waited for.
+    pub(crate) after: &'static [&'static str],
+    /// Runs it, and writes a [`record::Step`] into [`Job::result`].
+    pub(crate) command: Command,
+    /// Where its output goes.
+    pub(crate) log: PathBuf,
+    pub(crate) result: PathBuf,
+}
+
+/// How often a person is told what runs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs all of them, so many at a time, those first that come first. A failure
+/// does not keep the others from running.
+pub(crate) fn run(mut jobs: Vec<Job>, lanes: usize, report: &mut Report<'_>) {
+    groups::end_with_this_program();
+    let (sender, ended) = mpsc::channel();
+    let mut running: Vec<(&'static str, Instant)> = Vec::new();
+    loop {
+        while running.len() < lanes
+            && let Some(at) = next(&jobs, &running)
+        {
+            let job = jobs.remove(at);
+            println!("--- {} begins", job.name);
+            running.push((job.name, Instant::now()));
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let (name, log) = (job.name, job.log.clone());
+                // Nobody listens once the run is given up.
+                let _ = sender.send((name, log, whole(job)));
+            });
+        }
+        if running.is_empty() {
+            break;
+        }
+        match ended.recv_timeout(PATIENCE) {
+            Ok((name, log, step)) => {
+                running.retain(|(other, _)| *other != name);
+                println!("\n=== {name}");
+                print!("{}", output(&log));
+                report.add(step);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let names = running.iter().map(|(name, since)| {
+                    let seconds = since.elapsed().as_secs();
+                    format!("{name} for {seconds} s")
+                });
+                let names: Vec<String> = names.collect();
+                println!("--- still running: {}", names.join(", "));
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+}
+
+/// The first that waits for none of those that run or have not begun.
+fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
+    let pending = |name: &&str| {
+        jobs.iter().any(|job| job.name == *name)
+            || running.iter().any(|(running, _)| running == name)
+    };
+    jobs.iter().position(|job| !job.after.iter().any(&pending))
+}
+
+/// Runs one from begin to end.
+fn whole(mut job: Job) -> record::Step {
+    let start = Instant::now();
+    let result = begin(&mut job).and_then(|mut child| {
+        let status = groups::wait(&mut child)?;
+        record::Step::read(&job.result)
+            .map_err(|_| Failure(format!("it ended without a result: {status}")))
+    });
+    result.unwrap_or_else(|failure| record::Step {
+        name: job.name.into(),
+        verdict: Verdict::Failed,
+        seconds: start.elapsed().as_secs_f64(),
+        note: failure.to_string(),
+        ..record::Step::default()
+    })
+}
+
+fn begin(job: &mut Job) -> Result<Child, Failure> {
+    if let Some(folder) = job.log.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // What an earlier run has left is no result of this one.
+    let _ = fs::remove_file(&job.result);
+    let log = File::create(&job.log)?;
+    job.command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    Ok(groups::spawn(&mut job.command)?)
+}
+
+/// All that it has said, ending with the end of a line.
+fn output(log: &Path) -> String {
+    let bytes = fs::read(log).unwrap_or_default();
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn job(name: &'static str, after: &'static [&'static str], script: &str) -> Job {
+        let folder = std::env::temp_dir().join(format!("tcplimit-jobs-{}", std::process::id()));
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir("/");
+        Job {
+            name,
+            after,
+            command,
+            log: folder.join(format!("{name}.log")),
+            result: folder.join(format!("{name}.json")),
+        }
+    }
+
+    #[test]
+    fn a_step_begins_when_those_before_it_have_ended() {
+        let jobs = [
+            job("last", &["first", "second", "not-asked-for"], ""),
+            job("first", &[], ""),
+        ];
+        let now = Instant::now();
+        assert_eq!(next(&jobs, &[("second", now)]), Some(1));
+        assert_eq!(next(&jobs[..1], &[("second", now)]), None);
+        assert_eq!(next(&jobs[..1], &[]), Some(0));
+    }
+
+    #[test]
+    fn a_step_that_crashes_has_failed_and_what_it_said_is_kept_whole() {
+        let crashes = job("crashes", &[], "echo one; echo two >&2; kill -9 $$");
+        let log = crashes.log.clone();
+        let step = whole(crashes);
+        assert_eq!(step.verdict, Verdict::Failed);
+        assert!(step.note.contains("signal: 9"), "{}", step.note);
+        assert_eq!(output(&log), "one\ntwo\n");
+    }
+
+    #[test]
+    fn what_an_earlier_run_came_to_is_not_taken_for_this_ones() {
+        let job = job("stale", &[], "true");
+        fs::create_dir_all(job.result.parent().unwrap()).unwrap();
+        let passed = record::Step::default();
+        passed.write(&job.result).unwrap();
+        assert_eq!(whole(job).verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn a_failure_keeps_no_other_step_from_running() {
+        let one = job("one", &[], "exit 1");
+        let result = job("two", &[], "").result;
+        let passed = serde_json::to_string(&record::Step::default()).unwrap();
+        let script = format!("printf '%s' '{passed}' > {}", result.display());
+        let two = job("two", &["one"], &script);
+        let mut report = Report::default();
+        run(vec![two, one], 1, &mut report);
+        let verdicts = report.steps().iter().map(|step| step.verdict);
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        assert_eq!(verdicts, [Verdict::Failed, Verdict::Passed]);
+    }
+}

