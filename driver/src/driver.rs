@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use scanner_core::policy::{PRISTINE_LIMIT, PageFacts, WriteRequest, permit};
+use scanner_core::policy::{PRISTINE_LIMIT, PageFacts, WriteRequest, is_in_force, permit};
 use scanner_core::{Module, SectionFlags, Workspace};
 use tcplimit_protocol::{Answer, Flags, Header, ModuleId, Reason, Status};
 use zerocopy::IntoBytes;
@@ -51,6 +51,16 @@ impl State {
             Module::Tcpip6 => &mut self.tcpip6,
         }
     }
+
+    /// Forgets an earlier load. The workspace stays: a search looks at nothing
+    /// that another has left in it.
+    pub(crate) fn reset(&mut self) {
+        self.tcpip = Known::nothing();
+        self.tcpip6 = Known::nothing();
+        self.options = Options::NONE;
+        self.guarded = false;
+        self.answer.as_mut_bytes().fill(0);
+    }
 }
 
 /// Switches of the service key.
@@ -59,6 +69,14 @@ pub(crate) struct Options {
     /// Write also where a page's rights can't be told.
     pub(crate) accepts_unknown_rights: bool,
     pub(crate) restores_at_unload: bool,
+}
+
+impl Options {
+    /// All off.
+    const NONE: Options = Options {
+        accepts_unknown_rights: false,
+        restores_at_unload: false,
+    };
 }
 
 /// What is asked for.
@@ -85,10 +103,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         let state = State {
             tcpip: Known::nothing(),
             tcpip6: Known::nothing(),
-            options: Options {
-                accepts_unknown_rights: false,
-                restores_at_unload: false,
-            },
+            options: Options::NONE,
             guarded: false,
             workspace: Workspace::new(),
             answer: NO_ANSWER,
@@ -150,16 +165,19 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         let mut sight = Sight::NOTHING;
         let looked = look(&self.kernel, module, known, workspace, &mut sight);
         let done = looked.and_then(|(held, section)| {
+            // Something hides it, or there is no such list (Wine).
+            let hidden = sight.unlisted && !options.accepts_unknown_rights;
             let done = match wish {
-                Wish::Look => Ok(()),
-                Wish::Set { limit, expected } => {
+                Wish::Set { limit, expected } if !hidden => {
                     self.change(&held, section, known, *options, limit, expected)
                 }
+                _ => Ok(()),
             };
-            // What was done was done, whether or not the page is still there.
             let seen = describe(&held, known, answer);
             match wish {
                 Wish::Look => seen,
+                Wish::Set { .. } if hidden => seen.and(Err(Reason::ListDiffers.into())),
+                // What was done was done, whether or not the page is still there.
                 Wish::Set { .. } => done,
             }
         });
@@ -169,7 +187,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         cause
     }
 
-    /// Changes the limit of a located module, if nothing speaks against it.
+    /// Changes the limit of a located module, if nothing speaks against it. A
+    /// limit that is in force already is not written, and stays whose it was.
     #[inline(never)]
     fn change(
         &self,
@@ -183,13 +202,20 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         let located = known.located()?;
         let (module, place) = (located.module(), located.threshold());
         let current = held.read(place).ok_or(Reason::PageInvalid)?;
+        let named = match wanted {
+            Expected::Just(value) => Some(value),
+            Expected::Own | Expected::OwnOr(_) => None,
+        };
+        let refused = |refusal| Cause::from(refusal).where_named(named.is_some());
+        if is_in_force(current, named, limit).map_err(refused)? {
+            return Ok(());
+        }
         let expected = match wanted {
             Expected::Just(value) => value,
             Expected::Own | Expected::OwnOr(_) if known.wrote(current) => current,
             Expected::OwnOr(value) if current != PRISTINE_LIMIT => value,
             Expected::Own | Expected::OwnOr(_) => PRISTINE_LIMIT,
         };
-        let named = matches!(wanted, Expected::Just(_));
         let PageFacts { valid, writable } = held.page(place);
         // A page that is known to be read-only stays so.
         let writable = writable.or(options.accepts_unknown_rights.then_some(true));
@@ -203,7 +229,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
                 limit,
             },
         )
-        .map_err(|refusal| Cause::from(refusal).where_named(named))?;
+        .map_err(refused)?;
         held.exchange(permit)?;
 
         if known.note(&self.kernel, module, current, limit).is_err() {

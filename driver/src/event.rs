@@ -1,7 +1,7 @@
 //! What is told to the event log and the debugger.
 
 use scanner_core::Module;
-use tcplimit_protocol::Reason;
+use tcplimit_protocol::{NAME, Reason};
 
 use crate::message::Message;
 use crate::text::Text;
@@ -72,10 +72,24 @@ impl Event {
     }
 }
 
+/// Whether the service with this key is the one that Event Viewer has the texts
+/// of. Under the name of 2005 there would only be numbers.
+#[must_use]
+pub fn is_event_source(service_key: &[u16]) -> bool {
+    let separator = u16::from(b'\\');
+    let name = service_key.rsplit(|&unit| unit == separator).next();
+    let upper = |unit: u16| u8::try_from(unit).map(|byte| byte.to_ascii_uppercase());
+    name.is_some_and(|name| {
+        let name = name.iter().map(|&unit| upper(unit));
+        name.eq(NAME.bytes().map(|byte| Ok(byte.to_ascii_uppercase())))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
     use std::string::String;
+    use std::vec::Vec;
 
     use super::*;
 
@@ -140,6 +154,45 @@ mod tests {
                 // As many as `nt::event_log` has room for, and a NUL.
                 assert!(text.len() < 12, "{index}");
             }
+        }
+    }
+
+    #[test]
+    fn only_the_registered_service_is_a_source_of_events() {
+        let is_source = |key: &str| {
+            let key: Vec<u16> = key.encode_utf16().collect();
+            is_event_source(&key)
+        };
+        assert!(is_source(
+            r"\REGISTRY\MACHINE\SYSTEM\ControlSet001\Services\TcpLimit"
+        ));
+        assert!(is_source(r"\Services\TCPLIMIT"));
+        for other in [
+            r"\Services\tcpip_patcher",
+            r"\Services\TcpLimit2",
+            r"\Services\MyTcpLimit",
+            r"\Services\TcpLimit\",
+            "\\Services\\TcpLimi\u{174}",
+            "",
+        ] {
+            assert!(!is_source(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_logged_of_what_is_in_order() {
+        let silent = [
+            Message::Loaded,
+            Message::Unloaded,
+            Message::Located,
+            Message::NotLocated(Reason::Done),
+        ];
+        for message in Message::ALL {
+            assert_eq!(
+                message.is_logged(),
+                !silent.contains(&message),
+                "{message:?}"
+            );
         }
     }
 

@@ -5,6 +5,8 @@ use scanner_core::{Arch, Module, Rva};
 use tcplimit_protocol::Status;
 
 use crate::event::Event;
+#[cfg(doc)]
+use crate::message::Message;
 
 /// The system that the driver runs in. All calls are made at PASSIVE_LEVEL in
 /// the caller's thread.
@@ -73,14 +75,29 @@ pub trait Kernel {
     /// When the mark may not be on disk.
     fn set_guard(&self, set: bool) -> Result<(), Status>;
 
-    /// What [`Kernel::remember`] was told since the system started, also by an
-    /// earlier load of the driver.
+    /// A number for this start of the system: no other start has the same, and
+    /// it stays as it is when somebody sets the clock.
     ///
     /// # Errors
     /// When that can't be told.
+    fn boot(&self) -> Result<u64, Status>;
+
+    /// The record that was remembered last, also by an earlier load of the
+    /// driver, under whichever name.
+    ///
+    /// # Errors
+    /// When that can't be told, or others may have written it.
     fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status>;
 
-    /// Remembers a record until the system is restarted.
+    /// What version 0.1.0 of the driver remembered under this service's name
+    /// since the system was started.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status>;
+
+    /// Remembers a record until the system is restarted, whatever becomes of
+    /// the service.
     ///
     /// # Errors
     /// When it was not kept.
@@ -89,12 +106,15 @@ pub trait Kernel {
     /// Whether the system was started in Safe Mode.
     fn safe_mode(&self) -> bool;
 
-    /// Tells the event log and the debugger. What can't be told is lost.
+    /// Tells the debugger and, where [`Message::is_logged`] says so and the
+    /// service is the registered one, the event log. What can't be told is lost.
     fn log(&self, event: &Event);
 }
 
 /// Bytes of what is remembered of a module.
-pub const RECORD: usize = 20;
+pub const RECORD: usize = 28;
+/// Bytes of what version 0.1.0 remembered.
+pub const FORMER_RECORD: usize = 20;
 
 /// A module that stays in memory: the driver object that it belongs to is
 /// referenced until this is dropped.

@@ -1,12 +1,13 @@
 //! What the driver knows of a module from one request to the next.
 
+use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Located, Module};
-use tcplimit_protocol::{Identity, Reason, Start};
-use zerocopy::byteorder::little_endian::U32;
+use tcplimit_protocol::{Identity, Reason, Start, Status};
+use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::cause::Cause;
-use crate::kernel::{Kernel, RECORD};
+use crate::kernel::{FORMER_RECORD, Kernel, RECORD};
 
 /// Of one module.
 #[derive(Debug)]
@@ -40,15 +41,40 @@ pub(crate) struct Written {
     pub(crate) original: u32,
 }
 
-/// What is remembered until the system is restarted.
+/// What version 0.1.0 remembered: which build, and what was written to it.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Record {
+struct FormerRecord {
     identity: Identity,
     last: U32,
     original: U32,
 }
 
+/// What is remembered until the system is restarted.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Record {
+    wrote: FormerRecord,
+    /// [`Kernel::boot`] when it was written: it counts for nothing else.
+    boot: U64,
+}
+
+impl FormerRecord {
+    /// What was written to this build. The driver writes nothing but limits, and
+    /// over nothing else.
+    fn about(&self, identity: Identity) -> Option<Written> {
+        let written = Written {
+            last: self.last.get(),
+            original: self.original.get(),
+        };
+        let limits = [written.last, written.original]
+            .iter()
+            .all(|limit| (MIN_LIMIT..=MAX_LIMIT).contains(limit));
+        (limits && self.identity == identity).then_some(written)
+    }
+}
+
+const _: () = assert!(size_of::<FormerRecord>() == FORMER_RECORD);
 const _: () = assert!(size_of::<Record>() == RECORD);
 
 impl Known {
@@ -108,19 +134,20 @@ impl Known {
         module: Module,
         before: u32,
         limit: u32,
-    ) -> Result<(), tcplimit_protocol::Status> {
+    ) -> Result<(), Status> {
         let written = Written {
             last: limit,
             original: self.written.map_or(before, |written| written.original),
         };
         self.written = Some(written);
         self.by_earlier_load = false;
-        let record = Record {
+        let wrote = FormerRecord {
             identity: self.identity,
             last: written.last.into(),
             original: written.original.into(),
         };
-        kernel.remember(module, &zerocopy::transmute!(record))
+        let boot = kernel.boot()?.into();
+        kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }))
     }
 
     /// Takes note of how many connections are half-open.
@@ -132,13 +159,28 @@ impl Known {
     }
 }
 
-/// What an earlier load of the driver wrote to the same build. What can't be
-/// told, or is about another build, counts as nothing: then only 10 is taken
-/// for granted.
+/// What an earlier load of the driver wrote to the same build since the system
+/// was started. What can't be told, or is about another build, counts as
+/// nothing: then only 10 is taken for granted.
 fn recall<K: Kernel>(kernel: &K, module: Module, identity: Identity) -> Option<Written> {
-    let record: Record = zerocopy::transmute!(kernel.recall(module).ok()??);
-    (record.identity == identity).then(|| Written {
-        last: record.last.get(),
-        original: record.original.get(),
-    })
+    let boot = kernel.boot().ok()?;
+    let kept: Option<Record> = kernel
+        .recall(module)
+        .ok()?
+        .map(|it| zerocopy::transmute!(it));
+    match kept.filter(|record| record.boot.get() == boot) {
+        Some(record) => record.wrote.about(identity),
+        None => former(kernel, module, identity, boot),
+    }
+}
+
+/// What version 0.1.0 left, where this one was installed over it in a running
+/// system. From then on it is remembered where all else is.
+fn former<K: Kernel>(kernel: &K, module: Module, identity: Identity, boot: u64) -> Option<Written> {
+    let wrote: FormerRecord = zerocopy::transmute!(kernel.recall_former(module).ok()??);
+    let written = wrote.about(identity)?;
+    let boot = boot.into();
+    // If that fails it is read here again.
+    let _ = kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }));
+    Some(written)
 }

@@ -14,6 +14,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod access;
 mod cause;
 mod dispatch;
 mod driver;
@@ -30,8 +31,8 @@ mod text;
 
 pub use dispatch::Completion;
 pub use driver::Driver;
-pub use event::Event;
-pub use kernel::{Device, Entry, Exchange, Held, Kernel, RECORD, Setting};
+pub use event::{Event, is_event_source};
+pub use kernel::{Device, Entry, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting};
 pub use lock::{Exclusion, Lock, Place};
 pub use message::Message;
 pub use page_table::Paging;

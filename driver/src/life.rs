@@ -18,6 +18,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
     /// nothing is left behind, and nothing was changed. A stored limit that
     /// can't be applied is no error.
     pub fn load(&self) -> Result<(), Status> {
+        // The system may have kept the variables of a load that failed.
+        self.state.use_with(State::reset);
         self.create(Device::Ours)?;
         if let Err(status) = self.create(Device::Legacy) {
             self.delete(Device::Ours);

@@ -8,8 +8,8 @@ use crate::kernel::{Entry, Kernel};
 
 /// Whether the list confirms what the module's driver object says. Every entry
 /// with the module's name or base must agree with it in name, base and size
-/// (in pages: whichever of the two is rounded). `false` for the one exemption:
-/// no entry at all, as in Wine, whose list is made up.
+/// (in pages: whichever of the two is rounded). `false` where there is no entry
+/// at all: something hides the module, or the list is made up, as in Wine.
 // Apart from its caller for the stack's sake: it is done before the search.
 #[inline(never)]
 pub(crate) fn confirms<K: Kernel>(

@@ -8,6 +8,9 @@
 //! `%1`.) An entry of the log has little room, so a reason goes in by number,
 //! `%%4132`: Event Viewer puts the text in from the same resource, where the
 //! driver is registered as its own ParameterMessageFile.
+//!
+//! Version 0.1.0 logged every message, and its entries stay in the log: numbers
+//! and texts are kept.
 
 use tcplimit_protocol::Reason;
 
@@ -102,6 +105,29 @@ impl Message {
             Message::Refused(_) => WARNING | 11,
             Message::NotApplied(_) => WARNING | 12,
             Message::NotRestored(_) => WARNING | 13,
+        }
+    }
+
+    /// Whether it goes to the event log, and not just to the debugger: a change,
+    /// a change that was refused, a stored limit that was not applied, the guard,
+    /// and the test-only value. An entry holds on to the driver until the log has
+    /// taken it, and until then the driver can't be loaded again, so there are no
+    /// entries about what is in order.
+    #[must_use]
+    pub fn is_logged(self) -> bool {
+        match self {
+            Message::Changed
+            | Message::NotRemembered
+            | Message::Refused(_)
+            | Message::NotRestored(_)
+            | Message::NotApplied(_)
+            | Message::SafeMode
+            | Message::Guarded
+            | Message::GuardKept
+            | Message::AcceptsUnknownRights => true,
+            Message::Loaded | Message::Unloaded | Message::Located | Message::NotLocated(_) => {
+                false
+            }
         }
     }
 

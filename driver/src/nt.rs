@@ -7,6 +7,7 @@
 // With the WDK the same names come from wdk-sys; nothing else differs.
 #[cfg_attr(windows, path = "nt/bindings_wdk.rs")]
 mod bindings;
+mod boot;
 mod calls;
 mod device;
 mod entry;
@@ -17,6 +18,7 @@ mod module;
 mod mutex;
 mod name;
 mod panic;
+mod processor;
 mod registry;
 mod request;
 mod system;

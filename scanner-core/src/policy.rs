@@ -147,6 +147,26 @@ impl WritePermit {
     }
 }
 
+/// Whether a set has nothing to write, as the limit asked for is in force
+/// already. Then neither section nor page matter, and there is no permit.
+///
+/// `named` is the value that the caller says is in force, where it names one.
+///
+/// # Errors
+/// The limit is out of range, or in force and not the value that was named.
+pub fn is_in_force(current: u32, named: Option<u32>, limit: u32) -> Result<bool, Refusal> {
+    if !LIMITS.contains(&limit) {
+        return Err(Refusal::LimitOutOfRange(limit));
+    }
+    match named {
+        _ if current != limit => Ok(false),
+        Some(expected) if expected != current => {
+            Err(Refusal::UnexpectedValue { current, expected })
+        }
+        _ => Ok(true),
+    }
+}
+
 /// Decides on a write. It looks at nothing but its arguments.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ mod state;
 use std::marker::PhantomData;
 use std::sync::{Arc, MutexGuard};
 
-use tcplimit_driver::{Device, Entry, Event, RECORD, Setting};
+use tcplimit_driver::{Device, Entry, Event, FORMER_RECORD, RECORD, Setting};
 use tcplimit_protocol::Status;
 
 pub use build::{Build, PAGE, Site, World, all, named, sound};
@@ -238,11 +238,30 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
         Ok(())
     }
 
+    fn boot(&self) -> Result<u64, Status> {
+        let state = self.shared.call("boot");
+        match state.broken.boot {
+            true => Err(Status::UNSUCCESSFUL),
+            false => Ok(state.boot),
+        }
+    }
+
     fn recall(&self, wanted: scanner_core::Module) -> Result<Option<[u8; RECORD]>, Status> {
         let state = self.shared.call("recall");
         match state.broken.recall {
             true => Err(Status::ACCESS_DENIED),
             false => Ok(state.remembered[slot(module(wanted))]),
+        }
+    }
+
+    fn recall_former(
+        &self,
+        wanted: scanner_core::Module,
+    ) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+        let state = self.shared.call("recall_former");
+        match state.broken.recall {
+            true => Err(Status::ACCESS_DENIED),
+            false => Ok(state.former[slot(module(wanted))]),
         }
     }
 

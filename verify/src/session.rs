@@ -15,8 +15,8 @@ mod run;
 mod start;
 
 use arbitrary::Unstructured;
-use proptest::collection;
 use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::{collection, sample};
 
 use crate::kernel::{Configuration, Fault, Number, World, X64, X86};
 use crate::specimen::{Arch, Module};
@@ -65,11 +65,15 @@ pub struct Armed {
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Action {
     /// The driver is loaded, if it is not.
+    #[proptest(weight = 3)]
     Load,
     /// It is unloaded, if it is loaded.
     Unload,
     /// Windows is restarted without asking anybody.
     Restart,
+    /// The service is deleted with all below its key, once the driver is
+    /// unloaded, and created anew under its own name or that of 2005.
+    Recreate,
     /// Something goes wrong while nobody asks the driver for anything.
     Happens(Fault),
     /// A program opens a device, relative to another file or by a longer name.
@@ -86,6 +90,7 @@ pub enum Action {
         /// Whose.
         module: Module,
         /// The new one.
+        #[proptest(strategy = "wanted()")]
         limit: Number,
         /// The old one; 0 for what the driver thinks.
         expected: Number,
@@ -103,7 +108,7 @@ pub enum Action {
     LegacyGet(Output),
     /// A program of 2005 sets.
     #[proptest(weight = 2)]
-    LegacySet(Number, Output),
+    LegacySet(#[proptest(strategy = "wanted()")] Number, Output),
     /// A program sends what it should not.
     #[proptest(weight = 4)]
     Odd(Odd),
@@ -146,6 +151,14 @@ fn few() -> impl Strategy<Value = Vec<Armed>> {
     prop_oneof![
         3 => collection::vec(any::<Armed>(), 0..1),
         1 => collection::vec(any::<Armed>(), 1..4),
+    ]
+}
+
+/// A limit that somebody sets: mostly another than the one that is there.
+fn wanted() -> impl Strategy<Value = Number> {
+    prop_oneof![
+        3 => any::<Number>(),
+        2 => sample::select(&[50, 60, 100, 1000, 0x00FF_FFFF][..]).prop_map(Number),
     ]
 }
 

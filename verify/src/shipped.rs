@@ -9,6 +9,7 @@
 //! `cargo run -p verify --example shipped -- driver x86 FILE` runs them.
 
 mod code;
+mod control;
 mod debug;
 mod exchange;
 mod export;
@@ -95,6 +96,7 @@ fn check_with(file: &[u8], kind: Kind, source: Option<&Source>) -> Result<Report
         }
     }
     violations.extend(exchange::check(&code, kind));
+    violations.extend(control::check(&code, kind));
     let mut once = Vec::with_capacity(violations.len());
     for violation in violations {
         if !once.contains(&violation) {

@@ -33,8 +33,7 @@ struct __declspec(align(16)) _DEVICE_OBJECT;
 ";
 
 /// The types that `bindings_wdk` and `layout` name, and whatever these refer to.
-const TYPES: [&str; 13] = [
-    "ACL",
+const TYPES: [&str; 11] = [
     "DEVICE_OBJECT",
     "DRIVER_OBJECT",
     "FILE_OBJECT",
@@ -45,7 +44,6 @@ const TYPES: [&str; 13] = [
     "KEY_VALUE_PARTIAL_INFORMATION",
     "KMUTANT",
     "OBJECT_ATTRIBUTES",
-    "SECURITY_DESCRIPTOR",
     "UNICODE_STRING",
 ];
 

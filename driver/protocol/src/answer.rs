@@ -168,7 +168,7 @@ impl Flags {
     /// The limit is put back when the driver is unloaded.
     pub const RESTORES_AT_UNLOAD: u32 = 1 << 1;
     /// The system's list of modules has no entry for the module, so nothing
-    /// confirms what its driver object says. Seen in Wine only.
+    /// confirms what its driver object says: its limit is shown and not changed.
     pub const UNLISTED: u32 = 1 << 2;
     /// What was written is known from an earlier load of the driver.
     pub const WRITTEN_BY_EARLIER_LOAD: u32 = 1 << 3;

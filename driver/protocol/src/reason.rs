@@ -42,7 +42,7 @@ reasons! {
     1 NotLoaded "" "The driver is not loaded. For tcpip6.sys that is normal where IPv6 is not installed."
     2 Unusable " The status is in `detail`." "Windows does not say where the driver lies in memory. Restart Windows and try again."
     3 ListUnavailable " The status is in `detail`." "The system's list of modules can't be read; memory may be short. Try again later."
-    4 ListDiffers "" "The system's list of modules contradicts the driver object. Other software may have replaced the driver; remove it first."
+    4 ListDiffers "" "The system's list of modules contradicts the driver object, or does not have the driver. Other software may have replaced or hidden it; remove that first."
 
     10 HeadersUnreadable "" "The driver's headers are not in memory. Nothing can be located; please report it with your build."
     11 NotAnImage "" "The driver's headers are not those of a driver. Other software may have erased them."

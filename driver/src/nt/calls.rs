@@ -8,7 +8,7 @@ use core::ffi::c_void;
 use tcplimit_protocol::Status;
 
 use super::bindings::{
-    ACL, DEVICE_OBJECT, DRIVER_OBJECT, IRP, KMUTANT, OBJECT_ATTRIBUTES, UNICODE_STRING,
+    DEVICE_OBJECT, DRIVER_OBJECT, IRP, KMUTANT, OBJECT_ATTRIBUTES, UNICODE_STRING,
 };
 
 #[cfg_attr(
@@ -27,8 +27,6 @@ use super::bindings::{
 unsafe extern "system" {
     pub(super) fn ExAllocatePoolWithTag(pool: i32, bytes: usize, tag: u32) -> *mut c_void;
     pub(super) fn ExFreePoolWithTag(memory: *mut c_void, tag: u32);
-    #[cfg(target_arch = "x86")]
-    pub(super) fn ExIsProcessorFeaturePresent(feature: u32) -> u8;
     pub(super) fn IoAllocateErrorLogEntry(object: *mut c_void, size: u8) -> *mut c_void;
     pub(super) fn IoWriteErrorLogEntry(entry: *mut c_void);
     pub(super) fn IoCreateDevice(
@@ -76,20 +74,6 @@ unsafe extern "system" {
         context: *mut c_void,
         object: *mut *mut c_void,
     ) -> i32;
-    pub(super) fn RtlAddAccessAllowedAce(
-        acl: *mut ACL,
-        revision: u32,
-        mask: u32,
-        sid: *mut c_void,
-    ) -> i32;
-    pub(super) fn RtlCreateAcl(acl: *mut ACL, length: u32, revision: u32) -> i32;
-    pub(super) fn RtlCreateSecurityDescriptor(descriptor: *mut c_void, revision: u32) -> i32;
-    pub(super) fn RtlSetDaclSecurityDescriptor(
-        descriptor: *mut c_void,
-        present: u8,
-        acl: *mut ACL,
-        defaulted: u8,
-    ) -> i32;
     pub(super) fn ZwClose(handle: *mut c_void) -> i32;
     pub(super) fn ZwCreateKey(
         key: *mut *mut c_void,
@@ -106,6 +90,13 @@ unsafe extern "system" {
         key: *mut *mut c_void,
         access: u32,
         attributes: *mut OBJECT_ATTRIBUTES,
+    ) -> i32;
+    pub(super) fn ZwQuerySecurityObject(
+        handle: *mut c_void,
+        information: u32,
+        descriptor: *mut c_void,
+        length: u32,
+        needed: *mut u32,
     ) -> i32;
     pub(super) fn ZwQuerySystemInformation(
         class: i32,

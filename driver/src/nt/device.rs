@@ -1,17 +1,15 @@
 //! The devices: names, and who may open them.
 
-use core::ffi::c_void;
-use core::mem::MaybeUninit;
 use core::ptr::{from_ref, null_mut};
 
 use tcplimit_driver::Device;
+use tcplimit_driver::access::descriptor;
 use tcplimit_protocol::Status;
 
-use super::bindings::{ACL, DEVICE_OBJECT, DRIVER_OBJECT, SECURITY_DESCRIPTOR};
+use super::bindings::{DEVICE_OBJECT, DRIVER_OBJECT};
 use super::calls::{
     IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink,
-    ObOpenObjectByPointer, RtlAddAccessAllowedAce, RtlCreateAcl, RtlCreateSecurityDescriptor,
-    RtlSetDaclSecurityDescriptor, ZwClose, ZwSetSecurityObject, status,
+    ObOpenObjectByPointer, ZwClose, ZwSetSecurityObject, status,
 };
 use super::name::{Name, name};
 
@@ -25,8 +23,6 @@ const KERNEL_MODE: i8 = 0;
 const WRITE_DAC: u32 = 0x0004_0000;
 const FILE_ALL_ACCESS: u32 = 0x001F_01FF;
 const DACL_SECURITY_INFORMATION: u32 = 4;
-const ACL_REVISION: u32 = 2;
-const SECURITY_DESCRIPTOR_REVISION: u32 = 1;
 
 fn device_name(device: Device) -> Name<'static> {
     match device {
@@ -97,38 +93,10 @@ pub(super) fn unlink(device: Device) {
     let _ = status(unsafe { IoDeleteSymbolicLink(&raw mut link) });
 }
 
-/// A security identifier: revision, number of parts, authority (NT's is 5), and
-/// the parts, of which a shorter one leaves the last unused.
-#[repr(C)]
-struct Sid {
-    revision: u8,
-    count: u8,
-    authority: [u8; 6],
-    parts: [u32; 2],
-}
+/// Who may open a device: D:P(A;;FA;;;SY)(A;;FA;;;BA).
+static WHO_MAY_OPEN: [u32; 22] = descriptor(FILE_ALL_ACCESS);
 
-/// S-1-5-18.
-static LOCAL_SYSTEM: Sid = Sid {
-    revision: 1,
-    count: 1,
-    authority: [0, 0, 0, 0, 0, 5],
-    parts: [18, 0],
-};
-
-/// S-1-5-32-544.
-static ADMINISTRATORS: Sid = Sid {
-    revision: 1,
-    count: 2,
-    authority: [0, 0, 0, 0, 0, 5],
-    parts: [32, 544],
-};
-
-/// An access control list with room for two entries: each a header, a mask and
-/// an identifier of at most 12 + 4 bytes (Administrators have two parts).
-#[repr(C, align(4))]
-struct List(MaybeUninit<[u8; size_of::<ACL>() + 2 * 24]>);
-
-/// Lets only SYSTEM and Administrators open a device: D:(A;;FA;;;SY)(A;;FA;;;BA).
+/// Lets only SYSTEM and Administrators open a device.
 ///
 /// # Safety
 /// `object` came from [`create`].
@@ -136,23 +104,6 @@ struct List(MaybeUninit<[u8; size_of::<ACL>() + 2 * 24]>);
 /// # Errors
 /// The system's: then anyone might open it, and it must not be used.
 pub(super) unsafe fn protect(object: *mut DEVICE_OBJECT) -> Result<(), Status> {
-    let mut list = List(MaybeUninit::uninit());
-    let acl: *mut ACL = (&raw mut list).cast();
-    // SAFETY: the memory is as long as stated and aligned for a list.
-    status(unsafe { RtlCreateAcl(acl, size_of::<List>() as u32, ACL_REVISION) })?;
-    for sid in [&LOCAL_SYSTEM, &ADMINISTRATORS] {
-        let sid = from_ref(sid).cast_mut().cast();
-        // SAFETY: the list was created above; the identifier is only read. It
-        // fails where the list has no room.
-        status(unsafe { RtlAddAccessAllowedAce(acl, ACL_REVISION, FILE_ALL_ACCESS, sid) })?;
-    }
-    let mut memory = MaybeUninit::<SECURITY_DESCRIPTOR>::uninit();
-    let descriptor: *mut c_void = memory.as_mut_ptr().cast();
-    // SAFETY: the memory is a descriptor's.
-    status(unsafe { RtlCreateSecurityDescriptor(descriptor, SECURITY_DESCRIPTOR_REVISION) })?;
-    // SAFETY: the descriptor was created above, and the list outlives it.
-    status(unsafe { RtlSetDaclSecurityDescriptor(descriptor, 1, acl, 0) })?;
-
     let mut handle = null_mut();
     // SAFETY: by contract the object is there; in kernel mode no type is needed.
     status(unsafe {
@@ -166,9 +117,9 @@ pub(super) unsafe fn protect(object: *mut DEVICE_OBJECT) -> Result<(), Status> {
             &raw mut handle,
         )
     })?;
+    let who = from_ref(&WHO_MAY_OPEN).cast_mut().cast();
     // SAFETY: the handle is open and the descriptor complete; NT copies it.
-    let done =
-        status(unsafe { ZwSetSecurityObject(handle, DACL_SECURITY_INFORMATION, descriptor) });
+    let done = status(unsafe { ZwSetSecurityObject(handle, DACL_SECURITY_INFORMATION, who) });
     // SAFETY: it is open, and closed once.
     let _ = status(unsafe { ZwClose(handle) });
     done

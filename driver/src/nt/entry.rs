@@ -36,6 +36,8 @@ pub(super) unsafe extern "system" fn DriverEntry(
     let name = unsafe { &*path };
     // SAFETY: NT's counted strings hold `Length` bytes, aligned for UTF-16.
     let name = unsafe { slice::from_raw_parts(name.Buffer, usize::from(name.Length / 2)) };
+    // What follows sets every variable anew, for after a load that failed a
+    // system may have kept them (Wine does).
     // SAFETY: NT calls this once, and nothing was called before.
     let begun = unsafe { SYSTEM.kernel().begin(driver, name) };
     // SAFETY: once, before any use, and a static is never moved.
@@ -77,9 +79,11 @@ unsafe extern "system" fn dispatch(device: *mut DEVICE_OBJECT, irp: *mut IRP) ->
                 // SAFETY: for METHOD_BUFFERED, which all of our codes use, NT
                 // allocates a buffer as long as the longer of the two, filled
                 // with the input; it is ours alone until the request is
-                // completed. Bytes behind the input may be uninitialised: they
-                // are only written. For codes of other methods, which the
-                // client may make up, `request` gives no buffer.
+                // completed. For codes of other methods, which the client may
+                // make up, `request` gives no buffer. Behind the input it holds
+                // whatever was there.
+                unsafe { buffer.wrapping_add(input).write_bytes(0, length - input) };
+                // SAFETY: as above; all of it is initialised by now.
                 unsafe { &mut *slice_from_raw_parts_mut(buffer, length) }
             };
             let device = SYSTEM.kernel().device(device);

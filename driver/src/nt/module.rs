@@ -14,6 +14,7 @@ use super::calls::{
     driver_object_type, status,
 };
 use super::name::name;
+use super::processor::paging;
 
 const PAGE: usize = 0x1000;
 /// OBJ_CASE_INSENSITIVE.
@@ -101,23 +102,6 @@ impl Image {
 fn is_valid(address: usize) -> bool {
     // SAFETY: it may be asked of any address, and only looks.
     unsafe { MmIsAddressValid(address as *mut _) != 0 }
-}
-
-#[cfg(target_arch = "x86")]
-fn paging() -> Paging {
-    /// PF_PAE_ENABLED.
-    const PAE_ENABLED: u32 = 9;
-    // SAFETY: it only looks.
-    if unsafe { super::calls::ExIsProcessorFeaturePresent(PAE_ENABLED) } == 0 {
-        Paging::Plain
-    } else {
-        Paging::Pae
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn paging() -> Paging {
-    Paging::Long
 }
 
 /// Reads an entry of the page tables, if it is mapped.
@@ -211,8 +195,9 @@ unsafe fn compare_exchange(place: *mut u32, current: u32, new: u32) -> u32 {
     unsafe {
         core::arch::asm!(
             "lock cmpxchg dword ptr [{place}], {new:e}",
-            place = in(reg) place,
-            new = in(reg) new,
+            // The first registers, for the same short form on both machines.
+            place = in(reg_abcd) place,
+            new = in(reg_abcd) new,
             inout("eax") current => found,
             options(nostack),
         );

@@ -42,8 +42,10 @@ impl Mutex {
     /// Makes it usable.
     ///
     /// # Safety
-    /// Once, before any other use, and it must not be moved afterwards.
+    /// Once for each load, before any other use, and it must not be moved
+    /// afterwards.
     pub(super) unsafe fn initialize(&self) {
+        self.inside.store(false, Ordering::Relaxed);
         // SAFETY: the object lies in memory that is never paged out (a driver's
         // data is not), and by contract nobody uses it yet.
         unsafe { KeInitializeMutex(self.object(), 0) };

@@ -4,12 +4,13 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::{from_ref, null_mut};
 
+use tcplimit_driver::access::{descriptor, is_ours};
 use tcplimit_protocol::Status;
 
 use super::bindings::{KEY_VALUE_PARTIAL_INFORMATION, OBJECT_ATTRIBUTES};
 use super::calls::{
-    ZwClose, ZwCreateKey, ZwDeleteValueKey, ZwFlushKey, ZwOpenKey, ZwQueryValueKey, ZwSetValueKey,
-    status,
+    ZwClose, ZwCreateKey, ZwDeleteValueKey, ZwFlushKey, ZwOpenKey, ZwQuerySecurityObject,
+    ZwQueryValueKey, ZwSetValueKey, status,
 };
 use super::name::Name;
 
@@ -19,6 +20,15 @@ const ACCESS: u32 = 0x0002_0019 | 0x0002_0006;
 /// process, and that no program can touch.
 const ATTRIBUTES: u32 = 0x40 | 0x200;
 const REG_OPTION_VOLATILE: u32 = 1;
+const KEY_ALL_ACCESS: u32 = 0x000F_003F;
+const OWNER_SECURITY_INFORMATION: u32 = 1;
+const DACL_SECURITY_INFORMATION: u32 = 4;
+/// Dwords that a descriptor may have: ours has 22. A longer one is not ours.
+const LONGEST_DESCRIPTOR: usize = 32;
+
+/// Who may write to a secured key: O:BAD:P(A;;KA;;;SY)(A;;KA;;;BA).
+static WHO_MAY_WRITE: [u32; 22] = descriptor(KEY_ALL_ACCESS);
+
 /// KEY_VALUE_INFORMATION_CLASS: KeyValuePartialInformation.
 const PARTIAL: i32 = 2;
 
@@ -56,16 +66,27 @@ impl Key {
         Ok(Key(key))
     }
 
-    /// Opens or creates a key that is gone when the system is restarted.
+    /// As [`Key::open`], by a full name, where none but SYSTEM and
+    /// Administrators can have written to it.
     ///
     /// # Errors
-    /// The system's.
-    pub(super) fn volatile(below: &Key, name: Name<'_>) -> Result<Key, Status> {
+    /// As those of [`Key::open`]; ACCESS_DENIED where others may.
+    pub(super) fn open_secured(name: Name<'_>) -> Result<Key, Status> {
+        Key::open(None, name)?.secured()
+    }
+
+    /// Opens or creates such a key; one that is created is gone when the system
+    /// is restarted.
+    ///
+    /// # Errors
+    /// As those of [`Key::open_secured`].
+    pub(super) fn create_secured(name: Name<'_>) -> Result<Key, Status> {
         let mut key = null_mut();
         let mut counted = name.counted();
-        let mut attributes = Key::attributes(Some(below), &raw mut counted);
-        // SAFETY: name and attributes outlive the call; class and disposition
-        // may be absent.
+        let mut attributes = Key::attributes(None, &raw mut counted);
+        attributes.SecurityDescriptor = from_ref(&WHO_MAY_WRITE).cast_mut().cast();
+        // SAFETY: name, attributes and descriptor outlive the call, which only
+        // reads them; class and disposition may be absent.
         status(unsafe {
             ZwCreateKey(
                 &raw mut key,
@@ -77,7 +98,30 @@ impl Key {
                 null_mut(),
             )
         })?;
-        Ok(Key(key))
+        Key(key).secured()
+    }
+
+    /// The key, if owner and access list are as they should be: it may have been
+    /// there before.
+    fn secured(self) -> Result<Key, Status> {
+        let mut found = [0_u32; LONGEST_DESCRIPTOR];
+        let mut needed = 0;
+        // SAFETY: the key is open; the buffer is as long as stated and aligned
+        // for a descriptor.
+        status(unsafe {
+            ZwQuerySecurityObject(
+                self.0,
+                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                (&raw mut found).cast(),
+                size_of_val(&found) as u32,
+                &raw mut needed,
+            )
+        })?;
+        if is_ours(&found, KEY_ALL_ACCESS) {
+            Ok(self)
+        } else {
+            Err(Status::ACCESS_DENIED)
+        }
     }
 
     fn attributes(

@@ -5,7 +5,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use scanner_core::{Arch, Module};
-use tcplimit_driver::{Device, Entry, Event, Kernel, Message, RECORD, Setting};
+use tcplimit_driver::{
+    Device, Entry, Event, FORMER_RECORD, Kernel, RECORD, Setting, is_event_source,
+};
 use tcplimit_protocol::Status;
 
 use super::bindings::{DEVICE_OBJECT, DRIVER_OBJECT};
@@ -13,7 +15,7 @@ use super::calls::safe_boot_mode;
 use super::module::Image;
 use super::name::{Name, name};
 use super::registry::{BINARY, DWORD, Key};
-use super::{device, event_log, list};
+use super::{boot, device, event_log, list};
 
 /// Characters of a service key's name. (Names of services have up to 256, and
 /// ours has 8.)
@@ -62,6 +64,9 @@ impl Nt {
             .copy_from_slice(path);
         self.path_length.store(path.len(), Ordering::Relaxed);
         self.driver.store(driver, Ordering::Relaxed);
+        for device in &self.devices {
+            device.store(null_mut(), Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -86,20 +91,26 @@ impl Nt {
         self.driver.load(Ordering::Relaxed)
     }
 
-    fn service_key(&self) -> Result<Key, Status> {
+    fn path(&self) -> &[u16] {
         // SAFETY: it is not written any more.
         let path = unsafe { &*self.path.get() };
         let length = self.path_length.load(Ordering::Relaxed);
-        Key::open(None, Name(path.get(..length).unwrap_or_default()))
+        path.get(..length).unwrap_or_default()
+    }
+
+    fn service_key(&self) -> Result<Key, Status> {
+        Key::open(None, Name(self.path()))
     }
 
     fn parameters(&self) -> Result<Key, Status> {
         Key::open(Some(&self.service_key()?), name!("Parameters"))
     }
+}
 
-    fn state(&self) -> Result<Key, Status> {
-        Key::volatile(&self.service_key()?, name!("State"))
-    }
+/// Where it is remembered what was written. Not below the service's key, which
+/// goes with the service: programs of 2005 delete theirs after each use.
+fn memory() -> Name<'static> {
+    name!(r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit")
 }
 
 /// Nothing where there is none.
@@ -207,15 +218,24 @@ impl Kernel for Nt {
         key.flush()
     }
 
+    fn boot(&self) -> Result<u64, Status> {
+        boot::boot()
+    }
+
     fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
-        found(
-            self.state()
-                .and_then(|key| key.read(record_name(module), BINARY)),
-        )
+        let key = Key::open_secured(memory());
+        found(key.and_then(|key| key.read(record_name(module), BINARY)))
+    }
+
+    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+        let key = self
+            .service_key()
+            .and_then(|key| Key::open(Some(&key), name!("State")));
+        found(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
     fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
-        self.state()?.write(record_name(module), BINARY, record)
+        Key::create_secured(memory())?.write(record_name(module), BINARY, record)
     }
 
     fn safe_mode(&self) -> bool {
@@ -224,9 +244,7 @@ impl Kernel for Nt {
 
     fn log(&self, event: &Event) {
         event_log::print(event);
-        // Until the log's thread has taken an entry it holds on to the driver,
-        // which then can't be loaded again: so the last word is not logged.
-        if event.message == Message::Unloaded {
+        if !event.message.is_logged() || !is_event_source(self.path()) {
             return;
         }
         // SAFETY: `begin` kept this driver's object.

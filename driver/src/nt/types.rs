@@ -151,16 +151,3 @@ pub(in crate::nt) struct IO_ERROR_LOG_PACKET {
     _3: i64,
     pub(in crate::nt) DumpData: [u32; 1],
 }
-
-/// Only NT's calls look into it.
-#[repr(C)]
-pub(in crate::nt) struct SECURITY_DESCRIPTOR {
-    _0: [u8; 4],
-    _1: Words<4>,
-}
-
-/// Only NT's calls look into it.
-#[repr(C)]
-pub(in crate::nt) struct ACL {
-    _0: [u8; 8],
-}

@@ -201,6 +201,10 @@ fn found(image: &Image<'_>, located: &Located) {
         expected: 0,
         limit: 0,
     });
+    match policy::is_in_force(request.current, Some(request.expected), request.limit) {
+        Ok(in_force) => keep(in_force),
+        Err(refusal) => show(&refusal),
+    }
     match policy::permit(located, &request) {
         Ok(permit) => permitted(black_box(&permit)),
         Err(refusal) => show(&refusal),

@@ -1,6 +1,6 @@
 //! What may go wrong, at any moment.
 
-use tcplimit_driver::{Device, RECORD};
+use tcplimit_driver::{Device, FORMER_RECORD, RECORD};
 
 use super::configuration::{Choice, Number, Says};
 use super::instance::Instance;
@@ -51,6 +51,11 @@ pub enum Fault {
     RecallFails,
     /// What is remembered is something else.
     RecordGarbled(Module, u8, u8),
+    /// Version 0.1.0 has remembered what it wrote last to the module that is
+    /// loaded, and what was there before.
+    FormerRecord(Module, Number, Number),
+    /// Which start of the system it is can't be told.
+    BootUnknown,
     /// A device can't be created.
     NotCreated(Which),
     /// A device can't be protected.
@@ -185,6 +190,16 @@ impl State {
                     self.garbled = true;
                 }
             }
+            Fault::FormerRecord(module, Number(last), Number(original)) => {
+                let identity = self.loaded(module).map(Instance::identity);
+                self.former[super::slot(module)] = identity.map(|[time, checksum, size]| {
+                    let fields = [time, checksum, size, last, original].map(u32::to_le_bytes);
+                    let mut record = [0; FORMER_RECORD];
+                    record.copy_from_slice(fields.as_flattened());
+                    record
+                });
+            }
+            Fault::BootUnknown => self.broken.boot = true,
             Fault::NotCreated(which) => self.device(which.into()).fails.create = true,
             Fault::NotProtected(which) => self.device(which.into()).fails.protect = true,
             Fault::NotLinked(which) => self.device(which.into()).fails.link = true,

@@ -104,6 +104,17 @@ impl Instance {
         &self.memory
     }
 
+    /// What its headers in memory say of the build: TimeDateStamp, CheckSum and
+    /// SizeOfImage.
+    pub fn identity(&self) -> [u32; 3] {
+        let field = |at: usize| {
+            let bytes = self.memory.get(at..).and_then(|rest| rest.first_chunk());
+            u32::from_le_bytes(*bytes.unwrap_or(&[0; 4]))
+        };
+        let nt = index(field(0x3C));
+        [8, 24 + 64, 24 + 56].map(|at| field(nt.saturating_add(at)))
+    }
+
     /// The 32-bit variable at an RVA, whether or not its page is there.
     pub fn dword(&self, rva: u32) -> u32 {
         let bytes = &self.memory[index(rva)..][..4];

@@ -3,7 +3,7 @@
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tcplimit_driver::{Device, Event, RECORD};
+use tcplimit_driver::{Device, Event, FORMER_RECORD, RECORD};
 
 use super::build::{Site, World};
 use super::configuration::{Configuration, Installed, Listing, Name, Settings};
@@ -12,6 +12,9 @@ use super::fault::Fault;
 use super::instance::Instance;
 use super::{Number, slot};
 use crate::specimen::{Arch, Module};
+
+/// A start of the system: any number will do.
+const BOOT: u64 = 0x01C6_A5B4_C3D2_E1F0;
 
 /// What the system and every reference into it share.
 #[derive(Debug)]
@@ -39,8 +42,12 @@ pub struct State {
     pub guard: bool,
     /// Safe Mode.
     pub safe_mode: bool,
+    /// Which start of the system it is.
+    pub boot: u64,
     /// What was remembered of each module.
     pub remembered: [Option<[u8; RECORD]>; 2],
+    /// The same by version 0.1.0, below the service's key.
+    pub former: [Option<[u8; FORMER_RECORD]>; 2],
     /// What does not work any more.
     pub broken: Broken,
     /// What was told to the event log.
@@ -89,6 +96,8 @@ pub struct Broken {
     pub remember: bool,
     /// Recalling.
     pub recall: bool,
+    /// Telling which start it is.
+    pub boot: bool,
     /// Exchanging.
     pub exchange: bool,
 }
@@ -188,7 +197,9 @@ impl State {
             settings: of.settings.clone(),
             guard: of.guard,
             safe_mode: of.safe_mode,
+            boot: BOOT,
             remembered: [None; 2],
+            former: [None; 2],
             broken: Broken::default(),
             events: Vec::new(),
             exchanges: Vec::new(),

@@ -1,5 +1,6 @@
 //! What the driver knows of a module, in the model.
 
+use tcplimit_driver::FORMER_RECORD;
 use tcplimit_protocol::Reason;
 
 use super::answer::Answer;
@@ -74,7 +75,7 @@ impl Known {
 impl Place {
     pub(super) fn of(module: &Instance) -> Place {
         Place {
-            identity: identity(module),
+            identity: module.identity(),
             base: module.base,
             build: module.build,
             code: module.code,
@@ -85,12 +86,12 @@ impl Place {
 
 impl Model {
     /// Learns from an answer, where it can't be told what the driver knows.
-    pub(super) fn adopt(&mut self, said: &Answer, loaded: Option<&Instance>, wrote: bool) {
+    pub(super) fn adopt(&mut self, said: &Answer, loaded: Option<&Instance>, remembered: bool) {
         let Some(loaded) = loaded else {
             return;
         };
         let slot = slot(loaded.module);
-        if wrote {
+        if remembered {
             self.remembered[slot] = None;
         }
         let known = &mut self.known[slot];
@@ -118,10 +119,14 @@ impl Model {
     }
 }
 
-/// What a module's headers in memory say of the build.
-pub(super) fn identity(module: &Instance) -> Identity {
-    let memory = module.memory();
-    let field = |at| dword(memory, at).expect("headers");
-    let nt = field(0x3C) as usize;
-    [field(nt + 8), field(nt + 24 + 64), field(nt + 24 + 56)]
+impl Memory {
+    /// As version 0.1.0 has left it.
+    pub(super) fn read(former: &[u8; FORMER_RECORD]) -> Memory {
+        let field = |number: usize| dword(former, number * 4).expect("a field");
+        Memory {
+            identity: [0, 1, 2].map(field),
+            last: field(3),
+            original: field(4),
+        }
+    }
 }

@@ -50,6 +50,8 @@ impl<M: Machine> Run<M> {
                 before.wrote(&state, &writes);
                 // Set and taken away, or left alone.
                 assert_eq!(state.guard, before.guard, "the mark after the start");
+            } else {
+                model.unlearn(state.remembers > before.remembers);
             }
             drop(state);
             self.model = model;

@@ -3,7 +3,7 @@
 
 use tcplimit_protocol::{Reason, Status};
 
-use super::known::{Identity, Known, Memory, Place, identity};
+use super::known::{Identity, Known, Memory, Place};
 use super::request::{Expected, Wish};
 use crate::kernel::{Fault, Instance, State, Witness, slot};
 use crate::specimen::{Arch, Module};
@@ -151,7 +151,7 @@ impl Model {
             }
             (Ok(()), None) => {}
         }
-        said.identity = Some(identity(loaded));
+        said.identity = Some(loaded.identity());
         if !self.meets(state, loaded)? {
             return Some(said.refused(Reason::Changed, [0; 2]));
         }
@@ -171,9 +171,18 @@ impl Model {
                 }
             }
             _ => {
-                let recalled = match state.broken.recall {
+                let recalled = match state.broken.recall || state.broken.boot {
                     true => None,
-                    false => self.remembered[slot]?,
+                    false => self.remembered[slot]?.or_else(|| {
+                        let former = Memory::read(state.former[slot].as_ref()?);
+                        let right = former.identity == now.identity
+                            && is_limit(former.last)
+                            && is_limit(former.original);
+                        if right && !state.broken.remember {
+                            self.remembered[slot] = Some(Some(former));
+                        }
+                        right.then_some(former)
+                    }),
                 };
                 known.memory = recalled.filter(|memory| memory.identity == now.identity);
                 known.earlier = known.memory.is_some();
@@ -215,6 +224,19 @@ impl Model {
             return Some(said);
         };
 
+        // Something hides it, or the list is made up.
+        if said.unlisted && !self.accepts {
+            return Some(said.refused(Reason::ListDiffers, [0; 2]));
+        }
+        if current == limit && is_limit(limit) {
+            return Some(match expected {
+                Expected::Just(named) if named != current => {
+                    said.refused(Reason::NotAsNamed, [current, named])
+                }
+                // There is nothing to write, and it does not become ours.
+                _ => said,
+            });
+        }
         let wrote = known.memory.is_some_and(|memory| memory.last == current);
         let own = if wrote { current } else { 10 };
         let unexpected = match expected {
@@ -249,13 +271,13 @@ impl Model {
         said.write = Some((current, limit));
         said.values[0] = limit;
         let memory = Memory {
-            identity: identity(loaded),
+            identity: loaded.identity(),
             last: limit,
             original: known.memory.map_or(current, |memory| memory.original),
         };
         known.memory = Some(memory);
         known.earlier = false;
-        if !state.broken.remember {
+        if !state.broken.remember && !state.broken.boot {
             self.remembered[slot(loaded.module)] = Some(Some(memory));
         }
         Some(said)

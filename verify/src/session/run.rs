@@ -111,6 +111,11 @@ impl<M: Machine> Run<M> {
             Action::Load => return (self.load(before), Vec::new()),
             Action::Unload => return (self.unload(before), Vec::new()),
             Action::Restart => return (self.restart(), Vec::new()),
+            Action::Recreate => {
+                let status = self.unload(before);
+                self.kernel().state().former = [None; 2];
+                return (status, Vec::new());
+            }
             Action::Happens(fault) => {
                 let mut state = self.kernel().state();
                 state.apply(fault);
@@ -218,9 +223,9 @@ impl<M: Machine> Run<M> {
             }
             None => {
                 said.is_true_of(state.loaded(asked.module));
-                let written = before.writes(&state).len();
+                let remembered = state.remembers > before.remembers;
                 self.model
-                    .adopt(said, state.loaded(asked.module), written > 0);
+                    .adopt(said, state.loaded(asked.module), remembered);
             }
         }
         drop(state);
@@ -251,7 +256,7 @@ impl<M: Machine> Run<M> {
             // Too little is said to learn from.
             None => {
                 self.model.known[slot(asked.module)].certain = false;
-                if !before.writes(&state).is_empty() {
+                if state.remembers > before.remembers {
                     self.model.remembered[slot(asked.module)] = None;
                 }
             }

@@ -1,12 +1,13 @@
 //! Which instructions a shipped file may have.
 //!
 //! A list of what compilers make of plain code, not of what is bad: whatever isn't on it, is
-//! privileged, touches control, debug or segment registers, or was never thought of.
+//! privileged, touches control, debug or segment registers, or was never thought of. The one
+//! exception is in [`control`].
 
 use iced_x86::{CpuidFeature, Instruction, Mnemonic, OpKind, Register};
 use scanner_core::Rva;
 
-use super::{Arch, Kind, Violation};
+use super::{Arch, Kind, Violation, control};
 
 /// What is wrong with an instruction that is reached. A trap is in order in a program: it ends it.
 pub(super) fn check(
@@ -16,6 +17,9 @@ pub(super) fn check(
     kind: Kind,
 ) -> Option<Violation> {
     let code = instruction.code();
+    if control::is_read(instruction, arch, kind) {
+        return None;
+    }
     if is_trap(instruction) {
         return (kind == Kind::Driver).then_some(Violation::Trap(at));
     }

@@ -7,7 +7,7 @@ use scanner_core::Rva;
 use super::code::Code;
 use super::image::Image;
 use super::linkage::Slots;
-use super::{Arch, Stack, Violation, exchange, instruction};
+use super::{Arch, Stack, Violation, control, exchange, instruction};
 
 /// What a file is made of. It is right in everything that is checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Report {
     pub instructions: usize,
     /// `lock cmpxchg` among them: the only way that the driver writes to another one's memory.
     pub locked_exchanges: usize,
+    /// Reads of CR4 among them: one in the driver for x86, none elsewhere.
+    pub control_reads: usize,
     /// Reached traps (int3, ud2), which only a program may have.
     pub traps: Vec<Rva>,
     /// The stack it needs at most, without what imports need. For a program maybe why it can't be
@@ -50,6 +52,7 @@ impl Report {
             functions: code.functions.len(),
             instructions: instructions.len(),
             locked_exchanges: exchange::places(code).len(),
+            control_reads: control::places(code).len(),
             traps: instructions
                 .iter()
                 .filter(|(_, it)| instruction::is_trap(it))
@@ -65,10 +68,11 @@ impl fmt::Display for Report {
         writeln!(f, "{:?}, {} bytes", self.arch, self.file_size)?;
         writeln!(
             f,
-            "{} functions, {} instructions, {} lock cmpxchg, {} traps",
+            "{} functions, {} instructions, {} lock cmpxchg, {} reads of CR4, {} traps",
             self.functions,
             self.instructions,
             self.locked_exchanges,
+            self.control_reads,
             self.traps.len()
         )?;
         match &self.stack {

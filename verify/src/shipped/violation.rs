@@ -125,6 +125,8 @@ pub enum Violation {
     Direction(Rva),
     /// More than one `lock cmpxchg` in a driver.
     Exchanges(Vec<Rva>),
+    /// More than one read of CR4 in a driver.
+    ControlReads(Vec<Rva>),
     /// More stack than allowed.
     TooDeep { stack: Stack, most: u32 },
 
@@ -287,6 +289,10 @@ impl fmt::Display for Violation {
             Direction(at) => write!(f, "{at}: call or return with the direction flag set"),
             Exchanges(places) => {
                 write!(f, "more than one lock cmpxchg:")?;
+                places.iter().try_for_each(|place| write!(f, " {place}"))
+            }
+            ControlReads(places) => {
+                write!(f, "more than one read of CR4:")?;
                 places.iter().try_for_each(|place| write!(f, " {place}"))
             }
             TooDeep { stack, most } => {

@@ -209,3 +209,24 @@ fn what_was_located_in_a_file_is_never_written() {
         assert_eq!(decision.unwrap_err(), Refusal::NotInMemory);
     }
 }
+
+/// Whether there is nothing to write, in words of its own: a limit, the present
+/// one, and not another than was named.
+#[test]
+fn a_limit_is_in_force_if_it_is_there_and_no_other_was_named() {
+    let values = [0, 1, 9, 10, 11, 0x00FF_FFFF, 0x0100_0000, u32::MAX];
+    for limit in values {
+        for current in values {
+            for named in [None].into_iter().chain(values.map(Some)) {
+                let expected = match named {
+                    _ if limit == 0 || limit >> 24 != 0 => Err(Refusal::LimitOutOfRange(limit)),
+                    Some(expected) if limit == current && expected != current => {
+                        Err(Refusal::UnexpectedValue { current, expected })
+                    }
+                    _ => Ok(limit == current),
+                };
+                assert_eq!(policy::is_in_force(current, named, limit), expected);
+            }
+        }
+    }
+}

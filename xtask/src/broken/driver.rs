@@ -35,7 +35,7 @@ pub(super) const TABLE: &[Breakage] = &[
         "sizes in the list of modules are not compared",
         " || pages(entry.size) != pages(size)",
         "",
-        session("fault::a_module_without_an_entry_in_the_list_is_accepted_and_marked"),
+        session("fault::a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed"),
     ),
     Breakage::at(
         "driver/src/listing.rs",
@@ -78,6 +78,31 @@ pub(super) const TABLE: &[Breakage] = &[
         "                    self.lift_guard(state);\n",
         "",
         session("start::a_set_by_hand_lifts_a_mark_that_nobody_asked_for"),
+    ),
+    Breakage::at(
+        "driver/src/driver.rs",
+        "a limit that is in force is written",
+        "if is_in_force(current, named, limit).map_err(refused)? {",
+        "if is_in_force(current, named, limit).map_err(refused)? && false {",
+        session(
+            "written::a_limit_that_is_in_force_is_done_without_a_write_and_without_becoming_ours",
+        ),
+    ),
+    Breakage::at(
+        "driver/src/driver.rs",
+        "a limit that is in force becomes the driver's own",
+        "if is_in_force(current, named, limit).map_err(refused)? {",
+        "if is_in_force(current, named, limit).map_err(refused)? {\n            let _ = known.note(&self.kernel, module, current, limit);",
+        session(
+            "written::a_limit_that_is_in_force_is_done_without_a_write_and_without_becoming_ours",
+        ),
+    ),
+    Breakage::at(
+        "driver/src/driver.rs",
+        "a module that is not listed is written to",
+        "sight.unlisted && !options.accepts_unknown_rights",
+        "sight.unlisted && options.accepts_unknown_rights",
+        session("fault::a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed"),
     ),
     Breakage::at(
         "driver/src/driver.rs",
@@ -125,7 +150,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "driver/src/driver.rs",
         "the reference to the driver object is kept",
-        "            // What was done was done, whether or not the page is still there.\n            let seen = describe(&held, known, answer);",
+        "            let seen = describe(&held, known, answer);",
         "            let seen = describe(&held, known, answer);\n            core::mem::forget(held);",
         session("device::loaded_again_and_again_it_works_the_same"),
     ),
@@ -153,8 +178,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "driver/src/driver.rs",
         "a page that goes away after the write makes it a refusal",
-        "            match wish {\n                Wish::Look => seen,\n                Wish::Set { .. } => done,\n            }",
-        "            seen.and(done)",
+        "                Wish::Set { .. } => done,\n",
+        "                Wish::Set { .. } => seen.and(done),\n",
         session("fault::a_page_that_goes_away_after_the_write_does_not_turn_it_into_a_refusal"),
     ),
     Breakage::at(
@@ -188,9 +213,37 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "driver/src/known.rs",
         "what was written to another build is recalled",
-        "(record.identity == identity).then(",
-        "true.then(",
+        "(limits && self.identity == identity).then_some(",
+        "limits.then_some(",
         session("fault::another_build_in_the_same_place_is_met_anew"),
+    ),
+    Breakage::at(
+        "driver/src/known.rs",
+        "what was written in another start of the system is recalled",
+        "kept.filter(|record| record.boot.get() == boot)",
+        "kept.filter(|_| boot > 0)",
+        session("written::what_was_written_in_another_start_of_the_system_counts_for_nothing"),
+    ),
+    Breakage::at(
+        "driver/src/known.rs",
+        "a record may hold what is no limit",
+        "(limits && self.identity == identity)",
+        "(self.identity == identity)",
+        session("written::what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes"),
+    ),
+    Breakage::at(
+        "driver/src/known.rs",
+        "what version 0.1.0 wrote is not read",
+        "None => former(kernel, module, identity, boot),",
+        "None => former(kernel, module, identity, boot).filter(|_| false),",
+        session("written::what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes"),
+    ),
+    Breakage::at(
+        "driver/src/known.rs",
+        "what version 0.1.0 wrote is not kept",
+        "        let _ = kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }));",
+        "        let _: [u8; RECORD] = zerocopy::transmute!(Record { wrote, boot });",
+        session("written::what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes"),
     ),
     Breakage::at(
         "driver/src/known.rs",
@@ -198,6 +251,13 @@ pub(super) const TABLE: &[Breakage] = &[
         "if i32::try_from(half_open).is_ok() {",
         "{",
         session("written::the_peak_is_the_most_that_any_query_saw"),
+    ),
+    Breakage::at(
+        "driver/src/life.rs",
+        "a load begins with what an earlier one has left",
+        "        self.state.use_with(State::reset);\n",
+        "",
+        session("device::a_load_begins_with_nothing_that_an_earlier_one_has_left"),
     ),
     Breakage::at(
         "driver/src/life.rs",

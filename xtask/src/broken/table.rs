@@ -771,4 +771,18 @@ pub(super) const TABLE: &[Breakage] = &[
         "current: request.limit,\n        limit: request.limit",
         POLICY,
     ),
+    Breakage::of_file(
+        "policy.rs",
+        "what is no limit may be in force",
+        "    if !LIMITS.contains(&limit) {",
+        "    if limit > 0 && current > 0 && false {",
+        POLICY,
+    ),
+    Breakage::of_file(
+        "policy.rs",
+        "another value may be named than is in force",
+        "Some(expected) if expected != current => {",
+        "Some(expected) if expected != current && false => {",
+        POLICY,
+    ),
 ];

@@ -1,8 +1,12 @@
 //! The devices: both or none, and never a trace of them afterwards.
 
+use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Status;
-use verify::kernel::{Configuration, Fault, Name, Number, Settings, Value, Which, World, X86};
-use verify::session::{Action, Armed, Run, Step};
+use verify::kernel::{
+    Configuration, Fault, Name, Number, Settings, Switch, System, Value, Which, World, X86,
+};
+use verify::session::{Action, Answer, Armed, Run, Step};
+use verify::specimen::Module;
 
 use crate::session::{set, x86};
 
@@ -65,6 +69,45 @@ fn loaded_again_and_again_it_works_the_same() {
         run.step(&Action::Unload.into());
         assert!(!run.kernel().state().has_devices());
     }
+}
+
+/// As in a system that keeps a driver's variables from one load to the next.
+#[test]
+fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
+    let system = Configuration {
+        guard: true,
+        settings: Settings {
+            restore: Switch::ON,
+            ..system(None).settings
+        },
+        ..system(None)
+    };
+    let kernel = System::<X86>::start(&system, World::First);
+    let exclusion = kernel.exclusion();
+    let driver = Driver::new(kernel, exclusion);
+    let ask = |code: u32, fields: &[u32]| {
+        let bytes = fields.iter().flat_map(|field| field.to_le_bytes());
+        let mut buffer: Vec<u8> = bytes.collect();
+        let input = buffer.len();
+        buffer.resize(104, 0);
+        driver.control(Device::Ours, code, &mut buffer, input, 104);
+        Answer::read(&buffer)
+    };
+    driver.load().expect("it loads");
+    let said = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!((said.start, said.peak, said.configured), (3, 3, 100));
+    // The system has other settings then, and another number of connections.
+    {
+        let mut state = driver.kernel().state();
+        state.settings = Settings::NONE;
+        state.guard = false;
+        state.apply(Fault::HalfOpen(Module::Tcpip, Number(1)));
+    }
+    driver.unload();
+    driver.load().expect("it loads");
+    let said = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!((said.start, said.peak, said.configured), (0, 1, 0));
+    assert_eq!((said.flags, said.written), (0, 0));
 }
 
 #[test]

@@ -41,6 +41,9 @@ fn faults() -> Vec<Fault> {
         Fault::RecordGarbled(TCPIP, 0, 1),
         Fault::RecordGarbled(TCPIP, 12, 1),
         Fault::RecordGarbled(TCPIP, 16, 1),
+        Fault::RecordGarbled(TCPIP, 20, 1),
+        Fault::FormerRecord(TCPIP, Number(77), Number(10)),
+        Fault::BootUnknown,
         Fault::ExchangeRefused,
         Fault::PowerFailure,
     ];
@@ -265,13 +268,48 @@ fn unknown_rights_are_a_no_unless_the_test_only_value_is_one() {
     assert_eq!((said.reason(), said.values[0]), (Reason::PageReadOnly, 10));
 }
 
+/// Where nothing confirms where a module lies its limit is shown, and changed
+/// only together with the test-only value, also to what it is.
 #[test]
-fn a_module_without_an_entry_in_the_list_is_accepted_and_marked() {
-    for (says, unlisted) in [(Says::TheTruth, 0), (Says::Nothing, 4)] {
-        let listed = Action::Happens(Fault::Listed(says));
-        let said = answer(&x86(), [listed, set(100)]);
-        assert_eq!((said.reason(), said.flags & 4), (Reason::Done, unlisted));
+fn a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed() {
+    let unlisted = || Action::Happens(Fault::Listed(Says::Nothing));
+    let said = answer(&x86(), [unlisted(), query()]);
+    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 10));
+    assert_eq!(said.flags & 4, 4);
+    for sets in [set(100), set(10), set(0), reset(), super::set_over(10, 100)] {
+        let said = answer(&x86(), [unlisted(), sets]);
+        assert_eq!((said.reason(), said.detail), (Reason::ListDiffers, [0; 2]));
+        assert_eq!((said.values[0], said.flags & 4), (10, 4));
     }
+    let (fields, log) = legacy(&x86(), [unlisted(), legacy_set(100)]);
+    assert_eq!(fields, [10, 3, 1]);
+    assert!(log.contains(Reason::ListDiffers.text()), "{log}");
+    // Nor is a stored limit applied, or one put back at unload.
+    let asked = Action::Query(TCPIP);
+    let hidden = Configuration {
+        list: Listing {
+            says: Says::Nothing,
+            ..x86().list
+        },
+        ..busy(x86())
+    };
+    let said = answer(&hidden, [asked]);
+    assert_eq!(
+        (said.values[0], said.start_reason()),
+        (10, Reason::ListDiffers)
+    );
+
+    let accepting = Configuration {
+        settings: Settings {
+            accept_unknown_rights: Switch::ON,
+            ..Settings::NONE
+        },
+        ..x86()
+    };
+    let said = answer(&accepting, [unlisted(), set(100)]);
+    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
+    let said = answer(&x86(), [set(100)]);
+    assert_eq!((said.reason(), said.flags & 4), (Reason::Done, 0));
     for says in [
         Says::OtherBase,
         Says::OtherSize,

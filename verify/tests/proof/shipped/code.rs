@@ -75,7 +75,7 @@ fn a_program_may_use_what_every_x64_processor_has() {
 
 #[test]
 fn instructions_that_have_no_business_are_told() {
-    let both: [&[u8]; 14] = [
+    let both: [&[u8]; 15] = [
         b"\xE4\x40",     // in al,40h
         b"\xEE",         // out dx,al
         b"\x6C",         // insb
@@ -83,7 +83,8 @@ fn instructions_that_have_no_business_are_told() {
         b"\xFA",         // cli
         b"\xFB",         // sti
         b"\x9C\x9D",     // pushf, popf: sets the interrupt flag
-        b"\x0F\x20\xE0", // mov eax,cr4
+        b"\x0F\x20\xC0", // mov eax,cr0
+        b"\x0F\x22\xE0", // mov cr4,eax
         b"\x0F\x22\xC0", // mov cr0,eax
         b"\x0F\x21\xC0", // mov eax,dr0
         b"\x8E\xD8",     // mov ds,eax
@@ -364,5 +365,28 @@ fn a_driver_with_two_locked_exchanges_is_told() {
             assert_eq!(draft.check().is_ok(), right);
             assert!(right || draft.violations() == wrong);
         }
+    }
+}
+
+/// mov reg,cr4: once, in the driver for x86 alone.
+#[test]
+fn cr4_is_read_at_most_once_and_only_by_the_driver_for_x86() {
+    let read = b"\x0F\x20\xE1"; // mov ecx,cr4
+    let report = with(Kind::Driver, Arch::X86, read).report();
+    assert_eq!(report.control_reads, 1);
+    let twice = [read.as_slice(), b"\x0F\x20\xE0"].concat();
+    let places = vec![Rva(0x1000), Rva(0x1003)];
+    let wrong = [Violation::ControlReads(places)];
+    assert_eq!(with(Kind::Driver, Arch::X86, &twice).violations(), wrong);
+    for (kind, arch) in [
+        (Kind::Driver, Arch::X64),
+        (Kind::Program, Arch::X86),
+        (Kind::Program, Arch::X64),
+    ] {
+        let violations = with(kind, arch, read).violations();
+        assert!(
+            matches!(violations[..], [Violation::Forbidden { at: Rva(TEXT), .. }]),
+            "{kind:?} {arch:?}: {violations:?}"
+        );
     }
 }

@@ -1,0 +1,33 @@
+//! When the system was started.
+
+use tcplimit_protocol::Status;
+
+use super::calls::{ZwQuerySystemInformation, status};
+
+/// SYSTEM_INFORMATION_CLASS: SystemTimeOfDayInformation.
+const TIME_OF_DAY: i32 = 3;
+/// Eights of bytes that the call returns, and the places of two of them:
+/// BootTime and BootTimeBias (the same in all versions since XP).
+const LENGTH: usize = 6;
+const BOOT_TIME: usize = 0;
+const BOOT_TIME_BIAS: usize = 4;
+
+/// A number for this start of the system. Setting the clock moves BootTime, and
+/// BootTimeBias by as much, so that the difference stays.
+///
+/// # Errors
+/// The system's.
+pub(super) fn boot() -> Result<u64, Status> {
+    let mut information = [0_u64; LENGTH];
+    let mut needed = 0;
+    // SAFETY: the buffer is as long as stated, and aligned for its 64-bit fields.
+    status(unsafe {
+        ZwQuerySystemInformation(
+            TIME_OF_DAY,
+            (&raw mut information).cast(),
+            size_of_val(&information) as u32,
+            &raw mut needed,
+        )
+    })?;
+    Ok(information[BOOT_TIME].wrapping_sub(information[BOOT_TIME_BIAS]))
+}
