@@ -223,6 +223,41 @@ impl Broken {
         self
     }
 
+    /// With other bits in a dword among the constants: of those that are this
+    /// number, the one behind `skip` others.
+    ///
+    /// # Panics
+    /// Where there is no such one.
+    #[must_use]
+    pub fn constant(mut self, number: u32, bits: u8, skip: usize) -> Broken {
+        let sections = self.laid.sections.iter();
+        let places = sections
+            .filter(|section| !section.is_code() && !section.is_writable())
+            .flat_map(|section| (section.rva..section.end().saturating_sub(3)).step_by(4))
+            .filter(|&rva| self.laid.dword(rva) == Some(number));
+        let rva = places.clone().nth(skip).expect("the number is there");
+        let at = self.raw_of(rva);
+        self.file[at] ^= bits;
+        self.changed += 1;
+        self
+    }
+
+    /// Where the byte at an RVA is in the file.
+    fn raw_of(&self, rva: u32) -> usize {
+        let head = &self.laid;
+        let nt = head.dword(0x3C).expect("headers");
+        let table = nt + 24 + (head.dword(nt + 20).expect("headers") & 0xFFFF);
+        let headers = (0..head.sections.len()).map(|number| {
+            let header = table + 40 * u32::try_from(number).expect("a few");
+            [12, 16, 20].map(|field| head.dword(header + field).expect("headers"))
+        });
+        let mut places = headers.filter_map(|[first, length, raw]| {
+            let inside = rva.checked_sub(first).filter(|&inside| inside < length)?;
+            Some(index(u64::from(raw + inside)))
+        });
+        places.next().expect("bytes of the file")
+    }
+
     /// With another number in instructions that hold this one: the bits of it that
     /// are to be changed. The first `skip` of them stay.
     #[must_use]

@@ -32,6 +32,11 @@ pub enum Change {
     NoLog,
     /// A value is in the registry.
     Value(&'static str, &'static str, Value),
+    /// The clock is set, by so much.
+    Clock(u64),
+    /// The driver's service is deleted and created anew under this name. It is
+    /// not loaded meanwhile.
+    Recreated(&'static str),
     /// Something is refused in the registry.
     Refused(crate::registry::Operation, &'static str, u32),
 }
@@ -73,6 +78,12 @@ impl Change {
             Change::Value(subkey, name, value) => {
                 world.registry.put(subkey, name, value.clone());
             }
+            Change::Clock(by) => {
+                for time in world.boot.iter_mut().flatten() {
+                    *time = time.wrapping_add(*by);
+                }
+            }
+            Change::Recreated(service) => world.registry.recreate(service),
             Change::Refused(operation, key, status) => {
                 world.registry.refused.push((*operation, *key, *status));
             }

@@ -18,6 +18,9 @@ pub const DEVICE_CONTROL: u8 = 0x0E;
 /// IRP_MJ_CLEANUP.
 pub const CLEANUP: u8 = 0x12;
 
+/// What a system buffer holds before anything is put in.
+const FOUND: u8 = 0xCC;
+
 /// What a program asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -89,6 +92,7 @@ pub(crate) struct Pending {
     pub(crate) irp: u64,
     pub(crate) buffer: u64,
     pub(crate) length: u64,
+    pub(crate) input: u64,
     pub(crate) file: u64,
     pub(crate) completed: Option<Completed>,
 }
@@ -110,7 +114,7 @@ impl System {
             _ => {
                 let buffer = self.allocate(Arena::Requests, length, Rights::Write);
                 // Behind the input it is as it was found.
-                self.machine.write(buffer, &vec![0xCC; index(length)]);
+                self.machine.write(buffer, &vec![FOUND; index(length)]);
                 self.machine.write(buffer, &request.input);
                 buffer
             }
@@ -140,6 +144,7 @@ impl System {
             irp: at,
             buffer,
             length,
+            input: request.input.len() as u64,
             file,
             completed: None,
         });
@@ -206,6 +211,15 @@ impl System {
             0 => Vec::new(),
             _ => self.machine.read(pending.buffer, bytes),
         };
+        // What was there before the request is nobody's.
+        let behind = information.max(pending.input.min(pending.length));
+        let left = index(pending.length - behind);
+        if left > 0 {
+            let rest = self.machine.read(pending.buffer + behind, left);
+            if rest.iter().any(|&byte| byte == FOUND) {
+                return Err("the buffer was not cleared behind the input".into());
+            }
+        }
         pending.completed = Some(Completed { status, output });
         let (buffer, length) = (pending.buffer, pending.length);
         let irp_length = offsets.size + Offsets::of(self.machine.arch()).stack.size;

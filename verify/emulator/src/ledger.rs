@@ -3,8 +3,10 @@
 //! loaded, and by what the driver wrote since.
 
 use scanner_core::Module;
+use verify::kernel::Says;
 
-use crate::registry::{DWORD, NOT_FOUND, PARAMETERS, SERVICE, STATE, below};
+use crate::model::security;
+use crate::registry::{BINARY, DWORD, MEMORY, NOT_FOUND, PARAMETERS, STATE, Value, below};
 use crate::source::GUARD;
 use crate::target::Target;
 use crate::watch::LimitWrite;
@@ -51,7 +53,8 @@ pub(crate) enum Effect {
     Changed,
     /// `lock cmpxchg` wrote back what it found, which was something else.
     Missed,
-    /// The limit was the wanted one before.
+    /// The limit was the wanted one before: with something that set it in the
+    /// last moment, for the driver itself does not write then.
     Same,
 }
 
@@ -69,33 +72,8 @@ impl Ledger {
             written: [Vec::new(), Vec::new()],
             may_forget: false,
         };
-        // What an earlier load has left counts for the same build alone.
         for module in Module::ALL {
-            let path = below(SERVICE, STATE);
-            let record = world.registry.query(&path, module.file_name());
-            let dword = |at| {
-                Some(u32::from_le_bytes(
-                    *record.ok()?.1.get(at..)?.first_chunk()?,
-                ))
-            };
-            if let (
-                Some(target),
-                [
-                    Some(one),
-                    Some(two),
-                    Some(three),
-                    Some(last),
-                    Some(original),
-                ],
-            ) = (world.module(module), [0, 4, 8, 12, 16].map(dword))
-                && build(target) == Some([one, two, three])
-            {
-                ledger.written[slot(module)].push(Written {
-                    build: [one, two, three],
-                    original,
-                    last,
-                });
-            }
+            ledger.written[slot(module)].extend(remembered(world, module));
         }
         ledger
     }
@@ -186,6 +164,9 @@ impl Ledger {
             let same = write.before == limit;
             return Ok(if same { Effect::Same } else { Effect::Missed });
         }
+        if world.list.says == Says::Nothing && !self.accepts_unknown {
+            return Err("the list of modules does not have the module");
+        }
         if write.after != limit || !(1..=HIGHEST).contains(&limit) {
             return Err("another limit than was asked for, or none");
         }
@@ -228,12 +209,51 @@ impl Ledger {
     }
 }
 
+/// What an earlier load has left: it counts for the same build alone, for this
+/// start of the system alone, and only where nobody else can have written it.
+/// What version 0.1.0 left counts where there is no such thing.
+fn remembered(world: &World, module: Module) -> Option<Written> {
+    let registry = &world.registry;
+    let start = world.start()?;
+    let is_believed = match registry
+        .open(MEMORY)
+        .and_then(|()| registry.security(MEMORY))
+    {
+        Ok(descriptor) => security::is_believed(descriptor),
+        // Without a key there is nothing to believe.
+        Err(status) => status == NOT_FOUND,
+    };
+    let record = registry.query(MEMORY, module.file_name());
+    let fits = |value: &Value, length| value.0 == BINARY && value.1.len() == length;
+    let kept = match record {
+        _ if !is_believed => return None,
+        Ok(value) if !fits(value, 28) => return None,
+        Ok((_, data)) if data[20..] == start.to_le_bytes() => data.get(..20),
+        _ => {
+            let path = below(registry.service, STATE);
+            let former = registry.query(&path, module.file_name());
+            former
+                .ok()
+                .filter(|value| fits(value, 20))
+                .map(|(_, data)| data.as_slice())
+        }
+    };
+    let field = |at: usize| Some(u32::from_le_bytes(*kept?.get(at..)?.first_chunk()?));
+    let written = Written {
+        build: [field(0)?, field(4)?, field(8)?],
+        last: field(12)?,
+        original: field(16)?,
+    };
+    let here = build(world.module(module)?);
+    (here == Some(written.build)).then_some(written)
+}
+
 /// A value that the driver can read, and that is a number.
 fn setting(world: &World, name: &str) -> Option<u32> {
-    let path = below(SERVICE, PARAMETERS);
+    let path = below(world.registry.service, PARAMETERS);
     let registry = &world.registry;
     registry
-        .open(SERVICE)
+        .open(registry.service)
         .and_then(|()| registry.open(&path))
         .ok()?;
     let (kind, data) = registry.query(&path, name).ok()?;
@@ -244,7 +264,8 @@ fn setting(world: &World, name: &str) -> Option<u32> {
 /// Whether stored limits may be applied: not in Safe Mode, nor where the last
 /// start did not end, nor where that can't be told.
 fn may_apply(world: &World) -> bool {
-    let mark = world.registry.query(&below(SERVICE, PARAMETERS), GUARD);
+    let path = below(world.registry.service, PARAMETERS);
+    let mark = world.registry.query(&path, GUARD);
     world.safe_mode == 0 && mark == Err(NOT_FOUND)
 }
 
@@ -360,6 +381,53 @@ mod tests {
         let refused = (Operation::Open, PARAMETERS, 0xC000_0022);
         world.registry.refused.push(refused);
         assert_eq!(set(&world, 10, 100), untold);
+    }
+
+    #[test]
+    fn a_module_that_is_not_listed_is_not_written_to() {
+        let mut world = world();
+        world.list.says = Says::Nothing;
+        let unlisted = Err("the list of modules does not have the module");
+        assert_eq!(set(&world, 10, 100), unlisted);
+        put(&mut world, "TestOnlyAcceptUnknownRights", 1);
+        assert_eq!(set(&world, 10, 100), Ok(Some(Effect::Changed)));
+    }
+
+    /// A record about the module that is loaded.
+    fn record(world: &World, last: u32, start: Option<u64>) -> Value {
+        let target = world.module(Module::Tcpip).expect("tcpip.sys");
+        let build = build(target).expect("headers");
+        let mut record: Vec<u8> = build.into_iter().flat_map(u32::to_le_bytes).collect();
+        record.extend([last, 10].map(u32::to_le_bytes).as_flattened());
+        record.extend(start.into_iter().flat_map(u64::to_le_bytes));
+        (BINARY, record)
+    }
+
+    #[test]
+    fn what_was_remembered_counts_if_it_is_of_this_start_and_nobody_else_can_have_written_it() {
+        let mut world = world();
+        let other = Err("a value that is not the driver's was replaced");
+        let others = security::returned(security::administrators(), &security::list(0x000F_001F));
+        let start = world.start();
+        let kept = record(&world, 50, start);
+        world.registry.put_at(MEMORY, "tcpip.sys", kept);
+        world.registry.secure(MEMORY, security::of_memory());
+        assert_eq!(set(&world, 50, 100), Ok(Some(Effect::Changed)));
+        world.registry.secure(MEMORY, others);
+        assert_eq!(set(&world, 50, 100), other);
+        world.registry.secure(MEMORY, security::of_memory());
+        for time in world.boot.iter_mut().flatten() {
+            *time += 77;
+        }
+        assert_eq!(set(&world, 50, 100), Ok(Some(Effect::Changed)));
+        // Another start: then what version 0.1.0 left counts.
+        world.boot = world.boot.map(|[time, bias]| [time + 1, bias]);
+        assert_eq!(set(&world, 50, 100), other);
+        let former = record(&world, 50, None);
+        world.registry.put(STATE, "tcpip.sys", former);
+        assert_eq!(set(&world, 50, 100), Ok(Some(Effect::Changed)));
+        world.boot = None;
+        assert_eq!(set(&world, 50, 100), other);
     }
 
     #[test]

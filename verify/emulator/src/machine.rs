@@ -83,9 +83,20 @@ impl Machine {
     /// the first of the 64-bit ones.
     #[must_use]
     pub fn new(arch: Arch) -> Machine {
+        Machine::with(arch, X86CpuModel::PENTIUM)
+    }
+
+    /// The same with a processor that implements PAE, whether or not the kernel
+    /// uses it.
+    #[must_use]
+    pub fn implementing_pae(arch: Arch) -> Machine {
+        Machine::with(arch, X86CpuModel::PENTIUM3)
+    }
+
+    fn with(arch: Arch, x86: X86CpuModel) -> Machine {
         let works = "the emulator can be set up";
         let (mode, model) = match arch {
-            Arch::X86 => (Mode::MODE_32, X86CpuModel::PENTIUM),
+            Arch::X86 => (Mode::MODE_32, x86),
             Arch::X64 => (Mode::MODE_64, X86CpuModel::QEMU64),
         };
         let mut unicorn = Unicorn::new_with_data(Family::X86, mode, Watch::default()).expect(works);
@@ -258,6 +269,18 @@ impl Machine {
         match self.arch {
             Arch::X86 => Register::ESP,
             Arch::X64 => Register::RSP,
+        }
+    }
+
+    /// Sets CR4 as a kernel with or without PAE has it. (Addresses are not
+    /// translated here, so nothing else comes of it.)
+    pub fn set_pae(&mut self, pae: bool) {
+        if self.arch == Arch::X86 {
+            // PSE, PGE and whatever else there is.
+            let others = 0x90;
+            let control = if pae { others | 1 << 5 } else { others };
+            self.set_register(Register::CR4, control);
+            assert_eq!(self.register(Register::CR4), control, "CR4 took it");
         }
     }
 

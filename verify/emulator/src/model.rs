@@ -13,7 +13,7 @@ mod mutex;
 pub mod object;
 mod pool;
 mod registry;
-mod security;
+pub mod security;
 
 use crate::call::Value;
 use crate::machine::Kind;

@@ -18,8 +18,6 @@ pub struct Offsets {
     pub file: [u64; 3],
     /// IO_ERROR_LOG_PACKET: everything before DumpData.
     pub packet: u32,
-    /// SECURITY_DESCRIPTOR: Dacl, and all of it.
-    pub security: [u64; 2],
     /// RTL_PROCESS_MODULE_INFORMATION: the first, its ImageBase, ImageSize,
     /// OffsetToFileName, FullPathName, and all of it.
     pub module: [usize; 6],
@@ -107,7 +105,6 @@ const X86: Offsets = Offsets {
     device_size: 184,
     file: [32, 48, 112],
     packet: 40,
-    security: [16, 20],
     module: [4, 8, 12, 26, 28, 284],
 };
 
@@ -140,7 +137,6 @@ const X64: Offsets = Offsets {
     device_size: 336,
     file: [64, 88, 184],
     packet: 40,
-    security: [32, 40],
     module: [8, 16, 24, 38, 40, 296],
 };
 

@@ -4,11 +4,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use tcplimit_driver::{Event, Message, Text};
+use tcplimit_driver::{Event, Text};
 
 use crate::change::Change;
 use crate::irp::{Completed, Request};
 use crate::model::event_log::Written;
+use crate::registry::SERVICE;
 use crate::source::Source;
 use crate::system::System;
 use crate::violation::Violation;
@@ -88,10 +89,10 @@ impl<'a> Pair<'a> {
             return differ(format!("the debugger was told {printed:?}, not {lines:?}"));
         }
         let written = std::mem::take(&mut kept.events);
-        // An entry would keep the driver from being loaded again.
+        let registered = self.system.world.registry.service == SERVICE;
         let logged = events
             .iter()
-            .filter(|event| event.message != Message::Unloaded);
+            .filter(|event| event.message.is_logged() && registered);
         let entries: Vec<Written> = logged.map(entry).collect();
         let all_told = written == entries || (self.system.world.no_log && written.is_empty());
         if !all_told {

@@ -45,6 +45,8 @@ impl Scenario {
             question::query(module),
             question::set(module, LIMIT, 0),
             question::query(module),
+            // In force already: done, and nothing is written.
+            question::set(module, LIMIT, 0),
             question::set(module, 0x0100_0000, 0),
             question::set(module, 50, LIMIT),
             question::reset(module, 0),

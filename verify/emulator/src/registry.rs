@@ -9,12 +9,17 @@ pub const BINARY: u32 = 3;
 /// REG_DWORD.
 pub const DWORD: u32 = 4;
 
-/// The driver's service key.
+/// The driver's service key, under its own name.
 pub const SERVICE: &str = r"\Registry\Machine\System\CurrentControlSet\Services\TcpLimit";
+/// The same under the name of 2005, of which the event log has no texts.
+pub const SERVICE_OF_2005: &str =
+    r"\Registry\Machine\System\CurrentControlSet\Services\tcpip_patcher";
 /// What is below it.
 pub const PARAMETERS: &str = "Parameters";
-/// The same, gone after a restart.
+/// Where version 0.1.0 remembered.
 pub const STATE: &str = "State";
+/// Where this one does, until a restart.
+pub const MEMORY: &str = r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit";
 
 /// Something that is done with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,39 +36,90 @@ pub enum Operation {
     Delete,
     /// Writing it to disk.
     Flush,
+    /// Reading who may do what with it.
+    Security,
 }
 
 /// A value: its type and its bytes.
 pub type Value = (u32, Vec<u8>);
 
-/// All keys.
+/// A key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Key {
+    values: BTreeMap<String, Value>,
+    /// Its security descriptor, where it does not matter what it inherits.
+    descriptor: Vec<u8>,
+}
+
+/// All keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
-    keys: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The service under whose name the driver is loaded.
+    pub service: &'static str,
+    keys: BTreeMap<String, Key>,
     /// What is refused: on keys whose name ends so, with which status.
     pub refused: Vec<(Operation, &'static str, u32)>,
 }
 
 impl Registry {
-    /// With the service key, and its subkey for parameters.
+    /// With the key of a service, and its subkey for parameters.
     #[must_use]
-    pub fn new() -> Registry {
-        let mut registry = Registry::default();
-        for path in [SERVICE.to_owned(), below(SERVICE, PARAMETERS)] {
-            registry.keys.insert(path.to_lowercase(), BTreeMap::new());
+    pub fn of(service: &'static str) -> Registry {
+        let mut registry = Registry {
+            service,
+            keys: BTreeMap::new(),
+            refused: Vec::new(),
+        };
+        for path in [service.to_owned(), below(service, PARAMETERS)] {
+            registry.keys.insert(path.to_lowercase(), Key::default());
         }
         registry
     }
 
+    /// As [`Registry::of`] the driver's own service.
+    #[must_use]
+    pub fn new() -> Registry {
+        Registry::of(SERVICE)
+    }
+
+    /// The same keys, with the service deleted with all that is below its key,
+    /// and created anew under this name, with the same parameters.
+    pub fn recreate(&mut self, service: &'static str) {
+        let parameters = self
+            .keys
+            .remove(&below(self.service, PARAMETERS).to_lowercase());
+        let old = self.service.to_lowercase();
+        self.keys.retain(|path, _| !path.starts_with(&old));
+        self.service = service;
+        self.keys.insert(service.to_lowercase(), Key::default());
+        if let Some(parameters) = parameters {
+            let path = below(service, PARAMETERS).to_lowercase();
+            self.keys.insert(path, parameters);
+        }
+    }
+
     /// Without the subkey for parameters.
     pub fn forget_parameters(&mut self) {
-        self.keys.remove(&below(SERVICE, PARAMETERS).to_lowercase());
+        let path = below(self.service, PARAMETERS).to_lowercase();
+        self.keys.remove(&path);
+    }
+
+    /// Puts a value in below the service's key, whatever is refused.
+    pub fn put(&mut self, subkey: &str, name: &str, value: Value) {
+        let path = below(self.service, subkey);
+        self.put_at(&path, name, value);
     }
 
     /// Puts a value in, whatever is refused.
-    pub fn put(&mut self, subkey: &str, name: &str, value: Value) {
-        let key = self.keys.entry(below(SERVICE, subkey).to_lowercase());
-        key.or_default().insert(name.to_lowercase(), value);
+    pub fn put_at(&mut self, path: &str, name: &str, value: Value) {
+        let key = self.keys.entry(path.to_lowercase()).or_default();
+        key.values.insert(name.to_lowercase(), value);
+    }
+
+    /// Says who may do what with a key, whatever is refused.
+    pub fn secure(&mut self, path: &str, descriptor: Vec<u8>) {
+        let key = self.keys.entry(path.to_lowercase()).or_default();
+        key.descriptor = descriptor;
     }
 
     fn refuses(&self, operation: Operation, path: &str) -> Result<(), u32> {
@@ -85,10 +141,25 @@ impl Registry {
 
     /// # Errors
     /// The status.
-    pub fn create(&mut self, path: &str) -> Result<(), u32> {
+    pub fn create(&mut self, path: &str, descriptor: Vec<u8>) -> Result<(), u32> {
         self.refuses(Operation::Create, path)?;
-        self.keys.entry(path.to_lowercase()).or_default();
+        // One that is there keeps its own.
+        let key = self.keys.entry(path.to_lowercase());
+        key.or_insert_with(|| Key {
+            descriptor,
+            ..Key::default()
+        });
         Ok(())
+    }
+
+    /// Owner and access list of a key.
+    ///
+    /// # Errors
+    /// The status.
+    pub fn security(&self, path: &str) -> Result<&[u8], u32> {
+        self.refuses(Operation::Security, path)?;
+        let key = self.keys.get(&path.to_lowercase()).ok_or(NOT_FOUND)?;
+        Ok(&key.descriptor)
     }
 
     /// # Errors
@@ -96,7 +167,7 @@ impl Registry {
     pub fn query(&self, path: &str, name: &str) -> Result<&Value, u32> {
         self.refuses(Operation::Query, path)?;
         let key = self.keys.get(&path.to_lowercase()).ok_or(NOT_FOUND)?;
-        key.get(&name.to_lowercase()).ok_or(NOT_FOUND)
+        key.values.get(&name.to_lowercase()).ok_or(NOT_FOUND)
     }
 
     /// # Errors
@@ -104,7 +175,7 @@ impl Registry {
     pub fn set(&mut self, path: &str, name: &str, value: Value) -> Result<(), u32> {
         self.refuses(Operation::Set, path)?;
         let key = self.keys.get_mut(&path.to_lowercase()).ok_or(NOT_FOUND)?;
-        key.insert(name.to_lowercase(), value);
+        key.values.insert(name.to_lowercase(), value);
         Ok(())
     }
 
@@ -113,7 +184,8 @@ impl Registry {
     pub fn delete(&mut self, path: &str, name: &str) -> Result<(), u32> {
         self.refuses(Operation::Delete, path)?;
         let key = self.keys.get_mut(&path.to_lowercase()).ok_or(NOT_FOUND)?;
-        key.remove(&name.to_lowercase())
+        key.values
+            .remove(&name.to_lowercase())
             .map(|_| ())
             .ok_or(NOT_FOUND)
     }
@@ -122,6 +194,12 @@ impl Registry {
     /// The status.
     pub fn flush(&self, path: &str) -> Result<(), u32> {
         self.refuses(Operation::Flush, path)
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Registry {
+        Registry::new()
     }
 }
 

@@ -121,10 +121,10 @@ impl Run<'_> {
         } else {
             self.pair.send(request)?
         };
-        self.check_writes(request)?;
+        // Where something happened meanwhile, nobody knows before or after what.
+        let calm = self.pair.system.happened == happened;
+        self.check_writes(request, calm)?;
         if let Some(answer) = question::answer(request, &completed) {
-            // Where something happened meanwhile, nobody knows before or after what.
-            let calm = self.pair.system.happened == happened;
             self.check_answer(request, &completed, &answer, before, calm)?;
         }
         Ok(())
@@ -146,7 +146,7 @@ impl Run<'_> {
         self.outcome.loaded = loaded;
         let System { world, writes, .. } = &*self.pair.system;
         let effects = self.ledger.at_start(world, loaded, writes);
-        self.count("at start", effects)
+        self.count("at start", effects, true)
     }
 
     fn unload(&mut self) -> Result<(), Violation> {
@@ -158,24 +158,27 @@ impl Run<'_> {
         done?;
         let System { world, writes, .. } = &*self.pair.system;
         let effects = self.ledger.at_unload(world, writes);
-        self.count("at unload", effects)
+        self.count("at unload", effects, !self.alone)
     }
 
-    fn check_writes(&mut self, request: &Request) -> Result<(), Violation> {
+    fn check_writes(&mut self, request: &Request, calm: bool) -> Result<(), Violation> {
         let System { world, writes, .. } = &*self.pair.system;
         let wish = question::wish(request);
         let effect = self.ledger.for_request(world, wish, writes);
         self.count(
             "for a request",
             effect.map(|effect| effect.into_iter().collect()),
+            calm,
         )
     }
 
-    /// Counts what writes came to; an error where they may not be.
+    /// Counts what writes came to; an error where they may not be. `calm`:
+    /// nothing else happened meanwhile.
     fn count(
         &mut self,
         when: &str,
         effects: Result<Vec<Effect>, &'static str>,
+        calm: bool,
     ) -> Result<(), Violation> {
         let writes = &self.pair.system.writes;
         let wrong = |what| Violation::Limit(format!("{when}: {what}: {writes:X?}"));
@@ -183,6 +186,9 @@ impl Run<'_> {
             match effect {
                 Effect::Changed => self.outcome.changes += 1,
                 Effect::Missed => self.outcome.missed += 1,
+                Effect::Same if calm => {
+                    return Err(wrong("a limit that was in force was written"));
+                }
                 Effect::Same => {}
             }
         }

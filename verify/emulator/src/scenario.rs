@@ -8,10 +8,13 @@ use verify::specimen::Arch;
 
 use crate::change::Change;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
+use crate::model::security;
 use crate::placed::Placed;
 use crate::question::{self, LIMITS};
 use crate::random::Random;
-use crate::registry::{BINARY, DWORD, Operation, PARAMETERS, STATE};
+use crate::registry::{
+    BINARY, DWORD, MEMORY, Operation, PARAMETERS, Registry, SERVICE_OF_2005, STATE,
+};
 use crate::source::GUARD;
 use crate::world::{Named, Paging, Step, World, slot};
 
@@ -109,7 +112,12 @@ impl Scenario {
     /// With the test-only value the driver writes where rights can't be told, as
     /// docs/driver.md warns: there no limit lies in a page that may only be read.
     fn spare_blind_writes(&mut self) {
-        let untold = |paging: Paging| matches!(paging, Paging::Absent | Paging::Foreign);
+        let untold = |paging: Paging| {
+            matches!(
+                paging,
+                Paging::Absent | Paging::Foreign | Paging::OtherFormat
+            )
+        };
         let ever = untold(self.world.paging)
             || self
                 .acts
@@ -135,7 +143,17 @@ impl Scenario {
     fn surroundings(&mut self, random: &mut Random) {
         let world = &mut self.world;
         world.pae = random.chance(50);
-        world.paging = random.pick(&[Paging::Small, Paging::Small, Paging::Large]);
+        world.no_execute = random.chance(80);
+        world.paging = random.pick(&[
+            Paging::Small,
+            Paging::Small,
+            Paging::Small,
+            Paging::Large,
+            Paging::Large,
+        ]);
+        if random.chance(15) {
+            world.registry = Registry::of(SERVICE_OF_2005);
+        }
         world.list.in_pages = random.chance(50);
         world.list.style = random.pick(&[
             PathStyle::SystemRoot,
@@ -219,6 +237,7 @@ impl Scenario {
                 self.world.registry.put(STATE, name, (BINARY, record));
             }
         }
+        self.memory(random);
         if random.chance(4) {
             self.world.registry.forget_parameters();
         }
@@ -227,6 +246,48 @@ impl Scenario {
             self.world.registry.refused.push(refused);
         }
         self.world.safe_mode = if random.chance(6) { 1 } else { 0 };
+    }
+
+    /// What an earlier load of this version remembered, or what is no such thing.
+    fn memory(&mut self, random: &mut Random) {
+        let world = &mut self.world;
+        if random.chance(4) {
+            world.boot = None;
+        }
+        if random.chance(70) {
+            return;
+        }
+        let start = world.start().unwrap_or(0);
+        for (module, target) in Module::ALL.into_iter().zip(&world.modules) {
+            let field = |at| target.as_ref().and_then(|target| target.dword(at));
+            let nt = field(0x3C).unwrap_or(0);
+            let build = [8, 24 + 64, 24 + 56].map(|at| field(nt.saturating_add(at)).unwrap_or(7));
+            let last = random.pick(&LIMITS);
+            let record = [build[0], build[1], build[2], last, random.pick(&LIMITS)];
+            let mut record: Vec<u8> = record.into_iter().flat_map(u32::to_le_bytes).collect();
+            let start = if random.chance(85) {
+                start
+            } else {
+                start ^ 1 << random.below(64)
+            };
+            record.extend(start.to_le_bytes());
+            record.truncate(random.pick(&[28, 28, 28, 28, 28, 20, 0]));
+            let kind = random.pick(&[BINARY, BINARY, BINARY, BINARY, DWORD]);
+            if random.chance(80) {
+                world
+                    .registry
+                    .put_at(MEMORY, module.file_name(), (kind, record));
+            }
+        }
+        let mut descriptor = security::of_memory();
+        if random.chance(25) {
+            let place = usize::try_from(random.below(88)).expect("u32 fits usize");
+            descriptor[place] ^= 1 << random.below(8);
+        }
+        if random.chance(5) {
+            descriptor.resize(200, 0);
+        }
+        world.registry.secure(MEMORY, descriptor);
     }
 
     /// What is done.
@@ -282,7 +343,7 @@ impl Scenario {
         let module = random.pick(&[Module::Tcpip, Module::Tcpip, Module::Tcpip6]);
         let target = self.world.module(module)?;
         let threshold = target.threshold.unwrap_or(0);
-        Some(match random.below(12) {
+        Some(match random.below(13) {
             0..3 => self.value(random),
             3 => Change::ReadOnly(module, threshold),
             4 => Change::Absent(module, threshold),
@@ -293,7 +354,10 @@ impl Scenario {
                 Paging::Small,
                 Paging::Absent,
                 Paging::Foreign,
+                Paging::OtherFormat,
                 Paging::Large,
+                Paging::LargeReadOnly,
+                Paging::ReadOnlyAbove,
             ])),
             9 => {
                 let (operation, key, status) = refusal(random);
@@ -307,6 +371,7 @@ impl Scenario {
                 Change::Bytes(module, rva, random.bytes(length))
             }
             10 => Change::NoLog,
+            11 => Change::Clock(random.word()),
             _ => {
                 // The same or another build, elsewhere.
                 let placed = Placed::of(random, self.world.arch, module, false);
@@ -348,7 +413,8 @@ fn refusal(random: &mut Random) -> (Operation, &'static str, u32) {
         Operation::Set,
         Operation::Delete,
         Operation::Flush,
+        Operation::Security,
     ]);
-    let key = random.pick(&["TcpLimit", PARAMETERS, STATE]);
+    let key = random.pick(&["TcpLimit", r"Control\TcpLimit", PARAMETERS, STATE]);
     (operation, key, random.pick(&STATUSES))
 }

@@ -8,14 +8,17 @@ use std::rc::Rc;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
-use tcplimit_driver::{Device, Driver, Entry, Event, Exchange, Held, Kernel, RECORD, Setting};
+use tcplimit_driver::{
+    Device, Driver, Entry, Event, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting,
+};
 use tcplimit_protocol::Status;
 use verify::kernel::{Machine, Watched, X64, X86};
 use verify::specimen::Arch;
 
 use crate::address::index;
 use crate::irp::{CREATE, Completed, DEVICE_CONTROL, Request};
-use crate::registry::{BINARY, DWORD, PARAMETERS, SERVICE, STATE, below};
+use crate::model::security;
+use crate::registry::{BINARY, DWORD, MEMORY, PARAMETERS, STATE, below};
 use crate::world::{COLLISION, NO_RESOURCES, Named, Step, World, slot};
 
 /// The driver for either processor.
@@ -139,8 +142,10 @@ impl<M> Beside<M> {
 
     /// A key below the service key, once that is open.
     fn key(&self, subkey: &str) -> Result<String, Status> {
-        self.world.borrow().registry.open(SERVICE).map_err(Status)?;
-        Ok(below(SERVICE, subkey))
+        let world = self.world.borrow();
+        let service = world.registry.service;
+        world.registry.open(service).map_err(Status)?;
+        Ok(below(service, subkey))
     }
 
     fn parameters(&self) -> Result<String, Status> {
@@ -149,14 +154,16 @@ impl<M> Beside<M> {
         Ok(path)
     }
 
-    fn state(&self) -> Result<String, Status> {
-        let path = self.key(STATE)?;
-        self.world
-            .borrow_mut()
-            .registry
-            .create(&path)
-            .map_err(Status)?;
-        Ok(path)
+    /// The key of what is remembered, once it is open or there, if nobody else
+    /// can have written to it.
+    fn secured(&self, opened: Result<(), u32>) -> Result<&'static str, Status> {
+        opened.map_err(Status)?;
+        let world = self.world.borrow();
+        let found = world.registry.security(MEMORY).map_err(Status)?;
+        match security::is_believed(found) {
+            true => Ok(MEMORY),
+            false => Err(Status::ACCESS_DENIED),
+        }
     }
 
     fn read<const N: usize>(&self, path: &str, name: &str, kind: u32) -> Result<[u8; N], Status> {
@@ -282,14 +289,29 @@ impl<M: Machine> Kernel for Beside<M> {
         self.world.borrow().registry.flush(&key).map_err(Status)
     }
 
+    fn boot(&self) -> Result<u64, Status> {
+        self.world.borrow().start().ok_or(Status::UNSUCCESSFUL)
+    }
+
     fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
-        let key = self.state();
+        let opened = self.world.borrow().registry.open(MEMORY);
+        let key = self.secured(opened);
+        found(key.and_then(|key| self.read(key, module.file_name(), BINARY)))
+    }
+
+    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+        let key = self.key(STATE).and_then(|path| {
+            self.world.borrow().registry.open(&path).map_err(Status)?;
+            Ok(path)
+        });
         found(key.and_then(|key| self.read(&key, module.file_name(), BINARY)))
     }
 
     fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
-        let key = self.state()?;
-        self.write(&key, module.file_name(), BINARY, record)
+        let guards = security::of_memory();
+        let created = self.world.borrow_mut().registry.create(MEMORY, guards);
+        let key = self.secured(created)?;
+        self.write(key, module.file_name(), BINARY, record)
     }
 
     fn safe_mode(&self) -> bool {

@@ -3,6 +3,7 @@
 use scanner_core::Module;
 use tcplimit_driver::Device;
 use verify::shipped::import::{self, Convention, Import};
+use verify::specimen::Arch;
 
 use crate::address::{
     self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, index,
@@ -16,7 +17,6 @@ use crate::machine::{Kind, Machine, Rights};
 use crate::model;
 use crate::model::irql::Irql;
 use crate::offset::Offsets;
-use crate::registry::SERVICE;
 use crate::violation::Violation;
 use crate::watch::LimitWrite;
 use crate::world::World;
@@ -72,9 +72,21 @@ impl System {
     /// # Errors
     /// When NT would not load it, or it imports what has no model.
     pub fn new(file: &[u8], base: u64) -> Result<System, Violation> {
+        System::on(file, base, Machine::new)
+    }
+
+    /// The same on another processor.
+    ///
+    /// # Errors
+    /// As [`System::new`].
+    pub fn on(
+        file: &[u8],
+        base: u64,
+        processor: impl FnOnce(Arch) -> Machine,
+    ) -> Result<System, Violation> {
         let mut image = Laid::at(file, base).map_err(Violation::File)?;
         let arch = image.arch;
-        let mut machine = Machine::new(arch);
+        let mut machine = processor(arch);
         let mut imports = Vec::new();
         for Slot { rva, module, name } in image.imports().map_err(Violation::File)? {
             let unmodelled = || Violation::Unmodelled(format!("{module}!{name}"));
@@ -156,6 +168,7 @@ impl System {
                 self.machine.write(start, bytes);
             }
         }
+        self.machine.set_pae(self.world.pae);
         let variables = VARIABLE.of(arch);
         let safe_mode = self.world.safe_mode;
         self.machine.write(variables, &safe_mode.to_le_bytes());
@@ -164,6 +177,20 @@ impl System {
         self.driver_object = self.driver_object_of(image_range(&self.image));
         self.kept.objects = [0; 2];
         self.map_modules();
+    }
+
+    /// Puts bytes over all variables of the driver, as if a load before this one
+    /// had left them.
+    pub fn spoil_variables(&mut self, byte: u8) {
+        let sections = self.image.sections.iter();
+        let variables: Vec<(u64, usize)> = sections
+            .filter(|section| section.is_writable() && !section.is_discardable())
+            .map(|section| (section.rva.into(), index(section.virtual_size.into())))
+            .collect();
+        for (rva, length) in variables {
+            self.machine
+                .write(self.image.base + rva, &vec![byte; length]);
+        }
     }
 
     /// The driver object of a module, if it is loaded.
@@ -208,7 +235,7 @@ impl System {
     /// # Errors
     /// Whatever the driver does that it may not.
     pub fn start(&mut self) -> Result<u32, Violation> {
-        let path = self.unicode(SERVICE);
+        let path = self.unicode(self.world.registry.service);
         self.path = Some(path);
         let offsets = Offsets::of(self.machine.arch());
         let object = self.driver_object;
@@ -222,6 +249,8 @@ impl System {
         self.machine.unmap_all(&[Kind::Discardable]);
         if status >= 0x8000_0000 {
             self.nothing_left()?;
+            // With its memory the mutex is gone.
+            self.kept.mutex = None;
         }
         Ok(status)
     }

@@ -35,6 +35,17 @@ pub struct Mapping {
     pub writable: bool,
 }
 
+/// What the levels above a page's own entry are like.
+#[derive(Debug, Clone, Copy)]
+pub struct Above {
+    /// What they say of all below them.
+    pub writable: bool,
+    /// The page's own entry is one of the directory, without a table of its own,
+    /// as NT has its kernel; then all that share a large page have the rights of
+    /// the last.
+    pub large: bool,
+}
+
 /// Pages of the tables, by address.
 pub type Tables = BTreeMap<u64, Vec<u8>>;
 
@@ -76,19 +87,18 @@ impl Format {
         }
     }
 
-    /// Tables in which these pages are mapped. `large`: by entries of the
-    /// directory, without a table of their own, as NT has its kernel; then all
-    /// that share a large page have the rights of the last.
+    /// Tables in which these pages are mapped; `no_execute` where entries that
+    /// have a bit for it say so.
     #[must_use]
-    pub fn tables(self, pages: &[Mapping], large: bool) -> Tables {
+    pub fn tables(self, pages: &[Mapping], above: Above, no_execute: bool) -> Tables {
+        let Above { writable, large } = above;
         let mut tables = Tables::new();
         for page in pages {
             let entries = self.entries(page.address);
             let rights = PRESENT | KERNEL | if page.writable { WRITABLE } else { 0 };
-            // Data is not executed where the format can say so.
             let rights = match self {
-                Format::Plain => rights,
-                Format::Pae | Format::Long => rights | NO_EXECUTE,
+                Format::Pae | Format::Long if no_execute => rights | NO_EXECUTE,
+                _ => rights,
             };
             let (own, above) = entries.split_at(1 + usize::from(large));
             let (place, frame) = match (large, own) {
@@ -102,7 +112,7 @@ impl Format {
             self.put(&mut tables, place, frame);
             for &entry in above {
                 // Where tables lie in physical memory is nobody's business.
-                let table = 0x0003_9000 | PRESENT | WRITABLE | 0x60;
+                let table = 0x0003_9000 | PRESENT | if writable { WRITABLE } else { 0 } | 0x60;
                 self.put(&mut tables, entry, table);
             }
         }
@@ -134,7 +144,11 @@ mod tests {
                 physical: 0x0123_4000,
                 writable: true,
             };
-            let tables = format.tables(&[page], false);
+            let above = Above {
+                writable: true,
+                large: false,
+            };
+            let tables = format.tables(&[page], above, true);
             // Each level's own page is there, and the levels are different.
             let levels = format.entries(address);
             assert_eq!(tables.len(), levels.len(), "{format:?}");

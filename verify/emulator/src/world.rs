@@ -8,7 +8,7 @@ use verify::kernel::{Listing, PathStyle, Says};
 use verify::specimen::Arch;
 
 use crate::registry::Registry;
-use crate::table::{Format, Mapping, Tables};
+use crate::table::{Above, Format, Mapping, Tables};
 use crate::target::Target;
 
 /// A system, as far as the driver sees it.
@@ -23,8 +23,13 @@ pub struct World {
     pub unusable: [Option<u32>; 2],
     /// The page tables.
     pub paging: Paging,
-    /// x86 with PAE.
+    /// x86 with PAE, as CR4 says.
     pub pae: bool,
+    /// Entries of the tables say of data that it is not to be executed, where
+    /// their format has a bit for it.
+    pub no_execute: bool,
+    /// BootTime and BootTimeBias; `None` where they can't be told.
+    pub boot: Option<[u64; 2]>,
     /// How the list of modules reads.
     pub list: Listing,
     /// The registry.
@@ -48,6 +53,13 @@ pub enum Paging {
     Small,
     /// The same, modules in large pages.
     Large,
+    /// In large pages that may only be read.
+    LargeReadOnly,
+    /// Small pages as NT has them, but the levels above say that all may only
+    /// be read.
+    ReadOnlyAbove,
+    /// Of the format that CR4 does not say, on x86; elsewhere not there.
+    OtherFormat,
     /// Not where NT has them.
     Absent,
     /// Something is there, but it does not say where modules really are.
@@ -76,6 +88,9 @@ pub enum Step {
     Link,
 }
 
+/// BootTime and BootTimeBias of a system whose clock was set since its start.
+const BOOT: [u64; 2] = [0x01C6_A5B4_C3D2_E1F0, 0x0000_0008_61C4_6800];
+
 /// STATUS_INSUFFICIENT_RESOURCES: what fails for no better reason.
 pub const NO_RESOURCES: u32 = 0xC000_009A;
 /// STATUS_OBJECT_NAME_COLLISION.
@@ -91,6 +106,8 @@ impl World {
             unusable: [None; 2],
             paging: Paging::Small,
             pae: false,
+            no_execute: true,
+            boot: Some(BOOT),
             list: Listing {
                 style: PathStyle::SystemRoot,
                 in_pages: false,
@@ -114,7 +131,7 @@ impl World {
     /// Whether the test-only value is set.
     #[must_use]
     pub fn accepts_unknown_rights(&self) -> bool {
-        let path = crate::registry::below(crate::registry::SERVICE, crate::registry::PARAMETERS);
+        let path = crate::registry::below(self.registry.service, crate::registry::PARAMETERS);
         let value = self.registry.query(&path, "TestOnlyAcceptUnknownRights");
         value.is_ok_and(|(kind, data)| *kind == 4 && data == &[1, 0, 0, 0])
     }
@@ -124,10 +141,16 @@ impl World {
         self.modules[slot(module)].as_mut()
     }
 
+    /// The number of this start of the system: the clock may be set meanwhile.
+    #[must_use]
+    pub fn start(&self) -> Option<u64> {
+        self.boot.map(|[time, bias]| time.wrapping_sub(bias))
+    }
+
     /// The format of the page tables.
     #[must_use]
     pub fn format(&self) -> Format {
-        match (self.arch, self.pae) {
+        match (self.arch, self.pae != (self.paging == Paging::OtherFormat)) {
             (Arch::X86, false) => Format::Plain,
             (Arch::X86, true) => Format::Pae,
             (Arch::X64, _) => Format::Long,
@@ -139,8 +162,9 @@ impl World {
     pub fn tables(&self) -> Tables {
         let shift = match self.paging {
             Paging::Absent => return Tables::new(),
+            Paging::OtherFormat if self.arch == Arch::X64 => return Tables::new(),
             Paging::Foreign => 0x0400_0000,
-            Paging::Small | Paging::Large => 0,
+            _ => 0,
         };
         let mut mappings = Vec::new();
         for target in self.modules.iter().flatten() {
@@ -155,21 +179,26 @@ impl World {
                 }
             }
         }
-        let large = self.paging == Paging::Large;
+        let large = matches!(self.paging, Paging::Large | Paging::LargeReadOnly);
         if large {
-            // One right for all of it: that of what must be writable.
+            // One right for all of it: mostly that of what must be writable.
             for mapping in &mut mappings {
-                mapping.writable = true;
+                mapping.writable = self.paging == Paging::Large;
             }
         }
-        self.format().tables(&mappings, large)
+        let above = Above {
+            writable: self.paging != Paging::ReadOnlyAbove,
+            large,
+        };
+        self.format().tables(&mappings, above, self.no_execute)
     }
 
     /// Whether a page may be written, as the tables say.
     #[must_use]
     pub fn is_writable(&self, target: &Target, rva: u32) -> Option<bool> {
         match self.paging {
-            Paging::Absent | Paging::Foreign => None,
+            Paging::Absent | Paging::Foreign | Paging::OtherFormat => None,
+            Paging::ReadOnlyAbove | Paging::LargeReadOnly => Some(false),
             Paging::Small => target.page(rva).map(|page| page.writable),
             Paging::Large => Some(true),
         }

@@ -8,6 +8,7 @@ use crate::call::Value;
 use crate::machine::{Kind, Rights};
 use crate::offset::Offsets;
 use crate::placement::Arena;
+use crate::registry::SERVICE;
 use crate::system::System;
 
 pub(super) const MODELS: &[Entry] = &[
@@ -37,6 +38,8 @@ fn allocate(system: &mut System, arguments: &[u64]) -> Answer {
     // can't be loaded again.
     let leaving = system.unloading && system.kept.devices.is_empty();
     system.expect(!leaving, "an entry when all else is gone")?;
+    let registered = system.world.registry.service == SERVICE;
+    system.expect(registered, "an entry of a source that has no texts")?;
     // EntrySize is a byte.
     let size = size & 0xFF;
     let least = u64::from(Offsets::of(system.machine.arch()).packet);

@@ -1,4 +1,4 @@
-//! ZwQuerySystemInformation(SystemModuleInformation).
+//! ZwQuerySystemInformation: the list of modules, and the time of the start.
 
 use super::irql::Irql::Passive;
 use super::{Answer, Entry, SUCCESS, status};
@@ -11,6 +11,12 @@ pub(super) const MODELS: &[Entry] = &[("ZwQuerySystemInformation", Passive, quer
 
 /// SystemModuleInformation.
 const MODULES: u32 = 11;
+/// SystemTimeOfDayInformation: BootTime, CurrentTime, TimeZoneBias, TimeZoneId
+/// and a reserved dword, BootTimeBias, SleepTimeBias.
+const TIME_OF_DAY: u32 = 3;
+const TIME_OF_DAY_LENGTH: u64 = 48;
+/// STATUS_UNSUCCESSFUL.
+const UNSUCCESSFUL: u32 = 0xC000_0001;
 /// STATUS_INFO_LENGTH_MISMATCH.
 const LENGTH_MISMATCH: u32 = 0xC000_0004;
 
@@ -18,9 +24,24 @@ fn query(system: &mut System, arguments: &[u64]) -> Answer {
     let [class, buffer, length, needed] = *arguments else {
         unreachable!("four arguments")
     };
-    system.is(low(class).into(), MODULES.into(), "the class")?;
     system.room(needed, 4, 4, "ReturnLength")?;
     let length = low(length);
+    if low(class) == TIME_OF_DAY {
+        system.is(length.into(), TIME_OF_DAY_LENGTH, "the length")?;
+        system.room(buffer, TIME_OF_DAY_LENGTH, 8, "the buffer")?;
+        let Some([time, bias]) = system.world.boot else {
+            return status(UNSUCCESSFUL);
+        };
+        // The clock goes on.
+        let now = time.wrapping_add(system.calls() as u64);
+        let fields = [time, now, 0x861C_4680, 1, bias, 0x1234].map(u64::to_le_bytes);
+        system.machine.write(buffer, fields.as_flattened());
+        system
+            .machine
+            .write(needed, &low(TIME_OF_DAY_LENGTH).to_le_bytes());
+        return SUCCESS;
+    }
+    system.is(low(class).into(), MODULES.into(), "the class")?;
     let [first, base, size, name, path, item] = Offsets::of(system.machine.arch()).module;
     let listed = system.world.listed();
     let modules = listed.clone().unwrap_or_default();

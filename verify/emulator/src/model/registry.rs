@@ -2,9 +2,10 @@
 
 use super::irql::Irql::Passive;
 use super::object::Opened;
+use super::security::KEY_ALL_ACCESS;
 use super::{Answer, Entry, SUCCESS, status};
 use crate::address::low;
-use crate::registry::below;
+use crate::registry::{MEMORY, below};
 use crate::system::System;
 use crate::violation::Violation;
 
@@ -15,6 +16,7 @@ pub(super) const MODELS: &[Entry] = &[
     ("ZwSetValueKey", Passive, set),
     ("ZwDeleteValueKey", Passive, delete),
     ("ZwFlushKey", Passive, flush),
+    ("ZwQuerySecurityObject", Passive, query_security),
 ];
 
 /// OBJ_CASE_INSENSITIVE and OBJ_KERNEL_HANDLE.
@@ -30,8 +32,11 @@ const OVERFLOW: u32 = 0x8000_0005;
 /// No value of the driver's is nearly as long.
 const MOST: u32 = 4096;
 
-/// The path that OBJECT_ATTRIBUTES name.
-fn path(system: &System, attributes: u64) -> Result<String, Violation> {
+/// OWNER_SECURITY_INFORMATION and DACL_SECURITY_INFORMATION.
+const OWNER_AND_LIST: u64 = 5;
+
+/// The path that OBJECT_ATTRIBUTES name, and their security descriptor.
+fn path(system: &System, attributes: u64) -> Result<(String, u64), Violation> {
     let pointer = system.machine.pointer();
     system.readable(attributes, 6 * pointer, "ObjectAttributes")?;
     system.expect(
@@ -42,17 +47,16 @@ fn path(system: &System, attributes: u64) -> Result<String, Violation> {
     let dword = |number: u64| u64::from(system.machine.dword(attributes + number * pointer));
     system.is(dword(0), 6 * pointer, "ObjectAttributes' length")?;
     system.is(dword(3), ATTRIBUTES.into(), "ObjectAttributes' attributes")?;
-    system.is(field(4), 0, "SecurityDescriptor")?;
     system.is(field(5), 0, "SecurityQualityOfService")?;
     let name = system.text(field(2))?;
     match field(1) {
         0 => {
             system.expect(name.starts_with('\\'), "a relative name without a root")?;
-            Ok(name)
+            Ok((name, field(4)))
         }
         root => {
             system.expect(!name.starts_with('\\'), "a full name below a root")?;
-            Ok(below(key(system, root)?, &name))
+            Ok((below(key(system, root)?, &name), field(4)))
         }
     }
 }
@@ -70,7 +74,8 @@ fn open(system: &mut System, arguments: &[u64]) -> Answer {
     };
     system.place(place, "KeyHandle")?;
     system.is(low(access).into(), ACCESS.into(), "DesiredAccess")?;
-    let path = path(system, attributes)?;
+    let (path, descriptor) = path(system, attributes)?;
+    system.is(descriptor, 0, "SecurityDescriptor")?;
     match system.world.registry.open(&path) {
         Ok(()) => {
             system.opened(place, Opened::Key(path));
@@ -103,8 +108,12 @@ fn create(system: &mut System, arguments: &[u64]) -> Answer {
         "CreateOptions",
     )?;
     system.is(disposition, 0, "Disposition")?;
-    let path = path(system, attributes)?;
-    match system.world.registry.create(&path) {
+    let (path, descriptor) = path(system, attributes)?;
+    // What goes with a service is no place to remember in.
+    system.expect(path == MEMORY, "a key that is none of the driver's")?;
+    let guards = system.descriptor(descriptor, KEY_ALL_ACCESS)?;
+    system.expect(guards.owner, "Administrators are not the owner")?;
+    match system.world.registry.create(&path, guards.bytes) {
         Ok(()) => {
             system.opened(place, Opened::Key(path));
             SUCCESS
@@ -180,4 +189,27 @@ fn flush(system: &mut System, arguments: &[u64]) -> Answer {
         Ok(()) => SUCCESS,
         Err(refused) => status(refused),
     }
+}
+
+fn query_security(system: &mut System, arguments: &[u64]) -> Answer {
+    let [handle, information, buffer, length, needed] = *arguments else {
+        unreachable!("five arguments")
+    };
+    let path = key(system, handle)?.to_owned();
+    let information = low(information).into();
+    system.is(information, OWNER_AND_LIST, "SecurityInformation")?;
+    let length = low(length);
+    system.room(buffer, length.into(), 4, "the buffer")?;
+    system.room(needed, 4, 4, "LengthNeeded")?;
+    let descriptor = match system.world.registry.security(&path) {
+        Ok(descriptor) => descriptor.to_owned(),
+        Err(refused) => return status(refused),
+    };
+    let whole = u32::try_from(descriptor.len()).expect("a short descriptor");
+    system.machine.write(needed, &whole.to_le_bytes());
+    if length < whole {
+        return status(TOO_SMALL);
+    }
+    system.machine.write(buffer, &descriptor);
+    SUCCESS
 }

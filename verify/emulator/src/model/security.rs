@@ -1,31 +1,23 @@
-//! Who may open a device: lists of rights, in the form that NT keeps them.
+//! Who may open a device or a key: security descriptors, in the form that NT
+//! keeps them.
 
-use super::irql::Irql::{Apc, Passive};
+use super::irql::Irql::Passive;
 use super::object::Opened;
 use super::{Answer, Entry, SUCCESS, status};
-use crate::address::low;
-use crate::offset::Offsets;
+use crate::address::{index, low};
 use crate::system::System;
 use crate::violation::Violation;
 use crate::world::{NO_RESOURCES, Step};
 
-pub(super) const MODELS: &[Entry] = &[
-    ("RtlCreateAcl", Apc, create_acl),
-    ("RtlAddAccessAllowedAce", Apc, add_allowed),
-    ("RtlCreateSecurityDescriptor", Passive, create_descriptor),
-    ("RtlSetDaclSecurityDescriptor", Passive, set_dacl),
-    ("ZwSetSecurityObject", Passive, set_security),
-];
+pub(super) const MODELS: &[Entry] = &[("ZwSetSecurityObject", Passive, set_security)];
 
-/// ACL_REVISION.
-const ACL_REVISION: u32 = 2;
-/// Bytes of an ACL without entries.
-const ACL: u64 = 8;
 const FILE_ALL_ACCESS: u32 = 0x001F_01FF;
-/// DACL_SECURITY_INFORMATION, and SE_DACL_PRESENT.
+/// DACL_SECURITY_INFORMATION.
 const DACL: u32 = 4;
-/// STATUS_ALLOTTED_SPACE_EXCEEDED.
-const NO_SPACE: u32 = 0xC000_0099;
+/// SE_DACL_PRESENT, SE_DACL_PROTECTED and SE_SELF_RELATIVE.
+const CONTROL: u32 = 0x9004;
+/// The longest that the driver could have a use for.
+const LONGEST: u64 = 128;
 
 /// S-1-5-18 and S-1-5-32-544: SYSTEM and Administrators.
 const ALLOWED: [&[u8]; 2] = [
@@ -33,88 +25,107 @@ const ALLOWED: [&[u8]; 2] = [
     &[1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0],
 ];
 
-fn create_acl(system: &mut System, arguments: &[u64]) -> Answer {
-    let [acl, length, revision] = *arguments else {
-        unreachable!("three arguments")
-    };
-    let length = low(length);
-    system.is(low(revision).into(), ACL_REVISION.into(), "AclRevision")?;
-    system.expect((8..0x1_0000).contains(&length), "no room for a list")?;
-    system.room(acl, length.into(), 4, "the list")?;
-    let [low, high, ..] = length.to_le_bytes();
-    system.machine.write(acl, &[2, 0, low, high, 0, 0, 0, 0]);
-    SUCCESS
+/// What a descriptor of the driver's says.
+pub(super) struct Guards {
+    /// Administrators own it.
+    pub(super) owner: bool,
+    /// As NT would return it.
+    pub(super) bytes: Vec<u8>,
 }
 
-/// The list's length, and where its entries end.
-fn entries(system: &System, acl: u64) -> Result<(u64, u64), Violation> {
-    system.readable(acl, ACL, "the list")?;
-    let header = system.machine.dword(acl);
-    system.expect(header & 0xFF == ACL_REVISION, "no list was created there")?;
-    let (length, count) = (header >> 16, system.machine.dword(acl + 4) & 0xFFFF);
-    system.readable(acl, length.into(), "the list")?;
-    let mut end = ACL;
-    for _ in 0..count {
-        end += u64::from(system.machine.dword(acl + end) >> 16);
+/// Owner and access list as NT returns them: the list comes first.
+#[must_use]
+pub fn returned(owner: &[u8], list: &[u8]) -> Vec<u8> {
+    let at = |offset: usize| u32::try_from(offset).expect("a few").to_le_bytes();
+    let mut bytes = vec![1, 0];
+    bytes.extend(&CONTROL.to_le_bytes()[..2]);
+    for offset in [20 + list.len(), 0, 0, 20] {
+        bytes.extend(at(offset));
     }
-    Ok((length.into(), end))
+    bytes.extend(list);
+    bytes.extend(owner);
+    bytes
 }
 
-fn add_allowed(system: &mut System, arguments: &[u64]) -> Answer {
-    let [acl, revision, mask, sid] = *arguments else {
-        unreachable!("four arguments")
-    };
-    system.is(low(revision).into(), ACL_REVISION.into(), "AceRevision")?;
-    let (length, end) = entries(system, acl)?;
-    system.room(acl, length, 4, "the list")?;
-    system.readable(sid, 8, "the identifier")?;
-    let parts = system.machine.read(sid, 2)[1];
-    let sid_length = 8 + 4 * usize::from(parts);
-    system.readable(sid, sid_length as u64, "the identifier")?;
-    let sid = system.machine.read(sid, sid_length);
-    let size = 8 + sid_length;
-    if end + size as u64 > length {
-        return status(NO_SPACE);
+/// The list that gives SYSTEM and Administrators these rights, and nobody any
+/// other.
+#[must_use]
+pub fn list(mask: u32) -> Vec<u8> {
+    let mut entries = Vec::new();
+    for sid in ALLOWED {
+        let size = u16::try_from(8 + sid.len()).expect("a short entry");
+        entries.extend([0, 0]);
+        entries.extend(size.to_le_bytes());
+        entries.extend(mask.to_le_bytes());
+        entries.extend(sid);
     }
-    let size = u16::try_from(size).expect("a short entry").to_le_bytes();
-    let mut entry = vec![0, 0, size[0], size[1]];
-    entry.extend(low(mask).to_le_bytes());
-    entry.extend(sid);
-    system.machine.write(acl + end, &entry);
-    let count = system.machine.dword(acl + 4) + 1;
-    system.machine.write(acl + 4, &count.to_le_bytes());
-    SUCCESS
+    let size = u16::try_from(8 + entries.len()).expect("a short list");
+    let [low, high] = size.to_le_bytes();
+    [&[2, 0, low, high, 2, 0, 0, 0], entries.as_slice()].concat()
 }
 
-fn create_descriptor(system: &mut System, arguments: &[u64]) -> Answer {
-    let [descriptor, revision] = *arguments else {
-        unreachable!("two arguments")
-    };
-    system.is(low(revision).into(), 1, "Revision")?;
-    let [_, size] = Offsets::of(system.machine.arch()).security;
-    let pointer = system.machine.pointer();
-    system.room(descriptor, size, pointer, "the descriptor")?;
-    let mut bytes = vec![0; if pointer == 4 { 20 } else { 40 }];
-    bytes[0] = 1;
-    system.machine.write(descriptor, &bytes);
-    SUCCESS
+/// The identifier of Administrators.
+#[must_use]
+pub fn administrators() -> &'static [u8] {
+    ALLOWED[1]
 }
 
-fn set_dacl(system: &mut System, arguments: &[u64]) -> Answer {
-    let [descriptor, present, acl, defaulted] = *arguments else {
-        unreachable!("four arguments")
+/// KEY_ALL_ACCESS.
+pub(super) const KEY_ALL_ACCESS: u32 = 0x000F_003F;
+
+/// Owner and access list of the key that the driver remembers in, as it makes it.
+#[must_use]
+pub fn of_memory() -> Vec<u8> {
+    returned(administrators(), &list(KEY_ALL_ACCESS))
+}
+
+/// Whether a key's descriptor shows that nobody but SYSTEM and Administrators can
+/// have written to it: one that the driver has room for, with just that owner and
+/// that list.
+#[must_use]
+pub fn is_believed(descriptor: &[u8]) -> bool {
+    let list = list(KEY_ALL_ACCESS);
+    let part = |field: usize, length: usize| {
+        let at = u32::from_le_bytes(*descriptor.get(field..)?.first_chunk()?);
+        let at = index(u64::from(at));
+        let here = at >= 20 && at.is_multiple_of(4);
+        descriptor.get(at..at.checked_add(length)?).filter(|_| here)
     };
-    let [dacl, size] = Offsets::of(system.machine.arch()).security;
-    let pointer = system.machine.pointer();
-    system.room(descriptor, size, pointer, "the descriptor")?;
-    system.is(present & 0xFF, 1, "DaclPresent")?;
-    system.is(defaulted & 0xFF, 0, "DaclDefaulted")?;
-    entries(system, acl)?;
-    // Control is the second word of the first four bytes.
-    let control = system.machine.dword(descriptor) | DACL << 16;
-    system.machine.write(descriptor, &control.to_le_bytes());
-    system.machine.write_word(descriptor + dacl, acl);
-    SUCCESS
+    let fits = (20..=index(LONGEST)).contains(&descriptor.len());
+    fits && descriptor[0] == 1
+        && u32::from(descriptor[2]) & DACL != 0
+        && part(4, administrators().len()) == Some(administrators())
+        && part(16, list.len()) == Some(list.as_slice())
+}
+
+impl System {
+    /// Reads a descriptor that the driver passes: a self-relative one, with the
+    /// list of [`list`].
+    pub(super) fn descriptor(&self, address: u64, mask: u32) -> Result<Guards, Violation> {
+        self.readable(address, 20, "the descriptor")?;
+        self.expect(address.is_multiple_of(4), "the descriptor is not aligned")?;
+        let field = |number: u64| self.machine.dword(address + 4 * number);
+        self.is(
+            field(0).into(),
+            (CONTROL << 16 | 1).into(),
+            "the descriptor's head",
+        )?;
+        let expected = list(mask);
+        let part = |number, length: usize| -> Result<Vec<u8>, Violation> {
+            let at = u64::from(field(number));
+            self.expect((20..LONGEST).contains(&at), "a part that lies elsewhere")?;
+            self.readable(address + at, length as u64, "the descriptor")?;
+            Ok(self.machine.read(address + at, length))
+        };
+        let found = part(4, expected.len())?;
+        self.expect(
+            found == expected,
+            "other rights than those of SYSTEM and Administrators",
+        )?;
+        let owner = field(1) != 0 && part(1, administrators().len())? == administrators();
+        let bytes = returned(administrators(), &expected);
+        Ok(Guards { owner, bytes })
+    }
 }
 
 fn set_security(system: &mut System, arguments: &[u64]) -> Answer {
@@ -125,27 +136,7 @@ fn set_security(system: &mut System, arguments: &[u64]) -> Answer {
         return Err(system.wrong("the handle is none of a device"));
     };
     system.is(low(information).into(), DACL.into(), "SecurityInformation")?;
-    let [dacl, size] = Offsets::of(system.machine.arch()).security;
-    system.readable(descriptor, size, "the descriptor")?;
-    let head = system.machine.dword(descriptor);
-    system.is((head & 0xFF).into(), 1, "the descriptor's revision")?;
-    system.expect(head >> 16 & DACL != 0, "there is no list")?;
-    let acl = system.machine.word(descriptor + dacl);
-    let (_, end) = entries(system, acl)?;
-    let mut expected = Vec::new();
-    for sid in ALLOWED {
-        let size = u16::try_from(8 + sid.len()).expect("a short entry");
-        expected.extend([0, 0]);
-        expected.extend(size.to_le_bytes());
-        expected.extend(FILE_ALL_ACCESS.to_le_bytes());
-        expected.extend(sid);
-    }
-    let length = usize::try_from(end - ACL).expect("a short list");
-    let found = system.machine.read(acl + ACL, length);
-    system.expect(
-        found == expected,
-        "other rights than those of SYSTEM and Administrators",
-    )?;
+    system.descriptor(descriptor, FILE_ALL_ACCESS)?;
     let device = system.device_at(address)?;
     if system.device_fails(device, Step::Secure) {
         return status(NO_RESOURCES);

@@ -153,10 +153,28 @@ fn a_device_that_anyone_may_open_is_noticed() {
 
 #[test]
 fn a_device_that_others_may_open_too_is_noticed() {
-    // FILE_ALL_ACCESS, in the list's entries.
+    // FILE_ALL_ACCESS, in either of the list's entries.
+    for entry in [0, 1] {
+        broken(
+            |driver| driver.constant(0x001F_01FF, 1, entry),
+            called("ZwSetSecurityObject", "other rights than those of SYSTEM"),
+        );
+    }
+}
+
+#[test]
+fn a_key_to_remember_in_that_others_may_write_to_is_noticed() {
+    // KEY_ALL_ACCESS.
+    for entry in [0, 1] {
+        broken(
+            |driver| driver.constant(0x000F_003F, 1, entry),
+            called("ZwCreateKey", "other rights than those of SYSTEM"),
+        );
+    }
+    // Another place, one that might go with the service.
     broken(
-        |driver| driver.immediate(0x001F_01FF, 1, 0),
-        called("ZwSetSecurityObject", "other rights than those of SYSTEM"),
+        |driver| driver.renamed(r"Control\TcpLimit", r"Control\tcpLimit"),
+        called("ZwCreateKey", "none of the driver's"),
     );
 }
 

@@ -4,6 +4,7 @@
 
 mod broken;
 mod given;
+mod memory;
 mod shipped;
 mod start_up;
 mod written;

@@ -1,6 +1,7 @@
 //! The shipped files on the ways that every user goes.
 
 use emulator::address::DRIVER;
+use emulator::machine::Machine;
 use emulator::model::irql::Irql;
 use emulator::plain::{LIMIT, races};
 use emulator::question;
@@ -13,7 +14,8 @@ use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
 use scanner_core::Module;
 use std::ops::Range;
-use tcplimit_protocol::{Answer, Reason};
+use tcplimit_protocol::{Answer, Flags, Reason};
+use verify::kernel::Says;
 use verify::property::module;
 use verify::specimen::{Arch, Spec};
 
@@ -61,13 +63,19 @@ fn set(system: &mut System, world: World, spec: &Spec) -> Answer {
     question::answer(&request, &completed).expect("an answer")
 }
 
+fn accept_unknown_rights(world: &mut World) {
+    let test_only = (DWORD, vec![1, 0, 0, 0]);
+    let name = "TestOnlyAcceptUnknownRights";
+    world.registry.put(PARAMETERS, name, test_only);
+}
+
 #[test]
 fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let limit = Scenario::of_specimen(&spec).world;
-            for paging in [Paging::Absent, Paging::Foreign] {
+            for paging in [Paging::Absent, Paging::Foreign, Paging::OtherFormat] {
                 let mut world = limit.clone();
                 world.paging = paging;
                 let answer = set(&mut system, world.clone(), &spec);
@@ -78,9 +86,7 @@ fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
                 );
                 assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
 
-                let test_only = (DWORD, vec![1, 0, 0, 0]);
-                let name = "TestOnlyAcceptUnknownRights";
-                world.registry.put(PARAMETERS, name, test_only);
+                accept_unknown_rights(&mut world);
                 let answer = set(&mut system, world, &spec);
                 assert_eq!(answer.reason.get(), Reason::Done.code(), "{paging:?}");
                 assert_eq!(answer.limit.get(), LIMIT);
@@ -90,33 +96,87 @@ fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
 }
 
 #[test]
+fn a_module_that_is_not_listed_is_not_written_to_by_default() {
+    each_driver(|arch, file| {
+        let mut system = system(arch, file);
+        for spec in kinds(arch) {
+            let mut world = Scenario::of_specimen(&spec).world;
+            world.list.says = Says::Nothing;
+            let answer = set(&mut system, world.clone(), &spec);
+            assert_eq!(answer.reason.get(), Reason::ListDiffers.code());
+            assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
+            assert_eq!(answer.flags.get() & Flags::UNLISTED, Flags::UNLISTED);
+
+            accept_unknown_rights(&mut world);
+            let answer = set(&mut system, world, &spec);
+            assert_eq!(answer.reason.get(), Reason::Done.code());
+            assert_eq!(answer.limit.get(), LIMIT);
+        }
+    });
+}
+
+#[test]
 fn the_page_tables_are_read_in_all_of_their_formats() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            for (pae, paging) in [
-                (false, Paging::Small),
-                (true, Paging::Small),
-                (false, Paging::Large),
-                (true, Paging::Large),
-            ] {
-                let mut world = Scenario::of_specimen(&spec).world;
-                (world.pae, world.paging) = (pae, paging);
-                let answer = set(&mut system, world.clone(), &spec);
-                assert_eq!(answer.reason.get(), Reason::Done.code(), "{pae} {paging:?}");
-
-                if paging == Paging::Small {
+            for (pae, paging, writable, reason) in [
+                (Paging::Small, true, Reason::Done),
+                (Paging::Small, false, Reason::PageReadOnly),
+                (Paging::ReadOnlyAbove, true, Reason::PageReadOnly),
+                (Paging::Large, true, Reason::Done),
+                (Paging::LargeReadOnly, true, Reason::PageReadOnly),
+            ]
+            .into_iter()
+            .flat_map(|(paging, writable, reason)| {
+                [false, true].map(|pae| (pae, paging, writable, reason))
+            }) {
+                for no_execute in [false, true] {
+                    let mut world = Scenario::of_specimen(&spec).world;
+                    (world.pae, world.paging, world.no_execute) = (pae, paging, no_execute);
                     for target in world.modules.iter_mut().flatten() {
                         for page in &mut target.pages {
-                            page.writable = false;
+                            page.writable &= writable;
                         }
                     }
                     let answer = set(&mut system, world, &spec);
-                    assert_eq!(answer.reason.get(), Reason::PageReadOnly.code());
+                    let what = format!("{pae} {paging:?} {no_execute}");
+                    assert_eq!(answer.reason.get(), reason.code(), "{what}");
+                    let limit = if reason == Reason::Done { LIMIT } else { 10 };
+                    assert_eq!(answer.limit.get(), limit, "{what}");
+                    let written = usize::from(reason == Reason::Done);
+                    assert_eq!(system.writes.len(), written, "{what}");
                 }
             }
         }
     });
+}
+
+/// PF_PAE_ENABLED says what the processor implements; a kernel without PAE runs
+/// on one that does, and one with it would be judged the same if the flag were 0.
+#[test]
+fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
+    let (arch, file) = files(&folder())
+        .expect("the drivers are built")
+        .swap_remove(0);
+    assert_eq!(arch, Arch::X86);
+    for processor in [Machine::new, Machine::implementing_pae] {
+        let base = DRIVER[0].of(arch);
+        let mut system = System::on(&file, base, processor).expect("it can be loaded");
+        for spec in kinds(arch) {
+            for pae in [false, true] {
+                for (paging, reason) in [
+                    (Paging::Small, Reason::Done),
+                    (Paging::OtherFormat, Reason::PageUnknown),
+                ] {
+                    let mut world = Scenario::of_specimen(&spec).world;
+                    (world.pae, world.paging) = (pae, paging);
+                    let answer = set(&mut system, world, &spec);
+                    assert_eq!(answer.reason.get(), reason.code(), "{pae} {paging:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -236,7 +296,20 @@ fn a_read_of_what_is_discardable_is_seen_also_where_its_page_is_there() {
     let (arch, file) = files(&folder())
         .expect("the drivers are built")
         .swap_remove(0);
-    let (scenario, init) = misled(&Spec::xp_sp3().sized(8));
+    // Of so much code that INIT begins on a page with what stays.
+    let shares = |spec: &Spec| {
+        let scenario = Scenario::of_specimen(spec);
+        let target = scenario.world.module(Module::Tcpip).expect("tcpip.sys");
+        let init = target
+            .sections
+            .iter()
+            .find(|it| it.name == *b"INIT\0\0\0\0");
+        let rva = init.expect("an INIT section").rva;
+        !rva.is_multiple_of(0x1000) && target.is_present(rva, rva.next_multiple_of(0x1000) - rva)
+    };
+    let specs = (4..32).map(|kib| Spec::xp_sp3().sized(kib));
+    let spec = specs.into_iter().find(shares).expect("a shared page");
+    let (scenario, init) = misled(&spec);
     let mut system = system(arch, &file);
     // As far as pages go it may be read.
     assert_eq!(run(&mut system, &scenario).map(|_| ()), Ok(()));
