@@ -226,9 +226,10 @@ static const struct {
     {"stop", service_stop},        {"delete", service_delete},
     {"state", service_state},      {"parameter", parameter_set},
     {"value", parameter_get},      {"no-parameter", parameter_delete},
-    {"forget", state_delete},      {"storm", storm_begin},
-    {"calm", storm_end},           {"restricted", restricted_open},
-    {"error", error},
+    {"forget", memory_delete},     {"memory", memory_security},
+    {"memory-list", memory_share}, {"change", service_change},
+    {"storm", storm_begin},        {"calm", storm_end},
+    {"restricted", restricted_open}, {"error", error},
 };
 
 static void obey(char *line)

@@ -13,7 +13,8 @@ NTSTATUS control(HANDLE device, unsigned int code, const void *input, unsigned i
 #define WORDS 8
 typedef void verb(char *const *words);
 
-verb service_create, service_start, service_stop, service_delete, service_state;
-verb parameter_set, parameter_get, parameter_delete, state_delete;
+verb service_create, service_start, service_stop, service_change, service_delete, service_state;
+verb parameter_set, parameter_get, parameter_delete;
+verb memory_delete, memory_security, memory_share;
 verb storm_begin, storm_end;
 verb restricted_open;

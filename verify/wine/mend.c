@@ -2,8 +2,8 @@
  * other drivers, it gives each of them functions of its own in place of two that
  * they import:
  *
- * ExIsProcessorFeaturePresent, for on x86 Wine has none, and a call of it ends the
- * process of all drivers;
+ * ExIsProcessorFeaturePresent, which version 0.1.0 imports on x86: Wine has none
+ * there, and a call of it ends the process of all drivers;
  *
  * IoDeleteDevice, which waits until all that was sent before was served. NT
  * unloads a driver when its last handle is closed and the driver was told so.

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "client.h"
+#include <sddl.h>
 
+#define MEMORY "System\\CurrentControlSet\\Control\\TcpLimit"
 #define SERVICES "System\\CurrentControlSet\\Services\\"
 
 static SC_HANDLE manager(void)
@@ -126,11 +128,61 @@ void parameter_delete(char *const *words)
     printf("error=%ld\n", error);
 }
 
-/* forget SERVICE: deletes the volatile key, as a restart of the system does. */
-void state_delete(char *const *words)
+/* change NAME FILE: another driver for a service, whose key stays. */
+void service_change(char *const *words)
 {
-    HKEY service = key(words[1], "");
+    SC_HANDLE service = OpenServiceA(manager(), words[1], SERVICE_ALL_ACCESS);
+    char path[MAX_PATH];
 
-    printf("error=%ld\n", RegDeleteKeyA(service, "State"));
-    RegCloseKey(service);
+    snprintf(path, sizeof path, "C:\\windows\\system32\\drivers\\%s", words[2]);
+    print_error(ChangeServiceConfigA(service, SERVICE_NO_CHANGE, SERVICE_NO_CHANGE,
+                                     SERVICE_NO_CHANGE, path, NULL, NULL, NULL, NULL, NULL, NULL));
+    CloseServiceHandle(service);
+}
+
+/* forget: deletes the key that the driver remembers in, as a restart of the
+ * system does. */
+void memory_delete(char *const *words)
+{
+    (void)words;
+    printf("error=%ld\n", RegDeleteKeyA(HKEY_LOCAL_MACHINE, MEMORY));
+}
+
+/* memory: who owns that key, and who may do what with it. */
+void memory_security(char *const *words)
+{
+    SECURITY_INFORMATION parts = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    unsigned char descriptor[1024];
+    DWORD size = sizeof descriptor;
+    char *text = NULL;
+    HKEY memory = NULL;
+    LSTATUS error = RegOpenKeyExA(HKEY_LOCAL_MACHINE, MEMORY, 0, READ_CONTROL, &memory);
+
+    (void)words;
+    if (!error)
+        error = RegGetKeySecurity(memory, parts, descriptor, &size);
+    if (!error)
+        ConvertSecurityDescriptorToStringSecurityDescriptorA(descriptor, SDDL_REVISION_1, parts,
+                                                             &text, NULL);
+    printf("error=%ld list=%s\n", error, text ? text : "");
+    LocalFree(text);
+    RegCloseKey(memory);
+}
+
+/* memory-list SDDL: another owner or list for it. */
+void memory_share(char *const *words)
+{
+    SECURITY_INFORMATION parts = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    SECURITY_DESCRIPTOR *descriptor = NULL;
+    HKEY memory = NULL;
+    LSTATUS error = RegOpenKeyExA(HKEY_LOCAL_MACHINE, MEMORY, 0, WRITE_DAC | WRITE_OWNER, &memory);
+
+    if (!error && !ConvertStringSecurityDescriptorToSecurityDescriptorA(
+                      words[1], SDDL_REVISION_1, (PSECURITY_DESCRIPTOR *)&descriptor, NULL))
+        error = GetLastError();
+    if (!error)
+        error = RegSetKeySecurity(memory, parts, descriptor);
+    printf("error=%ld\n", error);
+    LocalFree(descriptor);
+    RegCloseKey(memory);
 }

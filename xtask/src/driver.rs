@@ -187,6 +187,26 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
     Ok(files)
 }
 
+/// The driver alone, for one processor, from sources that lie elsewhere in the
+/// workspace.
+pub(crate) fn build_driver(
+    workspace: &Workspace,
+    compiler: Compiler,
+    processor: &Processor,
+    sources: &Path,
+) -> Result<PathBuf, Failure> {
+    let linker = compiler.linker(workspace);
+    let linker = linker.ok_or_else(|| Failure("no linker: apt-get install lld-22".into()))?;
+    let [driver, ..] = PRODUCTS;
+    let mut build = build_for(workspace, compiler, processor);
+    build.current_dir(sources);
+    build.args(["--package", driver.package, "--bin", driver.program]);
+    linker::use_for(&mut build, processor.target, &linker)?;
+    command::run(&mut build)?;
+    let made = workspace.made(BUILD).join(processor.target).join("driver");
+    Ok(made.join(format!("{}.efi", driver.program)))
+}
+
 /// `cargo build` for a processor, before what says of what: the same each time,
 /// so that `core` is built once.
 pub(crate) fn build_for(

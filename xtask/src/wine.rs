@@ -13,6 +13,7 @@
 
 mod client;
 mod crowd;
+mod former;
 mod in_force;
 mod judge;
 mod machine;
@@ -234,6 +235,8 @@ fn by_programs(
     session.play("others")?;
     malformed::requests(session)?;
     session.play("reloaded")?;
+    session.play("programs")?;
+    upgraded(workspace, machine, session)?;
     session.play("stored")?;
     session.play("restored")?;
     session.play("second")?;
@@ -242,6 +245,29 @@ fn by_programs(
     crowd::handles(session)?;
     session.debugger()?;
     crowd::stopped_in_use(session)
+}
+
+/// This version in place of 0.1.0, in a system that runs on.
+fn upgraded(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    match former::driver(workspace, machine.arch())? {
+        Ok(file) => {
+            let to = machine.drive().join("windows/system32/drivers/former.sys");
+            copy(&file, &to)?;
+            session.play("upgraded")
+        }
+        Err(why) => {
+            println!(
+                "{} SKIPPED: over version 0.1.0: {why}",
+                machine.arch().name()
+            );
+            session.judge.skip();
+            Ok(())
+        }
+    }
 }
 
 /// Runs a program of an unpacked release from its folder, put on Wine's drive;

@@ -191,7 +191,7 @@ impl<'a> Session<'a> {
         for sentence in [
             "tcpip.sys: the limit of half-open connections was located; it is 10.",
             "tcpip.sys: the limit of half-open connections was changed from 10 to 100.",
-            "tcpip.sys: the limit was not set to 100. Whether the limit's page may be written",
+            "tcpip.sys: the limit was not set to 100. The system's list of modules contradicts",
             "TestOnlyAcceptUnknownRights is set.",
         ] {
             let what = format!("the debugger was told: {sentence}");

@@ -1,0 +1,57 @@
+//! The driver of version 0.1.0, built from its commit: what it remembers and has
+//! stored must still count once this version is in its place.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::Arch;
+use crate::command::{self, Failure};
+use crate::compiler::Compiler;
+use crate::driver::{self, PROCESSORS};
+use crate::workspace::Workspace;
+
+/// The last commit before the driver remembered outside of its service's key.
+const COMMIT: &str = "6813a2f";
+
+/// The driver's file, built unless that was done before; or why it can't be had.
+/// A clone without history (a shallow one) does not have the commit.
+pub(super) fn driver(
+    workspace: &Workspace,
+    arch: Arch,
+) -> Result<Result<PathBuf, String>, Failure> {
+    let folder = workspace.made("wine/former");
+    let built = folder.join(arch.name()).join("tcplimit.sys");
+    if built.is_file() {
+        return Ok(Ok(built));
+    }
+    let commit = format!("{COMMIT}^{{commit}}");
+    let has = command::listen(workspace.command("git").args(["cat-file", "-e", &commit]));
+    if !has.is_ok_and(|said| said.status.success()) {
+        let why = format!("this clone lacks commit {COMMIT} (version 0.1.0)");
+        return Ok(Err(why));
+    }
+    let Some(compiler) = Compiler::all(workspace).pop() else {
+        return Ok(Err("no compiler: cargo xtask setup".into()));
+    };
+    let Some(processor) = PROCESSORS.iter().find(|it| it.name == arch.name()) else {
+        return Err(Failure(format!("no processor {}", arch.name())));
+    };
+    println!("--- the driver of version 0.1.0, from {COMMIT}");
+    let source = folder.join("source");
+    fs::create_dir_all(&source)?;
+    let archive = folder.join("source.tar");
+    let mut export = workspace.command("git");
+    export.args(["archive", "--format=tar", "-o"]).arg(&archive);
+    command::listen(export.arg(COMMIT))?.success("git archive")?;
+    let mut unpack = Command::new("tar");
+    unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
+    command::listen(&mut unpack)?.success("tar")?;
+    // With the same flags, so that `core` is there already.
+    let file = driver::build_driver(workspace, compiler, processor, &source)?;
+    if let Some(to) = built.parent() {
+        fs::create_dir_all(to)?;
+    }
+    super::copy(&file, &built)?;
+    Ok(Ok(built))
+}
