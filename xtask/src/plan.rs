@@ -37,6 +37,9 @@ use crate::workspace::{Workspace, consent};
 /// change and not about luck; new ways are for `cargo xtask fuzz`.
 const SMOKE_SEED: u32 = 1;
 
+/// Before all others, and at the terminal: a password may be asked for.
+const SETUP: &str = "setup";
+
 /// The steps of `--quick`.
 const QUICK: [&str; 3] = ["format", "lints", "tests"];
 
@@ -73,7 +76,7 @@ pub(crate) struct StepOptions {
 
 fn names() -> clap::builder::PossibleValuesParser {
     let names = STEPS.iter().chain([&PAGE]).map(|step| step.name);
-    names.collect::<Vec<_>>().into()
+    names.chain([SETUP]).collect::<Vec<_>>().into()
 }
 
 /// A step.
@@ -89,28 +92,23 @@ pub(crate) struct Step {
 /// wait for, and what takes long, first.
 pub(crate) const STEPS: &[Step] = &[
     Step {
-        name: "setup",
-        after: &[],
-        run: |workspace, options, _| setup::system(workspace, options.yes),
-    },
-    Step {
         name: "format",
         after: &[],
         run: |workspace, _, _| lint::format(workspace),
     },
     Step {
         name: "build",
-        after: &["setup"],
+        after: &[],
         run: |workspace, _, _| built::step(workspace),
     },
     Step {
         name: "fetch",
-        after: &["setup"],
+        after: &[],
         run: |workspace, options, _| real_input::fetch(workspace, options.yes),
     },
     Step {
         name: "tools",
-        after: &["setup"],
+        after: &[],
         run: |workspace, options, _| setup::tools(workspace, options.yes),
     },
     Step {
@@ -120,7 +118,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "offsets",
-        after: &["setup"],
+        after: &[],
         run: |workspace, _, seen| offsets::run(workspace, seen),
     },
     Step {
@@ -179,7 +177,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "wdk",
-        after: &["setup"],
+        after: &[],
         run: |workspace, _, _| wdk::run(workspace),
     },
     Step {
@@ -212,11 +210,14 @@ pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, report: &mut 
     if options.quick {
         quick(workspace, report);
     } else {
-        let chosen: Vec<&Step> = STEPS.iter().filter(|step| options.wants(step)).collect();
         let yes = options.yes || agreed(workspace, options);
         if options.only.is_empty() {
             report.keep(workspace);
         }
+        if options.wants(SETUP) {
+            report.step(SETUP, || setup::system(workspace, yes));
+        }
+        let chosen: Vec<&Step> = STEPS.iter().filter(|it| options.wants(it.name)).collect();
         beside(workspace, &chosen, options.fuzz_seconds, yes, report);
         if options.only.is_empty() {
             report.complete();
@@ -237,7 +238,7 @@ fn quick(workspace: &Workspace, report: &mut Report<'_>) {
     report.step("format", || lint::format(workspace));
     report.step("lints", || lint::quick(workspace));
     report.seeing("tests", |seen| test::quick(workspace, seen));
-    let others = STEPS.iter().map(|step| step.name);
+    let others = STEPS.iter().map(|step| step.name).chain([SETUP]);
     let others: Vec<&str> = others.filter(|name| !QUICK.contains(name)).collect();
     let why = format!("--quick: {}", others.join(", "));
     report.step("the rest", || Ok(Outcome::Skipped(why)));
@@ -245,15 +246,14 @@ fn quick(workspace: &Workspace, report: &mut Report<'_>) {
 
 /// Asked before anything runs: later nobody can be.
 fn agreed(workspace: &Workspace, options: &Options) -> bool {
-    let wants = |name: &str| STEPS.iter().any(|it| it.name == name && options.wants(it));
     let mut missing = Vec::new();
-    if wants("setup") || wants("tools") {
+    if options.wants(SETUP) || options.wants("tools") {
         missing.extend(setup::missing(workspace));
     }
-    if wants("fetch") {
+    if options.wants("fetch") {
         missing.extend(real_input::missing(workspace));
     }
-    if wants("wine") {
+    if options.wants("wine") {
         missing.extend(wine::missing(workspace).map(str::to_owned));
     }
     if missing.is_empty() {
@@ -299,8 +299,8 @@ fn beside(
 }
 
 impl Options {
-    fn wants(&self, step: &Step) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == step.name)
+    fn wants(&self, step: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == step)
     }
 }
 
