@@ -241,8 +241,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "driver/src/known.rs",
         "what version 0.1.0 wrote is not kept",
-        "        let _ = kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }));",
-        "        let _: [u8; RECORD] = zerocopy::transmute!(Record { wrote, boot });",
+        "    let _ = kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }));",
+        "    let _: [u8; RECORD] = zerocopy::transmute!(Record { wrote, boot });",
         session("written::what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes"),
     ),
     Breakage::at(
