@@ -24,10 +24,14 @@ pub enum ImageError {
     /// The image base is no multiple of 64 KiB in a file, or of a page in
     /// memory, or the image would end past the address space.
     BadBase,
-    /// The section at this index (from 0) leaves a gap, overlaps another, or
-    /// ends outside the image: sections must tile, in memory and in the file,
-    /// and code must be as long in the one as in the other.
+    /// The section at this index (from 0) leaves a gap that may not be there,
+    /// overlaps another, or ends outside the image: sections must tile, in
+    /// memory and in the file, and code must be as long in the one as in the
+    /// other.
     SectionsDontTile(u16),
+    /// No section states its size in memory, as in the drivers of Windows NT
+    /// 3.1: the file is whole, but older than the limit.
+    NoVirtualSizes,
     /// The size in the headers is not where the last section ends, or not
     /// what the caller says was loaded.
     BadImageSize,
@@ -56,6 +60,9 @@ impl fmt::Display for ImageError {
             ImageError::SectionsDontTile(index) => {
                 write!(f, "section {index} leaves a gap, overlaps or ends outside")
             }
+            ImageError::NoVirtualSizes => f.write_str(
+                "no section states its size in memory, as in the drivers of Windows NT 3.1",
+            ),
             ImageError::BadImageSize => {
                 f.write_str("the image size is not where the last section ends")
             }

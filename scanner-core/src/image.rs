@@ -7,6 +7,9 @@ use crate::pe::Headers;
 use crate::rva::Rva;
 use crate::section::Section;
 
+/// Bytes of a page on both processors.
+pub(crate) const PAGE_SIZE: u32 = 0x1000;
+
 /// The processors that ran Windows XP and Server 2003 and are handled here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arch {
@@ -60,8 +63,8 @@ enum Contents<'a> {
     Memory(&'a [MappedSection<'a>]),
 }
 
-/// An image that holds together: headers of x86 or x64, sections that tile
-/// without gap or overlap, and every code section that matters readable.
+/// An image that holds together: headers of x86 or x64, sections that tile,
+/// and every code section that matters readable.
 #[derive(Clone, Copy)]
 pub struct Image<'a> {
     headers: Headers<'a>,
@@ -77,6 +80,12 @@ impl<'a> Image<'a> {
     /// don't tile the file and the address space.
     pub fn from_file(file: &'a [u8]) -> Result<Image<'a>, ImageError> {
         let headers = Headers::parse(file)?;
+        if headers.sections().all(|section| section.extent() == 0) {
+            return Err(match raw_data_ends_within(&headers, file.len()) {
+                true => ImageError::NoVirtualSizes,
+                false => ImageError::Truncated,
+            });
+        }
         // The PE format: "must be a multiple of 64 K".
         let base = headers.image_base();
         if base & 0xFFFF != 0 {
@@ -239,7 +248,7 @@ impl<'a> Headers<'a> {
         }
         check_span(&headers, base)?;
         // The system may state the size in whole pages.
-        let pages = |size| align_up(size, 0x1000);
+        let pages = |size| align_up(size, PAGE_SIZE);
         if pages(size).is_none() || pages(size) != pages(headers.size_of_image()) {
             return Err(ImageError::BadImageSize);
         }
@@ -258,18 +267,43 @@ fn check_span(headers: &Headers<'_>, base: u64) -> Result<(), ImageError> {
     }
 }
 
+/// Whether the file is long enough for the raw data of all sections.
+fn raw_data_ends_within(headers: &Headers<'_>, length: usize) -> bool {
+    headers.sections().all(|section| {
+        let end = section.file_offset().checked_add(section.raw_size());
+        end.and_then(|end| usize::try_from(end).ok())
+            .is_some_and(|end| end <= length)
+    })
+}
+
 /// In memory each section begins where the one before it ends, rounded up to
 /// the section alignment, the first after the headers, and the image ends
 /// where the last one does. One shifted VirtualAddress breaks it. And code has
 /// neither a zero tail nor bytes that are not loaded, so a changed VirtualSize
 /// can't hide much of it.
+///
+/// An image whose sections are aligned to less than a page is mapped as one
+/// piece, the file as it is. There Windows allows gaps between sections, and
+/// each must lie at the same place in the file as in memory, without a zero
+/// tail.
 fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
     let alignment = headers.section_alignment();
+    let one_piece = alignment < PAGE_SIZE;
     let mut next = align_up(headers.size_of_headers(), alignment);
     for section in headers.sections() {
+        let start = section.rva().0;
+        let in_place = match one_piece {
+            true => {
+                section.file_offset() == start
+                    && section.extent() <= section.raw_size()
+                    && align_up(start, alignment) == Some(start)
+                    && next.is_some_and(|next| next <= start)
+            }
+            false => next == Some(start),
+        };
         let in_file = align_up(section.extent(), headers.file_alignment());
         let whole = !section.flags().executable() || in_file == Some(section.raw_size());
-        if next != Some(section.rva().0) || section.extent() == 0 || !whole {
+        if !in_place || section.extent() == 0 || !whole {
             return Err(ImageError::SectionsDontTile(section.index()));
         }
         next = section
@@ -285,14 +319,17 @@ fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
 
 /// In the file the raw data of each section follows that of the one before,
 /// the first follows the headers, and all lies inside the file. One shifted
-/// PointerToRawData breaks it.
+/// PointerToRawData breaks it. (Where [`check_memory_tiling`] allows gaps, it
+/// ties each section's place in the file to that in memory.)
 fn check_file_tiling(headers: &Headers<'_>, length: usize) -> Result<(), ImageError> {
+    let one_piece = headers.section_alignment() < PAGE_SIZE;
     let mut next = headers.size_of_headers();
     for section in headers.sections().filter(|section| section.raw_size() != 0) {
-        if section.file_offset() != next {
+        let start = section.file_offset();
+        if start < next || (start != next && !one_piece) {
             return Err(ImageError::SectionsDontTile(section.index()));
         }
-        next = next
+        next = start
             .checked_add(section.raw_size())
             .ok_or(ImageError::SectionsDontTile(section.index()))?;
     }

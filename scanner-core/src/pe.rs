@@ -10,7 +10,7 @@ use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::error::ImageError;
-use crate::image::Arch;
+use crate::image::{Arch, PAGE_SIZE};
 use crate::rva::Rva;
 use crate::section::Section;
 
@@ -191,7 +191,7 @@ impl<'a> Headers<'a> {
     /// table begins.
     fn check(&self, table: usize) -> Result<(), ImageError> {
         let (section, file) = (self.section_alignment(), self.file_alignment());
-        let sub_page = section < 0x1000;
+        let sub_page = section < PAGE_SIZE;
         if !section.is_power_of_two()
             || !file.is_power_of_two()
             || file > section

@@ -10,6 +10,8 @@ const DISCARDABLE: u32 = 0x0200_0000;
 
 const IMPORT_ADDRESS_TABLE: u64 = 12;
 
+const PAGE: u32 = 0x1000;
+
 /// Zeros kept beyond a section's raw data: more than an instruction's length, so that one that
 /// begins in the raw data can be read to its end.
 const ZERO_TAIL: u64 = 32;
@@ -81,7 +83,13 @@ impl Section {
 /// An image from a file's bytes.
 pub(super) fn from_file(file: &[u8]) -> Result<Image, No> {
     let mut image = read_headers(file, None)?;
-    check_raw_tiling(&image.sections, size_of_headers(file)?, file.len() as u64)?;
+    let file_size = file.len() as u64;
+    check_raw_tiling(
+        &image.sections,
+        size_of_headers(file)?,
+        section_alignment(file)?,
+        file_size,
+    )?;
     let has_raw_code = |section: &&mut Section| section.is_live_code() && section.raw_size != 0;
     for section in image.sections.iter_mut().filter(has_raw_code) {
         let raw = bytes_at(file, section.raw_at.into(), section.raw_size.into())?;
@@ -149,7 +157,7 @@ fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
     let sections = (0..u64::from(u16_at(bytes, coff + 2)?))
         .map(|index| read_section(bytes, optional + optional_size + 40 * index))
         .collect::<Result<Vec<_>, _>>()?;
-    let alignment = u32_at(bytes, optional + 32)?;
+    let alignment = section_alignment(bytes)?;
     check_memory_tiling(&sections, size_of_headers(bytes)?, alignment, image_size)?;
     Ok(Image {
         bits64,
@@ -174,7 +182,8 @@ fn read_section(bytes: &[u8], at: u64) -> Result<Section, No> {
     })
 }
 
-/// In memory, every section begins where the one before it ends, rounded up.
+/// In memory, every section begins where the one before it ends, rounded up. Below a page of
+/// alignment the file is mapped as it is: sections begin where they do in the file, later perhaps.
 fn check_memory_tiling(
     sections: &[Section],
     headers_size: u32,
@@ -186,10 +195,16 @@ fn check_memory_tiling(
     }
     let mut next = u64::from(headers_size).next_multiple_of(alignment.into());
     for section in sections {
-        if u64::from(section.rva) != next {
+        let rva = u64::from(section.rva);
+        let is_mapped_as_is = section.raw_at == section.rva && section.raw_size >= section.size;
+        let is_in_place = match alignment < PAGE {
+            true => rva >= next && is_mapped_as_is && rva.is_multiple_of(alignment.into()),
+            false => rva == next,
+        };
+        if !is_in_place {
             return Err(image_error("sections do not tile memory"));
         }
-        next = (next + u64::from(section.size)).next_multiple_of(alignment.into());
+        next = (rva + u64::from(section.size)).next_multiple_of(alignment.into());
     }
     if u64::from(image_size) != next {
         return Err(image_error("SizeOfImage is not the sections' end"));
@@ -197,14 +212,21 @@ fn check_memory_tiling(
     Ok(())
 }
 
-/// In a file, every section's raw data begins where that of the one before it ends.
-fn check_raw_tiling(sections: &[Section], headers_size: u32, file_size: u64) -> Result<(), No> {
+/// In a file, every section's raw data begins where that of the one before it ends; later, where
+/// the file is mapped as it is.
+fn check_raw_tiling(
+    sections: &[Section],
+    headers_size: u32,
+    alignment: u32,
+    file_size: u64,
+) -> Result<(), No> {
     let mut next = u64::from(headers_size);
     for section in sections.iter().filter(|section| section.raw_size != 0) {
-        if u64::from(section.raw_at) != next {
+        let at = u64::from(section.raw_at);
+        if at < next || (at > next && alignment >= PAGE) {
             return Err(image_error("sections do not tile the file"));
         }
-        next += u64::from(section.raw_size);
+        next = at + u64::from(section.raw_size);
     }
     if next > file_size {
         Err(image_error("raw data beyond the file"))
@@ -219,6 +241,10 @@ fn coff_header(bytes: &[u8]) -> Result<u64, No> {
         return Err(image_error("no PE signature"));
     }
     Ok(at + 4)
+}
+
+fn section_alignment(bytes: &[u8]) -> Result<u32, No> {
+    u32_at(bytes, coff_header(bytes)? + 20 + 32)
 }
 
 fn size_of_headers(bytes: &[u8]) -> Result<u32, No> {

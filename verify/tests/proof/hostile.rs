@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use scanner_core::{DiskFacts, Image, ImageError, Module, Relocations};
 use verify::property::{self, Verdict};
-use verify::specimen::{Arch, Spec};
+use verify::specimen::{Arch, Placed, Spec};
 
 /// A specimen whose header fields can be set by name.
 struct Victim {
@@ -170,7 +170,8 @@ fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
             for field in [VIRTUAL_ADDRESS, VIRTUAL_SIZE, RAW_POINTER, RAW_SIZE] {
                 for value in [1, 0x40, 0x80, 0x7FFF_FFFF, 0xFFFF_F000, u32::MAX] {
                     let victim = new().section(index, field, value);
-                    // A size that rounds up to the same end is no error.
+                    // A size that rounds up to the same end is no error; nor
+                    // is, below a page of alignment, a shorter one.
                     let harmless = field == VIRTUAL_SIZE && value <= 0x80;
                     assert!(
                         victim.error().is_some() || harmless,
@@ -187,6 +188,91 @@ fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
             let at = u16::try_from(index).unwrap();
             assert_eq!(shifted.error(), Some(ImageError::SectionsDontTile(at)));
         }
+    });
+}
+
+/// The driver with a section that is an alignment shorter, in memory and in the
+/// file, where its last bytes stay: a gap. (PAGE, which is not searched; where
+/// it has less than a page, the code.)
+fn with_gap(spec: &Spec) -> Victim {
+    let sections = spec.build().sections;
+    let alignment = spec.alignment.memory();
+    let long = |name: &[u8]| {
+        let named = |it: &Placed| it.name.starts_with(name) && it.virtual_size > alignment;
+        sections.iter().position(named)
+    };
+    let index = long(b"PAGE").or_else(|| long(b".text")).expect("a section");
+    let section = sections[index];
+    let whole = section.virtual_size.next_multiple_of(alignment);
+    Victim::of(spec.clone())
+        .section(index, VIRTUAL_SIZE, whole - alignment)
+        .section(index, RAW_SIZE, section.raw_size - alignment)
+}
+
+#[test]
+fn a_gap_is_allowed_only_where_the_file_is_mapped_as_one_piece() {
+    // As in update.sys of XP SP3: a section ends at 1F80, the next begins at
+    // 2000, with an alignment of 80h.
+    for (name, spec) in Spec::kinds() {
+        let alignment = spec.alignment.memory();
+        let gap = with_gap(&spec);
+        let module = property::module(spec.module);
+        match alignment < 0x1000 {
+            true => {
+                let truth = property::truth(&spec.build());
+                assert_eq!(gap.error(), None, "{name}");
+                assert_eq!(property::of_file(&gap.file, module), truth, "{name}");
+            }
+            false => assert!(
+                matches!(gap.error(), Some(ImageError::SectionsDontTile(_))),
+                "{name}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
+    let spec = Spec::xp_sp3();
+    let sections = spec.build().sections;
+    let refused = |victim: Victim| matches!(victim.error(), Some(ImageError::SectionsDontTile(_)));
+    let last = sections.len() - 1;
+    for (index, section) in sections.iter().enumerate().skip(1) {
+        let at = section.rva;
+        // Into the one before; off its place in the file; off the alignment.
+        for rva in [at - 0x80, at + 0x80, at + 0x40, at + 1] {
+            let moved = Victim::of(spec.clone()).section(index, VIRTUAL_ADDRESS, rva);
+            assert!(refused(moved), "{index} {rva:X}");
+            let both = Victim::of(spec.clone())
+                .section(index, VIRTUAL_ADDRESS, rva)
+                .section(index, RAW_POINTER, rva);
+            // The last has nothing behind it that it could overlap.
+            let by_the_end = index == last && rva == at + 0x80;
+            assert!(
+                refused(both) || by_the_end,
+                "{index} {rva:X}, in the file too"
+            );
+        }
+        // A tail that the file does not hold.
+        let tail = Victim::of(spec.clone()).section(index, RAW_SIZE, section.virtual_size - 1);
+        assert!(refused(tail), "{index}: a zero tail");
+    }
+}
+
+#[test]
+fn sections_without_sizes_in_memory_are_those_of_nt_3_1_unless_the_file_is_cut() {
+    both(|new| {
+        let sections = usize::from(u16::from_le_bytes({
+            let victim = new();
+            let at = victim.nt + SECTIONS;
+            [victim.file[at], victim.file[at + 1]]
+        }));
+        let old = (0..sections).fold(new(), |victim, index| {
+            victim.section(index, VIRTUAL_SIZE, 0)
+        });
+        assert_eq!(old.error(), Some(ImageError::NoVirtualSizes));
+        let cut = &old.file[..old.file.len() - 1];
+        assert_eq!(Image::from_file(cut).err(), Some(ImageError::Truncated));
     });
 }
 
