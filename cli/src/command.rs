@@ -170,7 +170,9 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
     };
     let (json, detail) = (verb.json, reporter.detail);
     let identify = move |item: &Item, report: &Report| {
-        json || detail_of(detail, item.within_folder, report) != Detail::Line
+        // What is located is said to be whole or not, in a line as well.
+        json || report.state.is_located()
+            || detail_of(detail, item.within_folder, report) != Detail::Line
     };
     let work = move |item: &Item| examine(item, &options, |report| identify(item, report));
     let end = scan::run(plan, work, &mut reporter);

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn one_hit_is_enough_for_a_folder_or_a_cabinet() {
         assert_eq!(
-            exit(&[State::NotPe, State::Pristine, State::Damaged], true),
+            exit(&[State::NotPe, State::Unpatched, State::Damaged], true),
             Exit::Done
         );
         assert_eq!(
@@ -117,6 +117,8 @@ mod tests {
             Exit::NotLocated
         );
         assert_eq!(exit(&[State::UnfitBase], false), Exit::Usage);
+        assert_eq!(exit(&[State::TooOld], false), Exit::NotLocated);
+        assert_eq!(exit(&[State::UnconfirmedName], false), Exit::NotLocated);
         assert_eq!(exit(&[], true), Exit::NotLocated);
     }
 

@@ -2,7 +2,7 @@
 //! can't be told apart, so the names must say it: that of the file, that in
 //! its version resource, that in its export directory.
 
-use scanner_core::{Image, Module, export_name, original_name};
+use scanner_core::{Image, Located, Module, export_name, module_by_updates, original_name};
 
 /// A name found inside a file, and the module that it names, if it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,18 @@ impl Names {
             return Ok(Some(module));
         }
         Err(Conflict(self.said()))
+    }
+
+    /// Whether a limit that was located in the file is that of the module which
+    /// they agree on. The code of event 4226 is `tcpip.sys`'s own. Its absence
+    /// is no witness for `tcpip6.sys`, and one name may be wrong: a second must
+    /// say the same, or the number of updates.
+    #[must_use]
+    pub fn confirm(&self, located: &Located) -> bool {
+        let module = located.module();
+        module == Module::Tcpip
+            || self.votes().len() > 1
+            || module_by_updates(located.findings()) == module
     }
 
     /// Who says what.

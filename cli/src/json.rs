@@ -11,7 +11,7 @@ use crate::summary::Summary;
 
 /// Changes when a field is renamed, removed or means something else; not when
 /// one is added.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -248,13 +248,15 @@ mod tests {
 
     const DOCUMENTED: &str = include_str!("../../docs/json.md");
 
-    const STATES: [State; 15] = [
-        State::Pristine,
+    const STATES: [State; 17] = [
+        State::Unpatched,
         State::Patched(0),
         State::Located,
         State::NoLimiter,
         State::NotLocated,
         State::ConflictingNames,
+        State::UnconfirmedName,
+        State::TooOld,
         State::OtherModule,
         State::NotDriver,
         State::UnsupportedMachine,

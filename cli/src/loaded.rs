@@ -31,6 +31,8 @@ pub enum LoadBase {
 pub(crate) enum LoadError {
     /// The base is none for an image of this architecture and size.
     UnfitBase { arch: Arch, base: u64 },
+    /// The image has no relocations, and the base is not its own.
+    NotRelocatable { own: u64, base: u64 },
     /// The image would be larger than any driver.
     TooLarge(u32),
     /// A relocation names a place outside the image.
@@ -45,6 +47,10 @@ impl fmt::Display for LoadError {
             LoadError::UnfitBase { arch, base } => {
                 write!(f, "an {arch} image can't be loaded at {base:X}")
             }
+            LoadError::NotRelocatable { own, base } => write!(
+                f,
+                "it has no relocations, so it can't be loaded at {base:X}, only at its own base, {own:X}"
+            ),
             LoadError::TooLarge(size) => write!(f, "it would take {size} bytes of memory"),
             LoadError::RelocationOutside(rva) => {
                 write!(f, "a relocation names RVA {rva}, outside the image")
@@ -83,6 +89,10 @@ impl Loaded {
         };
         if !fits || base & 0xFFF != 0 || base == 0 {
             return Err(LoadError::UnfitBase { arch, base });
+        }
+        let own = image.base();
+        if base != own && Relocations::of(image).next().is_none() {
+            return Err(LoadError::NotRelocatable { own, base });
         }
         if size > MAX_IMAGE {
             return Err(LoadError::TooLarge(size));

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Checksum, Headers, Image, ImageError, Module, NotLocated, Reason};
 use scanner_core::{RelocationCoverage, StartUp, file_version};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use crate::head::{self, AGAIN};
 use crate::identity::Names;
 use crate::loaded::{LoadBase, LoadError, Loaded};
 use crate::manifest::Manifest;
-use crate::report::{FileFacts, ImageFacts, Origin, Report, SHIPPED_LIMIT, Search, State};
+use crate::report::{FileFacts, ImageFacts, Origin, Report, Search, State};
 use crate::text;
 
 /// How to look.
@@ -195,6 +196,19 @@ impl Probe<'_> {
             self.options.as_loaded,
         );
         report.search_time = begun.elapsed();
+        if self.options.module.is_none()
+            && let Some(located) = report.located()
+            && !report.names.confirm(located)
+        {
+            report.reason = Some(format!(
+                "{}, and nothing else does, while its count has {} atomic updates, as in tcpip.sys: say which it is by --module tcpip or --module tcpip6",
+                report.names.said(),
+                located.findings().atomic_updates()
+            ));
+            report.state = State::UnconfirmedName;
+            report.start_up = None;
+            report.relocations = None;
+        }
         report
     }
 
@@ -203,6 +217,13 @@ impl Probe<'_> {
         let length = to_u64(self.data.len());
         let named = Names::of_file(self.origin.name()).file;
         let module = self.options.module.or(named);
+        if error == ImageError::NoVirtualSizes {
+            let reason = format!("{error}: it is whole, but older than the limit");
+            return Report {
+                module,
+                ..Report::new(self.origin, length, State::TooOld, reason)
+            };
+        }
         if module.is_none() && error != ImageError::Truncated {
             // Some drivers of others are laid out in ways that this module
             // never is; they are not damaged.
@@ -246,9 +267,9 @@ fn search(
             let store = StartUp::of(image, located);
             report.state = match store {
                 StartUp::Unique {
-                    value: SHIPPED_LIMIT,
+                    value: PRISTINE_LIMIT,
                     ..
-                } => State::Pristine,
+                } => State::Unpatched,
                 StartUp::Unique { value, .. } => State::Patched(value),
                 StartUp::None | StartUp::Several => State::Located,
             };
@@ -264,7 +285,9 @@ fn search(
         }
         Err(error) => {
             let (state, reason) = match error {
-                LoadError::UnfitBase { .. } => (State::UnfitBase, error.to_string()),
+                LoadError::UnfitBase { .. } | LoadError::NotRelocatable { .. } => {
+                    (State::UnfitBase, error.to_string())
+                }
                 _ => (State::Damaged, format!("it can't be loaded: {error}")),
             };
             report.state = state;

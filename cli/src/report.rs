@@ -10,8 +10,8 @@ use crate::identity::Names;
 /// The answer in one word. [`State::name`] is what JSON says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
-    /// Located, and start-up code stores 10, as shipped.
-    Pristine,
+    /// Located, and start-up code stores 10.
+    Unpatched,
     /// Located, and start-up code stores this value instead.
     Patched(u32),
     /// Located, but no single start-up store says the value.
@@ -22,6 +22,11 @@ pub enum State {
     NotLocated,
     /// The names in and of the file contradict each other.
     ConflictingNames,
+    /// One name says that it is `tcpip6.sys`, and nothing else does.
+    UnconfirmedName,
+    /// A driver laid out as those of Windows NT 3.1: whole, but older than the
+    /// limit.
+    TooOld,
     /// A driver, but neither of the two modules.
     OtherModule,
     /// A PE file, but not a driver.
@@ -42,20 +47,19 @@ pub enum State {
     UnfitBase,
 }
 
-/// The value that start-up code stores in a file as shipped.
-pub const SHIPPED_LIMIT: u32 = 10;
-
 impl State {
     /// The word for it in JSON: lower case, with hyphens, the same for ever.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            State::Pristine => "pristine",
+            State::Unpatched => "unpatched",
             State::Patched(_) => "patched",
             State::Located => "located",
             State::NoLimiter => "no-limiter",
             State::NotLocated => "not-located",
             State::ConflictingNames => "conflicting-names",
+            State::UnconfirmedName => "unconfirmed-name",
+            State::TooOld => "too-old",
             State::OtherModule => "other-module",
             State::NotDriver => "not-a-driver",
             State::UnsupportedMachine => "unsupported-machine",
@@ -71,7 +75,7 @@ impl State {
     /// Whether the limit was located.
     #[must_use]
     pub fn is_located(self) -> bool {
-        matches!(self, State::Pristine | State::Patched(_) | State::Located)
+        matches!(self, State::Unpatched | State::Patched(_) | State::Located)
     }
 
     /// Whether the input is at fault: it can't be read, or is damaged.
@@ -240,6 +244,13 @@ impl Report {
             file: None,
             search_time: Duration::ZERO,
         }
+    }
+
+    /// Whether the file is a known build, to the byte, that stores 10.
+    #[must_use]
+    pub fn is_as_shipped(&self) -> bool {
+        let known = self.file.as_ref().and_then(|file| file.known.as_ref());
+        self.state == State::Unpatched && known.is_some()
     }
 
     /// The limit, when it was located.

@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn no_limit_is_claimed_only_where_every_driver_is_known_to_have_none() {
-        use State::{Damaged, Located, NoLimiter, NotLocated, Patched, Pristine, Unreadable};
+        use State::{Damaged, Located, NoLimiter, NotLocated, Patched, Unpatched, Unreadable};
         let cases: [(&[State], Verdict); 10] = [
-            (&[Pristine], Verdict::Located),
+            (&[Unpatched], Verdict::Located),
             (&[NoLimiter, Patched(50)], Verdict::Located),
             (&[Located, Unreadable], Verdict::Located),
             (&[NoLimiter], Verdict::NoLimit),

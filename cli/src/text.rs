@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
-use scanner_core::{Evidence, Findings, StartUp};
+use scanner_core::{Checksum, Evidence, Findings, StartUp};
 
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::report::{FileFacts, ImageFacts, Report, State};
@@ -28,7 +28,7 @@ pub(crate) enum Detail {
 /// # Errors
 /// When it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io::Result<()> {
-    let (style, words) = headline(report.state);
+    let (style, words) = headline(report);
     let origin = report.origin.to_string();
     write!(
         out,
@@ -51,34 +51,64 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io
     }
 }
 
-/// The answer in a few words.
-fn headline(state: State) -> (Style, String) {
-    let (style, words) = match state {
-        State::Pristine => (GOOD, "located, as shipped: the limit is 10"),
-        State::Patched(value) => {
-            return (
-                NOTICE,
-                format!("located, patched: the limit is {}", limit(value)),
-            );
-        }
-        State::Located => (
-            GOOD,
-            "located, but no single start-up store says its first value",
-        ),
-        State::NoLimiter => (NOTICE, "no limiter"),
-        State::NotLocated => (BAD, "not located"),
-        State::ConflictingNames => (BAD, "not located, conflicting names"),
-        State::OtherModule => (FAINT, "another driver"),
-        State::NotDriver => (FAINT, "not a driver"),
-        State::UnsupportedMachine => (FAINT, "unsupported machine"),
-        State::Damaged => (BAD, "damaged"),
-        State::NotPe => (FAINT, "not a PE file"),
-        State::Compressed => (NOTICE, "compressed"),
-        State::Cabinet => (FAINT, "a cabinet"),
-        State::Unreadable => (BAD, "unreadable"),
-        State::UnfitBase => (BAD, "unfit base"),
+/// The answer in a few words. A checksum that is wrong is among them: the file
+/// is damaged, though the limit is where it should be.
+fn headline(report: &Report) -> (Style, String) {
+    let checksum = match report.file.as_ref().map(|file| file.checksum) {
+        Some(sum) if sum.is_right() => "",
+        Some(Checksum { stated: 0, .. }) => ", without checksum",
+        Some(_) => ", wrong checksum",
+        None => "",
     };
-    (style, words.to_owned())
+    let words = match report.state {
+        State::Unpatched if report.is_as_shipped() => {
+            "located, as shipped: the limit is 10".to_owned()
+        }
+        State::Unpatched => format!("located, unpatched{checksum}: the limit is 10"),
+        State::Patched(value) => {
+            format!("located, patched{checksum}: the limit is {}", limit(value))
+        }
+        State::Located => {
+            format!("located{checksum}, but no single start-up store says its first value")
+        }
+        State::NotLocated => format!("not located{checksum}"),
+        State::ConflictingNames => "not located, conflicting names".to_owned(),
+        State::UnconfirmedName => format!("not located, unconfirmed name{checksum}"),
+        State::NoLimiter => "no limiter".to_owned(),
+        State::TooOld => "too old for a limiter".to_owned(),
+        State::OtherModule => "another driver".to_owned(),
+        State::NotDriver => "not a driver".to_owned(),
+        State::UnsupportedMachine => "unsupported machine".to_owned(),
+        State::Damaged => "damaged".to_owned(),
+        State::NotPe => "not a PE file".to_owned(),
+        State::Compressed => "compressed".to_owned(),
+        State::Cabinet => "a cabinet".to_owned(),
+        State::Unreadable => "unreadable".to_owned(),
+        State::UnfitBase => "unfit base".to_owned(),
+    };
+    let style = match checksum {
+        "" => style(report.state),
+        _ => BAD,
+    };
+    (style, words)
+}
+
+fn style(state: State) -> Style {
+    match state {
+        State::Unpatched | State::Located => GOOD,
+        State::Patched(_) | State::NoLimiter | State::TooOld | State::Compressed => NOTICE,
+        State::NotLocated
+        | State::ConflictingNames
+        | State::UnconfirmedName
+        | State::Damaged
+        | State::Unreadable
+        | State::UnfitBase => BAD,
+        State::OtherModule
+        | State::NotDriver
+        | State::UnsupportedMachine
+        | State::NotPe
+        | State::Cabinet => FAINT,
+    }
 }
 
 /// The rest of a report in one line.
@@ -170,7 +200,7 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         let text = match sum.is_right() {
             true => format!("{:X}, right", sum.stated),
             false => format!(
-                "{:X} stated, {:X} computed: the file was changed",
+                "{:X} stated, {:X} computed: the file is damaged, or was changed",
                 sum.stated, sum.computed
             ),
         };
@@ -272,7 +302,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> 
         )?;
     }
     for (state, number) in summary.states() {
-        let (style, _) = headline(state);
+        let style = style(state);
         writeln!(out, "  {style}{:<20}{style:#} {number:>8}", state.name())?;
     }
     Ok(())

@@ -67,7 +67,10 @@ mod version;
 
 pub use candidate::{Findings, MAX_GATES};
 pub use checksum::Checksum;
-pub use disk::{DiskFacts, RelocationCoverage, StartUp, export_name, file_version, original_name};
+pub use disk::{
+    DiskFacts, RelocationCoverage, StartUp, export_name, file_version, module_by_updates,
+    original_name,
+};
 pub use effort::Effort;
 pub use error::ImageError;
 pub use evidence::{Evidence, EvidenceSet};

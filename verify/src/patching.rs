@@ -12,7 +12,7 @@ use tcplimit::patch::{Plan, Refusal, apply, plan};
 
 use crate::brittle::Brittle;
 use crate::property;
-use crate::specimen::{Checksum, Spec, Specimen};
+use crate::specimen::{Checksum, Extras, Spec, Specimen};
 
 /// The checksum as ImageHlp is documented to compute it, a word at a time: the
 /// carry brought round at once, the field at `field` left out.
@@ -76,7 +76,16 @@ pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
 /// Whether anything speaks against patching what is built from a spec.
 fn is_sound(spec: &Spec) -> bool {
     let value = (1..=0xFF_FFFF).contains(&spec.start_up);
-    value && spec.extras.checksum == Checksum::Correct && is_relocated(spec)
+    value && spec.extras.checksum == Checksum::Correct && is_relocated(spec) && is_confirmed(spec)
+}
+
+/// Whether anything but the file's name says which module it is: the event
+/// constant, another name, or as few atomic updates as in `tcpip6.sys`.
+fn is_confirmed(spec: &Spec) -> bool {
+    let Extras {
+        export, version, ..
+    } = spec.extras;
+    spec.module == crate::specimen::Module::Tcpip || export || version || spec.atomics < 14
 }
 
 fn is_relocated(spec: &Spec) -> bool {

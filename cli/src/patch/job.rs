@@ -7,7 +7,7 @@ use scanner_core::Module;
 use super::disk::Disk;
 use super::form::Form;
 use super::replace::{Failure, backup_of, has_backup, has_one_name, replace, unread, write_new};
-use super::restore::{Source, original, pristine};
+use super::restore::{Source, as_shipped, original};
 use super::{Plan, Refusal, apply, journal, plan};
 use crate::manifest::Manifest;
 use crate::probe::sha256;
@@ -101,8 +101,8 @@ pub struct Facts {
 impl Facts {
     /// What the built-in manifest or another calls the build as shipped that
     /// the image will be, byte for byte.
-    pub(crate) fn pristine<'a>(&self, manifest: &'a Manifest) -> Option<&'a str> {
-        pristine(manifest, &self.after)
+    pub(crate) fn as_shipped<'a>(&self, manifest: &'a Manifest) -> Option<&'a str> {
+        as_shipped(manifest, &self.after)
     }
 }
 

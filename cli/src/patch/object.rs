@@ -34,7 +34,7 @@ struct Object<'a> {
     backup: Option<String>,
     from: Option<&'a str>,
     sha256: Option<Pair<&'a str>>,
-    pristine: Option<&'a str>,
+    as_shipped: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -121,7 +121,7 @@ pub(crate) fn done(
                 before: facts.before.as_str(),
                 after: facts.after.as_str(),
             }),
-            pristine: facts.and_then(|facts| facts.pristine(manifest)),
+            as_shipped: facts.and_then(|facts| facts.as_shipped(manifest)),
         },
     )
 }

@@ -124,7 +124,7 @@ pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(String, Vec<
 
 /// What the manifest calls the build as shipped that an image is, byte for
 /// byte, if it is one.
-pub(crate) fn pristine<'a>(manifest: &'a Manifest, sha256: &str) -> Option<&'a str> {
+pub(crate) fn as_shipped<'a>(manifest: &'a Manifest, sha256: &str) -> Option<&'a str> {
     let build = manifest.find(sha256)?;
     (build.start_up_value == Some(PRISTINE_LIMIT)).then_some(build.name.as_str())
 }

@@ -82,7 +82,7 @@ pub(crate) fn done(
         row(out, label, printable(&output.to_string_lossy()))?;
     }
     if matches!(job.task, Task::Restore { .. }) {
-        let text = match facts.pristine(manifest) {
+        let text = match facts.as_shipped(manifest) {
             Some(name) => format!("the hash is that of a known build as shipped: {name}"),
             None => "not proved: no known build as shipped has this hash".to_owned(),
         };

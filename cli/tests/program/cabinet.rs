@@ -113,7 +113,7 @@ fn a_driver_from_a_setup_disc_is_located() {
         assert!(
             probe
                 .stdout
-                .starts_with("TCPIP.SY_:tcpip.sys: located, as shipped")
+                .starts_with("TCPIP.SY_:tcpip.sys: located, unpatched")
         );
     }
 }
@@ -157,11 +157,11 @@ fn in_folders_only_members_with_likely_names_are_decompressed() {
     };
     assert_eq!(
         states(&["probe", "-r", "--json", "a"]),
-        ["pristine", "cabinet"]
+        ["unpatched", "cabinet"]
     );
-    assert_eq!(states(&["probe", "--json", "a/other.cab"]), ["pristine"]);
+    assert_eq!(states(&["probe", "--json", "a/other.cab"]), ["unpatched"]);
     let told = states(&["probe", "-r", "--json", "--module", "tcpip", "a"]);
-    assert_eq!(told, ["pristine", "pristine", "pristine"]);
+    assert_eq!(told, ["unpatched", "unpatched", "unpatched"]);
 }
 
 #[test]

@@ -68,7 +68,9 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
     let probe = files.run(&["probe", "tcpip.sys"]);
     assert_eq!(probe.code, 1);
     assert!(
-        probe.stdout.starts_with("tcpip.sys: not located\n"),
+        probe
+            .stdout
+            .starts_with("tcpip.sys: not located, wrong checksum\n"),
         "{}",
         probe.stdout
     );
@@ -98,6 +100,141 @@ fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
                 assert_eq!(report.state, State::Damaged, "{told}");
                 assert!(reason.contains("take a fresh copy of the file"), "{told}");
             }
+        }
+    }
+}
+
+/// A tcpip.sys that has lost the code of event 4226 and its own names.
+fn without_event() -> Spec {
+    use verify::specimen::{Extras, Flaw};
+
+    Spec {
+        flaw: Some(Flaw::NoEventId),
+        extras: Extras {
+            export: false,
+            version: false,
+            ..Extras::default()
+        },
+        ..Spec::xp_sp3()
+    }
+}
+
+#[test]
+fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
+    let files = Files::new().with("tcpip6.sys", &without_event().build().file);
+    let probe = files.run(&["probe", "tcpip6.sys"]);
+    assert_eq!(probe.code, 1, "{}", probe.stdout);
+    for says in [
+        "tcpip6.sys: not located, unconfirmed name\n",
+        "the file's name says tcpip6.sys, and nothing else does",
+        "18 atomic updates, as in tcpip.sys",
+        "--module tcpip6",
+    ] {
+        assert!(probe.stdout.contains(says), "{says}: {}", probe.stdout);
+    }
+    let object = &files.run(&["probe", "--json", "tcpip6.sys"]).objects()[0];
+    assert_eq!(object["state"], "unconfirmed-name");
+    assert!(object["rvas"].is_null() && object["candidate"]["threshold"].is_u64());
+    let patch = files.run(&["patch", "--json", "tcpip6.sys"]);
+    assert_eq!(patch.code, 1);
+    assert_eq!(patch.objects()[0]["refusal"], "unconfirmed-name");
+    // Who names the module takes it on.
+    let told = files.run(&["probe", "--module", "tcpip6", "tcpip6.sys"]);
+    assert_eq!(told.code, 0, "{}", told.stdout);
+}
+
+#[test]
+fn a_second_witness_confirms_the_name_of_tcpip6() {
+    use verify::specimen::Extras;
+
+    for (export, version, atomics, code) in [
+        (false, false, 13, 0),
+        (false, false, 14, 1),
+        (true, false, 18, 0),
+        (false, true, 18, 0),
+    ] {
+        let spec = Spec {
+            atomics,
+            extras: Extras {
+                export,
+                version,
+                ..Extras::default()
+            },
+            ..Spec::tcpip6_x86()
+        };
+        let files = Files::new().with("tcpip6.sys", &spec.build().file);
+        let probe = files.run(&["probe", "tcpip6.sys"]);
+        assert_eq!(probe.code, code, "{atomics}: {}", probe.stdout);
+    }
+}
+
+#[test]
+fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
+    let mut file = xp();
+    let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
+    let sections = usize::from(u16::from_le_bytes([file[nt + 6], file[nt + 7]]));
+    let table = nt + 24 + usize::from(u16::from_le_bytes([file[nt + 20], file[nt + 21]]));
+    for index in 0..sections {
+        let size = table + 40 * index + 8;
+        file[size..size + 4].fill(0);
+    }
+    for name in ["tcpip.sys", "afd.sys"] {
+        let files = Files::new().with(name, &file);
+        let probe = files.run(&["probe", name]);
+        assert_eq!(probe.code, 1, "{}", probe.stdout);
+        let says = format!("{name}: too old for a limiter\n");
+        assert!(probe.stdout.starts_with(&says), "{}", probe.stdout);
+        let object = &files.run(&["probe", "--json", name]).objects()[0];
+        assert_eq!(object["state"], "too-old");
+        let patch = files.run(&["patch", name]);
+        assert_eq!(patch.code, 1, "{}", patch.stdout);
+        // Cut, it is damaged all the same.
+        let files = Files::new().with(name, &file[..file.len() - 1]);
+        let probe = files.run(&["probe", name]);
+        assert_eq!(probe.code, 3, "{}", probe.stdout);
+    }
+}
+
+#[test]
+fn a_wrong_checksum_stands_in_the_headline_and_is_no_reason_to_fail() {
+    use verify::specimen::{Checksum, Extras};
+
+    let with = |checksum, start_up| {
+        let spec = Spec {
+            start_up,
+            extras: Extras {
+                checksum,
+                ..Extras::default()
+            },
+            ..Spec::xp_sp3()
+        };
+        spec.build().file
+    };
+    for (checksum, start_up, says) in [
+        (Checksum::Correct, 10, "located, unpatched: the limit is 10"),
+        (
+            Checksum::Wrong,
+            10,
+            "located, unpatched, wrong checksum: the limit is 10",
+        ),
+        (
+            Checksum::Zero,
+            10,
+            "located, unpatched, without checksum: the limit is 10",
+        ),
+        (
+            Checksum::Wrong,
+            50,
+            "located, patched, wrong checksum: the limit is 50",
+        ),
+    ] {
+        let files = Files::new().with("a/tcpip.sys", &with(checksum, start_up));
+        // In the line of a folder as well.
+        for arguments in [["probe", "a/tcpip.sys"].as_slice(), &["probe", "-r", "a"]] {
+            let probe = files.run(arguments);
+            assert_eq!(probe.code, 0);
+            let says = format!("tcpip.sys: {says}");
+            assert!(probe.stdout.contains(&says), "{says}: {}", probe.stdout);
         }
     }
 }

@@ -27,11 +27,11 @@ fn hits_get_a_line_each_in_order_and_the_rest_is_counted() {
     let path = |line: &str| line.replace('\\', "/");
     assert!(path(lines[0]).starts_with("a/b/tcpip.sys: located, patched: the limit is 50 at RVA"));
     assert!(path(lines[1]).starts_with("a/d/tcpip.sys: damaged"));
-    assert!(path(lines[2]).starts_with("a/tcpip.sys: located, as shipped: the limit is 10 at RVA"));
+    assert!(path(lines[2]).starts_with("a/tcpip.sys: located, unpatched: the limit is 10 at RVA"));
     assert!(lines[3].starts_with("2 located in 4 files; "));
     assert!(lines[4].contains(" searched at "), "{}", lines[4]);
     assert!(!probe.stdout.contains("SHA-256"));
-    for count in ["pristine", "patched", "not-pe", "damaged"] {
+    for count in ["unpatched", "patched", "not-pe", "damaged"] {
         assert!(
             probe.stdout.contains(&format!("  {count:<20}        1\n")),
             "{}",

@@ -28,11 +28,11 @@ fn one_file_is_one_object_with_the_truth_in_it() {
         let [object] = objects.as_slice() else {
             panic!("{objects:?}")
         };
-        assert_eq!(object["schema"], 1);
+        assert_eq!(object["schema"], 2);
         assert_eq!(object["path"], "tcpip.sys");
         assert_eq!(object["member"], Value::Null);
         assert_eq!(object["bytes"], built.file.len());
-        assert_eq!(object["state"], "pristine");
+        assert_eq!(object["state"], "unpatched");
         assert_eq!(object["located"], true);
         assert_eq!(object["reason"], Value::Null);
         assert_eq!(object["module"], "tcpip.sys");
@@ -100,7 +100,7 @@ fn every_file_has_an_object_and_the_last_line_is_the_summary() {
         .iter()
         .filter_map(|object| object["state"].as_str())
         .collect();
-    assert_eq!(states, ["not-pe", "pristine", "patched", "unreadable"]);
+    assert_eq!(states, ["not-pe", "unpatched", "patched", "unreadable"]);
     let summary = &objects.last().unwrap()["summary"];
     assert_eq!(summary["files"], 4);
     assert_eq!(summary["located"], 2);

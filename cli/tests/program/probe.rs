@@ -14,7 +14,7 @@ fn without_a_path_the_specimen_is_located_and_called_one() {
     assert!(
         probe
             .stdout
-            .starts_with("built-in specimen: located, as shipped: the limit is 10")
+            .starts_with("built-in specimen: located, unpatched: the limit is 10")
     );
     assert!(probe.stdout.contains("It is not Microsoft's"));
 }
@@ -345,4 +345,32 @@ fn a_closed_pipe_ends_the_program_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
+    use verify::specimen::{Extras, ImageBase};
+
+    let spec = Spec {
+        image_base: ImageBase(2),
+        extras: Extras {
+            relocations: false,
+            ..Extras::default()
+        },
+        ..Spec::xp_x64()
+    };
+    let files = Files::new().with("tcpip.sys", &spec.build().file);
+    for (base, at) in [
+        ("--as-loaded", "FFFFFADFF7A80000"),
+        ("--as-loaded=30000", "30000"),
+    ] {
+        let probe = files.run(&["probe", base, "tcpip.sys"]);
+        assert_eq!(probe.code, 2, "{}", probe.stdout);
+        let says = format!(
+            "it has no relocations, so it can't be loaded at {at}, only at its own base, 20000"
+        );
+        assert!(probe.stdout.contains(&says), "{}", probe.stdout);
+    }
+    let own = files.run(&["probe", "--as-loaded=20000", "tcpip.sys"]);
+    assert_eq!(own.code, 0, "{}", own.stdout);
 }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::windows::{Stream, Windows};
 
 /// As in docs/json.md.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// Where a verb says what it does.
 pub(crate) struct Console<'a> {

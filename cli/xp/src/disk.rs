@@ -6,9 +6,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use scanner_core::{
-    Arch, Checksum, FileVersion, Findings, Headers, Image, ImageError, Module, NotLocated, Reason,
-    RelocationCoverage, Rva, StartUp, Workspace, export_name, file_version, locate_in,
-    original_name,
+    Arch, Checksum, FileVersion, Findings, Headers, Image, ImageError, Located, Module, NotLocated,
+    Reason, RelocationCoverage, Rva, StartUp, Workspace, export_name, file_version, locate_in,
+    module_by_updates, original_name,
 };
 
 use crate::client::{REPORT, SHIPPED};
@@ -22,12 +22,14 @@ const KNOWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
 /// The answer in one word; docs/json.md has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    Pristine,
+    Unpatched,
     Patched(u32),
     Located,
     NoLimiter,
     NotLocated,
     ConflictingNames,
+    UnconfirmedName,
+    TooOld,
     OtherModule,
     NotDriver,
     UnsupportedMachine,
@@ -40,12 +42,14 @@ pub(crate) enum State {
 impl State {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            State::Pristine => "pristine",
+            State::Unpatched => "unpatched",
             State::Patched(_) => "patched",
             State::Located => "located",
             State::NoLimiter => "no-limiter",
             State::NotLocated => "not-located",
             State::ConflictingNames => "conflicting-names",
+            State::UnconfirmedName => "unconfirmed-name",
+            State::TooOld => "too-old",
             State::OtherModule => "other-module",
             State::NotDriver => "not-a-driver",
             State::UnsupportedMachine => "unsupported-machine",
@@ -57,7 +61,7 @@ impl State {
     }
 
     pub(crate) fn is_located(self) -> bool {
-        matches!(self, State::Pristine | State::Patched(_) | State::Located)
+        matches!(self, State::Unpatched | State::Patched(_) | State::Located)
     }
 
     pub(crate) fn exit(self) -> Exit {
@@ -206,10 +210,21 @@ impl Look {
     fn search(&mut self, image: &Image<'_>, module: Module) {
         self.searched = true;
         match locate_in(image, module, &mut Workspace::new()) {
+            Ok(located) if !self.names.confirm(located) => {
+                self.findings = Some(*located.findings());
+                let updates = located.findings().atomic_updates();
+                self.refuse(
+                    State::UnconfirmedName,
+                    format!(
+                        "One name says that it is {module}, and nothing else does, while its \
+                         count has {updates} atomic updates, as in tcpip.sys."
+                    ),
+                );
+            }
             Ok(located) => {
                 let store = StartUp::of(image, located);
                 self.state = match store {
-                    StartUp::Unique { value: SHIPPED, .. } => State::Pristine,
+                    StartUp::Unique { value: SHIPPED, .. } => State::Unpatched,
                     StartUp::Unique { value, .. } => State::Patched(value),
                     StartUp::None | StartUp::Several => State::Located,
                 };
@@ -231,6 +246,10 @@ impl Look {
             ImageError::NotPe if self.module.is_none() => {
                 self.refuse(State::NotPe, "It is not a PE file.");
             }
+            ImageError::NoVirtualSizes => self.refuse(
+                State::TooOld,
+                format!("It is whole, but older than the limit: {error}."),
+            ),
             ImageError::UnsupportedMachine(_) => {
                 self.refuse(State::UnsupportedMachine, format!("{error}."));
             }
@@ -244,18 +263,37 @@ impl Look {
     /// The limit that Windows will start with, where it is located and known.
     pub(crate) fn limit(&self) -> Option<u32> {
         match self.state {
-            State::Pristine => Some(SHIPPED),
+            State::Unpatched => Some(SHIPPED),
             State::Patched(value) => Some(value),
             _ => None,
         }
     }
 
-    /// The answer in a few words.
+    /// Whether it is a known build, to the byte, that stores 10.
+    pub(crate) fn is_as_shipped(&self) -> bool {
+        self.state == State::Unpatched && self.known.is_some()
+    }
+
+    /// The answer in a few words, a wrong checksum among them.
     pub(crate) fn headline(&self) -> String {
+        let checksum = match self.checksum {
+            Some(sum) if sum.is_right() => "",
+            Some(Checksum { stated: 0, .. }) => ", without checksum",
+            Some(_) => ", wrong checksum",
+            None => "",
+        };
         match self.state {
-            State::Pristine => "located, as shipped: the limit is 10".into(),
-            State::Patched(value) => format!("located, patched: the limit is {value}"),
-            State::Located => "located, but no single start-up store says its first value".into(),
+            State::Unpatched if self.is_as_shipped() => {
+                "located, as shipped: the limit is 10".into()
+            }
+            State::Unpatched => format!("located, unpatched{checksum}: the limit is 10"),
+            State::Patched(value) => format!("located, patched{checksum}: the limit is {value}"),
+            State::Located => {
+                format!("located{checksum}, but no single start-up store says its first value")
+            }
+            State::NotLocated => format!("not located{checksum}"),
+            State::UnconfirmedName => format!("not located, unconfirmed name{checksum}"),
+            State::TooOld => "too old for a limiter".into(),
             state => state.name().replace('-', " "),
         }
     }
@@ -305,7 +343,10 @@ impl Look {
         if let Some(sum) = self.checksum {
             let verdict = match sum.is_right() {
                 true => "right".into(),
-                false => format!("but {:X} computed: the file was changed", sum.computed),
+                false => format!(
+                    "but {:X} computed: the file is damaged, or was changed",
+                    sum.computed
+                ),
             };
             row("checksum", format!("{:X}, {verdict}", sum.stated));
         }
@@ -317,6 +358,20 @@ impl Look {
 }
 
 impl Names {
+    /// Whether a limit that was located in the file is that of the module which
+    /// they agree on: as the workbench has it, in `identity`.
+    fn confirm(&self, located: &Located) -> bool {
+        let module = located.module();
+        let names = [
+            self.file.is_some(),
+            self.original.is_some(),
+            self.export.is_some(),
+        ];
+        module == Module::Tcpip
+            || names.iter().filter(|&&says| says).count() > 1
+            || module_by_updates(located.findings()) == module
+    }
+
     /// The module that they agree on, if they name one; or who says what.
     fn module(&self) -> Result<Option<Module>, String> {
         let named = |text: &str| {

@@ -239,13 +239,14 @@ fn on_disk(look: &Look) -> String {
         None => return look.headline(),
     };
     let is_right = look.checksum.is_some_and(|sum| sum.is_right());
+    let checksum = match is_right {
+        true => "checksum right",
+        false => "checksum wrong: damaged, or changed",
+    };
     match look.known {
-        Some(known) => format!("{value}; the original of {known}"),
-        None if limit_is_shipped(look) && is_right => {
-            format!("{value}; as shipped, checksum right")
-        }
-        None if limit_is_shipped(look) => format!("{value}; changed elsewhere: checksum wrong"),
-        None => format!("{value}; patched"),
+        Some(known) if look.is_as_shipped() => format!("{value}; as shipped in {known}"),
+        _ if limit_is_shipped(look) => format!("{value}; unpatched, {checksum}"),
+        _ => format!("{value}; patched, {checksum}"),
     }
 }
 

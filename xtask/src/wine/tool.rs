@@ -290,7 +290,7 @@ fn told(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure>
         && object["service"]["state"] == "running"
         && object["event_source"] == true
         && module["memory"]["limit"] == 10
-        && module["file"]["state"] == "pristine"
+        && module["file"]["state"] == "unpatched"
         && module["memory"]["rvas"]["threshold"] == module["file"]["rvas"]["threshold"];
     let what = "status --json tells of memory and file, which agree";
     session.judge.hold(what, right, &said.out);

@@ -17,7 +17,7 @@ fn the_systems_file_is_looked_into_and_memory_where_the_driver_is_loaded() {
     let machine = Machine::new();
     let said = machine.done("probe");
     assert!(
-        said.starts_with(&format!("{TCPIP}: located, as shipped: the limit is 10")),
+        said.starts_with(&format!("{TCPIP}: located, unpatched: the limit is 10")),
         "{said}"
     );
     assert!(said.contains("the driver is not loaded"), "{said}");

@@ -37,9 +37,13 @@ fn where_all_is_well_there_are_no_notes() {
     let machine = Machine::installed();
     let said = machine.done("status");
     for line in [
-        "driver       loaded (0.1.0); loaded on demand\n",
+        concat!(
+            "driver       loaded (",
+            env!("CARGO_PKG_VERSION"),
+            "); loaded on demand\n"
+        ),
         "  in memory  10 (3 half-open, 0 queued, peak 0)\n",
-        "  on disk    10; as shipped, checksum right\n",
+        "  on disk    10; unpatched, checksum right\n",
         "  stored     no limit for the next start\n",
         "event 4226   not logged since Windows was started\n",
     ] {
@@ -171,7 +175,7 @@ fn a_patched_file_is_told_with_what_windows_will_start_with() {
     assert!(
         machine
             .done("status")
-            .contains("  on disk    50; patched\n")
+            .contains("  on disk    50; patched, checksum wrong: damaged, or changed\n")
     );
 }
 
