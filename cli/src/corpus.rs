@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use scanner_core::Module;
+use scanner_core::{Checksum, Headers, Module};
 
 use crate::arguments::Add;
 use crate::exit::Exit;
@@ -36,10 +36,15 @@ pub(crate) fn locate_both(
         let report = probe::image(origin.clone(), data, &options);
         Build::of(&report, sha256, name).ok_or_else(|| refusal(&report))
     };
-    let file = view(None)?;
+    let mut file = view(None)?;
     let loaded = view(Some(LoadBase::Typical)).map_err(|reason| format!("as loaded, {reason}"))?;
     match file.differences(&loaded).first() {
-        None => Ok(file),
+        None => {
+            let sum = Headers::parse(data).map(|headers| Checksum::of(&headers, data));
+            let right = sum.ok().filter(Checksum::is_right);
+            file.checksum = right.map(|sum| sum.computed);
+            Ok(file)
+        }
         Some(difference) => Err(format!("file and loaded image differ: {difference}")),
     }
 }

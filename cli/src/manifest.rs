@@ -38,6 +38,10 @@ pub(crate) struct Build {
     pub(crate) version: String,
     /// `x86` or `x64`.
     pub(crate) arch: String,
+    /// When it was linked: seconds since 1970, from its header.
+    pub(crate) time_date_stamp: Option<u32>,
+    /// Its PE checksum.
+    pub(crate) checksum: Option<u32>,
     pub(crate) threshold: u32,
     pub(crate) count: u32,
     pub(crate) queue: u32,
@@ -91,7 +95,8 @@ impl Manifest {
 }
 
 impl Build {
-    /// What a report on a located file says; `None` when it is not located.
+    /// What a report on a located file says, without its checksum; `None` when it is
+    /// not located.
     pub(crate) fn of(report: &Report, sha256: &str, name: Option<&str>) -> Option<Build> {
         let located = report.located()?;
         let image = report.image?;
@@ -111,6 +116,8 @@ impl Build {
             module,
             version,
             arch,
+            time_date_stamp: Some(image.time_date_stamp),
+            checksum: None,
             threshold: located.threshold().0,
             count: located.count().0,
             queue: located.queue().0,
@@ -191,6 +198,14 @@ impl Build {
         ];
         for (field, value) in fields {
             let _ = writeln!(text, "{field} = {value}");
+        }
+        for (field, value) in [
+            ("time_date_stamp", self.time_date_stamp),
+            ("checksum", self.checksum),
+        ] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{field} = 0x{value:X}");
+            }
         }
         let gates: Vec<String> = self
             .gates

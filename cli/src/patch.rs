@@ -17,6 +17,7 @@ mod failure;
 pub mod form;
 pub mod job;
 pub mod journal;
+mod known;
 mod object;
 mod refusal;
 pub mod replace;
@@ -29,9 +30,10 @@ mod verb;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
-use scanner_core::{RelocationCoverage, Rva, StartUp};
+use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp};
 
 use crate::loaded::LoadBase;
+use crate::manifest::Manifest;
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 
@@ -157,6 +159,15 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
     {
         return Err(Refusal::NotRelocated(coverage));
     }
+    check_relocations(&parsed)?;
+    let found = known::Found {
+        image,
+        parsed: &parsed,
+        located,
+        store,
+        value_offset: index(offset),
+    };
+    known::check(Manifest::built_in(), &found)?;
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
         return Err(Refusal::ImplausibleValue(before));
     }
@@ -195,6 +206,35 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
     // Each has eight bytes: where it is, and how long.
     let size = at.checked_add(4 + 8 * index(CERTIFICATES) + 4)?;
     Some(dword(at)? > CERTIFICATES && dword(size)? != 0)
+}
+
+/// Checks that the relocation table can be read to its end, and that an address
+/// inside the image stands wherever it names one. Where a part of the file comes
+/// from another, or from another place, none does.
+fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
+    let mut entries = Relocations::of(image);
+    for (at, kind) in entries.by_ref() {
+        let address = match kind {
+            RelocationKind::HighLow => dword(image, at).map(u64::from),
+            RelocationKind::Dir64 => {
+                let halves = dword(image, at).zip(at.plus(4).and_then(|at| dword(image, at)));
+                halves.map(|(low, high)| u64::from(high) << 32 | u64::from(low))
+            }
+            RelocationKind::Other => continue,
+        };
+        let offset = address.and_then(|address| address.checked_sub(image.base()));
+        if offset.is_none_or(|offset| offset > image.headers().size_of_image().into()) {
+            return Err(Refusal::DamagedRelocations(Some(at)));
+        }
+    }
+    match entries.is_cut() {
+        true => Err(Refusal::DamagedRelocations(None)),
+        false => Ok(()),
+    }
+}
+
+fn dword(image: &Image<'_>, at: Rva) -> Option<u32> {
+    Some(u32::from_le_bytes(*image.read(at, 4)?.first_chunk()?))
 }
 
 /// `C7 05`, an operand and a value, in bytes.

@@ -52,6 +52,13 @@ impl<'a> Relocations<'a> {
         }
     }
 
+    /// Whether what is left of the table can't be read: with all entries taken,
+    /// whether the table is damaged.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        !self.entries.is_empty() || self.rest.iter().any(|&byte| byte != 0)
+    }
+
     /// Makes the next block current.
     fn next_block(&mut self) -> Option<()> {
         let (header, body) = BlockHeader::ref_from_prefix(self.rest).ok()?;

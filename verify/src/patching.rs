@@ -76,7 +76,10 @@ pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
 /// Whether anything speaks against patching what is built from a spec.
 fn is_sound(spec: &Spec) -> bool {
     let value = (1..=0xFF_FFFF).contains(&spec.start_up);
-    value && spec.extras.checksum == Checksum::Correct && is_relocated(spec) && is_confirmed(spec)
+    value
+        && spec.extras.checksum == Checksum::Correct
+        && spec.extras.relocations
+        && is_confirmed(spec)
 }
 
 /// Whether anything but the file's name says which module it is: the event
@@ -86,10 +89,6 @@ fn is_confirmed(spec: &Spec) -> bool {
         export, version, ..
     } = spec.extras;
     spec.module == crate::specimen::Module::Tcpip || export || version || spec.atomics < 14
-}
-
-fn is_relocated(spec: &Spec) -> bool {
-    spec.extras.relocations || spec.arch == crate::specimen::Arch::X64
 }
 
 /// **A sound specimen is patched and nothing but value and checksum changes**:

@@ -10,6 +10,9 @@ use super::journal;
 use crate::output::quoted;
 use crate::report::State;
 
+/// What to do where a file is damaged, or unknown.
+const AGAIN_OR_UNKNOWN: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
+
 /// Why nothing is changed. Every one is final: no option overrules it, but
 /// `--module` where a name is all that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,16 @@ pub enum Refusal {
     StoreOutsideInit(Rva),
     /// Operands that the loader must adjust are not in the relocation table.
     NotRelocated(RelocationCoverage),
+    /// The relocation table can't be read to its end, or names a place where no
+    /// address inside the image stands: the first of them.
+    DamagedRelocations(Option<Rva>),
+    /// Its header, or its hash, is that of a known build, but not the rest.
+    NotAsKnown {
+        /// What the manifest calls the build.
+        build: String,
+        /// What differs, as "this, not that".
+        difference: String,
+    },
     /// The value that is stored is no limit.
     ImplausibleValue(u32),
     /// The changed image is not what it should be.
@@ -79,7 +92,9 @@ impl Refusal {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Refusal::Unfit { state, .. } => state.is_bad_input(),
-            Refusal::WrongChecksum(_) => true,
+            Refusal::WrongChecksum(_)
+            | Refusal::DamagedRelocations(_)
+            | Refusal::NotAsKnown { .. } => true,
             _ => false,
         }
     }
@@ -101,6 +116,8 @@ impl Refusal {
             Refusal::SeveralStores => "several-stores",
             Refusal::StoreOutsideInit(_) => "store-outside-init",
             Refusal::NotRelocated(_) => "not-relocated",
+            Refusal::DamagedRelocations(_) => "damaged-relocations",
+            Refusal::NotAsKnown { .. } => "not-as-known",
             Refusal::ImplausibleValue(_) => "implausible-value",
             Refusal::NotItself => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
@@ -126,8 +143,8 @@ impl fmt::Display for Refusal {
             Refusal::Unfit { state, reason } => {
                 f.write_str(reason)?;
                 f.write_str(match state {
-                    State::NotLocated => ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know",
-                    State::ConflictingNames => ", and name the file itself, not its folder",
+                    State::NotLocated => AGAIN_OR_UNKNOWN,
+                    State::ConflictingNames | State::UnconfirmedName => ", and name the file itself, not its folder",
                     State::UnsupportedMachine | State::NotDriver | State::NotPe => ": name tcpip.sys or tcpip6.sys",
                     _ => "",
                 })
@@ -157,11 +174,13 @@ impl fmt::Display for Refusal {
                 "its header states the checksum {:X}, its bytes give {:X}: it is damaged, or was changed by something that did not care, and a right checksum would hide that; take a fresh copy of the file",
                 sum.stated, sum.computed
             ),
-            Refusal::NoStore => f.write_str(
-                "no start-up code gives the limit its value in a way that is known: tcplimit.sys, the driver, can set it in memory",
+            Refusal::NoStore => write!(
+                f,
+                "no start-up code gives the limit its value in a way that is known{AGAIN_OR_UNKNOWN}"
             ),
-            Refusal::SeveralStores => f.write_str(
-                "several places in start-up code give the limit a value, and which one counts can't be told: tcplimit.sys, the driver, can set it in memory",
+            Refusal::SeveralStores => write!(
+                f,
+                "several places in start-up code give the limit a value, and which one counts can't be told{AGAIN_OR_UNKNOWN}"
             ),
             Refusal::StoreOutsideInit(at) => write!(
                 f,
@@ -171,6 +190,17 @@ impl fmt::Display for Refusal {
                 f,
                 "of {} operands that the loader must adjust, its relocation table names {}: take a fresh copy of the file",
                 coverage.needed, coverage.covered
+            ),
+            Refusal::DamagedRelocations(None) => f.write_str(
+                "its relocation table can't be read to its end: take a fresh copy of the file",
+            ),
+            Refusal::DamagedRelocations(Some(at)) => write!(
+                f,
+                "its relocation table names RVA {at}, where no address of the image stands: it is damaged, or made of two files; take a fresh copy of the file"
+            ),
+            Refusal::NotAsKnown { build, difference } => write!(
+                f,
+                "by its header it is {build}, but it differs from that ({difference}): it is damaged, or made of two files; take a fresh copy of the file"
             ),
             Refusal::ImplausibleValue(value) => write!(
                 f,

@@ -380,6 +380,12 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
             needed: 2,
             covered: 1,
         }),
+        Refusal::DamagedRelocations(None),
+        Refusal::DamagedRelocations(Some(Rva(1))),
+        Refusal::NotAsKnown {
+            build: "x".to_owned(),
+            difference: "y".to_owned(),
+        },
         Refusal::ImplausibleValue(0),
         Refusal::NotItself,
         Refusal::SeveralMembers {
@@ -396,7 +402,129 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
     ];
     let texts: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     let words: std::collections::BTreeSet<&str> = all.iter().map(Refusal::name).collect();
-    assert_eq!((texts.len(), words.len()), (all.len(), all.len()));
+    // One has two texts.
+    assert_eq!((texts.len(), words.len()), (all.len(), all.len() - 1));
+    // A file that may be damaged must not be loaded: the driver is no way out.
+    // (What is in use, has other names, or has changed was found sound.)
+    for refusal in all.iter().filter(|it| !matches!(it, Refusal::InUse(_))) {
+        let text = refusal.to_string();
+        assert!(!text.contains("tcplimit.sys"), "{text}");
+    }
+}
+
+/// Fills a few places with what stands elsewhere, and mends the checksum.
+fn mixed(first: &[u8], second: &[u8], parts: &[std::ops::Range<usize>]) -> Vec<u8> {
+    let mut file = first.to_vec();
+    for part in parts {
+        let end = part.end.min(second.len()).min(file.len());
+        let part = part.start.min(end)..end;
+        file[part.clone()].copy_from_slice(&second[part]);
+    }
+    mend(&mut file);
+    file
+}
+
+#[test]
+fn a_file_of_two_builds_is_never_patched() {
+    let build = |seed, base: &Spec| {
+        Spec {
+            seed,
+            ..base.clone().sized(16)
+        }
+        .build()
+    };
+    for kind in [Spec::xp_sp3(), Spec::server_2003(), Spec::tcpip6_x86()] {
+        let (first, second) = (build(1, &kind), build(2, &kind));
+        let text = first
+            .sections
+            .iter()
+            .find(|it| it.name.starts_with(b".text"));
+        let text = text.expect(".text");
+        let (start, end) = (text.offset as usize, (text.offset + text.raw_size) as usize);
+        let name = first.spec.module.file_name();
+        let refused = |file: &[u8], what: &str| {
+            let planned = plan(name, file, None, 77);
+            assert!(planned.is_err(), "{name} {what}: {planned:?}");
+        };
+        for cut in (start..end - 0x200).step_by(0x200) {
+            let rest = mixed(&first.file, &second.file, &[cut..first.file.len()]);
+            refused(&rest, &format!("the rest from {cut:X}"));
+            let cluster = mixed(&first.file, &second.file, &[cut..(cut + 0x1000).min(end)]);
+            refused(&cluster, &format!("a cluster at {cut:X}"));
+        }
+    }
+}
+
+#[test]
+fn a_relocation_of_what_is_no_address_is_refused() {
+    for arch in BOTH {
+        let sound = driver(arch);
+        let image = scanner_core::Image::from_file(&sound.file).unwrap();
+        let gates = sound.truth.gates.iter().chain(&sound.truth.start_up_store);
+        let is_far = |at: &Rva| gates.clone().all(|place| at.0.abs_diff(*place) > 0x40);
+        let mut relocated = scanner_core::Relocations::of(&image).map(|(at, _)| at);
+        let place = relocated.find(is_far).expect("an address");
+        let refused = refusal(driver(arch), |driver| {
+            let mut sections = driver.sections.iter();
+            let offset = sections.find_map(|it| it.file_offset(place.0)).unwrap() as usize;
+            driver.file[offset..offset + 4].fill(0xFF);
+        });
+        assert_eq!(
+            refused,
+            Refusal::DamagedRelocations(Some(place)),
+            "{arch:?}"
+        );
+        assert!(refused.is_bad_input());
+    }
+}
+
+#[test]
+fn a_relocation_table_that_ends_early_is_refused() {
+    let refused = refusal(driver(Arch::X86), |driver| {
+        let named = |section: &&verify::specimen::Placed| section.name.starts_with(b".reloc");
+        let table = *driver.sections.iter().find(named).unwrap();
+        let (mut at, mut last) = (table.offset as usize, 0);
+        let end = (table.offset + table.virtual_size) as usize;
+        while at + 8 <= end {
+            last = at;
+            at += u32::from_le_bytes(driver.file[at + 4..at + 8].try_into().unwrap()) as usize;
+        }
+        // A size of one byte more: no pair of bytes is an entry.
+        driver.file[last + 4] += 1;
+    });
+    assert!(
+        matches!(
+            refused,
+            Refusal::DamagedRelocations(None) | Refusal::NotRelocated(_)
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_header_of_a_known_build_over_another_is_refused() {
+    // The time stamp of XP SP3's tcpip.sys, from corpus/builds.toml.
+    let refused = refusal(Spec::xp_sp3().sized(4).build(), |driver| {
+        let nt = u32::from_le_bytes(driver.file[0x3C..0x40].try_into().unwrap()) as usize;
+        driver.file[nt + 8..nt + 12].copy_from_slice(&0x4802_5CEC_u32.to_le_bytes());
+    });
+    assert!(
+        matches!(&refused, Refusal::NotAsKnown { build, .. } if build == "Windows XP SP3"),
+        "{refused:?}"
+    );
+    assert!(refused.is_bad_input());
+}
+
+#[test]
+fn what_another_tool_patched_is_patched_again() {
+    for (name, spec) in Spec::kinds() {
+        let spec = Spec {
+            start_up: 16_777_214,
+            ..spec.sized(4)
+        };
+        let planned = plan_of(&spec.build(), 77);
+        assert_eq!(planned.map(|plan| plan.before), Ok(16_777_214), "{name}");
+    }
 }
 
 #[test]
