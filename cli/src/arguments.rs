@@ -96,7 +96,7 @@ pub(crate) enum Verb {
 #[derive(Args, Debug)]
 #[command(after_help = format!("{PROBE_EXAMPLES}\n\n{}", exit::TABLE))]
 pub(crate) struct Probe {
-    /// Files, cabinets, and with -r folders
+    /// Files, cabinets, and with -r folders; - is standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -127,7 +127,7 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
-    /// A file or a cabinet
+    /// A file or a cabinet; - is standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
@@ -169,7 +169,7 @@ Exit codes:
 #[command(after_help = format!("{PATCH_EXAMPLES}\n\n{}", exit::WRITING))]
 pub(crate) struct Patch {
     /// The limit that start-up code shall set, 1 to 16777215
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT,
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(i64::from(MIN_LIMIT)..=i64::from(MAX_LIMIT)))]
     pub(crate) limit: u32,
     #[command(flatten)]
@@ -261,8 +261,11 @@ Exit codes:
   130  interrupted by Ctrl-C")]
 pub(crate) struct Status {
     /// The folder that has WINDOWS in it, or the Windows folder itself
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) root: PathBuf,
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present = "path")]
+    pub(crate) root: Option<PathBuf>,
+    /// Taken to say that --root is missing
+    #[arg(hide = true, conflicts_with = "root")]
+    pub(crate) path: Option<PathBuf>,
     /// Write one JSON object a line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,

@@ -130,6 +130,15 @@ impl<'a> Cabinet<'a> {
         })
     }
 
+    /// How many bytes of the file lie behind the length that the cabinet states
+    /// ([MS-CAB], CFHEADER, cbCabinet).
+    pub(crate) fn bytes_behind(&self) -> usize {
+        let stated = self.data.get(8..).and_then(|rest| rest.first_chunk());
+        let stated = stated.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let stated = usize::try_from(stated).unwrap_or(usize::MAX);
+        self.data.len().saturating_sub(stated)
+    }
+
     /// How many members there are.
     pub(crate) fn len(&self) -> usize {
         self.members.len()

@@ -81,7 +81,7 @@ pub(crate) fn examine(
     if let Some(problem) = &item.problem {
         return unreadable(problem.clone());
     }
-    let input = match Input::open(&item.path) {
+    let input = match Input::named(&item.path) {
         Ok(input) => input,
         Err(error) => return unreadable(cause(&error)),
     };
@@ -94,9 +94,10 @@ pub(crate) fn examine(
     };
     let bytes = input.length();
     let origin = Origin::file(&path);
-    let reports = match head::report(&origin, input.head(), bytes) {
-        Some(report) => vec![report],
-        None => match input.content() {
+    let by_head = head::report(&origin, input.head(), bytes);
+    let reports = match by_head {
+        Some(report) if !needs_content(&report, item.within_folder) => vec![report],
+        _ => match input.content() {
             Ok(content) => {
                 let mut reports = Vec::new();
                 probe::visit(&path, &content, &options, &mut |report, data| {
@@ -111,6 +112,21 @@ pub(crate) fn examine(
         },
     };
     Examined { bytes, reports }
+}
+
+/// Discs have their descriptors behind so many bytes.
+const FAR: u64 = 0x8000;
+
+/// Whether all of a file says more than its beginning did: its hash, where it is
+/// called as a module; which other program opens it, where it is no driver.
+fn needs_content(report: &Report, within_folder: bool) -> bool {
+    let is_named = report.names.name_a_module() && probe::is_possible(report.bytes);
+    match report.state {
+        State::NotPe => report.bytes > FAR || is_named,
+        State::NotDriver => !within_folder,
+        State::Container | State::Compressed => false,
+        _ => is_named,
+    }
 }
 
 /// Folders among the paths, though `-r` was not given: an error of usage.

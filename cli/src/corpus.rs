@@ -109,7 +109,16 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
     if text != old
         && let Err(error) = replace(&verb.manifest, &text)
     {
-        complain(&format!("{shown} can't be written: {}", cause(&error)));
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => {
+                ": its folder is not there; name a manifest of your own with --manifest FILE"
+            }
+            _ => "",
+        };
+        complain(&format!(
+            "{shown} can't be written: {}{hint}",
+            cause(&error)
+        ));
         return Ok(Exit::Input);
     }
     let mut out = output::stdout();

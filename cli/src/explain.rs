@@ -37,7 +37,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     }
     hint_at_base(std::slice::from_ref(path));
-    let content = match Input::open(path).and_then(Input::content) {
+    let content = match Input::named(path).and_then(Input::content) {
         Ok(content) => content,
         Err(error) => {
             complain(&format!("{shown}: {}", cause(&error)));

@@ -18,13 +18,27 @@ const MAX_STREAM: u64 = 256 << 20;
 
 /// An open file of which the beginning was read.
 pub(crate) struct Input {
-    file: File,
+    /// What is left of it is read from here; `None` when nothing is.
+    file: Option<File>,
     head: Vec<u8>,
     length: u64,
-    regular: bool,
 }
 
+/// The path that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
 impl Input {
+    /// As [`open`](Input::open); `-` is standard input.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn named(path: &Path) -> io::Result<Input> {
+        match path.as_os_str() == STANDARD_INPUT {
+            true => Input::all_of(&mut io::stdin().lock()),
+            false => Input::open(path),
+        }
+    }
+
     /// Opens a file and reads its beginning, or all of it when it is a pipe
     /// or another special file.
     ///
@@ -36,32 +50,39 @@ impl Input {
         if about.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        if !about.is_file() {
+            return Input::all_of(&mut file);
+        }
         let mut head = Vec::new();
-        let regular = about.is_file();
-        let most = if regular {
-            to_u64(HEAD)
-        } else {
-            MAX_STREAM + 1
-        };
-        file.by_ref().take(most).read_to_end(&mut head)?;
+        file.by_ref().take(to_u64(HEAD)).read_to_end(&mut head)?;
         let read = to_u64(head.len());
-        if !regular && read > MAX_STREAM {
+        // A file that grew or shrank meanwhile: what was read counts.
+        let length = match read == to_u64(HEAD) {
+            true => about.len().max(read),
+            false => read,
+        };
+        Ok(Input {
+            file: (length != read).then_some(file),
+            head,
+            length,
+        })
+    }
+
+    /// Reads all of a stream.
+    fn all_of(stream: &mut dyn Read) -> io::Result<Input> {
+        let mut head = Vec::new();
+        stream.take(MAX_STREAM + 1).read_to_end(&mut head)?;
+        let length = to_u64(head.len());
+        if length > MAX_STREAM {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!("it is no regular file and gives more than {MAX_STREAM} bytes"),
             ));
         }
-        // A file that grew or shrank meanwhile: what was read counts.
-        let length = if regular && read == to_u64(HEAD) {
-            about.len().max(read)
-        } else {
-            read
-        };
         Ok(Input {
-            file,
+            file: None,
             head,
             length,
-            regular,
         })
     }
 
@@ -81,14 +102,13 @@ impl Input {
     /// When it can't be read.
     pub(crate) fn content(self) -> io::Result<Content> {
         let Input {
-            mut file,
+            file,
             mut head,
             length,
-            regular,
         } = self;
-        if !regular || length == to_u64(head.len()) {
+        let Some(mut file) = file else {
             return Ok(Content::Read(head));
-        }
+        };
         if length > SMALL
             && let Ok(map) = map(&file)
         {

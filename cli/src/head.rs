@@ -2,9 +2,10 @@
 
 use scanner_core::{Headers, ImageError};
 
-use crate::cabinet;
 use crate::identity::Names;
+use crate::probe::is_possible;
 use crate::report::{Origin, Report, State};
+use crate::{cabinet, format, text};
 
 /// The report on a file of `length` bytes when its beginning already decides:
 /// when it is no driver that could be one of the modules.
@@ -28,7 +29,17 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
     if cabinet::is_cabinet(head) {
         return None;
     }
+    if let Some(format) = format::of(head) {
+        return report(State::Container, &format.says());
+    }
     match Headers::parse(head) {
+        Ok(headers) if headers.is_native() && !is_possible(length) => {
+            let why = format!(
+                "it has {}, and no driver is nearly as large",
+                text::size(length)
+            );
+            report(State::Damaged, &format!("{why}{AGAIN}"))
+        }
         Ok(headers) if headers.is_native() => None,
         Ok(_) => report(State::NotDriver, "a program or library, not a driver"),
         Err(ImageError::NotPe | ImageError::Truncated) if head.starts_with(b"MZ") && !whole => None,

@@ -46,9 +46,11 @@ pub struct Names {
 pub struct Conflict(pub String);
 
 impl Names {
-    /// Only that of the file: `tcpip.sys`, or `TCPIP.SY_` as on setup discs.
+    /// Only that of the file: `tcpip.sys`, or `TCPIP.SY_` as on setup discs, with
+    /// the version `;1` behind it where a disc was copied to the letter.
     #[must_use]
     pub fn of_file(name: &str) -> Names {
+        let name = name.strip_suffix(";1").unwrap_or(name);
         let compressed = name.strip_suffix('_').map(|stem| format!("{stem}s"));
         Names {
             file: Module::named(compressed.as_deref().unwrap_or(name)),
@@ -153,6 +155,8 @@ mod tests {
         for (file, original, export) in [
             ("TCPIP.SYS", None, None),
             ("TCPIP.SY_", None, None),
+            ("TCPIP.SY_;1", None, None),
+            ("TCPIP.SYS;1", None, None),
             ("renamed.bin", Some("tcpip.sys"), None),
             ("renamed.bin", None, Some("TCPIP.SYS")),
             ("tcpip.sys", Some("tcpip.sys.mui"), Some("tcpip.sys")),

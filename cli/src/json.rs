@@ -202,10 +202,10 @@ impl<'a> Object<'a> {
                 }),
                 StartUp::None | StartUp::Several => None,
             }),
-            checksum: file.map(|file| Checksum {
-                stated: file.checksum.stated,
-                computed: file.checksum.computed,
-                ok: file.checksum.is_right(),
+            checksum: file.and_then(|file| file.checksum).map(|sum| Checksum {
+                stated: sum.stated,
+                computed: sum.computed,
+                ok: sum.is_right(),
             }),
             relocations: report.relocations.map(|coverage| Relocations {
                 needed: coverage.needed,
@@ -248,7 +248,7 @@ mod tests {
 
     const DOCUMENTED: &str = include_str!("../../docs/json.md");
 
-    const STATES: [State; 17] = [
+    const STATES: [State; 18] = [
         State::Unpatched,
         State::Patched(0),
         State::Located,
@@ -264,6 +264,7 @@ mod tests {
         State::NotPe,
         State::Compressed,
         State::Cabinet,
+        State::Container,
         State::Unreadable,
         State::UnfitBase,
     ];

@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod file;
 mod folder;
+mod format;
 mod head;
 pub mod identity;
 mod json;

@@ -12,6 +12,10 @@ use crate::arguments::{self, Arguments, Completions};
 use crate::exit::Exit;
 use crate::output::{cause, complain};
 
+/// When this version was made, for the title of the pages. Not the day of the
+/// build: the same source gives the same pages.
+const DATE: &str = "2026-11-28";
+
 /// Writes a completion script.
 ///
 /// # Errors
@@ -67,7 +71,9 @@ fn write_all(folder: &Path, command: &Command, name: &str) -> io::Result<()> {
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let version = command.get_version().unwrap_or_default();
-    let manual = Man::new(command.clone()).source(format!("tcplimit {version}"));
+    let manual = Man::new(command.clone())
+        .date(DATE)
+        .source(format!("tcplimit {version}"));
     manual.render_title(&mut page)?;
     manual.render_name_section(&mut page)?;
     manual.render_synopsis_section(&mut page)?;

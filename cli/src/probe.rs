@@ -15,7 +15,7 @@ use crate::identity::Names;
 use crate::loaded::{LoadBase, LoadError, Loaded};
 use crate::manifest::Manifest;
 use crate::report::{FileFacts, ImageFacts, Origin, Report, Search, State};
-use crate::text;
+use crate::{format, text};
 
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,18 +128,30 @@ pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
         let reason = "a cabinet in a cabinet: take it out of the outer one first";
         return Report::new(origin, length, State::Cabinet, reason);
     }
+    if let Some(format) = format::of(data) {
+        return Report::new(origin, length, State::Container, format.says());
+    }
     let head = data.get(..HEAD).unwrap_or(data);
     // What the beginning leaves open, all of it decides.
-    head::report(&origin, head, length)
+    let decided = head::report(&origin, head, length)
         .or_else(|| head::report(&origin, data, length))
-        .unwrap_or_else(|| {
-            Probe {
-                origin,
-                data,
-                options,
-            }
-            .run()
-        })
+        .map(|report| match report.state {
+            State::NotDriver => match format::of_program(data) {
+                Some(format) => {
+                    Report::new(origin.clone(), length, State::Container, format.says())
+                }
+                None => report,
+            },
+            _ => report,
+        });
+    decided.unwrap_or_else(|| {
+        Probe {
+            origin,
+            data,
+            options,
+        }
+        .run()
+    })
 }
 
 /// A driver that is to be looked into.
@@ -306,20 +318,24 @@ fn search(
 /// takes longer than the search, so it is left out where nobody sees it.
 pub(crate) fn identified(mut report: Report, data: &[u8]) -> Report {
     let wanted = report.state.is_located() || report.names.name_a_module();
-    if wanted
-        && report.module.is_some()
-        && report.image.is_some()
-        && let Ok(headers) = Headers::parse(data)
-    {
+    // Such a report may be about something else than the data.
+    let is_image = report.state != State::Unreadable && !cabinet::is_cabinet(data);
+    if wanted && is_image && is_possible(report.bytes) {
         let sha256 = sha256(data);
         let known = Manifest::built_in().find(&sha256);
+        let headers = Headers::parse(data).ok();
         report.file = Some(FileFacts {
-            checksum: Checksum::of(&headers, data),
+            checksum: headers.map(|headers| Checksum::of(&headers, data)),
             known: known.map(|build| build.name.clone()),
             sha256,
         });
     }
     report
+}
+
+/// Whether a driver may have so many bytes: none is nearly as large as 64 MB.
+pub(crate) fn is_possible(bytes: u64) -> bool {
+    bytes <= 64 << 20
 }
 
 /// 64 lower-case hexadecimal digits.

@@ -41,6 +41,8 @@ pub enum State {
     Compressed,
     /// A cabinet of which no member was looked into.
     Cabinet,
+    /// An archive or an image of a disc that other programs open.
+    Container,
     /// It could not be read.
     Unreadable,
     /// `--as-loaded` with a base at which this image can't be.
@@ -67,6 +69,7 @@ impl State {
             State::NotPe => "not-pe",
             State::Compressed => "compressed",
             State::Cabinet => "cabinet",
+            State::Container => "container",
             State::Unreadable => "unreadable",
             State::UnfitBase => "unfit-base",
         }
@@ -146,8 +149,8 @@ pub struct ImageFacts {
 /// What takes reading the whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
-    /// Stated and computed.
-    pub checksum: Checksum,
+    /// Stated and computed; `None` where the headers can't be read.
+    pub checksum: Option<Checksum>,
     /// 64 lower-case hexadecimal digits.
     pub sha256: String,
     /// What the manifest of known builds calls it.

@@ -54,7 +54,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io
 /// The answer in a few words. A checksum that is wrong is among them: the file
 /// is damaged, though the limit is where it should be.
 fn headline(report: &Report) -> (Style, String) {
-    let checksum = match report.file.as_ref().map(|file| file.checksum) {
+    let checksum = match report.file.as_ref().and_then(|file| file.checksum) {
         Some(sum) if sum.is_right() => "",
         Some(Checksum { stated: 0, .. }) => ", without checksum",
         Some(_) => ", wrong checksum",
@@ -83,6 +83,7 @@ fn headline(report: &Report) -> (Style, String) {
         State::NotPe => "not a PE file".to_owned(),
         State::Compressed => "compressed".to_owned(),
         State::Cabinet => "a cabinet".to_owned(),
+        State::Container => "not opened".to_owned(),
         State::Unreadable => "unreadable".to_owned(),
         State::UnfitBase => "unfit base".to_owned(),
     };
@@ -96,7 +97,11 @@ fn headline(report: &Report) -> (Style, String) {
 fn style(state: State) -> Style {
     match state {
         State::Unpatched | State::Located => GOOD,
-        State::Patched(_) | State::NoLimiter | State::TooOld | State::Compressed => NOTICE,
+        State::Patched(_)
+        | State::NoLimiter
+        | State::TooOld
+        | State::Compressed
+        | State::Container => NOTICE,
         State::NotLocated
         | State::ConflictingNames
         | State::UnconfirmedName
@@ -196,7 +201,11 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     if let Some(start_up) = start_up {
         row(out, "start-up", start_up)?;
     }
-    if let Some(FileFacts { checksum: sum, .. }) = report.file {
+    if let Some(FileFacts {
+        checksum: Some(sum),
+        ..
+    }) = report.file
+    {
         let text = match sum.is_right() {
             true => format!("{:X}, right", sum.stated),
             false => format!(

@@ -50,6 +50,18 @@ impl Form {
             reason: format!("{reason}: take a fresh copy of the file"),
         };
         let cabinet = Cabinet::new(file).map_err(|reason| damaged(reason.to_owned()))?;
+        if cabinet.len() == 0 {
+            return Err(Refusal::Unfit {
+                state: State::Cabinet,
+                reason: "a cabinet without members".to_owned(),
+            });
+        }
+        let behind = cabinet.bytes_behind();
+        if behind != 0 {
+            return Err(Refusal::OddCabinet(
+                "the file has bytes behind the cabinet in it, which would be lost",
+            ));
+        }
         if cabinet.len() != 1 {
             let drivers = cabinet.names().filter(|name| is_module(name));
             return Err(Refusal::SeveralMembers {

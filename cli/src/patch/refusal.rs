@@ -145,7 +145,7 @@ impl fmt::Display for Refusal {
                 f.write_str(match state {
                     State::NotLocated => AGAIN_OR_UNKNOWN,
                     State::ConflictingNames | State::UnconfirmedName => ", and name the file itself, not its folder",
-                    State::UnsupportedMachine | State::NotDriver | State::NotPe => ": name tcpip.sys or tcpip6.sys",
+                    State::UnsupportedMachine | State::NotDriver | State::NotPe => ", so it is neither tcpip.sys nor tcpip6.sys",
                     _ => "",
                 })
             }

@@ -17,7 +17,7 @@ use crate::arguments::{Status, Talk};
 use crate::exit::Exit;
 use crate::file::Input;
 use crate::json::{SCHEMA, line};
-use crate::output::{self, NOTICE, cause, complain, printable};
+use crate::output::{self, NOTICE, cause, complain, printable, quoted};
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 use crate::text::{self, Detail};
@@ -28,7 +28,21 @@ use crate::text::{self, Detail};
 /// When the output can't be written.
 pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     let disk = Machine::default();
-    let system = match System::find(&verb.root) {
+    let Some(root) = &verb.root else {
+        let path = verb.path.as_deref().unwrap_or(Path::new("DIR"));
+        let shown = quoted(&path.to_string_lossy());
+        complain(&match path.is_file() {
+            true => {
+                format!("status is for a Windows on a disk. For one file: tcplimit probe {shown}")
+            }
+            false => format!("name the Windows with --root: tcplimit status --root {shown}"),
+        });
+        return Ok(Exit::Usage);
+    };
+    if let Some(reason) = container(root) {
+        return nothing(verb, &reason);
+    }
+    let system = match System::find(root) {
         Ok(system) => system,
         Err(reason) => {
             return nothing(verb, &reason);
@@ -102,6 +116,17 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     }
     out.flush()?;
     Ok(exit)
+}
+
+/// What a file is that was named in the place of a folder, where it is an image
+/// or an archive.
+pub(super) fn container(root: &Path) -> Option<String> {
+    if !root.is_file() {
+        return None;
+    }
+    let content = Input::open(root).and_then(Input::content).ok()?;
+    let format = crate::format::of(&content)?;
+    Some(format!("{}: {}", root.display(), format.says()))
 }
 
 /// Says why there is nothing to be told.

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use scanner_core::Module;
 
-use super::disk::Machine;
+use super::disk::{Machine, folder_of};
 use super::form::is_module;
 use super::job::{Done, Job, Target, Task, Verdict};
 use super::journal::Found;
 use super::replace::{Failure, unread};
+use super::system::System;
 use super::told::Totals;
 use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::cabinet::{self, Cabinet};
@@ -23,6 +24,7 @@ use crate::output::{self, complain, quoted};
 use crate::progress::Progress;
 use crate::source;
 
+use super::status::container;
 pub(crate) use super::status::run as status;
 
 /// Runs `patch`.
@@ -110,6 +112,19 @@ impl<'a> Run<'a> {
                     "--output names a file; nothing is written to standard output. For a file of this name, write --output ./-",
                 );
             }
+            let folder = folder_of(output);
+            if !folder.is_dir() {
+                return usage(&format!(
+                    "--output names a file in {}, and there is no such folder: make it first.",
+                    folder.display()
+                ));
+            }
+            if output.exists() && !output.is_dir() && !output.is_file() {
+                return usage(&format!(
+                    "--output names a new file, and {} is a device or a pipe. To write nothing, leave --output out.",
+                    output.display()
+                ));
+            }
             if output.is_dir() {
                 return usage(&format!(
                     "--output names a file, and {} is a folder.",
@@ -152,7 +167,10 @@ impl<'a> Run<'a> {
 
     fn all(mut self) -> io::Result<Exit> {
         match &self.writing.root {
-            Some(root) => self.system(root)?,
+            Some(root) => match container(root) {
+                Some(reason) => self.because(Exit::Input, &reason),
+                None => self.system(root)?,
+            },
             None => self.files()?,
         }
         self.finish()
@@ -199,6 +217,7 @@ impl<'a> Run<'a> {
             progress.aside(|| self.out.flush())?;
         }
         progress.finish();
+        self.point_at_root();
         if self.totals.files == 0 && !self.totals.interrupted {
             self.because(
                 Exit::NotLocated,
@@ -206,6 +225,26 @@ impl<'a> Run<'a> {
             );
         }
         Ok(())
+    }
+
+    /// A folder with an installed Windows in it is better treated as one.
+    fn point_at_root(&mut self) {
+        let windows: Vec<&PathBuf> = self
+            .writing
+            .paths
+            .iter()
+            .filter(|path| path.is_dir() && System::find(path).is_ok())
+            .collect();
+        for path in windows {
+            let note = format!(
+                "{} has an installed Windows in it. Here each copy was taken for itself, those that updates keep for their removal ($NtUninstall…$, $hf_mig$) included. To change what Windows uses as one, and nothing else: tcplimit {} --root {}",
+                path.display(),
+                self.name,
+                quoted(&path.to_string_lossy())
+            );
+            complain(&note);
+            self.totals.notes.push(note);
+        }
     }
 
     /// Whether all that is named is there. If not, nothing is done with any.

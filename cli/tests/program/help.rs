@@ -86,6 +86,45 @@ fn there_are_completions_for_every_shell() {
 }
 
 #[test]
+fn the_manual_has_the_day_of_the_version() {
+    let page = run(["man"]).stdout;
+    let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
+    let date = title.split(' ').nth(3).unwrap().trim_matches('"');
+    let parts: Vec<&str> = date.split('-').collect();
+    assert_eq!(
+        parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
+        [4, 2, 2],
+        "{title}"
+    );
+    // That of the changelog, once the version is released.
+    let changes = include_str!("../../../CHANGELOG.md");
+    let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
+    if let Some((_, released)) = changes.split_once(&heading) {
+        assert!(released.starts_with(date), "{title}");
+    }
+}
+
+#[test]
+fn mandoc_finds_no_fault_in_the_manual() {
+    let files = Files::new();
+    assert_eq!(files.run(&["man", "--output", "man1"]).code, 0);
+    for page in std::fs::read_dir(files.path().join("man1")).unwrap() {
+        let page = page.unwrap().path();
+        let mut command = std::process::Command::new("mandoc");
+        let Ok(lint) = command
+            .args(["-T", "lint", "-W", "warning"])
+            .arg(&page)
+            .output()
+        else {
+            eprintln!("not judged: no mandoc");
+            return;
+        };
+        let said = String::from_utf8_lossy(&lint.stdout) + String::from_utf8_lossy(&lint.stderr);
+        assert!(lint.status.success(), "{}: {said}", page.display());
+    }
+}
+
+#[test]
 fn there_is_a_manual_page_for_every_verb() {
     let page = run(["man"]);
     assert_eq!(page.code, 0);

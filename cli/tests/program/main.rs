@@ -1,6 +1,7 @@
 //! The program as its users run it: what it prints, and its exit codes.
 
 mod cabinet;
+mod container;
 mod corpus;
 mod damage;
 mod explain;

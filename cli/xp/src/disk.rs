@@ -175,7 +175,12 @@ impl Look {
         };
         let image = match image {
             Ok(image) => image,
-            Err(error) => return self.no_image(error),
+            Err(error) => {
+                if self.names.file.is_some() {
+                    self.identify(file);
+                }
+                return self.no_image(error);
+            }
         };
         let headers = image.headers();
         self.arch = Some(image.arch());
@@ -184,7 +189,11 @@ impl Look {
         self.names.original = original_name(&image).map(|text| text.chars().collect());
         self.names.export =
             export_name(&image).map(|name| String::from_utf8_lossy(name).into_owned());
-        match self.names.module() {
+        let named = self.names.module();
+        if named != Ok(None) {
+            self.identify(file);
+        }
+        match named {
             Ok(module) => self.module = module,
             Err(said) => {
                 return self.refuse(
@@ -199,12 +208,17 @@ impl Look {
                 "No name in or of it is that of tcpip.sys or tcpip6.sys.",
             );
         };
+        self.search(&image, module);
+    }
+
+    /// Says which file it is, whole or not.
+    fn identify(&mut self, file: &[u8]) {
         let sha256 = hex(&hash(file));
         let known = KNOWN.iter().find(|(_, hash)| *hash == sha256);
         self.known = known.map(|(name, _)| *name);
         self.sha256 = Some(sha256);
-        self.checksum = Some(Checksum::of(headers, file));
-        self.search(&image, module);
+        let headers = Headers::parse(file).ok();
+        self.checksum = headers.map(|headers| Checksum::of(&headers, file));
     }
 
     fn search(&mut self, image: &Image<'_>, module: Module) {

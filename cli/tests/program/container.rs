@@ -1,0 +1,260 @@
+//! What is no driver, but has some in it, or only looks so: said by content.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use verify::specimen::Spec;
+
+use crate::cabinet::mszip;
+use crate::{Files, Run, program, xp};
+
+/// A disc of zeros with its first descriptor.
+fn iso() -> Vec<u8> {
+    let mut disc = vec![0; 0x9000];
+    disc[0x8001..0x8006].copy_from_slice(b"CD001");
+    disc
+}
+
+#[test]
+fn an_image_of_a_disc_is_named_wherever_it_is_given() {
+    let files = Files::new()
+        .with("xp.iso", &iso())
+        .with("tcpip.sys", &iso());
+    for name in ["xp.iso", "tcpip.sys"] {
+        let probe = files.run(&["probe", name]);
+        assert_eq!(probe.code, 1);
+        let says = format!("{name}: not opened\n");
+        assert!(probe.stdout.starts_with(&says), "{}", probe.stdout);
+        for arguments in [
+            ["probe", name].as_slice(),
+            &["patch", name],
+            &["explain", name],
+            &["status", "--root", name],
+            &["patch", "--root", name],
+        ] {
+            let run = files.run(arguments);
+            assert_ne!(run.code, 0, "{arguments:?}");
+            let said = run.stdout + &run.stderr;
+            assert!(
+                said.contains("an ISO 9660 image of a disc: mount it"),
+                "{arguments:?}: {said}"
+            );
+        }
+    }
+    let object = &files.run(&["probe", "--json", "xp.iso"]).objects()[0];
+    assert_eq!(object["state"], "container");
+    // Among the files of a folder it is counted.
+    let all = files.run(&["probe", "-r", "."]);
+    assert!(
+        all.stdout.contains("container                   2"),
+        "{}",
+        all.stdout
+    );
+}
+
+#[test]
+fn a_hotfix_that_is_named_says_how_to_unpack_it() {
+    let mut program = xp();
+    let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
+    // The subsystem: 2, a program with windows.
+    program[nt + 92] = 2;
+    program.extend(mszip(&[("tcpip.sys", &xp())]));
+    let files = Files::new().with("KB917953.exe", &program);
+    let probe = files.run(&["probe", "KB917953.exe"]);
+    assert_eq!(probe.code, 1);
+    assert!(probe.stdout.contains("cabextract"), "{}", probe.stdout);
+    let patch = files.run(&["patch", "KB917953.exe"]);
+    assert!(patch.stdout.contains("cabextract"), "{}", patch.stdout);
+}
+
+#[test]
+fn standard_input_is_a_file_without_a_name() {
+    for verb in ["probe", "explain"] {
+        let mut command = program();
+        command.args([verb, "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&xp()).unwrap();
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!(run.code, 0, "{verb}: {}", run.stderr);
+        assert!(
+            run.stdout.starts_with("-: located, unpatched"),
+            "{verb}: {}",
+            run.stdout
+        );
+    }
+    let files = Files::new().with("-", &xp());
+    assert_eq!(files.run(&["probe", "./-"]).code, 0);
+    assert_eq!(files.run(&["probe", "-"]).code, 1, "nothing is piped in");
+}
+
+#[test]
+fn a_windows_that_is_named_without_root_is_told_how() {
+    let files = Files::new().with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp());
+    let status = files.run(&["status", "xp"]);
+    assert_eq!(status.code, 2);
+    assert!(
+        status.stderr.contains("tcplimit status --root xp"),
+        "{}",
+        status.stderr
+    );
+    let file = files.run(&["status", "xp/WINDOWS/system32/drivers/tcpip.sys"]);
+    assert_eq!(file.code, 2);
+    assert!(file.stderr.contains("tcplimit probe xp"), "{}", file.stderr);
+    assert!(files.run(&["status"]).stderr.contains("--root"));
+}
+
+#[test]
+fn a_damaged_driver_is_identified_as_docs_say() {
+    let files = Files::new()
+        .with("a/tcpip.sys", &xp()[..5000])
+        .with("b/tcpip.sys", &xp()[..100])
+        .with("c/tcpip6.sys", &xp());
+    for (name, state, sum) in [
+        ("a/tcpip.sys", "damaged", true),
+        ("b/tcpip.sys", "damaged", false),
+        ("c/tcpip6.sys", "conflicting-names", true),
+    ] {
+        let object = &files.run(&["probe", "--json", name]).objects()[0];
+        assert_eq!(object["state"], state, "{name}");
+        let content = std::fs::read(files.path().join(name)).unwrap();
+        assert_eq!(
+            object["sha256"],
+            verify::patching::sha256(&content),
+            "{name}"
+        );
+        assert_eq!(object["checksum"].is_object(), sum, "{name}");
+    }
+}
+
+#[test]
+fn a_file_of_gigabytes_is_no_driver_and_is_not_read() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(files.path().join("tcpip.sys"))
+        .unwrap();
+    // Where nothing is written nothing is stored: a sparse file.
+    file.set_len(64 << 30).unwrap();
+    let probe = files.run(&["probe", "--json", "tcpip.sys"]);
+    assert_eq!(probe.code, 3);
+    let object = &probe.objects()[0];
+    let reason = object["reason"].as_str().unwrap();
+    assert!(reason.contains("no driver is nearly as large"), "{reason}");
+    assert!(object["sha256"].is_null());
+}
+
+#[test]
+fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
+    let packed = mszip(&[("tcpip.sys", &xp())]);
+    let mut longer = packed.clone();
+    longer.extend_from_slice(b"a signature");
+    let mut empty = packed[..36].to_vec();
+    (empty[26], empty[28]) = (0, 0);
+    empty[8] = 36;
+    empty[9..12].fill(0);
+    let files = Files::new()
+        .with("a/TCPIP.SY_", &longer)
+        .with("b/TCPIP.SY_", &empty);
+    for (name, says) in [
+        ("a/TCPIP.SY_", "bytes behind the cabinet"),
+        ("b/TCPIP.SY_", "a cabinet without members"),
+    ] {
+        let run = files.run(&["patch", "--in-place", name]);
+        assert_eq!(run.code, 1, "{}", run.stdout);
+        assert!(run.stdout.contains(says), "{name}: {}", run.stdout);
+    }
+    assert_eq!(
+        std::fs::read(files.path().join("a/TCPIP.SY_")).unwrap(),
+        longer
+    );
+}
+
+#[test]
+fn a_name_with_the_version_of_a_disc_is_the_same_name() {
+    if cfg!(windows) {
+        return;
+    }
+    let packed = mszip(&[("tcpip.sys", &xp())]);
+    let files = Files::new().with("TCPIP.SY_;1", &packed);
+    for verb in ["probe", "patch"] {
+        let run = files.run(&[verb, "TCPIP.SY_;1"]);
+        assert_eq!(run.code, 0, "{verb}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_driver_is_not_told_to_be_named_otherwise() {
+    let files = Files::new().with("letter.txt", b"Dear Sir");
+    let run = files.run(&["patch", "letter.txt"]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stdout
+            .contains("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn where_a_copy_can_not_be_written_is_said_beforehand() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let missing = files.run(&["patch", "--output", "no/where.sys", "tcpip.sys"]);
+    assert_eq!(missing.code, 2);
+    assert!(
+        missing
+            .stderr
+            .contains("there is no such folder: make it first"),
+        "{}",
+        missing.stderr
+    );
+    if cfg!(unix) {
+        let device = files.run(&["patch", "--output", "/dev/null", "tcpip.sys"]);
+        assert_eq!(device.code, 2);
+        assert!(
+            device.stderr.contains("leave --output out"),
+            "{}",
+            device.stderr
+        );
+    }
+}
+
+#[test]
+fn a_negative_limit_is_out_of_range_and_no_option() {
+    for limit in ["-1", "-100"] {
+        let run = crate::run(["patch", "--limit", limit, "tcpip.sys"]);
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains("1..=16777215"), "{}", run.stderr);
+        assert!(!run.stderr.contains("-- "), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let run = files.run(&["corpus", "add", "tcpip.sys"]);
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("--manifest FILE"), "{}", run.stderr);
+    let own = files.run(&["corpus", "add", "--manifest", "my.toml", "tcpip.sys"]);
+    assert_eq!(own.code, 0, "{}", own.stderr);
+}
+
+#[test]
+fn a_windows_in_a_tree_is_pointed_out() {
+    let files = Files::new()
+        .with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp())
+        .with("xp/WINDOWS/$NtUninstallKB917953$/tcpip.sys", &xp())
+        .with("setup/i386/tcpip.sys", &Spec::server_2003().build().file);
+    let run = files.run(&["patch", "-r", "xp"]);
+    assert_eq!(run.code, 0);
+    assert!(
+        run.stderr.contains("tcplimit patch --root xp"),
+        "{}",
+        run.stderr
+    );
+    let json = files.run(&["patch", "-r", "--json", "xp"]).objects();
+    let notes = json.last().unwrap()["summary"]["notes"].to_string();
+    assert!(notes.contains("--root xp"), "{notes}");
+    let setup = files.run(&["patch", "-r", "setup"]);
+    assert!(!setup.stderr.contains("--root"), "{}", setup.stderr);
+}
