@@ -51,8 +51,8 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
     let mut flags = answers.map(|answer| answer.flags.get());
     if facts.test_only || flags.any(|flags| flags & Flags::ACCEPTS_UNKNOWN_RIGHTS != 0) {
         notes.push(
-            "TestOnlyAcceptUnknownRights is set: the driver writes where it can't tell whether \
-             it may. Remove that value from any machine that matters, and load the driver anew."
+            "TestOnlyAcceptUnknownRights is set: tcplimit.sys writes where it can't tell whether \
+             it may. Remove that value from any machine that matters, and load tcplimit.sys anew."
                 .into(),
         );
     }
@@ -77,17 +77,28 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
         return;
     }
     let disk = facts.look.limit();
+    let replace = |number| {
+        let expect = Some(limit).filter(|_| client::is_foreign(answer));
+        client::command(&format!("set {number}"), module, expect, false)
+    };
     if written != 0 && limit != written {
         notes.push(format!(
             "{module}: tcplimit set the limit to {written}, and now it is {limit}: other \
-             software changes it too. Remove that, or set the limit again with --expect {limit}."
+             software changes it too. Remove that, or set the limit again: {}",
+            replace(written)
         ));
     } else if written == 0 && disk.is_some_and(|disk| disk != limit) {
         notes.push(format!(
             "{module}: the limit in memory is {limit}, and {} on disk, and tcplimit has not set \
              it: other software did, or the file was changed since Windows was started. To \
-             replace it: tcplimit set N --expect {limit}",
-            disk.unwrap_or(SHIPPED)
+             replace it: {}",
+            disk.unwrap_or(SHIPPED),
+            replace(100)
+        ));
+    } else if written == 0 && disk.is_none() && client::is_foreign(answer) {
+        notes.push(format!(
+            "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {}",
+            replace(100)
         ));
     }
 }
@@ -103,7 +114,8 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
         return;
     }
     let Some(stored) = module.stored.limit else {
-        if answer.configured.get() != 0 {
+        let configured = answer.configured.get();
+        if configured != 0 && configured == limit && limit != SHIPPED {
             notes.push(format!(
                 "{name}: the limit that was stored when the driver was loaded is stored no \
                  more. It stays in force until Windows is restarted."
@@ -116,27 +128,32 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
             "{name}: the stored limit {stored} was not applied: this is Safe Mode. It will be \
              at the next usual start."
         )),
-        Some(Applied::Guarded) => notes.push(format!(
+        Some(Applied::Guarded) if facts.guarded => notes.push(format!(
             "{name}: the stored limit {stored} was not applied, since Windows did not come up \
              the last time it was. Set a limit by hand, and stored limits will be applied again: \
              tcplimit set {stored}"
         )),
         Some(Applied::Refused) => {
             let reason = Reason::from_code(answer.start_reason.get());
-            notes.push(format!(
+            let mut note = format!(
                 "{name}: the stored limit {stored} was not applied. {}",
                 reason.map_or("", Reason::text)
-            ));
+            );
+            if client::is_foreign(answer) && limit != stored {
+                let set = client::command(&format!("set {stored}"), name, Some(limit), true);
+                note += &format!(" To replace {limit} now and at each start: {set}");
+            }
+            notes.push(note);
         }
         _ if limit != 0 && limit != stored => notes.push(format!(
             "{name}: the limit is {limit}, and {stored} is stored: it was set by hand since, or \
-             stored since the driver was loaded. It will be {stored} at the next start."
+             stored since tcplimit.sys was loaded. It will be {stored} at the next start."
         )),
         _ => {}
     }
     if start.is_some_and(|start| start != Start::Auto) {
         notes.push(format!(
-            "{name}: a limit is stored, but the driver is not loaded when Windows starts. Run: \
+            "{name}: a limit is stored, but tcplimit.sys is not loaded when Windows starts. Run: \
              tcplimit set {stored} --persist"
         ));
     }
@@ -148,8 +165,9 @@ fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
     if let Some(limit) = look.limit().filter(|&limit| limit != SHIPPED) {
         notes.push(format!(
             "The file {module} is patched: Windows starts with {limit}. An update or System File \
-             Protection may put the original back; then it is 10 again. A limit that is to \
-             replace {limit} at start must be stored with --expect {limit}."
+             Protection may put the original back; then it is 10 again. To replace {limit} now \
+             and at each start: {}",
+            client::command("set 100", module, Some(limit), true)
         ));
     } else if !is_right {
         notes.push(format!(

@@ -24,6 +24,7 @@ pub(crate) struct Arguments {
     /// Seconds.
     pub(crate) interval: u32,
     pub(crate) compat: Option<String>,
+    pub(crate) force: bool,
     pub(crate) modules: &'static [Module],
     pub(crate) persist: bool,
     pub(crate) json: bool,
@@ -65,6 +66,7 @@ impl Arguments {
             expect: None,
             interval: 1,
             compat: None,
+            force: false,
             modules: &[Module::Tcpip],
             persist: false,
             json: false,
@@ -105,6 +107,7 @@ impl Arguments {
                 Switch::Interval => {
                     arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
                 }
+                Switch::Force => arguments.force = true,
                 Switch::Persist => arguments.persist = true,
                 Switch::Ipv6 => ipv6 = true,
                 Switch::All => all = true,
@@ -120,6 +123,9 @@ impl Arguments {
         };
         if arguments.help {
             return Ok(arguments);
+        }
+        if arguments.force && arguments.compat.is_none() {
+            return Err(wrong("--force goes with --compat".into()));
         }
         match &arguments.operand {
             None if verb.is_operand_required() => {

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::SERVICE;
 use crate::win32::Win32;
-use crate::windows::{Request, Windows};
+use crate::windows::{Activity, Request, Windows};
 
 /// The limit as shipped.
 pub(crate) const SHIPPED: u32 = 10;
@@ -83,34 +83,70 @@ fn ask(windows: &dyn Windows, code: u32, writes: bool, input: &[u8]) -> Result<A
     }
 }
 
+/// Whether a driver that was loaded has made our device.
+pub(crate) fn has_device(windows: &dyn Windows) -> bool {
+    let answer = query(windows, Module::Tcpip);
+    !matches!(answer, Err(failure) if failure.error == Some(Win32::FILE_NOT_FOUND))
+}
+
+/// Whether the limit is neither the one as shipped nor one that the driver wrote, so
+/// that it is replaced only where it is named.
+pub(crate) fn is_foreign(answer: &Answer) -> bool {
+    let limit = answer.limit.get();
+    limit != 0 && limit != SHIPPED && limit != answer.written.get()
+}
+
+/// A command line for this module alone; `verb` with its number, if it takes one.
+pub(crate) fn command(verb: &str, module: Module, expect: Option<u32>, persist: bool) -> String {
+    let mut command = format!("tcplimit {verb}");
+    if module == Module::Tcpip6 {
+        command += " --ipv6";
+    }
+    if let Some(expect) = expect {
+        command += &format!(" --expect {expect}");
+    }
+    if persist {
+        command += " --persist";
+    }
+    command
+}
+
 /// ERROR_BAD_LENGTH and ERROR_REVISION_MISMATCH: what the driver says of records
 /// that it does not know.
 const UNKNOWN_RECORD: [Win32; 2] = [Win32(24), Win32(1306)];
 
+const NOT_LOADED: &str = "tcplimit.sys is not loaded.";
+
 fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
     match error {
         Win32::FILE_NOT_FOUND => {
-            let installed = matches!(windows.service(SERVICE), Ok(Some(_)));
-            let advice = match installed {
-                true => "Run: tcplimit load",
-                false => "Run: tcplimit install",
+            let service = windows.service(SERVICE).ok().flatten();
+            let (message, advice) = match service.map(|service| service.activity) {
+                None => (NOT_LOADED, "Run: tcplimit install"),
+                Some(Activity::Stopped) => (NOT_LOADED, "Run: tcplimit load"),
+                Some(Activity::Running | Activity::Pending) => (
+                    "The service TcpLimit runs, but its device is gone: tcplimit.sys was unloaded, \
+                     and Windows still holds on to it.",
+                    "Close programs that use it, \"tcplimit watch\" for one, wait a minute, and run: \
+                     tcplimit load",
+                ),
             };
             Failure {
                 exit: Exit::Unreachable,
-                message: "The driver is not loaded.".into(),
+                message: message.into(),
                 advice: advice.into(),
                 error: Some(error),
             }
         }
         _ if UNKNOWN_RECORD.contains(&error) => other_version(Some(error)),
-        _ => Failure::windows("ask the driver", error),
+        _ => Failure::windows("ask tcplimit.sys", error),
     }
 }
 
 fn other_version(error: Option<Win32>) -> Failure {
     Failure {
         exit: Exit::Unreachable,
-        message: "The loaded driver is of another version than this program.".into(),
+        message: "The loaded tcplimit.sys is of another version than this program.".into(),
         advice: "Run tcplimit install from the folder of the version that you want.".into(),
         error,
     }
@@ -130,7 +166,7 @@ pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
     let [first, second] = answer.detail.map(|detail| detail.get());
     let text = match reason {
         Some(reason) => reason.text(),
-        None => "The driver has a reason that this version does not know.",
+        None => "tcplimit.sys has a reason that this version does not know.",
     };
     let message = match reason {
         Some(Reason::EvidenceMissing) => format!("{text} Missing: {}.", evidence(first)),
@@ -175,7 +211,7 @@ fn advice(reason: Option<Reason>, first: u32) -> String {
         )
         | None => REPORT.into(),
         Some(Reason::UnexpectedValue | Reason::NotAsNamed) => {
-            format!("To replace it, add: --expect {first}")
+            format!("To replace it, name it: --expect {first}")
         }
         Some(_) => "".into(),
     }

@@ -17,6 +17,10 @@ const SOURCE: &str = "Tcpip";
 /// `LfLe`.
 const SIGNATURE: u32 = 0x654C_664C;
 
+/// Records that are read at most: ten times as many as the log has room for, as
+/// Windows makes it.
+const MOST: u32 = 50_000;
+
 /// The part of a record that has a fixed length; the source's name follows, in
 /// UTF-16 with a NUL.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
@@ -24,7 +28,7 @@ const SIGNATURE: u32 = 0x654C_664C;
 struct Record {
     length: U32,
     signature: U32,
-    _number: U32,
+    number: U32,
     generated: U32,
     _written: U32,
     event: U32,
@@ -43,15 +47,19 @@ pub(crate) struct Reached {
 }
 
 /// All times since then, the newest first. Entries are in the order of time
-/// unless the clock was changed, so the first older one ends the search.
+/// unless the clock was changed, so the first older one ends the search. A log that
+/// goes in circles ends where the numbers of its records do not go down.
 pub(crate) fn reached_since(windows: &dyn Windows, since: u32) -> Result<Vec<Reached>, Win32> {
     let mut all = Vec::new();
+    let (mut last, mut left) = (u32::MAX, MOST);
     windows.system_log(&mut |bytes| {
         let mut rest = bytes;
         while let Some((record, body, next)) = split(rest) {
-            if record.generated.get() < since {
+            let number = record.number.get();
+            if record.generated.get() < since || number >= last || left == 0 {
                 return false;
             }
+            (last, left) = (number, left - 1);
             if record.event.get() & 0xFFFF == LIMIT_REACHED && is_named(body, SOURCE) {
                 all.push(Reached {
                     at: record.generated.get(),

@@ -71,22 +71,22 @@ impl Failure {
 
     /// The driver was not loaded.
     pub(crate) fn loading(error: Win32) -> Failure {
-        let mut failure = Failure::windows("load the driver", error);
+        let mut failure = Failure::windows("load tcplimit.sys", error);
         let advice = match error {
             Win32::ACCESS_DENIED => {
                 "If you are an Administrator, other software blocks it, such as antivirus \
                  software or a firewall: let it trust tcplimit.sys."
             }
             Win32::INVALID_IMAGE_HASH | Win32::DRIVER_BLOCKED => {
-                "Windows or other software blocks the driver, by a policy or since it has no \
+                "Windows or other software blocks tcplimit.sys, by a policy or since it has no \
                  signature. Look into Event Viewer, and let that software trust tcplimit.sys."
             }
             Win32::FILE_NOT_FOUND | Win32::PATH_NOT_FOUND => {
-                "The driver's file is gone; antivirus software may have taken it away. Let it \
+                "tcplimit.sys is gone; antivirus software may have taken it away. Let it \
                  trust tcplimit.sys, and run: tcplimit install"
             }
             Win32::ALREADY_EXISTS => {
-                "Another copy of the driver is loaded, or the driver of 2005. Close the program \
+                "Another copy of tcplimit.sys is loaded, or the driver of 2005. Close the program \
                  that has loaded it, or run: sc stop tcpip_patcher"
             }
             Win32::PROC_NOT_FOUND
@@ -98,7 +98,7 @@ impl Failure {
             }
             Win32::SERVICE_DISABLED => "Run: tcplimit install",
             Win32::SERVICE_ALREADY_RUNNING => {
-                "Windows still holds on to the driver that was unloaded. Try again in a minute, \
+                "Windows still holds on to the tcplimit.sys that was unloaded. Try again in a minute, \
                  or restart Windows."
             }
             Win32::SERVICE_DEPENDENCY_FAIL | Win32::SERVICE_DEPENDENCY_DELETED => {

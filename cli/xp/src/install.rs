@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use scanner_core::{Arch, Headers, Module};
 
+use crate::access::{self, Writers};
 use crate::client;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -22,13 +23,14 @@ pub(crate) fn run(windows: &dyn Windows, console: &mut Console<'_>) -> Result<()
     let paths = Paths::of(windows)?;
     let driver = source(windows, &paths)?;
     let survey = Survey::of(windows, &paths)?;
-    if survey.is_whole() && survey.is_active() && survey.driver == Some(hash(&driver)) {
+    let is_this = survey.is_whole() && survey.is_quiet() && survey.driver == Some(hash(&driver));
+    if is_this && survey.is_active() && client::has_device(windows) {
         console.did("Nothing was done: tcplimit is installed and loaded already.");
         return located(windows, console);
     }
     let mut journal = Journal::default();
     if let Err(failure) = install(windows, console, &paths, &driver, &survey, &mut journal) {
-        return Err(take_back(windows, &paths, journal, failure));
+        return Err(take_back(windows, console, &paths, journal, failure));
     }
     console.say("To undo it: tcplimit uninstall");
     located(windows, console)
@@ -42,16 +44,19 @@ fn install(
     survey: &Survey,
     journal: &mut Journal,
 ) -> Result<(), Failure> {
-    if survey.is_active() {
+    // Without its device it was unloaded, and Windows holds on to it.
+    let is_held = survey.service_is_right && !client::has_device(windows);
+    if survey.is_active() && !is_held {
         // Noted before, for it stops a while after it was asked to.
         journal.note(Step::Unloaded);
         service::stop(windows)?;
-        console.did("Unloaded the driver that was installed before.");
+        console.did("Unloaded the tcplimit.sys that was installed before.");
     }
     let before = read(windows, &paths.driver)?;
     if before.as_deref() != Some(driver) {
         let copy = Copy {
             windows,
+            console,
             bytes: driver,
             part: &paths.part,
             to: &paths.driver,
@@ -79,7 +84,7 @@ fn install(
         start,
     };
     match &survey.service {
-        Some(_) if survey.service_is_right => {}
+        Some(_) if survey.service_is_right && survey.is_quiet() => {}
         Some(service) => {
             windows
                 .change_service(&registration)
@@ -106,8 +111,8 @@ fn install(
             .map_err(|error| Failure::windows("register the event source", error))?;
         console.did("Registered its messages for Event Viewer.");
     }
-    service::start(windows)?;
-    console.did("Loaded the driver.");
+    service::start(windows, console)?;
+    console.did("Loaded tcplimit.sys.");
     Ok(())
 }
 
@@ -153,6 +158,7 @@ fn arch(windows: &dyn Windows) -> Arch {
 /// loaded.
 struct Copy<'a> {
     windows: &'a dyn Windows,
+    console: &'a Console<'a>,
     bytes: &'a [u8],
     part: &'a str,
     to: &'a str,
@@ -165,11 +171,16 @@ impl Copy<'_> {
     /// file is gone.
     fn make(&self, renamed: impl FnOnce()) -> Result<(), Failure> {
         let Copy {
-            windows, part, to, ..
+            windows,
+            console,
+            part,
+            to,
+            ..
         } = self;
         let written = windows.write(part, self.bytes);
         let rename = || windows.rename(part, to);
-        let placed = written.and_then(|()| service::with_file(*windows, self.was_loaded, rename));
+        let placed =
+            written.and_then(|()| service::with_file(*windows, console, self.was_loaded, rename));
         if let Err(error) = placed {
             // Half of it may be there.
             let _ = windows.delete(part);
@@ -200,12 +211,13 @@ impl Copy<'_> {
 /// Takes back what was done; the failure, with what became of that.
 fn take_back(
     windows: &dyn Windows,
+    console: &Console<'_>,
     paths: &Paths,
     journal: Journal,
     mut failure: Failure,
 ) -> Failure {
     let nothing = journal.is_empty();
-    let left = journal.take_back(windows, paths);
+    let left = journal.take_back(windows, console, paths);
     let outcome = match left.as_slice() {
         [] if nothing => "Nothing was changed.".to_string(),
         [] => "All that was done was taken back.".to_string(),
@@ -224,13 +236,52 @@ fn located(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> 
     let answer = client::query(windows, module)?;
     if let Some(refusal) = client::refusal(module, &answer) {
         return Err(Failure {
-            message: format!("The driver is loaded, but {}", refusal.message),
+            message: format!("tcplimit.sys is loaded, but {}", refusal.message),
             ..refusal
         });
     }
-    console.say(&format!(
-        "{module}: the limit is {}. To change it: tcplimit set 100",
-        answer.limit
+    let limit = answer.limit.get();
+    console.say(&match client::is_foreign(&answer) {
+        false => format!("{module}: the limit is {limit}. To change it: tcplimit set 100"),
+        true => format!(
+            "{module}: the limit is {limit}, which tcplimit has not set. To replace it:\n  {}",
+            client::command("set 100", module, Some(limit), false)
+        ),
+    });
+    Ok(())
+}
+
+/// Whoever may write to the folder can have the program load another driver.
+fn warn(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    folder: &str,
+    force: bool,
+) -> Result<(), Failure> {
+    let groups = match access::writers(windows, folder)? {
+        Writers::Groups(groups) if groups.is_empty() => return Ok(()),
+        Writers::Groups(groups) => groups.join(", "),
+        Writers::NoLists => {
+            console.did(format!(
+                "Warning: {folder} is on a disk without access lists. Whoever uses this machine \
+                 can put another driver in the place of this one."
+            ));
+            return Ok(());
+        }
+    };
+    if !force {
+        return Err(Failure::refused(
+            format!(
+                "{folder} can be written to by: {groups}. Whoever uses this machine could put \
+                 another driver in the place of this one, and the program would load it."
+            ),
+            "With \"tcplimit install\" the program needs no driver in its folder. Or take that \
+             right away from them, or add: --force",
+        ));
+    }
+    console.did(format!(
+        "Warning: {folder} can be written to by: {groups}. Whoever uses this machine can put \
+         another driver in the place of this one."
     ));
     Ok(())
 }
@@ -240,11 +291,19 @@ pub(crate) fn compat(
     windows: &dyn Windows,
     console: &mut Console<'_>,
     folder: &str,
+    force: bool,
 ) -> Result<(), Failure> {
+    if windows.is_x64() {
+        return Err(Failure::refused(
+            "Programs of 2005 are for 32-bit Windows, and load no driver on a 64-bit one.",
+            "Run \"tcplimit install\" without --compat: they find the device of TcpLimit, and work.",
+        ));
+    }
     let paths = Paths::of(windows)?;
     let driver = source(windows, &paths)?;
     let folder = folder.trim_end_matches('\\');
     let to = format!(r"{folder}\{LEGACY_FILE}");
+    warn(windows, console, folder, force)?;
     let kept = format!("{to}.original");
     let before = read(windows, &to)?;
     if before.as_deref() == Some(&*driver) {
@@ -261,6 +320,7 @@ pub(crate) fn compat(
     }
     let copy = Copy {
         windows,
+        console,
         bytes: &driver,
         part: &format!("{to}.new"),
         to: &to,
@@ -282,8 +342,9 @@ pub(crate) fn compat(
     };
     console.say(&undo);
     console.say(&format!(
-        "The program loads it by itself, as the service {LEGACY}. It can't while the\n\
-         service {SERVICE} is loaded: both have the same devices."
+        "The program loads it by itself, as the service {LEGACY}. While the service\n\
+         {SERVICE} is loaded it needs no driver of its own, and loads none: both have the\n\
+         same devices."
     ));
     Ok(())
 }

@@ -148,6 +148,14 @@ impl Survey {
         self.service_is_right && self.source_is_right && self.driver.is_some() && !self.part
     }
 
+    /// Whether Windows shows nothing where the service does not start, as version
+    /// 0.1.0 did not ask for.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.service
+            .as_ref()
+            .is_some_and(|service| service.is_quiet)
+    }
+
     /// Whether there is nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.service.is_none() && !self.key && !self.source && self.driver.is_none() && !self.part

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::console::Console;
 use crate::installation::{Paths, SERVICE, SOURCE, TITLE};
 use crate::service;
 use crate::win32::Win32;
@@ -38,10 +39,15 @@ impl Journal {
 
     /// Takes all of it back, the last first. What could not be taken back, in
     /// words.
-    pub(crate) fn take_back(self, windows: &dyn Windows, paths: &Paths) -> Vec<String> {
+    pub(crate) fn take_back(
+        self,
+        windows: &dyn Windows,
+        console: &Console<'_>,
+        paths: &Paths,
+    ) -> Vec<String> {
         let mut left = Vec::new();
         for step in self.0.into_iter().rev() {
-            let (taken_back, what) = step.take_back(windows, paths);
+            let (taken_back, what) = step.take_back(windows, console, paths);
             if !taken_back {
                 left.push(what.into());
             }
@@ -52,11 +58,16 @@ impl Journal {
 
 impl Step {
     /// Whether it was taken back, and what is left if it was not.
-    fn take_back(self, windows: &dyn Windows, paths: &Paths) -> (bool, &'static str) {
+    fn take_back(
+        self,
+        windows: &dyn Windows,
+        console: &Console<'_>,
+        paths: &Paths,
+    ) -> (bool, &'static str) {
         match self {
             Step::Unloaded => (
-                service::start(windows).is_ok(),
-                "the driver is no longer loaded",
+                service::start(windows, console).is_ok(),
+                "tcplimit.sys is no longer loaded",
             ),
             Step::Copied(None) => (gone(windows.delete(&paths.driver)), "the copied file"),
             Step::Copied(Some(bytes)) => {

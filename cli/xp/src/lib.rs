@@ -18,6 +18,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod access;
 mod advice;
 mod answer;
 mod arguments;
@@ -77,7 +78,7 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
     let done = match verb.act {
         Act::Install => match &arguments.compat {
             None => install::run(windows, &mut console),
-            Some(folder) => install::compat(windows, &mut console, folder),
+            Some(folder) => install::compat(windows, &mut console, folder, arguments.force),
         },
         Act::Load => service::load(windows, &mut console),
         Act::Unload => service::unload(windows, &mut console),

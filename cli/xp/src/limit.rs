@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use scanner_core::Module;
 use serde::Serialize;
-use tcplimit_protocol::Answer;
+use tcplimit_protocol::{Answer, Reason};
 
 use crate::answer;
 use crate::arguments::Arguments;
@@ -15,6 +15,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::service;
 use crate::stored;
+use crate::verb::Act;
 use crate::windows::{Start, Windows};
 
 /// The fields of these verbs.
@@ -86,7 +87,7 @@ pub(crate) fn set(
     match stored {
         Ok(changed) => {
             if changed {
-                console.did("The driver is now loaded each time Windows starts.");
+                console.did("tcplimit.sys is now loaded each time Windows starts.");
             }
             limits.persisted = true;
             console.say("To undo it: tcplimit reset --persist");
@@ -144,7 +145,7 @@ fn change(
                 ));
             }
             Some(refusal) => {
-                first.get_or_insert(refusal);
+                first.get_or_insert(replacing(arguments, module, &answer, refusal));
             }
         }
     }
@@ -158,6 +159,25 @@ fn change(
     }
 }
 
+/// A refusal, with the command that would not be refused where the limit is just not
+/// the one that was expected.
+fn replacing(arguments: &Arguments, module: Module, answer: &Answer, refusal: Failure) -> Failure {
+    let reason = Reason::from_code(answer.reason.get());
+    let (Some(Reason::UnexpectedValue | Reason::NotAsNamed), [found, _]) = (reason, answer.detail)
+    else {
+        return refusal;
+    };
+    let verb = match arguments.verb.act {
+        Act::Set => format!("set {}", arguments.limit),
+        _ => arguments.verb.name.into(),
+    };
+    let command = client::command(&verb, module, Some(found.get()), arguments.persist);
+    Failure {
+        advice: format!("To replace it: {command}"),
+        ..refusal
+    }
+}
+
 fn changed(module: Module, before: u32, now: u32) -> String {
     match before {
         _ if before == now => format!("{module}: the limit is {now}, as before."),
@@ -166,7 +186,7 @@ fn changed(module: Module, before: u32, now: u32) -> String {
     }
 }
 
-/// Forgets stored limits. The driver is no longer loaded at start when nothing
+/// Forgets stored limits. tcplimit.sys is no longer loaded at start when nothing
 /// is stored for the other module either.
 fn forget(
     windows: &dyn Windows,
@@ -187,7 +207,7 @@ fn forget(
         }
     }
     if stored::start_with_windows(windows, Start::Demand)? {
-        console.did("The driver is no longer loaded when Windows starts.");
+        console.did("tcplimit.sys is no longer loaded when Windows starts.");
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
             ..
         }) => {
             console.say(&format!(
-                "{module} in memory: the driver is not loaded, so unknown"
+                "{module} in memory: tcplimit.sys is not loaded, so unknown"
             ));
             return console.finish(None, Memory::default());
         }

@@ -14,53 +14,71 @@ use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, ke
 use crate::win32::Win32;
 use crate::windows::{Activity, Service, Windows};
 
-/// How long Windows may hold on to a driver that was unloaded, or take to unload
-/// one: so many times [`PAUSE`].
+/// How long Windows may take to unload a driver: so many times [`PAUSE`].
 const PATIENCE: u32 = 20;
+/// How long Windows may hold on to a driver that was unloaded, 40 seconds. The
+/// event log takes no entries for 30 seconds after a start, and those that wait hold
+/// on to the driver that made them.
+const HELD: u32 = 160;
+/// After this long the reason is told.
+const SILENCE: u32 = 4;
 /// Milliseconds.
 const PAUSE: u32 = 250;
 
-/// Starts the service. After an unload Windows may still hold on to the driver
-/// and say that it runs.
-pub(crate) fn start(windows: &dyn Windows) -> Result<(), Failure> {
-    let mut tries = 0;
-    loop {
-        let error = match windows.start_service(SERVICE) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        if error != Win32::SERVICE_ALREADY_RUNNING {
-            return Err(Failure::loading(error));
+/// Does something that Windows refuses as long as it holds on to a driver that was
+/// unloaded, `is_held` by its error; again and again, until it is done, fails in
+/// another way, or time is up.
+fn until_let_go(
+    windows: &dyn Windows,
+    console: &Console<'_>,
+    act: impl Fn() -> Result<(), Win32>,
+    is_held: impl Fn(Win32) -> bool,
+) -> Result<(), Win32> {
+    for tries in 1..HELD {
+        match act() {
+            Err(error) if is_held(error) => {}
+            result => return result,
         }
-        if find(windows, SERVICE)?.is_some_and(|service| service.activity == Activity::Running) {
-            return Ok(());
-        }
-        tries += 1;
-        if tries == PATIENCE {
-            return Err(Failure::loading(error));
+        if tries == SILENCE {
+            console.say(
+                "Windows still holds on to the tcplimit.sys that was unloaded: shortly after a \
+                 start\nits entries wait for the event log. Waiting for up to 40 seconds.",
+            );
         }
         windows.wait(PAUSE);
     }
+    act()
+}
+
+/// Starts the service. Windows says that it runs already also where it holds on to
+/// the driver that was unloaded; then there is no device.
+pub(crate) fn start(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> {
+    let start = || match windows.start_service(SERVICE) {
+        Err(Win32::SERVICE_ALREADY_RUNNING) if client::has_device(windows) => Ok(()),
+        result => result,
+    };
+    until_let_go(windows, console, start, |error| {
+        error == Win32::SERVICE_ALREADY_RUNNING
+    })
+    .map_err(Failure::loading)
 }
 
 /// Does something to the driver's file. Shortly after an unload, this program's
 /// or another's, Windows may still hold on to that, as it does to the driver.
 pub(crate) fn with_file(
     windows: &dyn Windows,
+    console: &Console<'_>,
     was_loaded: bool,
     act: impl Fn() -> Result<(), Win32>,
 ) -> Result<(), Win32> {
-    for _ in 1..PATIENCE {
-        match act() {
-            Err(Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION | Win32::USER_MAPPED_FILE)
-                if was_loaded =>
-            {
-                windows.wait(PAUSE);
-            }
-            result => return result,
-        }
-    }
-    act()
+    until_let_go(windows, console, act, |error| {
+        let held = [
+            Win32::ACCESS_DENIED,
+            Win32::SHARING_VIOLATION,
+            Win32::USER_MAPPED_FILE,
+        ];
+        was_loaded && held.contains(&error)
+    })
 }
 
 /// Stops the service, and waits until the driver is gone.
@@ -72,7 +90,7 @@ fn stop_named(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
     match windows.stop_service(name) {
         // It stops already, or did so by itself.
         Ok(()) | Err(Win32::SERVICE_NOT_ACTIVE | Win32::SERVICE_CANNOT_ACCEPT_CTRL) => {}
-        Err(error) => return Err(Failure::windows("unload the driver", error)),
+        Err(error) => return Err(Failure::windows("unload tcplimit.sys", error)),
     }
     for _ in 0..PATIENCE {
         match find(windows, name)? {
@@ -82,7 +100,7 @@ fn stop_named(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
         windows.wait(PAUSE);
     }
     Err(Failure::refused(
-        "Windows does not unload the driver: a program has it open.",
+        "Windows does not unload tcplimit.sys: a program has it open.",
         "Close programs that use it, \"tcplimit watch\" for one, or restart Windows.",
     ))
 }
@@ -97,30 +115,31 @@ fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
 pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
     find(windows, SERVICE)?.ok_or_else(|| Failure {
         exit: Exit::Unreachable,
-        ..Failure::refused("The driver is not installed.", "Run: tcplimit install")
+        ..Failure::refused("tcplimit.sys is not installed.", "Run: tcplimit install")
     })
 }
 
 /// `load`.
 pub(crate) fn load(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
-    if installed(windows)?.activity == Activity::Running {
-        console.did("Nothing was done: the driver is loaded already.");
+    let activity = installed(windows)?.activity;
+    if activity == Activity::Running && client::has_device(windows) {
+        console.did("Nothing was done: tcplimit.sys is loaded already.");
         return Ok(());
     }
-    start(windows)?;
-    console.did("Loaded the driver. To undo it: tcplimit unload");
+    start(windows, console)?;
+    console.did("Loaded tcplimit.sys. To undo it: tcplimit unload");
     Ok(())
 }
 
 /// `unload`.
 pub(crate) fn unload(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
     if installed(windows)?.activity == Activity::Stopped {
-        console.did("Nothing was done: the driver is not loaded.");
+        console.did("Nothing was done: tcplimit.sys is not loaded.");
         return Ok(());
     }
     let stays = stays(windows);
     stop(windows)?;
-    console.did("Unloaded the driver. To undo it: tcplimit load");
+    console.did("Unloaded tcplimit.sys. To undo it: tcplimit load");
     console.say(&stays);
     Ok(())
 }
@@ -193,7 +212,7 @@ fn remove(
 ) -> Result<(), Failure> {
     if survey.is_active() {
         stop(windows)?;
-        console.did("Unloaded the driver.");
+        console.did("Unloaded tcplimit.sys.");
     }
     if survey.service.is_some() || survey.key {
         delete(windows, SERVICE)?;
@@ -210,7 +229,8 @@ fn remove(
         (&paths.part, survey.part),
     ] {
         if is_there {
-            with_file(windows, survey.service.is_some(), || windows.delete(path))
+            let delete = || windows.delete(path);
+            with_file(windows, console, survey.service.is_some(), delete)
                 .map_err(|error| Failure::file("delete", path, error))?;
             console.did(format!("Deleted {path}."));
         }

@@ -16,7 +16,7 @@ use crate::disk::Look;
 use crate::event_log;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::installation::{Paths, Survey, parameters};
+use crate::installation::{LEGACY, Paths, Survey, parameters};
 use crate::probe;
 use crate::stored::{self, Stored, TEST_ONLY};
 use crate::system;
@@ -42,6 +42,10 @@ pub(crate) struct Facts {
     pub(crate) events: Result<usize, Win32>,
     /// Whether the test-only value is in the registry.
     pub(crate) test_only: bool,
+    /// Whether the guard's mark is.
+    pub(crate) guarded: bool,
+    /// Whether a program of 2005 has loaded a driver by the name of then.
+    pub(crate) legacy: bool,
 }
 
 impl Facts {
@@ -77,7 +81,21 @@ impl Facts {
             modules,
             events,
             test_only: test_only == Ok(Some(1)),
+            guarded: stored::is_guarded(windows),
+            legacy: matches!(
+                windows.service(LEGACY),
+                Ok(Some(service)) if service.activity == Activity::Running
+            ),
         })
+    }
+
+    /// Whether a driver with our device is loaded.
+    fn has_device(&self) -> bool {
+        let errors = self.modules.iter().map(|facts| facts.memory.as_ref().err());
+        let gone = |error: Option<&Failure>| error?.error;
+        !errors
+            .map(gone)
+            .any(|error| error == Some(Win32::FILE_NOT_FOUND))
     }
 
     /// 0 when the limit of tcpip.sys could be told.
@@ -171,7 +189,7 @@ fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
         let stored = match stored.limit {
             _ if stored.malformed => "something that is no limit".into(),
             None => "no limit for the next start".into(),
-            Some(limit) => format!("{limit}, {}", outcome(memory)),
+            Some(limit) => format!("{limit}, {}", outcome(memory, facts.guarded)),
         };
         row("  stored", stored);
     }
@@ -188,10 +206,17 @@ fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
 }
 
 fn driver(facts: &Facts) -> String {
+    let mut answers = facts.modules.iter().map(|facts| facts.memory.as_ref());
+    let version = answers.find_map(Result::ok).map(answer::version);
+    let version = version.map(|[major, minor, patch]| format!("{major}.{minor}.{patch}"));
     let Some(service) = &facts.survey.service else {
-        return "not installed".into();
+        return match version {
+            Some(version) => format!("not installed; {}", elsewhere(facts, &version)),
+            None => "not installed".into(),
+        };
     };
     let state = match service.activity {
+        Activity::Running if version.is_none() && !facts.has_device() => "unloaded, and still held",
         Activity::Running => "loaded",
         Activity::Stopped => "not loaded",
         Activity::Pending => "about to be loaded or unloaded",
@@ -202,13 +227,20 @@ fn driver(facts: &Facts) -> String {
         Start::Disabled => "disabled",
         Start::Boot | Start::System => "loaded too early for the guard of the start",
     };
-    let answer = facts
-        .modules
-        .iter()
-        .find_map(|facts| facts.memory.as_ref().ok());
-    match answer.map(answer::version) {
-        Some([major, minor, patch]) => format!("{state} ({major}.{minor}.{patch}); {start}"),
+    match version {
+        Some(version) if service.activity == Activity::Stopped => {
+            format!("{state}; {start}; {}", elsewhere(facts, &version))
+        }
+        Some(version) => format!("{state} ({version}); {start}"),
         None => format!("{state}; {start}"),
+    }
+}
+
+/// Who has loaded the driver that answers, where it is not our service.
+fn elsewhere(facts: &Facts, version: &str) -> String {
+    match facts.legacy {
+        true => format!("a program of 2005 has loaded {version} as {LEGACY}"),
+        false => format!("another service has loaded {version}"),
     }
 }
 
@@ -255,15 +287,16 @@ fn limit_is_shipped(look: &Look) -> bool {
 }
 
 /// What became of a stored limit.
-fn outcome(memory: &Result<Answer, Failure>) -> &'static str {
+fn outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static str {
     let Ok(answer) = memory else {
-        return "applied when the driver is loaded";
+        return "applied when tcplimit.sys is loaded";
     };
     match client::start_name(answer) {
-        "applied" => "applied when the driver was loaded",
-        "not-configured" => "stored since the driver was loaded",
+        "applied" => "applied when tcplimit.sys was loaded",
+        "not-configured" => "stored since tcplimit.sys was loaded",
         "safe-mode" => "not applied: this is Safe Mode",
-        "guarded" => "not applied: the last start did not survive it",
+        "guarded" if guarded => "not applied: the last start did not survive it",
+        "guarded" => "not applied at the last start; it will be at the next",
         _ => "not applied: refused",
     }
 }

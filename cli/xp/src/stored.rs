@@ -35,6 +35,17 @@ pub(crate) fn expect_name(module: Module) -> &'static str {
 /// The driver writes to pages whose rights can't be told. For tests.
 pub(crate) const TEST_ONLY: &str = "TestOnlyAcceptUnknownRights";
 
+/// The guard's mark: Windows did not come up the last time that a stored limit was
+/// applied.
+const GUARD: &str = "StartPending";
+
+/// Whether the guard's mark is there, so that no stored limit is applied. Of another
+/// type it is a mark all the same.
+pub(crate) fn is_guarded(windows: &dyn Windows) -> bool {
+    let mark = windows.number(&parameters(), GUARD);
+    matches!(mark, Ok(Some(_)) | Err(Win32::INVALID_DATA))
+}
+
 /// What is stored for a module.
 pub(crate) fn read(windows: &dyn Windows, module: Module) -> Result<Stored, Failure> {
     let mut malformed = false;
@@ -93,7 +104,7 @@ fn delete(windows: &dyn Windows, value: &str) -> Result<bool, Win32> {
 /// When the driver is loaded. Whether that was changed; it is not where there is
 /// no service.
 pub(crate) fn start_with_windows(windows: &dyn Windows, start: Start) -> Result<bool, Failure> {
-    let failed = |error| Failure::windows("change when the driver is loaded", error);
+    let failed = |error| Failure::windows("change when tcplimit.sys is loaded", error);
     let service = windows.service(SERVICE).map_err(failed)?;
     if service.is_none_or(|service| service.start == start) {
         return Ok(false);

@@ -33,6 +33,7 @@ pub(crate) enum Needs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
     Compat,
+    Force,
     Expect,
     Persist,
     Ipv6,
@@ -53,8 +54,9 @@ pub(crate) struct Told {
 }
 
 impl Switch {
-    const ALL: [Switch; 8] = [
+    const ALL: [Switch; 9] = [
         Switch::Compat,
+        Switch::Force,
         Switch::Expect,
         Switch::Persist,
         Switch::Ipv6,
@@ -82,6 +84,7 @@ impl Switch {
                 "DIR",
                 "put the driver into DIR as tcpip_patcher.sys instead",
             ),
+            Switch::Force => ("--force", "", "also where any user can write to DIR"),
             Switch::Expect => ("--expect", "V", "only if the limit is V now"),
             Switch::Persist => ("--persist", "", "also each time Windows starts"),
             Switch::Ipv6 => ("--ipv6", "", "of tcpip6.sys, in place of tcpip.sys"),
@@ -122,7 +125,7 @@ pub(crate) const VERBS: [Verb; 13] = [
         act: Act::Install,
         needs: Needs::Limit,
         operand: "",
-        switches: &[Switch::Compat],
+        switches: &[Switch::Compat, Switch::Force],
         about: "install the driver and load it",
         more: "\
 Copies tcplimit.sys from the folder of tcplimit.exe to system32\\drivers,
@@ -130,8 +133,10 @@ registers it as the service TcpLimit and its messages for Event Viewer, and
 loads it. The limit stays as it is. Installing again is an upgrade, or mends
 an installation that was interrupted.
 
-With --compat nothing is registered: the driver is put beside a program that
-was written for the driver of 2005, under the name that such programs load.
+While tcplimit.sys is loaded, programs that were written for the driver of 2005
+find its device, and load nothing. Only for a program that shall work without
+it, on 32-bit Windows, there is --compat: nothing is registered then, and the
+driver is put beside the program under the name that such programs load.
 ",
         examples: &["install", "install --compat C:\\Program"],
     },

@@ -3,6 +3,7 @@
 //! Every `unsafe` block names the rule that it relies on. Rules without a source
 //! are those of the call's page in Microsoft's documentation of Win32.
 
+mod access;
 mod calls;
 mod console;
 mod device;
@@ -70,6 +71,10 @@ impl Windows for ThisWindows {
 
     fn delete(&self, path: &str) -> Result<(), Win32> {
         file::delete(path)
+    }
+
+    fn access_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Win32> {
+        access::list(folder)
     }
 
     fn service(&self, name: &str) -> Result<Option<Service>, Win32> {

@@ -65,6 +65,13 @@ pub trait Windows {
     /// When it is still there, or never was.
     fn delete(&self, path: &str) -> Result<(), Win32>;
 
+    /// The security descriptor of a folder, self-relative, with its access list;
+    /// `None` where the disk has no access lists.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    fn access_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Win32>;
+
     /// What the service manager knows of a service; `None` for nothing.
     ///
     /// # Errors
@@ -83,7 +90,7 @@ pub trait Windows {
     /// When nothing was changed.
     fn change_service(&self, service: &Registration<'_>) -> Result<(), Win32>;
 
-    /// Changes when a service is started.
+    /// Changes when a service is started, and makes it quiet.
     ///
     /// # Errors
     /// When nothing was changed.
@@ -262,11 +269,15 @@ pub struct Service {
     pub activity: Activity,
     /// When it is started.
     pub start: Start,
+    /// Whether Windows shows nothing when it does not start
+    /// (SERVICE_ERROR_IGNORE).
+    pub is_quiet: bool,
     /// The path of its file, in any of the forms that drivers' paths have.
     pub image: String,
 }
 
-/// A kernel driver to be registered, to be started after the service `Tcpip`.
+/// A kernel driver to be registered, to be started after the service `Tcpip`, and
+/// quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registration<'a> {
     /// The service's name.

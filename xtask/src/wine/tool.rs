@@ -51,7 +51,11 @@ pub(super) fn test(
     watch::lines(session, machine)?;
     watch::screens(session, machine)?;
     session.play("owner-stored")?;
-    session.play("owner-compat")?;
+    session.play(match machine.arch() {
+        Arch::X86 => "owner-compat",
+        Arch::X64 => "owner-compat-x64",
+    })?;
+    session.play("owner-legacy")?;
     session.play("owner-repaired")?;
     killed(session, machine)?;
     read_only(session, machine)?;
@@ -117,7 +121,8 @@ pub(super) fn run(machine: &Machine<'_>, line: &str) -> Result<String, Failure> 
 }
 
 /// What sessions do to Wine's files and registry by other means than the
-/// program: `file PATH` makes one, `remove PATH`, `same ONE OTHER`, `reg WORDS`.
+/// program: `file PATH` makes one, `place PATH` makes one of the driver, `everybodys
+/// PATH` a folder that all can write to, `remove PATH`, `same ONE OTHER`, `reg WORDS`.
 pub(super) fn prepare(
     machine: &Machine<'_>,
     verb: &str,
@@ -126,6 +131,17 @@ pub(super) fn prepare(
     let answer = match verb {
         "file" => {
             fs::write(path(machine, words), "half of a driver")?;
+            "error=0".into()
+        }
+        "place" => {
+            let driver = path(machine, &format!("{FOLDER}/tcplimit.sys"));
+            super::copy(&driver, &path(machine, words))?;
+            "error=0".into()
+        }
+        "everybodys" => {
+            let folder = path(machine, words);
+            fs::create_dir_all(&folder)?;
+            command::run(Command::new("chmod").arg("777").arg(folder))?;
             "error=0".into()
         }
         "remove" => {
@@ -260,11 +276,13 @@ fn killed(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failur
 /// Folders that can't be written to. Nothing keeps root out by rights, so it is
 /// tried where even root can't write: in the folder of processes.
 fn read_only(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    let answer = run(machine, r"install --compat Z:\proc")?;
-    let refused =
-        answer.starts_with("exit=3 ") && answer.contains(r"write Z:\proc\tcpip_patcher.sys");
-    let what = "a folder that can't be written to is named";
-    session.judge.hold(what, refused, &answer);
+    if machine.arch() == Arch::X86 {
+        let answer = run(machine, r"install --compat Z:\proc")?;
+        let refused =
+            answer.starts_with("exit=3 ") && answer.contains(r"write Z:\proc\tcpip_patcher.sys");
+        let what = "a folder that can't be written to is named";
+        session.judge.hold(what, refused, &answer);
+    }
     let file = path(machine, "windows/system32/drivers/tcplimit.sys");
     session.check("", "tcplimit uninstall", "exit=0")?;
     // A folder of that name can't be replaced by a file.

@@ -79,6 +79,17 @@ imports! { "kernel32.dll":
     pub(super) fn GetStdHandle(which: u32) -> Handle;
     pub(super) fn GetSystemDirectoryW(name: *mut u16, length: u32) -> u32;
     pub(super) fn GetSystemTimeAsFileTime(time: *mut [u32; 2]);
+    pub(super) fn GetVolumeInformationW(
+        root: *const u16,
+        name: *mut u16,
+        name_length: u32,
+        serial: *mut u32,
+        longest: *mut u32,
+        flags: *mut u32,
+        system: *mut u16,
+        system_length: u32,
+    ) -> i32;
+    pub(super) fn GetVolumePathNameW(name: *const u16, root: *mut u16, length: u32) -> i32;
     pub(super) fn HeapAlloc(heap: Handle, flags: u32, bytes: usize) -> *mut c_void;
     pub(super) fn HeapFree(heap: Handle, flags: u32, memory: *mut c_void) -> i32;
     pub(super) fn HeapReAlloc(
@@ -164,6 +175,13 @@ imports! { "advapi32.dll":
         password: *const u16,
     ) -> Handle;
     pub(super) fn DeleteService(service: Handle) -> i32;
+    pub(super) fn GetFileSecurityW(
+        name: *const u16,
+        information: u32,
+        descriptor: *mut c_void,
+        length: u32,
+        needed: *mut u32,
+    ) -> i32;
     pub(super) fn OpenEventLogW(server: *const u16, source: *const u16) -> Handle;
     pub(super) fn OpenSCManagerW(
         machine: *const u16,

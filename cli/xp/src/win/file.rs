@@ -19,6 +19,9 @@ pub(super) const SHARE_ALL: u32 = 7;
 pub(super) const OPEN_EXISTING: u32 = 3;
 const CREATE_ALWAYS: u32 = 2;
 const NORMAL: u32 = 0x80;
+/// SECURITY_SQOS_PRESENT and SECURITY_IDENTIFICATION: should a name lead to a pipe,
+/// its server may ask who we are, and not act as us.
+const NOT_AS_US: u32 = 0x10_0000 | 0x1_0000;
 /// MOVEFILE_REPLACE_EXISTING and MOVEFILE_WRITE_THROUGH.
 const REPLACE: u32 = 1 | 8;
 /// What is larger is none of ours: no driver has that size.
@@ -35,7 +38,7 @@ pub(super) fn open(path: &str, access: u32, share: u32, how: u32) -> Result<Owne
             share,
             ptr::null(),
             how,
-            NORMAL,
+            NORMAL | NOT_AS_US,
             ptr::null_mut(),
         )
     };

@@ -25,7 +25,9 @@ const STOP: u32 = 0x20;
 const DELETE: u32 = 0x1_0000;
 
 const KERNEL_DRIVER: u32 = 1;
-const ERROR_NORMAL: u32 = 1;
+/// SERVICE_ERROR_IGNORE: at a start of Windows that a driver does not take part in,
+/// say because it is blocked, there is no message in the way.
+const ERROR_IGNORE: u32 = 0;
 /// SERVICE_NO_CHANGE.
 const AS_IT_IS: u32 = u32::MAX;
 /// SERVICE_CONTROL_STOP.
@@ -99,6 +101,7 @@ pub(super) fn find(name: &str) -> Result<Option<Service>, Win32> {
             _ => Activity::Pending,
         },
         start: Start::from_code(config.start).ok_or(Win32::INVALID_DATA)?,
+        is_quiet: config.error_control == ERROR_IGNORE,
         image: narrow(image)?,
     }))
 }
@@ -117,7 +120,7 @@ pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32> {
             QUERY,
             KERNEL_DRIVER,
             service.start.code(),
-            ERROR_NORMAL,
+            ERROR_IGNORE,
             image.as_ptr(),
             group.as_ptr(),
             ptr::null_mut(),
@@ -139,7 +142,7 @@ pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32> {
             handle.get(),
             KERNEL_DRIVER,
             service.start.code(),
-            ERROR_NORMAL,
+            ERROR_IGNORE,
             image.as_ptr(),
             group.as_ptr(),
             ptr::null_mut(),
@@ -159,7 +162,7 @@ pub(super) fn set_start(name: &str, start: Start) -> Result<(), Win32> {
             handle.get(),
             AS_IT_IS,
             start.code(),
-            AS_IT_IS,
+            ERROR_IGNORE,
             ptr::null(),
             ptr::null(),
             ptr::null_mut(),

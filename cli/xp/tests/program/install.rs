@@ -4,7 +4,8 @@ use tcplimit_protocol::{Reason, State};
 use tcplimit_xp::{Activity, Exit, Service, Start, Version, Win32};
 
 use crate::machine::{
-    DRIVER, EVENTS, Fault, Machine, PARAMETERS, PART, SERVICE_KEY, SOURCE, X64, XP,
+    DRIVER, Data, EVENTS, Fault, Machine, PARAMETERS, PART, SERVICE_KEY, SOURCE, USERS, X64, XP,
+    descriptor,
 };
 
 #[test]
@@ -18,7 +19,7 @@ fn after_install_all_is_there_and_each_step_was_told() {
         "Copied tcplimit.sys to C:\\WINDOWS\\system32\\drivers\\tcplimit.sys.",
         "Registered the service TcpLimit",
         "Registered its messages for Event Viewer.",
-        "Loaded the driver.",
+        "Loaded tcplimit.sys.",
         "To undo it: tcplimit uninstall",
         "tcpip.sys: the limit is 10.",
     ] {
@@ -42,7 +43,7 @@ fn an_upgrade_replaces_the_file_and_keeps_what_starts_with_windows() {
     machine.files.borrow_mut().insert(SOURCE.into(), newer);
     let said = machine.done("install");
     assert!(
-        said.starts_with("Unloaded the driver that was installed before."),
+        said.starts_with("Unloaded the tcplimit.sys that was installed before."),
         "{said}"
     );
     assert!(machine.is_installed());
@@ -50,6 +51,68 @@ fn an_upgrade_replaces_the_file_and_keeps_what_starts_with_windows() {
         machine.service_named("TcpLimit").unwrap().start,
         Start::Auto
     );
+}
+
+#[test]
+fn an_upgrade_from_0_1_0_keeps_limit_and_settings_and_makes_the_service_quiet() {
+    for newer in [false, true] {
+        let machine = Machine::installed();
+        machine.done("set 100 --persist --expect 10");
+        machine
+            .services
+            .borrow_mut()
+            .get_mut("TcpLimit")
+            .unwrap()
+            .is_quiet = false;
+        if newer {
+            let newer = [crate::machine::X86, b"newer"].concat();
+            machine.files.borrow_mut().insert(SOURCE.into(), newer);
+        }
+        let said = machine.done("install");
+        assert!(
+            said.contains("Registered the service TcpLimit anew."),
+            "{said}"
+        );
+        assert!(said.contains("tcpip.sys: the limit is 100."), "{said}");
+        assert!(machine.is_installed());
+        let service = machine.service_named("TcpLimit").unwrap();
+        assert!(service.is_quiet);
+        assert_eq!(service.start, Start::Auto);
+        for (value, number) in [("Limit", 100), ("Expect", 10)] {
+            let kept = machine.value(PARAMETERS, value);
+            assert_eq!(kept, Some(Data::Number(number)), "{value}");
+        }
+        assert!(machine.done("install").starts_with("Nothing was done"));
+    }
+}
+
+#[test]
+fn a_service_that_starts_with_windows_from_now_on_is_quiet() {
+    let machine = Machine::installed();
+    let change = |is_quiet| {
+        let mut services = machine.services.borrow_mut();
+        services.get_mut("TcpLimit").unwrap().is_quiet = is_quiet;
+    };
+    change(false);
+    machine.done("set 100 --persist");
+    assert!(machine.service_named("TcpLimit").unwrap().is_quiet);
+}
+
+#[test]
+fn a_limit_that_is_not_ours_is_told_with_the_command_that_replaces_it() {
+    let machine = Machine::new();
+    machine.limiters.borrow_mut()[0].limit = 50;
+    let said = machine.done("install");
+    let command = "tcplimit set 100 --expect 50";
+    let told = format!(
+        "tcpip.sys: the limit is 50, which tcplimit has not set. To replace it:\n  {command}\n"
+    );
+    assert!(said.ends_with(&told), "{said}");
+    machine.done(command.trim_start_matches("tcplimit "));
+    // From then on it is ours.
+    let said = machine.done("install");
+    let told = "tcpip.sys: the limit is 100. To change it: tcplimit set 100\n";
+    assert!(said.ends_with(told), "{said}");
 }
 
 #[test]
@@ -64,6 +127,7 @@ fn a_service_that_is_disabled_or_for_another_file_is_mended() {
         let broken = Service {
             activity: Activity::Stopped,
             start,
+            is_quiet: true,
             image: image.into(),
         };
         machine
@@ -140,8 +204,8 @@ fn a_copy_that_differs_is_taken_back() {
 fn what_keeps_the_driver_from_being_loaded_is_told_and_all_is_taken_back() {
     for (error, says) in [
         (Win32::ACCESS_DENIED, "other software blocks it"),
-        (Win32::INVALID_IMAGE_HASH, "blocks the driver"),
-        (Win32::DRIVER_BLOCKED, "blocks the driver"),
+        (Win32::INVALID_IMAGE_HASH, "blocks tcplimit.sys"),
+        (Win32::DRIVER_BLOCKED, "blocks tcplimit.sys"),
         (Win32::ALREADY_EXISTS, "sc stop tcpip_patcher"),
         (
             Win32::FILE_NOT_FOUND,
@@ -162,15 +226,26 @@ fn what_keeps_the_driver_from_being_loaded_is_told_and_all_is_taken_back() {
 #[test]
 fn a_driver_that_windows_still_holds_on_to_is_loaded_a_little_later() {
     let machine = Machine::new();
-    *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 5];
-    machine.done("install");
+    let reason = "entries wait for the event log. Waiting for up to 40 seconds.";
+    *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 3];
+    let said = machine.done("install");
+    assert!(!said.contains(reason), "{said}");
+    assert!(machine.is_installed());
+
+    // As after a start of Windows, where the log takes nothing for 30 seconds.
+    let machine = Machine::new();
+    *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 30 * 4];
+    let said = machine.done("install");
+    assert_eq!(said.matches(reason).count(), 1, "{said}");
     assert!(machine.is_installed());
 
     let machine = Machine::new();
     *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 1000];
     let said = machine.fails("install", Exit::Unreachable);
+    let seconds = machine.waits.get() / 4;
+    assert!((35..=40).contains(&seconds), "{seconds}");
     assert!(
-        said.contains("Windows still holds on to the driver"),
+        said.contains("Windows still holds on to the tcplimit.sys"),
         "{said}"
     );
     assert!(machine.is_clean());
@@ -185,10 +260,11 @@ fn a_file_that_windows_still_holds_on_to_after_an_unload_is_replaced_a_little_la
     machine.done("install");
     assert!(machine.is_installed());
 
-    // Nor does it matter who unloaded the driver.
+    // Nor does it matter who unloaded the driver, nor for how long.
     machine.done("unload");
-    machine.held.set(5);
-    machine.done("uninstall");
+    machine.held.set(30 * 4);
+    let said = machine.done("uninstall");
+    assert!(said.contains("Waiting for up to 40 seconds."), "{said}");
     assert!(machine.is_clean());
 
     // Where there was no driver nobody waits: it will not get better.
@@ -279,7 +355,7 @@ fn installed_where_the_limit_is_not_located_it_says_so_and_how_to_report_it() {
     machine.limiters.borrow_mut()[0].detail = [1 << 4, 0];
     let said = machine.fails("install", Exit::Refused);
     assert!(
-        said.contains("The driver is loaded, but tcpip.sys: "),
+        said.contains("tcplimit.sys is loaded, but tcpip.sys: "),
         "{said}"
     );
     assert!(said.contains("Missing: QueueTest."), "{said}");
@@ -295,15 +371,42 @@ fn load_and_unload_do_nothing_the_second_time() {
     let machine = Machine::installed();
     assert_eq!(
         machine.done("load"),
-        "Nothing was done: the driver is loaded already.\n"
+        "Nothing was done: tcplimit.sys is loaded already.\n"
     );
-    assert!(machine.done("unload").starts_with("Unloaded the driver."));
+    assert!(machine.done("unload").starts_with("Unloaded tcplimit.sys."));
     assert_eq!(
         machine.done("unload"),
-        "Nothing was done: the driver is not loaded.\n"
+        "Nothing was done: tcplimit.sys is not loaded.\n"
     );
-    assert!(machine.done("load").starts_with("Loaded the driver."));
+    assert!(machine.done("load").starts_with("Loaded tcplimit.sys."));
     assert!(machine.is_installed());
+}
+
+#[test]
+fn a_service_that_runs_without_its_device_is_told_from_one_that_is_loaded() {
+    let machine = Machine::installed();
+    machine.zombie.set(true);
+    for verb in ["get", "set 100", "watch"] {
+        let said = machine.fails(verb, Exit::Unreachable);
+        assert!(said.contains("its device is gone"), "{verb}: {said}");
+        assert!(said.contains("run: tcplimit load"), "{verb}: {said}");
+    }
+    assert_eq!(machine.run("status"), Exit::Unreachable);
+    let said = machine.out.borrow().clone();
+    let row = "driver       unloaded, and still held; loaded on demand\n";
+    assert!(said.contains(row), "{said}");
+
+    let load = || *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 1000];
+    load();
+    let said = machine.fails("load", Exit::Unreachable);
+    assert!(said.contains("Windows still holds on to"), "{said}");
+    machine.loads.borrow_mut().clear();
+    for verb in ["load", "install"] {
+        machine.zombie.set(true);
+        let said = machine.done(verb);
+        assert!(said.contains("Loaded tcplimit.sys."), "{verb}: {said}");
+        assert!(machine.done("get") == "10\n" && machine.is_installed());
+    }
 }
 
 #[test]
@@ -405,6 +508,7 @@ fn a_service_of_2005_is_removed_only_where_its_file_is_gone_and_it_does_not_run(
         let service = Service {
             activity,
             start: Start::Demand,
+            is_quiet: true,
             image: format!(r"\??\{image}"),
         };
         machine
@@ -453,6 +557,62 @@ fn compat_puts_the_driver_beside_a_program_and_keeps_the_one_that_was_there() {
     machine.done(r"install --compat E:\Ares");
     assert_eq!(machine.file(kept), Some(b"theirs".into()));
     assert_eq!(machine.file(to), machine.file(SOURCE));
+}
+
+#[test]
+fn compat_is_for_32_bit_windows() {
+    let mut machine = Machine::new();
+    machine.x64 = true;
+    machine.files.borrow_mut().insert(SOURCE.into(), X64.into());
+    let said = machine.fails(r"install --compat E:\Ares --force", Exit::Refused);
+    assert!(said.contains("load no driver on a 64-bit one"), "{said}");
+    assert!(said.contains("they find the device of TcpLimit"), "{said}");
+    assert_eq!(machine.changes.get(), 0);
+    machine.done("install");
+}
+
+#[test]
+fn compat_refuses_a_folder_that_any_user_can_write_to_and_warns_of_a_disk_without_lists() {
+    let folder = r"E:\Ares";
+    let to = r"E:\Ares\tcpip_patcher.sys";
+    let with = |list: Option<Vec<u8>>| {
+        let machine = Machine::new();
+        machine.access.borrow_mut().insert(folder.into(), list);
+        machine
+    };
+    let writable = || with(Some(descriptor(0x1F_01FF, &USERS)));
+    let machine = writable();
+    let said = machine.fails(r"install --compat E:\Ares\", Exit::Refused);
+    assert!(
+        said.contains(r"E:\Ares can be written to by: Users."),
+        "{said}"
+    );
+    assert!(said.ends_with("or add: --force"), "{said}");
+    assert_eq!(machine.changes.get(), 0);
+    let said = machine.done(r"install --compat E:\Ares --force");
+    assert!(
+        said.starts_with(r"Warning: E:\Ares can be written to by: Users."),
+        "{said}"
+    );
+    assert!(machine.file(to).is_some());
+
+    let machine = with(None);
+    let said = machine.done(r"install --compat E:\Ares");
+    let warning = r"Warning: E:\Ares is on a disk without access lists.";
+    assert!(said.starts_with(warning), "{said}");
+    assert!(machine.file(to).is_some());
+
+    let machine = with(Some(descriptor(0x12_00A9, &USERS)));
+    let said = machine.done(r"install --compat E:\Ares");
+    assert!(!said.contains("Warning"), "{said}");
+
+    let machine = with(Some(vec![1, 0]));
+    let said = machine.fails(r"install --compat E:\Ares", Exit::Unreachable);
+    assert!(
+        said.contains(r"Can't read the access list of E:\Ares"),
+        "{said}"
+    );
+    assert_eq!(machine.changes.get(), 0);
 }
 
 #[test]

@@ -108,7 +108,9 @@ fn what_is_expected_is_passed_on_and_stored_and_not_kept_for_the_next_limit() {
     machine.limiters.borrow_mut()[0].limit = 50;
     let said = machine.fails("set 100", Exit::Refused);
     assert!(
-        said.contains("It is 50, and 10 was expected. To replace it, add: --expect 50"),
+        said.ends_with(
+            "It is 50, and 10 was expected. To replace it: tcplimit set 100 --expect 50"
+        ),
         "{said}"
     );
     assert_eq!(machine.limiters.borrow()[0].limit, 50);
@@ -121,6 +123,35 @@ fn what_is_expected_is_passed_on_and_stored_and_not_kept_for_the_next_limit() {
     assert_eq!(
         stored(&machine),
         [Some(Data::Number(110)), None, None, None]
+    );
+}
+
+#[test]
+fn a_refusal_names_the_command_that_works() {
+    for (line, command) in [
+        ("set 100", "set 100 --expect 50"),
+        ("set 100 --persist", "set 100 --expect 50 --persist"),
+        ("set 100 --expect 54", "set 100 --expect 50"),
+        ("set 100 --ipv6", "set 100 --ipv6 --expect 60"),
+        ("reset", "reset --expect 50"),
+        ("reset --persist", "reset --expect 50 --persist"),
+        ("reset --ipv6 --expect 7", "reset --ipv6 --expect 60"),
+    ] {
+        let machine = Machine::installed().with_ipv6();
+        machine.limiters.borrow_mut()[0].limit = 50;
+        machine.limiters.borrow_mut()[1].limit = 60;
+        let said = machine.fails(line, Exit::Refused);
+        let (_, named) = said.split_once("To replace it: tcplimit ").unwrap();
+        assert_eq!(named, command, "{line}");
+        machine.done(command);
+    }
+    // Where one of two was changed, the command is about the other.
+    let machine = Machine::installed().with_ipv6();
+    machine.limiters.borrow_mut()[1].limit = 60;
+    let said = machine.fails("set 100 --all", Exit::Refused);
+    assert!(
+        said.ends_with("tcplimit set 100 --ipv6 --expect 60"),
+        "{said}"
     );
 }
 
@@ -143,6 +174,7 @@ fn a_driver_that_another_program_has_loaded_is_used_and_nothing_is_stored_for_it
     let theirs = Service {
         activity: Activity::Running,
         start: Start::Demand,
+        is_quiet: true,
         image: r"E:\Ares\tcpip_patcher.sys".into(),
     };
     let mut services = machine.services.borrow_mut();

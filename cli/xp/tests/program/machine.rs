@@ -111,6 +111,17 @@ pub(crate) struct Machine {
     pub(crate) limiters: RefCell<[Limiter; 2]>,
     pub(crate) log: RefCell<Vec<Vec<u8>>>,
     pub(crate) tcp: Result<Tcp, Win32>,
+    /// What folders allow, as their security descriptors; `None` for a disk that has
+    /// none. Those that are not here allow Administrators alone.
+    pub(crate) access: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
+    /// Pauses that were made.
+    pub(crate) waits: Cell<u32>,
+    /// Whether the log never says its end, and if so whether the numbers of its
+    /// records go down for ever.
+    pub(crate) endless: Cell<Option<bool>>,
+    /// Whether Windows holds on to a driver that is unloaded: its service then runs
+    /// without a device.
+    pub(crate) zombie: Cell<bool>,
     pub(crate) columns: Option<usize>,
     /// Looks until Ctrl-C.
     pub(crate) patience: Cell<u32>,
@@ -160,6 +171,10 @@ impl Machine {
                 failures: 50,
                 established: 7,
             }),
+            access: RefCell::default(),
+            waits: Cell::new(0),
+            endless: Cell::new(None),
+            zombie: Cell::new(false),
             columns: None,
             patience: Cell::new(0),
             reads: Cell::new(u32::MAX),
@@ -385,7 +400,20 @@ pub(crate) fn stamp(file: &[u8]) -> u32 {
         .time_date_stamp()
 }
 
-/// A record of the event log.
+/// S-1-5-32-544.
+pub(crate) const ADMINISTRATORS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0, 0];
+/// S-1-5-32-545.
+pub(crate) const USERS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 33, 2, 0, 0];
+
+/// A security descriptor that allows these rights to one.
+pub(crate) fn descriptor(rights: u32, sid: &[u8; 16]) -> Vec<u8> {
+    let header = [[1, 0, 4, 0x80], [0; 4], [0; 4], [0; 4], [20, 0, 0, 0]].concat();
+    let list = [2, 0, 32, 0, 1, 0, 0, 0];
+    let entry = [0, 0, 24, 0];
+    [&header, &list[..], &entry, &rights.to_le_bytes(), sid].concat()
+}
+
+/// A record of the event log; those that are newer have higher numbers.
 pub(crate) fn record(at: u32, event: u32, source: &str) -> Vec<u8> {
     let name: Vec<u8> = source
         .encode_utf16()
@@ -398,6 +426,7 @@ pub(crate) fn record(at: u32, event: u32, source: &str) -> Vec<u8> {
     for (offset, number) in [
         (0, length),
         (4, 0x654C_664C),
+        (8, at),
         (12, at),
         (16, at),
         (20, event),
@@ -481,6 +510,14 @@ impl Windows for Machine {
         })
     }
 
+    fn access_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Win32> {
+        self.call(|| {
+            let lists = self.access.borrow();
+            let list = lists.get(folder).cloned();
+            Ok(list.unwrap_or_else(|| Some(descriptor(0x1F_01FF, &ADMINISTRATORS))))
+        })
+    }
+
     fn service(&self, name: &str) -> Result<Option<Service>, Win32> {
         self.call(|| Ok(self.service_named(name)))
     }
@@ -494,6 +531,7 @@ impl Windows for Machine {
             let created = Service {
                 activity: Activity::Stopped,
                 start: service.start,
+                is_quiet: true,
                 image: service.image.into(),
             };
             services.insert(service.name.into(), created);
@@ -508,6 +546,7 @@ impl Windows for Machine {
             self.with_service(service.name, |changed| {
                 changed.image = service.image.into();
                 changed.start = service.start;
+                changed.is_quiet = true;
                 Ok(())
             })
         })
@@ -517,6 +556,7 @@ impl Windows for Machine {
         self.change(|| {
             self.with_service(name, |service| {
                 service.start = start;
+                service.is_quiet = true;
                 Ok(())
             })
         })
@@ -526,6 +566,9 @@ impl Windows for Machine {
         self.change(|| {
             if let Some(error) = self.loads.borrow_mut().pop() {
                 return Err(error);
+            }
+            if self.zombie.replace(false) {
+                return Ok(());
             }
             self.with_service(name, |service| {
                 if service.start == Start::Disabled {
@@ -629,7 +672,7 @@ impl Windows for Machine {
 
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
         self.call(|| {
-            if !self.is_loaded() {
+            if !self.is_loaded() || self.zombie.get() {
                 return Err(Win32::FILE_NOT_FOUND);
             }
             let answer = match request.code {
@@ -662,13 +705,26 @@ impl Windows for Machine {
 
     fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {
         self.call(|| {
-            // Two at a time, the newest first.
-            for records in self.log.borrow().chunks(2) {
-                if !more(&records.concat()) {
-                    break;
+            let mut log = self.log.borrow().clone();
+            let mut number = u32::MAX - 1;
+            loop {
+                // Two at a time, the newest first.
+                for records in log.chunks(2) {
+                    if !more(&records.concat()) {
+                        return Ok(());
+                    }
                 }
+                let Some(goes_down) = self.endless.get() else {
+                    return Ok(());
+                };
+                for record in log.iter_mut().filter(|_| goes_down) {
+                    number -= 1;
+                    record[8..12].copy_from_slice(&number.to_le_bytes());
+                }
+                assert!(number > u32::MAX - 1_000_000, "it is read for ever");
+                self.waits.set(self.waits.get() + 1);
+                assert!(self.waits.get() < 1_000_000, "it is read for ever");
             }
-            Ok(())
         })
     }
 
@@ -696,6 +752,7 @@ impl Windows for Machine {
     fn catch_interrupt(&self) {}
 
     fn wait(&self, milliseconds: u32) -> bool {
+        self.waits.set(self.waits.get() + 1);
         self.now.set(self.now.get() + milliseconds.div_ceil(1000));
         let left = self.patience.get();
         self.patience.set(left.saturating_sub(1));

@@ -20,7 +20,7 @@ fn the_systems_file_is_looked_into_and_memory_where_the_driver_is_loaded() {
         said.starts_with(&format!("{TCPIP}: located, unpatched: the limit is 10")),
         "{said}"
     );
-    assert!(said.contains("the driver is not loaded"), "{said}");
+    assert!(said.contains("tcplimit.sys is not loaded"), "{said}");
     let machine = Machine::installed();
     let said = machine.done("probe");
     assert!(

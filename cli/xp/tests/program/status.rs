@@ -1,10 +1,10 @@
 //! `status`, and its notes on what does not fit together.
 
 use tcplimit_protocol::{Reason, Start as Applied, State};
-use tcplimit_xp::{Exit, Start, Windows};
+use tcplimit_xp::{Activity, Exit, Service, Start, Windows};
 
 use crate::machine::{
-    ACCEPTS_UNKNOWN_RIGHTS, DRIVER, Data, Machine, PARAMETERS, TCPIP, X86, record, stamp,
+    ACCEPTS_UNKNOWN_RIGHTS, DRIVER, Data, Limiter, Machine, PARAMETERS, TCPIP, X86, record, stamp,
 };
 
 /// The notes, each in one line.
@@ -58,7 +58,7 @@ fn where_all_is_well_there_are_no_notes() {
     assert!(
         machine
             .done("status")
-            .contains("100, applied when the driver was loaded")
+            .contains("100, applied when tcplimit.sys was loaded")
     );
 }
 
@@ -66,7 +66,7 @@ fn where_all_is_well_there_are_no_notes() {
 #[test]
 fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
     type Change = fn(&Machine);
-    let changes: [(&str, Change); 15] = [
+    let changes: [(&str, Change); 17] = [
         ("what is stored as its limit is no number", |machine| {
             let stored = machine.set_text(PARAMETERS, "Limit", "100");
             stored.expect("the registry takes it");
@@ -97,6 +97,17 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
         }),
         ("Windows did not come up the last time", |machine| {
             started(machine, Applied::Guarded);
+            machine.set_value(PARAMETERS, "StartPending", Data::Number(1));
+        }),
+        // A mark of another type is one too.
+        ("Windows did not come up the last time", |machine| {
+            started(machine, Applied::Guarded);
+            machine.set_value(PARAMETERS, "StartPending", Data::Text("1".into()));
+        }),
+        // A set by hand has lifted the guard.
+        ("It will be 100 at the next start", |machine| {
+            started(machine, Applied::Guarded);
+            machine.done("set 30");
         }),
         (Reason::UnexpectedValue.text(), |machine| {
             started(machine, Applied::Refused);
@@ -106,13 +117,17 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
             started(machine, Applied::Applied);
             machine.done("set 60");
         }),
-        ("the driver is not loaded when Windows starts", |machine| {
-            machine.done("set 100 --persist");
-            let mut services = machine.services.borrow_mut();
-            services.get_mut("TcpLimit").unwrap().start = Start::Demand;
-        }),
+        (
+            "tcplimit.sys is not loaded when Windows starts",
+            |machine| {
+                machine.done("set 100 --persist");
+                let mut services = machine.services.borrow_mut();
+                services.get_mut("TcpLimit").unwrap().start = Start::Demand;
+            },
+        ),
         ("is stored no more", |machine| {
-            machine.limiters.borrow_mut()[0].configured = 100;
+            let limiter = &mut machine.limiters.borrow_mut()[0];
+            (limiter.configured, limiter.limit, limiter.written) = (100, 100, 100);
         }),
         (
             "Remove that value from any machine that matters",
@@ -162,6 +177,115 @@ fn mended(mut file: Vec<u8>) -> Vec<u8> {
     let at = headers.checksum_offset();
     file[at..at + 4].copy_from_slice(&sum.to_le_bytes());
     file
+}
+
+#[test]
+fn commands_in_notes_name_the_limit_that_is_there() {
+    type Change = fn(&Machine);
+    let changes: [(&str, Change); 3] = [
+        ("tcplimit set 100 --expect 50", |machine| {
+            machine.limiters.borrow_mut()[0].limit = 50;
+        }),
+        ("tcplimit set 100 --expect 70", |machine| {
+            machine.done("set 100");
+            machine.limiters.borrow_mut()[0].limit = 70;
+        }),
+        ("tcplimit set 100 --expect 50 --persist", |machine| {
+            machine.files.borrow_mut().insert(TCPIP.into(), patched(50));
+            machine.limiters.borrow_mut()[0].limit = 50;
+        }),
+    ];
+    for (command, change) in changes {
+        let machine = Machine::installed();
+        change(&machine);
+        let notes = notes(&machine);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].ends_with(command), "{notes:?}");
+        machine.done(command.trim_start_matches("tcplimit "));
+        assert_eq!(machine.done("get"), "100\n");
+    }
+    // What is 10 again needs no name.
+    let machine = Machine::installed();
+    machine.done("set 100");
+    machine.limiters.borrow_mut()[0].limit = 10;
+    let notes = notes(&machine);
+    assert!(notes[0].ends_with("tcplimit set 100"), "{notes:?}");
+}
+
+#[test]
+fn a_stored_limit_that_was_refused_for_another_one_is_told_with_what_replaces_that() {
+    let machine = Machine::installed();
+    started(&machine, Applied::Refused);
+    let limiter = |limiter: &mut Limiter| {
+        limiter.start_reason = Reason::UnexpectedValue;
+        limiter.limit = 50;
+    };
+    limiter(&mut machine.limiters.borrow_mut()[0]);
+    let command = "at each start: tcplimit set 100 --expect 50 --persist";
+    let notes = notes(&machine);
+    assert!(
+        notes.iter().any(|note| note.ends_with(command)),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn after_reset_persist_nothing_is_said_to_stay_in_force() {
+    let machine = Machine::installed();
+    started(&machine, Applied::Applied);
+    machine.done("reset --persist");
+    assert_eq!(notes(&machine), Vec::<String>::new());
+}
+
+#[test]
+fn a_guard_that_a_set_has_lifted_is_not_told_any_more() {
+    let machine = Machine::installed();
+    started(&machine, Applied::Guarded);
+    machine.done("set 100");
+    assert_eq!(notes(&machine), Vec::<String>::new());
+    let said = machine.done("status");
+    let row = "  stored     100, not applied at the last start; it will be at the next\n";
+    assert!(said.contains(row), "{said}");
+}
+
+#[test]
+fn beside_a_program_of_2005_it_is_told_who_has_loaded_the_driver() {
+    let theirs = Service {
+        activity: Activity::Running,
+        start: Start::Demand,
+        is_quiet: false,
+        image: r"E:\Ares\tcpip_patcher.sys".into(),
+    };
+    let beside = |machine: Machine| {
+        let mut services = machine.services.borrow_mut();
+        services.insert("tcpip_patcher".into(), theirs.clone());
+        drop(services);
+        machine.done("status")
+    };
+    let who = "a program of 2005 has loaded 0.1.0 as tcpip_patcher\n";
+    let installed = Machine::installed();
+    installed.done("unload");
+    for (machine, row) in [
+        (installed, "driver       not loaded; loaded on demand; "),
+        (Machine::new(), "driver       not installed; "),
+    ] {
+        let said = beside(machine);
+        assert!(said.contains(&format!("{row}{who}")), "{said}");
+    }
+}
+
+#[test]
+fn a_log_that_never_says_its_end_is_read_to_its_end_all_the_same() {
+    let machine = Machine::installed();
+    let now = machine.now.get();
+    let reached = |at| record(at, 0x8000_1082, "Tcpip");
+    *machine.log.borrow_mut() = vec![reached(now), reached(now - 1), reached(now - 2)];
+    machine.endless.set(Some(false));
+    let said = machine.done("status");
+    assert!(said.contains("event 4226   logged 3 times"), "{said}");
+    // Were its numbers to go down for ever, it would still end.
+    machine.endless.set(Some(true));
+    assert!(machine.done("status").contains("event 4226   logged "));
 }
 
 #[test]
