@@ -60,8 +60,16 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Text for people.
+    /// Text for people; on a console broken at words.
     pub(crate) fn say(&self, text: &str) {
+        match self.windows.columns(Stream::Out) {
+            Some(columns) => self.draw(&fitted(text, columns)),
+            None => self.draw(text),
+        }
+    }
+
+    /// Text for people whose lines are as they must be.
+    pub(crate) fn draw(&self, text: &str) {
         if !self.json {
             self.print(text);
             self.print("\n");
@@ -109,11 +117,14 @@ impl<'a> Console<'a> {
                 rest,
             });
         } else if let Some(failure) = failure {
-            let advice = wrapped(&failure.advice, "  ");
-            let message = wrapped(&format!("tcplimit: {}", failure.message), "  ");
-            let message = message.trim_start();
-            self.windows
-                .print(Stream::Error, &format!("{message}{advice}"));
+            let mut text = format!("tcplimit: {}\n", failure.message);
+            if !failure.advice.is_empty() {
+                let _ = writeln!(text, "  {}", failure.advice);
+            }
+            if let Some(columns) = self.windows.columns(Stream::Error) {
+                text = fitted(&text, columns);
+            }
+            self.windows.print(Stream::Error, &text);
         }
         exit
     }
@@ -138,27 +149,63 @@ impl<'a> Console<'a> {
     }
 }
 
-/// The columns that text for people has, so that a console of 80 does not break
-/// its lines.
-const WIDTH: usize = 78;
+/// Text for a console of so many columns: longer lines are broken at words, and go on
+/// below their own beginning. A word that is longer than a line is left to the console.
+fn fitted(text: &str, columns: usize) -> String {
+    // A line that fills the last column moves the cursor to the next.
+    let width = columns.saturating_sub(1);
+    let mut fitted = String::with_capacity(text.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index != 0 {
+            fitted.push('\n');
+        }
+        let words = line.trim_start_matches(' ');
+        let margin = line.len() - words.len();
+        let mut length = 0;
+        for word in words.split(' ') {
+            let more = word.chars().count();
+            if length != 0 && length + 1 + more > width {
+                let _ = write!(fitted, "\n{:margin$}{word}", "");
+                length = margin + more;
+            } else if length == 0 {
+                let _ = write!(fitted, "{:margin$}{word}", "");
+                length = margin + more;
+            } else {
+                let _ = write!(fitted, " {word}");
+                length += 1 + more;
+            }
+        }
+    }
+    fitted
+}
 
-/// Text in lines, each behind a margin; nothing for nothing.
-pub(crate) fn wrapped(text: &str, margin: &str) -> String {
-    let mut lines = String::new();
-    let mut line = String::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let length = margin.len() + line.chars().count() + word.chars().count();
-        if !line.is_empty() && length >= WIDTH {
-            let _ = writeln!(lines, "{margin}{line}");
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_at_words_and_go_on_below_their_beginning() {
+        let text = "one two three\n  four five six\n\nseven";
+        assert_eq!(
+            fitted(text, 12),
+            "one two\nthree\n  four five\n  six\n\nseven"
+        );
+        // The last column stays free.
+        assert_eq!(fitted("one two", 8), "one two");
+        assert_eq!(fitted("one two", 7), "one\ntwo");
     }
-    if !line.is_empty() {
-        let _ = writeln!(lines, "{margin}{line}");
+
+    #[test]
+    fn what_fits_and_what_can_not_be_broken_is_left_as_it_is() {
+        for text in [
+            "a  b   c",
+            "",
+            "\n",
+            "  ",
+            "C:\\a-very-long-name",
+            "tail \n",
+        ] {
+            assert_eq!(fitted(text, 12), text);
+        }
     }
-    lines
 }

@@ -342,9 +342,8 @@ pub(crate) fn compat(
     };
     console.say(&undo);
     console.say(&format!(
-        "The program loads it by itself, as the service {LEGACY}. While the service\n\
-         {SERVICE} is loaded it needs no driver of its own, and loads none: both have the\n\
-         same devices."
+        "The program loads it by itself, as the service {LEGACY}. While the service {SERVICE} \
+         is loaded it needs no driver of its own, and loads none: both have the same devices."
     ));
     Ok(())
 }

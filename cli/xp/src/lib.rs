@@ -63,6 +63,9 @@ pub use windows::{Activity, Registration, Request, Service, Start, Stream, Tcp, 
 
 /// Does what the words behind the program's name say.
 pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
+    if words.is_empty() && windows.is_alone() {
+        return greet(windows);
+    }
     let arguments = match Arguments::parse(words) {
         Ok(arguments) => arguments,
         Err(wrong) => return usage(windows, &wrong, arguments::wants_json(words)),
@@ -100,6 +103,23 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
         }
     };
     console.finish(done.err().as_ref(), Nothing {})
+}
+
+/// After a double click: without this the window would vanish at once.
+fn greet(windows: &dyn Windows) -> Exit {
+    let console = Console::new(windows, "help", false);
+    console.say(&format!(
+        "tcplimit {VERSION} raises the limit of half-open TCP connections of Windows XP SP2 and \
+         later.\nIt is used from a console: as an Administrator start cmd, go to this folder, and \
+         type\n\n  \
+           tcplimit install    install the driver, and load it\n  \
+           tcplimit set 100    set the limit to 100\n  \
+           tcplimit status     tell all\n  \
+           tcplimit help       explain all commands\n\n\
+         Press any key to close this window."
+    ));
+    windows.wait_for_key();
+    Exit::Done
 }
 
 fn limits(windows: &dyn Windows, console: &mut Console<'_>, arguments: &Arguments) -> Exit {

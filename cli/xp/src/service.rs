@@ -42,7 +42,7 @@ fn until_let_go(
         if tries == SILENCE {
             console.say(
                 "Windows still holds on to the tcplimit.sys that was unloaded: shortly after a \
-                 start\nits entries wait for the event log. Waiting for up to 40 seconds.",
+                 start its entries wait for the event log. Waiting for up to 40 seconds.",
             );
         }
         windows.wait(PAUSE);

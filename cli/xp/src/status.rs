@@ -11,7 +11,7 @@ use tcplimit_protocol::{Answer, State};
 use crate::advice;
 use crate::answer;
 use crate::client;
-use crate::console::{Console, wrapped};
+use crate::console::Console;
 use crate::disk::Look;
 use crate::event_log;
 use crate::exit::Exit;
@@ -158,7 +158,7 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>) -> Exit {
     }
     for note in &notes {
         console.say("");
-        console.say(wrapped(note, "").trim_end());
+        console.say(note);
     }
     facts.exit()
 }

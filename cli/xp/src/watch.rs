@@ -15,7 +15,7 @@ use crate::console::{Console, Nothing, SCHEMA};
 use crate::event_log;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::windows::{Tcp, Windows};
+use crate::windows::{Stream, Tcp, Windows};
 
 /// Looks that the chart shows at most.
 const HISTORY: usize = 60;
@@ -136,7 +136,7 @@ impl Sample {
 /// Shows one look after the other until Ctrl-C, or until nobody reads on.
 pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, seconds: u32) -> Exit {
     windows.catch_interrupt();
-    let columns = windows.columns().filter(|_| !console.json);
+    let columns = windows.columns(Stream::Out).filter(|_| !console.json);
     let mut history = VecDeque::new();
     let mut drawn = 0;
     loop {
@@ -157,7 +157,7 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, seconds: u32) ->
                 windows.move_up(drawn);
                 let screen = screen(&sample, &history, columns, seconds);
                 drawn = screen.lines().count();
-                console.say(&screen);
+                console.draw(&screen);
             }
         }
         if !console.is_read() || windows.wait(seconds.saturating_mul(1000)) {

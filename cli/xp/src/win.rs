@@ -149,8 +149,16 @@ impl Windows for ThisWindows {
         console::print(stream, text)
     }
 
-    fn columns(&self) -> Option<usize> {
-        console::columns()
+    fn columns(&self, stream: Stream) -> Option<usize> {
+        console::columns(stream)
+    }
+
+    fn is_alone(&self) -> bool {
+        console::is_alone()
+    }
+
+    fn wait_for_key(&self) {
+        console::wait_for_key();
     }
 
     fn move_up(&self, lines: usize) {

@@ -180,8 +180,15 @@ pub trait Windows {
     /// away.
     fn print(&self, stream: Stream, text: &str) -> bool;
 
-    /// How many columns the console has; `None` where output is redirected.
-    fn columns(&self) -> Option<usize>;
+    /// How many columns the console has; `None` where the stream is redirected.
+    fn columns(&self, stream: Stream) -> Option<usize>;
+
+    /// Whether the console is this program's alone, as after a double click; false
+    /// where that can't be told.
+    fn is_alone(&self) -> bool;
+
+    /// Waits until a key is pressed in the console.
+    fn wait_for_key(&self);
 
     /// Puts the console's cursor at the beginning of the line so many lines
     /// above.

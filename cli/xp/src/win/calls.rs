@@ -63,10 +63,12 @@ imports! { "kernel32.dll":
         overlapped: *mut c_void,
     ) -> i32;
     pub(super) fn ExitProcess(code: u32) -> !;
+    pub(super) fn FlushConsoleInputBuffer(input: Handle) -> i32;
     pub(super) fn FlushFileBuffers(file: Handle) -> i32;
     pub(super) fn GetCommandLineW() -> *const u16;
     pub(super) fn GetConsoleMode(console: Handle, mode: *mut u32) -> i32;
     pub(super) fn GetConsoleOutputCP() -> u32;
+    pub(super) fn GetConsoleProcessList(processes: *mut u32, count: u32) -> u32;
     pub(super) fn GetConsoleScreenBufferInfo(console: Handle, info: *mut ScreenBuffer) -> i32;
     pub(super) fn GetCurrentProcess() -> Handle;
     pub(super) fn GetFileSize(file: Handle, high: *mut u32) -> u32;
@@ -100,6 +102,12 @@ imports! { "kernel32.dll":
     ) -> *mut c_void;
     pub(super) fn LoadLibraryExW(name: *const u16, file: Handle, flags: u32) -> Handle;
     pub(super) fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> i32;
+    pub(super) fn ReadConsoleInputW(
+        input: Handle,
+        events: *mut InputRecord,
+        count: u32,
+        read: *mut u32,
+    ) -> i32;
     pub(super) fn ReadFile(
         file: Handle,
         buffer: *mut c_void,
@@ -278,6 +286,15 @@ pub(super) struct ScreenBuffer {
     pub(super) largest: [i16; 2],
 }
 
+/// INPUT_RECORD with a KEY_EVENT_RECORD.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct InputRecord {
+    pub(super) kind: u16,
+    pub(super) down: i32,
+    pub(super) rest: [u32; 3],
+}
+
 /// OSVERSIONINFOEXW.
 #[repr(C)]
 pub(super) struct OsVersion {
@@ -296,4 +313,5 @@ pub(super) struct OsVersion {
 
 const _: () = assert!(size_of::<ServiceStatus>() == 28);
 const _: () = assert!(size_of::<ScreenBuffer>() == 22);
+const _: () = assert!(size_of::<InputRecord>() == 20);
 const _: () = assert!(size_of::<OsVersion>() == 284);

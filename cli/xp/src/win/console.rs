@@ -7,7 +7,8 @@ use core::ptr;
 use tcplimit_xp::Stream;
 
 use super::calls::{
-    GetConsoleMode, GetConsoleOutputCP, GetConsoleScreenBufferInfo, GetOEMCP, GetStdHandle, Handle,
+    FlushConsoleInputBuffer, GetConsoleMode, GetConsoleOutputCP, GetConsoleProcessList,
+    GetConsoleScreenBufferInfo, GetOEMCP, GetStdHandle, Handle, InputRecord, ReadConsoleInputW,
     ScreenBuffer, SetConsoleCursorPosition, WideCharToMultiByte, WriteConsoleW, WriteFile,
 };
 use super::handle::length;
@@ -15,6 +16,10 @@ use super::handle::length;
 /// STD_OUTPUT_HANDLE and STD_ERROR_HANDLE.
 const OUT: u32 = 0xFFFF_FFF5;
 const ERROR: u32 = 0xFFFF_FFF4;
+/// STD_INPUT_HANDLE.
+const INPUT: u32 = 0xFFFF_FFF6;
+/// KEY_EVENT.
+const KEY: u16 = 1;
 /// What a console takes at once: its messages are limited to 64 KB.
 const PIECE: usize = 4096;
 
@@ -117,21 +122,48 @@ pub(super) fn print_plain(stream: Stream, mut bytes: &[u8]) -> bool {
     true
 }
 
-fn screen() -> Option<ScreenBuffer> {
+fn screen(stream: Stream) -> Option<ScreenBuffer> {
     let mut screen = ScreenBuffer::default();
     // SAFETY: `screen` is written; any handle may be asked.
-    let result = unsafe { GetConsoleScreenBufferInfo(handle(Stream::Out), &mut screen) };
+    let result = unsafe { GetConsoleScreenBufferInfo(handle(stream), &mut screen) };
     (result != 0).then_some(screen)
 }
 
 /// How many columns the console has, if it is one.
-pub(super) fn columns() -> Option<usize> {
-    usize::try_from(screen()?.size[0]).ok()
+pub(super) fn columns(stream: Stream) -> Option<usize> {
+    usize::try_from(screen(stream)?.size[0]).ok()
+}
+
+/// Whether no other process has this console.
+pub(super) fn is_alone() -> bool {
+    let mut processes = [0; 2];
+    // SAFETY: there is room for so many. It returns how many there are, 0 on failure.
+    let count = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
+    count == 1 && screen(Stream::Out).is_some()
+}
+
+/// Waits until a key goes down.
+pub(super) fn wait_for_key() {
+    // SAFETY: it has no conditions.
+    let input = unsafe { GetStdHandle(INPUT) };
+    // SAFETY: any handle may be asked. Keys that were pressed before do not count.
+    unsafe { FlushConsoleInputBuffer(input) };
+    loop {
+        let mut event = InputRecord::default();
+        let mut read = 0;
+        // SAFETY: there is room for one event; both are written.
+        let result = unsafe { ReadConsoleInputW(input, &mut event, 1, &mut read) };
+        if result == 0 || (event.kind == KEY && event.down != 0) {
+            return;
+        }
+    }
 }
 
 /// Puts the cursor so many lines up, and to the left.
 pub(super) fn move_up(lines: usize) {
-    let Some(screen) = screen() else { return };
+    let Some(screen) = screen(Stream::Out) else {
+        return;
+    };
     let lines = i16::try_from(lines).unwrap_or(i16::MAX);
     let y = screen.cursor[1].saturating_sub(lines).max(0);
     let position = u32::from(y.unsigned_abs()) << 16;

@@ -86,3 +86,39 @@ fn an_error_is_an_object_with_json() {
     assert_eq!(object["exit_code"], 2);
     assert_eq!(object["error"]["message"], "\"set\" needs N.");
 }
+
+#[test]
+fn after_a_double_click_the_window_stays_until_a_key_is_pressed() {
+    let mut machine = Machine::new();
+    machine.alone = true;
+    machine.columns = Some(80);
+    let text = machine.done("");
+    assert!(text.ends_with("Press any key to close this window.\n"));
+    for verb in ["install", "set 100", "status", "help"] {
+        assert!(text.contains(&format!("\n  tcplimit {verb} ")), "{text}");
+    }
+    assert!(text.lines().all(|line| line.len() < 80), "{text}");
+    assert_eq!((machine.keys_pressed.get(), machine.changes.get()), (1, 0));
+    // With words it was typed, or is a shortcut's: then it does what they say.
+    machine.done("version");
+    machine.alone = false;
+    assert!(machine.done("").starts_with("tcplimit: the limit of"));
+    assert_eq!(machine.keys_pressed.get(), 1);
+}
+
+#[test]
+fn on_a_console_messages_are_broken_at_words_and_redirected_they_are_not() {
+    for columns in [None, Some(80), Some(40)] {
+        let mut machine = Machine::installed();
+        machine.columns = columns;
+        machine.limiters.borrow_mut()[0].limit = 50;
+        machine.fails("set 100", tcplimit_xp::Exit::Refused);
+        machine.run("status");
+        let said = machine.error.borrow().clone() + &machine.out.borrow();
+        let width = said.lines().map(str::len).max().unwrap_or(0);
+        match columns {
+            Some(columns) => assert!(width < columns, "{width}: {said}"),
+            None => assert!(width > 80 && machine.error.borrow().lines().count() == 2),
+        }
+    }
+}

@@ -123,6 +123,9 @@ pub(crate) struct Machine {
     /// without a device.
     pub(crate) zombie: Cell<bool>,
     pub(crate) columns: Option<usize>,
+    /// Whether it was started by a double click, and how often a key was waited for.
+    pub(crate) alone: bool,
+    pub(crate) keys_pressed: Cell<u32>,
     /// Looks until Ctrl-C.
     pub(crate) patience: Cell<u32>,
     /// How many times more something is taken that is printed.
@@ -176,6 +179,8 @@ impl Machine {
             endless: Cell::new(None),
             zombie: Cell::new(false),
             columns: None,
+            alone: false,
+            keys_pressed: Cell::new(0),
             patience: Cell::new(0),
             reads: Cell::new(u32::MAX),
             loads: RefCell::default(),
@@ -741,8 +746,16 @@ impl Windows for Machine {
         true
     }
 
-    fn columns(&self) -> Option<usize> {
+    fn columns(&self, _: Stream) -> Option<usize> {
         self.columns
+    }
+
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    fn wait_for_key(&self) {
+        self.keys_pressed.set(self.keys_pressed.get() + 1);
     }
 
     fn move_up(&self, lines: usize) {
