@@ -26,6 +26,7 @@ pub(crate) struct Arguments {
     pub(crate) compat: Option<String>,
     pub(crate) force: bool,
     pub(crate) modules: &'static [Module],
+    pub(crate) every: bool,
     pub(crate) persist: bool,
     pub(crate) json: bool,
     pub(crate) help: bool,
@@ -68,6 +69,7 @@ impl Arguments {
             compat: None,
             force: false,
             modules: &[Module::Tcpip],
+            every: false,
             persist: false,
             json: false,
             help: false,
@@ -108,6 +110,7 @@ impl Arguments {
                     arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
                 }
                 Switch::Force => arguments.force = true,
+                Switch::Every => arguments.every = true,
                 Switch::Persist => arguments.persist = true,
                 Switch::Ipv6 => ipv6 = true,
                 Switch::All => all = true,

@@ -25,6 +25,7 @@ mod arguments;
 mod chart;
 mod client;
 mod command_line;
+mod connections;
 mod console;
 mod disk;
 // Which drivers have the limit: the workbench's words.
@@ -45,6 +46,7 @@ mod stored;
 mod system;
 mod verb;
 mod watch;
+mod who;
 mod win32;
 mod windows;
 
@@ -59,7 +61,9 @@ use verb::{Act, Verb};
 pub use command_line::words;
 pub use exit::Exit;
 pub use win32::Win32;
-pub use windows::{Activity, Registration, Request, Service, Start, Stream, Tcp, Version, Windows};
+pub use windows::{
+    Activity, Registration, Request, Service, Start, Stream, Tcp, TcpTable, Version, Windows,
+};
 
 /// Does what the words behind the program's name say.
 pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
@@ -90,6 +94,7 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
         Act::Get | Act::Set | Act::Reset => return limits(windows, &mut console, &arguments),
         Act::Status => return status::run(windows, &console),
         Act::Watch => return watch::run(windows, &console, arguments.interval),
+        Act::Who => return who::run(windows, &console, arguments.every),
         Act::Probe => return probe::run(windows, &console, arguments.operand.as_deref()),
         Act::Version => return version(&console),
         Act::Help => {

@@ -13,6 +13,7 @@ pub(crate) enum Act {
     Set,
     Reset,
     Watch,
+    Who,
     Probe,
     Version,
     Help,
@@ -39,6 +40,7 @@ pub(crate) enum Switch {
     Ipv6,
     All,
     Interval,
+    Every,
     Json,
     Help,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Told {
 }
 
 impl Switch {
-    const ALL: [Switch; 9] = [
+    const ALL: [Switch; 10] = [
         Switch::Compat,
         Switch::Force,
         Switch::Expect,
@@ -62,6 +64,7 @@ impl Switch {
         Switch::Ipv6,
         Switch::All,
         Switch::Interval,
+        Switch::Every,
         Switch::Json,
         Switch::Help,
     ];
@@ -90,6 +93,7 @@ impl Switch {
             Switch::Ipv6 => ("--ipv6", "", "of tcpip6.sys, in place of tcpip.sys"),
             Switch::All => ("--all", "", "of both, tcpip.sys and tcpip6.sys"),
             Switch::Interval => ("--interval", "S", "look every S seconds, 1 to 3600 [1]"),
+            Switch::Every => ("--every", "", "all connections, not just half-open ones"),
             Switch::Json => ("--json", "", "one JSON object (docs/json.md)"),
             Switch::Help => ("--help", "", "this text"),
         };
@@ -119,7 +123,7 @@ pub(crate) struct Verb {
 pub(crate) const COMMON: [Switch; 2] = [Switch::Json, Switch::Help];
 
 /// All verbs, in the order of the help.
-pub(crate) const VERBS: [Verb; 13] = [
+pub(crate) const VERBS: [Verb; 14] = [
     Verb {
         name: "install",
         act: Act::Install,
@@ -255,6 +259,21 @@ Redraws one screen until Ctrl-C. Where the output is redirected it prints a
 line each time; with --json an object each time.
 ",
         examples: &["watch", "watch --interval 10 --json > log.txt"],
+    },
+    Verb {
+        name: "who",
+        act: Act::Who,
+        needs: Needs::Nothing,
+        operand: "",
+        switches: &[Switch::Every],
+        about: "tell which programs have half-open connections now",
+        more: "\
+Lists the processes that wait for an answer (SYN-SENT), those with most
+connections first: number, name, PID, path, the services that it hosts, and
+the addresses. It needs no driver. Event 4226 is about such connections, and
+they are gone soon: look while it is going on.
+",
+        examples: &["who", "who --every --json"],
     },
     Verb {
         name: "probe",

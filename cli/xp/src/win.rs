@@ -14,6 +14,7 @@ mod interrupt;
 mod log;
 mod memory;
 mod panic;
+mod processes;
 mod registry;
 mod service;
 mod system;
@@ -22,7 +23,9 @@ mod wide;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use tcplimit_xp::{Registration, Request, Service, Start, Stream, Tcp, Version, Win32, Windows};
+use tcplimit_xp::{
+    Registration, Request, Service, Start, Stream, Tcp, TcpTable, Version, Win32, Windows,
+};
 
 /// The Windows that the program runs on.
 #[derive(Debug)]
@@ -139,6 +142,22 @@ impl Windows for ThisWindows {
 
     fn tcp(&self) -> Result<Tcp, Win32> {
         system::tcp()
+    }
+
+    fn tcp_table(&self, table: TcpTable) -> Result<Vec<u32>, Win32> {
+        processes::tcp_table(table)
+    }
+
+    fn processes(&self) -> Result<Vec<(u32, String)>, Win32> {
+        processes::names()
+    }
+
+    fn process_path(&self, id: u32) -> Result<String, Win32> {
+        processes::path(id)
+    }
+
+    fn hosted_services(&self) -> Result<Vec<(u32, String)>, Win32> {
+        service::hosted()
     }
 
     fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {

@@ -40,6 +40,7 @@ errors! {
     183 ALREADY_EXISTS "another one is there already"
     193 BAD_EXE_FORMAT "the file is no driver for this Windows"
     216 EXE_MACHINE_TYPE_MISMATCH "the file is for another processor"
+    234 MORE_DATA "there is more"
     433 NO_SUCH_DEVICE "the device is gone"
     577 INVALID_IMAGE_HASH "Windows wants a signature that it trusts"
     1053 SERVICE_REQUEST_TIMEOUT "it did not answer in time"

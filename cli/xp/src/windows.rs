@@ -169,6 +169,31 @@ pub trait Windows {
     /// When it does not tell.
     fn tcp(&self) -> Result<Tcp, Win32>;
 
+    /// A table of TCP connections, as dwords: a count, then the rows, then whatever
+    /// there was room for.
+    ///
+    /// # Errors
+    /// [`Win32::PROC_NOT_FOUND`] where this Windows has no such table.
+    fn tcp_table(&self, table: TcpTable) -> Result<Vec<u32>, Win32>;
+
+    /// All processes: their numbers, and the file names of their programs.
+    ///
+    /// # Errors
+    /// When they can't be listed.
+    fn processes(&self) -> Result<Vec<(u32, String)>, Win32>;
+
+    /// The path of a process's program.
+    ///
+    /// # Errors
+    /// When it has ended, or may not be opened.
+    fn process_path(&self, id: u32) -> Result<String, Win32>;
+
+    /// All services that run, each with the number of its process.
+    ///
+    /// # Errors
+    /// When they can't be listed.
+    fn hosted_services(&self) -> Result<Vec<(u32, String)>, Win32>;
+
     /// Shows the system event log, the newest entries first, some of them at a
     /// time, until `more` is false.
     ///
@@ -317,6 +342,17 @@ pub struct Tcp {
     pub failures: u32,
     /// Connections that are established now (dwCurrEstab).
     pub established: u32,
+}
+
+/// A table of TCP connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpTable {
+    /// MIB_TCPTABLE: IPv4, without processes.
+    V4,
+    /// MIB_TCPTABLE_OWNER_PID: IPv4, with processes.
+    OwnedV4,
+    /// MIB_TCP6TABLE_OWNER_PID: IPv6, with processes.
+    OwnedV6,
 }
 
 /// Where text goes.

@@ -51,6 +51,7 @@ imports! { "kernel32.dll":
         flags: u32,
         template: Handle,
     ) -> Handle;
+    pub(super) fn CreateToolhelp32Snapshot(what: u32, process: u32) -> Handle;
     pub(super) fn DeleteFileW(name: *const u16) -> i32;
     pub(super) fn DeviceIoControl(
         device: Handle,
@@ -102,6 +103,9 @@ imports! { "kernel32.dll":
     ) -> *mut c_void;
     pub(super) fn LoadLibraryExW(name: *const u16, file: Handle, flags: u32) -> Handle;
     pub(super) fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> i32;
+    pub(super) fn OpenProcess(access: u32, inherit: i32, id: u32) -> Handle;
+    pub(super) fn Process32FirstW(snapshot: Handle, entry: *mut ProcessEntry) -> i32;
+    pub(super) fn Process32NextW(snapshot: Handle, entry: *mut ProcessEntry) -> i32;
     pub(super) fn ReadConsoleInputW(
         input: Handle,
         events: *mut InputRecord,
@@ -183,6 +187,18 @@ imports! { "advapi32.dll":
         password: *const u16,
     ) -> Handle;
     pub(super) fn DeleteService(service: Handle) -> i32;
+    pub(super) fn EnumServicesStatusExW(
+        manager: Handle,
+        level: u32,
+        kind: u32,
+        state: u32,
+        services: *mut c_void,
+        length: u32,
+        needed: *mut u32,
+        count: *mut u32,
+        resume: *mut u32,
+        group: *const u16,
+    ) -> i32;
     pub(super) fn GetFileSecurityW(
         name: *const u16,
         information: u32,
@@ -295,6 +311,38 @@ pub(super) struct InputRecord {
     pub(super) rest: [u32; 3],
 }
 
+/// PROCESSENTRY32W.
+#[repr(C)]
+pub(super) struct ProcessEntry {
+    pub(super) size: u32,
+    pub(super) usage: u32,
+    pub(super) id: u32,
+    pub(super) heap: usize,
+    pub(super) rest: [u32; 5],
+    pub(super) name: [u16; 260],
+}
+
+impl ProcessEntry {
+    pub(super) const EMPTY: ProcessEntry = ProcessEntry {
+        size: 0,
+        usage: 0,
+        id: 0,
+        heap: 0,
+        rest: [0; 5],
+        name: [0; 260],
+    };
+}
+
+/// ENUM_SERVICE_STATUS_PROCESSW.
+#[repr(C)]
+pub(super) struct HostedService {
+    pub(super) name: *const u16,
+    pub(super) title: *const u16,
+    pub(super) status: [u32; 7],
+    pub(super) process: u32,
+    pub(super) flags: u32,
+}
+
 /// OSVERSIONINFOEXW.
 #[repr(C)]
 pub(super) struct OsVersion {
@@ -314,4 +362,9 @@ pub(super) struct OsVersion {
 const _: () = assert!(size_of::<ServiceStatus>() == 28);
 const _: () = assert!(size_of::<ScreenBuffer>() == 22);
 const _: () = assert!(size_of::<InputRecord>() == 20);
+const _: () = {
+    let is_x64 = size_of::<usize>() == 8;
+    assert!(size_of::<ProcessEntry>() == if is_x64 { 568 } else { 556 });
+    assert!(size_of::<HostedService>() == if is_x64 { 56 } else { 44 });
+};
 const _: () = assert!(size_of::<OsVersion>() == 284);

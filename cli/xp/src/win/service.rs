@@ -1,5 +1,6 @@
 //! The service manager.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::ptr;
@@ -7,8 +8,9 @@ use core::ptr;
 use tcplimit_xp::{Activity, Registration, Service, Start, Win32};
 
 use super::calls::{
-    ChangeServiceConfigW, ControlService, CreateServiceW, DeleteService, OpenSCManagerW,
-    OpenServiceW, QueryServiceConfigW, QueryServiceStatus, ServiceStatus, StartServiceW,
+    ChangeServiceConfigW, ControlService, CreateServiceW, DeleteService, EnumServicesStatusExW,
+    HostedService, OpenSCManagerW, OpenServiceW, QueryServiceConfigW, QueryServiceStatus,
+    ServiceStatus, StartServiceW,
 };
 use super::handle::{Kind, Owned, done, length};
 use super::wide::{narrow, units, wide};
@@ -16,6 +18,12 @@ use super::wide::{narrow, units, wide};
 /// SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE.
 const CONNECT: u32 = 1;
 const CREATE: u32 = 2;
+/// SC_MANAGER_ENUMERATE_SERVICE.
+const ENUMERATE: u32 = 4;
+/// SC_ENUM_PROCESS_INFO, SERVICE_WIN32, SERVICE_ACTIVE.
+const WITH_PROCESSES: u32 = 0;
+const PROGRAMS: u32 = 0x30;
+const ACTIVE: u32 = 1;
 /// SERVICE_QUERY_CONFIG and SERVICE_QUERY_STATUS.
 const QUERY: u32 = 1 | 4;
 /// SERVICE_CHANGE_CONFIG, SERVICE_START, SERVICE_STOP, DELETE.
@@ -104,6 +112,50 @@ pub(super) fn find(name: &str) -> Result<Option<Service>, Win32> {
         is_quiet: config.error_control == ERROR_IGNORE,
         image: narrow(image)?,
     }))
+}
+
+/// All services that run in processes, each with that of its own.
+pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32> {
+    let manager = manager(CONNECT | ENUMERATE)?;
+    // On XP such a list has at most 64 KB at a time.
+    let mut room: Vec<usize> = alloc::vec![0; 0x1_0000 / size_of::<usize>()];
+    let mut all = Vec::new();
+    let mut resume = 0;
+    loop {
+        let (mut needed, mut count) = (0, 0);
+        // SAFETY: the manager is open; there is room for so many bytes, aligned for
+        // the structure; all numbers are written.
+        let listed = done(unsafe {
+            EnumServicesStatusExW(
+                manager.get(),
+                WITH_PROCESSES,
+                PROGRAMS,
+                ACTIVE,
+                room.as_mut_ptr().cast::<c_void>(),
+                length(size_of_val(room.as_slice())),
+                &mut needed,
+                &mut count,
+                &mut resume,
+                ptr::null(),
+            )
+        });
+        match listed {
+            Ok(()) | Err(Win32::MORE_DATA) => {}
+            Err(error) => return Err(error),
+        }
+        let first = room.as_ptr().cast::<HostedService>();
+        for index in 0..usize::try_from(count).unwrap_or(0) {
+            // SAFETY: the call has written so many to the beginning of the room.
+            let service = unsafe { &*first.add(index) };
+            // SAFETY: it points to a text with a NUL, in the room.
+            if let Ok(name) = narrow(unsafe { units(service.name) }) {
+                all.push((service.process, name));
+            }
+        }
+        if listed.is_ok() || count == 0 {
+            return Ok(all);
+        }
+    }
 }
 
 pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32> {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::ffi::{CStr, c_void};
 use core::mem;
 use core::ptr;
 
@@ -65,7 +66,7 @@ pub(super) fn is_wow64() -> bool {
         return false;
     }
     // SAFETY: the function of this name has this type.
-    let is_wow64 = unsafe { mem::transmute::<*const core::ffi::c_void, IsWow64Process>(found) };
+    let is_wow64 = unsafe { mem::transmute::<*const c_void, IsWow64Process>(found) };
     let mut answer = 0;
     // SAFETY: of this process; `answer` is written.
     unsafe { is_wow64(GetCurrentProcess(), &mut answer) != 0 && answer != 0 }
@@ -131,12 +132,11 @@ fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32> {
     }
 }
 
-pub(super) fn tcp() -> Result<Tcp, Win32> {
-    type GetTcpStatistics = unsafe extern "system" fn(*mut [u32; TCP_STATISTICS]) -> u32;
-
+/// A function of a library of Windows' own.
+pub(super) fn function(library: &str, name: &CStr) -> Result<*const c_void, Win32> {
     // By its path: what lies beside the program under this name is not asked to
     // run as Administrator.
-    let library = wide(&format!(r"{}\iphlpapi.dll", system_folder()?));
+    let library = wide(&format!(r"{}\{library}", system_folder()?));
     // SAFETY: the name ends in a NUL. The library is Windows' own, and is made to
     // be loaded by any program. It stays.
     let library =
@@ -145,12 +145,19 @@ pub(super) fn tcp() -> Result<Tcp, Win32> {
         return Err(last_error());
     }
     // SAFETY: the name ends in a NUL.
-    let found = unsafe { GetProcAddress(library, c"GetTcpStatistics".as_ptr().cast()) };
+    let found = unsafe { GetProcAddress(library, name.as_ptr().cast()) };
     if found.is_null() {
         return Err(last_error());
     }
+    Ok(found)
+}
+
+pub(super) fn tcp() -> Result<Tcp, Win32> {
+    type GetTcpStatistics = unsafe extern "system" fn(*mut [u32; TCP_STATISTICS]) -> u32;
+
+    let found = function("iphlpapi.dll", c"GetTcpStatistics")?;
     // SAFETY: the function of this name has this type.
-    let get = unsafe { mem::transmute::<*const core::ffi::c_void, GetTcpStatistics>(found) };
+    let get = unsafe { mem::transmute::<*const c_void, GetTcpStatistics>(found) };
     let mut table = [0; TCP_STATISTICS];
     // SAFETY: `table` is written: MIB_TCPSTATS is 15 numbers.
     status(unsafe { get(&mut table) })?;

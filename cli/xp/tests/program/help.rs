@@ -51,7 +51,7 @@ fn every_verb_of_the_help_has_its_own() {
     let verbs: Vec<&str> = verbs
         .map_while(|line| line.strip_prefix("  ")?.split(' ').next())
         .collect();
-    assert_eq!(verbs.len(), 13);
+    assert_eq!(verbs.len(), 14);
     for verb in verbs {
         let of_verb = said(&format!("tcplimit help {verb}"));
         assert!(

@@ -29,6 +29,11 @@ fn check(outer: &str, value: &Value) {
                     check(if is_answer { "" } else { "modules" }, one);
                 }
             }
+            Value::Array(all) if path == "processes" => {
+                for one in all {
+                    check(&path, one);
+                }
+            }
             Value::Object(_) if path.ends_with("memory") => check("", value),
             Value::Object(_) if path != "modules.file" => check(&path, value),
             _ => {}
@@ -40,6 +45,8 @@ fn check(outer: &str, value: &Value) {
 fn every_field_is_documented() {
     let machine = Machine::installed().with_ipv6();
     machine.patience.set(1);
+    let row = vec![1, 3, 0, 0, 0x0100_000A, 0x5000, 900];
+    machine.tables.borrow_mut().insert("owned-v4", row);
     for line in [
         "install",
         "load",
@@ -49,6 +56,7 @@ fn every_field_is_documented() {
         "set 50 --persist",
         "reset --all",
         "watch",
+        "who",
         "version",
         "help",
         "unload",

@@ -10,8 +10,8 @@ use tcplimit_protocol::{
     Start as Applied, State,
 };
 use tcplimit_xp::{
-    Activity, Exit, Registration, Request, Service, Start, Stream, Tcp, Version, Win32, Windows,
-    run,
+    Activity, Exit, Registration, Request, Service, Start, Stream, Tcp, TcpTable, Version, Win32,
+    Windows, run,
 };
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -114,6 +114,11 @@ pub(crate) struct Machine {
     /// What folders allow, as their security descriptors; `None` for a disk that has
     /// none. Those that are not here allow Administrators alone.
     pub(crate) access: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
+    /// Tables of connections; one that is not here is not there.
+    pub(crate) tables: RefCell<BTreeMap<&'static str, Vec<u32>>>,
+    /// Processes: number, name, and path if it may be had.
+    pub(crate) processes: RefCell<Vec<(u32, &'static str, Option<&'static str>)>>,
+    pub(crate) hosted: RefCell<Vec<(u32, String)>>,
     /// Pauses that were made.
     pub(crate) waits: Cell<u32>,
     /// Whether the log never says its end, and if so whether the numbers of its
@@ -175,6 +180,9 @@ impl Machine {
                 established: 7,
             }),
             access: RefCell::default(),
+            tables: RefCell::new([("owned-v4", vec![0])].into()),
+            processes: RefCell::default(),
+            hosted: RefCell::default(),
             waits: Cell::new(0),
             endless: Cell::new(None),
             zombie: Cell::new(false),
@@ -706,6 +714,43 @@ impl Windows for Machine {
 
     fn tcp(&self) -> Result<Tcp, Win32> {
         self.call(|| self.tcp)
+    }
+
+    fn tcp_table(&self, table: TcpTable) -> Result<Vec<u32>, Win32> {
+        let name = match table {
+            TcpTable::V4 => "v4",
+            TcpTable::OwnedV4 => "owned-v4",
+            TcpTable::OwnedV6 => "owned-v6",
+        };
+        self.call(|| {
+            let tables = self.tables.borrow();
+            tables.get(name).cloned().ok_or(Win32::PROC_NOT_FOUND)
+        })
+    }
+
+    fn processes(&self) -> Result<Vec<(u32, String)>, Win32> {
+        self.call(|| {
+            let processes = self.processes.borrow();
+            Ok(processes
+                .iter()
+                .map(|&(id, name, _)| (id, name.into()))
+                .collect())
+        })
+    }
+
+    fn process_path(&self, id: u32) -> Result<String, Win32> {
+        self.call(|| {
+            let processes = self.processes.borrow();
+            match processes.iter().find(|&&(one, _, _)| one == id) {
+                Some(&(_, _, path)) => path.map(Into::into).ok_or(Win32::ACCESS_DENIED),
+                // ERROR_INVALID_PARAMETER: so Windows says of a number that is free.
+                None => Err(Win32(87)),
+            }
+        })
+    }
+
+    fn hosted_services(&self) -> Result<Vec<(u32, String)>, Win32> {
+        self.call(|| Ok(self.hosted.borrow().clone()))
     }
 
     fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {

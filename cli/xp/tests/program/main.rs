@@ -9,3 +9,4 @@ mod machine;
 mod probe;
 mod status;
 mod watch;
+mod who;

@@ -1,0 +1,156 @@
+//! `who`: which programs have half-open connections.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::connections::{self, Connection};
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::windows::Windows;
+
+/// Addresses that are shown of a process at most.
+const SHOWN: usize = 8;
+
+/// A process with connections.
+#[derive(Debug, Serialize)]
+pub(crate) struct Party {
+    /// `None` where the system does not tell processes.
+    pub(crate) pid: Option<u32>,
+    /// The name of its program; `None` where it is not known.
+    pub(crate) name: Option<String>,
+    path: Option<String>,
+    /// Why the path is not known.
+    path_error: Option<String>,
+    /// Services that it hosts.
+    services: Vec<String>,
+    pub(crate) connections: usize,
+    /// The other ends, as `ADDRESS:PORT`.
+    remote: Vec<String>,
+}
+
+/// The fields of the verb.
+#[derive(Default, Serialize)]
+struct Object {
+    every: bool,
+    processes: Vec<Party>,
+}
+
+/// Tells it.
+pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, every: bool) -> Exit {
+    let processes = match parties(windows, every) {
+        Ok(processes) => processes,
+        Err(failure) => return console.finish(Some(&failure), Object::default()),
+    };
+    if !console.json {
+        for line in lines(&processes, every) {
+            console.say(&line);
+        }
+    }
+    console.finish(None, Object { every, processes })
+}
+
+/// All processes with half-open connections, or with any, those with most first.
+pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, Failure> {
+    let all = connections::all(windows)
+        .map_err(|error| Failure::windows("list the TCP connections", error))?;
+    let mut grouped: BTreeMap<Option<u32>, Vec<SocketAddr>> = BTreeMap::new();
+    for Connection {
+        process, remote, ..
+    } in all
+        .into_iter()
+        .filter(|connection| every || connection.is_half_open())
+    {
+        grouped.entry(process).or_default().push(remote);
+    }
+    // What can't be had is left out: connections are counted all the same.
+    let names = windows.processes().unwrap_or_default();
+    let services = windows.hosted_services().unwrap_or_default();
+    let mut parties: Vec<Party> = grouped
+        .into_iter()
+        .map(|(pid, remotes)| {
+            let of_it = |(id, _): &&(u32, String)| Some(*id) == pid;
+            let path = pid
+                .filter(|&pid| pid != 0)
+                .map(|pid| windows.process_path(pid));
+            let (path, path_error) = match path {
+                None => (None, None),
+                Some(Ok(path)) => (Some(path), None),
+                Some(Err(error)) => (None, Some(error.to_string())),
+            };
+            Party {
+                pid,
+                name: names.iter().find(of_it).map(|(_, name)| name.clone()),
+                path,
+                path_error,
+                services: services
+                    .iter()
+                    .filter(of_it)
+                    .map(|(_, name)| name.clone())
+                    .collect(),
+                connections: remotes.len(),
+                // A listening port has no other end.
+                remote: remotes
+                    .iter()
+                    .filter(|remote| remote.port() != 0)
+                    .map(ToString::to_string)
+                    .collect(),
+            }
+        })
+        .collect();
+    parties.sort_by_key(|party| Reverse(party.connections));
+    Ok(parties)
+}
+
+impl Party {
+    /// What people know it by: `ares.exe (1234)`.
+    pub(crate) fn title(&self) -> String {
+        match (&self.name, self.pid) {
+            (_, None) => "processes that this Windows does not tell".into(),
+            (_, Some(0)) => "no process any more".into(),
+            (Some(name), Some(pid)) => format!("{name} ({pid})"),
+            (None, Some(pid)) => format!("a process that has ended ({pid})"),
+        }
+    }
+}
+
+fn lines(parties: &[Party], every: bool) -> Vec<String> {
+    let what = match every {
+        true => "TCP",
+        false => "half-open",
+    };
+    let count: usize = parties.iter().map(|party| party.connections).sum();
+    let mut lines = Vec::from([match count {
+        0 => format!("There are no {what} connections now."),
+        1 => format!("There is 1 {what} connection now:"),
+        _ => format!("There are {count} {what} connections now:"),
+    }]);
+    for party in parties {
+        lines.push(format!("{:>6}  {}", party.connections, party.title()));
+        let mut below = |text: String| lines.push(format!("        {text}"));
+        if let Some(path) = &party.path {
+            below(path.clone());
+        }
+        if let Some(error) = &party.path_error {
+            below(format!("its path is not known: {error}"));
+        }
+        if !party.services.is_empty() {
+            below(format!("services: {}", party.services.join(", ")));
+        }
+        let shown = party.remote.get(..SHOWN).unwrap_or(&party.remote);
+        if !shown.is_empty() {
+            let more = match party.remote.len().saturating_sub(shown.len()) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            below(format!("to {}{more}", shown.join(", ")));
+        }
+    }
+    lines
+}

@@ -1,0 +1,198 @@
+//! `who`.
+
+use tcplimit_xp::{Exit, Win32};
+
+use crate::machine::{Fault, Machine};
+
+const SYN_SENT: u32 = 3;
+const ESTABLISHED: u32 = 5;
+
+/// A row of MIB_TCPTABLE_OWNER_PID: state, local end, remote end, process. Addresses
+/// and ports are in the network's order.
+fn v4(state: u32, remote: [u8; 4], port: u16, process: u32) -> [u32; 6] {
+    let port = u32::from(port.swap_bytes());
+    // The upper half of a port is not defined.
+    let port = port | 0xABCD_0000;
+    [
+        state,
+        0x0100_007F,
+        0x1234,
+        u32::from_le_bytes(remote),
+        port,
+        process,
+    ]
+}
+
+fn table<const N: usize>(rows: &[[u32; N]]) -> Vec<u32> {
+    let count = u32::try_from(rows.len()).expect("small");
+    // Room that was not needed holds anything.
+    [&[count][..], rows.as_flattened(), &[SYN_SENT; 40]].concat()
+}
+
+/// Ares waits for ten addresses, a service host for one, and one has ended.
+fn busy() -> Machine {
+    let machine = Machine::new();
+    let mut rows = Vec::new();
+    rows.push(v4(SYN_SENT, [10, 0, 0, 1], 53, 900));
+    rows.push(v4(ESTABLISHED, [10, 0, 0, 2], 80, 900));
+    for last in 1..=10 {
+        rows.push(v4(SYN_SENT, [62, 1, 2, last], 6881, 1234));
+    }
+    rows.push(v4(SYN_SENT, [62, 1, 2, 200], 25, 77));
+    rows.push(v4(ESTABLISHED, [62, 1, 2, 201], 25, 0));
+    // LISTEN.
+    rows.push(v4(2, [0; 4], 0, 4));
+    machine.tables.borrow_mut().insert("owned-v4", table(&rows));
+    *machine.processes.borrow_mut() = vec![
+        (0, "[System Process]", None),
+        (4, "System", None),
+        (900, "svchost.exe", None),
+        (1234, "Ares.exe", Some(r"C:\Program Files\Ares\Ares.exe")),
+    ];
+    *machine.hosted.borrow_mut() = [(900, "Dnscache"), (900, "LmHosts"), (500, "Spooler")]
+        .map(|(id, name)| (id, name.to_string()))
+        .into();
+    machine
+}
+
+#[test]
+fn processes_are_told_with_what_they_wait_for_those_with_most_first() {
+    assert_eq!(
+        busy().done("who"),
+        "\
+There are 12 half-open connections now:
+    10  Ares.exe (1234)
+        C:\\Program Files\\Ares\\Ares.exe
+        to 62.1.2.1:6881, 62.1.2.2:6881, 62.1.2.3:6881, 62.1.2.4:6881, 62.1.2.5:6881, \
+62.1.2.6:6881, 62.1.2.7:6881, 62.1.2.8:6881, and 2 more
+     1  a process that has ended (77)
+        its path is not known: error 87; \"net helpmsg 87\" tells more
+        to 62.1.2.200:25
+     1  svchost.exe (900)
+        its path is not known: access is denied (error 5)
+        services: Dnscache, LmHosts
+        to 10.0.0.1:53
+"
+    );
+}
+
+#[test]
+fn with_every_all_states_count() {
+    let said = busy().done("who --every --json");
+    let object: serde_json::Value = serde_json::from_str(&said).expect("one object");
+    assert_eq!(object["every"], true);
+    let processes = object["processes"].as_array().expect("an array");
+    let seen: Vec<(Option<u64>, Option<u64>)> = processes
+        .iter()
+        .map(|process| (process["pid"].as_u64(), process["connections"].as_u64()))
+        .collect();
+    let expected = [(1234, 10), (900, 2), (0, 1), (4, 1), (77, 1)];
+    assert_eq!(seen, expected.map(|(pid, count)| (Some(pid), Some(count))));
+    assert_eq!(processes[0]["remote"].as_array().map(Vec::len), Some(10));
+    // What listens has no other end.
+    assert_eq!(processes[3]["remote"], serde_json::json!([]));
+    assert_eq!(processes[0]["path"], r"C:\Program Files\Ares\Ares.exe");
+    assert!(processes[1]["path"].is_null());
+    assert!(processes[4]["name"].is_null());
+    let text = busy().done("who --every");
+    assert!(text.contains("     1  no process any more\n"), "{text}");
+}
+
+#[test]
+fn ipv6_counts_where_the_system_lists_it() {
+    let machine = busy();
+    let mut row = [0; 14];
+    // The remote end: address, scope, port; then state and process.
+    let address = [0x20, 1, 0xD, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    for (to, four) in row[6..10].iter_mut().zip(address.as_chunks::<4>().0) {
+        *to = u32::from_le_bytes(*four);
+    }
+    (row[11], row[12], row[13]) = (u32::from(443_u16.swap_bytes()), SYN_SENT, 900);
+    machine
+        .tables
+        .borrow_mut()
+        .insert("owned-v6", table(&[row]));
+    let said = machine.done("who");
+    assert!(said.contains("     2  svchost.exe (900)\n"), "{said}");
+    assert!(
+        said.contains("        to 10.0.0.1:53, [2001:db8::9]:443\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_windows_that_tells_no_processes_tells_connections_all_the_same() {
+    let machine = busy();
+    let rows = [
+        [SYN_SENT, 0, 0, 0x0100_000A, 0x5000],
+        [ESTABLISHED, 0, 0, 0, 0x5000],
+    ];
+    let mut tables = machine.tables.borrow_mut();
+    tables.clear();
+    tables.insert("v4", table(&rows));
+    drop(tables);
+    assert_eq!(
+        machine.done("who"),
+        "There is 1 half-open connection now:\n     1  processes that this Windows does not tell\n        \
+         to 10.0.0.1:80\n"
+    );
+}
+
+#[test]
+fn without_any_it_says_so_and_a_table_that_is_cut_off_is_no_more_than_it_holds() {
+    let machine = Machine::new();
+    assert_eq!(
+        machine.done("who"),
+        "There are no half-open connections now.\n"
+    );
+    let mut cut = vec![7];
+    cut.extend(v4(SYN_SENT, [10, 0, 0, 1], 53, 900));
+    cut.push(SYN_SENT);
+    machine.tables.borrow_mut().insert("owned-v4", cut);
+    assert!(
+        machine
+            .done("who")
+            .starts_with("There is 1 half-open connection now:")
+    );
+    machine.tables.borrow_mut().insert("owned-v4", vec![]);
+    assert_eq!(
+        machine.done("who"),
+        "There are no half-open connections now.\n"
+    );
+}
+
+#[test]
+fn what_can_not_be_had_is_left_out_and_connections_are_counted_all_the_same() {
+    let calls = {
+        let machine = busy();
+        machine.done("who");
+        machine.calls()
+    };
+    let mut failed = 0;
+    for call in 0..calls {
+        let machine = busy();
+        machine.forget();
+        match machine.run_with("who", call, Fault::Fails(Win32::ACCESS_DENIED)) {
+            Some(Exit::Done) => {
+                let said = machine.out.borrow();
+                assert!(said.starts_with("There are 12 half-open"), "{call}: {said}");
+            }
+            _ => {
+                failed += 1;
+                let error = machine.error.borrow();
+                assert!(error.contains("list the TCP connections"), "{error}");
+            }
+        }
+    }
+    // Only the table itself can't be done without.
+    assert_eq!(failed, 1);
+}
+
+#[test]
+fn it_needs_no_driver_and_no_windows_with_the_limit() {
+    let mut machine = busy();
+    machine.version.major = 10;
+    machine.wow64 = true;
+    machine.done("who");
+    assert_eq!(machine.changes.get(), 0);
+}
