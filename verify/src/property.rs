@@ -154,10 +154,12 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
             (Verdict::Refused(Reason::Ambiguous(..)), Expected::Ambiguous) => true,
             (Verdict::Refused(Reason::Missing(_)), Expected::Missing(evidence)) => {
                 let missing = verdict.missing();
-                // Of pairs that are no neighbours few are remembered, and rivals of
-                // the limiter may come first.
-                let first_come = flaw == Flaw::NotAdjacent && spec.decoys != Decoys::NONE;
-                missing == *evidence || first_come && missing.contains(&Evidence::Adjacent)
+                // Of pairs that can't be the limiter's few are remembered, and rivals
+                // may come first.
+                let first_come = matches!(flaw, Flaw::NotAdjacent | Flaw::ReadOnlyData)
+                    && spec.decoys != Decoys::NONE;
+                let among = || evidence.iter().all(|one| missing.contains(one));
+                missing == *evidence || first_come && among()
             }
             // A decoy may then be the best candidate that is left.
             (Verdict::Refused(reason), Expected::NoGate) => {

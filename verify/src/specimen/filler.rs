@@ -247,7 +247,7 @@ impl<'a> Writer<'a> {
             }
             130..=134 => {
                 let variable = writer.data.any(&mut writer.random);
-                let opcode = writer.random.pick(&[0x39, 0x3B]);
+                let opcode = writer.random.pick(&[0x39, 0x39, 0x3B]);
                 let register = writer.register();
                 code.direct(variable, Direct::plain(&[opcode], register));
                 writer.skip_unsigned(code);

@@ -77,6 +77,21 @@ fn moved(driver: &mut Specimen, from: &[u32], by: u32) {
     }
 }
 
+/// One whose code may end up to 64 bytes earlier, and fill as much of the file.
+fn with_room(spec: &Spec) -> Specimen {
+    let alignment = spec.alignment.file();
+    (0..)
+        .map(|seed| {
+            let spec = Spec {
+                seed,
+                ..spec.clone()
+            };
+            spec.build()
+        })
+        .find(|driver| (section(driver, b".text").virtual_size - 1) % alignment >= 64)
+        .unwrap()
+}
+
 /// The same with so many bytes less of code, and where in the file it ends then.
 fn ending_earlier(driver: &Specimen, less: u32) -> (Specimen, usize) {
     let mut driver = driver.clone();
@@ -86,6 +101,44 @@ fn ending_earlier(driver: &Specimen, less: u32) -> (Specimen, usize) {
     let size = text.virtual_size - less;
     put(&mut driver, header + 8, &size.to_le_bytes());
     (driver, (text.offset + size) as usize)
+}
+
+#[test]
+fn variables_may_lie_on_both_sides_of_a_boundary() {
+    let driver = driver();
+    let truth = &driver.truth;
+    let data = section(&driver, b".data");
+    let named: Vec<u32> = driver
+        .pointers
+        .iter()
+        .filter_map(|&rva| driver.sections.iter().find_map(|s| s.file_offset(rva)))
+        .map(|at| dword(&driver, at as usize).wrapping_sub(driver.image_base))
+        .collect();
+    let mut found = 0;
+    let boundaries = (data.rva..data.rva + data.raw_size).filter(|rva| rva.is_multiple_of(0x100));
+    for boundary in boundaries {
+        // The queue length, the limit or the count is the first behind it.
+        for threshold in [boundary - 4, boundary, boundary + 4] {
+            let own = threshold - 4..threshold + 8;
+            if own.start < data.rva || named.iter().any(|rva| own.contains(rva)) {
+                continue;
+            }
+            let mut driver = driver.clone();
+            let by = threshold.wrapping_sub(truth.threshold);
+            moved(
+                &mut driver,
+                &[truth.queue, truth.threshold, truth.count],
+                by,
+            );
+            assert_eq!(
+                verdict(&driver).threshold(),
+                Some(threshold),
+                "{threshold:X}"
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 8, "{found}");
 }
 
 #[test]
@@ -423,12 +476,11 @@ fn whoever_touches_a_byte_of_the_limit_touches_the_limit() {
 /// Code is looked at in blocks, and what is left behind the last one as well.
 #[test]
 fn the_event_counts_wherever_code_ends() {
-    let built = Spec {
+    let built = with_room(&Spec {
         decoys: Decoys::NONE,
         flaw: Some(Flaw::NoEventId),
         ..Spec::xp_x64()
-    }
-    .build();
+    });
     for less in 0..64 {
         let (mut built, end) = ending_earlier(&built, less);
         assert_eq!(verdict(&built).missing(), [Evidence::EventId], "{less}");
@@ -439,7 +491,10 @@ fn the_event_counts_wherever_code_ends() {
 
 #[test]
 fn a_gate_counts_wherever_code_ends() {
-    let built = driver();
+    let built = with_room(&Spec {
+        decoys: Decoys::NONE,
+        ..Spec::xp_sp3()
+    });
     let gate = gate(&built, built.truth.threshold);
     let gates = |driver: &Specimen| match verdict(driver) {
         Verdict::Located(answer) => answer.gates.len(),
