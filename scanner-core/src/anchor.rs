@@ -49,7 +49,7 @@ pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
         return anchor;
     };
     let [first, second] = CALL;
-    let calls = Two::new(first, second);
+    let calls = Two::new(first, second, 0xFF);
     for (start, code) in image.live_code() {
         let ended = calls.sift(code, effort, |at| {
             if let Some(slot) = called_through(image, code, start, at) {

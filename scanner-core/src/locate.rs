@@ -4,7 +4,6 @@ use core::fmt;
 
 use crate::anchor::{Anchor, anchor};
 use crate::candidate::{Findings, Pair, Pairs};
-use crate::dwords::Dwords;
 use crate::effort::Effort;
 use crate::evidence::{Evidence, EvidenceSet};
 use crate::image::{Arch, Image, Layout};
@@ -227,13 +226,11 @@ pub fn locate_in<'w>(
     workspace.locate(image, module, &mut Effort::default())
 }
 
-/// What [`locate_in`] works with: about three kilobytes, a great part of a kernel's
+/// What [`locate_in`] works with: about a kilobyte and a half, a good part of a kernel's
 /// stack, so a driver keeps it elsewhere. One search leaves nothing in it that
 /// another would look at.
 #[derive(Debug)]
 pub struct Workspace {
-    /// What the bytes of code may be of, in this part of the search.
-    dwords: Dwords,
     pairs: Pairs,
     /// The pair that is being weighed.
     weighed: Weighed,
@@ -248,7 +245,6 @@ impl Workspace {
     #[must_use]
     pub const fn new() -> Workspace {
         Workspace {
-            dwords: Dwords::NONE,
             pairs: Pairs::NONE,
             weighed: Weighed::NOTHING,
             best: Weighed::NOTHING,
@@ -313,10 +309,7 @@ impl Workspace {
             if !looked_into {
                 continue;
             }
-            let Workspace {
-                weighed, dwords, ..
-            } = self;
-            weighed.weigh(&common, image, module, pair, dwords, effort);
+            self.weighed.weigh(&common, image, module, pair, effort);
             let lacks = self.weighed.findings.missing.len();
             match fewest {
                 Some(0) if lacks == 0 => also = also.or(Some(pair.threshold)),
@@ -400,14 +393,13 @@ impl Weighed {
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
-        dwords: &mut Dwords,
         effort: &mut Effort,
     ) {
         let Weighed { found, findings } = self;
         pair.read_gates(image, &mut findings.gates);
         *found = References::NONE;
-        found.gather(image, pair, &findings.gates, dwords, effort);
-        let event = common.event.or(found.event);
+        found.gather(image, pair, &findings.gates, effort);
+        let event = common.event;
         // Measured for tcpip.sys only, so asked for only there.
         let loader = found.loader.filter(|_| module == Module::Tcpip);
         let reader = found.reader.or(loader);

@@ -1,10 +1,57 @@
 //! A search for two neighbours in code: one byte, and another directly behind
-//! it. A block of words at a time, by integer arithmetic, as in `sieve`.
+//! it. A block of words at a time, by integer arithmetic: a driver could not use
+//! SIMD. For programs the compiler makes SIMD of it.
 
 use core::ops::ControlFlow;
 
 use crate::effort::Effort;
-use crate::sieve::{Bits, HIGHEST, OTHERS, WORD};
+
+/// Bytes that are looked at together.
+const WORD: usize = size_of::<usize>();
+/// In each byte of a word its highest bit.
+const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
+/// In each byte of a word all others. Added to a byte without its highest bit,
+/// they set that bit if any was set, and no byte carries into the next.
+const OTHERS: usize = !HIGHEST;
+
+/// What a byte must be, as far as single bits tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bits {
+    /// In each byte of a word the same.
+    mask: usize,
+    value: usize,
+}
+
+impl Bits {
+    /// A byte with these bits among those of the mask.
+    pub(crate) const fn new(mask: u8, value: u8) -> Bits {
+        Bits {
+            mask: usize::from_ne_bytes([mask; WORD]),
+            value: usize::from_ne_bytes([value & mask; WORD]),
+        }
+    }
+
+    /// This byte alone.
+    pub(crate) const fn exactly(byte: u8) -> Bits {
+        Bits::new(0xFF, byte)
+    }
+
+    /// A byte as this or as the other: and some more, for only the bits that
+    /// both agree in are left.
+    pub(crate) const fn or(self, other: Bits) -> Bits {
+        let mask = self.mask & other.mask & !(self.value ^ other.value);
+        let value = self.value & mask;
+        Bits { mask, value }
+    }
+
+    /// Only these bits of each word.
+    const fn only(self, bits: usize) -> Bits {
+        Bits {
+            mask: self.mask & bits,
+            value: self.value & bits,
+        }
+    }
+}
 
 /// Bytes that are looked at before the loop branches: four words.
 pub(crate) const BLOCK: usize = 4 * WORD;
@@ -46,35 +93,48 @@ pub(crate) trait Neighbours: Copy {
 /// How many bytes of code lie before the next block with a place in it, and a
 /// bit for each place, the lowest for the block's first byte. Where there is no
 /// place, there is no bit.
-// Apart from what is done at a place, so that all that the loop needs stays in
+// Apart from what is done at a place, so that what the loop needs stays in
 // registers. Words are spelt out: at the driver's level of optimisation a loop
 // over them would stay one.
 #[inline(never)]
 fn next_block(two: impl Neighbours, code: &[u8]) -> (usize, usize) {
-    let differ = |word: &[u8; WORD], next: &[u8; WORD]| {
-        two.differ(usize::from_le_bytes(*word), usize::from_le_bytes(*next))
-    };
-    let (words, _) = code.as_chunks::<WORD>();
-    let (nexts, _) = code.get(1..).unwrap_or_default().as_chunks::<WORD>();
-    let (blocks, _) = words.as_chunks();
-    let mut before = 0_usize;
-    for ([a, b, c, d], [e, f, g, h]) in blocks.iter().zip(nexts.as_chunks().0) {
-        let [a, b, c, d] = [differ(a, e), differ(b, f), differ(c, g), differ(d, h)];
+    let mut rest = code;
+    while let Some(block) = rest.first_chunk() {
+        let [a, b, c, d] = differ_in(two, block);
         if a & b & c & d & HIGHEST != HIGHEST {
             let low = places(a) | places(b) << WORD;
             let high = places(c) | places(d) << WORD;
-            return (before, low | high << (2 * WORD));
+            return (distance(code, rest), low | high << (2 * WORD));
         }
-        before = before.wrapping_add(BLOCK);
+        rest = rest.get(BLOCK..).unwrap_or_default();
     }
     // What is left is no whole block.
-    let last = code.get(before..).unwrap_or_default();
-    let pairs = last.iter().zip(last.get(1..).unwrap_or_default());
+    let pairs = rest.iter().zip(rest.get(1..).unwrap_or_default());
     let places = pairs.rev().fold(0, |later, (&byte, &next)| {
         let differ = two.differ(usize::from(byte), usize::from(next));
         later << 1 | places(differ) & 1
     });
-    (before, places)
+    (distance(code, rest), places)
+}
+
+/// How many bytes lie before the rest.
+fn distance(code: &[u8], rest: &[u8]) -> usize {
+    code.len().wrapping_sub(rest.len())
+}
+
+/// For each word of a block, whether the first of the two does not lie in its bytes.
+#[inline(always)]
+fn differ_in(two: impl Neighbours, block: &[u8; BLOCK + 1]) -> [usize; 4] {
+    let (words, _) = block.as_chunks::<WORD>();
+    let (nexts, _) = block.get(1..).unwrap_or_default().as_chunks::<WORD>();
+    let (Some([a, b, c, d]), Some([e, f, g, h])) = (words.first_chunk(), nexts.first_chunk())
+    else {
+        return [0; 4];
+    };
+    let differ = |word: &[u8; WORD], next: &[u8; WORD]| {
+        two.differ(usize::from_le_bytes(*word), usize::from_le_bytes(*next))
+    };
+    [differ(a, e), differ(b, f), differ(c, g), differ(d, h)]
 }
 
 /// A bit for each byte of a word that is without its highest bit.
@@ -93,19 +153,22 @@ fn places(differ: usize) -> usize {
     ((!differ & HIGHEST) >> 7).wrapping_mul(GATHER) >> (8 * (WORD - 1))
 }
 
-/// These two, as far as all but the lowest and the highest bit of each tell.
+/// These two, as far as some bits of each tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Two {
-    /// In each byte of a word the same.
+    /// In each byte of a word the same, as the next.
     first: usize,
     second: usize,
+    /// Which bits tell, in both: never the highest, which the sum needs.
+    mask: usize,
 }
 
 impl Two {
-    pub(crate) const fn new(first: u8, second: u8) -> Two {
+    pub(crate) const fn new(first: u8, second: u8, mask: u8) -> Two {
         Two {
             first: usize::from_ne_bytes([first; WORD]),
             second: usize::from_ne_bytes([second; WORD]),
+            mask: usize::from_ne_bytes([mask; WORD]) & OTHERS,
         }
     }
 }
@@ -113,11 +176,8 @@ impl Two {
 impl Neighbours for Two {
     #[inline]
     fn differ(self, word: usize, next: usize) -> usize {
-        /// Added to any of these bits, they set the highest, and no byte carries
-        /// into the next.
-        const MIDDLE: usize = usize::from_ne_bytes([0x7E; WORD]);
         let differences = (word ^ self.first) | (next ^ self.second);
-        (differences & MIDDLE).wrapping_add(MIDDLE)
+        (differences & self.mask).wrapping_add(OTHERS)
     }
 }
 
@@ -160,8 +220,36 @@ impl Neighbours for Alike {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::sieve::tests::codes;
     use std::vec::Vec;
+
+    /// Bytes that differ in few bits, so that there is much to be taken for
+    /// something else.
+    fn near(byte: u8, length: usize) -> Vec<u8> {
+        let mut random = 0x9E37_79B9_u32;
+        let flips = [0, 0, 1, 2, 0x40, 0x80, 0x81, 0xFF];
+        let next = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            byte ^ flips[usize::try_from(random >> 29).unwrap_or(0)]
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    /// Code of many lengths, full of bytes near one of several, and for each of
+    /// them what that byte and its mask are.
+    fn codes(mut check: impl FnMut(&[u8], u8, u8)) {
+        for (byte, mask) in [
+            (0x39, 0xFD),
+            (0x00, 0xFF),
+            (0x80, 0xFF),
+            (0x7F, 0x7E),
+            (1, 1),
+        ] {
+            let code = near(byte, 3000);
+            for (start, end) in (0..200).zip((0..=code.len()).rev().step_by(7)) {
+                check(&code[start..end], byte, mask);
+            }
+        }
+    }
 
     fn places(two: impl Neighbours, code: &[u8]) -> Vec<usize> {
         let mut places = Vec::new();
@@ -182,11 +270,14 @@ mod tests {
 
     #[test]
     fn two_bytes_are_found_wherever_they_are_and_no_others() {
-        codes(|code, byte, _| {
+        codes(|code, byte, mask| {
             for second in [byte, byte ^ 2, byte ^ 0x40] {
-                let there = |one, next| (one ^ byte) & 0x7E == 0 && (next ^ second) & 0x7E == 0;
-                let found = places(Two::new(byte, second), code);
-                assert_eq!(found, expected(code, there), "{byte:X} {second:X}");
+                for bits in [0xFF, 0x7E, 0x71, mask, 0] {
+                    let same = |one: u8, other| (one ^ other) & bits & 0x7F == 0;
+                    let there = |one, next| same(one, byte) && same(next, second);
+                    let found = places(Two::new(byte, second, bits), code);
+                    assert_eq!(found, expected(code, there), "{byte:X} {second:X} {bits:X}");
+                }
             }
         });
     }
@@ -210,8 +301,24 @@ mod tests {
     }
 
     #[test]
+    fn of_two_bytes_either_is_taken_and_what_both_agree_in() {
+        let has = |bits: Bits, byte| (usize::from(byte) & bits.mask ^ bits.value) & 0xFF == 0;
+        let both = Bits::exactly(0x39).or(Bits::exactly(0x3B));
+        for byte in u8::MIN..=u8::MAX {
+            assert_eq!(has(both, byte), matches!(byte, 0x39 | 0x3B), "{byte:X}");
+        }
+        let more = both.or(Bits::exactly(0x10));
+        for byte in [0x39, 0x3B, 0x10, 0x11, 0x12] {
+            assert!(has(more, byte), "{byte:X}");
+        }
+        for byte in [0x90, 0x00, 0x14, 0x50] {
+            assert!(!has(more, byte), "{byte:X}");
+        }
+    }
+
+    #[test]
     fn every_place_of_a_block_can_be_the_only_one() {
-        let two = Two::new(0x38, 0x04);
+        let two = Two::new(0x38, 0x04, 0x7E);
         for length in 0..=3 * BLOCK {
             for place in 0..length {
                 let mut code = std::vec![0x90; length];
@@ -231,7 +338,7 @@ mod tests {
         let code = [0x82; 2 * BLOCK + 1];
         let mut effort = Effort::default();
         let mut left = BLOCK + 5;
-        let ended = Two::new(0x82, 0x82).sift(&code, &mut effort, |at| {
+        let ended = Two::new(0x82, 0x82, 0xFF).sift(&code, &mut effort, |at| {
             left -= 1;
             match left {
                 0 => {

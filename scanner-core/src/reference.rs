@@ -1,16 +1,17 @@
 //! The second pass: everything that live code does with the three variables
 //! of one candidate.
 
+use core::ops::ControlFlow;
+
 use crate::bytes::dword;
 use crate::candidate::Pair;
-use crate::dwords::Dwords;
 use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::image::{Arch, Image};
+use crate::neighbours::{Neighbours, Two};
 use crate::operand::{self, Access, Use};
 use crate::rva::Rva;
 use crate::stretch::Stretch;
-use crate::sweep::EVENT_4226;
 
 /// How far from a gate, or from where its jump goes, a queue test may lie, in
 /// bytes. Seen: 13h, 10h, 52h.
@@ -39,8 +40,6 @@ pub(crate) struct References {
     pub(crate) writer: Option<Rva>,
     /// A locked update of the limit.
     pub(crate) locked: Option<Rva>,
-    /// The code of event 4226, on x86.
-    pub(crate) event: Option<Rva>,
 }
 
 /// Which of the three variables.
@@ -66,16 +65,43 @@ struct Range {
     span: u32,
 }
 
+impl Range {
+    /// Two bytes that every address in the range has, and the place of the
+    /// first among its four.
+    ///
+    /// The lowest byte is another for each of the variables, and the two highest
+    /// are the same in most operands of the driver, so the two in the middle
+    /// are the rarest. Where variables lie on both sides of a multiple of 256,
+    /// they differ in some bits of the second byte, and if those are many, the
+    /// two highest are left.
+    fn middle(self) -> (Two, usize) {
+        /// So many bits of the second byte are enough.
+        const ENOUGH: u32 = 4;
+        let low = self.low.to_le_bytes();
+        let same = self.low ^ self.low.wrapping_add(self.span);
+        // All above the highest bit that differs.
+        let same = u32::MAX.checked_shl(u32::BITS.wrapping_sub(same.leading_zeros()));
+        let [_, same, third_same, _] = same.unwrap_or(0).to_le_bytes();
+        let [_, second, third, fourth] = low;
+        if same.count_ones() >= ENOUGH {
+            (Two::new(second, third, same), 1)
+        } else {
+            (Two::new(third, fourth, third_same), 2)
+        }
+    }
+}
+
 impl Search<'_> {
     /// On x86 a variable is named by its address, wherever in the code these
     /// four bytes lie.
-    fn absolute(&self, dwords: &mut Dwords, effort: &mut Effort, found: &mut References) {
-        let Some(lowest) = self.pair.threshold.0.min(self.pair.count.0).checked_sub(4) else {
+    fn absolute(&self, effort: &mut Effort, found: &mut References) {
+        let (threshold, count) = (self.pair.threshold, self.pair.count);
+        let Some(lowest) = threshold.min(count).0.checked_sub(4) else {
             return;
         };
-        let highest = self.pair.threshold.0.max(self.pair.count.0);
         let base = self.image.base();
-        let (Some(low), Some(high)) = (address(base, lowest), address(base, highest)) else {
+        let addresses = (address(base, lowest), address(base, threshold.max(count).0));
+        let (Some(low), Some(high)) = addresses else {
             return;
         };
         let range = Range {
@@ -83,35 +109,29 @@ impl Search<'_> {
             span: high.wrapping_sub(low),
         };
         if range.span > NARROW {
-            effort.add(self.code.len());
-            for offset in 0..self.code.len() {
-                self.try_absolute(offset, range, found);
-            }
-            return;
+            self.absolute_anywhere(range, effort, found);
+        } else {
+            self.absolute_by_neighbours(range, effort, found);
         }
-        dwords.clear();
-        dwords.add(EVENT_4226);
-        for (address, named) in (low..=high).zip(lowest..) {
-            if self.variable(Rva(named)).is_none() {
-                continue;
-            }
-            dwords.add(address);
-        }
-        self.absolute_with(dwords, range, effort, found);
     }
 
     // One scan a function, for the stack's sake: two would take twice as much.
     #[inline(never)]
-    fn absolute_with(
-        &self,
-        dwords: &Dwords,
-        range: Range,
-        effort: &mut Effort,
-        found: &mut References,
-    ) {
-        dwords.find(self.code, effort, |offset| {
+    fn absolute_anywhere(&self, range: Range, effort: &mut Effort, found: &mut References) {
+        effort.add(self.code.len());
+        for offset in 0..self.code.len() {
             self.try_absolute(offset, range, found);
+        }
+    }
+
+    #[inline(never)]
+    fn absolute_by_neighbours(&self, range: Range, effort: &mut Effort, found: &mut References) {
+        let (two, place) = range.middle();
+        let ended = two.sift(self.code, effort, |at| {
+            self.try_absolute(at.wrapping_sub(place), range, found);
+            ControlFlow::Continue(())
         });
+        debug_assert!(ended.is_continue());
     }
 
     /// Nearly every place ends here.
@@ -120,16 +140,13 @@ impl Search<'_> {
         let Some(value) = dword(self.code, offset) else {
             return;
         };
-        if value.wrapping_sub(range.low) <= range.span || value == EVENT_4226 {
+        if value.wrapping_sub(range.low) <= range.span {
             self.look_absolute(offset, value, found);
         }
     }
 
     #[inline(never)]
     fn look_absolute(&self, offset: usize, value: u32, found: &mut References) {
-        if value == EVENT_4226 && found.event.is_none() {
-            found.event = self.rva(offset);
-        }
         if let Some(named) = self.image.rva_of(u64::from(value)) {
             let used = operand::classify(Arch::X86, self.code, offset);
             self.mention(named, offset, &used, found);
@@ -297,7 +314,6 @@ impl References {
         loader: None,
         writer: None,
         locked: None,
-        event: None,
     };
 
     /// Goes through all live code.
@@ -306,7 +322,6 @@ impl References {
         image: &Image<'_>,
         pair: &Pair,
         gates: &[Option<Gate>],
-        dwords: &mut Dwords,
         effort: &mut Effort,
     ) {
         for (start, code) in image.live_code() {
@@ -318,7 +333,7 @@ impl References {
                 start,
             };
             match image.arch() {
-                Arch::X86 => search.absolute(dwords, effort, self),
+                Arch::X86 => search.absolute(effort, self),
                 Arch::X64 => search.relative(effort, self),
             }
         }
@@ -342,4 +357,79 @@ fn is_near(gates: &[Option<Gate>], at: Rva) -> bool {
 
 fn address(base: u64, rva: u32) -> Option<u32> {
     u32::try_from(base.checked_add(u64::from(rva))?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::effort::Effort;
+    use std::vec::Vec;
+
+    /// Where the search looks in `code`, for variables from `low` on.
+    fn looked(code: &[u8], low: u32, span: u32) -> Vec<usize> {
+        let (two, place) = Range { low, span }.middle();
+        let mut looked = Vec::new();
+        let ended = two.sift(code, &mut Effort::default(), |at| {
+            looked.push(at.wrapping_sub(place));
+            ControlFlow::Continue(())
+        });
+        assert!(ended.is_continue());
+        looked
+    }
+
+    #[test]
+    fn an_address_is_looked_at_on_whichever_side_of_a_boundary_it_lies() {
+        for boundary in [
+            0x100_u32,
+            0x200,
+            0x8000,
+            0x8100,
+            0x1_0000,
+            0xF7A8_0500,
+            0xF7A8_8000,
+            0xF7A9_0000,
+            0xF800_0000,
+            0x100_0000,
+            0x8000_0000,
+            0xFFFF_FF00,
+            0,
+        ] {
+            for before in 0..40 {
+                let low = boundary.wrapping_sub(before);
+                for span in [8, 11, NARROW] {
+                    for part in 0..=span {
+                        let mut code = [0x90; 40];
+                        let address = low.wrapping_add(part).to_le_bytes();
+                        if let Some(place) = code.get_mut(9..13) {
+                            place.copy_from_slice(&address);
+                        }
+                        assert!(
+                            looked(&code, low, span).contains(&9),
+                            "{low:X} + {part:X} of {span:X}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn few_other_places_are_looked_at() {
+        let others = [
+            // Other variables of the driver, and its strings.
+            0x5_0304_u32,
+            0x5_0510,
+            0x4_F280,
+            0x6_049C,
+            0x5_1400,
+        ];
+        for other in others {
+            let mut code = [0x90; 64];
+            if let Some(place) = code.get_mut(9..13) {
+                place.copy_from_slice(&other.to_le_bytes());
+            }
+            assert_eq!(looked(&code, 0x5_0498, 8), Vec::<usize>::new(), "{other:X}");
+        }
+    }
 }

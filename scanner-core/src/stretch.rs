@@ -83,7 +83,8 @@ impl Stretch {
         let from = self.place.wrapping_add(SECOND);
         let code = code.get(from..).unwrap_or_default();
         let code = code.get(..self.length).unwrap_or(code);
-        let ended = Two::new(second, third).sift(code, effort, |at| {
+        // The lowest bit of the second byte is one of those that differ.
+        let ended = Two::new(second, third, !1).sift(code, effort, |at| {
             look(self.place.wrapping_add(at));
             ControlFlow::Continue(())
         });

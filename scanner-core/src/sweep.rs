@@ -6,11 +6,10 @@ use crate::bytes::dword;
 use crate::candidate::Pairs;
 use crate::effort::Effort;
 use crate::gate::Gate;
-use crate::image::{Arch, Image};
-use crate::neighbours::{Alike, Neighbours};
+use crate::image::Image;
+use crate::neighbours::{Alike, Bits, Neighbours};
 use crate::operand::{DIRECT, DIRECT_MASK};
 use crate::rva::Rva;
-use crate::sieve::{Bits, One};
 
 /// `EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED`, event 4226, a warning.
 pub(crate) const EVENT_4226: u32 = 0x8000_1082;
@@ -18,8 +17,8 @@ pub(crate) const EVENT_4226: u32 = 0x8000_1082;
 const OPCODE: Bits = Bits::exactly(0x39).or(Bits::exactly(0x3B));
 const MODRM: Bits = Bits::new(DIRECT_MASK, DIRECT);
 
-/// On x64 a comparison's opcode and its ModRM byte tell it, and the event the
-/// two bytes in its middle: what both have in common is not much, but seldom.
+/// A comparison's opcode and its ModRM byte tell it, and the event the two bytes
+/// in its middle: what both have in common is not much, but seldom.
 const BOTH: Alike = {
     let [_, second, third, _] = EVENT_4226.to_le_bytes();
     let first = OPCODE.or(Bits::exactly(second));
@@ -40,17 +39,12 @@ pub(crate) fn sweep(image: &Image<'_>, pairs: &mut Pairs, effort: &mut Effort) -
             pairs,
             event,
         };
-        match image.arch() {
-            Arch::X86 => One(OPCODE).sift(code, effort, |at| part.gate(at)),
-            Arch::X64 => {
-                let ended = BOTH.sift(code, effort, |at| {
-                    part.event(at.wrapping_sub(1));
-                    part.gate(at);
-                    ControlFlow::Continue(())
-                });
-                debug_assert!(ended.is_continue());
-            }
-        }
+        let ended = BOTH.sift(code, effort, |at| {
+            part.event(at.wrapping_sub(1));
+            part.gate(at);
+            ControlFlow::Continue(())
+        });
+        debug_assert!(ended.is_continue());
         event = part.event;
     }
     event
@@ -120,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_gate_is_one_gate_wherever_it_lies_and_whatever_its_operands_hold() {
-        // Bytes that the sieves look for.
+        // Bytes that the search looks for.
         for byte in [0x00, 0x05, 0x10, 0x39, 0x3B, 0x3D, 0x80, 0x82] {
             let variable = |low| [low, byte, 0xA4, 0xF7];
             let gate = [
@@ -150,16 +144,15 @@ mod tests {
 
     #[test]
     fn the_first_event_is_the_one_that_is_told() {
-        for first in 0x100..0x150 {
-            for apart in 4..8 {
-                let mut bytes = EVENT_4226.to_le_bytes().to_vec();
-                bytes.resize(apart, 0x90);
-                bytes.extend(EVENT_4226.to_le_bytes());
-                let (gates, event) = swept(X64, first, &bytes, 0xFFFF_FADF_0000_0000);
-                assert_eq!(
-                    (gates, event),
-                    (0, Some(Rva(u32::try_from(first).unwrap())))
-                );
+        for (file, base) in [(X86, 0xF7A3_8000), (X64, 0xFFFF_FADF_0000_0000)] {
+            for first in 0x100..0x150 {
+                for apart in 4..8 {
+                    let mut bytes = EVENT_4226.to_le_bytes().to_vec();
+                    bytes.resize(apart, 0x90);
+                    bytes.extend(EVENT_4226.to_le_bytes());
+                    let expected = Some(Rva(u32::try_from(first).unwrap()));
+                    assert_eq!(swept(file, first, &bytes, base), (0, expected));
+                }
             }
         }
     }
