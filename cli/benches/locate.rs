@@ -1,15 +1,15 @@
 //! What it costs to locate the limit with all its evidence, beside cheaper
 //! questions asked of the same bytes: `cargo bench`.
 //!
-//! The specimens are as large as the measured images: 380 KB for x86 (XP SP3),
-//! 770 KB for x64 (XP x64). Throughput is that of `.text`, so that all rows
-//! can be compared.
+//! The specimens are as large and as dense as the measured images. Throughput is
+//! that of `.text`, so that all rows can be compared. Where the machine has other
+//! work to do, `cargo bench --bench paired` compares the first two better.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use scanner_core::{Image, Module, locate};
-use verify::specimen::{Arch, Decoys, Spec};
+use verify::specimen::{Arch, Spec};
 
 fn main() {
     divan::main();
@@ -24,16 +24,9 @@ struct Subject {
 
 impl Subject {
     fn new(kind: &str) -> Subject {
-        let spec = match kind {
-            "x86-380K" => Spec::xp_sp3().sized(252),
-            "x86-760K" => Spec::xp_sp3().sized(504),
-            _ => Spec::xp_x64().sized(519),
-        };
-        let specimen = Spec {
-            decoys: Decoys::REAL,
-            ..spec
-        }
-        .build();
+        let mut kinds = Spec::kinds_in_full().into_iter();
+        let spec = kinds.find_map(|(name, spec)| (name == kind).then_some(spec));
+        let specimen = spec.expect("a kind of specimen").build();
         let text = &specimen.sections[0];
         let start = text.offset as usize;
         Subject {
@@ -48,7 +41,7 @@ impl Subject {
     }
 }
 
-const KINDS: [&str; 3] = ["x86-380K", "x86-760K", "x64-770K"];
+const KINDS: [&str; 3] = ["tcpip-xp-sp3-x86", "tcpip-2003-sp2-x86", "tcpip-xp-x64"];
 
 fn bench<T>(bencher: Bencher<'_, '_>, kind: &str, question: impl Fn(&Subject) -> T + Sync) {
     let subject = Subject::new(kind);
