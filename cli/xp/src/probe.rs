@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::answer;
 use crate::client;
-use crate::console::{Console, SCHEMA, wrapped};
+use crate::console::{Console, SCHEMA};
 use crate::disk::{Look, number};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -69,7 +69,7 @@ fn tell(console: &Console<'_>, look: &Look) {
         console.say(&line);
     }
     if let Some(reason) = &look.reason {
-        console.say(wrapped(reason, "  ").trim_end());
+        console.say(&format!("  {reason}"));
     }
 }
 
@@ -121,7 +121,7 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
                 client::state_name(&answer)
             ));
             let why = format!("{} {}", refusal.message, refusal.advice);
-            console.say(wrapped(&why, "  ").trim_end());
+            console.say(&format!("  {}", why.trim_end()));
             refusal.exit
         }
     }
