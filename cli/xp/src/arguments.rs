@@ -26,6 +26,7 @@ pub(crate) struct Arguments {
     pub(crate) compat: Option<String>,
     pub(crate) force: bool,
     pub(crate) modules: &'static [Module],
+    pub(crate) log: Option<String>,
     pub(crate) every: bool,
     pub(crate) persist: bool,
     pub(crate) json: bool,
@@ -69,6 +70,7 @@ impl Arguments {
             compat: None,
             force: false,
             modules: &[Module::Tcpip],
+            log: None,
             every: false,
             persist: false,
             json: false,
@@ -110,6 +112,7 @@ impl Arguments {
                     arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
                 }
                 Switch::Force => arguments.force = true,
+                Switch::Log => arguments.log = Some(value.into()),
                 Switch::Every => arguments.every = true,
                 Switch::Persist => arguments.persist = true,
                 Switch::Ipv6 => ipv6 = true,

@@ -44,6 +44,8 @@ const _: () = assert!(size_of::<Record>() == 56);
 pub(crate) struct Reached {
     /// Seconds since 1970.
     pub(crate) at: u32,
+    /// The number of its record: those that come later have higher ones.
+    pub(crate) number: u32,
 }
 
 /// All times since then, the newest first. Entries are in the order of time
@@ -63,6 +65,7 @@ pub(crate) fn reached_since(windows: &dyn Windows, since: u32) -> Result<Vec<Rea
             if record.event.get() & 0xFFFF == LIMIT_REACHED && is_named(body, SOURCE) {
                 all.push(Reached {
                     at: record.generated.get(),
+                    number,
                 });
             }
             rest = next;

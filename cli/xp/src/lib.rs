@@ -44,6 +44,7 @@ mod service;
 mod status;
 mod stored;
 mod system;
+mod time;
 mod verb;
 mod watch;
 mod who;
@@ -93,7 +94,7 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
         Act::Repair => service::repair(windows, &mut console),
         Act::Get | Act::Set | Act::Reset => return limits(windows, &mut console, &arguments),
         Act::Status => return status::run(windows, &console),
-        Act::Watch => return watch::run(windows, &console, arguments.interval),
+        Act::Watch => return watch::run(windows, &console, &arguments),
         Act::Who => return who::run(windows, &console, arguments.every),
         Act::Probe => return probe::run(windows, &console, arguments.operand.as_deref()),
         Act::Version => return version(&console),

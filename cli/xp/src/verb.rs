@@ -40,6 +40,7 @@ pub(crate) enum Switch {
     Ipv6,
     All,
     Interval,
+    Log,
     Every,
     Json,
     Help,
@@ -56,7 +57,7 @@ pub(crate) struct Told {
 }
 
 impl Switch {
-    const ALL: [Switch; 10] = [
+    const ALL: [Switch; 11] = [
         Switch::Compat,
         Switch::Force,
         Switch::Expect,
@@ -64,6 +65,7 @@ impl Switch {
         Switch::Ipv6,
         Switch::All,
         Switch::Interval,
+        Switch::Log,
         Switch::Every,
         Switch::Json,
         Switch::Help,
@@ -93,6 +95,7 @@ impl Switch {
             Switch::Ipv6 => ("--ipv6", "", "of tcpip6.sys, in place of tcpip.sys"),
             Switch::All => ("--all", "", "of both, tcpip.sys and tcpip6.sys"),
             Switch::Interval => ("--interval", "S", "look every S seconds, 1 to 3600 [1]"),
+            Switch::Log => ("--log", "FILE", "add a line to FILE for each event 4226"),
             Switch::Every => ("--every", "", "all connections, not just half-open ones"),
             Switch::Json => ("--json", "", "one JSON object (docs/json.md)"),
             Switch::Help => ("--help", "", "this text"),
@@ -252,13 +255,22 @@ loaded when Windows starts.
         act: Act::Watch,
         needs: Needs::Limit,
         operand: "",
-        switches: &[Switch::Interval],
+        switches: &[Switch::Interval, Switch::Log],
         about: "show limit, half-open connections and event 4226 live",
         more: "\
-Redraws one screen until Ctrl-C. Where the output is redirected it prints a
-line each time; with --json an object each time.
+Redraws one screen until Ctrl-C, with the three programs that have most
+half-open connections. Where the output is redirected it prints a line each
+time; with --json an object each time.
+
+With --log each event 4226 adds a line to FILE, written to disk at once: what
+there was at the look before it, since the connections are gone when one reads
+of the event. What is in FILE is kept.
 ",
-        examples: &["watch", "watch --interval 10 --json > log.txt"],
+        examples: &[
+            "watch",
+            "watch --log 4226.txt",
+            "watch --interval 10 --json > log.txt",
+        ],
     },
     Verb {
         name: "who",

@@ -9,18 +9,26 @@ use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::Answer;
 
+use crate::arguments::Arguments;
 use crate::chart;
 use crate::client;
 use crate::console::{Console, Nothing, SCHEMA};
-use crate::event_log;
+use crate::event_log::{self, Reached};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::time;
+use crate::who::{self, Party};
 use crate::windows::{Stream, Tcp, Windows};
 
 /// Looks that the chart shows at most.
 const HISTORY: usize = 60;
 /// Narrower consoles get a chart of this width all the same.
 const NARROWEST: usize = 40;
+
+/// Processes that are shown.
+const SHOWN: usize = 3;
+/// Seconds that "per minute" is about.
+const MINUTE: u32 = 60;
 
 /// One look.
 struct Sample {
@@ -29,13 +37,16 @@ struct Sample {
     answer: Answer,
     /// What the TCP stack tells, if it does.
     tcp: Option<Tcp>,
-    /// Event 4226 in the last minute, if the log can be read.
-    events: Option<usize>,
+    /// Event 4226 in the last minute and since the look before, if the log can be
+    /// read.
+    events: Option<Vec<Reached>>,
+    /// The processes with most half-open connections, as far as the system tells.
+    who: Vec<Party>,
 }
 
 /// A look as a line of JSON.
 #[derive(Serialize)]
-struct Object {
+struct Object<'a> {
     schema: u32,
     verb: &'static str,
     time: u32,
@@ -48,21 +59,36 @@ struct Object {
     established: Option<u32>,
     success_percent: Option<u32>,
     events_4226_last_minute: Option<usize>,
+    who: Vec<Waiting<'a>>,
+}
+
+/// A process that waits for connections.
+#[derive(Serialize)]
+struct Waiting<'a> {
+    pid: Option<u32>,
+    name: Option<&'a str>,
+    connections: usize,
 }
 
 impl Sample {
-    fn take(windows: &dyn Windows) -> Result<Sample, Failure> {
+    /// Looks; the look before was then.
+    fn take(windows: &dyn Windows, before: u32) -> Result<Sample, Failure> {
         let answer = client::query(windows, Module::Tcpip)?;
         if let Some(refusal) = client::refusal(Module::Tcpip, &answer) {
             return Err(refusal);
         }
         let time = windows.now();
-        let events = event_log::reached_since(windows, time.saturating_sub(60));
+        let events = event_log::reached_since(windows, before.min(time.saturating_sub(MINUTE)));
         Ok(Sample {
             time,
             answer,
             tcp: windows.tcp().ok(),
-            events: events.ok().map(|events| events.len()),
+            events: events.ok(),
+            who: {
+                let mut who = who::parties(windows, false).unwrap_or_default();
+                who.truncate(SHOWN);
+                who
+            },
         })
     }
 
@@ -76,7 +102,14 @@ impl Sample {
         u32::try_from(percent).ok()
     }
 
-    fn object(&self) -> Object {
+    /// Event 4226 in the last minute, counted.
+    fn count(&self) -> Option<usize> {
+        let since = self.time.saturating_sub(MINUTE);
+        let events = self.events.as_ref()?.iter();
+        Some(events.filter(|event| event.at >= since).count())
+    }
+
+    fn object(&self) -> Object<'_> {
         Object {
             schema: SCHEMA,
             verb: "watch",
@@ -89,7 +122,16 @@ impl Sample {
             failures: self.tcp.map(|tcp| tcp.failures),
             established: self.tcp.map(|tcp| tcp.established),
             success_percent: self.success(),
-            events_4226_last_minute: self.events,
+            events_4226_last_minute: self.count(),
+            who: self
+                .who
+                .iter()
+                .map(|party| Waiting {
+                    pid: party.pid,
+                    name: party.name.as_deref(),
+                    connections: party.connections,
+                })
+                .collect(),
         }
     }
 
@@ -116,7 +158,7 @@ impl Sample {
             ]),
             Vec::from([(
                 "4226/min",
-                self.events
+                self.count()
                     .map_or_else(unknown, |events| events.to_string()),
             )]),
         ]
@@ -124,26 +166,115 @@ impl Sample {
 
     /// All in one line, for a file.
     fn line(&self) -> String {
-        let (minutes, seconds) = (self.time / 60, self.time % 60);
-        let mut line = format!("{:02}:{:02}:{seconds:02}Z", minutes / 60 % 24, minutes % 60);
+        let mut line = time::clock(self.time);
         for (name, value) in self.rows().iter().flatten() {
             line += &format!(" {name} {value}");
         }
+        if !self.who.is_empty() {
+            line += &format!(" who {}", self.who());
+        }
         line
+    }
+
+    /// `ares.exe (1234) 10, svchost.exe (900) 1`.
+    fn who(&self) -> String {
+        let each = |party: &Party| format!("{} {}", party.title(), party.connections);
+        let who: Vec<String> = self.who.iter().map(each).collect();
+        who.join(", ")
+    }
+
+    /// It in words, for the log.
+    fn seen(&self) -> String {
+        let Answer {
+            limit,
+            half_open,
+            queued,
+            ..
+        } = self.answer;
+        let who = match self.who.is_empty() {
+            true => "nobody".to_string(),
+            false => self.who(),
+        };
+        let clock = time::clock(self.time);
+        format!("at {clock} limit {limit} half-open {half_open} queued {queued} who {who}")
+    }
+}
+
+/// The file of `--log`.
+struct Log<'a> {
+    windows: &'a dyn Windows,
+    path: &'a str,
+    /// When the last look was, what was seen, and the number of the newest event.
+    last: Option<(u32, String, u32)>,
+}
+
+impl<'a> Log<'a> {
+    /// Whether it can be written to is found out before anything happens.
+    fn open(windows: &'a dyn Windows, path: &'a str) -> Result<Log<'a>, Failure> {
+        let log = Log {
+            windows,
+            path,
+            last: None,
+        };
+        let now = time::date(windows.now());
+        log.add(&format!("{now} tcplimit watch begins"))?;
+        Ok(log)
+    }
+
+    fn add(&self, line: &str) -> Result<(), Failure> {
+        let bytes = format!("{line}\r\n").into_bytes();
+        self.windows
+            .append(self.path, &bytes)
+            .map_err(|error| Failure::file("write", self.path, error))
+    }
+
+    /// Adds a line for each event that came since the last look, with what was seen
+    /// then: the connections that it is about are gone.
+    fn note(&mut self, sample: &Sample) -> Result<(), Failure> {
+        let events = sample.events.as_deref().unwrap_or_default();
+        let mut newest = 0;
+        if let Some((time, seen, number)) = &self.last {
+            newest = *number;
+            // The numbers of a log that was cleared begin anew.
+            let is_new = |event: &&Reached| event.number > *number || event.at > *time;
+            for event in events.iter().rev().filter(is_new) {
+                self.add(&format!("{} event 4226; {seen}", time::date(event.at)))?;
+            }
+        }
+        if let Some(event) = events.first() {
+            newest = event.number;
+        }
+        self.last = Some((sample.time, sample.seen(), newest));
+        Ok(())
     }
 }
 
 /// Shows one look after the other until Ctrl-C, or until nobody reads on.
-pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, seconds: u32) -> Exit {
+pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, arguments: &Arguments) -> Exit {
+    let seconds = arguments.interval;
+    let mut log = match arguments
+        .log
+        .as_deref()
+        .map(|path| Log::open(windows, path))
+    {
+        None => None,
+        Some(Ok(log)) => Some(log),
+        Some(Err(failure)) => return console.finish(Some(&failure), Nothing {}),
+    };
     windows.catch_interrupt();
     let columns = windows.columns(Stream::Out).filter(|_| !console.json);
     let mut history = VecDeque::new();
     let mut drawn = 0;
+    let mut before = windows.now();
     loop {
-        let sample = match Sample::take(windows) {
+        let sample = match Sample::take(windows, before) {
             Ok(sample) => sample,
             Err(failure) => return console.finish(Some(&failure), Nothing {}),
         };
+        before = sample.time;
+        if let Some(Err(failure)) = log.as_mut().map(|log| log.note(&sample)) {
+            return console.finish(Some(&failure), Nothing {});
+        }
         if history.len() == HISTORY {
             history.pop_front();
         }
@@ -182,6 +313,13 @@ fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32
             .iter()
             .map(|(name, value)| format!("{name:<9} {value:<8}"));
         lines.push(fields.collect());
+    }
+    // Three lines in any case, so that the next screen is as high.
+    for index in 0..SHOWN {
+        let name = if index == 0 { "who" } else { "" };
+        let party = sample.who.get(index);
+        let party = party.map(|party| format!("{:<7} {}", party.connections, party.title()));
+        lines.push(format!("{name:<9} {}", party.unwrap_or_default()));
     }
     lines.push(String::new());
     lines.extend(chart::lines(history, width));

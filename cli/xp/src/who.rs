@@ -69,6 +69,9 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
     {
         grouped.entry(process).or_default().push(remote);
     }
+    if grouped.is_empty() {
+        return Ok(Vec::new());
+    }
     // What can't be had is left out: connections are counted all the same.
     let names = windows.processes().unwrap_or_default();
     let services = windows.hosted_services().unwrap_or_default();

@@ -68,6 +68,10 @@ impl Windows for ThisWindows {
         file::write(path, bytes)
     }
 
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Win32> {
+        file::append(path, bytes)
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<(), Win32> {
         file::rename(from, to)
     }

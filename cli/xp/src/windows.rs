@@ -53,6 +53,12 @@ pub trait Windows {
     /// When it can't be written; some of it may be there then.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Win32>;
 
+    /// Adds to the end of a file, or makes one; on disk before this returns.
+    ///
+    /// # Errors
+    /// When it was not, or not wholly, written.
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Win32>;
+
     /// Gives a file another name, in place of a file that has it.
     ///
     /// # Errors

@@ -18,6 +18,9 @@ pub(super) const GENERIC_WRITE: u32 = 0x4000_0000;
 pub(super) const SHARE_ALL: u32 = 7;
 pub(super) const OPEN_EXISTING: u32 = 3;
 const CREATE_ALWAYS: u32 = 2;
+const OPEN_ALWAYS: u32 = 4;
+/// FILE_APPEND_DATA and SYNCHRONIZE: all that is written goes to the end.
+const APPEND: u32 = 4 | 0x10_0000;
 const NORMAL: u32 = 0x80;
 /// SECURITY_SQOS_PRESENT and SECURITY_IDENTIFICATION: should a name lead to a pipe,
 /// its server may ask who we are, and not act as us.
@@ -77,7 +80,16 @@ pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32> {
 }
 
 pub(super) fn write(path: &str, bytes: &[u8]) -> Result<(), Win32> {
-    let file = open(path, GENERIC_WRITE, 0, CREATE_ALWAYS)?;
+    put(&open(path, GENERIC_WRITE, 0, CREATE_ALWAYS)?, bytes)
+}
+
+/// Others may read it meanwhile.
+pub(super) fn append(path: &str, bytes: &[u8]) -> Result<(), Win32> {
+    put(&open(path, APPEND, SHARE_ALL, OPEN_ALWAYS)?, bytes)
+}
+
+/// Writes all of it, to the disk.
+fn put(file: &Owned, bytes: &[u8]) -> Result<(), Win32> {
     let mut written = 0;
     // SAFETY: so many bytes are there; `written` is written.
     done(unsafe {

@@ -121,6 +121,8 @@ pub(crate) struct Machine {
     pub(crate) hosted: RefCell<Vec<(u32, String)>>,
     /// Pauses that were made.
     pub(crate) waits: Cell<u32>,
+    /// Whether the log has only what was logged up to now.
+    pub(crate) hidden_until_due: Cell<bool>,
     /// Whether the log never says its end, and if so whether the numbers of its
     /// records go down for ever.
     pub(crate) endless: Cell<Option<bool>>,
@@ -184,6 +186,7 @@ impl Machine {
             processes: RefCell::default(),
             hosted: RefCell::default(),
             waits: Cell::new(0),
+            hidden_until_due: Cell::new(false),
             endless: Cell::new(None),
             zombie: Cell::new(false),
             columns: None,
@@ -499,6 +502,14 @@ impl Windows for Machine {
         })
     }
 
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Win32> {
+        self.change(|| {
+            let mut files = self.files.borrow_mut();
+            files.entry(path.into()).or_default().extend(bytes);
+            Ok(())
+        })
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<(), Win32> {
         self.change(|| {
             if let Some(left) = self.held.get().checked_sub(1) {
@@ -756,6 +767,12 @@ impl Windows for Machine {
     fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {
         self.call(|| {
             let mut log = self.log.borrow().clone();
+            if self.hidden_until_due.get() {
+                let now = self.now.get();
+                log.retain(|record| {
+                    u32::from_le_bytes(record[12..16].try_into().expect("four")) <= now
+                });
+            }
             let mut number = u32::MAX - 1;
             loop {
                 // Two at a time, the newest first.

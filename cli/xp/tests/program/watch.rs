@@ -2,7 +2,7 @@
 
 use tcplimit_xp::{Exit, Win32};
 
-use crate::machine::{Machine, record};
+use crate::machine::{Fault, Machine, record};
 
 #[test]
 fn redirected_it_prints_a_line_each_time_and_ctrl_c_is_a_good_end() {
@@ -79,7 +79,8 @@ fn on_a_console_the_same_lines_are_drawn_again_and_none_is_wider() {
         "{}",
         last[2]
     );
-    assert!(last[7].trim_end().ends_with("6 |###"), "{}", last[7]);
+    assert!(last[5].starts_with("who        "), "{}", last[5]);
+    assert!(last[10].trim_end().ends_with("6 |###"), "{}", last[10]);
 }
 
 #[test]
@@ -100,4 +101,88 @@ fn a_driver_that_goes_away_ends_it_with_what_to_do() {
     machine.patience.set(1000);
     let said = machine.fails("watch", Exit::Unreachable);
     assert!(said.contains("Run: tcplimit load"), "{said}");
+}
+
+/// Ares waits for two addresses, another program for one.
+fn busy(machine: &Machine) {
+    let row = |process| [3, 0, 0, 0x0100_000A, 0x5000, process];
+    let rows = [[1234; 2], [900, 1234]].concat();
+    let rows = &rows[..3];
+    let table = rows.iter().flat_map(|&process| row(process));
+    let table: Vec<u32> = [3].into_iter().chain(table).collect();
+    machine.tables.borrow_mut().insert("owned-v4", table);
+    *machine.processes.borrow_mut() = vec![(900, "svchost.exe", None), (1234, "Ares.exe", None)];
+}
+
+#[test]
+fn who_waits_is_shown_with_each_look() {
+    let mut machine = Machine::installed();
+    busy(&machine);
+    machine.patience.set(1);
+    let who = "who Ares.exe (1234) 2, svchost.exe (900) 1\n";
+    assert!(machine.done("watch").ends_with(who));
+    machine.patience.set(1);
+    let said = machine.done("watch --json");
+    let object: serde_json::Value = serde_json::from_str(&said).expect("an object");
+    assert_eq!(
+        object["who"][0],
+        serde_json::json!({"pid": 1234, "name": "Ares.exe", "connections": 2})
+    );
+    machine.columns = Some(80);
+    machine.patience.set(1);
+    let said = machine.done("watch");
+    let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+    assert_eq!(lines[5], "who       2       Ares.exe (1234)");
+    assert_eq!(lines[6], "          1       svchost.exe (900)");
+    assert_eq!(lines[7], "");
+}
+
+#[test]
+fn a_log_gets_what_was_seen_before_each_event_and_keeps_what_it_has() {
+    let machine = Machine::installed();
+    busy(&machine);
+    let file = r"E:\4226.txt";
+    machine
+        .files
+        .borrow_mut()
+        .insert(file.into(), b"kept\r\n".into());
+    let now = machine.now.get();
+    let reached = |at| record(at, 0x8000_1082, "Tcpip");
+    // One was there before; the others come while it looks, at the third look.
+    *machine.log.borrow_mut() = vec![reached(now + 200), reached(now + 130), reached(now - 10)];
+    machine.hidden_until_due.set(true);
+    machine.patience.set(4);
+    machine.done(&format!("watch --interval 100 --log {file}"));
+    let text = String::from_utf8(machine.file(file).expect("the log")).expect("ASCII");
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(
+        lines,
+        [
+            "kept",
+            "2008-01-10 21:20:00Z tcplimit watch begins",
+            "2008-01-10 21:22:10Z event 4226; at 21:21:40Z limit 10 half-open 3 queued 0 who \
+             Ares.exe (1234) 2, svchost.exe (900) 1",
+            "2008-01-10 21:23:20Z event 4226; at 21:21:40Z limit 10 half-open 3 queued 0 who \
+             Ares.exe (1234) 2, svchost.exe (900) 1",
+            "",
+        ]
+    );
+}
+
+#[test]
+fn a_log_that_can_not_be_written_ends_it_with_its_name() {
+    let machine = Machine::installed();
+    machine.patience.set(1000);
+    machine.forget();
+    let ended = machine.run_with(
+        r"watch --log E:\4226.txt",
+        0,
+        Fault::Fails(Win32::DISK_FULL),
+    );
+    assert_eq!(ended, Some(Exit::Unreachable));
+    let error = machine.error.borrow();
+    assert!(
+        error.contains(r"Can't write E:\4226.txt: the disk is full"),
+        "{error}"
+    );
 }
