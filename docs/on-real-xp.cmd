@@ -88,6 +88,8 @@ if errorlevel 1 goto surprise
 call :limit 100
 if errorlevel 1 goto surprise
 call :say "A minute under way: open some pages in a browser."
+call :run 0 who --every
+if errorlevel 1 goto surprise
 ping -n 61 127.0.0.1 >nul
 call :limit 100
 if errorlevel 1 goto surprise
