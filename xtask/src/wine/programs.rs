@@ -22,10 +22,11 @@ const MEND: &str = "mend";
 
 /// Sections with the rights that they have in genuine drivers: read, write,
 /// execute, discardable, and P for what is never paged out.
-const SECTIONS: [&str; 4] = [
+const SECTIONS: [&str; 5] = [
     "/SECTION:.text,ERP",
     "/SECTION:.rdata,RP",
     "/SECTION:.data,RWP",
+    "/SECTION:.pdata,RP",
     "/SECTION:INIT,ERWD",
 ];
 
@@ -64,7 +65,7 @@ fn toolchain(arch: Arch) -> Toolchain {
             machine: "/MACHINE:X64",
             subsystem: "/SUBSYSTEM:NATIVE,5.02",
             entry: "/ENTRY:DriverEntry",
-            flags: &["-fno-asynchronous-unwind-tables"],
+            flags: &[],
         },
         Arch::X86 => Toolchain {
             triple: "i686-w64-mingw32",
