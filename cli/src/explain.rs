@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp};
+use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp, Surroundings, Tally};
 
 use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
@@ -174,6 +174,10 @@ fn proves(piece: Evidence) -> &'static str {
         }
         Evidence::EventId => "The driver logs event 4226 when it delays connections for the limit.",
         Evidence::NoEventId => "By structure alone the two modules can't be told apart.",
+        Evidence::LocalImports | Evidence::LocalFunctions => {
+            "So the code stands where it was linked to be: shifted, it would name other variables."
+        }
+        Evidence::Relocated => "So the code and the rest of the file are of one build.",
         _ => "",
     }
 }
@@ -214,6 +218,9 @@ impl Shown<'_> {
                 ));
                 lines
             }
+            Evidence::LocalImports => self.around(|around| around.imports),
+            Evidence::LocalFunctions => self.around(|around| around.functions),
+            Evidence::Relocated => vec![format!("{} operands", found.relocated())],
             Evidence::EventId | Evidence::NoEventId => self.with(found.event(), 1, |_| true),
             // That nothing does something has no instruction to show.
             _ => Vec::new(),
@@ -230,6 +237,17 @@ impl Shown<'_> {
             lines.extend(texts(self.listing.range(gate.at(), gate.length())));
         }
         lines
+    }
+
+    /// How many of the calls around each gate do as they should.
+    fn around(&self, tally: impl Fn(&Surroundings) -> Tally) -> Vec<String> {
+        let gates = self.findings.gates().zip(self.findings.surroundings());
+        gates
+            .map(|(gate, around)| {
+                let at = gate.at().to_string();
+                format!("{at:>6}  {} calls around the gate", tally(around))
+            })
+            .collect()
     }
 
     fn variables(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use scanner_core::{Arch, EvidenceSet, Findings, Layout, Rva, StartUp};
+use scanner_core::{Arch, EvidenceSet, Findings, Layout, Rva, StartUp, Surroundings, Tally};
 use serde::Serialize;
 
 use crate::report::Report;
@@ -54,11 +54,20 @@ struct Rvas {
     gates: Vec<u32>,
 }
 
+/// Of `total` calls, `hits` do as they should.
+#[derive(Serialize)]
+struct Count {
+    hits: u16,
+    total: u16,
+}
+
 #[derive(Serialize)]
 struct Evidence {
     held: Vec<&'static str>,
     missing: Vec<&'static str>,
     atomic_updates: u32,
+    local_imports: Vec<Count>,
+    local_functions: Vec<Count>,
 }
 
 #[derive(Serialize)]
@@ -189,6 +198,8 @@ impl<'a> Object<'a> {
                 held: names(findings.held()),
                 missing: names(findings.missing()),
                 atomic_updates: findings.atomic_updates(),
+                local_imports: counts(findings, |around| around.imports),
+                local_functions: counts(findings, |around| around.functions),
             }),
             start_up: report.start_up.and_then(|start_up| match start_up {
                 StartUp::Unique {
@@ -226,6 +237,14 @@ impl Rvas {
             gates: findings.gates().map(|gate| gate.at().0).collect(),
         }
     }
+}
+
+/// Of the calls around each gate.
+fn counts(findings: &Findings, of: impl Fn(&Surroundings) -> Tally) -> Vec<Count> {
+    let tallies = findings.surroundings().map(of);
+    tallies
+        .map(|Tally { hits, total }| Count { hits, total })
+        .collect()
 }
 
 fn view(layout: Layout) -> &'static str {

@@ -117,8 +117,8 @@ impl Loaded {
         self.base
     }
 
-    /// Looks at it as the kernel driver does: headers, and code that stays in
-    /// memory and is not paged. INIT, resources, relocations and data are not
+    /// Looks at it as the kernel driver does: headers, the exception table, and
+    /// code that stays in memory and is not paged. INIT, resources, relocations and data are not
     /// there.
     ///
     /// # Errors
@@ -126,20 +126,18 @@ impl Loaded {
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Image<'_>) -> R) -> Result<R, LoadError> {
         let size = u32::try_from(self.memory.len()).unwrap_or(u32::MAX);
         let head = self.memory.get(..self.headers).unwrap_or_default();
-        let sections = scanner_core::Headers::parse(head)
-            .map_err(LoadError::Image)?
-            .sections();
-        let code: Vec<MappedSection<'_>> = sections
+        let headers = scanner_core::Headers::parse(head).map_err(LoadError::Image)?;
+        let sections = headers.sections();
+        let code = sections
             .filter(Section::is_live_code)
-            .filter_map(|section| {
-                let start = index(section.rva().0);
-                let bytes = self
-                    .memory
-                    .get(start..start.checked_add(index(section.extent()))?)?;
-                Some(MappedSection {
-                    rva: section.rva(),
-                    bytes,
-                })
+            .map(|section| (section.rva(), section.extent()));
+        let table = headers.exception_table();
+        let code: Vec<MappedSection<'_>> = code
+            .chain(table.map(|table| (table.rva, table.size)))
+            .filter_map(|(rva, length)| {
+                let start = index(rva.0);
+                let bytes = self.memory.get(start..start.checked_add(index(length))?)?;
+                Some(MappedSection { rva, bytes })
             })
             .collect();
         let image = Image::from_memory(head, self.base, size, &code).map_err(LoadError::Image)?;

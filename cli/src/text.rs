@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
-use scanner_core::{Checksum, Evidence, Findings, StartUp};
+use scanner_core::{Checksum, Evidence, Findings, StartUp, Surroundings, Tally};
 
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::report::{FileFacts, ImageFacts, Report, State};
@@ -248,6 +248,7 @@ fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Res
         findings.import_calls(),
     );
     row(out, "evidence", text)?;
+    row(out, "at the gates", around(findings))?;
     let pieces = Evidence::ALL.into_iter().filter_map(|piece| match piece {
         _ if held.holds(piece) => Some((piece, GOOD, '✓')),
         _ if missing.holds(piece) => Some((piece, BAD, '✗')),
@@ -269,6 +270,25 @@ fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Res
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// What the calls around each gate do.
+fn around(findings: &Findings) -> String {
+    let tallies = |of: fn(&Surroundings) -> Tally| -> String {
+        let tallies = findings.surroundings().map(of);
+        let texts: Vec<String> = tallies
+            .filter(|tally| tally.total > 0)
+            .map(|tally| tally.to_string())
+            .collect();
+        texts.join(", ")
+    };
+    let imports = tallies(|around| around.imports);
+    let functions = tallies(|around| around.functions);
+    match (imports.is_empty(), functions.is_empty()) {
+        (true, _) => "no calls through pointers".to_owned(),
+        (_, true) => format!("calls to imports {imports}"),
+        _ => format!("calls to imports {imports}; to functions {functions}"),
+    }
 }
 
 /// So many names of evidence fit in a line.

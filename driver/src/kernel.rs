@@ -126,8 +126,8 @@ pub trait Held {
     fn size(&self) -> u32;
 
     /// Bytes of it, if they lie inside of it and every page of them is in
-    /// memory. Asked for headers and for code that is never paged out or
-    /// discarded, and for nothing else.
+    /// memory. Asked for headers, for code that is never paged out or discarded,
+    /// and for the exception table, which is neither; for nothing else.
     fn bytes(&self, rva: Rva, length: u32) -> Option<&[u8]>;
 
     /// What the system says of the page that an RVA lies in.

@@ -103,7 +103,9 @@ impl Known {
         match &self.located {
             Some(before) if self.identity == identity => {
                 let moved = before.base() != located.base();
-                if before.threshold() != located.threshold() || (!moved && before != located) {
+                if before.threshold() != located.threshold()
+                    || (!moved && !before.is_same_place(located))
+                {
                     return Err(Reason::Changed.into());
                 }
             }

@@ -58,7 +58,8 @@ pub(crate) fn look<K: Kernel>(
     Ok((held, section))
 }
 
-/// Locates the limit of a held module. Only headers and live code are read.
+/// Locates the limit of a held module. Only headers, live code and the exception
+/// table are read.
 // Apart from its caller for the stack's sake: what is here is gone when the
 // limit is changed.
 #[inline(never)]
@@ -75,7 +76,7 @@ fn search<K: Kernel>(
         rva: Rva(0),
         bytes: &[],
     };
-    let mut code = [nothing; MAX_CODE_SECTIONS];
+    let mut code = [nothing; MAX_CODE_SECTIONS + 1];
     map::<K>(held, headers, &mut code, sight)?;
     // By reference, for the stack's sake: no second copy.
     let image = &Image::from_memory(headers, held.base(), held.size(), &code);
@@ -96,12 +97,13 @@ fn search<K: Kernel>(
     }
 }
 
-/// Reads the headers, and makes slices of the code that stays in memory.
+/// Reads the headers, and makes slices of the code that stays in memory and of
+/// the exception table.
 #[inline(never)]
 fn map<'a, K: Kernel>(
     held: &'a K::Held,
     headers: &'a [u8],
-    code: &mut [MappedSection<'a>],
+    code: &mut [MappedSection<'a>; MAX_CODE_SECTIONS + 1],
     sight: &mut Sight,
 ) -> Result<(), Cause> {
     let headers = Headers::parse_loaded(headers, held.base(), held.size())?;
@@ -113,6 +115,7 @@ fn map<'a, K: Kernel>(
     if headers.arch() != K::ARCH {
         return Err(Reason::WrongMachine.into());
     }
+    let [code @ .., table] = code;
     let mut places = code.iter_mut();
     for section in headers.sections().filter(Section::is_live_code) {
         let place = places.next().ok_or(Reason::TooManySections)?;
@@ -121,6 +124,13 @@ fn map<'a, K: Kernel>(
         *place = MappedSection {
             rva: section.rva(),
             bytes: bytes.ok_or(Cause::with(Reason::CodeUnreadable, index))?,
+        };
+    }
+    if let Some(found) = headers.exception_table() {
+        let unreadable = Cause::with(Reason::CodeUnreadable, found.section.into());
+        *table = MappedSection {
+            rva: found.rva,
+            bytes: held.bytes(found.rva, found.size).ok_or(unreadable)?,
         };
     }
     Ok(())

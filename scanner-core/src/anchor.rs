@@ -20,7 +20,7 @@ const SAMPLE: u32 = 512;
 /// No more are looked at once so many land in the table.
 const PLENTY: u32 = 32;
 /// A call through a pointer.
-const CALL: [u8; 2] = [0xFF, 0x15];
+pub(crate) const CALL: [u8; 2] = [0xFF, 0x15];
 /// So many must land in the table.
 const ENOUGH: u32 = 8;
 
@@ -73,7 +73,12 @@ pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
 /// Where the pointer of the call lies that begins at `at`: `None` when there
 /// is no such call, `Some(None)` when the pointer lies outside
 /// the image.
-fn called_through(image: &Image<'_>, code: &[u8], start: Rva, at: usize) -> Option<Option<Rva>> {
+pub(crate) fn called_through(
+    image: &Image<'_>,
+    code: &[u8],
+    start: Rva,
+    at: usize,
+) -> Option<Option<Rva>> {
     if code.get(at..)?.first_chunk() != Some(&CALL) {
         return None;
     }
@@ -84,21 +89,21 @@ fn called_through(image: &Image<'_>, code: &[u8], start: Rva, at: usize) -> Opti
 }
 
 /// The import address table, where it is sound.
-struct ImportTable {
+pub(crate) struct ImportTable {
     rva: Rva,
     size: u32,
     pointer: u32,
 }
 
 impl ImportTable {
-    fn of(image: &Image<'_>) -> Option<ImportTable> {
+    pub(crate) fn of(image: &Image<'_>) -> Option<ImportTable> {
         let (rva, size) = image.headers().directory(Directory::ImportAddressTable)?;
         let pointer = image.arch().pointer_size();
         let section = image.section_at(rva, size)?;
         (!section.discardable() && rva.0 & 3 == 0).then_some(ImportTable { rva, size, pointer })
     }
 
-    fn has(&self, slot: Rva) -> bool {
+    pub(crate) fn has(&self, slot: Rva) -> bool {
         slot.minus(self.rva.0).is_some_and(|offset| {
             offset
                 .plus(self.pointer)

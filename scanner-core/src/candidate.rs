@@ -4,6 +4,7 @@ use crate::evidence::{Evidence, EvidenceSet};
 use crate::gate::Gate;
 use crate::image::Image;
 use crate::rva::Rva;
+use crate::surroundings::{Surroundings, Tally};
 
 /// A pair that more gates than this compare is not the limit.
 pub const MAX_GATES: usize = 4;
@@ -158,6 +159,8 @@ pub struct Findings {
     pub(crate) event: Option<Rva>,
     pub(crate) import_calls: u32,
     pub(crate) offender: Option<Rva>,
+    pub(crate) surroundings: [Surroundings; MAX_GATES],
+    pub(crate) relocated: Tally,
 }
 
 impl Findings {
@@ -174,7 +177,39 @@ impl Findings {
         event: None,
         import_calls: 0,
         offender: None,
+        surroundings: [Surroundings::NONE; MAX_GATES],
+        relocated: Tally { hits: 0, total: 0 },
     };
+
+    /// Whether both are about the same place, found by the same code. How many
+    /// calls there are around it does not matter: other software may hook some.
+    pub(crate) fn is_same_place(&self, other: &Findings) -> bool {
+        let Findings {
+            threshold,
+            count,
+            gates,
+            held,
+            missing,
+            atomic_updates,
+            first_atomic,
+            queue_test,
+            event,
+            import_calls: _,
+            offender,
+            surroundings: _,
+            relocated: _,
+        } = self;
+        *threshold == other.threshold
+            && *count == other.count
+            && *gates == other.gates
+            && *held == other.held
+            && *missing == other.missing
+            && *atomic_updates == other.atomic_updates
+            && *first_atomic == other.first_atomic
+            && *queue_test == other.queue_test
+            && *event == other.event
+            && *offender == other.offender
+    }
 
     /// The variable taken for the limit.
     #[must_use]
@@ -239,6 +274,19 @@ impl Findings {
     #[must_use]
     pub fn import_calls(&self) -> u32 {
         self.import_calls
+    }
+
+    /// The calls around each gate, in the order of the gates.
+    pub fn surroundings(&self) -> impl Iterator<Item = &Surroundings> {
+        let gates = self.gates.iter().zip(&self.surroundings);
+        gates.filter_map(|(gate, around)| gate.as_ref().map(|_| around))
+    }
+
+    /// Operands that the answer rests on; hits are relocated. None in an image
+    /// that has no relocations of operands: in memory, or for x64.
+    #[must_use]
+    pub fn relocated(&self) -> Tally {
+        self.relocated
     }
 
     /// The first operand that speaks against the candidate: a reader outside

@@ -8,7 +8,7 @@ use crate::image::{Arch, Image, Layout};
 use crate::locate::{Located, Module};
 use crate::operand;
 use crate::pe::Directory;
-use crate::relocation::{Kind, Relocations};
+use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::section::Section;
 use crate::version::{self, FileVersion, Text};
@@ -189,8 +189,8 @@ impl RelocationCoverage {
             let gates = located.findings().gates();
             gates.flat_map(|gate| gate.operands()).chain(store)
         };
-        let is_relocated =
-            |operand: &Rva| Relocations::of(image).any(|entry| entry == (*operand, Kind::HighLow));
+        let relocations = Relocations::of(image);
+        let is_relocated = |operand: &Rva| relocations.cover(*operand);
         let count = |count: u32, _| count.saturating_add(1);
         Some(RelocationCoverage {
             needed: operands().fold(0, count),

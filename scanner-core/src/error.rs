@@ -35,9 +35,10 @@ pub enum ImageError {
     /// The size in the headers is not where the last section ends, or not
     /// what the caller says was loaded.
     BadImageSize,
-    /// A code section that must be readable was not handed over in full by
-    /// the caller of [`Image::from_memory`](crate::Image::from_memory); its
-    /// index (from 0) is given.
+    /// A code section, or the exception table in the section, that must be
+    /// readable was not handed over in full by the caller of
+    /// [`Image::from_memory`](crate::Image::from_memory); the section's index
+    /// (from 0) is given.
     SectionNotMapped(u16),
 }
 
@@ -67,7 +68,7 @@ impl fmt::Display for ImageError {
                 f.write_str("the image size is not where the last section ends")
             }
             ImageError::SectionNotMapped(index) => {
-                write!(f, "code section {index} was not handed over for reading")
+                write!(f, "section {index} was not handed over for reading")
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::image::{Arch, Layout};
 use crate::locate::Module;
 
 /// One fact about the code and the variables that holds in genuine drivers.
@@ -32,11 +33,18 @@ pub enum Evidence {
     EventId,
     /// The code of event 4226 is not in live code.
     NoEventId,
+    /// Calls around each gate land on entries of the import address table.
+    LocalImports,
+    /// Calls around each gate reach functions that the exception table names
+    /// (x64).
+    LocalFunctions,
+    /// Every operand that the answer rests on is relocated (files for x86).
+    Relocated,
 }
 
 impl Evidence {
     /// All of it, in the order of a report.
-    pub const ALL: [Evidence; 11] = [
+    pub const ALL: [Evidence; 14] = [
         Evidence::TwoGates,
         Evidence::Adjacent,
         Evidence::SameDataSection,
@@ -48,6 +56,9 @@ impl Evidence {
         Evidence::AnchoredBase,
         Evidence::EventId,
         Evidence::NoEventId,
+        Evidence::LocalImports,
+        Evidence::LocalFunctions,
+        Evidence::Relocated,
     ];
 
     /// Its name, the same in every report.
@@ -65,6 +76,9 @@ impl Evidence {
             Evidence::AnchoredBase => "AnchoredBase",
             Evidence::EventId => "EventId",
             Evidence::NoEventId => "NoEventId",
+            Evidence::LocalImports => "LocalImports",
+            Evidence::LocalFunctions => "LocalFunctions",
+            Evidence::Relocated => "Relocated",
         }
     }
 
@@ -101,15 +115,29 @@ impl Evidence {
                 "the code of event 4226, logged when the limit is reached, is there: this is tcpip.sys"
             }
             Evidence::NoEventId => "the code of event 4226 is absent, as always in tcpip6.sys",
+            Evidence::LocalImports => {
+                "around each gate, two in three calls through pointers land in the import table"
+            }
+            Evidence::LocalFunctions => {
+                "around each gate, half of the direct calls reach the first byte of a function"
+            }
+            Evidence::Relocated => {
+                "every operand that the answer rests on is in the relocation table, which fits the code"
+            }
         }
     }
 
-    /// Whether a module's limit is only found when this holds.
+    /// Whether a module's limit is only found when this holds. Two pieces tell
+    /// the modules apart. Two are about tables that not every image has: only
+    /// x64 has an exception table, and only a file for x86 has relocations of
+    /// operands, which are gone in memory.
     #[must_use]
-    pub fn required_for(self, module: Module) -> bool {
+    pub fn required_for(self, module: Module, arch: Arch, layout: Layout) -> bool {
         match self {
             Evidence::EventId => module == Module::Tcpip,
             Evidence::NoEventId => module == Module::Tcpip6,
+            Evidence::LocalFunctions => arch == Arch::X64,
+            Evidence::Relocated => arch == Arch::X86 && layout == Layout::File,
             _ => true,
         }
     }
@@ -127,6 +155,9 @@ impl Evidence {
             Evidence::AnchoredBase => 1 << 8,
             Evidence::EventId => 1 << 9,
             Evidence::NoEventId => 1 << 10,
+            Evidence::LocalImports => 1 << 11,
+            Evidence::LocalFunctions => 1 << 12,
+            Evidence::Relocated => 1 << 13,
         }
     }
 }
@@ -145,12 +176,12 @@ impl EvidenceSet {
     /// Nothing.
     pub const EMPTY: EvidenceSet = EvidenceSet(0);
 
-    /// All that is required for a module.
+    /// All that is required for a module, in such an image.
     #[must_use]
-    pub fn required(module: Module) -> EvidenceSet {
+    pub fn required(module: Module, arch: Arch, layout: Layout) -> EvidenceSet {
         Evidence::ALL
             .into_iter()
-            .filter(|evidence| evidence.required_for(module))
+            .filter(|evidence| evidence.required_for(module, arch, layout))
             .fold(Self::EMPTY, Self::with)
     }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::error::ImageError;
-use crate::pe::Headers;
+use crate::pe::{Directory, Headers};
 use crate::rva::Rva;
 use crate::section::Section;
 
@@ -48,12 +48,13 @@ pub enum Layout {
     Memory,
 }
 
-/// A code section of a loaded image that may be read.
+/// A code section of a loaded image that may be read, or its exception table.
 #[derive(Clone, Copy, Debug)]
 pub struct MappedSection<'a> {
     /// Where it begins.
     pub rva: Rva,
-    /// All its bytes in memory: as many as [`Section::extent`].
+    /// All its bytes in memory: as many as [`Section::extent`], or as
+    /// [`Headers::exception_table`] says.
     pub bytes: &'a [u8],
 }
 
@@ -70,6 +71,8 @@ pub struct Image<'a> {
     headers: Headers<'a>,
     base: u64,
     contents: Contents<'a>,
+    /// The exception table, where it is sound and at hand.
+    exceptions: Option<&'a [u8]>,
 }
 
 impl<'a> Image<'a> {
@@ -94,22 +97,28 @@ impl<'a> Image<'a> {
         check_span(&headers, base)?;
         check_memory_tiling(&headers)?;
         check_file_tiling(&headers, file.len())?;
-        Ok(Image {
+        let mut image = Image {
             headers,
             base,
             contents: Contents::File(file),
-        })
+            exceptions: None,
+        };
+        image.exceptions = headers
+            .exception_table()
+            .and_then(|table| image.read(table.rva, table.size));
+        Ok(image)
     }
 
     /// An image from memory. `headers` are its first bytes, `base` and `size`
     /// where the system says that it lies and how long it is, and `code` the
-    /// sections for which [`Section::is_live_code`] holds, in any order: those
-    /// that [`Headers::parse_loaded`] names. Nothing else is ever read, so
-    /// nothing else need be readable.
+    /// sections for which [`Section::is_live_code`] holds, and the table that
+    /// [`Headers::exception_table`] names, in any order. Nothing else is ever
+    /// read, so nothing else need be readable.
     ///
     /// # Errors
     /// When the headers are not those of an x86 or x64 image, sections don't
-    /// tile, `size` contradicts the headers, or a code section is missing.
+    /// tile, `size` contradicts the headers, or a code section or the exception
+    /// table is missing.
     // Its temporaries would else lie below a whole search on a kernel's stack.
     #[inline(never)]
     pub fn from_memory(
@@ -120,14 +129,22 @@ impl<'a> Image<'a> {
     ) -> Result<Image<'a>, ImageError> {
         let headers = Headers::parse_loaded(headers, base, size)?;
         for section in headers.sections().filter(Section::is_live_code) {
-            if mapped(code, &section).is_none() {
+            if mapped(code, section.rva(), section.extent()).is_none() {
                 return Err(ImageError::SectionNotMapped(section.index()));
             }
         }
+        let exceptions = match headers.exception_table() {
+            None => None,
+            Some(table) => Some(
+                mapped(code, table.rva, table.size)
+                    .ok_or(ImageError::SectionNotMapped(table.section))?,
+            ),
+        };
         Ok(Image {
             headers,
             base,
             contents: Contents::Memory(code),
+            exceptions,
         })
     }
 
@@ -174,7 +191,9 @@ impl<'a> Image<'a> {
     pub fn bytes(&self, section: &Section<'a>) -> &'a [u8] {
         match self.contents {
             Contents::File(file) => raw_bytes(file, section),
-            Contents::Memory(code) => mapped(code, section).unwrap_or_default(),
+            Contents::Memory(code) => {
+                mapped(code, section.rva(), section.extent()).unwrap_or_default()
+            }
         }
     }
 
@@ -193,6 +212,17 @@ impl<'a> Image<'a> {
             .sections()
             .filter(Section::is_live_code)
             .map(|section| (section.rva(), self.bytes(&section)))
+    }
+
+    /// The bytes of [`Headers::exception_table`], where they are at hand.
+    pub(crate) fn exception_table(&self) -> Option<&'a [u8]> {
+        self.exceptions
+    }
+
+    /// Whether operands must be relocated, and whether they are can be told: in
+    /// a file for x86. (On x64 they are relative; in memory the table is gone.)
+    pub(crate) fn names_relocations(&self) -> bool {
+        self.arch() == Arch::X86 && self.layout() == Layout::File
     }
 
     /// The RVA of an absolute address inside the image.
@@ -226,10 +256,10 @@ fn raw_bytes<'a>(file: &'a [u8], section: &Section<'_>) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-fn mapped<'a>(code: &'a [MappedSection<'a>], section: &Section<'_>) -> Option<&'a [u8]> {
-    let length = usize::try_from(section.extent()).ok()?;
+fn mapped<'a>(code: &'a [MappedSection<'a>], rva: Rva, length: u32) -> Option<&'a [u8]> {
+    let length = usize::try_from(length).ok()?;
     code.iter()
-        .find(|mapped| mapped.rva == section.rva() && mapped.bytes.len() == length)
+        .find(|mapped| mapped.rva == rva && mapped.bytes.len() == length)
         .map(|mapped| mapped.bytes)
 }
 
@@ -255,6 +285,36 @@ impl<'a> Headers<'a> {
         check_memory_tiling(&headers)?;
         Ok(headers)
     }
+
+    /// The exception table of an x64 image: what a loaded one may be read of
+    /// besides headers and code. `None` where it does not lie in one section
+    /// that is there as long as the driver is loaded, and is never written.
+    #[must_use]
+    pub fn exception_table(&self) -> Option<ExceptionTable> {
+        let (rva, size) = self.directory(Directory::Exception)?;
+        let is_aligned = rva.0 & 3 == 0 && size.checked_rem(EXCEPTION_ENTRY) == Some(0);
+        let section = self.sections().find(|section| section.holds(rva, size))?;
+        let is_sound = is_aligned && section.is_live_constants();
+        (self.arch() == Arch::X64 && is_sound).then_some(ExceptionTable {
+            rva,
+            size,
+            section: section.index(),
+        })
+    }
+}
+
+/// Bytes of an entry of the exception table.
+const EXCEPTION_ENTRY: u32 = 12;
+
+/// Where the exception table lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExceptionTable {
+    /// Its first byte.
+    pub rva: Rva,
+    /// Its length in bytes.
+    pub size: u32,
+    /// The index of the section that it lies in.
+    pub section: u16,
 }
 
 /// The whole image must fit below the end of the address space.

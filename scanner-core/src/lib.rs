@@ -48,6 +48,7 @@ mod disk;
 mod effort;
 mod error;
 mod evidence;
+mod exception;
 mod gate;
 mod image;
 mod locate;
@@ -60,6 +61,7 @@ mod relocation;
 mod rva;
 mod section;
 mod stretch;
+mod surroundings;
 mod sweep;
 mod version;
 
@@ -73,7 +75,7 @@ pub use effort::Effort;
 pub use error::ImageError;
 pub use evidence::{Evidence, EvidenceSet};
 pub use gate::Gate;
-pub use image::{Arch, Image, Layout, MappedSection};
+pub use image::{Arch, ExceptionTable, Image, Layout, MappedSection};
 pub use locate::{
     Located, Module, NotLocated, Reason, Workspace, locate, locate_counted, locate_in,
 };
@@ -81,4 +83,5 @@ pub use pe::{Directory, Headers};
 pub use relocation::{Kind as RelocationKind, Relocations};
 pub use rva::Rva;
 pub use section::{Section, SectionFlags};
+pub use surroundings::{Surroundings, Tally};
 pub use version::{FileVersion, Text};

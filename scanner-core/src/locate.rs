@@ -6,10 +6,13 @@ use crate::anchor::{Anchor, anchor};
 use crate::candidate::{Findings, Pair, Pairs};
 use crate::effort::Effort;
 use crate::evidence::{Evidence, EvidenceSet};
+use crate::exception::Functions;
 use crate::image::{Arch, Image, Layout};
 use crate::reference::References;
+use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::section::SectionFlags;
+use crate::surroundings::Surroundings;
 use crate::sweep::sweep;
 
 /// Locked updates of the count that are required. Seen: 18 and 19 in
@@ -120,6 +123,28 @@ impl Located {
     #[must_use]
     pub fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    /// Whether both are the same place of the same image, found by the same code.
+    /// Counts of calls may differ: other software may have hooked some.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Located) -> bool {
+        let Located {
+            module,
+            arch,
+            layout,
+            base,
+            section_flags,
+            queue,
+            findings,
+        } = self;
+        *module == other.module
+            && *arch == other.arch
+            && *layout == other.layout
+            && *base == other.base
+            && *section_flags == other.section_flags
+            && *queue == other.queue
+            && findings.is_same_place(&other.findings)
     }
 }
 
@@ -298,6 +323,8 @@ impl Workspace {
         let common = Common {
             anchor: anchor(image, effort),
             event,
+            relocations_fit: Relocations::of(image).fit(image),
+            functions: Functions::of(image),
         };
         // Where no pair is a candidate, the nearest to one is looked into, so
         // that the refusal can say all that it lacks.
@@ -367,9 +394,13 @@ impl Default for Workspace {
 }
 
 /// What is true of the image, whatever the candidate.
-struct Common {
+struct Common<'a> {
     anchor: Anchor,
     event: Option<Rva>,
+    /// The relocation table is one of this code.
+    relocations_fit: bool,
+    /// On x64.
+    functions: Option<Functions<'a>>,
 }
 
 /// A pair, and all that speaks for it.
@@ -389,7 +420,7 @@ impl Weighed {
     #[inline(never)]
     fn weigh(
         &mut self,
-        common: &Common,
+        common: &Common<'_>,
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
@@ -399,6 +430,20 @@ impl Weighed {
         pair.read_gates(image, &mut findings.gates);
         *found = References::NONE;
         found.gather(image, pair, &findings.gates, effort);
+        let (mut imports, mut functions) = (true, true);
+        for (gate, around) in findings.gates.iter().zip(&mut findings.surroundings) {
+            let Some(gate) = gate else {
+                *around = Surroundings::NONE;
+                continue;
+            };
+            around.survey(image, common.functions, gate.at(), effort);
+            imports &= around.imports_hold();
+            functions &= around.functions_hold();
+            for operand in gate.operands() {
+                found.count_relocated(image, operand);
+            }
+        }
+        let relocated = found.relocated.is_whole() && common.relocations_fit;
         let event = common.event;
         // Measured for tcpip.sys only, so asked for only there.
         let loader = found.loader.filter(|_| module == Module::Tcpip);
@@ -415,8 +460,11 @@ impl Weighed {
             .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
             .with_if(Evidence::AnchoredBase, common.anchor.holds())
             .with_if(Evidence::EventId, event.is_some())
-            .with_if(Evidence::NoEventId, event.is_none());
-        let required = EvidenceSet::required(module);
+            .with_if(Evidence::NoEventId, event.is_none())
+            .with_if(Evidence::LocalImports, imports)
+            .with_if(Evidence::LocalFunctions, functions)
+            .with_if(Evidence::Relocated, relocated);
+        let required = EvidenceSet::required(module, image.arch(), image.layout());
         let missing = required.without(all);
         findings.threshold = pair.threshold;
         findings.count = pair.count;
@@ -428,5 +476,6 @@ impl Weighed {
         findings.event = event;
         findings.import_calls = common.anchor.imports;
         findings.offender = found.writer.or(found.locked).or(reader);
+        findings.relocated = found.relocated;
     }
 }

@@ -98,6 +98,8 @@ pub enum Directory {
     Export,
     /// Version information, among others.
     Resource,
+    /// Which functions there are, on x64.
+    Exception,
     /// Base relocations.
     Relocation,
     /// The import address table.
@@ -109,6 +111,7 @@ impl Directory {
         match self {
             Directory::Export => 0,
             Directory::Resource => 2,
+            Directory::Exception => 3,
             Directory::Relocation => 5,
             Directory::ImportAddressTable => 12,
         }

@@ -10,8 +10,10 @@ use crate::gate::Gate;
 use crate::image::{Arch, Image};
 use crate::neighbours::{Neighbours, Two};
 use crate::operand::{self, Access, Use};
+use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::stretch::Stretch;
+use crate::surroundings::Tally;
 
 /// How far from a gate, or from where its jump goes, a queue test may lie, in
 /// bytes. Seen: 13h, 10h, 52h.
@@ -40,6 +42,9 @@ pub(crate) struct References {
     pub(crate) writer: Option<Rva>,
     /// A locked update of the limit.
     pub(crate) locked: Option<Rva>,
+    /// Operands of those updates and of that test, in a file for x86; hits are
+    /// relocated.
+    pub(crate) relocated: Tally,
 }
 
 /// Which of the three variables.
@@ -245,14 +250,17 @@ impl Search<'_> {
         }
         match variable {
             Variable::Queue => {
-                if self.is_test(offset, used) && is_near(self.gates, at) {
-                    found.queue_test.get_or_insert(at);
+                let first = found.queue_test.is_none();
+                if first && self.is_test(offset, used) && is_near(self.gates, at) {
+                    found.queue_test = Some(at);
+                    found.count_relocated(self.image, at);
                 }
             }
             Variable::Count => {
                 if self.is_locked(offset, used) {
                     found.atomic_updates = found.atomic_updates.saturating_add(1);
                     found.first_atomic.get_or_insert(at);
+                    found.count_relocated(self.image, at);
                 } else if matches!(used.access, Access::Load(_)) {
                     found.loader.get_or_insert(at);
                 }
@@ -314,7 +322,16 @@ impl References {
         loader: None,
         writer: None,
         locked: None,
+        relocated: Tally { hits: 0, total: 0 },
     };
+
+    /// Counts an operand that the answer rests on.
+    #[inline(never)]
+    pub(crate) fn count_relocated(&mut self, image: &Image<'_>, operand: Rva) {
+        if image.names_relocations() {
+            self.relocated.count(Relocations::of(image).cover(operand));
+        }
+    }
 
     /// Goes through all live code.
     pub(crate) fn gather(

@@ -137,6 +137,14 @@ impl<'a> Section<'a> {
         self.flags().executable() && !self.discardable() && !self.pageable()
     }
 
+    /// Bytes that are there and never written as long as the driver is loaded:
+    /// where the exception table may lie.
+    #[must_use]
+    pub fn is_live_constants(&self) -> bool {
+        let flags = self.flags();
+        flags.readable() && !flags.writable() && !self.discardable() && !self.pageable()
+    }
+
     /// Data that is there and writable as long as the driver is loaded: the
     /// only place where the limit may lie.
     #[must_use]

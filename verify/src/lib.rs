@@ -11,6 +11,7 @@ pub mod agreement;
 pub mod brittle;
 pub mod kernel;
 pub mod memory;
+pub mod moved;
 pub mod naive;
 pub mod oracle;
 pub mod patching;

@@ -1,6 +1,8 @@
 //! Loaded images in the form that the locator takes.
 
-use scanner_core::{Headers, ImageError, MappedSection, Rva, Section};
+use scanner_core::{
+    Arch, Headers, Image, ImageError, MappedSection, RelocationKind, Relocations, Rva, Section,
+};
 
 use crate::specimen::Loaded;
 
@@ -13,8 +15,8 @@ pub fn sections(loaded: &Loaded) -> Vec<(u32, &[u8])> {
         .collect()
 }
 
-/// Those of the sections that the headers call live code: what a driver hands
-/// to the locator.
+/// Those of the sections that the headers call live code, and the exception
+/// table: what a driver hands to the locator.
 ///
 /// # Errors
 /// When the headers can't be read.
@@ -22,15 +24,26 @@ pub fn live_code<'a>(
     headers: &[u8],
     sections: &[(u32, &'a [u8])],
 ) -> Result<Vec<MappedSection<'a>>, ImageError> {
-    let live: Vec<u32> = Headers::parse(headers)?
+    let headers = Headers::parse(headers)?;
+    let live: Vec<u32> = headers
         .sections()
         .filter(Section::is_live_code)
         .map(|section| section.rva().0)
         .collect();
-    Ok(sections
+    let code = sections
         .iter()
         .filter(|(rva, _)| live.contains(rva))
-        .map(|&(rva, bytes)| MappedSection {
+        .map(|&(rva, bytes)| (rva, bytes));
+    let table = headers.exception_table().and_then(|table| {
+        let bytes = |&(rva, bytes): &(u32, &'a [u8])| {
+            let start = table.rva.0.checked_sub(rva)? as usize;
+            bytes.get(start..)?.get(..table.size as usize)
+        };
+        Some((table.rva.0, sections.iter().find_map(bytes)?))
+    });
+    Ok(code
+        .chain(table)
+        .map(|(rva, bytes)| MappedSection {
             rva: Rva(rva),
             bytes,
         })
@@ -45,6 +58,8 @@ pub struct Mapped {
     pub base: u64,
     /// The size that the headers state.
     pub size: u32,
+    /// How many bytes of headers there are.
+    pub headers: usize,
     sections: Vec<(u32, Vec<u8>)>,
 }
 
@@ -71,11 +86,45 @@ pub fn map(file: &[u8]) -> Result<Mapped, ImageError> {
     Ok(Mapped {
         base: headers.image_base(),
         size: headers.size_of_image(),
+        headers: headers.size_of_headers() as usize,
         sections: headers.sections().map(section).collect(),
     })
 }
 
+/// A whole file loaded at a base: laid out, and relocated by its own table as
+/// far as that is sound.
+///
+/// # Errors
+/// When it is no image.
+pub fn load(file: &[u8], base: u64) -> Result<Mapped, ImageError> {
+    let mut mapped = map(file)?;
+    let image = Image::from_file(file)?;
+    let shift = base.wrapping_sub(image.base());
+    mapped.base = base;
+    for (at, kind) in Relocations::of(&image) {
+        let bytes = match (kind, image.arch()) {
+            (RelocationKind::HighLow, Arch::X86) => 4,
+            (RelocationKind::Dir64, Arch::X64) => 8,
+            _ => continue,
+        };
+        if let Some(place) = mapped.bytes_mut(at.0, bytes) {
+            let mut value = [0; 8];
+            value[..bytes].copy_from_slice(place);
+            let moved = u64::from_le_bytes(value).wrapping_add(shift).to_le_bytes();
+            place.copy_from_slice(&moved[..bytes]);
+        }
+    }
+    Ok(mapped)
+}
+
 impl Mapped {
+    fn bytes_mut(&mut self, rva: u32, length: usize) -> Option<&mut [u8]> {
+        self.sections.iter_mut().find_map(|(start, bytes)| {
+            let inside = rva.checked_sub(*start)? as usize;
+            bytes.get_mut(inside..)?.get_mut(..length)
+        })
+    }
+
     /// The sections by RVA.
     pub fn sections(&self) -> Vec<(u32, &[u8])> {
         self.sections

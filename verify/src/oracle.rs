@@ -10,6 +10,7 @@ mod code;
 mod decode;
 mod gate;
 mod pe;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +83,12 @@ pub enum Fact {
     EventId,
     /// Live code doesn't hold the event's status code (tcpip6).
     NoEventId,
+    /// Of the calls through a pointer around each gate, enough land in the import table.
+    LocalImports,
+    /// Of the direct calls around each gate, enough reach a function's first byte (x64).
+    LocalFunctions,
+    /// All operands that count are relocated (files for x86).
+    Relocated,
 }
 
 /// Locates in a file's bytes. `six`: the caller says that it is tcpip6.sys.
@@ -134,7 +141,9 @@ fn locate(image: &Image, six: bool) -> Result<Answer, No> {
     let judged: Vec<_> = candidates
         .iter()
         .map(|(&pair, gates)| {
-            let missing = &missing_of_pair(image, &code, pair, gates, six) | &of_image;
+            let of_place = place::missing(image, &code, pair, gates);
+            let missing =
+                &(&missing_of_pair(image, &code, pair, gates, six) | &of_image) | &of_place;
             (pair, gates, missing)
         })
         .collect();
@@ -178,28 +187,13 @@ fn missing_of_image(image: &Image, code: &LiveCode, six: bool) -> BTreeSet<Fact>
 
 fn is_base_anchored(image: &Image, code: &LiveCode) -> bool {
     let granularity = if image.loaded { 0x1000 } else { 0x1_0000 };
-    let Some((rva, size)) = image.import_table else {
-        return false;
-    };
-    let (rva, size) = (u64::from(rva), u64::from(size));
-    let in_one_section = image
-        .sections
-        .iter()
-        .any(|section| !section.is_discardable() && section.contains(rva, size));
-    if !image.base.is_multiple_of(granularity) || size == 0 || !in_one_section {
+    if !image.base.is_multiple_of(granularity) {
         return false;
     }
-    let pointer = if image.bits64 { 8 } else { 4 };
-    let table = image.base + rva..image.base + rva + size;
-    let lands = |slot: &u64| {
-        slot.is_multiple_of(pointer)
-            && table.contains(slot)
-            && table.contains(&(slot + (pointer - 1)))
-    };
     let (mut calls, mut landed) = (0, 0);
-    for slot in code.call_slots() {
+    for call in code.calls_through_pointers() {
         calls += 1;
-        landed += usize::from(lands(&slot));
+        landed += usize::from(place::lands(image, call.variable));
         if calls == CALLS || landed == PLENTY {
             break;
         }
@@ -230,7 +224,7 @@ fn missing_of_pair(
         code.atomic_updates(pair.threshold) == 0,
     );
 
-    let tested = code.tests_of(pair.queue()).into_iter().any(|test| {
+    let tested = code.tests_of(pair.queue()).into_iter().any(|(test, _)| {
         gates.iter().any(|found| {
             test.abs_diff(found.at) <= QUEUE_TEST
                 || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST

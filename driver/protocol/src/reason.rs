@@ -49,7 +49,7 @@ reasons! {
     12 WrongMachine "" "The TCP/IP driver is for another processor than this system. Please report it with your build."
     13 Inconsistent " The number of the section, if one, is in `detail`." "The TCP/IP driver's headers contradict each other or the system. Other software may have changed them."
     14 TooManySections "" "The TCP/IP driver has more code sections than any known build. Please report it with your build."
-    15 CodeUnreadable " The number of the section is in `detail`." "A page of the TCP/IP driver's code is not in memory though it must be. Please report it with your build."
+    15 CodeUnreadable " The number of the section is in `detail`." "A page of the TCP/IP driver's code or of its exception table is not in memory though it must be. Please report it with your build."
 
     20 NoGate "" "No code compares the connections with a limit. This build has no limiter, or one that is not known; please report it."
     21 EvidenceMissing " The bits are in `detail`." "Evidence is missing for the limit's place. This build is not known, or its code was changed; please report it."

@@ -134,8 +134,8 @@ impl Held for Image {
         let first = self.inside(rva, length)?;
         // SAFETY: the bytes lie inside the image, which stays while `self`
         // does, and every page of them is in memory. The caller asks for
-        // headers and for code that is neither paged nor discarded, which NT
-        // leaves where it is. We don't write it, and nobody should: software that
+        // headers, and for code and the exception table, neither paged nor
+        // discarded, which NT leaves where they are. We don't write it, and nobody should: software that
         // hooks drivers may. A byte that changes in the middle of a search can
         // change its outcome, not lead it astray: every access is checked against
         // the slice's length, no offset is read twice and trusted, and the

@@ -26,8 +26,8 @@ pub struct Target {
     pub sections: Vec<Section>,
     /// What became of its pages.
     pub pages: Vec<Page>,
-    /// What the driver has business to read: the headers, live code, and the three
-    /// variables, where they are known.
+    /// What the driver has business to read: the headers, live code, the exception
+    /// table, and the three variables, where they are known.
     pub readable: Vec<Range<u32>>,
     /// Where its limit really is, where that is known.
     pub threshold: Option<u32>,
@@ -40,7 +40,8 @@ pub struct Page {
     pub present: bool,
     /// Writable, as the page tables say.
     pub writable: bool,
-    /// The driver has business there: headers, live code, the variables.
+    /// The driver has business there: headers, live code, the exception table, the
+    /// variables.
     pub open: bool,
 }
 
@@ -85,7 +86,7 @@ impl Target {
             module: verify::property::module(specimen.spec.module),
             base: loaded.base,
             size: loaded.size,
-            pages: pages(&sections, memory.len(), shared, &trio, paged),
+            pages: pages(&sections, &memory, shared, &trio, paged),
             readable: readable(&memory, &sections, &trio),
             memory: Rc::new(memory),
             sections,
@@ -126,7 +127,7 @@ impl Target {
             module,
             base,
             size: laid.size,
-            pages: pages(&laid.sections, memory.len(), shared, &trio_or_none, paged),
+            pages: pages(&laid.sections, &memory, shared, &trio_or_none, paged),
             readable: readable(&memory, &laid.sections, &trio_or_none),
             memory: Rc::new(memory),
             sections: laid.sections,
@@ -214,17 +215,42 @@ fn readable(memory: &[u8], sections: &[Section], trio: &[u32]) -> Vec<Range<u32>
     let variables = trio.iter().filter(|&&rva| rva != 0);
     let variables = variables.map(|&rva| rva..rva + 4);
     let headers = 0..size_of_headers(memory).unwrap_or(0x1000);
-    [headers].into_iter().chain(code).chain(variables).collect()
+    let table = exception_table(memory, sections);
+    [headers]
+        .into_iter()
+        .chain(code)
+        .chain(table)
+        .chain(variables)
+        .collect()
+}
+
+/// The exception table of an image for x64, by its data directory (the PE format,
+/// "Optional Header Data Directories"), where it lies in one section that stays
+/// and is never written.
+fn exception_table(memory: &[u8], sections: &[Section]) -> Option<Range<u32>> {
+    let dword = |at: u32| {
+        let bytes = memory.get(index(at.into())..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
+    };
+    let optional = dword(0x3C)?.checked_add(24)?;
+    let is_pe32_plus = dword(optional)? & 0xFFFF == 0x20B;
+    let (rva, size) = (dword(optional + 112 + 24)?, dword(optional + 112 + 28)?);
+    let table = rva..rva.checked_add(size)?;
+    let holds = |section: &Section| section.rva <= table.start && table.end <= section.end();
+    let mut sections = sections.iter().filter(|section| holds(section));
+    let is_sound = sections.any(|section| section.stays() && !section.is_writable());
+    (is_pe32_plus && dword(optional + 108)? > 3 && size > 0 && is_sound).then_some(table)
 }
 
 fn pages(
     sections: &[Section],
-    length: usize,
+    memory: &[u8],
     shared: bool,
     trio: &[u32],
     paged: Paged,
 ) -> Vec<Page> {
-    let count = u32::try_from(length / 0x1000).expect("a small module");
+    let count = u32::try_from(memory.len() / 0x1000).expect("a small module");
+    let table = exception_table(memory, sections);
     let page = |number: u32| {
         let here = || sections.iter().filter(|section| section.touches(number));
         let pageable = here().any(|section| !section.stays() && !section.is_discardable());
@@ -234,12 +260,15 @@ fn pages(
             Paged::Some(bits) => bits >> (number % 64) & 1 == 1,
         };
         let code = here().any(|section| section.stays() && section.is_code());
+        let in_page = |bytes: &Range<u32>| {
+            bytes.start / 0x1000 <= number && number <= (bytes.end - 1) / 0x1000
+        };
         let variable = trio.iter().any(|&rva| rva / 0x1000 == number && rva != 0);
         Page {
             present: number == 0 || here().any(Section::stays) || (pageable && paged_in),
             // Pages that sections share are writable throughout.
             writable: shared || here().any(Section::is_writable),
-            open: number == 0 || code || variable,
+            open: number == 0 || code || variable || table.as_ref().is_some_and(in_page),
         }
     };
     (0..count).map(page).collect()

@@ -10,8 +10,8 @@ use core::hint::black_box;
 use scanner_core::policy::{self, PageFacts, WritePermit, WriteRequest};
 use scanner_core::{
     Arch, Checksum, Directory, DiskFacts, Effort, Evidence, EvidenceSet, Findings, Gate, Headers,
-    Image, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations, Rva,
-    Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
+    Image, Layout, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations,
+    Rva, Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
     locate_counted, locate_in, original_name,
 };
 
@@ -66,8 +66,16 @@ fn names() {
     show(&evidence);
     keep(Evidence::name(evidence));
     keep(Evidence::explanation(evidence));
-    keep(Evidence::required_for(evidence, module));
-    evidence_set(EvidenceSet::required(module), evidence);
+    keep(Evidence::required_for(
+        evidence,
+        module,
+        black_box(Arch::X86),
+        black_box(Layout::File),
+    ));
+    evidence_set(
+        EvidenceSet::required(module, black_box(Arch::X86), black_box(Layout::File)),
+        evidence,
+    );
 }
 
 fn evidence_set(set: EvidenceSet, evidence: Evidence) {
@@ -99,6 +107,7 @@ fn parsed(headers: &Headers<'_>, file: &[u8]) {
     for section in Headers::sections(headers) {
         one_section(black_box(&section));
     }
+    keep(Headers::exception_table(headers));
     let checksum = black_box(Checksum::of(headers, file));
     keep(Checksum::is_right(&checksum));
 }
@@ -116,6 +125,7 @@ fn one_section(section: &Section<'_>) {
     keep(Section::discardable(section));
     keep(Section::is_live_code(section));
     keep(Section::is_live_data(section));
+    keep(Section::is_live_constants(section));
 }
 
 fn whole(image: &Image<'_>, file: &[u8]) {
@@ -251,6 +261,11 @@ fn findings(findings: &Findings) {
     keep(Findings::event(findings));
     keep(Findings::import_calls(findings));
     keep(Findings::offender(findings));
+    for around in Findings::surroundings(findings) {
+        show(&around.imports);
+        show(&around.functions);
+    }
+    keep(Findings::relocated(findings));
 }
 
 /// Makes a result count, so that the call that made it is kept.

@@ -33,6 +33,8 @@ pub enum Fault {
     GateBroken(Module),
     /// Other software puts a breakpoint over a locked update.
     AtomicBroken(Module),
+    /// Other software puts a jump over a call a little behind a gate.
+    Detour(Module),
     /// A byte of the headers is changed.
     Headers(Module, u16, u8),
     /// The flags of a section are changed: one of its rights.
@@ -77,6 +79,8 @@ pub enum Part {
     Code,
     /// That of the limit.
     Limit,
+    /// The first of the exception table, on x64.
+    ExceptionTable,
 }
 
 /// A right of a section.
@@ -133,6 +137,9 @@ impl Part {
             Part::Headers => 0,
             Part::Code => truth.gates.first().copied().unwrap_or(0),
             Part::Limit => truth.threshold,
+            Part::ExceptionTable => module
+                .exception_table()
+                .map_or(0, |table| u32::try_from(table.start).expect("an RVA")),
         }
     }
 }
@@ -172,6 +179,7 @@ impl State {
             }),
             Fault::GateBroken(module) => self.change(module, Instance::break_gate),
             Fault::AtomicBroken(module) => self.change(module, Instance::break_atomic),
+            Fault::Detour(module) => self.change(module, Instance::detour),
             Fault::Headers(module, place, bits) => self.change(module, |module| {
                 module.change_headers(u32::from(place), bits);
             }),

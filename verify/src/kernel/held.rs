@@ -1,5 +1,6 @@
 //! What the driver has in hand of a module.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use scanner_core::Rva;
@@ -29,6 +30,8 @@ struct Seen {
     /// The driver must refuse it: its limit can't be located.
     hopeless: bool,
     sections: Vec<Placed>,
+    /// Where it had its exception table.
+    table: Option<Range<u64>>,
 }
 
 /// Memory as it was when slices of it were given out: others may change it
@@ -85,8 +88,9 @@ impl tcplimit_driver::Held for Held {
         let seen = self.seen.get_or_init(|| Seen {
             hopeless: module.verdict().is_some_and(|verdict| verdict.is_err()),
             sections: module.sections().to_vec(),
+            table: module.exception_table(),
         });
-        let strange = none_of_its_business(&seen.sections, &range)
+        let strange = none_of_its_business(&seen.sections, seen.table.as_ref(), &range)
             .map(|section| section.name.escape_ascii().to_string());
         let memory = Arc::clone(module.memory());
         if !inside {

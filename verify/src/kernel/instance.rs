@@ -179,13 +179,37 @@ impl Instance {
         &self.sections
     }
 
-    /// The first section of live code that has a page which is not there.
+    /// The first section of live code that has a page which is not there, or the
+    /// section of an exception table of which that is true.
     pub fn unreadable_code(&self) -> Option<usize> {
-        self.sections.iter().position(|section| {
-            let start = u64::from(section.rva);
-            let end = start + u64::from(section.virtual_size);
-            is_live_code(section) && !self.is_readable(&(start..end))
+        let code = self
+            .sections
+            .iter()
+            .position(|section| is_live_code(section) && !self.is_readable(&extent(section)));
+        code.or_else(|| {
+            let table = self
+                .exception_table()
+                .filter(|table| !self.is_readable(table))?;
+            self.sections
+                .iter()
+                .position(|section| holds(section, &table))
         })
+    }
+
+    /// The RVAs of the exception table, as the headers have it now: only on x64,
+    /// and only where it lies in a section that stays and is never written.
+    pub fn exception_table(&self) -> Option<Range<u64>> {
+        let directory = &self.memory[EXCEPTION_DIRECTORY..][..8];
+        let field = |at: usize| {
+            let field = directory[at..at + 4].try_into().expect("four bytes");
+            u64::from(u32::from_le_bytes(field))
+        };
+        let table = field(0)..field(0) + field(4);
+        let constant = |section: &&Placed| {
+            stays(section) && section.flags & WRITE == 0 && holds(section, &table)
+        };
+        let sound = self.arch == Arch::X64 && !table.is_empty();
+        (sound && self.sections.iter().any(|section| constant(&section))).then_some(table)
     }
 
     /// The page that an RVA lies in is gone.
@@ -248,6 +272,29 @@ impl Instance {
         }
     }
 
+    /// Other software puts a jump over the first call through a pointer some 100h
+    /// bytes behind the first gate, as hooks do.
+    pub fn detour(&mut self) {
+        let truth = &self.build().specimen.truth;
+        let Some(&gate) = truth.gates.first() else {
+            return;
+        };
+        let offset = |rva: u32| {
+            let sections = &self.build().specimen.sections;
+            sections.iter().find_map(|section| section.file_offset(rva))
+        };
+        let is_free = |&rva: &u32| {
+            let place = offset(rva).map_or(0, index);
+            let mut used = truth.evidence.iter();
+            !used.any(|used| used.start < place + 6 && place < used.end)
+        };
+        let is_call = |&rva: &u32| self.memory[index(rva)..].starts_with(&[0xFF, 0x15]);
+        let call = (gate + 0x100..gate + 0x200).filter(is_call).find(is_free);
+        if let Some(call) = call {
+            self.write(call, &[0xE9, 0, 0, 0, 0, 0xCC]);
+        }
+    }
+
     /// Other software does the same to one of the locked updates; there are
     /// enough others.
     pub fn break_atomic(&mut self) {
@@ -294,17 +341,33 @@ fn is_live_code(section: &Placed) -> bool {
     section.flags & EXECUTE != 0 && stays(section)
 }
 
+/// Where the exception table's data directory lies in the builder's headers for
+/// x64: e_lfanew is D8h.
+const EXCEPTION_DIRECTORY: usize = 0xD8 + 24 + 112 + 8 * 3;
+
+fn extent(section: &Placed) -> Range<u64> {
+    let start = u64::from(section.rva);
+    start..start + u64::from(section.virtual_size)
+}
+
+fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
+    let extent = extent(section);
+    extent.start <= bytes.start && bytes.end <= extent.end
+}
+
 /// The section that the driver has no business to read a range for: one in it
-/// that is no live code. The first page is the headers', whatever shares it.
+/// that is no live code. The first page is the headers', whatever shares it, and
+/// the exception table may be read, just as it is.
 pub(super) fn none_of_its_business<'a>(
     sections: &'a [Placed],
+    table: Option<&Range<u64>>,
     bytes: &Range<u64>,
 ) -> Option<&'a Placed> {
-    if bytes.start == 0 && bytes.end <= u64::from(PAGE) {
+    if bytes.start == 0 && bytes.end <= u64::from(PAGE) || table == Some(bytes) {
         return None;
     }
     sections.iter().find(|section| {
-        let end = u64::from(section.rva) + u64::from(section.virtual_size);
-        u64::from(section.rva) < bytes.end && bytes.start < end && !is_live_code(section)
+        let extent = extent(section);
+        extent.start < bytes.end && bytes.start < extent.end && !is_live_code(section)
     })
 }

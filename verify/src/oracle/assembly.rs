@@ -20,7 +20,14 @@ pub(super) struct Text {
     pub(super) bits64: bool,
     base: u64,
     pub(super) bytes: Vec<u8>,
+    /// Offsets of the fields that are relocated on x86.
+    fields: Vec<u16>,
 }
+
+/// Where the first functions begin that the exception table names, 16 bytes each.
+const FUNCTIONS: u32 = TEXT + 0x400;
+/// The exception table (x64), or the relocations (x86).
+const TABLE: u32 = RDATA + 0x40;
 
 impl Text {
     /// A module with everything, and nothing more: gates at 100h and 200h from the start.
@@ -29,9 +36,13 @@ impl Text {
             bits64,
             base,
             bytes: Vec::new(),
+            fields: Vec::new(),
         };
         for slot in 0..8 {
             text.op(&[0xFF, 0x15], RDATA + 8 * slot, &[]);
+        }
+        for function in 0..8 {
+            text.call(FUNCTIONS + 16 * function);
         }
         text.gate_at(0x100);
         text.op(&[0x83, 0x3D], QUEUE, &[0]);
@@ -48,6 +59,13 @@ impl Text {
         text.op(&[0xFF, 0x05], QUEUE, &[]);
         text.pad_to(0x600);
         text
+    }
+
+    /// A direct call.
+    pub(super) fn call(&mut self, function: u32) {
+        self.bytes.push(0xE8);
+        let next = TEXT + u32::try_from(self.bytes.len()).unwrap() + 4;
+        self.bytes.extend(function.wrapping_sub(next).to_le_bytes());
     }
 
     pub(super) fn gate_at(&mut self, offset: usize) {
@@ -72,6 +90,7 @@ impl Text {
         } else {
             rva + u32::try_from(self.base).unwrap()
         };
+        self.fields.push(u16::try_from(self.bytes.len()).unwrap());
         self.bytes.extend(field.to_le_bytes());
         self.bytes.extend(after);
     }
@@ -132,7 +151,32 @@ impl Text {
             }
         }
         put(TEXT_AT, &self.bytes);
+        let (number, bytes) = self.table();
+        let directory = optional + directories + 8 * number;
+        put(directory, &TABLE.to_le_bytes());
+        put(
+            directory + 4,
+            &u32::try_from(bytes.len()).unwrap().to_le_bytes(),
+        );
+        put(RAW[1].0 as usize + 0x40, &bytes);
         file
+    }
+
+    /// The number of a data directory, and what it names: what ties this code to its place.
+    fn table(&self) -> (usize, Vec<u8>) {
+        if self.bits64 {
+            let entries = (0..8).flat_map(|function| {
+                let begin = FUNCTIONS + 16 * function;
+                [begin, begin + 16, 0].map(u32::to_le_bytes)
+            });
+            return (3, entries.flatten().collect());
+        }
+        let size = u32::try_from(8 + 2 * self.fields.len()).unwrap();
+        let mut block = [TEXT, size].map(u32::to_le_bytes).concat();
+        for field in &self.fields {
+            block.extend((3 << 12 | field).to_le_bytes());
+        }
+        (5, block)
     }
 
     pub(super) fn section_header(&self, index: usize) -> usize {

@@ -113,13 +113,34 @@ impl LiveCode {
             .any(|(_, bytes)| bytes.starts_with(&dword.to_le_bytes()))
     }
 
-    /// The slots that calls through a pointer in memory (`FF 15`) go through.
-    pub(super) fn call_slots(&self) -> Vec<u64> {
+    /// The calls through a pointer in memory (`FF 15`).
+    pub(super) fn calls_through_pointers(&self) -> Vec<Access> {
         self.places()
             .filter(|(_, bytes)| bytes.starts_with(&[0xFF, 0x15]))
             .filter_map(|(at, bytes)| access(bytes, at, self.bits64))
-            .map(|call| call.variable)
             .collect()
+    }
+
+    /// The direct calls (`E8`) into the section that they are in: where each is, and what it calls.
+    pub(super) fn direct_calls(&self) -> Vec<(u64, u64)> {
+        self.places()
+            .filter(|(_, bytes)| bytes.starts_with(&[0xE8]))
+            .filter_map(|(at, bytes)| {
+                let call = decode(bytes, at, self.bits64)?;
+                Some((at, call.near_branch_target()))
+            })
+            .filter(|&(at, called)| self.are_together(at, called))
+            .collect()
+    }
+
+    /// Whether both addresses are in live code of one section.
+    pub(super) fn are_together(&self, one: u64, other: u64) -> bool {
+        self.blocks.iter().any(|block| {
+            let end = block.start + block.bytes.len() as u64;
+            [one, other]
+                .iter()
+                .all(|at| (block.start..end).contains(at))
+        })
     }
 
     /// Every place that names the variable. On x86 that is wherever its address stands.
@@ -196,12 +217,13 @@ impl LiveCode {
         })
     }
 
-    /// Addresses of the instructions that compare or test the variable, in memory or just loaded.
-    pub(super) fn tests_of(&self, variable: u64) -> Vec<u64> {
+    /// The instructions that compare or test the variable, in memory or just loaded: address, and
+    /// that of the field which names the variable.
+    pub(super) fn tests_of(&self, variable: u64) -> Vec<(u64, u64)> {
         self.references(variable)
             .iter()
-            .filter_map(|reference| reference.by)
-            .filter(|instruction| match instruction.code() {
+            .filter_map(|reference| Some((reference.by?, reference.field)))
+            .filter(|(instruction, _)| match instruction.code() {
                 Encoding::Cmp_rm32_r32
                 | Encoding::Cmp_r32_rm32
                 | Encoding::Cmp_rm32_imm8
@@ -217,7 +239,7 @@ impl LiveCode {
                 | Encoding::Test_rm64_imm32 => true,
                 _ => is_plain_load(instruction) && self.tests_register_next(instruction),
             })
-            .map(|instruction| instruction.ip())
+            .map(|(instruction, field)| (instruction.ip(), field))
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! The PE format as far as the oracle needs it: sections, base and import address table.
 
 use super::No;
+use std::collections::BTreeSet;
 
 const EXECUTE: u32 = 0x2000_0000;
 const READ: u32 = 0x4000_0000;
@@ -8,9 +9,13 @@ const WRITE: u32 = 0x8000_0000;
 const NOT_PAGED: u32 = 0x0800_0000;
 const DISCARDABLE: u32 = 0x0200_0000;
 
+const EXCEPTIONS: u64 = 3;
+const RELOCATIONS: u64 = 5;
 const IMPORT_ADDRESS_TABLE: u64 = 12;
 
 const PAGE: u32 = 0x1000;
+/// IMAGE_REL_BASED_HIGHLOW, in the upper four bits of an entry.
+const HIGH_LOW: u16 = 3;
 
 /// Zeros kept beyond a section's raw data: more than an instruction's length, so that one that
 /// begins in the raw data can be read to its end.
@@ -26,6 +31,15 @@ pub(super) struct Image {
     /// The import address table's data directory: RVA and size in bytes.
     pub(super) import_table: Option<(u32, u32)>,
     pub(super) sections: Vec<Section>,
+    /// RVAs of the first bytes of functions and of parts of them, by the exception table (x64).
+    pub(super) functions: BTreeSet<u64>,
+    /// Virtual addresses of all dwords that are relocated (a file for x86).
+    pub(super) relocations: Option<BTreeSet<u64>>,
+    /// Of those dwords, at least three in four hold addresses of the image.
+    pub(super) relocations_fit: bool,
+    size: u64,
+    exception_table: Option<(u32, u32)>,
+    relocation_table: Option<(u32, u32)>,
 }
 
 /// A section header, with the section's bytes where they are live code.
@@ -69,6 +83,15 @@ impl Section {
                 .any(|name| self.name.starts_with(name))
     }
 
+    /// Bytes that stay in memory as long as the driver is loaded, and that nobody writes.
+    fn is_live_constants(&self) -> bool {
+        self.has(READ | NOT_PAGED)
+            && self.has_none_of(WRITE | DISCARDABLE)
+            && ![&b"PAGE"[..], b".eda", b"INIT"]
+                .iter()
+                .any(|name| self.name.starts_with(name))
+    }
+
     pub(super) fn is_discardable(&self) -> bool {
         self.has(DISCARDABLE)
     }
@@ -97,7 +120,81 @@ pub(super) fn from_file(file: &[u8]) -> Result<Image, No> {
         section.code = raw.to_vec();
         section.code.resize(to_usize(size)?, 0);
     }
+    let in_file = |rva: u32, size: u32| {
+        let section = image
+            .sections
+            .iter()
+            .find(|section| section.contains(rva.into(), size.into()))?;
+        let inside = u64::from(rva - section.rva);
+        let has_it = inside + u64::from(size) <= u64::from(section.raw_size);
+        let at = u64::from(section.raw_at) + inside;
+        bytes_at(file, at, size.into()).ok().filter(|_| has_it)
+    };
+    let functions = image.read_functions(in_file);
+    if !image.bits64 {
+        let table = image
+            .relocation_table
+            .and_then(|(rva, size)| in_file(rva, size));
+        let relocated: BTreeSet<u32> = relocated(table.unwrap_or_default()).collect();
+        let all = relocated.len();
+        let holds_address = |&&rva: &&u32| {
+            let value = in_file(rva, 4).and_then(|bytes| u32_at(bytes, 0).ok());
+            let inside = value.and_then(|value| u64::from(value).checked_sub(image.base));
+            inside.is_some_and(|rva| rva < image.size)
+        };
+        image.relocations_fit = relocated.iter().filter(holds_address).count() * 4 >= all * 3;
+        let base = image.base;
+        let addresses = relocated.into_iter().map(|rva| base + u64::from(rva));
+        image.relocations = Some(addresses.collect());
+    }
+    image.functions = functions;
     Ok(image)
+}
+
+/// The RVAs that a relocation table names, as far as it is sound.
+fn relocated(mut table: &[u8]) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let (page, size) = (u32_at(table, 0).ok()?, u32_at(table, 4).ok()?);
+        let (block, rest) = table.split_at_checked(usize::try_from(size).ok()?)?;
+        let entries = block.get(8..)?;
+        table = rest;
+        let entries = entries
+            .chunks_exact(2)
+            .map(|entry| u16::from_le_bytes([entry[0], entry[1]]));
+        Some(
+            entries
+                .filter(|entry| entry >> 12 == HIGH_LOW)
+                .map(move |entry| page.wrapping_add(u32::from(entry & 0xFFF)))
+                .collect::<Vec<_>>(),
+        )
+    })
+    .flatten()
+}
+
+impl Image {
+    /// Reads the exception table, if it stays in memory and nobody writes it.
+    fn read_functions<'a>(&self, read: impl Fn(u32, u32) -> Option<&'a [u8]>) -> BTreeSet<u64> {
+        let table = self.exception_table.filter(|&(rva, size)| {
+            let holds = |section: &&Section| section.contains(rva.into(), size.into());
+            let section = self.sections.iter().find(holds);
+            self.bits64
+                && rva % 4 == 0
+                && size % 12 == 0
+                && section.is_some_and(Section::is_live_constants)
+        });
+        let bytes = table.and_then(|(rva, size)| read(rva, size));
+        let field = |entry: &[u8], at| u64::from(u32_at(entry, at).unwrap_or(0));
+        let entries = bytes.unwrap_or_default().chunks_exact(12);
+        let functions: Vec<[u64; 2]> = entries
+            .map(|entry| [field(entry, 0), field(entry, 4)])
+            .collect();
+        let begins = || functions.iter().map(|&[begin, _]| begin);
+        let is_sorted = begins().is_sorted_by(|one, next| one < next);
+        match is_sorted && functions.iter().all(|[begin, end]| begin < end) {
+            true => begins().collect(),
+            false => BTreeSet::new(),
+        }
+    }
 }
 
 /// An image from memory: `given` holds the readable sections by their RVA.
@@ -114,6 +211,12 @@ pub(super) fn from_memory(headers: &[u8], base: u64, given: &[(u32, &[u8])]) -> 
             .ok_or_else(|| image_error("live code not given"))?;
         section.code = bytes_at(bytes, 0, section.size.into())?.to_vec();
     }
+    image.functions = image.read_functions(|rva, size| {
+        given.iter().find_map(|(start, bytes)| {
+            let inside = u64::from(rva.checked_sub(*start)?);
+            bytes_at(bytes, inside, size.into()).ok()
+        })
+    });
     Ok(image)
 }
 
@@ -143,16 +246,21 @@ fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
     }
 
     let directory_count = u32_at(bytes, optional + directories - 4)?;
-    let entry = directories + 8 * IMPORT_ADDRESS_TABLE;
-    let import_table =
-        if u64::from(directory_count) > IMPORT_ADDRESS_TABLE && entry + 8 <= optional_size {
-            Some((
-                u32_at(bytes, optional + entry)?,
-                u32_at(bytes, optional + entry + 4)?,
-            ))
-        } else {
-            None
-        };
+    let directory = |number: u64| {
+        let entry = directories + 8 * number;
+        if u64::from(directory_count) <= number || entry + 8 > optional_size {
+            return Ok(None);
+        }
+        let (rva, size) = (
+            u32_at(bytes, optional + entry)?,
+            u32_at(bytes, optional + entry + 4)?,
+        );
+        Ok(Some((rva, size)))
+    };
+    let present = |table: &(u32, u32)| table.1 != 0;
+    let import_table = directory(IMPORT_ADDRESS_TABLE)?.filter(present);
+    let exception_table = directory(EXCEPTIONS)?.filter(present);
+    let relocation_table = directory(RELOCATIONS)?.filter(present);
 
     let sections = (0..u64::from(u16_at(bytes, coff + 2)?))
         .map(|index| read_section(bytes, optional + optional_size + 40 * index))
@@ -165,6 +273,12 @@ fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
         base,
         import_table,
         sections,
+        functions: BTreeSet::new(),
+        relocations: None,
+        relocations_fit: false,
+        size: image_size.into(),
+        exception_table,
+        relocation_table,
     })
 }
 

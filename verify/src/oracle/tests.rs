@@ -46,7 +46,8 @@ fn a_complete_module_is_located_in_memory_at_any_base() {
         let text = Text::complete(bits64, base);
         let file = text.file();
         let code = &file[TEXT_AT..TEXT_AT + TEXT_SIZE as usize];
-        let located = locate_loaded(&file[..0x400], base, &[(TEXT, code)], false);
+        let rdata = (RDATA, &file[0x1000..0x1200]);
+        let located = locate_loaded(&file[..0x400], base, &[(TEXT, code), rdata], false);
         assert_eq!(located, Ok(whole()));
         let not_given = locate_loaded(&file[..0x400], base, &[], false);
         assert!(matches!(not_given, Err(No::Image(_))));
@@ -238,27 +239,82 @@ fn a_shifted_base_is_not_anchored() {
         let mut file = text.file();
         let directory = text.section_header(0) - 32;
         file[directory + 4..directory + 8].fill(0);
-        assert_eq!(locate_file(&file, false), missing(&[Fact::AnchoredBase]));
+        let both = missing(&[Fact::AnchoredBase, Fact::LocalImports]);
+        assert_eq!(locate_file(&file, false), both);
         file[directory + 4..directory + 8].copy_from_slice(&0x38_u32.to_le_bytes());
-        assert_eq!(
-            locate_file(&file, false),
-            missing(&[Fact::AnchoredBase]),
-            "seven calls land"
-        );
+        assert_eq!(locate_file(&file, false), both, "seven calls land");
     });
+}
+
+#[test]
+fn half_of_the_direct_calls_must_reach_a_function() {
+    let mut text = Text::complete(true, 0x1_0000);
+    for _ in 0..8 {
+        text.call(TEXT + 0x408);
+    }
+    // Outside the section: no call.
+    text.call(DATA);
+    assert_eq!(locate_file(&text.file(), false), Ok(whole()));
+    text.call(TEXT + 0x408);
+    let locally = missing(&[Fact::LocalFunctions]);
+    assert_eq!(locate_file(&text.file(), false), locally);
+
+    // Seven functions are too few, and so are eight in a table that is written.
+    let text = Text::complete(true, 0x1_0000);
+    let directory = text.section_header(0) - (16 - 3) * 8;
+    let mut file = text.file();
+    file[directory + 4] -= 12;
+    assert_eq!(locate_file(&file, false), locally);
+    let mut file = text.file();
+    file[text.section_header(1) + 39] |= 0x80;
+    assert_eq!(locate_file(&file, false), locally);
+}
+
+#[test]
+fn every_operand_must_be_relocated_on_x86() {
+    let text = Text::complete(false, 0x1_0000);
+    let file = text.file();
+    let directory = text.section_header(0) - (16 - 5) * 8;
+    let entries = file[directory + 4..directory + 8].try_into().unwrap();
+    let entries = u32::from_le_bytes(entries) as usize / 2 - 4;
+    for entry in 0..entries {
+        let mut file = file.clone();
+        file[0x1000 + 0x40 + 8 + 2 * entry..][..2].fill(0);
+        let expected = match entry {
+            // Seven calls are too few.
+            0..8 => missing(&[Fact::LocalImports]),
+            // The queue is counted up there: nothing rests on it.
+            _ if entry == entries - 1 => Ok(whole()),
+            _ => missing(&[Fact::Relocated]),
+        };
+        assert_eq!(locate_file(&file, false), expected, "{entry}");
+    }
+    let mut file = file;
+    file[directory..directory + 8].fill(0);
+    let all = missing(&[Fact::LocalImports, Fact::Relocated]);
+    assert_eq!(locate_file(&file, false), all);
 }
 
 #[test]
 fn at_least_an_eighth_of_the_calls_must_land() {
     on_both(|mut text| {
-        for _ in 0..7 * 8 {
-            text.op(&[0xFF, 0x15], DATA, &[]);
-        }
+        let elsewhere = |text: &mut Text, calls: usize| {
+            for _ in 0..calls {
+                text.op(&[0xFF, 0x15], DATA, &[]);
+            }
+        };
+        // Around the gates two in three must.
+        elsewhere(&mut text, 4);
         assert_eq!(locate_file(&text.file(), false), Ok(whole()));
+        elsewhere(&mut text, 1);
+        let locally = missing(&[Fact::LocalImports]);
+        assert_eq!(locate_file(&text.file(), false), locally);
+        elsewhere(&mut text, 7 * 8 - 5);
+        assert_eq!(locate_file(&text.file(), false), locally);
         text.op(&[0xFF, 0x15], RDATA + 2, &[]);
         assert_eq!(
             locate_file(&text.file(), false),
-            missing(&[Fact::AnchoredBase])
+            missing(&[Fact::AnchoredBase, Fact::LocalImports])
         );
     });
 }

@@ -7,7 +7,7 @@ use super::known::Identity;
 use super::model::{LOCATED, Model, Prediction};
 use super::request::{ANSWER, Asked, RECORD, Wish, dword};
 use crate::kernel::Instance;
-use crate::specimen::Module;
+use crate::specimen::{Arch, Module};
 
 /// An answer of ours: the protocol's record, field by field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,18 +100,23 @@ fn reason(code: u32) -> Reason {
     Reason::from_code(code).unwrap_or_else(|| panic!("no reason {code}"))
 }
 
-/// Bits of evidence: nine that both modules have, the event's code, and its
-/// absence.
-fn required(module: Module) -> u32 {
-    match module {
-        Module::Tcpip => 0x1FF | 0x200,
-        Module::Tcpip6 => 0x1FF | 0x400,
-    }
+/// Bits of evidence: nine that both modules have, the event's code or its
+/// absence, and what ties code to its place, in memory.
+fn required(module: Module, arch: Arch) -> u32 {
+    let event = match module {
+        Module::Tcpip => 0x200,
+        Module::Tcpip6 => 0x400,
+    };
+    let place = match arch {
+        Arch::X86 => 0x800,
+        Arch::X64 => 0x800 | 0x1000,
+    };
+    0x1FF | event | place
 }
 
 impl Prediction {
     /// The answer is this.
-    pub(super) fn is_what(&self, said: &Answer, module: Module) {
+    pub(super) fn is_what(&self, said: &Answer, module: Module, arch: Arch) {
         assert_eq!(
             (said.state, said.reason(), said.values, said.rvas),
             (self.state, self.reason, self.values, self.rvas),
@@ -124,7 +129,7 @@ impl Prediction {
             assert_eq!(said.identity, identity);
         }
         assert_eq!(said.flags & 4 != 0, self.unlisted, "unlisted: {said:?}");
-        let required = required(module);
+        let required = required(module, arch);
         if self.state == LOCATED {
             assert_eq!((said.evidence, said.missing), (required, 0));
         } else {

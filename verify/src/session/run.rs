@@ -217,7 +217,7 @@ impl<M: Machine> Run<M> {
         }
         match predicted {
             Some(predicted) => {
-                predicted.is_what(said, asked.module);
+                predicted.is_what(said, asked.module, self.model.arch);
                 self.model.is_what(said, slot);
                 before.wrote(&state, predicted.write.as_slice());
             }

@@ -31,6 +31,7 @@ fn faults() -> Vec<Fault> {
         Fault::HalfOpen(TCPIP, Number(u32::MAX)),
         Fault::GateBroken(TCPIP),
         Fault::AtomicBroken(TCPIP),
+        Fault::Detour(TCPIP),
         Fault::Headers(TCPIP, 0, 0xFF),
         Fault::Headers(TCPIP, 0xDE, 1),
         Fault::SettingsUnreadable,
@@ -47,7 +48,7 @@ fn faults() -> Vec<Fault> {
         Fault::ExchangeRefused,
         Fault::PowerFailure,
     ];
-    for part in [Part::Headers, Part::Code, Part::Limit] {
+    for part in [Part::Headers, Part::Code, Part::Limit, Part::ExceptionTable] {
         faults.push(Fault::PagedOut(TCPIP, part));
         faults.push(Fault::Protected(TCPIP, part));
     }
