@@ -10,7 +10,7 @@ use crate::file::Input;
 use crate::folder::Item;
 use crate::head;
 use crate::manifest::Manifest;
-use crate::output::{self, BAD, GOOD, NOTICE, STRONG, cause, complain, printable};
+use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, cause, complain, printable};
 use crate::probe::{self, Members, Options};
 use crate::progress::Progress;
 use crate::report::{Origin, Report, State};
@@ -51,8 +51,7 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
             checker.out,
             "the manifest of {builds} builds holds together"
         )?;
-        checker.out.flush()?;
-        return Ok(Exit::Done);
+        return Ok(checker.out.finish(Exit::Done));
     }
     let plan = Plan {
         paths: verb.paths.clone(),
@@ -61,7 +60,8 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
     };
     let end = scan::run(plan, move |item| compare(item, &manifest), &mut checker);
     checker.progress.finish();
-    checker.finish(end?, talk)
+    let exit = checker.finish(end?, talk)?;
+    Ok(checker.out.finish(exit))
 }
 
 /// What a known build says against the manifest, or what is unknown.
@@ -132,7 +132,7 @@ fn compare_one(report: Report, data: &[u8], manifest: &Manifest) -> Option<Findi
 }
 
 struct Checker {
-    out: io::BufWriter<anstream::Stdout>,
+    out: Output,
     agree: u64,
     disagree: u64,
     unknown: u64,
@@ -150,10 +150,10 @@ impl Sink<Vec<Finding>> for Checker {
     }
 
     fn idle(&mut self) -> io::Result<()> {
-        if self.out.buffer().is_empty() {
-            return Ok(());
+        match self.out.is_flushed() {
+            true => Ok(()),
+            false => self.progress.aside(|| self.out.flush()),
         }
-        self.progress.aside(|| self.out.flush())
     }
 }
 
@@ -221,7 +221,6 @@ impl Checker {
                 "{STRONG}{agree} agree, {disagree} disagree{STRONG:#}, {unknown} {are} not in the manifest"
             )?;
         }
-        self.out.flush()?;
         Ok(match self {
             _ if end == End::Interrupted => Exit::Interrupted,
             Checker { disagree: 1.., .. } => Exit::NotLocated,

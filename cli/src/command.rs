@@ -12,7 +12,7 @@ use crate::exit::{Exit, Outcome};
 use crate::file::Input;
 use crate::folder::Item;
 use crate::loaded::LoadBase;
-use crate::output::{self, cause, complain, is_gone, printable, quoted};
+use crate::output::{self, Output, cause, complain, printable, quoted};
 use crate::probe::{self, Members, Options};
 use crate::progress::Progress;
 use crate::report::{Origin, Report, State};
@@ -46,10 +46,8 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(exit) => exit.into(),
-        // Whoever read the output has enough of it.
-        Err(error) if is_gone(&error) => Exit::Done.into(),
         Err(error) => {
-            complain(&format!("the output can't be written: {}", cause(&error)));
+            complain(&format!("it can't be written: {}", cause(&error)));
             Exit::Input.into()
         }
     }
@@ -172,11 +170,13 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
             false => Progress::new(),
         },
         outcomes: vec![Outcome::default(); paths.len()],
+        reached: 0,
         summary: Summary::new(),
     };
     let single = paths.len() <= 1 && !folders;
     if paths.is_empty() && !cfg!(windows) {
-        return reporter.specimen();
+        let exit = reporter.specimen()?;
+        return Ok(reporter.out.finish(exit));
     }
 
     let plan = Plan {
@@ -193,12 +193,18 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
     let work = move |item: &Item| examine(item, &options, |report| identify(item, report));
     let end = scan::run(plan, work, &mut reporter);
     reporter.progress.finish();
-    let end = end?;
-    let exit = reporter.finish(end, single)?;
-    if system && end == End::Complete {
-        return reporter.system(exit);
-    }
-    Ok(exit)
+    let exit = match end {
+        // Nobody reads any more: what was looked at so far counts.
+        Err(_) => reporter.worst(),
+        Ok(end) => {
+            let exit = reporter.finish(end, single)?;
+            match system && end == End::Complete {
+                true => reporter.system(exit)?,
+                false => exit,
+            }
+        }
+    };
+    Ok(reporter.out.finish(exit))
 }
 
 /// How much to say of one file: of those in a folder that are nothing, a line.
@@ -230,7 +236,7 @@ const FEW: usize = 10;
 
 /// Tells of each file as it is done.
 struct Reporter {
-    out: io::BufWriter<anstream::Stdout>,
+    out: Output,
     json: bool,
     talk: Talk,
     detail: Detail,
@@ -238,12 +244,15 @@ struct Reporter {
     options: Options,
     progress: Progress,
     outcomes: Vec<Outcome>,
+    /// So many of them were come to.
+    reached: usize,
     summary: Summary,
 }
 
 impl Sink<Examined> for Reporter {
     fn take(&mut self, item: &Item, examined: Examined) -> io::Result<()> {
         let Examined { bytes, reports } = examined;
+        self.reached = item.named + 1;
         self.summary.add(bytes, &reports);
         self.progress
             .done(self.summary.bytes, self.summary.located());
@@ -261,14 +270,14 @@ impl Sink<Examined> for Reporter {
             let text = text::no_member(&path, reports.len(), "-v");
             writeln!(self.out, "{}", printable(&text))?;
         }
-        Ok(())
+        self.out.is_wanted()
     }
 
     fn idle(&mut self) -> io::Result<()> {
-        if self.out.buffer().is_empty() {
-            return Ok(());
+        if !self.out.is_flushed() {
+            self.progress.aside(|| self.out.flush())?;
         }
-        self.progress.aside(|| self.out.flush())
+        self.out.is_wanted()
     }
 }
 
@@ -300,14 +309,25 @@ impl Reporter {
         Ok(())
     }
 
-    /// Ends the output.
+    /// The worst of the paths named that were looked at.
+    fn worst(&self) -> Exit {
+        let outcomes = self.outcomes.iter().take(self.reached);
+        outcomes
+            .map(|outcome| outcome.exit())
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Sums up.
     fn finish(&mut self, end: End, single: bool) -> io::Result<Exit> {
         let interrupted = end == End::Interrupted;
         self.summary.finish(interrupted);
-        let worst = self.outcomes.iter().map(|outcome| outcome.exit()).max();
         let exit = match interrupted {
             true => Exit::Interrupted,
-            false => worst.unwrap_or_default(),
+            false => {
+                self.reached = self.outcomes.len();
+                self.worst()
+            }
         };
         let several = !single || interrupted;
         if self.json {
@@ -320,7 +340,6 @@ impl Reporter {
             }
             text::summary(&mut self.out, &self.summary)?;
         }
-        self.out.flush()?;
         Ok(exit)
     }
 
@@ -340,7 +359,6 @@ impl Reporter {
                 self.specimen()?;
             }
         }
-        self.out.flush()?;
         Ok(match verdict {
             Verdict::NoDrivers => Exit::NotLocated,
             _ => exit,
@@ -357,7 +375,6 @@ impl Reporter {
         if !self.json && !self.talk.quiet {
             writeln!(self.out, "\n{SPECIMEN_NOTE}")?;
         }
-        self.out.flush()?;
         Ok(outcome.exit())
     }
 }

@@ -126,8 +126,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         let origin = origin.to_string();
         writeln!(out, "{}: {GOOD}{said}{GOOD:#}", printable(&origin))?;
     }
-    out.flush()?;
-    Ok(exit)
+    Ok(out.finish(exit))
 }
 
 /// A manifest that is being added to; nothing is written yet.

@@ -25,8 +25,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
     let Some(path) = &verb.path else {
         let exit = file(&mut out, SPECIMEN_NAME, SPECIMEN, &options)?;
         writeln!(out, "\n{SPECIMEN_NOTE}")?;
-        out.flush()?;
-        return Ok(exit);
+        return Ok(out.finish(exit));
     };
     let shown = path.display();
     if path.is_dir() {
@@ -45,8 +44,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
         }
     };
     let exit = file(&mut out, &path.to_string_lossy(), &content, &options)?;
-    out.flush()?;
-    Ok(exit)
+    Ok(out.finish(exit))
 }
 
 /// Explains a file, or each member of a cabinet that may be the module.

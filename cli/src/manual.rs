@@ -10,7 +10,7 @@ use clap_mangen::roff::{Roff, roman};
 
 use crate::arguments::{self, Arguments, Completions};
 use crate::exit::Exit;
-use crate::output::{cause, complain};
+use crate::output::{self, cause, complain};
 
 /// When this version was made, for the title of the pages. Not the day of the
 /// build: the same source gives the same pages.
@@ -28,8 +28,7 @@ pub(crate) fn completions(verb: &Completions) -> io::Result<Exit> {
         "tcplimit",
         &mut script,
     );
-    io::stdout().write_all(&script)?;
-    Ok(Exit::Done)
+    print(&script)
 }
 
 /// Writes the manual.
@@ -40,8 +39,7 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
     let mut command = Arguments::command();
     command.build();
     let Some(folder) = &verb.output else {
-        io::stdout().write_all(&page(&command)?)?;
-        return Ok(Exit::Done);
+        return print(&page(&command)?);
     };
     match write_all(folder, &command, "tcplimit") {
         Ok(()) => Ok(Exit::Done),
@@ -54,6 +52,12 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
             Ok(Exit::Input)
         }
     }
+}
+
+fn print(text: &[u8]) -> io::Result<Exit> {
+    let mut out = output::stdout();
+    out.write_all(text)?;
+    Ok(out.finish(Exit::Done))
 }
 
 fn write_all(folder: &Path, command: &Command, name: &str) -> io::Result<()> {

@@ -1,10 +1,12 @@
-//! Standard output: colour only where it is wanted, and a closed pipe is no
-//! reason to panic.
+//! Standard output: colour only where it is wanted, and output that nobody
+//! reads or that can't be written never ends a run half-way.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
+
+use crate::exit::Exit;
 
 /// Good news.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -19,8 +21,72 @@ pub(crate) const STRONG: Style = Style::new().bold();
 
 /// Standard output; styles are taken out where they are not wanted. What is
 /// written waits until it is flushed: a progress bar must make room for it.
-pub(crate) fn stdout() -> BufWriter<anstream::Stdout> {
-    BufWriter::with_capacity(1 << 20, anstream::stdout())
+pub(crate) fn stdout() -> Output {
+    Output::to(Box::new(anstream::stdout()))
+}
+
+/// Standard output whose loss is kept for the end. Writing to it never fails,
+/// so that no verb stops its work because of it.
+pub(crate) struct Output {
+    writer: BufWriter<Box<dyn Write>>,
+    /// The first error; nothing is written any more after it.
+    lost: Option<io::Error>,
+}
+
+impl Output {
+    fn to(writer: Box<dyn Write>) -> Output {
+        Output {
+            writer: BufWriter::with_capacity(1 << 20, writer),
+            lost: None,
+        }
+    }
+
+    /// Whether there is anything to flush.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.lost.is_some() || self.writer.buffer().is_empty()
+    }
+
+    /// Ends the run of a verb that only reads, once nobody gets its output.
+    ///
+    /// # Errors
+    /// When output was lost.
+    pub(crate) fn is_wanted(&self) -> io::Result<()> {
+        match &self.lost {
+            Some(error) => Err(error.kind().into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the output. A reader that went away changes nothing; any other loss
+    /// is an error of its own.
+    pub(crate) fn finish(&mut self, exit: Exit) -> Exit {
+        self.keep(BufWriter::flush);
+        match &self.lost {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                complain(&format!("the output can't be written: {}", cause(error)));
+                exit.max(Exit::Input)
+            }
+            _ => exit,
+        }
+    }
+
+    fn keep(&mut self, write: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> io::Result<()>) {
+        if self.lost.is_none() {
+            self.lost = write(&mut self.writer).err();
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.keep(|writer| writer.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.keep(BufWriter::flush);
+        Ok(())
+    }
 }
 
 /// Says on standard error what went wrong: what, why, what to do.
@@ -42,11 +108,6 @@ pub(crate) fn cause(error: &io::Error) -> String {
         Some((cause, rest)) => format!("{cause}{rest}"),
         None => text,
     }
-}
-
-/// Whether whoever read our output has gone.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::BrokenPipe
 }
 
 /// A text from a file or a path, safe for a terminal: control characters are
@@ -83,6 +144,38 @@ fn is_control(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A standard output that can't be written to.
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_changes_no_exit_code_and_a_full_disk_does() {
+        for (kind, exit, then) in [
+            (ErrorKind::BrokenPipe, Exit::Done, Exit::Done),
+            (ErrorKind::BrokenPipe, Exit::NotLocated, Exit::NotLocated),
+            (ErrorKind::StorageFull, Exit::Done, Exit::Input),
+            (ErrorKind::StorageFull, Exit::NotLocated, Exit::Input),
+            (ErrorKind::StorageFull, Exit::Interrupted, Exit::Interrupted),
+        ] {
+            let mut output = Output::to(Box::new(Broken(kind)));
+            writeln!(output, "a line").unwrap();
+            assert!(output.is_wanted().is_ok(), "it waits");
+            output.flush().unwrap();
+            assert_eq!(output.is_wanted().unwrap_err().kind(), kind);
+            writeln!(output, "another").unwrap();
+            assert_eq!(output.finish(exit), then, "{kind}");
+        }
+    }
 
     #[test]
     fn control_characters_are_shown_and_not_obeyed() {

@@ -8,8 +8,9 @@
 //!
 //! Read in this order: this file (what is changed), [`Refusal`] (when nothing
 //! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
-//! system), [`replace`] (one file in the place of another), [`journal`] (many
-//! files as one change), [`system`] (the copies in a Windows), [`restore`].
+//! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
+//! another), [`journal`] (many files as one transaction), [`system`] (the copies
+//! in a Windows), [`restore`].
 
 mod copies;
 pub mod disk;
@@ -18,6 +19,8 @@ pub mod form;
 pub mod job;
 pub mod journal;
 mod known;
+pub mod lock;
+pub mod mount;
 mod object;
 mod refusal;
 pub mod replace;

@@ -1,21 +1,28 @@
 //! A file system that fails, or stops, at any step, and after a power failure
 //! has only what was put on the medium: the content of files that were synced,
-//! and of the names in a folder at most those of its last changes.
+//! and of the names in a folder at most those of its last changes. It has locks,
+//! or none; [`interleaving`] has two runs on it.
 
 mod fault;
+pub mod interleaving;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use tcplimit::patch::disk::Disk;
+use tcplimit::patch::disk::{Disk, Lock};
+use tcplimit::patch::mount::Shortcoming;
 
 pub use fault::{Content, Fault, Loss, Names};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Inode {
     content: Vec<u8>,
+    /// The content that it was written with, in a number.
+    digest: u64,
     synced: bool,
     /// Owner, times and so on, in one number; 0 where that is lost.
     like: u32,
@@ -68,6 +75,16 @@ pub struct Brittle {
     case_blind: bool,
     /// What another program writes, and right before which step.
     appears: Option<(u32, PathBuf, Vec<u8>)>,
+    /// The error that syncing a folder gives, and that locking a file gives.
+    folder_sync_error: Option<i32>,
+    lock_error: Option<i32>,
+    shortcomings: RefCell<BTreeSet<Shortcoming>>,
+    /// The run whose steps are taken.
+    run: Cell<usize>,
+    /// Files that runs have created and neither synced nor locked.
+    created: RefCell<BTreeMap<(usize, PathBuf), usize>>,
+    /// Files that runs have locked, by the names that they had then.
+    locked: RefCell<BTreeMap<(usize, PathBuf), usize>>,
 }
 
 impl Brittle {
@@ -85,6 +102,45 @@ impl Brittle {
         let mut disk = self.clone();
         disk.appears = Some((step, PathBuf::from(path), content.to_vec()));
         disk
+    }
+
+    /// The same, where syncing a folder gives this error of the system.
+    pub fn without_folder_sync(self, error: i32) -> Brittle {
+        Brittle {
+            folder_sync_error: Some(error),
+            ..self
+        }
+    }
+
+    /// The same, where locking a file gives this error of the system.
+    pub fn without_locks(self, error: i32) -> Brittle {
+        Brittle {
+            lock_error: Some(error),
+            ..self
+        }
+    }
+
+    /// What runs have taken note of.
+    pub fn shortcomings(&self) -> Vec<Shortcoming> {
+        self.shortcomings.borrow().iter().copied().collect()
+    }
+
+    /// A run ends, however it does: its locks are free.
+    fn end_run(&self, run: usize) {
+        self.created.borrow_mut().retain(|(of, _), _| *of != run);
+        self.locked.borrow_mut().retain(|(of, _), _| *of != run);
+    }
+
+    /// The state of the disk, in a number.
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let inodes = self.inodes.borrow();
+        for (path, inode) in &*self.names.borrow() {
+            (path, inode, inodes[*inode].digest, inodes[*inode].like).hash(&mut hasher);
+        }
+        self.created.borrow().hash(&mut hasher);
+        self.locked.borrow().hash(&mut hasher);
+        hasher.finish()
     }
 
     /// A path as it is written on the medium, where something goes by it.
@@ -114,8 +170,11 @@ impl Brittle {
 
     fn add(&self, content: &[u8], synced: bool, like: u32) -> usize {
         let mut inodes = self.inodes.borrow_mut();
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
         inodes.push(Inode {
             content: content.to_vec(),
+            digest: hasher.finish(),
             synced,
             like,
             like_synced: synced,
@@ -137,6 +196,8 @@ impl Brittle {
         disk.fault.set(None);
         disk.steps.set(0);
         disk.ended.set(false);
+        disk.created.borrow_mut().clear();
+        disk.locked.borrow_mut().clear();
         if let (Some(Fault::PowerLoss(_, loss)), true) = (self.fault.get(), self.ended.get()) {
             disk.lose(loss);
         }
@@ -253,6 +314,9 @@ impl Brittle {
     }
 }
 
+/// So often a run waits for another.
+const PAUSES: u32 = 1;
+
 enum Step {
     Happens,
     Full,
@@ -267,14 +331,12 @@ impl Disk for Brittle {
         Ok(self.inodes.borrow()[inode].content.clone())
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         self.whole()?;
         let names = self.names.borrow();
         let within = names.keys().filter(|path| path.parent() == Some(folder));
         let last = within.filter_map(|path| path.file_name());
-        Ok(last
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect())
+        Ok(last.map(OsString::from).collect())
     }
 
     fn links(&self, path: &Path) -> io::Result<u64> {
@@ -297,10 +359,9 @@ impl Disk for Brittle {
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let (written, result) = match self.step() {
             Step::Happens => (content, Ok(())),
-            Step::Full => (
-                &content[..content.len() / 2],
-                Err(ErrorKind::StorageFull.into()),
-            ),
+            // What is there in part is removed at once.
+            Step::Full => return Err(ErrorKind::StorageFull.into()),
+            Step::Half(error) if !self.ended.get() => return Err(error),
             Step::Half(error) => (&content[..content.len() / 2], Err(error)),
             Step::Fails(error) => return Err(error),
         };
@@ -309,11 +370,15 @@ impl Disk for Brittle {
         }
         let inode = self.add(written, false, 0);
         self.change(Change::Create(path.to_owned(), inode));
+        let handle = (self.run.get(), path.to_owned());
+        self.created.borrow_mut().insert(handle, inode);
         result
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
         self.whole()?;
+        let handle = (self.run.get(), path.to_owned());
+        self.created.borrow_mut().remove(&handle);
         let inode = self.inode(path)?;
         let inode = &mut self.inodes.borrow_mut()[inode];
         (inode.synced, inode.like_synced) = (true, true);
@@ -348,6 +413,9 @@ impl Disk for Brittle {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.whole()?;
+        if let Some(error) = self.folder_sync_error {
+            return Err(io::Error::from_raw_os_error(error));
+        }
         let mut durable = self.durable.borrow_mut();
         self.pending.borrow_mut().retain(|change| {
             let here = change.folder() == folder;
@@ -366,8 +434,44 @@ impl Disk for Brittle {
         Ok(())
     }
 
-    fn claim(&self, path: &Path) -> io::Result<bool> {
+    fn lock(&self, path: &Path) -> io::Result<Lock> {
         self.whole()?;
-        self.inode(path).map(|_| true)
+        let handle = (self.run.get(), path.to_owned());
+        let there = self.inode(path).ok();
+        let created = self.created.borrow_mut().remove(&handle);
+        let Some(inode) = created.or(there) else {
+            return Ok(Lock::Gone);
+        };
+        if let Some(error) = self.lock_error {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        let mut locked = self.locked.borrow_mut();
+        if locked.values().any(|other| *other == inode) {
+            return Ok(Lock::Held);
+        }
+        if there != Some(inode) {
+            return Ok(Lock::Gone);
+        }
+        locked.insert(handle, inode);
+        Ok(Lock::Taken)
+    }
+
+    fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
+        let handle = (self.run.get(), path.to_owned());
+        let locked = self.locked.borrow_mut().remove(&handle);
+        self.whole()?;
+        let there = self.inode(path)?;
+        if remove && locked.is_none_or(|inode| inode == there) {
+            self.change(Change::Remove(self.spelled(path)));
+        }
+        Ok(())
+    }
+
+    fn pause(&self, times: u32) -> bool {
+        times < PAUSES
+    }
+
+    fn note(&self, shortcoming: Shortcoming) {
+        self.shortcomings.borrow_mut().insert(shortcoming);
     }
 }

@@ -101,6 +101,26 @@ impl Need {
                 Self::ByHand("cabextract, to judge the cabinets that tcplimit writes".into())
             });
         }
+        let on_linux: [(&str, &'static [&'static str], &str); 2] = [
+            (
+                "strace",
+                &["strace"],
+                "to give real runs of tcplimit errors of the system",
+            ),
+            (
+                "ntfs-3g",
+                &["ntfs-3g"],
+                "to run tcplimit on the file system of Windows",
+            ),
+        ];
+        for (program, packages, purpose) in on_linux {
+            if cfg!(target_os = "linux") && !workspace.has_program(program) {
+                needs.push(match debian {
+                    true => Self::Debian(packages, purpose),
+                    false => Self::ByHand(format!("{program}, {purpose}")),
+                });
+            }
+        }
         if !emulate::is_possible(workspace) {
             needs.push(if debian {
                 Self::Debian(emulate::PACKAGES, "to compile the emulator")

@@ -1,13 +1,15 @@
-//! The copies in a Windows that does not run, as one change.
+//! The copies in a Windows that does not run, as one transaction.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::Refusal;
+use super::disk::Machine;
 use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
-use super::replace::{Failure, backup_of};
+use super::lock::{self, Life, Locks};
+use super::replace::Failure;
 use super::system::{Place, System};
 use super::verb::{Run, exit_of};
 use crate::exit::Exit;
@@ -20,7 +22,7 @@ const REFUSED: &str =
 type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
 
 impl Run<'_> {
-    /// All copies in a Windows, as one change.
+    /// All copies in a Windows, as one transaction.
     pub(super) fn system(&mut self, root: &Path) -> io::Result<()> {
         let system = match System::find(root) {
             Ok(system) => system,
@@ -29,21 +31,70 @@ impl Run<'_> {
                 return Ok(());
             }
         };
-        if !self.unfinished(&system.home) {
-            return Ok(());
-        }
-        let mut ready = Vec::new();
-        for place in &system.places {
-            let path = system.home.join(&place.path);
-            if place.is_packed {
-                self.look_into(&path, Some(place))?;
-                continue;
+        match self.transaction(&system) {
+            Ok((ready, changed)) => self.tell_all(&system, ready, changed),
+            Err(failure) => {
+                self.because(exit_of(&failure), &failure.to_string());
+                Ok(())
             }
-            let prepared = self.job.prepare(&self.disk, &path).and_then(|prepared| {
-                self.job.is_free(&self.disk, &path, &prepared)?;
+        }
+    }
+
+    /// Prepares all copies, and changes them when that is asked for and all can
+    /// be; says what became of that, when it was tried.
+    fn transaction<'s>(
+        &mut self,
+        system: &'s System,
+    ) -> Result<(Vec<Ready<'s>>, Option<Result<(), Failure>>), Failure> {
+        let disk = self.disk;
+        let is_pending = journal::is_pending(disk, &system.home)?;
+        let ready = self.prepare_all(system);
+        if self.job.target != Target::InPlace {
+            if is_pending {
+                self.note_pending(&system.home)?;
+            }
+            return Ok((ready, None));
+        }
+        let changes = |(.., prepared): &Ready<'_>| match prepared {
+            Ok(prepared) => !prepared.is_done(),
+            Err(_) => false,
+        };
+        if !is_pending && (!is_sound(&ready) || !ready.iter().any(changes)) {
+            return Ok((ready, None));
+        }
+        let places = system.places.iter().map(|place| place.path.as_path());
+        let folders = journal::folders(disk, &system.home, places)?;
+        let folders = folders.iter().map(PathBuf::as_path);
+        let locks = Locks::take(disk, folders, self.job.task.verb())?;
+        self.totals.found = journal::recover(&locks, &system.home)?;
+        self.tell_found();
+        // Until now another run may have been at work here.
+        let ready = self.prepare_all(system);
+        let changed = is_sound(&ready).then(|| self.exchange(&locks, system, &ready));
+        Ok((ready, changed))
+    }
+
+    fn prepare_all<'s>(&self, system: &'s System) -> Vec<Ready<'s>> {
+        let copies = system.places.iter().filter(|place| !place.is_packed);
+        let prepare = |place: &'s Place| {
+            let path = system.home.join(&place.path);
+            let prepared = self.job.prepare(self.disk, &path).and_then(|prepared| {
+                self.job.is_free(self.disk, &path, &prepared)?;
                 Ok(prepared)
             });
-            ready.push((place, path, prepared));
+            (place, path, prepared)
+        };
+        copies.map(prepare).collect()
+    }
+
+    fn tell_all(
+        &mut self,
+        system: &System,
+        ready: Vec<Ready<'_>>,
+        changed: Option<Result<(), Failure>>,
+    ) -> io::Result<()> {
+        for place in system.places.iter().filter(|place| place.is_packed) {
+            self.look_into(&system.home.join(&place.path), Some(place))?;
         }
         if ready.is_empty() {
             let home = system.home.display();
@@ -51,17 +102,13 @@ impl Run<'_> {
             self.because(Exit::NotLocated, &reason);
             return Ok(());
         }
-        let is_sound = ready.iter().all(|(.., prepared)| prepared.is_ok());
-        let changed = match is_sound && self.job.target == Target::InPlace {
-            true => Some(self.exchange(&system, &ready)),
-            false => None,
-        };
+        let is_sound = is_sound(&ready);
         for (place, path, prepared) in ready {
             let done = match prepared {
                 Ok(prepared) => {
                     let mut done = Done::new(&path, verdict(&prepared, is_sound, changed.as_ref()));
-                    if matches!(done.verdict, Verdict::Changed) && self.job.makes_backup() {
-                        done.backup = Some(backup_of(&path, &prepared.before));
+                    if let (Verdict::Changed, Some(before)) = (&done.verdict, &prepared.before) {
+                        done.kept = prepared.keep.path(&path, before);
                     }
                     done.facts = Some(prepared.facts);
                     done
@@ -89,15 +136,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn exchange(&self, system: &System, ready: &[Ready<'_>]) -> Result<(), Failure> {
+    fn exchange(
+        &self,
+        locks: &Locks<'_, Machine>,
+        system: &System,
+        ready: &[Ready<'_>],
+    ) -> Result<(), Failure> {
         let sound = ready.iter().filter_map(|(place, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
-            let file = Exchange {
-                path: place.path.clone(),
-                before: prepared.before.clone(),
-                after: prepared.after.clone(),
-            };
-            (prepared.before != prepared.after).then_some((file, (path, prepared)))
+            let file = prepared.exchange(place.path.clone())?;
+            (!prepared.is_done()).then_some((file, (path, prepared)))
         });
         let (files, sound): (Vec<Exchange>, Vec<_>) = sound.unzip();
         if files.is_empty() {
@@ -111,54 +159,53 @@ impl Run<'_> {
             }
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        let backup = self.job.makes_backup();
-        exchange_all(&self.disk, &system.home, &files, backup, &go_on, &check).map(|_| ())
+        exchange_all(locks, &system.home, &files, &go_on, &check).map(|_| ())
     }
 
-    /// Puts back what a killed run left; `false` when that has to be done
-    /// first and can't.
-    fn unfinished(&mut self, home: &Path) -> bool {
-        let found = match self.job.target {
-            Target::InPlace => journal::recover(&self.disk, home),
-            _ => match journal::is_pending(&self.disk, home) {
-                Ok(true) => {
-                    let note = format!(
-                        "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts everything back first.",
-                        home.join(journal::NAME).display()
-                    );
-                    complain(&note);
-                    self.totals.notes.push(note);
-                    Ok(Found::Nothing)
-                }
-                Ok(false) => Ok(Found::Nothing),
-                Err(failure) => Err(failure),
-            },
+    /// Says that a run has left a journal, or is at work.
+    fn note_pending(&mut self, home: &Path) -> Result<(), Failure> {
+        let held = lock::holder(self.disk, home)?;
+        let note = match held.filter(|held| held.life == Life::AtWork) {
+            Some(held) => format!("another run of tcplimit is at work here and holds {held}."),
+            None => format!(
+                "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts back what it changed first.",
+                home.join(journal::NAME).display()
+            ),
         };
-        match found {
-            Ok(found) => {
-                if let Found::PutBack(paths) = &found {
-                    let number = u64::try_from(paths.len()).unwrap_or(u64::MAX);
-                    complain(&format!(
-                        "an earlier run was interrupted: {} put back first.",
-                        count(number, "file")
-                    ));
-                }
-                self.totals.found = found;
-                true
-            }
-            Err(failure) => {
-                self.because(Exit::Input, &failure.to_string());
-                false
-            }
-        }
+        complain(&note);
+        self.totals.notes.push(note);
+        Ok(())
     }
+
+    /// Says what was put back of a run that was interrupted.
+    fn tell_found(&self) {
+        let Found::PutBack { back, left } = &self.totals.found else {
+            return;
+        };
+        let number = u64::try_from(back.len()).unwrap_or(u64::MAX);
+        let mut text = format!(
+            "an earlier run was interrupted: {} put back first.",
+            count(number, "file")
+        );
+        if !left.is_empty() {
+            text.push_str(&format!(
+                " Left as they are, since something else changed or removed them: {}.",
+                left.join(", ")
+            ));
+        }
+        complain(&text);
+    }
+}
+
+fn is_sound(ready: &[Ready<'_>]) -> bool {
+    ready.iter().all(|(.., prepared)| prepared.is_ok())
 }
 
 /// What became of a copy that could be changed. `changed` is what became of the
 /// change as a whole, when it was tried.
 fn verdict(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Verdict {
     match changed {
-        _ if prepared.before == prepared.after => Verdict::Unchanged,
+        _ if prepared.is_done() => Verdict::Unchanged,
         None if is_sound => Verdict::WouldChange,
         None => Verdict::NotDone(REFUSED.to_owned()),
         Some(Ok(())) => Verdict::Changed,
@@ -172,7 +219,7 @@ fn verdict(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Fail
 
 #[cfg(test)]
 mod tests {
-    use super::super::disk::{Disk, Machine};
+    use super::super::disk::Disk;
     use super::super::job::{Job, Task};
     use super::*;
     use crate::source::SPECIMEN;

@@ -2,11 +2,14 @@
 //! stops at any step.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::mount::Shortcoming;
 use crate::file::Input;
 
 #[cfg(unix)]
@@ -14,9 +17,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{keep_attributes, keep_security, names_of};
+use unix::{keep_attributes, keep_security, names_of, try_lock};
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security, move_new, names_of};
+use windows::{keep_attributes, keep_security, move_new, names_of, try_lock};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
@@ -31,7 +34,7 @@ pub trait Disk {
     ///
     /// # Errors
     /// When it can't be read.
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>>;
 
     /// How many names a file has; 1 where that can't be told.
     ///
@@ -55,8 +58,8 @@ pub trait Disk {
     /// Writes a new file.
     ///
     /// # Errors
-    /// When there is one of this name, or it can't be written. Part of it may
-    /// be there then.
+    /// When there is one of this name, or it can't be written. Nothing of it is
+    /// there then, unless the run ends in this step.
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
     /// Waits until the content of a file, and what it was given, is on the
@@ -100,12 +103,38 @@ pub trait Disk {
     /// When it can't.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Claims a file for this run, until the file is removed or the run ends;
-    /// `false` when another run has it.
+    /// Locks a file for this run until it is [unlocked](Disk::unlock) or the
+    /// run ends, however it ends. A file that this run has created is meant by
+    /// its path even where another has taken its name since.
     ///
     /// # Errors
-    /// When it can't be opened.
-    fn claim(&self, path: &Path) -> io::Result<bool>;
+    /// When it can't be opened, or the file system has no locks.
+    fn lock(&self, path: &Path) -> io::Result<Lock>;
+
+    /// Unlocks a file; with `remove` it is removed first, unless another file
+    /// has its name by now.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    fn unlock(&self, path: &Path, remove: bool) -> io::Result<()>;
+
+    /// Waits for another run, the how many-th time; `false` when that has been
+    /// long enough.
+    fn pause(&self, times: u32) -> bool;
+
+    /// Takes note of something that this file system can't do.
+    fn note(&self, shortcoming: Shortcoming);
+}
+
+/// What became of an attempt to lock a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lock {
+    /// This run has it, and its path leads to it.
+    Taken,
+    /// Another run has it.
+    Held,
+    /// Its path leads to another file, or to none.
+    Gone,
 }
 
 /// The folder that a file is in.
@@ -122,22 +151,26 @@ const LARGEST: u64 = 256 << 20;
 /// The file system of the machine.
 #[derive(Debug, Default)]
 pub struct Machine {
-    claimed: RefCell<BTreeMap<PathBuf, File>>,
+    locked: RefCell<BTreeMap<PathBuf, File>>,
     /// Files that were created and not synced: behind what they are given it
     /// may be that they can't be opened for writing.
     created: RefCell<BTreeMap<PathBuf, File>>,
+    shortcomings: RefCell<BTreeSet<Shortcoming>>,
 }
+
+impl Machine {
+    /// What the file systems that were written to can't do.
+    pub(crate) fn shortcomings(&self) -> BTreeSet<Shortcoming> {
+        self.shortcomings.borrow().clone()
+    }
+}
+
+/// How often, and how long each time, another run is waited for: two seconds.
+const PAUSES: u32 = 80;
+const PAUSE: Duration = Duration::from_millis(25);
 
 impl Disk for Machine {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // On Windows nobody else may read what is claimed, not even this run
-        // in another way.
-        if let Some(mut file) = self.claimed.borrow().get(path) {
-            let mut content = Vec::new();
-            file.seek(SeekFrom::Start(0))?;
-            file.read_to_end(&mut content)?;
-            return Ok(content);
-        }
         // Opening a pipe may wait for ever.
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::other("it is no regular file"));
@@ -152,10 +185,10 @@ impl Disk for Machine {
         }
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
+            names.push(entry?.file_name());
         }
         names.sort();
         Ok(names)
@@ -170,9 +203,19 @@ impl Disk for Machine {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        // For reading too: NFS gives no lock for what is open for writing only.
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create_new(true).open(path)?;
         let written = file.write_all(content);
-        self.created.borrow_mut().insert(path.to_owned(), file);
+        match written {
+            Ok(()) => {
+                self.created.borrow_mut().insert(path.to_owned(), file);
+            }
+            Err(_) => {
+                drop(file);
+                let _ = fs::remove_file(path);
+            }
+        }
         written
     }
 
@@ -240,23 +283,58 @@ impl Disk for Machine {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.created.borrow_mut().remove(path);
-        fs::remove_file(path)?;
-        self.claimed.borrow_mut().remove(path);
-        Ok(())
+        fs::remove_file(path)
     }
 
-    fn claim(&self, path: &Path) -> io::Result<bool> {
-        let file = File::open(path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                self.claimed.borrow_mut().insert(path.to_owned(), file);
-                Ok(true)
+    fn lock(&self, path: &Path) -> io::Result<Lock> {
+        let created = self.created.borrow_mut().remove(path);
+        match try_lock(path, created) {
+            Ok(Some(file)) => {
+                self.locked.borrow_mut().insert(path.to_owned(), file);
+                Ok(Lock::Taken)
             }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            // Some file systems have no locks; then nobody else has one.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error),
+            Ok(None) => Ok(Lock::Held),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lock::Gone),
+            Err(error) => Err(error),
         }
+    }
+
+    #[cfg(windows)]
+    fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
+        // It can't be removed while it is open; whoever opens it first after
+        // that has it, and it can't be removed either.
+        drop(self.locked.borrow_mut().remove(path));
+        match remove {
+            true => fs::remove_file(path),
+            false => Ok(()),
+        }
+    }
+
+    #[cfg(not(windows))]
+    fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
+        let locked = self.locked.borrow_mut().remove(path);
+        let is_ours = match &locked {
+            Some(file) => unix::leads_to(path, file)?,
+            // No locks here: it was created by this run.
+            None => true,
+        };
+        match remove && is_ours {
+            true => fs::remove_file(path),
+            false => Ok(()),
+        }
+        // Only now is the file closed, and with it the lock given up.
+    }
+
+    fn pause(&self, times: u32) -> bool {
+        let again = times < PAUSES;
+        if again {
+            std::thread::sleep(PAUSE);
+        }
+        again
+    }
+
+    fn note(&self, shortcoming: Shortcoming) {
+        self.shortcomings.borrow_mut().insert(shortcoming);
     }
 }
 
@@ -300,21 +378,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_run_claims_it_can_read_and_no_other_can_claim() {
+    fn what_one_run_locks_all_can_read_and_no_other_can_lock() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
+        let path = folder.path().join("lock");
         let (one, other) = (Machine::default(), Machine::default());
+        assert_eq!(one.lock(&path).unwrap(), Lock::Gone);
         one.create(&path, b"content").unwrap();
-        assert!(one.claim(&path).unwrap());
-        assert!(!other.claim(&path).unwrap());
-        for _ in 0..2 {
-            assert_eq!(one.read(&path).unwrap(), b"content");
+        assert_eq!(one.lock(&path).unwrap(), Lock::Taken);
+        for disk in [&one, &other, &one] {
+            assert_eq!(other.lock(&path).unwrap(), Lock::Held);
+            assert_eq!(disk.read(&path).unwrap(), b"content");
         }
-        one.remove(&path).unwrap();
+        one.unlock(&path, true).unwrap();
+        assert!(!path.exists());
+        assert_eq!(other.lock(&path).unwrap(), Lock::Gone);
+        // What a run has left that ended is free.
         one.create(&path, b"again").unwrap();
-        one.sync(&path).unwrap();
-        assert!(other.claim(&path).unwrap());
+        assert_eq!(one.lock(&path).unwrap(), Lock::Taken);
+        drop(one);
+        assert_eq!(other.lock(&path).unwrap(), Lock::Taken);
+        other.unlock(&path, false).unwrap();
         assert_eq!(other.read(&path).unwrap(), b"again");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_lock_is_on_the_file_and_its_name_must_lead_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let (one, other) = (Machine::default(), Machine::default());
+        // Created, and taken for a stale one before it was locked.
+        one.create(&path, b"one").unwrap();
+        assert_eq!(other.lock(&path).unwrap(), Lock::Taken);
+        other.unlock(&path, true).unwrap();
+        other.create(&path, b"other").unwrap();
+        assert_eq!(one.lock(&path).unwrap(), Lock::Gone);
+        assert_eq!(other.lock(&path).unwrap(), Lock::Taken);
+        // Removed by a person while it was held: the next one's stays.
+        fs::remove_file(&path).unwrap();
+        one.create(&path, b"one").unwrap();
+        assert_eq!(one.lock(&path).unwrap(), Lock::Taken);
+        other.unlock(&path, true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_lock_file_that_is_a_link_is_never_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        fs::write(folder.path().join("other"), b"mine").unwrap();
+        std::os::unix::fs::symlink("other", &path).unwrap();
+        let disk = Machine::default();
+        assert!(disk.create(&path, b"x").is_err());
+        assert!(disk.lock(&path).is_err());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Refusal;
-use crate::output::cause;
+use super::lock::{Held, Life};
+use crate::output::{cause, quoted};
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -27,10 +28,12 @@ pub enum Failure {
         /// Its error.
         error: io::Error,
     },
+    /// Another run is at work in these folders, or may be.
+    Locked(Vec<Held>),
     /// The file was replaced, then something failed, and putting the old
     /// content back did as well.
     Unsure {
-        /// What failed.
+        /// What failed, and what is there now.
         why: String,
         /// The file.
         path: PathBuf,
@@ -57,6 +60,7 @@ impl fmt::Display for Failure {
                     _ => "",
                 })
             }
+            Failure::Locked(held) => locked(f, held),
             Failure::Unsure { why, path } => write!(
                 f,
                 "{why}, and the old content could not be put back: look at {} before it is used",
@@ -83,6 +87,7 @@ impl Failure {
                 what: what.clone(),
                 error: copy(error),
             },
+            Failure::Locked(held) => Failure::Locked(held.clone()),
             Failure::Unsure { why, path } => Failure::Unsure {
                 why: why.clone(),
                 path: path.clone(),
@@ -90,6 +95,27 @@ impl Failure {
             Failure::Interrupted => Failure::Interrupted,
         }
     }
+}
+
+/// Which run holds which lock, and what to do.
+fn locked(f: &mut fmt::Formatter<'_>, held: &[Held]) -> fmt::Result {
+    if let Some(held) = held.iter().find(|held| held.life == Life::AtWork) {
+        return write!(
+            f,
+            "another run of tcplimit is at work here and holds {held}: wait until it has ended, and try again"
+        );
+    }
+    let each: Vec<String> = held.iter().map(Held::to_string).collect();
+    let paths = held
+        .iter()
+        .map(|held| quoted(&held.path.to_string_lossy()))
+        .collect::<Vec<String>>();
+    write!(
+        f,
+        "another run of tcplimit holds {}, and whether it is still at work can't be told from here: wait until it has ended; if it has, and left this behind, remove {}, and try again",
+        each.join(", "),
+        paths.join(" ")
+    )
 }
 
 impl From<Refusal> for Failure {

@@ -1,12 +1,14 @@
 //! What is done with one file, from reading it to what is to be said of it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use scanner_core::Module;
 
-use super::disk::Disk;
+use super::disk::{Disk, folder_of};
 use super::form::Form;
-use super::replace::{Failure, backup_of, has_backup, has_one_name, replace, unread, write_new};
+use super::lock::Locks;
+use super::replace::{Exchange, Failure, Keep, has_one_name, is_kept, replace, unread, write_new};
 use super::restore::{Source, as_shipped, original};
 use super::{Plan, Refusal, apply, journal, plan};
 use crate::manifest::Manifest;
@@ -25,6 +27,16 @@ pub enum Task {
         /// From a backup, where there is one; otherwise always 10.
         use_backup: bool,
     },
+}
+
+impl Task {
+    /// The verb of the command line.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Task::Patch { .. } => "patch",
+            Task::Restore { .. } => "restore",
+        }
+    }
 }
 
 /// Where the changed file goes.
@@ -77,8 +89,8 @@ pub struct Done {
     pub verdict: Verdict,
     /// What was found out about it, unless it was refused.
     pub facts: Option<Facts>,
-    /// The backup that was made, or was there.
-    pub backup: Option<PathBuf>,
+    /// The backup that was made, or was there; or where a damaged file is kept.
+    pub kept: Option<PathBuf>,
     /// The changed copy.
     pub output: Option<PathBuf>,
 }
@@ -92,7 +104,9 @@ pub struct Facts {
     pub plan: Plan,
     /// Where the old content comes from, when it is restored.
     pub source: Option<Source>,
-    /// SHA-256 of the image as it is.
+    /// What is wrong with the file, where a backup takes its place.
+    pub damage: Option<String>,
+    /// SHA-256 of the image as it is; of a damaged file that of the file.
     pub before: String,
     /// SHA-256 of the image as it shall be.
     pub after: String,
@@ -111,10 +125,32 @@ impl Facts {
 pub struct Prepared {
     /// What was found out.
     pub facts: Facts,
-    /// The whole file as it is.
-    pub before: Vec<u8>,
+    /// The whole file as it is; none where there is none.
+    pub before: Option<Vec<u8>>,
     /// The whole file as it shall be.
     pub after: Vec<u8>,
+    /// What becomes of the file as it is.
+    pub keep: Keep,
+    /// The file whose owner, permissions and times it gets, if not its own.
+    pub like: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// Whether the file is as it shall be.
+    pub(crate) fn is_done(&self) -> bool {
+        self.before.as_ref() == Some(&self.after)
+    }
+
+    /// The exchange of a file by this name; none where there is no file.
+    pub(crate) fn exchange(&self, path: PathBuf) -> Option<Exchange> {
+        Some(Exchange {
+            path,
+            before: self.before.clone()?,
+            after: self.after.clone(),
+            keep: self.keep,
+            like: self.like.clone(),
+        })
+    }
 }
 
 impl Done {
@@ -124,7 +160,7 @@ impl Done {
             path: path.to_owned(),
             verdict,
             facts: None,
-            backup: None,
+            kept: None,
             output: None,
         }
     }
@@ -135,17 +171,37 @@ impl Job {
     pub fn run(&self, disk: &impl Disk, path: &Path) -> Done {
         let mut done = Done::new(path, Verdict::Unchanged);
         done.verdict = self
-            .prepare(disk, path)
-            .and_then(|prepared| {
-                let verdict = self
-                    .is_alone(disk, path)
-                    .and_then(|()| self.is_free(disk, path, &prepared))
-                    .and_then(|()| self.carry_out(disk, path, &prepared, &mut done));
-                done.facts = Some(prepared.facts);
-                verdict
-            })
+            .work(disk, path, &mut done)
             .unwrap_or_else(Verdict::Failed);
         done
+    }
+
+    fn work(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Verdict, Failure> {
+        let prepared = self.look(disk, path, done)?;
+        if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
+            return Ok(verdict);
+        }
+        let folder = match &self.target {
+            Target::Output(output) => folder_of(output),
+            _ => folder_of(path),
+        };
+        let locks = Locks::take(disk, [folder], self.task.verb())?;
+        // Until now another run may have been at work here.
+        let prepared = self.look(disk, path, done)?;
+        match self.is_settled(disk, &prepared, done)? {
+            Some(verdict) => Ok(verdict),
+            None => self.write(&locks, path, &prepared, done),
+        }
+    }
+
+    /// Finds out what is to be done with a file by itself, and whether it can be
+    /// done. Nothing is written.
+    fn look(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Prepared, Failure> {
+        let prepared = self.prepare(disk, path)?;
+        done.facts = Some(prepared.facts.clone());
+        self.is_alone(disk, path)?;
+        self.is_free(disk, path, &prepared)?;
+        Ok(prepared)
     }
 
     /// Finds out what is to be done with a file. Nothing is written.
@@ -153,20 +209,12 @@ impl Job {
     /// # Errors
     /// Why nothing can be done.
     pub fn prepare(&self, disk: &impl Disk, path: &Path) -> Result<Prepared, Failure> {
-        let before = disk.read(path).map_err(unread(path))?;
         let real = real(disk, path);
-        let shown = real.to_string_lossy();
-        let (form, image) = Form::open(&before)?;
-        let hash = sha256(&image);
-        let facts = |plan, source, after| Facts {
-            member: form.member().map(str::to_owned),
-            plan,
-            source,
-            before: hash,
-            after,
-        };
-        let (facts, after) = match self.task {
+        match self.task {
             Task::Patch { limit } => {
+                let before = disk.read(path).map_err(unread(path))?;
+                let shown = real.to_string_lossy();
+                let (form, image) = Form::open(&before)?;
                 let plan = plan(&shown, &image, self.module, limit)?;
                 let changed = apply(&shown, &plan, &image)?;
                 // What is as it should be stays as it is, to the byte.
@@ -174,18 +222,53 @@ impl Job {
                     true => before.clone(),
                     false => form.pack(&changed)?,
                 };
-                (facts(plan, None, sha256(&changed)), after)
+                let facts = Facts {
+                    member: form.member().map(str::to_owned),
+                    plan,
+                    source: None,
+                    damage: None,
+                    before: sha256(&image),
+                    after: sha256(&changed),
+                };
+                Ok(Prepared {
+                    facts,
+                    before: Some(before),
+                    after,
+                    keep: Keep::Backup,
+                    like: None,
+                })
             }
             Task::Restore { use_backup } => {
-                let old = original(disk, &real, &before, self.module, use_backup)?;
-                (facts(old.plan, Some(old.source), old.sha256), old.file)
+                let before = match disk.read(path) {
+                    Ok(before) => Some(before),
+                    Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
+                    Err(error) => return Err(unread(path)(error)),
+                };
+                let old = original(disk, &real, before.as_deref(), self.module, use_backup)?;
+                let like = match (&old.damage, &old.source) {
+                    (Some(_), Source::Backup(name)) => Some(path.with_file_name(name)),
+                    _ => None,
+                };
+                let facts = Facts {
+                    member: old.member,
+                    plan: old.plan,
+                    source: Some(old.source),
+                    damage: old.damage,
+                    before: old.sha256_now,
+                    after: old.sha256,
+                };
+                Ok(Prepared {
+                    keep: match (&facts.damage, &before) {
+                        (Some(_), Some(_)) => Keep::Aside,
+                        _ => Keep::Nothing,
+                    },
+                    facts,
+                    before,
+                    after: old.file,
+                    like,
+                })
             }
-        };
-        Ok(Prepared {
-            facts,
-            before,
-            after,
-        })
+        }
     }
 
     /// Refuses a file that is one of several of a change that was interrupted.
@@ -210,16 +293,18 @@ impl Job {
         path: &Path,
         prepared: &Prepared,
     ) -> Result<(), Failure> {
-        let Prepared { before, after, .. } = prepared;
-        if before == after || matches!(self.target, Target::Output(_)) {
+        if prepared.is_done() || matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
         if self.is_running(disk, path) {
             return Err(Refusal::InUse(path.display().to_string()).into());
         }
+        let Some(before) = &prepared.before else {
+            return Ok(());
+        };
         has_one_name(disk, path)?;
-        if self.makes_backup() {
-            has_backup(disk, &backup_of(path, before), before)?;
+        if let Some(kept) = prepared.keep.path(path, before) {
+            is_kept(disk, &kept, before)?;
         }
         Ok(())
     }
@@ -231,42 +316,51 @@ impl Job {
         self.running.iter().any(|driver| real(disk, driver) == path)
     }
 
-    /// Whether the old content is kept beside the new one.
-    pub(crate) fn makes_backup(&self) -> bool {
-        matches!(self.task, Task::Patch { .. })
-    }
-
-    fn carry_out(
+    /// What is to be said where nothing is to be written.
+    fn is_settled(
         &self,
         disk: &impl Disk,
+        prepared: &Prepared,
+        done: &mut Done,
+    ) -> Result<Option<Verdict>, Failure> {
+        match &self.target {
+            Target::Output(output) => {
+                done.output = Some(output.clone());
+                if !disk.exists(output).map_err(unread(output))? {
+                    return Ok(None);
+                }
+                let there = disk.read(output).map_err(unread(output))?;
+                match there == prepared.after {
+                    true => Ok(Some(Verdict::Unchanged)),
+                    false => Err(Refusal::OutputExists(output.display().to_string()).into()),
+                }
+            }
+            _ if prepared.is_done() => Ok(Some(Verdict::Unchanged)),
+            Target::Show => Ok(Some(Verdict::WouldChange)),
+            Target::InPlace => Ok(None),
+        }
+    }
+
+    fn write(
+        &self,
+        locks: &Locks<'_, impl Disk>,
         path: &Path,
         prepared: &Prepared,
         done: &mut Done,
     ) -> Result<Verdict, Failure> {
-        let Prepared { before, after, .. } = prepared;
-        match &self.target {
-            Target::Output(output) => {
-                done.output = Some(output.clone());
-                if disk.exists(output).map_err(unread(output))? {
-                    let there = disk.read(output).map_err(unread(output))?;
-                    let shown = output.display().to_string();
-                    return match there == *after {
-                        true => Ok(Verdict::Unchanged),
-                        false => Err(Refusal::OutputExists(shown).into()),
-                    };
-                }
-                write_new(disk, output, path, after)?;
-                Ok(Verdict::Changed)
+        let like = prepared.like.as_deref().unwrap_or(path);
+        match (&self.target, prepared.exchange(path.to_owned())) {
+            (Target::Output(output), _) => write_new(locks, output, like, &prepared.after)?,
+            (_, None) => {
+                write_new(locks, path, like, &prepared.after)?;
+                self.look_again(path, prepared, &prepared.after)?;
             }
-            _ if before == after => Ok(Verdict::Unchanged),
-            Target::Show => Ok(Verdict::WouldChange),
-            Target::InPlace => {
+            (_, Some(exchange)) => {
                 let check = |now: &[u8]| self.look_again(path, prepared, now);
-                let backup = self.makes_backup();
-                done.backup = replace(disk, path, before, after, backup, &check)?;
-                Ok(Verdict::Changed)
+                done.kept = replace(locks, &exchange, &check)?;
             }
         }
+        Ok(Verdict::Changed)
     }
 
     /// Locates the limit anew in what was read again of a changed file.

@@ -1,38 +1,34 @@
-//! Many files as one change: all of them, or none.
+//! Many files as one transaction: all of them, or none.
 //!
 //! Everything is made ready first, file by file. Then a journal is written
-//! that says how each file is now, how it will be, and in which bytes the two
-//! differ. While it is there, the change is not finished: a run that finds it
-//! and does not find the run that wrote it puts every file back. It does not
-//! go on instead, because going back needs nothing but the journal and the
-//! files themselves, and leaves a state that everybody knew.
+//! that says how each file is now, how it will be, and how to get from there
+//! back. While it is there, the transaction is not finished. A run that finds it
+//! has the locks, so the run that wrote it has ended; it puts back every file
+//! that holds what that run wrote. It does not go on instead, because going
+//! back needs nothing but the journal and the files beside it, and leaves a
+//! state that everybody knew. A file that holds anything else was changed by
+//! another program since, by an update for one: it is whole, it is somebody's
+//! choice, and it stays. So a journal never outlives the next run, unless a file
+//! can't be read or written.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use super::disk::{Disk, folder_of};
-use super::replace::{Failure, Staged, Swap, TEMPORARY, doing, set, unread};
+use super::lock::Locks;
+pub use super::replace::Exchange;
+use super::replace::{Failure, Staged, Swap, TEMPORARY, doing, set, sync_folder, unread};
 use super::system::LEVELS;
+use crate::output::cause;
 use crate::probe::sha256;
 
 /// The name of the journal, in the folder of all the files.
 pub const NAME: &str = "tcplimit.journal";
 /// Its first line.
 const BEGINNING: &str = "tcplimit journal 1";
-
-/// A file that is to have another content of the same length.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// The file, from the folder of the journal on.
-    pub path: PathBuf,
-    /// What it holds.
-    pub before: Vec<u8>,
-    /// What it shall hold.
-    pub after: Vec<u8>,
-}
 
 /// A second look at what was read again of a file.
 pub type Check<'a> = dyn Fn(&Exchange, &[u8]) -> Result<(), Failure> + 'a;
@@ -49,8 +45,11 @@ struct Entry {
     before: String,
     /// SHA-256.
     after: String,
-    /// Offset, byte before, byte after.
+    /// Offset, byte before, byte after; of files of one length.
     bytes: Vec<(u64, u8, u8)>,
+    /// The file that keeps the old content, in the same folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
 }
 
 /// What was found of an earlier run.
@@ -60,8 +59,49 @@ pub enum Found {
     Nothing,
     /// A journal that was not finished: no file had been changed.
     Unfinished,
-    /// A journal: these files were changed, and have been put back.
-    PutBack(Vec<String>),
+    /// A journal.
+    PutBack {
+        /// Files that held what that run wrote, and were put back.
+        back: Vec<String>,
+        /// Files that something else changed or removed since: they were left
+        /// as they are.
+        left: Vec<String>,
+    },
+}
+
+/// What a file of an unfinished transaction is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Now {
+    /// As before that.
+    Before,
+    /// As it was to be.
+    After,
+    /// Something else changed it since.
+    Other,
+    /// It is not there.
+    Missing,
+}
+
+impl Now {
+    /// The word for it in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Now::Before => "before",
+            Now::After => "after",
+            Now::Other => "other",
+            Now::Missing => "missing",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn says(self) -> &'static str {
+        match self {
+            Now::Before => "as before that run; it stays so",
+            Now::After => "as that run left it; the next one puts it back first",
+            Now::Other => "changed by something else since; it stays so",
+            Now::Missing => "removed since",
+        }
+    }
 }
 
 /// Whether there is a journal.
@@ -72,9 +112,9 @@ pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
     disk.exists(&home.join(NAME)).map_err(unread(home))
 }
 
-/// The journal of a run that had this file among others and was killed, or is
-/// still at work: a change of the file alone would make that impossible to put
-/// back. The path has no links in it.
+/// The journal of a run that had this file among others and was killed: a
+/// change of the file alone would make that impossible to put back. The path has
+/// no links in it.
 ///
 /// # Errors
 /// When a folder can't be read.
@@ -89,25 +129,25 @@ pub(crate) fn pending_above(disk: &impl Disk, path: &Path) -> Result<Option<Path
 
 /// Exchanges all files, or none. Between two of them `go_on` is asked; where
 /// it says no, everything is put back. What is read again of each must pass
-/// `check`. Returns the backups, when they are asked for, in the order of the
-/// files.
+/// `check`. Returns the files that keep the old contents, where they are to be
+/// kept, in the order of the files. The locks must be those of
+/// [`folders`].
 ///
 /// # Errors
 /// Why nothing was changed. With [`Failure::Unsure`] the journal is still
 /// there, and the next run puts everything back.
 pub fn exchange_all(
-    disk: &impl Disk,
+    locks: &Locks<'_, impl Disk>,
     home: &Path,
     files: &[Exchange],
-    backup: bool,
     go_on: &dyn Fn() -> bool,
     check: &Check<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
+    let disk = locks.disk();
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(disk));
     for file in files {
-        let path = home.join(&file.path);
-        match Staged::new(disk, &path, &file.before, &file.after, backup) {
+        match Staged::new(disk, &home.join(&file.path), file) {
             Ok(ready) => staged.push(ready),
             Err(failure) => {
                 discard(&staged);
@@ -130,118 +170,128 @@ pub fn exchange_all(
         return Err(failure);
     }
 
-    for (file, ready) in files.iter().zip(&staged) {
+    let exchanged = files.iter().zip(&staged).try_for_each(|(file, ready)| {
         let swapped = match go_on() {
-            true => ready
-                .swap(disk, &|again| check(file, again))
-                .map_err(|(Swap::Before(failure) | Swap::After(failure))| failure),
-            false => Err(Failure::Interrupted),
+            true => ready.swap(disk, &|again| check(file, again)),
+            false => return Err(Failure::Interrupted),
         };
-        if let Err(failure) = swapped {
-            return Err(undone(disk, home, &entries, &staged, failure));
-        }
+        swapped.map_err(|(Swap::Before(failure) | Swap::After(failure))| failure)
+    });
+    // The transaction is finished when the journal is gone.
+    if let Err(failure) = exchanged.and_then(|()| finish(disk, home)) {
+        return Err(match put_back(disk, home, &entries) {
+            Ok(_) => {
+                discard(&staged);
+                failure
+            }
+            Err(_) => Failure::Unsure {
+                why: format!("{failure}; the next run here tries again to put all files back"),
+                path: home.join(NAME),
+            },
+        });
     }
-    // The change is made when the journal is gone.
-    if let Err(failure) = finish(disk, home) {
-        return Err(undone(disk, home, &entries, &staged, failure));
-    }
-    let backups = staged.iter().filter_map(|staged| staged.backup());
-    Ok(backups.map(Path::to_owned).collect())
+    let kept = staged.iter().filter_map(|staged| staged.kept());
+    Ok(kept.map(Path::to_owned).collect())
 }
 
-/// Puts everything back after a failure; what is to be said then.
-fn undone(
-    disk: &impl Disk,
-    home: &Path,
-    entries: &[Entry],
-    staged: &[Staged],
-    failure: Failure,
-) -> Failure {
-    match put_back(disk, home, entries) {
-        Ok(_) => {
-            staged.iter().for_each(|staged| staged.discard(disk));
-            failure
-        }
-        Err(_) => Failure::Unsure {
-            why: format!("{failure}; the next run here tries again to put all files back"),
-            path: home.join(NAME),
-        },
-    }
-}
-
-/// Puts back what a run left that was killed.
+/// The folders of these files and of those in a journal, and that of the
+/// journal itself: all that a run over them writes to.
 ///
 /// # Errors
-/// When another run is at work, when a file is neither what it was nor what
-/// it was to be, or when the disk fails. The journal stays.
-pub fn recover(disk: &impl Disk, home: &Path) -> Result<Found, Failure> {
-    if !is_pending(disk, home)? {
-        return Ok(Found::Nothing);
-    }
-    let journal = home.join(NAME);
-    let shown = journal.display();
-    let claimed = disk.claim(&journal).map_err(unread(&journal))?;
-    if !claimed {
-        return Err(Failure::Disk {
-            what: format!("{shown} is in use"),
-            error: std::io::Error::other("another run of tcplimit is at work here; wait for it"),
-        });
-    }
-    // The run that had it may have ended well a moment ago.
-    if !is_pending(disk, home)? {
-        return Ok(Found::Nothing);
-    }
-    let text = disk.read(&journal).map_err(unread(&journal))?;
-    let Some(entries) = parse(&text) else {
-        if is_torn(&text) {
-            finish(disk, home)?;
-            return Ok(Found::Unfinished);
-        }
-        return Err(Failure::Disk {
-            what: format!("{shown} is no journal of this program"),
-            error: std::io::Error::other("look at the files with tcplimit status, then remove it"),
-        });
-    };
-    put_back(disk, home, &entries).map(Found::PutBack)
-}
-
-/// Puts every file back that was exchanged, and removes the journal. Nothing
-/// is touched when any file is neither the one nor the other.
-fn put_back(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<Vec<String>, Failure> {
-    let mut exchanged = Vec::new();
-    for entry in entries {
-        let path = home.join(&entry.path);
-        let shown = path.display();
-        let now = disk.read(&path).map_err(unread(&path))?;
-        let hash = sha256(&now);
-        if hash == entry.before {
-            continue;
-        }
-        match (hash == entry.after).then(|| entry.undo(now)).flatten() {
-            Some(before) => exchanged.push((entry, path, before)),
-            None => {
-                return Err(Failure::Disk {
-                    what: format!(
-                        "{shown} is neither what it was before an interrupted change nor what that made of it"
-                    ),
-                    error: std::io::Error::other(format!(
-                        "put it back from its backup, then remove {}",
-                        home.join(NAME).display()
-                    )),
-                });
+/// When the journal can't be read.
+pub fn folders<'p>(
+    disk: &impl Disk,
+    home: &Path,
+    files: impl IntoIterator<Item = &'p Path>,
+) -> Result<Vec<PathBuf>, Failure> {
+    let mut folders = vec![home.to_owned()];
+    let folder = |path: &Path| folder_of(&home.join(path)).to_owned();
+    folders.extend(files.into_iter().map(folder));
+    if let Some(Journal::Whole(entries)) = read(disk, home)? {
+        let entries = entries.iter().map(|entry| folder(Path::new(&entry.path)));
+        let mut there = Vec::new();
+        for folder in entries {
+            if disk.exists(&folder).map_err(unread(&folder))? {
+                there.push(folder);
             }
         }
+        folders.extend(there);
     }
-    for (_, path, before) in &exchanged {
-        set(disk, path, before)?;
+    Ok(folders)
+}
+
+/// Puts back what a run left that was killed. The locks must be those of
+/// [`folders`].
+///
+/// # Errors
+/// When the journal is none, or the disk fails. The journal stays.
+pub fn recover(locks: &Locks<'_, impl Disk>, home: &Path) -> Result<Found, Failure> {
+    let disk = locks.disk();
+    match read(disk, home)? {
+        None => Ok(Found::Nothing),
+        Some(Journal::Torn) => finish(disk, home).map(|()| Found::Unfinished),
+        Some(Journal::Whole(entries)) => put_back(disk, home, &entries),
+        Some(Journal::Foreign) => Err(foreign(home)),
+    }
+}
+
+/// What each file of an unfinished transaction is like; of a torn journal none.
+///
+/// # Errors
+/// When the journal is none, or a file can't be read.
+pub(crate) fn inspect(disk: &impl Disk, home: &Path) -> Result<Vec<(String, Now)>, Failure> {
+    match read(disk, home)? {
+        None | Some(Journal::Torn) => Ok(Vec::new()),
+        Some(Journal::Whole(entries)) => entries
+            .iter()
+            .map(|entry| Ok((entry.path.clone(), entry.now(disk, home)?.0)))
+            .collect(),
+        Some(Journal::Foreign) => Err(foreign(home)),
+    }
+}
+
+fn foreign(home: &Path) -> Failure {
+    Failure::Disk {
+        what: format!(
+            "{} is no journal of this program",
+            home.join(NAME).display()
+        ),
+        error: io::Error::other(
+            "it is damaged, or of another version; every copy is whole, and tcplimit status shows each: move the journal away, then patch or restore all of them",
+        ),
+    }
+}
+
+/// Puts every file back that holds what the transaction wrote, and removes the
+/// journal. May be done again, whenever it was stopped.
+fn put_back(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<Found, Failure> {
+    let (mut back, mut left) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let (now, content) = entry.now(disk, home)?;
+        match now {
+            Now::Before => {}
+            Now::After => back.push((entry, entry.before(disk, home, content)?)),
+            Now::Other | Now::Missing => left.push(entry.path.clone()),
+        }
+    }
+    for (entry, before) in &back {
+        set(disk, &home.join(&entry.path), before)?;
     }
     for entry in entries {
-        let path = home.join(&entry.path);
-        let _ = disk.remove(&folder_of(&path).join(&entry.temporary));
+        let temporary = entry.beside(home, &entry.temporary);
+        if disk
+            .read(&temporary)
+            .is_ok_and(|content| sha256(&content) == entry.after)
+        {
+            let _ = disk.remove(&temporary);
+        }
     }
     finish(disk, home)?;
-    let paths = exchanged.into_iter().map(|(entry, ..)| entry.path.clone());
-    Ok(paths.collect())
+    let back = back.into_iter().map(|(entry, _)| entry.path.clone());
+    Ok(Found::PutBack {
+        back: back.collect(),
+        left,
+    })
 }
 
 fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
@@ -255,9 +305,8 @@ fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure
         }
         result => result,
     }
-    .and_then(|()| disk.claim(&path).map(|_| ()))
     .and_then(|()| disk.sync(&path))
-    .and_then(|()| disk.sync_folder(home))
+    .and_then(|()| sync_folder(disk, home))
     .map_err(|error| {
         let _ = disk.remove(&path);
         doing(format!("{shown} can't be written"))(error)
@@ -271,7 +320,7 @@ fn finish(disk: &impl Disk, home: &Path) -> Result<(), Failure> {
         .map_err(doing(format!("{} can't be removed", path.display())))?;
     // Should it be back after a power failure, the next run puts everything
     // back: again a state that is whole.
-    let _ = disk.sync_folder(home);
+    let _ = sync_folder(disk, home);
     Ok(())
 }
 
@@ -283,11 +332,16 @@ impl Entry {
         });
         let names = names.collect::<Option<Vec<&str>>>()?;
         let temporary = staged.temporary().file_name()?.to_str()?;
-        if file.before.len() != file.after.len() {
+        let kept = match staged.kept() {
+            Some(kept) => Some(kept.file_name()?.to_str()?.to_owned()),
+            None => None,
+        };
+        let is_as_long = file.before.len() == file.after.len();
+        if !is_as_long && kept.is_none() {
             return None;
         }
         let pairs = (0..).zip(file.before.iter().zip(&file.after));
-        let differ = pairs.filter(|(_, (before, after))| before != after);
+        let differ = pairs.filter(|(_, (before, after))| is_as_long && before != after);
         Some(Entry {
             path: names.join("/"),
             temporary: temporary.to_owned(),
@@ -296,6 +350,60 @@ impl Entry {
             bytes: differ
                 .map(|(offset, (&before, &after))| (offset, before, after))
                 .collect(),
+            kept,
+        })
+    }
+
+    /// A file in the folder of this one.
+    fn beside(&self, home: &Path, name: &str) -> PathBuf {
+        home.join(&self.path).with_file_name(name)
+    }
+
+    /// What the file is like, and its content.
+    fn now(&self, disk: &impl Disk, home: &Path) -> Result<(Now, Vec<u8>), Failure> {
+        let path = home.join(&self.path);
+        let content = match disk.read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok((Now::Missing, Vec::new()));
+            }
+            Err(error) => {
+                let error = io::Error::new(
+                    error.kind(),
+                    format!(
+                        "{}; an interrupted run had it among others: make it readable, or put its backup in its place, and run again",
+                        cause(&error)
+                    ),
+                );
+                return Err(unread(&path)(error));
+            }
+        };
+        let hash = sha256(&content);
+        let now = match hash {
+            _ if hash == self.before => Now::Before,
+            _ if hash == self.after => Now::After,
+            _ => Now::Other,
+        };
+        Ok((now, content))
+    }
+
+    /// The old content, from the new one or from the file that keeps it.
+    fn before(&self, disk: &impl Disk, home: &Path, content: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        if let Some(before) = self.undo(content) {
+            return Ok(before);
+        }
+        let kept = self.kept.as_ref().map(|kept| self.beside(home, kept));
+        if let Some(kept) = &kept {
+            let before = disk.read(kept).map_err(unread(kept))?;
+            if sha256(&before) == self.before {
+                return Ok(before);
+            }
+        }
+        Err(Failure::Disk {
+            what: format!("{} can't be put back", home.join(&self.path).display()),
+            error: io::Error::other(
+                "its old content is neither in the journal nor beside it; the file is whole: move the journal away, then patch or restore all copies",
+            ),
         })
     }
 
@@ -325,6 +433,10 @@ impl Entry {
             && inside(&self.temporary)
             && !self.temporary.contains(['/', '\\'])
             && self.temporary.ends_with(TEMPORARY)
+            && self
+                .kept
+                .as_ref()
+                .is_none_or(|kept| inside(kept) && !kept.contains(['/', '\\']))
     }
 }
 
@@ -344,6 +456,30 @@ fn text(entries: &[Entry]) -> String {
 /// The last line.
 fn end(entries: usize) -> String {
     format!("end {entries}\n")
+}
+
+/// What a journal says.
+#[derive(Debug)]
+enum Journal {
+    /// The files of a transaction.
+    Whole(Vec<Entry>),
+    /// A run ended while it was writing it: then it had changed nothing.
+    Torn,
+    /// It is not of this program, or damaged.
+    Foreign,
+}
+
+fn read(disk: &impl Disk, home: &Path) -> Result<Option<Journal>, Failure> {
+    let path = home.join(NAME);
+    if !is_pending(disk, home)? {
+        return Ok(None);
+    }
+    let text = disk.read(&path).map_err(unread(&path))?;
+    Ok(Some(match parse(&text) {
+        Some(entries) => Journal::Whole(entries),
+        None if is_torn(&text) => Journal::Torn,
+        None => Journal::Foreign,
+    }))
 }
 
 /// The entries of a whole journal.

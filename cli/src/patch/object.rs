@@ -1,12 +1,13 @@
 //! What is said to programs: one JSON object a line. docs/json.md describes
 //! it.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::Field;
-use super::job::{Done, Job, Task, Verdict};
+use super::job::{Done, Job, Verdict};
 use super::journal::Found;
 use super::replace::Failure;
 use super::restore::Source;
@@ -27,12 +28,14 @@ struct Object<'a> {
     module: Option<&'static str>,
     arch: Option<String>,
     version: Option<String>,
-    limit: Option<Pair<u32>>,
+    limit: Option<Pair<Option<u32>>>,
+    damage: Option<&'a str>,
     changes: Vec<Change>,
     written: bool,
     output: Option<String>,
     backup: Option<String>,
-    from: Option<&'a str>,
+    kept_aside: Option<String>,
+    from: Option<Cow<'a, str>>,
     sha256: Option<Pair<&'a str>>,
     as_shipped: Option<&'a str>,
 }
@@ -62,6 +65,7 @@ pub(crate) fn done(
     let path = done.path.to_string_lossy();
     let facts = done.facts.as_ref();
     let plan = facts.map(|facts| &facts.plan);
+    let is_sound = facts.is_some_and(|facts| facts.damage.is_none());
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     let refused = match &done.verdict {
         Verdict::Failed(Failure::Refused(refusal)) => Some(refusal),
@@ -79,7 +83,7 @@ pub(crate) fn done(
             path: &path,
             member: facts.and_then(|facts| facts.member.as_deref()),
             role,
-            task: task(job),
+            task: job.task.verb(),
             state: match &done.verdict {
                 Verdict::WouldChange => "would-change",
                 Verdict::Changed => "changed",
@@ -95,9 +99,10 @@ pub(crate) fn done(
             arch: plan.map(|plan| plan.arch.to_string()),
             version: plan.and_then(|plan| Some(plan.version?.to_string())),
             limit: plan.map(|plan| Pair {
-                before: plan.before,
-                after: plan.after,
+                before: is_sound.then_some(plan.before),
+                after: Some(plan.after),
             }),
+            damage: facts.and_then(|facts| facts.damage.as_deref()),
             changes: plan.map_or_else(Vec::new, |plan| {
                 let changes = plan.changes.iter().map(|change| Change {
                     field: match change.field {
@@ -112,9 +117,10 @@ pub(crate) fn done(
             }),
             written: matches!(done.verdict, Verdict::Changed),
             output: done.output.as_ref().map(text),
-            backup: done.backup.as_ref().map(text),
+            backup: done.kept.as_ref().filter(|_| is_sound).map(text),
+            kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
             from: facts.and_then(|facts| match facts.source.as_ref()? {
-                Source::Backup(name) => Some(name.as_str()),
+                Source::Backup(name) => Some(name.to_string_lossy()),
                 Source::Ten => None,
             }),
             sha256: facts.map(|facts| Pair {
@@ -152,7 +158,7 @@ pub(crate) fn aside(
             schema: SCHEMA,
             path,
             role,
-            task: task(job),
+            task: job.task.verb(),
             state,
             reason,
             members,
@@ -184,6 +190,7 @@ pub(crate) fn summary(
         links: u64,
         notes: &'a [String],
         put_back: Option<&'a [String]>,
+        left: &'a [String],
         reason: Option<&'a str>,
         interrupted: bool,
         exit_code: u8,
@@ -206,7 +213,11 @@ pub(crate) fn summary(
                 put_back: match &totals.found {
                     Found::Nothing => None,
                     Found::Unfinished => Some(&[]),
-                    Found::PutBack(paths) => Some(paths),
+                    Found::PutBack { back, .. } => Some(back),
+                },
+                left: match &totals.found {
+                    Found::PutBack { left, .. } => left,
+                    _ => &[],
                 },
                 reason: totals.reason.as_deref(),
                 interrupted: totals.interrupted,
@@ -214,11 +225,4 @@ pub(crate) fn summary(
             },
         },
     )
-}
-
-fn task(job: &Job) -> &'static str {
-    match job.task {
-        Task::Patch { .. } => "patch",
-        Task::Restore { .. } => "restore",
-    }
 }

@@ -84,6 +84,8 @@ pub enum Refusal {
     ChangedMeanwhile(String),
     /// Several backups, and none of them says more than the others.
     SeveralBackups(Vec<String>),
+    /// The file is damaged or gone, and its backups are of different builds.
+    SeveralBuilds(Vec<String>),
 }
 
 impl Refusal {
@@ -129,6 +131,7 @@ impl Refusal {
             Refusal::OutputExists(_) => "output-exists",
             Refusal::ChangedMeanwhile(_) => "changed-meanwhile",
             Refusal::SeveralBackups(_) => "several-backups",
+            Refusal::SeveralBuilds(_) => "several-builds",
         }
     }
 }
@@ -231,7 +234,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::Pending(home) => write!(
                 f,
-                "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts all back before anything else",
+                "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts back what that run changed before anything else",
                 Path::new(home).join(journal::NAME).display(),
                 quoted(home)
             ),
@@ -250,6 +253,11 @@ impl fmt::Display for Refusal {
             Refusal::SeveralBackups(names) => write!(
                 f,
                 "several backups fit, and none of them stores 10 ({}): copy back the one you mean, or give --without-backup to set 10",
+                names.join(", ")
+            ),
+            Refusal::SeveralBuilds(names) => write!(
+                f,
+                "it is damaged or gone, and its backups are of different builds ({}): copy back the one you mean",
                 names.join(", ")
             ),
         }

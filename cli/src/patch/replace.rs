@@ -4,13 +4,15 @@
 //!    that is there already must be it, and is never overwritten.
 //! 2. The new content in a temporary file in the same folder, on the medium,
 //!    with owner, permissions, attributes and times of the old file.
-//! 3. Is the old file still what it was?
+//! 3. Is the old file still what it was, one file with one name?
 //! 4. Rename: the one step that counts.
 //! 5. Folder on the medium, file read again, and what is in it located again.
 //!    Where that fails the old content is put back.
 //!
-//! A run that ends before 4 leaves the old file, after it the new one.
+//! A run that ends before 4 leaves the old file, after it the new one. All of it
+//! is done by who has the folder's lock.
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,8 @@ use super::Refusal;
 use super::disk::{Disk, folder_of};
 pub use super::failure::Failure;
 pub(crate) use super::failure::{doing, unread};
+use super::lock::Locks;
+use super::mount::Shortcoming;
 use crate::probe::sha256;
 
 /// How temporary files end. A run that was killed may leave one: it is no part
@@ -25,45 +29,83 @@ use crate::probe::sha256;
 pub const TEMPORARY: &str = ".tcplimit-new";
 /// How backups end.
 pub const BACKUP: &str = ".orig";
-/// So many hexadecimal digits of the hash are in a backup's name.
+/// How damaged files end that were kept aside.
+const ASIDE: &str = ".damaged";
+/// So many hexadecimal digits of the hash are in the name of what is kept.
 const DIGITS: usize = 16;
 /// So many temporary files of one file may be left over.
 const ATTEMPTS: u32 = 100;
+
+/// A file that is to have another content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The file; of several, from the folder of their journal on.
+    pub path: PathBuf,
+    /// What it holds.
+    pub before: Vec<u8>,
+    /// What it shall hold.
+    pub after: Vec<u8>,
+    /// What becomes of what it holds.
+    pub keep: Keep,
+    /// The file whose owner, permissions and times it gets, if not its own.
+    pub like: Option<PathBuf>,
+}
 
 /// A replacement that is ready and has changed nothing yet.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
     temporary: PathBuf,
-    backup: Option<Backup>,
+    kept: Option<Kept>,
     before: Vec<u8>,
     after: Vec<u8>,
 }
 
+/// What becomes of the old content of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is kept as a backup.
+    Backup,
+    /// It is kept aside: it is damaged.
+    Aside,
+    /// It is not kept: there is a backup, or a way to make it.
+    Nothing,
+}
+
+/// A file that has the old content.
 #[derive(Debug)]
-struct Backup {
+struct Kept {
     path: PathBuf,
     is_new: bool,
 }
 
-/// The name of the backup of a file with this content.
-#[must_use]
-pub fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
-    let hash = sha256(content);
-    let digits = hash.get(..DIGITS).unwrap_or_default();
-    named(path, &format!(".{digits}{BACKUP}"))
+impl Keep {
+    /// The file that keeps this content of a file.
+    #[must_use]
+    pub fn path(self, path: &Path, content: &[u8]) -> Option<PathBuf> {
+        let end = match self {
+            Keep::Backup => BACKUP,
+            Keep::Aside => ASIDE,
+            Keep::Nothing => return None,
+        };
+        let hash = sha256(content);
+        let digits = hash.get(..DIGITS).unwrap_or_default();
+        Some(named(path, &format!(".{digits}{end}")))
+    }
 }
 
-/// The hash in the name of a backup of a file of this name, upper and lower case
-/// alike.
-pub(crate) fn hash_in(backup: &str, name: &str) -> Option<String> {
-    let backup = backup.to_ascii_lowercase();
-    let hash = backup
-        .strip_prefix(&name.to_ascii_lowercase())?
-        .strip_prefix('.')?
-        .strip_suffix(BACKUP)?;
-    let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hash.then(|| hash.to_owned())
+/// The name of the file that this is a backup of, and the hash in its own, in
+/// lower case. Names are bytes: not every one is text.
+pub(crate) fn backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
+    let bytes = backup.as_encoded_bytes();
+    let (rest, end) = bytes.split_at_checked(bytes.len().checked_sub(BACKUP.len())?)?;
+    let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(DIGITS)?)?;
+    let name = rest.strip_suffix(b".")?;
+    let is_backup = end.eq_ignore_ascii_case(BACKUP.as_bytes())
+        && hash.iter().all(u8::is_ascii_hexdigit)
+        && !name.is_empty();
+    let hash = str::from_utf8(hash).ok().filter(|_| is_backup)?;
+    Some((name, hash.to_ascii_lowercase()))
 }
 
 /// The path with something behind its last name.
@@ -73,33 +115,25 @@ fn named(path: &Path, end: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Replaces the content of a file; returns its backup, when one is asked for.
-/// What is read again in the end must also pass `check`.
+/// Replaces the content of a file; returns the file that keeps the old one,
+/// when it is to be kept. What is read again in the end must also pass `check`.
 ///
 /// # Errors
 /// Why it was not replaced. Only with [`Failure::Unsure`] it may have been.
 pub fn replace(
-    disk: &impl Disk,
-    path: &Path,
-    before: &[u8],
-    after: &[u8],
-    backup: bool,
+    locks: &Locks<'_, impl Disk>,
+    exchange: &Exchange,
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
-    let staged = Staged::new(disk, path, before, after, backup)?;
+    let disk = locks.disk();
+    let staged = Staged::new(disk, &exchange.path, exchange)?;
     match staged.swap(disk, check) {
-        Ok(()) => Ok(staged.backup.map(|backup| backup.path)),
+        Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
         Err(Swap::Before(failure)) => {
             staged.discard(disk);
             Err(failure)
         }
-        Err(Swap::After(failure)) => match staged.put_back(disk) {
-            Ok(()) => Err(failure),
-            Err(_) => Err(Failure::Unsure {
-                why: failure.to_string(),
-                path: path.to_owned(),
-            }),
-        },
+        Err(Swap::After(failure)) => Err(staged.put_back(disk, failure)),
     }
 }
 
@@ -119,25 +153,30 @@ impl Staged {
     pub(crate) fn new(
         disk: &impl Disk,
         path: &Path,
-        before: &[u8],
-        after: &[u8],
-        backup: bool,
+        exchange: &Exchange,
     ) -> Result<Staged, Failure> {
+        let Exchange {
+            before,
+            after,
+            like,
+            ..
+        } = exchange;
         has_one_name(disk, path)?;
-        let backup = match backup {
-            true => Some(make_backup(disk, path, before)?),
-            false => None,
+        let kept = match exchange.keep.path(path, before) {
+            Some(kept) => Some(keep(disk, kept, path, before)?),
+            None => None,
         };
-        match temporary(disk, path, path, after, true) {
+        let like = like.as_deref().unwrap_or(path);
+        match temporary(disk, path, like, after, true) {
             Ok(temporary) => Ok(Staged {
                 path: path.to_owned(),
                 temporary,
-                backup,
-                before: before.to_vec(),
-                after: after.to_vec(),
+                kept,
+                before: before.clone(),
+                after: after.clone(),
             }),
             Err(failure) => {
-                drop_backup(disk, backup.as_ref());
+                drop_kept(disk, path, before, kept.as_ref());
                 Err(failure)
             }
         }
@@ -148,9 +187,9 @@ impl Staged {
         &self.temporary
     }
 
-    /// The backup, when one was asked for.
-    pub(crate) fn backup(&self) -> Option<&Path> {
-        self.backup.as_ref().map(|backup| backup.path.as_path())
+    /// The file that keeps the old content, when it is to be kept.
+    pub(crate) fn kept(&self) -> Option<&Path> {
+        self.kept.as_ref().map(|kept| kept.path.as_path())
     }
 
     /// Exchanges the files: steps 3 to 5.
@@ -160,6 +199,7 @@ impl Staged {
         check: &dyn Fn(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Swap> {
         let shown = self.path.display();
+        has_one_name(disk, &self.path).map_err(Swap::Before)?;
         let now = disk
             .read(&self.path)
             .map_err(unread(&self.path))
@@ -171,31 +211,69 @@ impl Staged {
         disk.rename(&self.temporary, &self.path)
             .map_err(doing(format!("{shown} can't be replaced")))
             .map_err(Swap::Before)?;
-        disk.sync_folder(folder_of(&self.path))
-            .map_err(doing(format!("{shown} was replaced, but not for good")))
+        sync_folder(disk, folder_of(&self.path))
+            .map_err(doing(format!(
+                "{shown} was replaced, but its folder can't be flushed to disk"
+            )))
             .map_err(Swap::After)?;
-        let again = disk
-            .read(&self.path)
-            .map_err(doing(format!("{shown} can't be read again")))
-            .map_err(Swap::After)?;
-        match again == self.after {
-            true => check(&again).map_err(Swap::After),
-            false => Err(Swap::After(Failure::Disk {
-                what: format!("{shown} was replaced"),
-                error: io::Error::other("what is read again is not what was written"),
-            })),
-        }
+        look_again(disk, &self.path, &self.after)
+            .and_then(|()| check(&self.after))
+            .map_err(Swap::After)
     }
 
     /// Takes away what was made ready. What can't be removed is harmless.
     pub(crate) fn discard(&self, disk: &impl Disk) {
         let _ = disk.remove(&self.temporary);
-        drop_backup(disk, self.backup.as_ref());
+        drop_kept(disk, &self.path, &self.before, self.kept.as_ref());
     }
 
-    /// Puts the old content back after a swap.
-    fn put_back(&self, disk: &impl Disk) -> Result<(), Failure> {
-        set(disk, &self.path, &self.before)
+    /// Puts the old content back after a swap that failed so; returns what is to
+    /// be said. What counts is which content is there in the end.
+    fn put_back(&self, disk: &impl Disk, failure: Failure) -> Failure {
+        let tried = set(disk, &self.path, &self.before);
+        let now = disk.read(&self.path).ok();
+        if tried.is_ok() || now.as_ref() == Some(&self.before) {
+            drop_kept(disk, &self.path, &self.before, self.kept.as_ref());
+            return failure;
+        }
+        let holds = match now == Some(self.after.clone()) {
+            true => "it holds the new content, whole",
+            false => "what it holds now can't be told",
+        };
+        Failure::Unsure {
+            why: format!("{failure}; {holds}"),
+            path: self.path.clone(),
+        }
+    }
+}
+
+/// Waits until the names in a folder are on the medium, as far as the mount can
+/// do that. What it can't is said in the end.
+pub(crate) fn sync_folder(disk: &impl Disk, folder: &Path) -> io::Result<()> {
+    let Err(error) = disk.sync_folder(folder) else {
+        return Ok(());
+    };
+    match Shortcoming::of_folder_sync(&error) {
+        Some(shortcoming) => {
+            disk.note(shortcoming);
+            Ok(())
+        }
+        None => Err(error),
+    }
+}
+
+/// Reads a file again that was written.
+fn look_again(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let shown = path.display();
+    let again = disk
+        .read(path)
+        .map_err(doing(format!("{shown} can't be read again")))?;
+    match again == content {
+        true => Ok(()),
+        false => Err(Failure::Disk {
+            what: format!("{shown} was written"),
+            error: io::Error::other("what is read again is not what was written"),
+        }),
     }
 }
 
@@ -207,22 +285,26 @@ pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), F
         .inspect_err(|_| {
             let _ = disk.remove(&temporary);
         })
-        .and_then(|()| disk.sync_folder(folder_of(path)))
+        .and_then(|()| sync_folder(disk, folder_of(path)))
         .map_err(doing(format!("{shown} can't be put back")))
 }
 
 /// Writes a file that is not there yet, like `like` in all but its content, as
 /// far as whoever runs this may have it so.
 pub(crate) fn write_new(
-    disk: &impl Disk,
+    locks: &Locks<'_, impl Disk>,
     path: &Path,
     like: &Path,
     content: &[u8],
 ) -> Result<(), Failure> {
+    let disk = locks.disk();
     let temporary = temporary(disk, path, like, content, false)?;
     give_name(disk, &temporary, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
         _ => doing(format!("{} can't be written", path.display()))(error),
+    })?;
+    look_again(disk, path, content).inspect_err(|_| {
+        let _ = disk.remove(path);
     })
 }
 
@@ -276,35 +358,31 @@ pub(crate) fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure>
     }
 }
 
-/// Whether the backup of this content is there.
+/// Whether a file is there that keeps this content.
 ///
 /// # Errors
 /// When something else goes by its name.
-pub(crate) fn has_backup(disk: &impl Disk, backup: &Path, content: &[u8]) -> Result<bool, Failure> {
-    if !disk.exists(backup).map_err(unread(backup))? {
+pub(crate) fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
+    if !disk.exists(kept).map_err(unread(kept))? {
         return Ok(false);
     }
-    let old = disk.read(backup).map_err(unread(backup))?;
+    let old = disk.read(kept).map_err(unread(kept))?;
     match old == content {
         true => Ok(true),
-        false => Err(Refusal::ForeignBackup(backup.display().to_string()).into()),
+        false => Err(Refusal::ForeignBackup(kept.display().to_string()).into()),
     }
 }
 
-/// Makes the backup, or sees that it is there.
-fn make_backup(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<Backup, Failure> {
-    let backup = backup_of(path, content);
-    let is_new = !has_backup(disk, &backup, content)?;
+/// Keeps the content of a file in another, or sees that it is there.
+fn keep(disk: &impl Disk, kept: PathBuf, path: &Path, content: &[u8]) -> Result<Kept, Failure> {
+    let is_new = !is_kept(disk, &kept, content)?;
     if is_new {
-        let temporary = temporary(disk, &backup, path, content, true)?;
+        let temporary = temporary(disk, &kept, path, content, true)?;
         // One that appeared a moment ago is an error: the next run looks at it.
-        give_name(disk, &temporary, &backup)
-            .map_err(doing(format!("{} can't be written", backup.display())))?;
+        give_name(disk, &temporary, &kept)
+            .map_err(doing(format!("{} can't be written", kept.display())))?;
     }
-    Ok(Backup {
-        path: backup,
-        is_new,
-    })
+    Ok(Kept { path: kept, is_new })
 }
 
 /// Gives a temporary file a name that nothing has, for good; or removes it.
@@ -316,7 +394,7 @@ fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> 
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
     };
-    let for_good = named.and_then(|()| disk.sync_folder(folder_of(path)));
+    let for_good = named.and_then(|()| sync_folder(disk, folder_of(path)));
     for_good.inspect_err(|_| {
         for left in [temporary, path] {
             let _ = disk.remove(left);
@@ -324,9 +402,13 @@ fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> 
     })
 }
 
-/// Removes a backup that this run has made of a file that it did not change.
-fn drop_backup(disk: &impl Disk, backup: Option<&Backup>) {
-    if let Some(backup) = backup.filter(|backup| backup.is_new) {
-        let _ = disk.remove(&backup.path);
+/// Removes what this run has kept of a file that it did not change, and only as
+/// long as the file itself has that content: it may be the only copy by now.
+fn drop_kept(disk: &impl Disk, path: &Path, content: &[u8], kept: Option<&Kept>) {
+    let Some(kept) = kept.filter(|kept| kept.is_new) else {
+        return;
+    };
+    if disk.read(path).is_ok_and(|now| now == content) {
+        let _ = disk.remove(&kept.path);
     }
 }

@@ -1,5 +1,6 @@
-//! The way back: which content a file had before it was changed.
+//! The way back: which content a file had before it was changed, or damaged.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use scanner_core::Module;
@@ -7,16 +8,17 @@ use scanner_core::policy::PRISTINE_LIMIT;
 
 use super::disk::{Disk, folder_of};
 use super::form::Form;
-use super::replace::{Failure, hash_in, unread};
+use super::replace::{Failure, backup_name, unread};
 use super::{Plan, Refusal, apply, plan};
 use crate::manifest::Manifest;
 use crate::probe::sha256;
+use crate::report::State;
 
 /// Where the old content comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A backup beside the file; its name.
-    Backup(String),
+    Backup(OsString),
     /// The file itself, with the value 10.
     Ten,
 }
@@ -26,17 +28,38 @@ pub enum Source {
 pub struct Original {
     /// Where it comes from.
     pub source: Source,
+    /// What is wrong with the file as it is, so that only a backup tells.
+    pub damage: Option<String>,
     /// The whole file.
     pub file: Vec<u8>,
+    /// The member, where it is a cabinet.
+    pub member: Option<String>,
     /// What changes in the image, from how it is now.
     pub plan: Plan,
+    /// SHA-256 of the image as it is now; of a damaged file that of the file.
+    pub sha256_now: String,
     /// SHA-256 of the image, decompressed where the file is compressed.
     pub sha256: String,
 }
 
+/// A backup that is a sound driver.
+struct Backup {
+    name: OsString,
+    file: Vec<u8>,
+    /// Which driver it is.
+    module: Module,
+    /// What it stores.
+    value: u32,
+    /// The same image with 10: what all contents of one build have in common.
+    ten: Vec<u8>,
+    sha256: String,
+    member: Option<String>,
+}
+
 /// What the file at `path`, which holds `now`, held before: what a backup says
 /// that differs from it in nothing but value and checksum, or else the same
-/// with the value 10.
+/// with the value 10. Where the file is damaged or gone it is what a backup
+/// says, if all of them are of one build.
 ///
 /// # Errors
 /// When the file is none that could have been patched, or several backups
@@ -44,59 +67,150 @@ pub struct Original {
 pub fn original(
     disk: &impl Disk,
     path: &Path,
-    now: &[u8],
+    now: Option<&[u8]>,
     module: Option<Module>,
     use_backup: bool,
 ) -> Result<Original, Failure> {
     let shown = path.to_string_lossy();
-    let (form, image) = Form::open(now)?;
-    // What any content of this build has in common.
-    let to_ten = plan(&shown, &image, module, PRISTINE_LIMIT)?;
-    let ten = apply(&shown, &to_ten, &image)?;
-
-    let mut fitting = Vec::new();
-    if use_backup {
-        for (name, file) in backups(disk, path)? {
-            let Ok((_, old)) = Form::open(&file) else {
-                continue;
-            };
-            let Ok(same) = plan(&shown, &old, module, PRISTINE_LIMIT) else {
-                continue;
-            };
-            if apply(&shown, &same, &old).as_ref() == Ok(&ten) {
-                fitting.push((name, same.before, sha256(&old), file));
-            }
-        }
-    }
-    let shipped = fitting
-        .iter()
-        .position(|(_, value, ..)| *value == PRISTINE_LIMIT);
-    let chosen = match (shipped, fitting.len()) {
-        (Some(index), _) => Some(index),
-        (None, 0) => None,
-        (None, 1) => Some(0),
-        (None, _) => {
-            let names = fitting.into_iter().map(|(name, ..)| name);
-            return Err(Refusal::SeveralBackups(names.collect()).into());
-        }
+    let backups = |use_backup| match use_backup {
+        true => sound_backups(disk, path, module),
+        false => Ok(Vec::new()),
     };
-    Ok(match chosen.map(|index| fitting.swap_remove(index)) {
-        Some((name, value, sha256, file)) => Original {
-            source: Source::Backup(name),
-            file,
-            plan: plan(&shown, &image, module, value)?,
-            sha256,
+    let Some(now) = now else {
+        let gone = unread(path)(std::io::ErrorKind::NotFound.into());
+        let backups = backups(use_backup)?;
+        return instead(&shown, "it is not there", b"", backups)?.ok_or(gone);
+    };
+    // What any content of this build has in common.
+    let opened = Form::open(now).and_then(|(form, image)| {
+        let to_ten = plan(&shown, &image, module, PRISTINE_LIMIT)?;
+        let ten = apply(&shown, &to_ten, &image)?;
+        Ok((form, image, to_ten, ten))
+    });
+    let (form, image, to_ten, ten) = match opened {
+        Ok(opened) => opened,
+        Err(refusal) if is_damage(&refusal) => {
+            let backups = backups(use_backup)?;
+            let damage = refusal.to_string();
+            return instead(&shown, &damage, now, backups)?.ok_or_else(|| refusal.into());
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+
+    let mut fitting = backups(use_backup)?;
+    fitting.retain(|backup| backup.ten == ten);
+    let member = form.member().map(str::to_owned);
+    let sha256_now = sha256(&image);
+    Ok(match choose(fitting)? {
+        Some(backup) => Original {
+            source: Source::Backup(backup.name),
+            damage: None,
+            file: backup.file,
+            member,
+            plan: plan(&shown, &image, module, backup.value)?,
+            sha256_now,
+            sha256: backup.sha256,
         },
         None => Original {
             source: Source::Ten,
+            damage: None,
             file: match to_ten.changes.is_empty() {
                 true => now.to_vec(),
                 false => form.pack(&ten)?,
             },
+            member,
             plan: to_ten,
+            sha256_now,
             sha256: sha256(&ten),
         },
     })
+}
+
+/// Whether a file is refused because it is not whole, or no image at all: not
+/// because it is another build, which may well be newer than any backup.
+fn is_damage(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Unfit { state, .. } => state.is_bad_input() || *state == State::NotPe,
+        refusal => refusal.is_bad_input(),
+    }
+}
+
+/// The backup that takes the place of a file that is damaged or gone.
+fn instead(
+    shown: &str,
+    damage: &str,
+    now: &[u8],
+    backups: Vec<Backup>,
+) -> Result<Option<Original>, Failure> {
+    if backups.windows(2).any(|pair| match pair {
+        [one, other] => one.ten != other.ten,
+        _ => false,
+    }) {
+        return Err(Refusal::SeveralBuilds(names(&backups)).into());
+    }
+    let Some(backup) = choose(backups)? else {
+        return Ok(None);
+    };
+    let (_, image) = Form::open(&backup.file)?;
+    // It was a sound one under this name and module a moment ago.
+    let plan = plan(shown, &image, Some(backup.module), backup.value)?;
+    Ok(Some(Original {
+        source: Source::Backup(backup.name),
+        damage: Some(damage.to_owned()),
+        member: backup.member,
+        plan,
+        sha256_now: sha256(now),
+        sha256: backup.sha256,
+        file: backup.file,
+    }))
+}
+
+/// Of several backups of one build that with 10, or the only one.
+fn choose(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
+    let shipped = backups
+        .iter()
+        .position(|backup| backup.value == PRISTINE_LIMIT);
+    match (shipped, backups.len()) {
+        (Some(index), _) => Ok(Some(backups.swap_remove(index))),
+        (None, 0 | 1) => Ok(backups.pop()),
+        (None, _) => Err(Refusal::SeveralBackups(names(&backups)).into()),
+    }
+}
+
+fn names(backups: &[Backup]) -> Vec<String> {
+    let names = backups.iter().map(|backup| backup.name.to_string_lossy());
+    names.map(String::from).collect()
+}
+
+/// The backups of a file that are drivers which could be patched.
+fn sound_backups(
+    disk: &impl Disk,
+    path: &Path,
+    module: Option<Module>,
+) -> Result<Vec<Backup>, Failure> {
+    let shown = path.to_string_lossy();
+    let mut sound = Vec::new();
+    for (name, file) in backups(disk, path)? {
+        let Ok((form, image)) = Form::open(&file) else {
+            continue;
+        };
+        let Ok(plan) = plan(&shown, &image, module, PRISTINE_LIMIT) else {
+            continue;
+        };
+        let Ok(ten) = apply(&shown, &plan, &image) else {
+            continue;
+        };
+        sound.push(Backup {
+            name,
+            value: plan.before,
+            module: plan.module,
+            ten,
+            sha256: sha256(&image),
+            member: form.member().map(str::to_owned),
+            file,
+        });
+    }
+    Ok(sound)
 }
 
 /// The backups of a file, by name: files whose name has the hash of their
@@ -104,14 +218,15 @@ pub fn original(
 ///
 /// # Errors
 /// When the folder, or one of them, can't be read.
-pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(OsString, Vec<u8>)>, Failure> {
     let folder = folder_of(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let names = disk.names(folder).map_err(unread(folder))?;
     let mut backups = Vec::new();
     for backup in names {
-        let Some(hash) = hash_in(&backup, &name) else {
-            continue;
+        let hash = match backup_name(&backup) {
+            Some((of, hash)) if of.eq_ignore_ascii_case(name) => hash,
+            _ => continue,
         };
         let path = folder.join(&backup);
         let content = disk.read(&path).map_err(unread(&path))?;

@@ -59,8 +59,15 @@ pub(crate) fn done(
         return Ok(());
     };
     self::facts(out, facts)?;
-    if let Some(backup) = &done.backup {
-        row(out, "backup", printable(&backup.to_string_lossy()))?;
+    if let Some(damage) = &facts.damage {
+        row(out, "it was", printable(damage))?;
+    }
+    if let Some(kept) = &done.kept {
+        let label = match &facts.damage {
+            Some(_) => "kept aside",
+            None => "backup",
+        };
+        row(out, label, printable(&kept.to_string_lossy()))?;
     }
     match &facts.source {
         Some(Source::Backup(name)) => {
@@ -100,7 +107,19 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
         }
     });
     let change = change.unwrap_or_default();
+    let is_damaged = done
+        .facts
+        .as_ref()
+        .is_some_and(|facts| facts.damage.is_some());
     match &done.verdict {
+        Verdict::WouldChange if is_damaged => (
+            NOTICE,
+            format!("damaged or gone, would be put back from its backup: {change}"),
+        ),
+        Verdict::Changed if is_damaged && job.target == Target::InPlace => {
+            (GOOD, format!("put back from its backup: {change}"))
+        }
+        Verdict::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
         Verdict::WouldChange => (NOTICE, format!("would change {change}")),
         Verdict::Changed if job.target == Target::InPlace => (GOOD, format!("changed {change}")),
         Verdict::Changed => (GOOD, format!("written with {change}")),
@@ -110,7 +129,7 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
         Verdict::Unchanged => (GOOD, format!("nothing to do: {change}")),
         Verdict::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
         Verdict::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
-        Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED HALF WAY".to_owned()),
+        Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED, and not put back".to_owned()),
         Verdict::Failed(_) => (BAD, "failed, left as it is".to_owned()),
     }
 }

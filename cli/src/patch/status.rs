@@ -1,5 +1,6 @@
 //! `tcplimit status --root`: what each copy in a Windows is like.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -8,7 +9,9 @@ use serde::Serialize;
 
 use super::disk::Machine;
 use super::form::is_module;
-use super::journal;
+use super::journal::{self, Now};
+use super::lock::{self, Held, Life};
+use super::replace::Failure;
 use super::restore::backups;
 use super::say::row;
 use super::system::{Place, System};
@@ -17,7 +20,7 @@ use crate::arguments::{Status, Talk};
 use crate::exit::Exit;
 use crate::file::Input;
 use crate::json::{SCHEMA, line};
-use crate::output::{self, NOTICE, cause, complain, printable, quoted};
+use crate::output::{self, BAD, NOTICE, STRONG, cause, complain, printable, quoted};
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 use crate::text::{self, Detail};
@@ -48,14 +51,18 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
             return nothing(verb, &reason);
         }
     };
-    let pending = match journal::is_pending(&disk, &system.home) {
-        Ok(pending) => pending,
+    let unfinished = match Unfinished::of(&disk, &system.home) {
+        Ok(unfinished) => unfinished,
         Err(failure) => {
             return nothing(verb, &failure.to_string());
         }
     };
     let mut out = output::stdout();
     let mut exit = Exit::Done;
+    if let Some(problem) = &unfinished.problem {
+        complain(problem);
+        exit = Exit::Input;
+    }
     let mut located = 0_u64;
     for place in &system.places {
         let path = system.home.join(&place.path);
@@ -64,7 +71,7 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
             false => Ok(Vec::new()),
         };
         let backups: Vec<String> = match backups {
-            Ok(backups) => backups.into_iter().map(|(name, _)| name).collect(),
+            Ok(backups) => names(backups),
             Err(failure) => {
                 complain(&failure.to_string());
                 exit = exit.max(Exit::Input);
@@ -84,10 +91,19 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
             }
         }
     }
+    for place in &system.missing {
+        let path = system.home.join(&place.path);
+        let backups = backups(&disk, &path).map(names).unwrap_or_default();
+        let shown = path.to_string_lossy();
+        exit = exit.max(Exit::NotLocated);
+        match verb.json {
+            true => missing_object(&mut out, &shown, place, &backups)?,
+            false => tell_missing(&mut out, &shown, place, &backups)?,
+        }
+    }
     if located == 0 {
         exit = exit.max(Exit::NotLocated);
     }
-    let journal = system.home.join(journal::NAME);
     match verb.json {
         true => {
             let windows = system.home.to_string_lossy();
@@ -95,7 +111,9 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
             let summary = Summary {
                 windows: Some(&windows),
                 copies: copies.count(),
-                journal_pending: Some(pending),
+                journal_pending: Some(unfinished.is_pending),
+                journal: unfinished.objects(),
+                at_work: unfinished.at_work().map(Held::to_string),
                 reason: None,
                 exit_code: exit.code(),
             };
@@ -106,16 +124,139 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
         }
         false => {}
     }
-    if pending && !verb.json {
-        let journal = journal.to_string_lossy();
+    if !verb.json {
+        unfinished.tell(&mut out, &system.home)?;
+    }
+    Ok(out.finish(exit))
+}
+
+fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
+    let names = backups.iter().map(|(name, _)| name.to_string_lossy());
+    names.map(String::from).collect()
+}
+
+/// What other runs have left, or are at.
+struct Unfinished {
+    is_pending: bool,
+    files: Vec<(String, Now)>,
+    /// Why it can't be told what the journal is about.
+    problem: Option<String>,
+    lock: Option<Held>,
+}
+
+impl Unfinished {
+    fn of(disk: &Machine, home: &Path) -> Result<Unfinished, Failure> {
+        let is_pending = journal::is_pending(disk, home)?;
+        let (files, problem) = match journal::inspect(disk, home) {
+            Ok(files) => (files, None),
+            Err(failure) => (Vec::new(), Some(failure.to_string())),
+        };
+        Ok(Unfinished {
+            is_pending,
+            files,
+            problem,
+            lock: lock::holder(disk, home)?,
+        })
+    }
+
+    fn at_work(&self) -> Option<&Held> {
+        let lock = self.lock.as_ref();
+        lock.filter(|held| held.life == Life::AtWork)
+    }
+
+    fn tell(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
+        match (self.at_work(), &self.lock) {
+            (Some(held), _) => {
+                let held = held.to_string();
+                return writeln!(
+                    out,
+                    "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
+                    printable(&held)
+                );
+            }
+            (None, Some(held)) => {
+                let what = match held.life {
+                    Life::Ended => "was left by a run that was killed; the next run removes it",
+                    _ => "is there, and whether that run is still at work can't be told from here",
+                };
+                let held = held.to_string();
+                writeln!(out, "\n{}: {what}.", printable(&held))?;
+            }
+            (None, None) => {}
+        }
+        if !self.is_pending || self.problem.is_some() {
+            return Ok(());
+        }
+        let journal = home.join(journal::NAME).to_string_lossy().into_owned();
         writeln!(
             out,
-            "\n{NOTICE}an earlier run was interrupted{NOTICE:#}: {} is there. The next `tcplimit patch` or `restore` with --root and --in-place puts every copy back first.",
+            "\n{NOTICE}an earlier run was interrupted{NOTICE:#}: {} is there. The next `tcplimit patch` or `restore` with --root and --in-place puts back first what that run changed:",
             printable(&journal)
         )?;
+        for (path, now) in &self.files {
+            writeln!(out, "  {}: {}", printable(path), now.says())?;
+        }
+        if self.files.is_empty() {
+            writeln!(out, "  nothing: it had not begun")?;
+        }
+        Ok(())
     }
-    out.flush()?;
-    Ok(exit)
+
+    fn objects(&self) -> Vec<Entry<'_>> {
+        let files = self.files.iter();
+        let entries = files.map(|(path, now)| Entry {
+            path,
+            now: now.name(),
+        });
+        entries.collect()
+    }
+}
+
+fn tell_missing(
+    out: &mut dyn Write,
+    path: &str,
+    place: &Place,
+    backups: &[String],
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "{STRONG}{}{STRONG:#}: {BAD}not there{BAD:#}, but a backup is",
+        printable(path)
+    )?;
+    row(out, "this is", place.role.says())?;
+    for backup in backups {
+        row(out, "backup", printable(backup))?;
+    }
+    let command = format!("tcplimit restore --in-place {}", quoted(path));
+    row(out, "put it back", printable(&command))
+}
+
+fn missing_object(
+    out: &mut dyn Write,
+    path: &str,
+    place: &Place,
+    backups: &[String],
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Missing<'a> {
+        schema: u32,
+        path: &'a str,
+        role: &'static str,
+        state: &'static str,
+        reason: &'static str,
+        backups: &'a [String],
+    }
+    line(
+        out,
+        &Missing {
+            schema: SCHEMA,
+            path,
+            role: place.role.name(),
+            state: "missing",
+            reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
+            backups,
+        },
+    )
 }
 
 /// What a file is that was named in the place of a folder, where it is an image
@@ -132,19 +273,20 @@ pub(super) fn container(root: &Path) -> Option<String> {
 /// Says why there is nothing to be told.
 fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
     complain(reason);
+    let mut out = output::stdout();
     if verb.json {
-        let mut out = output::stdout();
         let summary = Summary {
             windows: None,
             copies: 0,
             journal_pending: None,
+            journal: Vec::new(),
+            at_work: None,
             reason: Some(reason),
             exit_code: Exit::Input.code(),
         };
         self::summary(&mut out, summary)?;
-        out.flush()?;
     }
-    Ok(Exit::Input)
+    Ok(out.finish(Exit::Input))
 }
 
 /// What `probe` says of a copy, or of those in a cabinet.
@@ -235,11 +377,20 @@ fn object(
     )
 }
 
+/// A file of an unfinished transaction.
+#[derive(Serialize)]
+struct Entry<'a> {
+    path: &'a str,
+    now: &'static str,
+}
+
 #[derive(Serialize)]
 struct Summary<'a> {
     windows: Option<&'a str>,
     copies: usize,
     journal_pending: Option<bool>,
+    journal: Vec<Entry<'a>>,
+    at_work: Option<String>,
     reason: Option<&'a str>,
     exit_code: u8,
 }

@@ -1,10 +1,13 @@
 //! The copies of the two drivers in a Windows that does not run: on a mounted
 //! disk, for one.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::replace::backup_name;
 use crate::output::cause;
 
 /// What a copy is for.
@@ -63,6 +66,8 @@ pub struct System {
     pub home: PathBuf,
     /// The copies, in the order in which they are changed.
     pub places: Vec<Place>,
+    /// Copies that are not there, but backups of them are.
+    pub missing: Vec<Place>,
 }
 
 /// Where copies are, from the Windows folder on; upper and lower case count
@@ -122,7 +127,7 @@ impl System {
                 ));
             }
         };
-        let mut places = Vec::new();
+        let (mut places, mut missing) = (Vec::new(), Vec::new());
         for (folders, role) in FOLDERS {
             let mut found = vec![home.clone()];
             for name in folders {
@@ -133,22 +138,48 @@ impl System {
                 found = next;
             }
             for folder in &found {
-                for file in files(folder).map_err(|error| unreadable(folder, &error))? {
-                    let Some(is_packed) = kind(&file, role) else {
-                        continue;
-                    };
-                    if let Ok(path) = file.strip_prefix(&home) {
-                        places.push(Place {
-                            path: path.to_owned(),
-                            role,
-                            is_packed,
-                        });
+                let files = files(folder).map_err(|error| unreadable(folder, &error))?;
+                let place = |file: &Path, is_packed| Place {
+                    path: file.strip_prefix(&home).unwrap_or(file).to_owned(),
+                    role,
+                    is_packed,
+                };
+                for file in &files {
+                    if let Some(is_packed) = kind(file, role) {
+                        places.push(place(file, is_packed));
+                    }
+                }
+                for file in without(&files) {
+                    if let Some(is_packed) = kind(&file, role) {
+                        missing.push(place(&file, is_packed));
                     }
                 }
             }
         }
-        Ok(System { home, places })
+        Ok(System {
+            home,
+            places,
+            missing,
+        })
     }
+}
+
+/// Files that are not there, but backups of them are.
+fn without(files: &[PathBuf]) -> Vec<PathBuf> {
+    let last = |file: &'_ PathBuf| file.file_name().map(OsStr::to_ascii_lowercase);
+    let there: BTreeSet<_> = files.iter().filter_map(last).collect();
+    let mut missing = BTreeMap::new();
+    for backup in files {
+        let of = backup.file_name().and_then(backup_name);
+        if let Some(name) = of.and_then(|(name, _)| str::from_utf8(name).ok())
+            && !there.contains(OsStr::new(&name.to_ascii_lowercase()))
+        {
+            missing
+                .entry(name.to_ascii_lowercase())
+                .or_insert_with(|| backup.with_file_name(name));
+        }
+    }
+    missing.into_values().collect()
 }
 
 /// Whether a file is one of the copies (`false`), or a compressed copy or a

@@ -11,7 +11,7 @@ use super::system::Place;
 use super::verb::{Run, drivers_in, exit_of};
 use super::{Refusal, object, say};
 use crate::exit::Exit;
-use crate::output::{NOTICE, STRONG, cause, quoted};
+use crate::output::{NOTICE, STRONG, cause, complain, quoted};
 use crate::text::count;
 
 /// What a run adds up to.
@@ -150,6 +150,11 @@ impl Run<'_> {
         let many =
             self.writing.recursive || self.writing.root.is_some() || self.writing.paths.len() > 1;
         let is_patch = matches!(self.job.task, Task::Patch { .. });
+        for shortcoming in self.disk.shortcomings() {
+            self.out.flush()?;
+            complain(&format!("note: {shortcoming}."));
+            self.totals.notes.push(shortcoming.to_string());
+        }
         if is_patch && changed + would_change > 0 {
             self.totals.notes.push(say::AFTERWARDS.to_owned());
         }
@@ -157,8 +162,7 @@ impl Run<'_> {
             if many || self.totals.interrupted {
                 object::summary(&mut self.out, &self.totals, exit.code())?;
             }
-            self.out.flush()?;
-            return Ok(exit);
+            return Ok(self.out.finish(exit));
         }
         let out = &mut self.out;
         if self.totals.interrupted {
@@ -206,7 +210,6 @@ impl Run<'_> {
             };
             writeln!(out, "\n{how}")?;
         }
-        out.flush()?;
-        Ok(exit)
+        Ok(out.finish(exit))
     }
 }

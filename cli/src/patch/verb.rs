@@ -12,6 +12,7 @@ use super::form::is_module;
 use super::job::{Done, Job, Target, Task, Verdict};
 use super::journal::Found;
 use super::replace::{Failure, unread};
+use super::restore::backups;
 use super::system::System;
 use super::told::Totals;
 use crate::arguments::{Patch, Restore, Talk, Writing};
@@ -20,7 +21,7 @@ use crate::exit::Exit;
 use crate::file::Input;
 use crate::folder;
 use crate::manifest::Manifest;
-use crate::output::{self, complain, quoted};
+use crate::output::{self, Output, complain, quoted};
 use crate::progress::Progress;
 use crate::source;
 
@@ -33,14 +34,9 @@ pub(crate) use super::status::run as status;
 /// When the output can't be written.
 pub(crate) fn patch(verb: &Patch, talk: Talk) -> io::Result<Exit> {
     let task = Task::Patch { limit: verb.limit };
-    Run::new(
-        &verb.writing,
-        task,
-        "patch",
-        Manifest::built_in().clone(),
-        talk,
-    )
-    .map_or_else(Ok, |run| run.all())
+    let manifest = Manifest::built_in().clone();
+    let disk = Machine::default();
+    Run::new(&verb.writing, task, manifest, talk, &disk).map_or_else(Ok, |run| run.all())
 }
 
 /// Runs `restore`.
@@ -61,7 +57,8 @@ pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
     let task = Task::Restore {
         use_backup: !verb.without_backup,
     };
-    Run::new(&verb.writing, task, "restore", manifest, talk).map_or_else(Ok, |run| run.all())
+    let disk = Machine::default();
+    Run::new(&verb.writing, task, manifest, talk, &disk).map_or_else(Ok, |run| run.all())
 }
 
 pub(super) struct Run<'a> {
@@ -70,8 +67,8 @@ pub(super) struct Run<'a> {
     pub(super) job: Job,
     pub(super) manifest: Manifest,
     pub(super) talk: Talk,
-    pub(super) disk: Machine,
-    pub(super) out: io::BufWriter<anstream::Stdout>,
+    pub(super) disk: &'a Machine,
+    pub(super) out: Output,
     pub(super) totals: Totals,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -81,10 +78,11 @@ impl<'a> Run<'a> {
     fn new(
         writing: &'a Writing,
         task: Task,
-        name: &'static str,
         manifest: Manifest,
         talk: Talk,
+        disk: &'a Machine,
     ) -> Result<Run<'a>, Exit> {
+        let name = task.verb();
         let usage = |text: &str| {
             complain(text);
             Err(Exit::Usage)
@@ -143,7 +141,7 @@ impl<'a> Run<'a> {
             },
             manifest,
             talk,
-            disk: Machine::default(),
+            disk,
             out: output::stdout(),
             totals: Totals {
                 files: 0,
@@ -252,6 +250,9 @@ impl<'a> Run<'a> {
         let mut all = true;
         for path in paths {
             if let Err(error) = std::fs::metadata(path) {
+                if self.has_backup(path) {
+                    continue;
+                }
                 all = false;
                 let failure = unread(path)(error);
                 self.tell(&Done::new(path, Verdict::Failed(failure)), None)?;
@@ -273,6 +274,12 @@ impl<'a> Run<'a> {
         Ok(all)
     }
 
+    /// Whether a backup can take the place of a file that is not there.
+    fn has_backup(&self, path: &Path) -> bool {
+        let uses = matches!(self.job.task, Task::Restore { use_backup: true });
+        uses && backups(self.disk, path).is_ok_and(|backups| !backups.is_empty())
+    }
+
     /// Says why nothing, or not all, was done.
     pub(super) fn because(&mut self, exit: Exit, reason: &str) {
         complain(reason);
@@ -286,7 +293,7 @@ impl<'a> Run<'a> {
             Ok(real) if is_link(path) => real,
             _ => path.to_owned(),
         };
-        self.job.run(&self.disk, &path)
+        self.job.run(self.disk, &path)
     }
 
     pub(super) fn worst(&mut self, exit: Exit) {

@@ -11,9 +11,13 @@ mod help;
 mod interrupt;
 mod json;
 mod media;
+#[cfg(unix)]
+mod output;
 mod patch;
 mod probe;
 mod regressions;
+#[cfg(unix)]
+mod runs;
 mod system;
 
 use std::ffi::OsStr;

@@ -1,5 +1,6 @@
 //! `patch`, `restore` and `status` with `--root`: the copies in a Windows.
 
+mod damaged;
 mod killed;
 
 use std::fs;
@@ -325,6 +326,6 @@ fn why_nothing_was_done_is_in_the_summary() {
     }
     let shown = files.run(&["patch", "--root", ".", "--json"]).objects();
     let notes = shown.last().unwrap()["summary"]["notes"].to_string();
-    assert!(notes.contains("puts everything back first"), "{notes}");
+    assert!(notes.contains("puts back what it changed first"), "{notes}");
     assert!(notes.contains("Windows File Protection"), "{notes}");
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use tcplimit::patch::Refusal;
 use tcplimit::patch::disk::Disk;
 use tcplimit::patch::job::{Job, Target, Task, Verdict};
-use tcplimit::patch::journal::{self, Exchange, Found, exchange_all, recover};
-use tcplimit::patch::replace::{Failure, backup_of, replace};
+use tcplimit::patch::journal::{self, Check, Found, exchange_all, recover};
+use tcplimit::patch::lock::{self, Locks};
+use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
 use verify::brittle::{Brittle, Fault};
 use verify::specimen::Spec;
 
@@ -28,6 +29,36 @@ fn specimen(value: u32) -> Vec<u8> {
         ..Spec::xp_sp3().sized(4)
     };
     spec.build().file
+}
+
+fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
+    Keep::Backup
+        .path(path, content)
+        .expect("backups have names")
+}
+
+/// All files, but for a lock file that could not be removed.
+fn paths(disk: &Brittle) -> Vec<String> {
+    let mut paths = disk.paths();
+    paths.retain(|path| !path.ends_with(lock::NAME));
+    paths
+}
+
+/// One file gets another content.
+fn replaced(
+    disk: &Brittle,
+    keep: Keep,
+    check: &dyn Fn(&[u8]) -> Result<(), Failure>,
+) -> Result<Option<PathBuf>, Failure> {
+    let exchange = Exchange {
+        path: PathBuf::from(FILE),
+        before: b"old".to_vec(),
+        after: b"new".to_vec(),
+        keep,
+        like: None,
+    };
+    let locks = Locks::take(disk, [Path::new("/disc")], "patch")?;
+    replace(&locks, &exchange, check)
 }
 
 /// Every fault at every step of a run on a disk.
@@ -66,7 +97,7 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
                 _ => panic!("{fault:?}: {done:?}"),
             }
             let left = |path: &String| path != FILE && *path != backup;
-            let left: Vec<String> = after.paths().into_iter().filter(left).collect();
+            let left: Vec<String> = paths(&after).into_iter().filter(left).collect();
             assert_eq!(left, [""; 0], "{fault:?}");
         }
 
@@ -121,7 +152,7 @@ fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succee
         if !fault.ends() {
             let written = matches!(done.verdict, Verdict::Changed);
             assert_eq!(there.is_some(), written, "{fault:?}: {done:?}");
-            let left = after.paths().len();
+            let left = paths(&after).len();
             assert_eq!(left, 1 + usize::from(written), "{fault:?}");
         }
         let again = run(&after);
@@ -150,6 +181,8 @@ fn files() -> Vec<Exchange> {
         path: PathBuf::from(path),
         before: vec![number; 600],
         after: [vec![number; 300], vec![number + 100; 4], vec![number; 296]].concat(),
+        keep: Keep::Backup,
+        like: None,
     })
     .collect()
 }
@@ -168,10 +201,27 @@ fn system() -> Brittle {
     Brittle::with(&pairs)
 }
 
+fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
+    let files = files();
+    let files = files.iter().map(|file| file.path.as_path());
+    let folders = journal::folders(disk, Path::new(HOME), files)?;
+    Locks::take(disk, folders.iter().map(PathBuf::as_path), "patch")
+}
+
+fn exchange_if(
+    disk: &Brittle,
+    go_on: &dyn Fn() -> bool,
+    check: &Check<'_>,
+) -> Result<Vec<PathBuf>, Failure> {
+    exchange_all(&locks(disk)?, Path::new(HOME), &files(), go_on, check)
+}
+
 fn exchange(disk: &Brittle) -> Result<Vec<PathBuf>, Failure> {
-    exchange_all(disk, Path::new(HOME), &files(), true, &|| true, &|_, _| {
-        Ok(())
-    })
+    exchange_if(disk, &|| true, &|_, _| Ok(()))
+}
+
+fn put_back(disk: &Brittle) -> Result<Found, Failure> {
+    recover(&locks(disk)?, Path::new(HOME))
 }
 
 /// All files as before, all as after, or each whole but not alike.
@@ -239,12 +289,11 @@ fn many_files_are_one_change_whatever_happens_and_wherever() {
                 Err(Failure::Unsure { .. }) => assert!(pending, "{fault:?}"),
                 Err(_) => {
                     assert_eq!((now, pending), (Seen::Before, false), "{fault:?}");
-                    assert_eq!(after.paths(), disk.paths(), "{fault:?}");
+                    assert_eq!(paths(&after), disk.paths(), "{fault:?}");
                 }
             }
         }
-        let found = recover(&after, Path::new(HOME))
-            .unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
+        let found = put_back(&after).unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
         assert_eq!(found == Found::Nothing, !pending, "{fault:?}");
         assert_ne!(seen(&after), Seen::Mixed, "{fault:?}");
         let put_back = !pending || seen(&after) == Seen::Before;
@@ -267,22 +316,26 @@ fn putting_back_may_itself_be_stopped_anywhere() {
     let counted = disk.after();
     exchange(&counted).unwrap();
     let mut kills = 0;
+    let mut left = std::collections::BTreeSet::new();
     for step in 0..counted.steps() {
         let stopped = disk.faulty(Fault::Killed(step));
         drop(exchange(&stopped));
         let stopped = stopped.after();
-        if !journal::is_pending(&stopped, Path::new(HOME)).unwrap() {
+        let names = stopped.paths().into_iter();
+        let all: Vec<_> = names.map(|name| (stopped.content(&name), name)).collect();
+        let is_pending = journal::is_pending(&stopped, Path::new(HOME)).unwrap();
+        // Between steps that only read nothing else is left.
+        if !is_pending || !left.insert(all) {
             continue;
         }
         let counted = stopped.after();
-        recover(&counted, Path::new(HOME)).unwrap();
+        put_back(&counted).unwrap();
         for second in 0..counted.steps() {
             for fault in Fault::at(second) {
                 let again = stopped.faulty(fault);
-                drop(recover(&again, Path::new(HOME)));
+                drop(put_back(&again));
                 let again = again.after();
-                recover(&again, Path::new(HOME))
-                    .unwrap_or_else(|failure| panic!("{step}, {fault:?}: {failure}"));
+                put_back(&again).unwrap_or_else(|failure| panic!("{step}, {fault:?}: {failure}"));
                 assert_eq!(seen(&again), Seen::Before, "{step}, {fault:?}");
                 kills += 1;
             }
@@ -300,9 +353,7 @@ fn ctrl_c_between_two_files_puts_everything_back() {
             asked.set(asked.get() + 1);
             asked.get() <= allowed
         };
-        let result = exchange_all(&disk, Path::new(HOME), &files(), true, &go_on, &|_, _| {
-            Ok(())
-        });
+        let result = exchange_if(&disk, &go_on, &|_, _| Ok(()));
         assert!(matches!(result, Err(Failure::Interrupted)), "{allowed}");
         assert_eq!(seen(&disk), Seen::Before, "{allowed}");
         assert_eq!(disk.paths(), system().paths(), "{allowed}");
@@ -316,45 +367,123 @@ fn a_file_that_fails_the_check_puts_everything_back() {
         true => Err(Failure::Interrupted),
         false => Ok(()),
     };
-    let result = exchange_all(&disk, Path::new(HOME), &files(), true, &|| true, &check);
+    let result = exchange_if(&disk, &|| true, &check);
     assert!(result.is_err());
     assert_eq!(seen(&disk), Seen::Before);
 }
 
+/// An update, or a person, was faster than the next run: at any moment of the
+/// exchange, with any of the files.
 #[test]
-fn a_file_that_somebody_changed_since_is_never_put_back_over() {
+fn a_file_that_something_else_changed_or_removed_stays_and_the_rest_is_put_back() {
     let disk = system();
     let counted = disk.after();
     exchange(&counted).unwrap();
-    // Somewhere in the middle of the exchange.
-    let stopped = (0..counted.steps())
-        .map(|step| {
-            let stopped = disk.faulty(Fault::Killed(step));
-            drop(exchange(&stopped));
-            stopped.after()
-        })
-        .find(|stopped| seen(stopped) == Seen::Mixed)
-        .unwrap();
-    let changed = Path::new(HOME).join("drivers/b.sys");
-    stopped.remove(&changed).unwrap();
-    stopped.create(&changed, b"an update's").unwrap();
-    let before = stopped.clone();
-    let failure = recover(&stopped, Path::new(HOME)).unwrap_err();
-    assert!(failure.to_string().contains("b.sys"), "{failure}");
-    assert_eq!(stopped.paths(), before.paths());
+    let mut mixed = 0;
+    for step in 0..counted.steps() {
+        for changed in files().iter().map(path) {
+            for update in [None, Some(b"an update's")] {
+                let stopped = disk.faulty(Fault::Killed(step));
+                drop(exchange(&stopped));
+                let stopped = stopped.after();
+                if !journal::is_pending(&stopped, Path::new(HOME)).unwrap() {
+                    continue;
+                }
+                mixed += u32::from(seen(&stopped) == Seen::Mixed);
+                stopped.remove(Path::new(&changed)).unwrap();
+                if let Some(update) = update {
+                    stopped.create(Path::new(&changed), update).unwrap();
+                }
+                let found = put_back(&stopped).unwrap();
+                assert!(!journal::is_pending(&stopped, Path::new(HOME)).unwrap());
+                let content = update.map(|update| update.to_vec());
+                assert_eq!(stopped.content(&changed), content, "{step}");
+                let others = files().into_iter().filter(|file| path(file) != changed);
+                for file in others {
+                    assert_eq!(stopped.content(&path(&file)), Some(file.before));
+                }
+                match found {
+                    Found::Unfinished => {}
+                    Found::PutBack { left, .. } => {
+                        assert_eq!(left.len(), 1, "{step}");
+                        assert!(changed.ends_with(&left[0]), "{step}: {left:?}");
+                    }
+                    Found::Nothing => panic!("{step}"),
+                }
+            }
+        }
+    }
+    assert!(mixed > 20, "{mixed}");
+}
+
+#[test]
+fn a_file_that_changes_during_the_exchange_stays_and_the_rest_is_put_back() {
+    let disk = system();
+    let changed = path(&files()[2]);
+    let asked = std::cell::Cell::new(0);
+    let go_on = || {
+        asked.set(asked.get() + 1);
+        if asked.get() == 3 {
+            disk.remove(Path::new(&changed)).unwrap();
+            disk.create(Path::new(&changed), b"an update's").unwrap();
+        }
+        true
+    };
+    let failure = exchange_if(&disk, &go_on, &|_, _| Ok(())).unwrap_err();
+    let refused = matches!(failure, Failure::Refused(Refusal::ChangedMeanwhile(_)));
+    assert!(refused, "{failure:?}");
+    assert!(!journal::is_pending(&disk, Path::new(HOME)).unwrap());
     for file in files() {
-        assert_eq!(stopped.content(&path(&file)), before.content(&path(&file)));
+        let content = match path(&file) == changed {
+            true => b"an update's".to_vec(),
+            false => file.before.clone(),
+        };
+        assert_eq!(disk.content(&path(&file)), Some(content));
+    }
+    // Of what the update replaced the backup is the only copy.
+    let backup = backup_of(Path::new(&changed), &files()[2].before);
+    let backup = disk.content(&backup.display().to_string());
+    assert_eq!(backup, Some(files()[2].before.clone()));
+}
+
+/// Files of different lengths are put back from what keeps them.
+#[test]
+fn a_file_that_gets_another_length_is_put_back_from_what_keeps_it() {
+    let mut files = files();
+    for file in &mut files {
+        file.after.extend_from_slice(b"more");
+    }
+    let run = |disk: &Brittle| {
+        exchange_all(&locks(disk)?, Path::new(HOME), &files, &|| true, &|_, _| {
+            Ok(())
+        })
+    };
+    let disk = system();
+    let counted = disk.after();
+    run(&counted).unwrap();
+    for step in 0..counted.steps() {
+        let stopped = disk.faulty(Fault::Killed(step));
+        drop(run(&stopped));
+        let stopped = stopped.after();
+        if journal::is_pending(&stopped, Path::new(HOME)).unwrap() {
+            put_back(&stopped).unwrap();
+            for file in &files {
+                assert_eq!(stopped.content(&path(file)).as_ref(), Some(&file.before));
+            }
+        }
     }
 }
 
 #[test]
 fn a_file_that_changed_meanwhile_is_left_alone() {
     let disk = Brittle::with(&[(FILE, b"an update's")]);
-    let result = replace(&disk, Path::new(FILE), b"old", b"new", true, &|_| Ok(()));
+    let result = replaced(&disk, Keep::Backup, &|_| Ok(()));
     let refused = matches!(result, Err(Failure::Refused(Refusal::ChangedMeanwhile(_))));
     assert!(refused, "{result:?}");
     assert_eq!(disk.content(FILE), Some(b"an update's".to_vec()));
-    assert_eq!(disk.paths(), [FILE]);
+    // It may be the only copy.
+    let backup = backup_of(Path::new(FILE), b"old").display().to_string();
+    assert_eq!(disk.paths(), [FILE, &backup]);
 }
 
 #[test]
@@ -362,7 +491,7 @@ fn what_goes_by_the_name_of_the_backup_must_be_it() {
     let backup = backup_of(Path::new(FILE), b"old").display().to_string();
     let replaced = |there: &[u8]| {
         let disk = Brittle::with(&[(FILE, b"old"), (&backup, there)]);
-        let result = replace(&disk, Path::new(FILE), b"old", b"new", true, &|_| Ok(()));
+        let result = replaced(&disk, Keep::Backup, &|_| Ok(()));
         assert_eq!(disk.content(&backup).as_deref(), Some(there));
         (result.is_ok(), disk.content(FILE).unwrap())
     };
@@ -377,7 +506,7 @@ fn a_replaced_file_that_fails_the_check_is_put_back() {
         assert_eq!(now, b"new");
         Err(Failure::Interrupted)
     };
-    let result = replace(&disk, Path::new(FILE), b"old", b"new", false, &check);
+    let result = replaced(&disk, Keep::Nothing, &check);
     assert!(matches!(result, Err(Failure::Interrupted)), "{result:?}");
     assert_eq!(disk.content(FILE), Some(b"old".to_vec()));
     assert_eq!(disk.paths(), [FILE]);

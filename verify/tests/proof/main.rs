@@ -14,6 +14,7 @@ mod patch;
 mod place;
 mod policy;
 mod reading;
+mod runs;
 mod session;
 mod shipped;
 mod specimen;

@@ -4,6 +4,8 @@ use super::breakage::{Breakage, Witness};
 
 /// A disk that fails or stops at any step.
 const BRITTLE: Witness = Witness::file("brittle");
+/// Two runs on it, and what a mount can't do.
+const RUNS: Witness = Witness::file("runs");
 /// What is changed, and every refusal.
 const PATCH: Witness = Witness::file("patch");
 
@@ -139,7 +141,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/replace.rs",
         "the backup is not there for good",
-        "named.and_then(|()| disk.sync_folder(folder_of(path)));",
+        "named.and_then(|()| sync_folder(disk, folder_of(path)));",
         "named;",
         BRITTLE,
     ),
@@ -153,16 +155,65 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/replace.rs",
         "a failed replacement is not put back",
-        "match staged.put_back(disk) {",
-        "match Ok::<(), Failure>(()) {",
+        "let tried = set(disk, &self.path, &self.before);",
+        "let tried = Ok::<(), Failure>(());",
         BRITTLE,
     ),
     Breakage::at(
         "cli/src/patch/replace.rs",
         "the second look is not taken",
-        "true => check(&again).map_err(Swap::After),",
-        "true => Ok(()),",
+        "\n            .and_then(|()| check(&self.after))",
+        "",
         BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/replace.rs",
+        "the only copy of a build is removed",
+        "if disk.read(path).is_ok_and(|now| now == content) {",
+        "if true {",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/mount.rs",
+        "a full disk is taken for a mount that can't flush folders",
+        "false => is_failing(error).then_some(Shortcoming::Medium),",
+        "false => Some(Shortcoming::Medium),",
+        RUNS,
+    ),
+    Breakage::at(
+        "cli/src/patch/lock.rs",
+        "what another run has locked is taken for stale",
+        "Ok(Lock::Held) => return held(Life::AtWork),",
+        "Ok(Lock::Held) => {}",
+        RUNS,
+    ),
+    Breakage::at(
+        "cli/src/patch/lock.rs",
+        "a lock that another run took away is taken for one's own",
+        "Ok(Lock::Held | Lock::Gone) => Ok(Attempt::Again),",
+        "Ok(Lock::Held | Lock::Gone) => Ok(Attempt::Taken),",
+        RUNS,
+    ),
+    Breakage::at(
+        "cli/src/patch/lock.rs",
+        "another machine's lock is taken for stale",
+        "Some(other) => other.host == this.host,",
+        "Some(_) => true,",
+        RUNS,
+    ),
+    Breakage::at(
+        "cli/src/patch/lock.rs",
+        "anything that goes by its name is removed",
+        "None if is_torn(text) => true,",
+        "None if true => true,",
+        RUNS,
+    ),
+    Breakage::at(
+        "cli/src/patch/job.rs",
+        "with the lock the file is not looked at anew",
+        "        let prepared = self.look(disk, path, done)?;\n        match self.is_settled",
+        "        match self.is_settled",
+        RUNS,
     ),
     Breakage::at(
         "cli/src/patch/job.rs",
@@ -188,29 +239,29 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/journal.rs",
         "the name of the journal is not waited for",
-        ".and_then(|()| disk.sync_folder(home))\n    .map_err",
+        ".and_then(|()| sync_folder(disk, home))\n    .map_err",
         ".map_err",
         BRITTLE,
     ),
     Breakage::at(
         "cli/src/patch/journal.rs",
         "a torn journal is no journal",
-        "if is_torn(&text) {",
-        "if false {",
+        "None if is_torn(&text) => Journal::Torn,",
+        "None if false => Journal::Torn,",
         BRITTLE,
     ),
     Breakage::at(
         "cli/src/patch/journal.rs",
         "files that are neither are put back all the same",
-        "match (hash == entry.after).then(|| entry.undo(now)).flatten() {",
-        "match Some(entry.undo(now).unwrap_or_default()) {",
+        "_ => Now::Other,",
+        "_ => Now::After,",
         BRITTLE,
     ),
     Breakage::at(
         "cli/src/patch/journal.rs",
         "the journal goes before the files are back",
-        "let mut exchanged = Vec::new();\n",
-        "finish(disk, home)?;\n    let mut exchanged = Vec::new();\n",
+        "let (mut back, mut left) = (Vec::new(), Vec::new());\n",
+        "finish(disk, home)?;\n    let (mut back, mut left) = (Vec::new(), Vec::new());\n",
         BRITTLE,
     ),
     Breakage::at(

@@ -195,9 +195,14 @@ const WRITING: &[Claim] = &[
     Claim {
         title: "a file is patched whole or not at all",
         how: "A disk that fails or stops at each single step; then the file is the old one or the \
-              new one, and the next run succeeds. At most eight bytes change, and going back gives \
-              the same bytes. What is refused is left as it was.",
-        evidence: &[suite("proof::patch"), suite("proof::brittle")],
+              new one, and the next run succeeds. Two runs on it, in every order of their steps. \
+              At most eight bytes change, and going back gives the same bytes. What is refused is \
+              left as it was.",
+        evidence: &[
+            suite("proof::patch"),
+            suite("proof::brittle"),
+            suite("proof::runs"),
+        ],
     },
 ];
 

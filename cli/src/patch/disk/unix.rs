@@ -1,14 +1,47 @@
-//! What Unix keeps of a file beside its content, its times and its permissions.
+//! What Unix keeps of a file beside its content, its times and its permissions;
+//! and its locks.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// How many names a file has.
 pub(super) fn names_of(path: &Path) -> io::Result<u64> {
     Ok(fs::metadata(path)?.nlink())
+}
+
+/// Locks a file; `None` when another run has. It is open for reading and
+/// writing: on NFS a lock that is for one run alone needs that.
+pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<File>> {
+    let file = match created {
+        Some(file) => file,
+        // Never what a link leads to; and opening a pipe may wait for ever.
+        None => OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(path)?,
+    };
+    match file.try_lock() {
+        Ok(()) if leads_to(path, &file)? => Ok(Some(file)),
+        Ok(()) => Err(ErrorKind::NotFound.into()),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether a path leads to this open file.
+pub(super) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    let about = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (about.dev(), about.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Gives a file the owner and group of another.

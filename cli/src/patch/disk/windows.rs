@@ -8,13 +8,14 @@ use std::os::windows::fs::MetadataExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 
+use windows_sys::Win32::Foundation::ERROR_SHARING_VIOLATION;
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION, GetFileSecurityW,
     OBJECT_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, SetFileSecurityW,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_NORMAL, GetFileInformationByHandle, MoveFileExW,
-    SetFileAttributesW,
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, GetFileInformationByHandle,
+    MoveFileExW, SetFileAttributesW,
 };
 
 /// The parts of a file's security, and what to call them.
@@ -85,6 +86,26 @@ impl Security {
             0 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Locks a file; `None` when another run has. Who has it open in this way lets
+/// others read it, but neither write, remove nor rename it. (A lock of a range
+/// of bytes would keep others from reading who has it.)
+pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<File>> {
+    // As it was created it is open in another way.
+    drop(created);
+    let mut options = OpenOptions::new();
+    let opened = options
+        .read(true)
+        .write(true)
+        .share_mode(FILE_SHARE_READ)
+        .open(path);
+    let busy = ERROR_SHARING_VIOLATION.cast_signed();
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.raw_os_error() == Some(busy) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

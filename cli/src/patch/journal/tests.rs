@@ -9,12 +9,21 @@ fn entry() -> Entry {
         before: sha256(b"abc"),
         after: sha256(b"axc"),
         bytes: vec![(1, b'b', b'x')],
+        kept: None,
+    }
+}
+
+/// The same with the old content kept in a file beside it.
+fn kept(name: &str) -> Entry {
+    Entry {
+        kept: Some(name.to_owned()),
+        ..entry()
     }
 }
 
 #[test]
 fn a_journal_written_is_the_journal_read() {
-    for entries in [vec![], vec![entry()], vec![entry(), entry()]] {
+    for entries in [vec![], vec![entry()], vec![entry(), kept("tcpip.sys.bak")]] {
         let text = text(&entries);
         assert_eq!(parse(text.as_bytes()), Some(entries));
     }
@@ -56,6 +65,9 @@ fn a_journal_that_names_what_is_not_ours_is_none() {
             ..entry()
         };
         assert_eq!(parse(text(&[odd]).as_bytes()), None, "{path} {temporary}");
+    }
+    for name in ["../tcpip.sys.bak", "/etc/passwd", "a/b", "a\\b", ""] {
+        assert_eq!(parse(text(&[kept(name)]).as_bytes()), None, "{name}");
     }
 }
 

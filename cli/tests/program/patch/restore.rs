@@ -122,3 +122,122 @@ fn a_backup_is_known_whatever_the_case_of_its_name() {
     assert_eq!(restore.code, 0, "{}", restore.stdout);
     assert_eq!(read(&files, "tcpip.sys"), patched(20));
 }
+
+/// A sound driver's backup, under its name.
+fn backup(file: &[u8]) -> String {
+    let hash = verify::patching::sha256(file);
+    format!("tcpip.sys.{}.orig", &hash[..16])
+}
+
+#[test]
+fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
+    let mut flipped = patched(100);
+    flipped[20_000] ^= 0xFF;
+    for damaged in [
+        Vec::new(),
+        vec![0; 50_000],
+        b"MZ".to_vec(),
+        patched(100)[..5000].to_vec(),
+        patched(100)[..30_000].to_vec(),
+        flipped,
+    ] {
+        let files = Files::new()
+            .with("tcpip.sys", &damaged)
+            .with(&backup(&xp()), &xp())
+            .with(&backup(&patched(20)), &patched(20));
+        let length = damaged.len();
+        let shown = files.run(&["restore", "tcpip.sys"]);
+        assert_eq!(shown.code, 0, "{length}: {}{}", shown.stdout, shown.stderr);
+        let says = "would be put back from its backup: the limit is 10";
+        assert!(shown.stdout.contains(says), "{length}: {}", shown.stdout);
+        assert!(shown.stdout.contains(&backup(&xp())), "{}", shown.stdout);
+        assert_eq!(read(&files, "tcpip.sys"), damaged);
+        let without = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
+        assert_ne!(without.code, 0, "{length}: {}", without.stdout);
+        assert_eq!(read(&files, "tcpip.sys"), damaged);
+
+        let restore = files.run(&["restore", "--in-place", "--json", "tcpip.sys"]);
+        assert_eq!(
+            restore.code, 0,
+            "{length}: {}{}",
+            restore.stdout, restore.stderr
+        );
+        let object = &restore.objects()[0];
+        assert_eq!(object["state"], "changed");
+        assert_eq!(object["from"], backup(&xp()));
+        assert!(object["damage"].is_string(), "{object}");
+        assert_eq!(
+            object["limit"],
+            serde_json::json!({"before": null, "after": 10})
+        );
+        assert_eq!(read(&files, "tcpip.sys"), xp(), "{length}");
+        let aside = object["kept_aside"].as_str().unwrap();
+        assert_eq!(read(&files, aside), damaged, "{length}");
+        assert_eq!(names(&files.path()).len(), 4, "{length}");
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_is_put_back_from_its_backup() {
+    let files = Files::new().with(&backup(&xp()), &xp());
+    let shown = files.run(&["restore", "tcpip.sys"]);
+    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    assert_eq!(names(&files.path()).len(), 1);
+    let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+    assert_eq!(names(&files.path()).len(), 2);
+    let about = |name: &str| fs::metadata(files.path().join(name)).unwrap();
+    let modified = |name: &str| about(name).modified().unwrap();
+    assert_eq!(modified("tcpip.sys"), modified(&backup(&xp())));
+    // None of the others is one.
+    for arguments in [
+        ["restore", "--in-place", "tcpip6.sys"].as_slice(),
+        &[
+            "restore",
+            "--in-place",
+            "--without-backup",
+            "gone/tcpip.sys",
+        ],
+        &["patch", "--in-place", "gone/tcpip.sys"],
+    ] {
+        assert_eq!(files.run(arguments).code, 3, "{arguments:?}");
+    }
+}
+
+#[test]
+fn of_a_damaged_file_only_a_sound_backup_of_one_build_is_taken() {
+    let other = Spec {
+        seed: 1,
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let cut = &xp()[..5000];
+    let damaged = Files::new()
+        .with("tcpip.sys", b"")
+        // Not what its name says; and not a driver.
+        .with("tcpip.sys.0123456789abcdef.orig", &xp())
+        .with(&backup(cut), cut);
+    let run = damaged.run(&["restore", "--in-place", "tcpip.sys"]);
+    assert_ne!(run.code, 0, "{}", run.stdout);
+    assert_eq!(read(&damaged, "tcpip.sys"), b"");
+    let files = damaged
+        .with(&backup(&xp()), &xp())
+        .with(&backup(&other), &other);
+    let run = files.run(&["restore", "--in-place", "--json", "tcpip.sys"]);
+    assert_eq!(
+        run.objects()[0]["refusal"],
+        "several-builds",
+        "{}",
+        run.stdout
+    );
+    assert_eq!(run.code, 1);
+    assert_eq!(read(&files, "tcpip.sys"), b"");
+    // Another build, sound, is no damage: it may be newer than the backup.
+    let update = Files::new()
+        .with("tcpip.sys", &other)
+        .with(&backup(&xp()), &xp());
+    assert_eq!(update.run(&["restore", "--in-place", "tcpip.sys"]).code, 0);
+    assert_eq!(read(&update, "tcpip.sys"), other);
+}

@@ -263,3 +263,22 @@ fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
         assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
     }
 }
+
+/// Linux has names that are no text; others refuse them.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_whose_name_is_no_text_is_restored_from_its_backup() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let files = Files::new();
+    let name = OsStr::from_bytes(b"tcpip\xFF.sys");
+    let path = files.path().join(name);
+    fs::write(&path, patched(20)).unwrap();
+    for (verb, content) in [("patch", patched(100)), ("restore", patched(20))] {
+        let options = ["--in-place", "--module", "tcpip"].map(OsStr::new);
+        let arguments = [&[OsStr::new(verb)], &options[..], &[path.as_os_str()]].concat();
+        let run = crate::run(arguments);
+        assert_eq!(run.code, 0, "{verb}: {}{}", run.stdout, run.stderr);
+        assert_eq!(fs::read(&path).unwrap(), content, "{verb}");
+    }
+}

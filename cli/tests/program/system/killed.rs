@@ -46,7 +46,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
     assert_eq!(objects.last().unwrap()["summary"]["journal_pending"], true);
     let shown = files.run(&["patch", "--root", "."]);
     assert!(
-        shown.stderr.contains("puts everything back first"),
+        shown.stderr.contains("puts back what it changed first"),
         "{}",
         shown.stderr
     );
@@ -124,23 +124,66 @@ fn a_journal_that_is_none_stops_everything() {
     assert_eq!(all(&files.path()), before);
 }
 
+/// An update replaced both copies before the next run.
 #[test]
-#[cfg(unix)]
-fn a_run_at_the_same_time_is_waited_for() {
+fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
     let files = windows();
     killed(&files);
-    let before = all(&files.path());
-    let journal = files.path().join("WINDOWS/tcplimit.journal");
-    let held = fs::File::open(journal).unwrap();
-    held.lock().unwrap();
-    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
-    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
-    assert!(
-        patch.stderr.contains("another run of tcplimit is at work"),
-        "{}",
-        patch.stderr
+    let update = Spec {
+        seed: 9,
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let files = files.with(PACK, &update).with(DRIVERS, &update);
+    let status = files.run(&["status", "--root", "."]);
+    assert_eq!(
+        status
+            .stdout
+            .matches("changed by something else since; it stays so")
+            .count(),
+        2
     );
-    assert_eq!(all(&files.path()), before);
-    drop(held);
+    let objects = files.run(&["status", "--root", ".", "--json"]).objects();
+    let journal = &objects.last().unwrap()["summary"]["journal"];
+    assert_eq!(journal.as_array().unwrap().len(), 2, "{journal}");
+    assert_eq!(journal[0]["now"], "other");
+
+    let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    assert!(
+        restore.stderr.contains("Left as they are"),
+        "{}",
+        restore.stderr
+    );
+    let summary = &restore.objects().pop().unwrap()["summary"];
+    assert_eq!(summary["put_back"], serde_json::json!([]));
+    assert_eq!(summary["left"].as_array().unwrap().len(), 2, "{summary}");
+    assert_eq!(
+        (read(&files, PACK), read(&files, DRIVERS)),
+        (update.clone(), update)
+    );
+    assert!(!files.path().join("WINDOWS/tcplimit.journal").exists());
     assert_eq!(files.run(&["patch", "--root", ".", "--in-place"]).code, 0);
+    assert_eq!(limits(&files), expected([100, 10, 100, 100, 100]));
+}
+
+/// One copy was deleted since.
+#[test]
+fn a_journal_about_a_file_that_is_gone_is_cleared() {
+    let files = windows();
+    killed(&files);
+    fs::remove_file(files.path().join(DRIVERS)).unwrap();
+    let status = files.run(&["status", "--root", "."]);
+    assert!(
+        status
+            .stdout
+            .contains("system32/drivers/tcpip.sys: removed since"),
+        "{}",
+        status.stdout
+    );
+    let restore = files.run(&["restore", "--root", ".", "--in-place"]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    assert_eq!(read(&files, PACK), xp());
+    assert!(!files.path().join("WINDOWS/tcplimit.journal").exists());
 }

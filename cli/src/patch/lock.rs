@@ -1,0 +1,334 @@
+//! Only one run at a time writes in a folder.
+//!
+//! Who wants to stage, name or remove anything in a folder must have its lock
+//! file, `tcplimit.lock`, and has it to the end. It says which run that is. Two
+//! things keep a second run off:
+//!
+//! * The file is created where none is, never written over.
+//! * The run that has created it has it locked, as long as it lives. A file that
+//!   is there and can be locked is a stale one, of a run that was killed: it is
+//!   removed, and all begins anew.
+//!
+//! A mount that has no locks leaves the first. A stale file can't be known there,
+//! nor one of a run on another machine, whose locks this one may not see: then a
+//! person decides. Nothing but the lock file itself is ever locked: a lock on a
+//! driver would end with the rename that replaces it.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::{Disk, Lock};
+use super::failure::{Failure, doing, unread};
+use super::mount::Shortcoming;
+use crate::text::count;
+
+/// The name of a lock file.
+pub const NAME: &str = "tcplimit.lock";
+/// So often a lock file may turn out to be gone.
+const AGAINS: u32 = 1000;
+/// How the text of a lock file begins.
+const BEGINNING: &str = r#"{"tcplimit_lock":1,"#;
+
+/// Which run it is that has a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Which kind of lock file this is.
+    tcplimit_lock: u32,
+    /// The name of the machine.
+    pub host: String,
+    /// The number of the process.
+    pub process: u32,
+    /// Seconds since 1970.
+    pub started: u64,
+    /// `patch`, `restore`.
+    pub verb: String,
+}
+
+impl Owner {
+    /// This run.
+    #[must_use]
+    pub fn this(verb: &str) -> Owner {
+        Owner {
+            tcplimit_lock: 1,
+            host: host(),
+            process: std::process::id(),
+            started: now(),
+            verb: verb.to_owned(),
+        }
+    }
+
+    /// The text of its lock file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Nothing in it can fail.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    fn parse(text: &[u8]) -> Option<Owner> {
+        let owner: Owner = serde_json::from_slice(text).ok()?;
+        (owner.tcplimit_lock == 1).then_some(owner)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let age = now().saturating_sub(self.started);
+        let (number, unit) = match age {
+            0..120 => (age, "second"),
+            120..7200 => (age / 60, "minute"),
+            7200..172_800 => (age / 3600, "hour"),
+            _ => (age / 86_400, "day"),
+        };
+        write!(
+            f,
+            "tcplimit {}, process {} on {}, for {}",
+            self.verb,
+            self.process,
+            self.host,
+            count(number, unit)
+        )
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.as_ref().map_or(0, Duration::as_secs)
+}
+
+#[cfg(unix)]
+fn host() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// A lock that another run has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The lock file.
+    pub path: PathBuf,
+    /// Which run it is, where the file says so.
+    pub owner: Option<Owner>,
+    /// Whether that run is at work.
+    pub life: Life,
+}
+
+/// Whether a run is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It is.
+    AtWork,
+    /// It has ended, and not by itself.
+    Ended,
+    /// That can't be told from here.
+    Unknown,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        match &self.owner {
+            Some(owner) => write!(f, " ({owner})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The locks of some folders, given up at the end. Whatever writes to folders
+/// takes them as its way to the disk.
+#[derive(Debug)]
+pub struct Locks<'d, D: Disk> {
+    disk: &'d D,
+    paths: Vec<PathBuf>,
+}
+
+impl<'d, D: Disk> Locks<'d, D> {
+    /// Takes the locks of all these folders, or none. Another run is waited for,
+    /// but not for long.
+    ///
+    /// # Errors
+    /// When another run has one of them, or may have it; or the disk fails.
+    pub fn take<'p>(
+        disk: &'d D,
+        folders: impl IntoIterator<Item = &'p Path>,
+        verb: &str,
+    ) -> Result<Locks<'d, D>, Failure> {
+        let owner = Owner::this(verb);
+        let real = |folder: &Path| disk.real(folder).unwrap_or_else(|_| folder.to_owned());
+        let mut folders: Vec<PathBuf> = folders.into_iter().map(real).collect();
+        folders.sort();
+        folders.dedup();
+        let mut locks = Locks {
+            disk,
+            paths: Vec::new(),
+        };
+        let mut held = Vec::new();
+        let (mut pauses, mut agains) = (0, 0);
+        for folder in folders {
+            let path = folder.join(NAME);
+            loop {
+                match attempt(disk, &path, &owner)? {
+                    Attempt::Taken => {
+                        locks.paths.push(path);
+                        break;
+                    }
+                    Attempt::Again if agains < AGAINS => agains += 1,
+                    Attempt::Again => {
+                        let error = std::io::Error::other("it does not stay the same file");
+                        return Err(doing(format!("{} can't be locked", path.display()))(error));
+                    }
+                    Attempt::Held(other) if !disk.pause(pauses) => {
+                        held.push(other);
+                        break;
+                    }
+                    Attempt::Held(_) => pauses += 1,
+                }
+            }
+        }
+        match held.is_empty() {
+            true => Ok(locks),
+            false => Err(Failure::Locked(held)),
+        }
+    }
+
+    /// The disk that may be written to now, in these folders.
+    pub(crate) fn disk(&self) -> &'d D {
+        self.disk
+    }
+}
+
+impl<D: Disk> Drop for Locks<'_, D> {
+    fn drop(&mut self) {
+        for path in self.paths.iter().rev() {
+            // One that stays is a stale one.
+            let _ = self.disk.unlock(path, true);
+        }
+    }
+}
+
+enum Attempt {
+    Taken,
+    Held(Held),
+    /// What was there is gone.
+    Again,
+}
+
+fn attempt(disk: &impl Disk, path: &Path, owner: &Owner) -> Result<Attempt, Failure> {
+    let shown = path.display();
+    match disk.create(path, owner.text().as_bytes()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return existing(disk, path, owner);
+        }
+        Err(error) => return Err(doing(format!("{shown} can't be written"))(error)),
+    }
+    match disk.lock(path) {
+        Ok(Lock::Taken) => Ok(Attempt::Taken),
+        // In the moment before it was locked another run took it for a stale
+        // one.
+        Ok(Lock::Held | Lock::Gone) => Ok(Attempt::Again),
+        Err(error) => match Shortcoming::of_lock(&error) {
+            Some(shortcoming) => {
+                disk.note(shortcoming);
+                Ok(Attempt::Taken)
+            }
+            None => {
+                let _ = disk.unlock(path, true);
+                Err(doing(format!("{shown} can't be locked"))(error))
+            }
+        },
+    }
+}
+
+/// What to make of a lock file that is there.
+fn existing(disk: &impl Disk, path: &Path, this: &Owner) -> Result<Attempt, Failure> {
+    let held = |life| {
+        let text = disk.read(path).unwrap_or_default();
+        Ok(Attempt::Held(Held {
+            path: path.to_owned(),
+            owner: Owner::parse(&text),
+            life,
+        }))
+    };
+    match disk.lock(path) {
+        Ok(Lock::Taken) => {}
+        Ok(Lock::Held) => return held(Life::AtWork),
+        Ok(Lock::Gone) => return Ok(Attempt::Again),
+        // It may be another user's.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return held(Life::Unknown),
+        Err(error) => {
+            return match Shortcoming::of_lock(&error) {
+                Some(_) => held(Life::Unknown),
+                None => Err(doing(format!("{} can't be locked", path.display()))(error)),
+            };
+        }
+    }
+    let text = disk.read(path).map_err(unread(path));
+    let is_stale = match &text {
+        Ok(text) => match Owner::parse(text) {
+            Some(other) => other.host == this.host,
+            // A run that was killed while it was writing this.
+            None if is_torn(text) => true,
+            None => {
+                let _ = disk.unlock(path, false);
+                return Err(Failure::Disk {
+                    what: format!("{} is no lock file of this program", path.display()),
+                    error: std::io::Error::other("look at it, and move it away"),
+                });
+            }
+        },
+        Err(_) => false,
+    };
+    let unlocked = disk.unlock(path, is_stale);
+    text?;
+    match is_stale {
+        true => {
+            unlocked.map_err(doing(format!("{} can't be removed", path.display())))?;
+            Ok(Attempt::Again)
+        }
+        false => held(Life::Unknown),
+    }
+}
+
+/// Whether this is the beginning of a lock file, and no more.
+fn is_torn(text: &[u8]) -> bool {
+    let end = text.iter().rposition(|&byte| byte != 0);
+    let text = text.get(..end.map_or(0, |at| at + 1)).unwrap_or_default();
+    let beginning = BEGINNING.as_bytes();
+    (text.starts_with(beginning) || beginning.starts_with(text)) && !text.ends_with(b"}\n")
+}
+
+/// Who has the lock of a folder, without taking it.
+///
+/// # Errors
+/// When that can't be told.
+pub(crate) fn holder(disk: &impl Disk, folder: &Path) -> Result<Option<Held>, Failure> {
+    let path = folder.join(NAME);
+    let text = match disk.read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unread(&path)(error)),
+    };
+    let owner = Owner::parse(&text);
+    let life = match disk.lock(&path) {
+        Ok(Lock::Held) => Life::AtWork,
+        Ok(Lock::Gone) => return Ok(None),
+        Ok(Lock::Taken) => {
+            let _ = disk.unlock(&path, false);
+            match &owner {
+                Some(owner) if owner.host != host() => Life::Unknown,
+                _ => Life::Ended,
+            }
+        }
+        Err(_) => Life::Unknown,
+    };
+    Ok(Some(Held { path, owner, life }))
+}

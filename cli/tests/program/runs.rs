@@ -1,0 +1,174 @@
+//! Two runs at once, and mounts that fail, with real processes.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::{Files, Run, patched, xp};
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+/// A run that is not waited for yet.
+fn start(files: &Files, arguments: &[&str]) -> std::process::Child {
+    let mut command = crate::program();
+    command.args(arguments).current_dir(files.path());
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    piped.spawn().expect("the program runs")
+}
+
+fn ended(child: std::process::Child) -> Run {
+    Run::of(child.wait_with_output().expect("it ends"))
+}
+
+/// Neither lock files nor what is staged.
+fn leftovers(files: &Files) -> Vec<String> {
+    let all = walkdir::WalkDir::new(files.path()).into_iter();
+    let names = all.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let is_left = |name: &String| name.contains("tcplimit");
+    names.filter(is_left).collect()
+}
+
+#[test]
+fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
+    let hash = verify::patching::sha256(&xp());
+    let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
+    for round in 0..40 {
+        let files = Files::new().with("tcpip.sys", &xp());
+        let arguments = ["patch", "--in-place", "tcpip.sys"];
+        let pair = [start(&files, &arguments), start(&files, &arguments)].map(ended);
+        let says = |text: &str| {
+            let saying = pair.iter().filter(|run| run.stdout.contains(text));
+            saying.count()
+        };
+        for run in &pair {
+            assert_eq!(run.code, 0, "{round}: {}{}", run.stdout, run.stderr);
+        }
+        assert_eq!(says("changed the limit from 10 to 100"), 1, "{round}");
+        assert_eq!(says("nothing to do: the limit is 100"), 1, "{round}");
+        assert_eq!(
+            fs::read(files.path().join("tcpip.sys")).unwrap(),
+            patched(100)
+        );
+        assert_eq!(
+            fs::read(files.path().join(&backup)).unwrap(),
+            xp(),
+            "{round}"
+        );
+        assert_eq!(leftovers(&files), [""; 0], "{round}");
+    }
+}
+
+#[test]
+fn of_two_different_patches_at_once_the_second_is_made_of_what_the_first_left() {
+    for round in 0..20 {
+        let files = Files::new().with("tcpip.sys", &xp());
+        let [one, other] = ["50", "70"]
+            .map(|limit| {
+                start(
+                    &files,
+                    &["patch", "--limit", limit, "--in-place", "tcpip.sys"],
+                )
+            })
+            .map(ended);
+        let now = fs::read(files.path().join("tcpip.sys")).unwrap();
+        let (first, second, way) = match now == patched(70) {
+            true => (&one, &other, "from 50 to 70"),
+            false => (&other, &one, "from 70 to 50"),
+        };
+        assert_eq!((first.code, second.code), (0, 0), "{round}");
+        assert!(
+            first.stdout.contains("the limit from 10 to"),
+            "{}",
+            first.stdout
+        );
+        assert!(second.stdout.contains(way), "{round}: {}", second.stdout);
+        assert_eq!(leftovers(&files), [""; 0], "{round}");
+    }
+}
+
+#[test]
+fn of_two_runs_over_all_copies_at_once_none_disturbs_the_other() {
+    let copies = ["drivers", "dllcache"].map(|name| format!("WINDOWS/system32/{name}/tcpip.sys"));
+    for round in 0..20 {
+        let files = Files::new().with(&copies[0], &xp()).with(&copies[1], &xp());
+        let arguments = ["patch", "--root", ".", "--in-place"];
+        let one = ["patch", "--in-place", &copies[0]];
+        let runs = [&arguments[..], &arguments, &one].map(|arguments| start(&files, arguments));
+        for run in runs.map(ended) {
+            assert_eq!(run.code, 0, "{round}: {}{}", run.stdout, run.stderr);
+            assert!(
+                !run.stderr.contains("interrupted"),
+                "{round}: {}",
+                run.stderr
+            );
+        }
+        for copy in &copies {
+            assert_eq!(
+                fs::read(files.path().join(copy)).unwrap(),
+                patched(100),
+                "{round}"
+            );
+        }
+        assert_eq!(leftovers(&files), [""; 0], "{round}");
+    }
+}
+
+#[test]
+fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
+    let drivers = "WINDOWS/system32/drivers";
+    let driver = format!("{drivers}/tcpip.sys");
+    let files = Files::new().with(&driver, &xp());
+    let lock = |folder: &str| {
+        let path = files.path().join(folder).join("tcplimit.lock");
+        let mut file = File::create_new(path).unwrap();
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        writeln!(
+            file,
+            r#"{{"tcplimit_lock":1,"host":"{}","process":4711,"started":1,"verb":"restore"}}"#,
+            host.trim()
+        )
+        .unwrap();
+        file.lock().unwrap();
+        file
+    };
+    let held = lock(drivers);
+    for arguments in [
+        ["patch", "--in-place", &driver].as_slice(),
+        &["patch", "--root", ".", "--in-place"],
+        &["patch", "-r", "--in-place", "."],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 3, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        for says in [
+            "another run of tcplimit is at work here and holds",
+            "tcplimit restore, process 4711 on",
+            "wait until it has ended",
+        ] {
+            assert!(said.contains(says), "{arguments:?}: {said}");
+        }
+        assert_eq!(fs::read(files.path().join(&driver)).unwrap(), xp());
+    }
+    // Who writes nothing needs no lock.
+    assert_eq!(files.run(&["patch", &driver]).code, 0);
+    let at_home = lock("WINDOWS");
+    let status = files.run(&["status", "--root", "."]);
+    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
+    assert!(
+        status.stdout.contains("another run is at work"),
+        "{}",
+        status.stdout
+    );
+    // What is not locked any more is a stale one.
+    drop((held, at_home));
+    let status = files.run(&["status", "--root", "."]);
+    assert!(
+        status.stdout.contains("was left by a run that was killed"),
+        "{}",
+        status.stdout
+    );
+    let patch = files.run(&["patch", "--root", ".", "--in-place"]);
+    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    assert_eq!(leftovers(&files), [""; 0]);
+}
