@@ -7,7 +7,7 @@ use scanner_core::Module;
 
 use super::disk::{Disk, folder_of};
 use super::form::Form;
-use super::lock::Locks;
+use super::lock::{self, Life, Locks};
 use super::replace::{Exchange, Failure, Keep, has_one_name, is_kept, replace, unread, write_new};
 use super::restore::{Source, as_shipped, original};
 use super::{Plan, Refusal, apply, journal, plan};
@@ -178,8 +178,12 @@ impl Job {
 
     fn work(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Verdict, Failure> {
         let prepared = self.look(disk, path, done)?;
-        if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
-            return Ok(verdict);
+        let is_alone = self.is_alone(disk, path);
+        if is_alone.is_ok() || self.target == Target::Show {
+            is_alone?;
+            if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
+                return Ok(verdict);
+            }
         }
         let folder = match &self.target {
             Target::Output(output) => folder_of(output),
@@ -188,6 +192,7 @@ impl Job {
         let locks = Locks::take(disk, [folder], self.task.verb())?;
         // Until now another run may have been at work here.
         let prepared = self.look(disk, path, done)?;
+        self.is_alone(disk, path)?;
         match self.is_settled(disk, &prepared, done)? {
             Some(verdict) => Ok(verdict),
             None => self.write(&locks, path, &prepared, done),
@@ -199,7 +204,6 @@ impl Job {
     fn look(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Prepared, Failure> {
         let prepared = self.prepare(disk, path)?;
         done.facts = Some(prepared.facts.clone());
-        self.is_alone(disk, path)?;
         self.is_free(disk, path, &prepared)?;
         Ok(prepared)
     }
@@ -271,14 +275,18 @@ impl Job {
         }
     }
 
-    /// Refuses a file that is one of several of a change that was interrupted.
+    /// Refuses a file that is one of several of a transaction that was
+    /// interrupted, or is not finished yet.
     fn is_alone(&self, disk: &impl Disk, path: &Path) -> Result<(), Failure> {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        match journal::pending_above(disk, &real(disk, path))? {
-            Some(home) => Err(Refusal::Pending(home.display().to_string()).into()),
-            None => Ok(()),
+        let Some(home) = journal::pending_above(disk, &real(disk, path))? else {
+            return Ok(());
+        };
+        match lock::holder(disk, &home)? {
+            Some(held) if held.life == Life::AtWork => Err(Failure::Locked(vec![held])),
+            _ => Err(Refusal::Pending(home.display().to_string()).into()),
         }
     }
 

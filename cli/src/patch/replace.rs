@@ -366,7 +366,12 @@ pub(crate) fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<b
     if !disk.exists(kept).map_err(unread(kept))? {
         return Ok(false);
     }
-    let old = disk.read(kept).map_err(unread(kept))?;
+    let old = match disk.read(kept) {
+        Ok(old) => old,
+        // Removed in this moment by the run that had made it.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(unread(kept)(error)),
+    };
     match old == content {
         true => Ok(true),
         false => Err(Refusal::ForeignBackup(kept.display().to_string()).into()),

@@ -1,6 +1,7 @@
 //! The way back: which content a file had before it was changed, or damaged.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use scanner_core::Module;
@@ -77,7 +78,7 @@ pub fn original(
         false => Ok(Vec::new()),
     };
     let Some(now) = now else {
-        let gone = unread(path)(std::io::ErrorKind::NotFound.into());
+        let gone = unread(path)(ErrorKind::NotFound.into());
         let backups = backups(use_backup)?;
         return instead(&shown, "it is not there", b"", backups)?.ok_or(gone);
     };
@@ -229,7 +230,12 @@ pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(OsString, Ve
             _ => continue,
         };
         let path = folder.join(&backup);
-        let content = disk.read(&path).map_err(unread(&path))?;
+        let content = match disk.read(&path) {
+            Ok(content) => content,
+            // Removed in this moment by the run that had made it.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(unread(&path)(error)),
+        };
         if sha256(&content).starts_with(&hash) {
             backups.push((backup, content));
         }
