@@ -189,7 +189,8 @@ Examples:
 /// Takes back the backup that patch made, where one is beside the file and
 /// differs from it in nothing but the limit and the checksum; otherwise start-up
 /// code is made to set 10. Says whether the result is, byte for byte, a known
-/// build as shipped.
+/// build as shipped. A file that is damaged or gone is put back from its backup,
+/// and the damaged one is kept aside.
 ///
 /// Without --in-place or --output nothing is written: what would be changed is
 /// shown. Backups stay where they are.

@@ -35,7 +35,8 @@ Exit codes:
   0    every file is as asked for, or was shown
   1    a file was refused, and is as it was; or there is none
   2    the command line is wrong
-  3    a file can't be read or written, or is damaged
+  3    a file or the output can't be read or written, a file is damaged, or
+       another run is at work
   130  interrupted by Ctrl-C";
 
 impl Exit {

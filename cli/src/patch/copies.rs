@@ -20,6 +20,8 @@ const REFUSED: &str =
     "A copy is refused or can't be read, so none is changed: they are treated alike or not at all.";
 
 type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
+/// What became of the transaction, when it was tried.
+type Changed = Option<Result<(), Failure>>;
 
 impl Run<'_> {
     /// All copies in a Windows, as one transaction.
@@ -45,7 +47,7 @@ impl Run<'_> {
     fn transaction<'s>(
         &mut self,
         system: &'s System,
-    ) -> Result<(Vec<Ready<'s>>, Option<Result<(), Failure>>), Failure> {
+    ) -> Result<(Vec<Ready<'s>>, Changed), Failure> {
         let disk = self.disk;
         let is_pending = journal::is_pending(disk, &system.home)?;
         let ready = self.prepare_all(system);
@@ -91,7 +93,7 @@ impl Run<'_> {
         &mut self,
         system: &System,
         ready: Vec<Ready<'_>>,
-        changed: Option<Result<(), Failure>>,
+        changed: Changed,
     ) -> io::Result<()> {
         for place in system.places.iter().filter(|place| place.is_packed) {
             self.look_into(&system.home.join(&place.path), Some(place))?;

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
+use scanner_core::{Checksum, Headers, Module};
 
 use super::disk::{Disk, folder_of};
 use super::form::Form;
@@ -90,7 +90,7 @@ pub fn original(
     });
     let (form, image, to_ten, ten) = match opened {
         Ok(opened) => opened,
-        Err(refusal) if is_damage(&refusal) => {
+        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now) => {
             let backups = backups(use_backup)?;
             let damage = refusal.to_string();
             return instead(&shown, &damage, now, backups)?.ok_or_else(|| refusal.into());
@@ -134,6 +134,18 @@ fn is_damage(refusal: &Refusal) -> bool {
         Refusal::Unfit { state, .. } => state.is_bad_input() || *state == State::NotPe,
         refusal => refusal.is_bad_input(),
     }
+}
+
+/// Whether a file states another checksum than it has, wherever it was damaged:
+/// no linker makes such a file.
+fn has_wrong_checksum(file: &[u8]) -> bool {
+    let Ok((_, image)) = Form::open(file) else {
+        return false;
+    };
+    Headers::parse(&image).is_ok_and(|headers| {
+        let checksum = Checksum::of(&headers, &image);
+        checksum.stated != 0 && !checksum.is_right()
+    })
 }
 
 /// The backup that takes the place of a file that is damaged or gone.
