@@ -79,6 +79,7 @@ pub fn is_ours(found: &[u32], mask: u32) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "of arrays of one length")]
 mod tests {
     use std::vec::Vec;
 

@@ -101,10 +101,13 @@ mod tests {
         let text = parsed.sections().find(Section::is_live_code).unwrap();
         let mut code = std::vec![0x90; usize::try_from(text.extent()).unwrap()];
         code[place..][..bytes.len()].copy_from_slice(bytes);
-        let sections = [MappedSection {
-            rva: text.rva(),
-            bytes: &code,
-        }];
+        let place = parsed
+            .exception_table()
+            .map(|table| (table.rva, table.size));
+        let (place, length) = place.unwrap_or_default();
+        let table = std::vec![0; usize::try_from(length).unwrap()];
+        let mapped = [(text.rva(), &code[..]), (place, &table)];
+        let sections = mapped.map(|(rva, bytes)| MappedSection { rva, bytes });
         let image = Image::from_memory(headers, base, size, &sections).unwrap();
         let mut pairs = Pairs::NONE;
         let event = sweep(&image, &mut pairs, &mut Effort::default());

@@ -50,7 +50,7 @@ pub(crate) fn all(windows: &dyn Windows) -> Result<Vec<Connection>, Win32> {
                     remote: v4(address, port),
                     process: Some(process),
                 }),
-            )
+            );
         }
     }
     if let Ok(table) = windows.tcp_table(TcpTable::OwnedV6) {

@@ -12,7 +12,7 @@
     clippy::unwrap_used
 )]
 // Tests may fail by them.
-#![cfg_attr(test, allow(clippy::indexing_slicing))]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
 #[cfg(test)]

@@ -216,7 +216,7 @@ impl System {
         let left = index(pending.length - behind);
         if left > 0 {
             let rest = self.machine.read(pending.buffer + behind, left);
-            if rest.iter().any(|&byte| byte == FOUND) {
+            if rest.contains(&FOUND) {
                 return Err("the buffer was not cleared behind the input".into());
             }
         }

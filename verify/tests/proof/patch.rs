@@ -1,6 +1,8 @@
 //! `tcplimit patch` on specimens: what it changes, and every reason why it
 //! changes nothing.
 
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 use scanner_core::{Module, RelocationCoverage, Rva};
 use tcplimit::patch::{Field, Refusal, apply, plan};
@@ -450,9 +452,17 @@ fn a_file_of_two_builds_is_never_patched() {
             assert!(planned.is_err(), "{name} {what}: {planned:?}");
         };
         for cut in (start..end - 0x200).step_by(0x200) {
-            let rest = mixed(&first.file, &second.file, &[cut..first.file.len()]);
+            let rest = mixed(
+                &first.file,
+                &second.file,
+                from_ref(&(cut..first.file.len())),
+            );
             refused(&rest, &format!("the rest from {cut:X}"));
-            let cluster = mixed(&first.file, &second.file, &[cut..(cut + 0x1000).min(end)]);
+            let cluster = mixed(
+                &first.file,
+                &second.file,
+                from_ref(&(cut..(cut + 0x1000).min(end))),
+            );
             refused(&cluster, &format!("a cluster at {cut:X}"));
         }
     }
