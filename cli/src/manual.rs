@@ -89,7 +89,25 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     if let Some(help) = command.get_after_help() {
         after_help(&help.to_string()).to_writer(&mut page)?;
     }
-    Ok(page)
+    Ok(without_idle_breaks(&page))
+}
+
+/// clap_mangen breaks the line beside spaces, which break it themselves: mandoc
+/// warns of it.
+fn without_idle_breaks(page: &[u8]) -> Vec<u8> {
+    let lines: Vec<&[u8]> = page.split_inclusive(|&byte| byte == b'\n').collect();
+    let is = |at: Option<usize>, name: &[u8]| {
+        at.and_then(|at| lines.get(at))
+            .is_some_and(|line| line.starts_with(name))
+    };
+    let mut kept = Vec::with_capacity(page.len());
+    for (at, line) in lines.iter().enumerate() {
+        let beside = is(at.checked_sub(1), b".sp") || is(at.checked_add(1), b".sp");
+        if !(line.starts_with(b".br") && beside) {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
 }
 
 /// What stands behind the options in the help, a section for each paragraph:

@@ -443,6 +443,9 @@ impl Weighed {
                 found.count_relocated(image, operand);
             }
         }
+        if let Some(test) = found.queue_test {
+            found.count_relocated(image, test);
+        }
         let relocated = found.relocated.is_whole() && common.relocations_fit;
         let event = common.event;
         // Measured for tcpip.sys only, so asked for only there.

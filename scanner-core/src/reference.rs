@@ -250,10 +250,12 @@ impl Search<'_> {
         }
         match variable {
             Variable::Queue => {
-                let first = found.queue_test.is_none();
-                if first && self.is_test(offset, used) && is_near(self.gates, at) {
+                // One that is not relocated gives way to one that is.
+                let better = found.queue_test.is_none_or(|earlier| {
+                    !is_relocated(self.image, earlier) && is_relocated(self.image, at)
+                });
+                if better && self.is_test(offset, used) && is_near(self.gates, at) {
                     found.queue_test = Some(at);
-                    found.count_relocated(self.image, at);
                 }
             }
             Variable::Count => {
@@ -313,6 +315,12 @@ impl Search<'_> {
     }
 }
 
+/// Whether an operand is relocated, where operands have to be.
+#[inline(never)]
+fn is_relocated(image: &Image<'_>, operand: Rva) -> bool {
+    !image.names_relocations() || Relocations::of(image).cover(operand)
+}
+
 impl References {
     pub(crate) const NONE: References = References {
         atomic_updates: 0,
@@ -329,7 +337,7 @@ impl References {
     #[inline(never)]
     pub(crate) fn count_relocated(&mut self, image: &Image<'_>, operand: Rva) {
         if image.names_relocations() {
-            self.relocated.count(Relocations::of(image).cover(operand));
+            self.relocated.count(is_relocated(image, operand));
         }
     }
 

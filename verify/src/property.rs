@@ -443,7 +443,8 @@ pub fn any_bytes(data: &[u8]) {
 /// lack, damage, and instructions put over its code.
 #[derive(Debug, Clone, arbitrary::Arbitrary)]
 pub struct Case {
-    spec: Spec,
+    /// Of what.
+    pub spec: Spec,
     flaw: Option<Flaw>,
     flips: Vec<(usize, u8)>,
     planted: Vec<Planted>,

@@ -192,7 +192,7 @@ impl Job {
         let locks = Locks::take(disk, [folder], self.task.verb())?;
         // Until now another run may have been at work here.
         let prepared = self.look(disk, path, done)?;
-        self.is_alone(disk, path)?;
+        self.is_alone_with(disk, path, Some(&locks))?;
         match self.is_settled(disk, &prepared, done)? {
             Some(verdict) => Ok(verdict),
             None => self.write(&locks, path, &prepared, done),
@@ -278,6 +278,16 @@ impl Job {
     /// Refuses a file that is one of several of a transaction that was
     /// interrupted, or is not finished yet.
     fn is_alone(&self, disk: &impl Disk, path: &Path) -> Result<(), Failure> {
+        self.is_alone_with(disk, path, None)
+    }
+
+    /// The same for a run that holds locks: those are no other run's.
+    fn is_alone_with<D: Disk>(
+        &self,
+        disk: &D,
+        path: &Path,
+        locks: Option<&Locks<'_, D>>,
+    ) -> Result<(), Failure> {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
@@ -285,7 +295,12 @@ impl Job {
             return Ok(());
         };
         match lock::holder(disk, &home)? {
-            Some(held) if held.life == Life::AtWork => Err(Failure::Locked(vec![held])),
+            Some(held)
+                if held.life == Life::AtWork
+                    && !locks.is_some_and(|locks| locks.hold(&held.path)) =>
+            {
+                Err(Failure::Locked(vec![held]))
+            }
             _ => Err(Refusal::Pending(home.display().to_string()).into()),
         }
     }

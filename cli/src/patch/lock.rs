@@ -199,6 +199,11 @@ impl<'d, D: Disk> Locks<'d, D> {
         }
     }
 
+    /// Whether this lock file is one of them.
+    pub(crate) fn hold(&self, path: &Path) -> bool {
+        self.paths.iter().any(|held| held == path)
+    }
+
     /// The disk that may be written to now, in these folders.
     pub(crate) fn disk(&self) -> &'d D {
         self.disk

@@ -151,8 +151,10 @@ fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
     longer.extend_from_slice(b"a signature");
     let mut empty = packed[..36].to_vec();
     (empty[26], empty[28]) = (0, 0);
-    empty[8] = 36;
-    empty[9..12].fill(0);
+    // Its length, and where its members begin.
+    for field in [8, 16] {
+        empty[field..field + 4].copy_from_slice(&36_u32.to_le_bytes());
+    }
     let files = Files::new()
         .with("a/TCPIP.SY_", &longer)
         .with("b/TCPIP.SY_", &empty);

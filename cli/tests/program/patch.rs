@@ -220,7 +220,12 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
             3,
             "states the checksum",
         ),
-        ("tcpip.sys", unrelocated, 1, "as loaded"),
+        (
+            "tcpip.sys",
+            unrelocated,
+            1,
+            "evidence is missing: LocalImports, Relocated",
+        ),
         ("tcpip.sys", vista, 1, "evidence is missing: TwoGates"),
         ("tcpip.sys", patched(0), 1, "stores 0, which is no limit"),
         ("tcpip.sys", patched(0x0100_0000), 1, "which is no limit"),

@@ -75,9 +75,14 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
     // What can't be had is left out: connections are counted all the same.
     let names = windows.processes().unwrap_or_default();
     let services = windows.hosted_services().unwrap_or_default();
-    let mut parties: Vec<Party> = grouped
+    // Most first. (A sort calls itself, and the stack is to be bounded.)
+    let mut ordered = BTreeMap::new();
+    for (pid, remotes) in grouped {
+        ordered.insert((Reverse(remotes.len()), pid), remotes);
+    }
+    let parties = ordered
         .into_iter()
-        .map(|(pid, remotes)| {
+        .map(|((_, pid), remotes)| {
             let of_it = |(id, _): &&(u32, String)| Some(*id) == pid;
             let path = pid
                 .filter(|&pid| pid != 0)
@@ -107,7 +112,6 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
             }
         })
         .collect();
-    parties.sort_by_key(|party| Reverse(party.connections));
     Ok(parties)
 }
 

@@ -12,7 +12,7 @@ use scanner_core::{
     Arch, Checksum, Directory, DiskFacts, Effort, Evidence, EvidenceSet, Findings, Gate, Headers,
     Image, Layout, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations,
     Rva, Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
-    locate_counted, locate_in, original_name,
+    locate_counted, locate_in, module_by_updates, original_name,
 };
 
 /// Calls everything, over bytes of unknown number and content.
@@ -183,7 +183,10 @@ fn on_disk<'a>(image: &Image<'a>, file: &'a [u8]) {
         Text::chars(&name).for_each(keep);
         keep(Text::eq_ignore_ascii_case(&name, black_box("")));
     }
-    Relocations::of(image).for_each(keep);
+    let relocations = Relocations::of(image);
+    keep(Relocations::cover(&relocations, black_box(Rva(0))));
+    keep(Relocations::is_cut(&relocations));
+    relocations.for_each(keep);
 }
 
 fn found(image: &Image<'_>, located: &Located) {
@@ -195,6 +198,7 @@ fn found(image: &Image<'_>, located: &Located) {
     keep(Located::count(located));
     keep(Located::queue(located));
     keep(Located::section_flags(located));
+    keep(Located::is_same_place(located, black_box(located)));
     findings(Located::findings(located));
 
     keep(StartUp::of(image, located));
@@ -266,6 +270,7 @@ fn findings(findings: &Findings) {
         show(&around.functions);
     }
     keep(Findings::relocated(findings));
+    keep(module_by_updates(findings));
 }
 
 /// Makes a result count, so that the call that made it is kept.

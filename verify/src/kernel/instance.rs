@@ -289,10 +289,9 @@ impl Instance {
             !used.any(|used| used.start < place + 6 && place < used.end)
         };
         let is_call = |&rva: &u32| self.memory[index(rva)..].starts_with(&[0xFF, 0x15]);
-        let call = (gate + 0x100..gate + 0x200).filter(is_call).find(is_free);
-        if let Some(call) = call {
-            self.write(call, &[0xE9, 0, 0, 0, 0, 0xCC]);
-        }
+        let call = (gate + 0x100..gate + 0x400).filter(is_call).find(is_free);
+        let call = call.expect("calls near each gate");
+        self.write(call, &[0xE9, 0, 0, 0, 0, 0xCC]);
     }
 
     /// Other software does the same to one of the locked updates; there are

@@ -59,10 +59,10 @@ pub(super) fn missing(
                     || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST
             })
         });
-        let first_test = tests.map(|(_, field)| field).min();
-        let fields = of_gates.chain(updates).chain(first_test);
-        let all = fields.into_iter().all(is_relocated);
-        if !all || !image.relocations_fit {
+        let tests: Vec<u64> = tests.map(|(_, field)| field).collect();
+        let test = tests.is_empty() || tests.into_iter().any(is_relocated);
+        let all = of_gates.chain(updates).all(is_relocated);
+        if !all || !test || !image.relocations_fit {
             missing.insert(Fact::Relocated);
         }
     }

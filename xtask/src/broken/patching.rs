@@ -211,8 +211,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/job.rs",
         "with the lock the file is not looked at anew",
-        "        let prepared = self.look(disk, path, done)?;\n        match self.is_settled",
-        "        match self.is_settled",
+        "        let prepared = self.look(disk, path, done)?;\n        self.is_alone_with(disk, path, Some(&locks))?;\n",
+        "        self.is_alone_with(disk, path, Some(&locks))?;\n",
         RUNS,
     ),
     Breakage::at(

@@ -14,6 +14,8 @@ const DISK: Witness = Witness::file("disk");
 const WORKSPACE: Witness = Witness::file("workspace");
 /// Specimens, whole or lacking one fact, as the oracle judges them.
 const ORACLE: Witness = Witness::oracle("locator", "the_oracle_agrees_on_what_is_built");
+/// What ties code to its place.
+const PLACE: Witness = Witness::file("place");
 /// Instructions in places of their own.
 const READING: Witness = Witness::file("reading");
 /// Whatever else code may do with the variables, as the oracle reads it.
@@ -27,6 +29,62 @@ const ICED: Witness = Witness::oracle("reading", "gates_are_read_as_iced_reads_t
 /// By file, in the order in which the locator goes about its work.
 pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
+        "surroundings.rs",
+        "calls through pointers around a gate may land anywhere",
+        "self.imports.is_at_least(2, 3)",
+        "true",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "surroundings.rs",
+        "direct calls around a gate may go anywhere",
+        "self.functions.is_at_least(1, 2)",
+        "true",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "calls through pointers count around the last gate only",
+        "imports &= around.imports_hold();",
+        "imports = around.imports_hold();",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "direct calls count around the last gate only",
+        "functions &= around.functions_hold();",
+        "functions = around.functions_hold();",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "operands need no relocation",
+        "found.relocated.is_whole() && ",
+        "",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "locate.rs",
+        "relocations may be of other code",
+        " && common.relocations_fit",
+        "",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "exception.rs",
+        "the exception table may be in any order",
+        "begin < lowest || ",
+        "",
+        PLACE,
+    ),
+    Breakage::of_file(
+        "image.rs",
+        "the exception table may lie where it is written or freed",
+        "is_aligned && section.is_live_constants()",
+        "is_aligned",
+        PLACE,
+    ),
+    Breakage::of_file(
         "image.rs",
         "code may be shorter in memory than in the file",
         "|| section.extent() == 0 || !whole",
@@ -36,8 +94,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "image.rs",
         "sections may lie anywhere in memory",
-        "next != Some(section.rva().0) || ",
-        "",
+        "false => next == Some(start),",
+        "false => true,",
         HOSTILE,
     ),
     Breakage::of_file(
@@ -50,7 +108,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "image.rs",
         "sections may lie anywhere in the file",
-        "section.file_offset() != next",
+        "start < next || (start != next && !one_piece)",
         "false",
         HOSTILE,
     ),
@@ -92,7 +150,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "image.rs",
         "code may be missing",
-        "mapped(code, &section).is_none()",
+        "mapped(code, section.rva(), section.extent()).is_none()",
         "false",
         EDGE,
     ),
@@ -169,8 +227,8 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "section.rs",
         "code may be pageable",
-        " && !self.discardable() && !self.pageable()\n",
-        " && !self.discardable()\n",
+        "self.flags().executable() && !self.discardable() && !self.pageable()",
+        "self.flags().executable() && !self.discardable()",
         ORACLE,
     ),
     Breakage::of_file(
@@ -680,10 +738,10 @@ pub(super) const TABLE: &[Breakage] = &[
         DISK,
     ),
     Breakage::of_file(
-        "disk.rs",
+        "relocation.rs",
         "any relocation covers",
-        "any(|entry| entry == (*operand, Kind::HighLow))",
-        "any(|entry| entry.1 == Kind::HighLow)",
+        "u32::from(entry.get()) == wanted",
+        "u32::from(entry.get()) >> 12 == HIGH_LOW",
         DISK,
     ),
     Breakage::of_file(

@@ -76,13 +76,20 @@ fn a_pipe_is_never_replaced() {
         ["patch", "--in-place", "tcpip.sys"].as_slice(),
         &["patch", "tcpip.sys"],
         &["restore", "tcpip.sys"],
-        &["patch", "--output", "tcpip.sys", "there/tcpip.sys"],
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{}", run.stdout);
         assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
         assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     }
+    let run = files.run(&["patch", "--output", "tcpip.sys", "there/tcpip.sys"]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(
+        run.stderr.contains("is a device or a pipe"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     let hash = verify::patching::sha256(&xp());
     let backup = format!("there/tcpip.sys.{}.orig", &hash[..16]);
     fs::rename(&pipe, files.path().join(backup)).unwrap();

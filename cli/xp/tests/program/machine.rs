@@ -360,7 +360,12 @@ impl Machine {
         let limiter = self.limiters.borrow()[usize::from(module == ModuleId::TCPIP6)];
         let mut answer = Answer::new_zeroed();
         answer.header = Header::of::<Answer>();
-        answer.driver = 0x0000_0100.into();
+        // As the driver has it: a byte each of major, minor and patch.
+        let parts = env!("CARGO_PKG_VERSION").split('.');
+        let version = parts.fold(0_u32, |version, part| {
+            version << 8 | part.parse::<u32>().expect("a number")
+        });
+        answer.driver = version.into();
         answer.module = module;
         answer.state = limiter.state.code().into();
         answer.reason = reason.code().into();

@@ -236,6 +236,22 @@ fn a_module_that_becomes_another_while_it_is_found_is_taken_for_what_its_headers
     assert!(!done[usize::from(CALLS) - 1], "after all is read");
 }
 
+/// Other software may hook calls near a gate before or after the first query: how
+/// many are whole is not part of where the limit is.
+#[test]
+fn a_call_near_a_gate_that_is_hooked_between_two_queries_changes_nothing() {
+    for system in [x86(), x64()] {
+        let hooked = || Action::Happens(Fault::Detour(TCPIP));
+        for steps in [
+            [query(), hooked(), query(), set(100)],
+            [hooked(), query(), query(), set(100)],
+        ] {
+            let said = answer(&system, steps);
+            assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
+        }
+    }
+}
+
 #[test]
 fn unknown_rights_are_a_no_unless_the_test_only_value_is_one() {
     let accepting = |accept_unknown_rights, rights_known| Configuration {
