@@ -84,9 +84,9 @@ fn drawn(said: &[u8]) -> usize {
 /// On a console `watch` draws one screen over the other. `script` brings a
 /// terminal, of which Wine makes a console.
 pub(super) fn screens(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    // What Wine tells the terminal for a cursor that is put up by the 13 lines of
+    // What Wine tells the terminal for a cursor that is put up by the 16 lines of
     // the screen.
-    const UP: &str = "\u{1b}[13A";
+    const UP: &str = "\u{1b}[16A";
     let watch = tool(machine, "watch");
     let words = [watch.get_program()].into_iter().chain(watch.get_args());
     let quoted: Vec<String> = words
