@@ -474,7 +474,11 @@ fn read(disk: &impl Disk, home: &Path) -> Result<Option<Journal>, Failure> {
     if !is_pending(disk, home)? {
         return Ok(None);
     }
-    let text = disk.read(&path).map_err(unread(&path))?;
+    let text = match disk.read(&path) {
+        // The run that it belonged to has just finished.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(unread(&path))?,
+    };
     Ok(Some(match parse(&text) {
         Some(entries) => Journal::Whole(entries),
         None if is_torn(&text) => Journal::Torn,

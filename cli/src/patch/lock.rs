@@ -308,7 +308,8 @@ fn is_torn(text: &[u8]) -> bool {
     let end = text.iter().rposition(|&byte| byte != 0);
     let text = text.get(..end.map_or(0, |at| at + 1)).unwrap_or_default();
     let beginning = BEGINNING.as_bytes();
-    (text.starts_with(beginning) || beginning.starts_with(text)) && !text.ends_with(b"}\n")
+    let is_whole = text.windows(2).any(|two| two == b"}\n");
+    (text.starts_with(beginning) || beginning.starts_with(text)) && !is_whole
 }
 
 /// Who has the lock of a folder, without taking it.

@@ -143,8 +143,11 @@ fn on_x86_every_operand_of_the_evidence_must_be_relocated() {
         let gates = gates.map(|(&at, &length)| at..at + length);
         // An update's address or operand begins within its first bytes.
         let updates = truth.atomics.iter().map(|&at| at..at + 5);
-        let first_test = truth.queue_tests.first().map(|&at| at..at + 4);
-        let proofs: Vec<_> = gates.chain(updates).chain(first_test).collect();
+        // Of several queue tests one will do.
+        let only_test = truth.queue_tests.first().map(|&at| at..at + 4);
+        let only_test = only_test.filter(|_| truth.queue_tests.len() == 1);
+        let tests = usize::from(only_test.is_some());
+        let proofs: Vec<_> = gates.chain(updates).chain(only_test).collect();
         let (mut rests, mut others) = (0, 0);
         for (entry, operand) in relocations(&built) {
             let counts = proofs.iter().any(|proof| proof.contains(&operand));
@@ -162,7 +165,7 @@ fn on_x86_every_operand_of_the_evidence_must_be_relocated() {
             rests += usize::from(counts);
             assert_eq!(verdict(&specimen).missing(), expected, "{operand:X}");
         }
-        assert_eq!(rests, 4 + truth.atomics.len() + 1);
+        assert_eq!(rests, 4 + truth.atomics.len() + tests);
     }
 }
 

@@ -36,7 +36,7 @@ fn sessions_that_are_made_up_go_everywhere() {
     let mut runner = TestRunner::deterministic();
     let (mut answers, mut foretold, mut changes) = (0, 0, 0);
     let mut reached = Vec::new();
-    for _ in 0..4096 {
+    for _ in 0..6144 {
         let session = any::<Session>().new_tree(&mut runner).expect("a session");
         let session = session.current();
         let said = match session.system.arch {
