@@ -92,13 +92,13 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(without_idle_breaks(&page))
 }
 
-/// clap_mangen breaks the line beside spaces, which break it themselves: mandoc
+/// clap_mangen breaks the line beside spaces and empty lines, which break it themselves: mandoc
 /// warns of it.
 fn without_idle_breaks(page: &[u8]) -> Vec<u8> {
     let lines: Vec<&[u8]> = page.split_inclusive(|&byte| byte == b'\n').collect();
     let is = |at: Option<usize>, name: &[u8]| {
         at.and_then(|at| lines.get(at))
-            .is_some_and(|line| line.starts_with(name))
+            .is_some_and(|line| line.starts_with(name) || *line == b"\n")
     };
     let mut kept = Vec::with_capacity(page.len());
     for (at, line) in lines.iter().enumerate() {

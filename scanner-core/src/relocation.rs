@@ -25,8 +25,6 @@ const HIGH_LOW: u32 = 3;
 const DIR_64: u32 = 10;
 /// So many entries of each block are looked at to see whether the table fits.
 const SAMPLE: usize = 2;
-/// So many of a small table's sample may be damaged.
-const FEW: u32 = 3;
 
 /// How the loader adjusts a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +118,7 @@ impl<'a> Relocations<'a> {
                 }
             }
         }
-        let outside = all.saturating_sub(inside);
-        outside <= FEW || outside.saturating_mul(16) <= all
+        inside.saturating_mul(16) >= all.saturating_mul(15)
     }
 
     /// Makes the next block current.

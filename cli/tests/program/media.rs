@@ -61,6 +61,7 @@ fn media() -> Files {
 fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() {
     let files = media();
     let large = read(&files, "I386/SP3.CAB");
+    let six = expanded(&files, "I386/TCPIP6.SY_", "TCPIP6.SYS");
     let shown = files.run(&["patch", "-r", "."]);
     assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
     assert_eq!(
@@ -101,13 +102,22 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     for (cabinet, member, content) in [
         ("I386/TCPIP.SY_", "tcpip.sys", patched(200)),
         ("AMD64/tcpip.sy_", "tcpip.sys", to_200(Spec::xp_x64())),
-        ("I386/TCPIP6.SY_", "TCPIP6.SYS", to_200(Spec::tcpip6_x86())),
     ] {
         if let Some(expanded) = expanded(&files, cabinet, member) {
             assert!(expanded == content, "{cabinet}");
         }
         let probe = files.run(&["probe", "--json", cabinet]);
         assert_eq!(probe.objects()[0]["start_up"]["value"], 200, "{cabinet}");
+    }
+    // Of a driver that an earlier builder made: the value and the checksum changed.
+    let probe = files.run(&["probe", "--json", "I386/TCPIP6.SY_"]);
+    assert_eq!(probe.objects()[0]["start_up"]["value"], 200);
+    assert_eq!(probe.objects()[0]["checksum"]["ok"], true);
+    if let Some(before) = six {
+        let after = expanded(&files, "I386/TCPIP6.SY_", "TCPIP6.SYS").expect("as before");
+        assert_eq!(before.len(), after.len());
+        let changed = before.iter().zip(&after).filter(|(old, new)| old != new);
+        assert!((1..=8).contains(&changed.count()));
     }
 }
 

@@ -262,7 +262,11 @@ fn beside_a_program_of_2005_it_is_told_who_has_loaded_the_driver() {
         drop(services);
         machine.done("status")
     };
-    let who = "a program of 2005 has loaded 0.1.0 as tcpip_patcher\n";
+    let who = concat!(
+        "a program of 2005 has loaded ",
+        env!("CARGO_PKG_VERSION"),
+        " as tcpip_patcher\n"
+    );
     let installed = Machine::installed();
     installed.done("unload");
     for (machine, row) in [
