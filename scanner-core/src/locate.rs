@@ -443,7 +443,8 @@ impl Weighed {
                 found.count_relocated(image, operand);
             }
         }
-        if let Some(test) = found.queue_test {
+        let queue_test = found.queue_test(image);
+        if let Some(test) = queue_test {
             found.count_relocated(image, test);
         }
         let relocated = found.relocated.is_whole() && common.relocations_fit;
@@ -457,7 +458,7 @@ impl Weighed {
                 Evidence::AtomicCounter,
                 found.atomic_updates >= ENOUGH_ATOMICS,
             )
-            .with_if(Evidence::QueueTest, found.queue_test.is_some())
+            .with_if(Evidence::QueueTest, queue_test.is_some())
             .with_if(Evidence::GateReadsOnly, reader.is_none())
             .with_if(Evidence::NoLiveWriter, found.writer.is_none())
             .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
@@ -475,7 +476,7 @@ impl Weighed {
         findings.missing = missing;
         findings.atomic_updates = found.atomic_updates;
         findings.first_atomic = found.first_atomic;
-        findings.queue_test = found.queue_test;
+        findings.queue_test = queue_test;
         findings.event = event;
         findings.import_calls = common.anchor.imports;
         findings.offender = found.writer.or(found.locked).or(reader);

@@ -15,6 +15,8 @@ use crate::rva::Rva;
 use crate::stretch::Stretch;
 use crate::surroundings::Tally;
 
+/// So many tests of the queue length are remembered.
+const MAX_TESTS: usize = 4;
 /// How far from a gate, or from where its jump goes, a queue test may lie, in
 /// bytes. Seen: 13h, 10h, 52h.
 const NEAR: u32 = 0x200;
@@ -32,8 +34,8 @@ pub(crate) struct References {
     pub(crate) atomic_updates: u32,
     /// The first of them.
     pub(crate) first_atomic: Option<Rva>,
-    /// A test of the queue length near a gate.
-    pub(crate) queue_test: Option<Rva>,
+    /// The first tests of the queue length near a gate.
+    queue_tests: [Option<Rva>; MAX_TESTS],
     /// A reader of the limit that is no gate.
     pub(crate) reader: Option<Rva>,
     /// A load of the count that is no gate.
@@ -250,12 +252,12 @@ impl Search<'_> {
         }
         match variable {
             Variable::Queue => {
-                // One that is not relocated gives way to one that is.
-                let better = found.queue_test.is_none_or(|earlier| {
-                    !is_relocated(self.image, earlier) && is_relocated(self.image, at)
-                });
-                if better && self.is_test(offset, used) && is_near(self.gates, at) {
-                    found.queue_test = Some(at);
+                let free = found.queue_tests.iter_mut().find(|test| test.is_none());
+                if let Some(free) = free
+                    && self.is_test(offset, used)
+                    && is_near(self.gates, at)
+                {
+                    *free = Some(at);
                 }
             }
             Variable::Count => {
@@ -325,13 +327,21 @@ impl References {
     pub(crate) const NONE: References = References {
         atomic_updates: 0,
         first_atomic: None,
-        queue_test: None,
+        queue_tests: [None; MAX_TESTS],
         reader: None,
         loader: None,
         writer: None,
         locked: None,
         relocated: Tally { hits: 0, total: 0 },
     };
+
+    /// The test of the queue length that the answer rests on: where operands
+    /// have to be relocated one that is, if there is one.
+    pub(crate) fn queue_test(&self, image: &Image<'_>) -> Option<Rva> {
+        let mut tests = self.queue_tests.iter().flatten().copied();
+        let first = tests.clone().next();
+        tests.find(|&test| is_relocated(image, test)).or(first)
+    }
 
     /// Counts an operand that the answer rests on.
     #[inline(never)]

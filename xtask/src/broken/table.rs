@@ -620,7 +620,7 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::of_file(
         "locate.rs",
         "no queue test is needed",
-        "QueueTest, found.queue_test.is_some()",
+        "QueueTest, queue_test.is_some()",
         "QueueTest, true",
         ORACLE,
     ),
