@@ -1,7 +1,7 @@
 //! What Windows keeps of a file beside its content and its times: who may do
 //! what with it, and its attributes. The standard library can't set these.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::MetadataExt;
