@@ -20,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     let mut check = compiler.cargo(workspace, "check");
     check
         .args(["--locked", "--package", "tcplimit", "--lib", "--bins"])
-        .arg("-Zbuild-std=std,panic_unwind")
+        .arg("-Zbuild-std=std,panic_unwind,panic_abort")
         .args(TARGETS.iter().flat_map(|target| ["--target", target]))
         // Nothing of it runs but macros, some of which the driver has had built.
         .args(["--profile", "driver", "--target-dir"])
