@@ -162,7 +162,7 @@ pub(crate) fn of_program(file: &[u8]) -> Option<&'static Format> {
         let is_inside = usize::try_from(stated).is_ok_and(|length| length <= rest.len());
         if is_inside
             && cabinet::is_cabinet(rest)
-            && let Ok(tables) = Cabinet::new(rest)
+            && let Ok(tables) = Cabinet::new(&rest)
             && tables.len() > 0
         {
             let mut names = tables.names();
