@@ -11,8 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use scanner_core::{Image, Module, Section};
-use verify::property::{self, Verdict};
+use scanner_core::{Image, Module, Section, locate};
+use verify::memory;
+use verify::property;
 use verify::specimen::{Arch, Spec};
 
 /// Turns of both, of which the median counts.
@@ -30,17 +31,23 @@ fn main() {
         let text = &specimen.sections[0];
         let code = &specimen.file[text.offset as usize..][..text.virtual_size as usize];
         row(&format!("{kind}, file"), code, || {
-            property::of_file(&specimen.file, module)
+            let image = Image::from_file(&specimen.file);
+            image.is_ok_and(|image| locate(&image, module).is_ok())
         });
         let base = match spec.arch {
             Arch::X86 => LOADED_X86,
             Arch::X64 => LOADED_X64,
         };
         let loaded = specimen.load(base);
+        let (headers, base, size) = (&loaded.headers, loaded.base, loaded.size);
+        let sections = memory::live_code(headers, &memory::sections(&loaded)).expect("headers");
         row(
             &format!("{kind}, loaded"),
             &loaded.sections[0].bytes,
-            || property::of_loaded(&loaded, module),
+            || {
+                let image = Image::from_memory(headers, base, size, &sections);
+                image.is_ok_and(|image| locate(&image, module).is_ok())
+            },
         );
     }
     for name in env::args().skip(1).filter(|name| !name.starts_with('-')) {
@@ -63,12 +70,14 @@ fn measure_file(name: &str) {
     let code: Vec<u8> = sections
         .flat_map(|section| image.bytes(&section).iter().copied())
         .collect();
-    row(name, &code, || property::of_file(&file, module));
+    row(name, &code, || {
+        Image::from_file(&file).is_ok_and(|image| locate(&image, module).is_ok())
+    });
 }
 
 /// Both in turns; then the medians.
-fn row(name: &str, code: &[u8], locate: impl Fn() -> Verdict) {
-    assert!(locate().threshold().is_some(), "{name}: not located");
+fn row(name: &str, code: &[u8], locate: impl Fn() -> bool) {
+    assert!(locate(), "{name}: not located");
     let (mut ours, mut loops) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         ours.push(time(&locate));

@@ -29,10 +29,13 @@ pub struct Gate {
     target: Rva,
 }
 
-/// Whether every gate's comparison may begin so, with 39h or 3Bh (a REX prefix
-/// aside).
-pub(crate) fn is_compare(opcode: u8) -> bool {
-    opcode & 0xFD == 0x39
+/// Every gate's comparison begins with 39h or 3Bh (a REX prefix aside): in these
+/// bits they agree.
+pub(crate) const COMPARE_MASK: u8 = 0xFD;
+pub(crate) const COMPARE: u8 = 0x39;
+
+fn is_compare(opcode: u8) -> bool {
+    opcode & COMPARE_MASK == COMPARE
 }
 
 /// A load is at most this long: REX, opcode, ModRM, displacement.

@@ -60,6 +60,7 @@ mod reference;
 mod relocation;
 mod rva;
 mod section;
+mod sieve;
 mod stretch;
 mod surroundings;
 mod sweep;

@@ -12,6 +12,7 @@ use crate::reference::References;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::section::SectionFlags;
+use crate::sieve::Sieve;
 use crate::surroundings::Surroundings;
 use crate::sweep::sweep;
 
@@ -251,12 +252,15 @@ pub fn locate_in<'w>(
     workspace.locate(image, module, &mut Effort::default())
 }
 
-/// What [`locate_in`] works with: about a kilobyte and a half, a good part of a kernel's
+/// What [`locate_in`] works with: about two kilobytes, a good part of a kernel's
 /// stack, so a driver keeps it elsewhere. One search leaves nothing in it that
 /// another would look at.
 #[derive(Debug)]
 pub struct Workspace {
+    /// Searched by SIMD where there is any.
+    simd: bool,
     pairs: Pairs,
+    sieve: Sieve,
     /// The pair that is being weighed.
     weighed: Weighed,
     /// The one that most speaks for.
@@ -270,7 +274,9 @@ impl Workspace {
     #[must_use]
     pub const fn new() -> Workspace {
         Workspace {
+            simd: true,
             pairs: Pairs::NONE,
+            sieve: Sieve::NOTHING,
             weighed: Weighed::NOTHING,
             best: Weighed::NOTHING,
             located: None,
@@ -278,6 +284,16 @@ impl Workspace {
                 reason: Reason::NoGate,
                 best: None,
             },
+        }
+    }
+
+    /// One that searches as a driver does, which has no SIMD, whatever the
+    /// processor: to show that the answers are the same.
+    #[must_use]
+    pub const fn without_simd() -> Workspace {
+        Workspace {
+            simd: false,
+            ..Workspace::new()
         }
     }
 
@@ -310,7 +326,7 @@ impl Workspace {
         effort: &mut Effort,
     ) -> Result<(), Reason> {
         self.refusal.best = None;
-        let event = sweep(image, &mut self.pairs, effort);
+        let event = sweep(image, self.simd, &mut self.pairs, effort);
         let nearest = self.pairs.iter().enumerate();
         let Some((nearest, pair)) = nearest.max_by_key(|(_, pair)| pair.evidence(image).len())
         else {
@@ -321,6 +337,7 @@ impl Workspace {
         }
 
         let common = Common {
+            simd: self.simd,
             anchor: anchor(image, effort),
             event,
             relocations_fit: Relocations::of(image).fit(image),
@@ -336,7 +353,9 @@ impl Workspace {
             if !looked_into {
                 continue;
             }
-            self.weighed.weigh(&common, image, module, pair, effort);
+            let sieve = &mut self.sieve;
+            self.weighed
+                .weigh(&common, image, module, pair, sieve, effort);
             let lacks = self.weighed.findings.missing.len();
             match fewest {
                 Some(0) if lacks == 0 => also = also.or(Some(pair.threshold)),
@@ -395,6 +414,8 @@ impl Default for Workspace {
 
 /// What is true of the image, whatever the candidate.
 struct Common<'a> {
+    /// And of the search: whether SIMD may be used.
+    simd: bool,
     anchor: Anchor,
     event: Option<Rva>,
     /// The relocation table is one of this code.
@@ -424,12 +445,13 @@ impl Weighed {
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
+        sieve: &mut Sieve,
         effort: &mut Effort,
     ) {
         let Weighed { found, findings } = self;
         pair.read_gates(image, &mut findings.gates);
         *found = References::NONE;
-        found.gather(image, pair, &findings.gates, effort);
+        found.gather(image, common.simd, pair, &findings.gates, sieve, effort);
         let (mut imports, mut functions) = (true, true);
         for (gate, around) in findings.gates.iter().zip(&mut findings.surroundings) {
             let Some(gate) = gate else {

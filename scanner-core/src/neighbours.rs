@@ -5,6 +5,11 @@
 use core::ops::ControlFlow;
 
 use crate::effort::Effort;
+use crate::sieve::Bits;
+
+/// Whether the compiler makes SIMD of a search by words. Where it does not, in a
+/// driver, a [`Sieve`](crate::sieve::Sieve) takes less.
+pub(crate) const SIMD: bool = cfg!(any(target_feature = "sse2", target_feature = "neon"));
 
 /// Bytes that are looked at together.
 const WORD: usize = size_of::<usize>();
@@ -13,45 +18,6 @@ const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
 /// In each byte of a word all others. Added to a byte without its highest bit,
 /// they set that bit if any was set, and no byte carries into the next.
 const OTHERS: usize = !HIGHEST;
-
-/// What a byte must be, as far as single bits tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bits {
-    /// In each byte of a word the same.
-    mask: usize,
-    value: usize,
-}
-
-impl Bits {
-    /// A byte with these bits among those of the mask.
-    pub(crate) const fn new(mask: u8, value: u8) -> Bits {
-        Bits {
-            mask: usize::from_ne_bytes([mask; WORD]),
-            value: usize::from_ne_bytes([value & mask; WORD]),
-        }
-    }
-
-    /// This byte alone.
-    pub(crate) const fn exactly(byte: u8) -> Bits {
-        Bits::new(0xFF, byte)
-    }
-
-    /// A byte as this or as the other: and some more, for only the bits that
-    /// both agree in are left.
-    pub(crate) const fn or(self, other: Bits) -> Bits {
-        let mask = self.mask & other.mask & !(self.value ^ other.value);
-        let value = self.value & mask;
-        Bits { mask, value }
-    }
-
-    /// Only these bits of each word.
-    const fn only(self, bits: usize) -> Bits {
-        Bits {
-            mask: self.mask & bits,
-            value: self.value & bits,
-        }
-    }
-}
 
 /// Bytes that are looked at before the loop branches: four words.
 pub(crate) const BLOCK: usize = 4 * WORD;
@@ -181,37 +147,42 @@ impl Neighbours for Two {
     }
 }
 
-/// Two with some bits as said, the lowest bits aside.
+/// These two, as far as some bits of each tell: other bits of the one than of the
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Alike {
-    /// In each byte of a word the same.
-    first: usize,
-    second: usize,
-    /// What both have, moved down by a bit.
-    value: usize,
+pub(crate) struct Each {
+    /// In each byte of a word the same, as the next: never the highest bit, which
+    /// the sum needs.
+    masks: [usize; 2],
+    values: [usize; 2],
 }
 
-impl Alike {
-    /// A bit that both must have as said can only be one that is to be 0.
-    pub(crate) const fn new(first: Bits, second: Bits) -> Alike {
-        const BUT_LOWEST: usize = OTHERS << 1;
-        let (first, second) = (first.only(BUT_LOWEST), second.only(BUT_LOWEST));
-        let value = first.value | second.value;
-        assert!(first.mask & second.mask & value == 0, "one would do");
-        Alike {
-            first: first.mask,
-            second: second.mask,
-            value: value >> 1,
+impl Each {
+    pub(crate) const fn new(first: Bits, second: Bits) -> Each {
+        const fn all(byte: u8) -> usize {
+            usize::from_ne_bytes([byte; WORD]) & OTHERS
+        }
+        Each {
+            masks: [all(first.mask), all(second.mask)],
+            values: [all(first.value), all(second.value)],
         }
     }
 }
 
-impl Neighbours for Alike {
+impl Neighbours for Each {
     #[inline]
     fn differ(self, word: usize, next: usize) -> usize {
-        let bits = (word & self.first) | (next & self.second);
-        // Moved to where the lowest bits would be, there is room for the sum's.
-        ((bits >> 1) ^ self.value).wrapping_add(OTHERS)
+        let ([first, second], [one, other]) = (self.masks, self.values);
+        let differences = (word & first ^ one) | (next & second ^ other);
+        differences.wrapping_add(OTHERS)
+    }
+}
+
+/// The one or the other.
+impl<A: Neighbours, B: Neighbours> Neighbours for (A, B) {
+    #[inline]
+    fn differ(self, word: usize, next: usize) -> usize {
+        self.0.differ(word, next) & self.1.differ(word, next)
     }
 }
 
@@ -283,37 +254,21 @@ mod tests {
     }
 
     #[test]
-    fn two_alike_are_found_wherever_they_are_and_no_others() {
+    fn some_bits_of_each_or_other_two_are_found_wherever_they_are_and_no_others() {
         codes(|code, byte, mask| {
-            // The second has its bits where the first has none, or zeros.
-            let (second, value) = (!mask | 0x42, byte & !mask);
-            let both = second & mask & (byte | value) & 0xFE;
-            let second = second & !both;
-            let there =
-                |one, next| (one ^ byte) & mask & 0xFE == 0 && (next ^ value) & second & 0xFE == 0;
-            let two = Alike::new(Bits::new(mask, byte), Bits::new(second, value));
+            let same = |one: u8, other: u8, bits: u8| (one ^ other) & bits & 0x7F == 0;
+            let each = Each::new(Bits::new(mask, byte), Bits::new(!2, byte ^ 0x40));
+            let of_each = |one, next| same(one, byte, mask) && same(next, byte ^ 0x40, !2);
+            assert_eq!(places(each, code), expected(code, of_each), "{byte:X}");
+            let other = Two::new(byte ^ 1, byte, 0xFF);
+            let either =
+                |one, next| of_each(one, next) || same(one, byte ^ 1, !0) && same(next, byte, !0);
             assert_eq!(
-                places(two, code),
-                expected(code, there),
-                "{byte:X} {mask:X}"
+                places((each, other), code),
+                expected(code, either),
+                "{byte:X}"
             );
         });
-    }
-
-    #[test]
-    fn of_two_bytes_either_is_taken_and_what_both_agree_in() {
-        let has = |bits: Bits, byte| (usize::from(byte) & bits.mask ^ bits.value) & 0xFF == 0;
-        let both = Bits::exactly(0x39).or(Bits::exactly(0x3B));
-        for byte in u8::MIN..=u8::MAX {
-            assert_eq!(has(both, byte), matches!(byte, 0x39 | 0x3B), "{byte:X}");
-        }
-        let more = both.or(Bits::exactly(0x10));
-        for byte in [0x39, 0x3B, 0x10, 0x11, 0x12] {
-            assert!(has(more, byte), "{byte:X}");
-        }
-        for byte in [0x90, 0x00, 0x14, 0x50] {
-            assert!(!has(more, byte), "{byte:X}");
-        }
     }
 
     #[test]

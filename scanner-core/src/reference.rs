@@ -8,10 +8,11 @@ use crate::candidate::Pair;
 use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::image::{Arch, Image};
-use crate::neighbours::{Neighbours, Two};
+use crate::neighbours::{Neighbours, SIMD, Two};
 use crate::operand::{self, Access, Use};
 use crate::relocation::Relocations;
 use crate::rva::Rva;
+use crate::sieve::Sieve;
 use crate::stretch::Stretch;
 use crate::surroundings::Tally;
 
@@ -59,6 +60,7 @@ enum Variable {
 
 struct Search<'a> {
     image: &'a Image<'a>,
+    simd: bool,
     pair: &'a Pair,
     gates: &'a [Option<Gate>],
     code: &'a [u8],
@@ -96,12 +98,33 @@ impl Range {
             (Two::new(third, fourth, third_same), 2)
         }
     }
+
+    /// Shows every place in code where one of them may lie, in order.
+    #[inline]
+    fn sift(
+        self,
+        simd: bool,
+        code: &[u8],
+        sieve: &mut Sieve,
+        effort: &mut Effort,
+        mut look: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if SIMD && simd {
+            let (two, place) = self.middle();
+            return two.sift(code, effort, |at| look(at.wrapping_sub(place)));
+        }
+        *sieve = Sieve::NOTHING;
+        for beyond in 0..=self.span {
+            sieve.add(self.low.wrapping_add(beyond).to_le_bytes());
+        }
+        sieve.sift(code, effort, look)
+    }
 }
 
 impl Search<'_> {
     /// On x86 a variable is named by its address, wherever in the code these
     /// four bytes lie.
-    fn absolute(&self, effort: &mut Effort, found: &mut References) {
+    fn absolute(&self, sieve: &mut Sieve, effort: &mut Effort, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let Some(lowest) = threshold.min(count).0.checked_sub(4) else {
             return;
@@ -118,7 +141,7 @@ impl Search<'_> {
         if range.span > NARROW {
             self.absolute_anywhere(range, effort, found);
         } else {
-            self.absolute_by_neighbours(range, effort, found);
+            self.absolute_narrow(range, sieve, effort, found);
         }
     }
 
@@ -132,10 +155,15 @@ impl Search<'_> {
     }
 
     #[inline(never)]
-    fn absolute_by_neighbours(&self, range: Range, effort: &mut Effort, found: &mut References) {
-        let (two, place) = range.middle();
-        let ended = two.sift(self.code, effort, |at| {
-            self.try_absolute(at.wrapping_sub(place), range, found);
+    fn absolute_narrow(
+        &self,
+        range: Range,
+        sieve: &mut Sieve,
+        effort: &mut Effort,
+        found: &mut References,
+    ) {
+        let ended = range.sift(self.simd, self.code, sieve, effort, |at| {
+            self.try_absolute(at, range, found);
             ControlFlow::Continue(())
         });
         debug_assert!(ended.is_continue());
@@ -355,20 +383,23 @@ impl References {
     pub(crate) fn gather(
         &mut self,
         image: &Image<'_>,
+        simd: bool,
         pair: &Pair,
         gates: &[Option<Gate>],
+        sieve: &mut Sieve,
         effort: &mut Effort,
     ) {
         for (start, code) in image.live_code() {
             let search = Search {
                 image,
+                simd,
                 pair,
                 gates,
                 code,
                 start,
             };
             match image.arch() {
-                Arch::X86 => search.absolute(effort, self),
+                Arch::X86 => search.absolute(sieve, effort, self),
                 Arch::X64 => search.relative(effort, self),
             }
         }
@@ -402,11 +433,11 @@ mod tests {
     use std::vec::Vec;
 
     /// Where the search looks in `code`, for variables from `low` on.
-    fn looked(code: &[u8], low: u32, span: u32) -> Vec<usize> {
-        let (two, place) = Range { low, span }.middle();
+    fn looked(simd: bool, code: &[u8], low: u32, span: u32) -> Vec<usize> {
         let mut looked = Vec::new();
-        let ended = two.sift(code, &mut Effort::default(), |at| {
-            looked.push(at.wrapping_sub(place));
+        let (mut sieve, mut effort) = (Sieve::NOTHING, Effort::default());
+        let ended = Range { low, span }.sift(simd, code, &mut sieve, &mut effort, |at| {
+            looked.push(at);
             ControlFlow::Continue(())
         });
         assert!(ended.is_continue());
@@ -439,10 +470,12 @@ mod tests {
                         if let Some(place) = code.get_mut(9..13) {
                             place.copy_from_slice(&address);
                         }
-                        assert!(
-                            looked(&code, low, span).contains(&9),
-                            "{low:X} + {part:X} of {span:X}"
-                        );
+                        for simd in [false, true] {
+                            assert!(
+                                looked(simd, &code, low, span).contains(&9),
+                                "{low:X} + {part:X} of {span:X}"
+                            );
+                        }
                     }
                 }
             }
@@ -464,7 +497,13 @@ mod tests {
             if let Some(place) = code.get_mut(9..13) {
                 place.copy_from_slice(&other.to_le_bytes());
             }
-            assert_eq!(looked(&code, 0x5_0498, 8), Vec::<usize>::new(), "{other:X}");
+            for simd in [false, true] {
+                assert_eq!(
+                    looked(simd, &code, 0x5_0498, 8),
+                    Vec::<usize>::new(),
+                    "{other:X}"
+                );
+            }
         }
     }
 }

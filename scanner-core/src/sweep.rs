@@ -5,30 +5,52 @@ use core::ops::ControlFlow;
 use crate::bytes::dword;
 use crate::candidate::Pairs;
 use crate::effort::Effort;
-use crate::gate::Gate;
+use crate::gate::{COMPARE, COMPARE_MASK, Gate};
 use crate::image::Image;
-use crate::neighbours::{Alike, Bits, Neighbours};
+use crate::neighbours::{Each, Neighbours, SIMD, Two};
 use crate::operand::{DIRECT, DIRECT_MASK};
 use crate::rva::Rva;
+use crate::sieve::{Bits, Sieve};
 
 /// `EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED`, event 4226, a warning.
 pub(crate) const EVENT_4226: u32 = 0x8000_1082;
 
-const OPCODE: Bits = Bits::exactly(0x39).or(Bits::exactly(0x3B));
-const MODRM: Bits = Bits::new(DIRECT_MASK, DIRECT);
+/// The opcode of a gate's comparison and its ModRM byte.
+const GATE: [Bits; 2] = [
+    Bits::new(COMPARE_MASK, COMPARE),
+    Bits::new(DIRECT_MASK, DIRECT),
+];
+const EVENT: [u8; 4] = EVENT_4226.to_le_bytes();
 
-/// A comparison's opcode and its ModRM byte tell it, and the event the two bytes
-/// in its middle: what both have in common is not much, but seldom.
-const BOTH: Alike = {
-    let [_, second, third, _] = EVENT_4226.to_le_bytes();
-    let first = OPCODE.or(Bits::exactly(second));
-    Alike::new(first, MODRM.or(Bits::exactly(third)))
+/// The one with any byte before and behind, or the other.
+static EITHER: Sieve = {
+    let [opcode, modrm] = GATE;
+    let [a, b, c, d] = EVENT;
+    let event = [
+        Bits::exactly(a),
+        Bits::exactly(b),
+        Bits::exactly(c),
+        Bits::exactly(d),
+    ];
+    Sieve::new([[Bits::ANY, opcode, modrm, Bits::ANY], event])
+};
+
+/// The same by two bytes of each.
+const EITHER_TWO: (Each, Two) = {
+    let [opcode, modrm] = GATE;
+    let [a, b, _, _] = EVENT;
+    (Each::new(opcode, modrm), Two::new(a, b, 0xFF))
 };
 
 /// Notes every gate in live code; the first place that holds the code of event
 /// 4226.
 #[inline(never)]
-pub(crate) fn sweep(image: &Image<'_>, pairs: &mut Pairs, effort: &mut Effort) -> Option<Rva> {
+pub(crate) fn sweep(
+    image: &Image<'_>,
+    simd: bool,
+    pairs: &mut Pairs,
+    effort: &mut Effort,
+) -> Option<Rva> {
     *pairs = Pairs::NONE;
     let mut event = None;
     for (start, code) in image.live_code() {
@@ -39,12 +61,7 @@ pub(crate) fn sweep(image: &Image<'_>, pairs: &mut Pairs, effort: &mut Effort) -
             pairs,
             event,
         };
-        let ended = BOTH.sift(code, effort, |at| {
-            part.event(at.wrapping_sub(1));
-            part.gate(at);
-            ControlFlow::Continue(())
-        });
-        debug_assert!(ended.is_continue());
+        part.sift(simd, effort);
         event = part.event;
     }
     event
@@ -60,6 +77,24 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    fn sift(&mut self, simd: bool, effort: &mut Effort) {
+        let code = self.code;
+        let ended = if SIMD && simd {
+            EITHER_TWO.sift(code, effort, |at| {
+                self.event(at);
+                self.gate(at);
+                ControlFlow::Continue(())
+            })
+        } else {
+            EITHER.sift(code, effort, |at| {
+                self.event(at);
+                self.gate(at.wrapping_add(1));
+                ControlFlow::Continue(())
+            })
+        };
+        debug_assert!(ended.is_continue());
+    }
+
     /// Notes the gate whose comparison has its opcode there, if there is one.
     fn gate(&mut self, at: usize) {
         if let Some(gate) = Gate::around(self.image, self.code, self.start, at) {
@@ -109,10 +144,14 @@ mod tests {
         let mapped = [(text.rva(), &code[..]), (place, &table)];
         let sections = mapped.map(|(rva, bytes)| MappedSection { rva, bytes });
         let image = Image::from_memory(headers, base, size, &sections).unwrap();
-        let mut pairs = Pairs::NONE;
-        let event = sweep(&image, &mut pairs, &mut Effort::default());
-        let gates = pairs.iter().map(|pair| pair.gate_count()).sum();
-        (gates, event.and_then(|at| at.minus(text.rva().0)))
+        let [found, by_sieve] = [true, false].map(|simd| {
+            let mut pairs = Pairs::NONE;
+            let event = sweep(&image, simd, &mut pairs, &mut Effort::default());
+            let gates = pairs.iter().map(|pair| pair.gate_count()).sum();
+            (gates, event.and_then(|at| at.minus(text.rva().0)))
+        });
+        assert_eq!(found, by_sieve);
+        found
     }
 
     #[test]

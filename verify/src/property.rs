@@ -3,8 +3,8 @@
 //! libFuzzer's, and regressions with files: one property, three uses.
 
 use scanner_core::{
-    Effort, Evidence, Image, ImageError, Located, Module, NotLocated, Reason, locate,
-    locate_counted,
+    Effort, Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace, locate,
+    locate_counted, locate_in,
 };
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
@@ -88,6 +88,7 @@ pub fn of_file(file: &[u8], module: Module) -> Verdict {
     let answer = locate_counted(&image, module, &mut effort);
     let allowed = STEPS_PER_BYTE * file.len() as u64;
     assert!(effort.steps() <= allowed, "{effort:?} for {allowed}");
+    same_without_simd(&image, module, &answer);
     Verdict::of(answer)
 }
 
@@ -105,9 +106,20 @@ pub fn of_memory(
         Err(error) => return Verdict::NoImage(error),
     };
     match Image::from_memory(headers, base, size, &code) {
-        Ok(image) => Verdict::of(locate(&image, module)),
+        Ok(image) => {
+            let answer = locate(&image, module);
+            same_without_simd(&image, module, &answer);
+            Verdict::of(answer)
+        }
         Err(error) => Verdict::NoImage(error),
     }
+}
+
+/// **A search as a driver does it gives the same answer**, report and all.
+fn same_without_simd(image: &Image<'_>, module: Module, answer: &Result<Located, NotLocated>) {
+    let mut workspace = Workspace::without_simd();
+    let again = locate_in(image, module, &mut workspace);
+    assert_eq!(again, answer.as_ref());
 }
 
 /// The same for a file as it would lie at the base that it prefers.

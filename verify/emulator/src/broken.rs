@@ -144,13 +144,12 @@ impl Broken {
             Arch::X86 => releasing_x86(by_name, let_go),
             Arch::X64 => releasing_x64(cave, by_name, let_go),
         };
-        let room = index((raw - size).into());
-        assert!(code.len() <= room, "{room} bytes behind the code");
+        // There is room in memory to the end of the page, and in the file none.
+        let longer = size + u32::try_from(code.len()).expect("a few bytes");
+        assert!(size.div_ceil(0x1000) == longer.div_ceil(0x1000), "no room");
         let at = self.raw_of_text() + index(size.into());
+        self.lengthen_text(raw, longer);
         self.file[at..at + code.len()].copy_from_slice(&code);
-        // What is there is code now.
-        let field = index(self.place_of_text().into()) + 8;
-        self.file[field..field + 4].copy_from_slice(&raw.to_le_bytes());
         self.with(|driver, instruction| {
             let called = memory(driver, instruction, 0) == Some(by_name);
             if instruction.mnemonic() != Mnemonic::Call || !called {
@@ -160,6 +159,33 @@ impl Broken {
             call.extend(relative(instruction.ip() - driver.base + 5, cave));
             Some(call)
         })
+    }
+
+    /// Makes room in the file behind the code, for which all behind it moves up.
+    fn lengthen_text(&mut self, raw: u32, size: u32) {
+        /// The file's alignment.
+        const ROOM: u32 = 0x200;
+        let text = index(self.place_of_text().into());
+        let end = self.raw_of_text() + index(raw.into());
+        self.file.splice(end..end, [0; ROOM as usize]);
+        for header in self.section_headers() {
+            let field = index((header + 20).into());
+            let place = u32::from_le_bytes(self.file[field..field + 4].try_into().expect("four"));
+            if index(place.into()) >= end {
+                self.file[field..field + 4].copy_from_slice(&(place + ROOM).to_le_bytes());
+            }
+        }
+        for (field, value) in [(8, size), (16, raw + ROOM)] {
+            self.file[text + field..text + field + 4].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+
+    /// Where the sections' headers are.
+    fn section_headers(&self) -> impl Iterator<Item = u32> + use<> {
+        let nt = self.laid.dword(0x3C).expect("headers");
+        let table = nt + 24 + (self.laid.dword(nt + 20).expect("headers") & 0xFFFF);
+        let count = u32::try_from(self.laid.sections.len()).expect("a few");
+        (0..count).map(move |number| table + 40 * number)
     }
 
     /// The RVA of an import's slot.
@@ -245,12 +271,9 @@ impl Broken {
     /// Where the byte at an RVA is in the file.
     fn raw_of(&self, rva: u32) -> usize {
         let head = &self.laid;
-        let nt = head.dword(0x3C).expect("headers");
-        let table = nt + 24 + (head.dword(nt + 20).expect("headers") & 0xFFFF);
-        let headers = (0..head.sections.len()).map(|number| {
-            let header = table + 40 * u32::try_from(number).expect("a few");
-            [12, 16, 20].map(|field| head.dword(header + field).expect("headers"))
-        });
+        let headers = self.section_headers();
+        let headers = headers
+            .map(|header| [12, 16, 20].map(|field| head.dword(header + field).expect("headers")));
         let mut places = headers.filter_map(|[first, length, raw]| {
             let inside = rva.checked_sub(first).filter(|&inside| inside < length)?;
             Some(index(u64::from(raw + inside)))

@@ -1,0 +1,310 @@
+//! A search for patterns of four bytes that looks at two bytes in three.
+//!
+//! Of the three pairs of neighbours in a pattern, one begins at every third byte,
+//! wherever the pattern lies. For each byte a table says which of these pairs it
+//! can be the first or the second byte of. Without SIMD, as in a driver, this takes
+//! less than a search by words, for which a processor for 32 bits has too few
+//! registers as well.
+
+use core::ops::ControlFlow;
+
+use crate::effort::Effort;
+
+/// From one look to the next.
+const STRIDE: usize = 3;
+/// Bytes between two tests for the end: twelve looks.
+const BLOCK: usize = 12 * STRIDE;
+/// Parts of a pattern that a look can meet: first, middle and last two bytes.
+const PARTS: usize = 3;
+/// The bit of each pattern's first part.
+const FIRST_PARTS: u8 = 1 | 1 << PARTS;
+/// The bits of parts that another of the same pattern comes behind.
+const TWO_PARTS: u8 = 3 | 3 << PARTS;
+
+/// Bytes with some bits as said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bits {
+    pub(crate) mask: u8,
+    pub(crate) value: u8,
+}
+
+impl Bits {
+    pub(crate) const ANY: Bits = Bits::new(0, 0);
+
+    pub(crate) const fn new(mask: u8, value: u8) -> Bits {
+        Bits {
+            mask,
+            value: value & mask,
+        }
+    }
+
+    pub(crate) const fn exactly(byte: u8) -> Bits {
+        Bits::new(0xFF, byte)
+    }
+
+    const fn has(self, byte: u8) -> bool {
+        byte & self.mask == self.value
+    }
+}
+
+/// What to look for: two patterns, or a set of them. Of a set it finds also what
+/// has each byte from another of its patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sieve {
+    /// A bit for each part of a pattern that such a byte can be the first byte
+    /// of.
+    first: [u8; 256],
+    second: [u8; 256],
+}
+
+impl Sieve {
+    pub(crate) const NOTHING: Sieve = Sieve {
+        first: [0; 256],
+        second: [0; 256],
+    };
+
+    /// For two patterns.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which would say so"
+    )]
+    pub(crate) const fn new(patterns: [[Bits; 4]; 2]) -> Sieve {
+        let mut sieve = Sieve::NOTHING;
+        let mut byte = u8::MIN;
+        loop {
+            let mut bit = 0;
+            while bit < 2 * PARTS {
+                let (pattern, part) = (patterns[bit / PARTS], bit % PARTS);
+                sieve.first[byte as usize] |= (pattern[part].has(byte) as u8) << bit;
+                sieve.second[byte as usize] |= (pattern[part + 1].has(byte) as u8) << bit;
+                bit += 1;
+            }
+            if byte == u8::MAX {
+                return sieve;
+            }
+            byte += 1;
+        }
+    }
+
+    /// Looks for these four bytes as well.
+    pub(crate) fn add(&mut self, pattern: [u8; 4]) {
+        let [a, b, c, d] = pattern.map(usize::from);
+        for (bit, (first, second)) in [(a, b), (b, c), (c, d)].into_iter().enumerate() {
+            if let (Some(first), Some(second)) =
+                (self.first.get_mut(first), self.second.get_mut(second))
+            {
+                *first |= 1 << bit;
+                *second |= 1 << bit;
+            }
+        }
+    }
+
+    /// Which parts of patterns two neighbours can be.
+    #[inline(always)]
+    fn parts(&self, first: u8, second: u8) -> u8 {
+        let first = self.first.get(usize::from(first));
+        let second = self.second.get(usize::from(second));
+        first
+            .zip(second)
+            .map_or(0, |(first, second)| first & second)
+    }
+
+    /// Shows every place in code where a pattern lies, in order.
+    #[inline]
+    pub(crate) fn sift(
+        &self,
+        code: &[u8],
+        effort: &mut Effort,
+        mut look: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        effort.add(code.len());
+        let mut from = 0_usize;
+        while let Some(place) = self.next(code.get(from..).unwrap_or_default()) {
+            effort.add(STRIDE);
+            let place = from.wrapping_add(place);
+            look(place)?;
+            from = place.wrapping_add(1);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Where the first pattern lies.
+    // Apart from what is done at a place, so that what the loop needs stays in
+    // registers.
+    #[inline(never)]
+    fn next(&self, code: &[u8]) -> Option<usize> {
+        let mut rest = code;
+        loop {
+            let (found, met) = self.meet(rest);
+            let place = code.len().wrapping_sub(found.len()).saturating_sub(1);
+            let end = match met {
+                true => place.wrapping_add(PARTS),
+                false => code.len(),
+            };
+            let lies = (place..end).find(|&place| self.lies(code, place));
+            if lies.is_some() || !met {
+                return lies;
+            }
+            rest = found.get(STRIDE..)?;
+        }
+    }
+
+    /// The code from a byte before the first look on that meets two parts of a
+    /// pattern, one behind the other. Or what is left, and is less than a block:
+    /// no look is taken there.
+    // Looks are spelt out: at the driver's level of optimisation a loop over them
+    // would stay one.
+    #[inline(always)]
+    fn meet<'c>(&self, code: &'c [u8]) -> (&'c [u8], bool) {
+        let mut rest = code;
+        while let Some(block) = rest.first_chunk::<{ BLOCK + 1 }>() {
+            macro_rules! look {
+                ($($at:literal)*) => {
+                    $(
+                        let parts = self.parts(block[$at + 1], block[$at + 2]);
+                        if parts != 0
+                            && let Some(around) = block[$at..].first_chunk()
+                            && self.has_two(around, parts)
+                        {
+                            return (rest.get($at..).unwrap_or_default(), true);
+                        }
+                    )*
+                };
+            }
+            look!(0 3 6 9 12 15 18 21 24 27 30 33);
+            rest = rest.get(BLOCK..).unwrap_or_default();
+        }
+        (rest, false)
+    }
+
+    /// Whether the middle two of the bytes, which are these parts, are parts of a
+    /// pattern together with their neighbour on one side.
+    #[inline(always)]
+    fn has_two(&self, bytes: &[u8; 4], parts: u8) -> bool {
+        let &[a, b, c, d] = bytes;
+        self.parts(a, b) & parts >> 1 & TWO_PARTS != 0
+            || parts & self.parts(c, d) >> 1 & TWO_PARTS != 0
+    }
+
+    /// Whether a whole pattern lies there.
+    fn lies(&self, code: &[u8], place: usize) -> bool {
+        let Some(&[a, b, c, d]) = code.get(place..).and_then(<[u8]>::first_chunk) else {
+            return false;
+        };
+        let [first, middle, last] = [self.parts(a, b), self.parts(b, c), self.parts(c, d)];
+        first & middle >> 1 & last >> 2 & FIRST_PARTS != 0
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    const COMPARE: [Bits; 4] = [
+        Bits::ANY,
+        Bits::new(0xFD, 0x39),
+        Bits::new(0xC7, 0x05),
+        Bits::ANY,
+    ];
+    const EVENT: [u8; 4] = [0x82, 0x10, 0x00, 0x80];
+
+    fn both() -> Sieve {
+        Sieve::new([COMPARE, EVENT.map(Bits::exactly)])
+    }
+
+    fn places(sieve: &Sieve, code: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        let ended = sieve.sift(code, &mut Effort::default(), |at| {
+            places.push(at);
+            ControlFlow::Continue(())
+        });
+        assert!(ended.is_continue());
+        places
+    }
+
+    /// Where one of the patterns lies: the definition.
+    fn expected(patterns: &[[Bits; 4]], code: &[u8]) -> Vec<usize> {
+        let is_there = |bytes: &[u8], pattern: &[Bits; 4]| {
+            let mut each = pattern.iter().zip(bytes);
+            each.all(|(bits, &byte)| bits.has(byte))
+        };
+        let places = code.windows(4).enumerate();
+        let there =
+            places.filter(|(_, bytes)| patterns.iter().any(|pattern| is_there(bytes, pattern)));
+        there.map(|(place, _)| place).collect()
+    }
+
+    /// Bytes of the patterns, and such as differ from them in a bit.
+    fn near(length: usize, seed: u32) -> Vec<u8> {
+        const OF: [u8; 10] = [0x39, 0x3B, 0x05, 0x3D, 0x82, 0x10, 0x00, 0x80, 0x04, 0x90];
+        let mut random = seed;
+        let next = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let [_, bit, which, choice] = random.to_le_bytes();
+            let flip = if bit < 64 { 1 << (bit & 7) } else { 0 };
+            OF[usize::from(which ^ choice) % 10] ^ flip
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    #[test]
+    fn places_are_shown_as_defined_and_no_others() {
+        let patterns = [COMPARE, EVENT.map(Bits::exactly)];
+        let sieve = both();
+        for (length, seed) in (0..400).chain([5000, 5001, 5002]).zip(1..) {
+            let code = near(length, seed);
+            assert_eq!(places(&sieve, &code), expected(&patterns, &code));
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_shown_wherever_it_lies() {
+        let mut added = Sieve::NOTHING;
+        added.add(EVENT);
+        for length in 4..=3 * BLOCK {
+            for place in 0..=length - 4 {
+                let mut code = std::vec![0x90; length];
+                code[place..][..4].copy_from_slice(&EVENT);
+                assert_eq!(places(&both(), &code), [place], "{place} of {length}");
+                assert_eq!(places(&added, &code), [place], "{place} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_added_comes_to_what_was_there() {
+        let patterns = [[0x98, 0x04, 0x05, 0x00], [0xA0, 0xFF, 0x04, 0x00]];
+        let mut sieve = Sieve::NOTHING;
+        for pattern in patterns {
+            sieve.add(pattern);
+        }
+        for pattern in patterns {
+            for place in 0..3 {
+                let mut code = [0x90; 8];
+                code[place..][..4].copy_from_slice(&pattern);
+                assert_eq!(places(&sieve, &code), [place]);
+            }
+        }
+        // No byte of the one in the place of another.
+        assert_eq!(places(&sieve, &[0x98, 0x05, 0x04, 0x00, 0xA0, 0x98]), []);
+    }
+
+    #[test]
+    fn a_search_counts_bytes_and_looks_and_ends_when_told() {
+        let mut sieve = Sieve::NOTHING;
+        sieve.add([0x82; 4]);
+        let code = [0x82; 100];
+        let mut effort = Effort::default();
+        let ended = sieve.sift(&code, &mut effort, |at| match at {
+            49 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert!(ended.is_break());
+        assert_eq!(effort.steps(), 100 + 50 * 3);
+    }
+}
