@@ -619,13 +619,6 @@ pub(super) const TABLE: &[Breakage] = &[
     ),
     Breakage::of_file(
         "sieve.rs",
-        "a search goes on behind the look where a pattern was",
-        "from = place.wrapping_add(1);",
-        "from = place.wrapping_add(4);",
-        READING,
-    ),
-    Breakage::of_file(
-        "sieve.rs",
         "what is left behind the last block is not looked at",
         "false => code.len(),",
         "false => place,",
