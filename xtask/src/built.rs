@@ -19,6 +19,9 @@ use crate::workspace::Workspace;
 /// Where the list is, for the steps of `cargo xtask test`.
 pub(crate) const LIST: &str = "TCPLIMIT_XTASK_BUILT";
 
+/// The example of `verify` that checks the shipped files.
+pub(crate) const CHECKER: &str = "shipped";
+
 /// What a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,11 +95,20 @@ fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, F
     Ok(lines.filter_map(Executable::of_message).collect())
 }
 
+/// The program that checks what ships, alone and first: the driver, which others
+/// wait for, waits for nothing else. The list is of it.
+pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
+    // What an earlier run has left is not to be taken for this one's.
+    let _ = fs::remove_file(list(workspace));
+    let whole = whole(workspace);
+    let words = ["build", "--example", CHECKER];
+    let built = build(workspace, &[&words, &whole[..]].concat())?;
+    write(workspace, &built)?;
+    Ok(Outcome::Passed(CHECKER.into()))
+}
+
 /// All tests, examples and programs, and the list of them.
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
-    let list = list(workspace);
-    // What an earlier run has left is not to be taken for this one's.
-    let _ = fs::remove_file(&list);
     let whole = whole(workspace);
     let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
     // Tests have had those built that they run.
@@ -105,10 +117,19 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
         &[&["build", "--bin", "pack"], &whole[..]].concat(),
     )?;
     all.extend(pack);
-    let text = serde_json::to_string_pretty(&all).map_err(|error| Failure(error.to_string()))?;
-    fs::create_dir_all(workspace.made("report"))?;
-    fs::write(list, text + "\n")?;
+    write(workspace, &all)?;
     Ok(Outcome::Passed(format!("{} programs", all.len())))
+}
+
+/// Writes the list, at once: other steps may be reading it.
+fn write(workspace: &Workspace, all: &[Executable]) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(all).map_err(|error| Failure(error.to_string()))?;
+    let list = list(workspace);
+    let staged = list.with_extension("new");
+    fs::create_dir_all(workspace.made("report"))?;
+    fs::write(&staged, text + "\n")?;
+    fs::rename(staged, list)?;
+    Ok(())
 }
 
 /// Where the list is.

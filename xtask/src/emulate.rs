@@ -61,6 +61,16 @@ pub(crate) struct Options {
     files: Vec<PathBuf>,
 }
 
+impl Options {
+    /// A campaign for each day: the nightly workflow runs it whole.
+    pub(crate) fn short() -> Self {
+        Self {
+            runs: Some(400),
+            ..Self::default()
+        }
+    }
+}
+
 /// Its own tests, the campaign and the cost; loudly skipped where the emulator
 /// can't be compiled or there is no driver.
 pub(crate) fn run(

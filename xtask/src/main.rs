@@ -21,7 +21,6 @@ mod groups;
 mod history;
 mod linker;
 mod lint;
-mod no_std;
 mod offsets;
 mod package;
 mod page;
@@ -96,8 +95,6 @@ enum Command {
     PanicFree,
     /// Write the specimens of corpus/specimens anew, after a change of the builder.
     Specimens,
-    /// Build scanner-core for targets without a standard library or floats.
-    NoStd,
     /// Check that the tool for files compiles for macOS and Windows.
     Systems,
     /// Build tcplimit.sys for x86 and x64 into target/driver, and check the files.
@@ -168,7 +165,6 @@ fn main() -> ExitCode {
         }),
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
-        Command::NoStd => report.step("no_std", || no_std::run(&workspace)),
         Command::Systems => report.step("systems", || systems::run(&workspace)),
         Command::Driver { twice } => {
             report.seeing("driver", |seen| {

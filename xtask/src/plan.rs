@@ -17,7 +17,6 @@ use crate::emulate;
 use crate::fuzz;
 use crate::history;
 use crate::lint;
-use crate::no_std;
 use crate::offsets;
 use crate::page;
 use crate::panic_free;
@@ -97,8 +96,18 @@ pub(crate) const STEPS: &[Step] = &[
         run: |workspace, _, _| lint::format(workspace),
     },
     Step {
-        name: "build",
+        name: "checker",
         after: &[],
+        run: |workspace, _, _| built::checker(workspace),
+    },
+    Step {
+        name: "driver",
+        after: &["checker"],
+        run: |workspace, _, seen| driver::step(workspace, seen),
+    },
+    Step {
+        name: "build",
+        after: &["checker"],
         run: |workspace, _, _| built::step(workspace),
     },
     Step {
@@ -122,11 +131,6 @@ pub(crate) const STEPS: &[Step] = &[
         run: |workspace, _, seen| offsets::run(workspace, seen),
     },
     Step {
-        name: "driver",
-        after: &["build"],
-        run: |workspace, _, seen| driver::step(workspace, seen),
-    },
-    Step {
         name: "tests",
         after: &["build"],
         run: |workspace, _, seen| test::run(workspace, seen),
@@ -145,8 +149,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "emulator",
-        after: &["driver"],
-        run: |workspace, _, seen| emulate::run(workspace, &emulate::Options::default(), seen),
+        after: &["driver", "build"],
+        run: |workspace, _, seen| emulate::run(workspace, &emulate::Options::short(), seen),
     },
     Step {
         name: "fuzzing",
@@ -166,13 +170,8 @@ pub(crate) const STEPS: &[Step] = &[
         run: |workspace, _, seen| broken::run(workspace, Extent::Sample, seen),
     },
     Step {
-        name: "no_std",
-        after: &["driver"],
-        run: |workspace, _, _| no_std::run(workspace),
-    },
-    Step {
         name: "systems",
-        after: &["no_std"],
+        after: &["driver"],
         run: |workspace, _, _| systems::run(workspace),
     },
     Step {
@@ -277,7 +276,7 @@ fn beside(
 ) {
     let is_built = chosen
         .iter()
-        .any(|step| step.name == "build" || step.name == PAGE.name);
+        .any(|step| ["checker", "build", PAGE.name].contains(&step.name));
     let jobs: Result<Vec<Job>, Failure> = chosen
         .iter()
         .map(|step| {
