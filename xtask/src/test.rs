@@ -17,14 +17,19 @@ use crate::workspace::{Workspace, unattended};
 /// Where the properties' randomness begins, for proptest.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
-/// What `--quick` leaves out of `verify`'s tests: thousands of cases each, for
-/// seconds.
-const CAMPAIGNS: [&str; 10] = [
+/// What `--quick` leaves out: thousands of cases each, for seconds, and runs that
+/// wait for one another.
+const CAMPAIGNS: [&str; 15] = [
     "brittle::",
     "damage::",
+    "media::whatever_the_window",
+    "moved::each::",
     "locator::the_oracle_agrees_on_what_is_built",
     "naive::",
     "reading::",
+    "runs::a_lock_that_is_held",
+    "runs::linux::",
+    "runs::of_two_",
     "session::fault::no_fault_at_any_moment",
     "session::sessions_that_are_made_up_go_everywhere",
     "session::whatever_happens",
@@ -237,12 +242,25 @@ mod tests {
 
     #[test]
     fn what_a_quick_run_leaves_out_is_there() {
-        let proof = Workspace::of_this_crate().path("verify/tests/proof");
+        let workspace = Workspace::of_this_crate();
+        let folders = ["verify/tests/proof", "cli/tests/program"];
         for name in CAMPAIGNS {
             let (modules, test) = name.rsplit_once("::").unwrap();
-            let file = proof.join(modules.replace("::", "/")).with_extension("rs");
-            let text = fs::read_to_string(&file).unwrap();
-            assert!(text.contains(&format!("fn {test}")), "{name}");
+            let inside = modules.replace("::", "/");
+            let is_there = folders.iter().any(|folder| {
+                let module = workspace.path(folder).join(&inside);
+                // A file, or a module in a file.
+                let (parent, last) = (module.parent().unwrap(), module.file_name().unwrap());
+                let in_file = |file: &Path, what: String| {
+                    fs::read_to_string(file).is_ok_and(|text| text.contains(&what))
+                };
+                in_file(&module.with_extension("rs"), format!("fn {test}"))
+                    || in_file(
+                        &parent.with_extension("rs"),
+                        format!("mod {} {{", last.to_string_lossy()),
+                    )
+            });
+            assert!(is_there, "{name}");
         }
     }
 }

@@ -154,6 +154,7 @@ fn whole(image: &Image<'_>, file: &[u8]) {
     }
     let mut effort = black_box(Effort::default());
     keep(locate_counted(image, module, &mut effort).is_ok());
+    keep(Workspace::without_simd().located().is_some());
     let mut workspace = black_box(Workspace::new());
     match locate_in(image, module, &mut workspace) {
         Ok(located) => found(image, black_box(located)),

@@ -83,7 +83,10 @@ fn never_wrong(kind: Kind) {
 
 macro_rules! each {
     ($( $name:ident $kind:ident )*) => {
-        $( #[test] fn $name() { never_wrong(Kind::$kind); } )*
+        mod each {
+            use super::{Kind, never_wrong};
+            $( #[test] fn $name() { never_wrong(Kind::$kind); } )*
+        }
         #[test]
         fn every_kind_has_a_test() {
             assert_eq!([$( Kind::$kind ),*], Kind::ALL);
