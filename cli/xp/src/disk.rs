@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use scanner_core::{
     Arch, Checksum, FileVersion, Findings, Headers, Image, ImageError, Located, Module, NotLocated,
-    Reason, RelocationCoverage, Rva, StartUp, Workspace, export_name, file_version, locate_in,
-    module_by_updates, original_name,
+    Reason, RelocationCoverage, Rva, StartUp, Surroundings, Tally, Workspace, export_name,
+    file_version, locate_in, module_by_updates, original_name,
 };
 
 use crate::client::{REPORT, SHIPPED};
@@ -350,6 +350,7 @@ impl Look {
                     findings.atomic_updates()
                 ),
             );
+            row("calls", calls_at_gates(findings));
             for evidence in missing.iter() {
                 row("missing", format!("{evidence}: {}", evidence.explanation()));
             }
@@ -459,4 +460,21 @@ fn refused(refusal: &NotLocated, module: Module, version: Option<FileVersion>) -
 /// A place in the image, as a number.
 pub(crate) fn number(rva: Rva) -> u32 {
     rva.0
+}
+
+/// What the calls around each gate do.
+fn calls_at_gates(findings: &Findings) -> String {
+    let counts = |of: fn(&Surroundings) -> Tally| {
+        let counts = findings.surroundings().map(of);
+        let counts = counts.filter(|count| count.total > 0);
+        let counts: Vec<String> = counts.map(|count| count.to_string()).collect();
+        counts.join(", ")
+    };
+    let imports = counts(|around| around.imports);
+    let functions = counts(|around| around.functions);
+    match (imports.is_empty(), functions.is_empty()) {
+        (true, _) => "none through pointers near the gates".into(),
+        (_, true) => format!("near the gates to imports {imports}"),
+        _ => format!("near the gates to imports {imports}; to functions {functions}"),
+    }
 }

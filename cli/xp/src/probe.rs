@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use scanner_core::{Arch, Findings, Module, StartUp};
+use scanner_core::{Arch, Findings, Module, StartUp, Surroundings, Tally};
 use serde::Serialize;
 
 use crate::answer;
@@ -174,6 +174,15 @@ struct Evidence {
     held: Vec<&'static str>,
     missing: Vec<&'static str>,
     atomic_updates: u32,
+    local_imports: Vec<Count>,
+    local_functions: Vec<Count>,
+}
+
+/// Of `total` calls, `hits` do as they should.
+#[derive(Serialize)]
+struct Count {
+    hits: u16,
+    total: u16,
 }
 
 #[derive(Serialize)]
@@ -229,6 +238,8 @@ impl<'a> Object<'a> {
                 held: names(findings.held()),
                 missing: names(findings.missing()),
                 atomic_updates: findings.atomic_updates(),
+                local_imports: counts(findings, |around| around.imports),
+                local_functions: counts(findings, |around| around.functions),
             }),
             start_up: match look.start_up {
                 Some(StartUp::Unique {
@@ -255,6 +266,14 @@ impl<'a> Object<'a> {
             known: look.known,
         }
     }
+}
+
+/// The calls around each gate.
+fn counts(findings: &Findings, of: impl Fn(&Surroundings) -> Tally) -> Vec<Count> {
+    let tallies = findings.surroundings().map(of);
+    tallies
+        .map(|Tally { hits, total }| Count { hits, total })
+        .collect()
 }
 
 impl Rvas {

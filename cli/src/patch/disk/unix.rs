@@ -53,11 +53,20 @@ pub(super) fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
     if owner.is_none() && group.is_none() {
         return Ok(());
     }
-    chown(to, owner, group).map_err(|error| {
-        io::Error::other(format!(
+    chown(to, owner, group).map_err(|error| io::Error::other(refused(owner, group, &error)))
+}
+
+/// Why a new file can't have the owner or the group of the old one, where they are
+/// other ones than this process gives, and what helps.
+fn refused(owner: Option<u32>, group: Option<u32>, error: &io::Error) -> String {
+    match (owner, group) {
+        (None, Some(group)) => format!(
+            "the new file can't have the group of the old one ({group}: {error}): run tcplimit as a member of that group, or as root; or give the file a group of yours with chgrp first"
+        ),
+        _ => format!(
             "the new file can't have the owner of the old one ({error}): run tcplimit as that owner, or as root"
-        ))
-    })
+        ),
+    }
 }
 
 /// Attributes and security of an NTFS, which its drivers for Linux show under
@@ -93,4 +102,21 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_own_file_of_a_foreign_group_is_not_said_to_have_another_owner() {
+        let error = io::Error::from(ErrorKind::PermissionDenied);
+        let said = refused(None, Some(44), &error);
+        assert!(said.contains("group of the old one (44: "), "{said}");
+        assert!(!said.contains("owner"), "{said}");
+        for group in [None, Some(44)] {
+            let said = refused(Some(1000), group, &error);
+            assert!(said.contains("run tcplimit as that owner"), "{said}");
+        }
+    }
 }

@@ -20,6 +20,10 @@ fn the_systems_file_is_looked_into_and_memory_where_the_driver_is_loaded() {
         said.starts_with(&format!("{TCPIP}: located, unpatched: the limit is 10")),
         "{said}"
     );
+    assert!(
+        said.contains("  calls       near the gates to imports "),
+        "{said}"
+    );
     assert!(said.contains("tcplimit.sys is not loaded"), "{said}");
     let machine = Machine::installed();
     let said = machine.done("probe");
@@ -60,6 +64,18 @@ fn an_object_has_the_fields_of_the_workbench_with_the_same_values() {
         assert_eq!(object["sha256"], file.sha256, "{name}");
         let checksum = file.checksum.expect("of a driver");
         assert_eq!(object["checksum"]["computed"], checksum.computed, "{name}");
+        let around: Vec<_> = located.findings().surroundings().collect();
+        assert!(around.len() >= 2, "{name}");
+        for (number, around) in around.into_iter().enumerate() {
+            for (field, count) in [
+                ("local_imports", around.imports),
+                ("local_functions", around.functions),
+            ] {
+                let object = &object["evidence"][field][number];
+                assert_eq!(object["hits"], count.hits, "{name}, {field}");
+                assert_eq!(object["total"], count.total, "{name}, {field}");
+            }
+        }
         let documented = include_str!("../../../../docs/json.md");
         for key in object.as_object().expect("an object").keys() {
             assert!(documented.contains(&format!("| `{key}` |")), "{key}");
