@@ -53,8 +53,12 @@ impl fmt::Display for Failure {
                 write!(f, "{what}: {}", cause(error))?;
                 f.write_str(match error.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
-                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                        ": it must be possible to write to the file's folder; a Windows that hibernates or was not shut down can be mounted read-only only"
+                    ErrorKind::PermissionDenied if cfg!(unix) => {
+                        ": the file's folder must be writable; where it is yours, chmod u+w FOLDER makes it so"
+                    }
+                    ErrorKind::PermissionDenied => ": the file's folder must be writable",
+                    ErrorKind::ReadOnlyFilesystem => {
+                        ": the disk is mounted read-only; Linux mounts a Windows that hibernates or was not shut down so: start that Windows and shut it down first"
                     }
                     ErrorKind::ResourceBusy => ": another program uses the file",
                     _ => "",

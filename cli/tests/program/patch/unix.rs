@@ -1,7 +1,7 @@
 //! What only Unix can show: links, pipes, permissions.
 
 use std::fs::{File, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -146,7 +146,11 @@ fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
         "{}",
         run.stdout
     );
-    assert!(run.stdout.contains("possible to write"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("chmod u+w FOLDER makes it so"),
+        "{}",
+        run.stdout
+    );
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
@@ -177,9 +181,29 @@ fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
         "{}",
         run.stdout
     );
-    assert!(!run.stdout.contains("possible to write"), "{}", run.stdout);
+    assert!(!run.stdout.contains("chmod"), "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys"]);
+}
+
+#[test]
+fn an_own_file_of_a_foreign_group_is_left_as_it_is_for_its_group() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    if fs::metadata(files.path()).unwrap().uid() != 0 {
+        return;
+    }
+    fs::set_permissions(files.path(), Permissions::from_mode(0o777)).unwrap();
+    chown(files.path().join("tcpip.sys"), Some(65534), Some(1)).unwrap();
+    let Some(run) = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]) else {
+        return;
+    };
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    for wanted in ["can't have the group of the old one (1: ", "chgrp"] {
+        assert!(run.stdout.contains(wanted), "{}", run.stdout);
+    }
+    assert!(!run.stdout.contains("as that owner"), "{}", run.stdout);
+    assert_eq!(read(&files, "tcpip.sys"), xp());
+    assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
 
 #[test]
