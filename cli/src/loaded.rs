@@ -187,7 +187,7 @@ impl Loaded {
                 return;
             };
             // Zero ends the imports of a module: it stays.
-            match image.arch() {
+            let filled = match image.arch() {
                 Arch::X86 => self.change(at, |value: [u8; 4]| {
                     let [a, b, c, d, ..] = KERNEL_X86.wrapping_add(address).to_le_bytes();
                     if value == [0; 4] { value } else { [a, b, c, d] }
@@ -197,6 +197,10 @@ impl Loaded {
                     if value == [0; 8] { value } else { filled }
                 }),
             };
+            // A damaged size may go on far behind the image.
+            if filled.is_none() {
+                return;
+            }
         }
     }
 

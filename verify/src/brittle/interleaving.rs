@@ -121,7 +121,10 @@ impl Table {
             state.stands[run] = stand;
         }
         state.decide();
-        self.changed.notify_all();
+        // Waking the other run for nothing is what an order would mostly take.
+        if state.turn != Some(run) {
+            self.changed.notify_all();
+        }
         state
     }
 }
