@@ -154,13 +154,15 @@ fn whole(image: &Image<'_>, file: &[u8]) {
     }
     let mut effort = black_box(Effort::default());
     keep(locate_counted(image, module, &mut effort).is_ok());
-    keep(Workspace::without_simd().located().is_some());
-    let mut workspace = black_box(Workspace::new());
-    match locate_in(image, module, &mut workspace) {
-        Ok(located) => found(image, black_box(located)),
-        Err(refusal) => refused(black_box(refusal)),
+    // Both searches: which one it is, the compiler does not see.
+    for workspace in [Workspace::new(), Workspace::without_simd()] {
+        let mut workspace = black_box(workspace);
+        match locate_in(image, module, &mut workspace) {
+            Ok(located) => found(image, black_box(located)),
+            Err(refusal) => refused(black_box(refusal)),
+        }
+        keep(Workspace::located(&workspace).is_some());
     }
-    keep(Workspace::located(&workspace).is_some());
     keep(Effort::steps(effort));
 }
 
