@@ -95,10 +95,10 @@ fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, F
     Ok(lines.filter_map(Executable::of_message).collect())
 }
 
-/// The program that checks what ships, alone and first: the driver, which others
-/// wait for, waits for nothing else. The list is of it.
+/// Builds the program that checks what ships, before all others, and lists it: the
+/// driver, which other steps wait for, needs no other program.
 pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
-    // What an earlier run has left is not to be taken for this one's.
+    // The list of an earlier run is not this one's.
     let _ = fs::remove_file(list(workspace));
     let whole = whole(workspace);
     let words = ["build", "--example", CHECKER];

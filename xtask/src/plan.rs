@@ -276,7 +276,7 @@ fn beside(
 ) {
     let is_built = chosen
         .iter()
-        .any(|step| ["checker", "build", PAGE.name].contains(&step.name));
+        .any(|step| step.name == "build" || step.name == PAGE.name);
     let jobs: Result<Vec<Job>, Failure> = chosen
         .iter()
         .map(|step| {
@@ -299,7 +299,10 @@ fn beside(
 
 impl Options {
     fn wants(&self, step: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == step)
+        let is_named = |wanted: &str| self.only.iter().any(|name| name == wanted);
+        // Without it the driver would find the list of an earlier run.
+        let goes_along = step == "checker" && is_named("build");
+        self.only.is_empty() || is_named(step) || goes_along
     }
 }
 
