@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use scanner_core::{Image, Module, Section, locate};
+use scanner_core::{Image, ImageError, Module, Section, locate};
 use verify::memory;
 use verify::property;
 use verify::specimen::{Arch, Spec};
@@ -31,8 +31,7 @@ fn main() {
         let text = &specimen.sections[0];
         let code = &specimen.file[text.offset as usize..][..text.virtual_size as usize];
         row(&format!("{kind}, file"), code, || {
-            let image = Image::from_file(&specimen.file);
-            image.is_ok_and(|image| locate(&image, module).is_ok())
+            is_located(Image::from_file(&specimen.file), module)
         });
         let base = match spec.arch {
             Arch::X86 => LOADED_X86,
@@ -44,10 +43,7 @@ fn main() {
         row(
             &format!("{kind}, loaded"),
             &loaded.sections[0].bytes,
-            || {
-                let image = Image::from_memory(headers, base, size, &sections);
-                image.is_ok_and(|image| locate(&image, module).is_ok())
-            },
+            || is_located(Image::from_memory(headers, base, size, &sections), module),
         );
     }
     for name in env::args().skip(1).filter(|name| !name.starts_with('-')) {
@@ -70,9 +66,11 @@ fn measure_file(name: &str) {
     let code: Vec<u8> = sections
         .flat_map(|section| image.bytes(&section).iter().copied())
         .collect();
-    row(name, &code, || {
-        Image::from_file(&file).is_ok_and(|image| locate(&image, module).is_ok())
-    });
+    row(name, &code, || is_located(Image::from_file(&file), module));
+}
+
+fn is_located(image: Result<Image<'_>, ImageError>, module: Module) -> bool {
+    image.is_ok_and(|image| locate(&image, module).is_ok())
 }
 
 /// Both in turns; then the medians.

@@ -18,3 +18,24 @@ impl Effort {
             .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    extern crate std;
+    use super::Effort;
+    use core::ops::ControlFlow;
+    use std::vec::Vec;
+
+    /// Every place that a search shows.
+    pub(crate) fn shown(
+        search: impl FnOnce(&mut Effort, &mut dyn FnMut(usize) -> ControlFlow<()>) -> ControlFlow<()>,
+    ) -> Vec<usize> {
+        let mut places = Vec::new();
+        let ended = search(&mut Effort::default(), &mut |at| {
+            places.push(at);
+            ControlFlow::Continue(())
+        });
+        assert!(ended.is_continue());
+        places
+    }
+}

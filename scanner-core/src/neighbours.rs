@@ -191,6 +191,7 @@ impl<A: Neighbours, B: Neighbours> Neighbours for (A, B) {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::effort::testing::shown;
     use std::vec::Vec;
 
     /// Bytes that differ in few bits, so that there is much to be taken for
@@ -223,13 +224,7 @@ mod tests {
     }
 
     fn places(two: impl Neighbours, code: &[u8]) -> Vec<usize> {
-        let mut places = Vec::new();
-        let ended = two.sift(code, &mut Effort::default(), |at| {
-            places.push(at);
-            ControlFlow::Continue(())
-        });
-        assert!(ended.is_continue());
-        places
+        shown(|effort, look| two.sift(code, effort, look))
     }
 
     /// Where the two lie, as they are defined.

@@ -429,19 +429,13 @@ fn address(base: u64, rva: u32) -> Option<u32> {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::effort::Effort;
+    use crate::effort::testing::shown;
     use std::vec::Vec;
 
     /// Where the search looks in `code`, for variables from `low` on.
     fn looked(simd: bool, code: &[u8], low: u32, span: u32) -> Vec<usize> {
-        let mut looked = Vec::new();
-        let (mut sieve, mut effort) = (Sieve::NOTHING, Effort::default());
-        let ended = Range { low, span }.sift(simd, code, &mut sieve, &mut effort, |at| {
-            looked.push(at);
-            ControlFlow::Continue(())
-        });
-        assert!(ended.is_continue());
-        looked
+        let (range, mut sieve) = (Range { low, span }, Sieve::NOTHING);
+        shown(|effort, look| range.sift(simd, code, &mut sieve, effort, look))
     }
 
     #[test]

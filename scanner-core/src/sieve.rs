@@ -47,8 +47,8 @@ impl Bits {
     }
 }
 
-/// What to look for: two patterns, or a set of them. Of a set it finds also what
-/// has each byte from another of its patterns.
+/// Two patterns to look for, or a set of them. A set also has the patterns that
+/// take each byte from another one of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sieve {
     /// A bit for each part of a pattern that such a byte can be the first byte
@@ -203,6 +203,7 @@ impl Sieve {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::effort::testing::shown;
     use std::vec::Vec;
 
     const COMPARE: [Bits; 4] = [
@@ -218,13 +219,7 @@ mod tests {
     }
 
     fn places(sieve: &Sieve, code: &[u8]) -> Vec<usize> {
-        let mut places = Vec::new();
-        let ended = sieve.sift(code, &mut Effort::default(), |at| {
-            places.push(at);
-            ControlFlow::Continue(())
-        });
-        assert!(ended.is_continue());
-        places
+        shown(|effort, look| sieve.sift(code, effort, look))
     }
 
     /// Where one of the patterns lies: the definition.

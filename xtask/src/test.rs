@@ -17,8 +17,8 @@ use crate::workspace::{Workspace, unattended};
 /// Where the properties' randomness begins, for proptest.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
-/// What `--quick` leaves out: thousands of cases each, for seconds, and runs that
-/// wait for one another.
+/// Tests that `--quick` leaves out: thousands of cases each, for seconds, and runs
+/// that wait for one another.
 const CAMPAIGNS: [&str; 15] = [
     "brittle::",
     "damage::",
@@ -246,19 +246,18 @@ mod tests {
         let folders = ["verify/tests/proof", "cli/tests/program"];
         for name in CAMPAIGNS {
             let (modules, test) = name.rsplit_once("::").unwrap();
-            let inside = modules.replace("::", "/");
             let is_there = folders.iter().any(|folder| {
-                let module = workspace.path(folder).join(&inside);
-                // A file, or a module in a file.
-                let (parent, last) = (module.parent().unwrap(), module.file_name().unwrap());
-                let in_file = |file: &Path, what: String| {
-                    fs::read_to_string(file).is_ok_and(|text| text.contains(&what))
+                let has = |modules: &str, text: &str| {
+                    let file = workspace.path(folder).join(modules.replace("::", "/"));
+                    fs::read_to_string(file.with_extension("rs"))
+                        .is_ok_and(|source| source.contains(text))
                 };
-                in_file(&module.with_extension("rs"), format!("fn {test}"))
-                    || in_file(
-                        &parent.with_extension("rs"),
-                        format!("mod {} {{", last.to_string_lossy()),
-                    )
+                let function = format!("fn {test}");
+                // A module in a file of its own, or in its parent's.
+                has(modules, &function)
+                    || modules.rsplit_once("::").is_some_and(|(parent, module)| {
+                        has(parent, &format!("mod {module} {{")) && has(parent, &function)
+                    })
             });
             assert!(is_there, "{name}");
         }

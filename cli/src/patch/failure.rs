@@ -58,7 +58,7 @@ impl fmt::Display for Failure {
                     }
                     ErrorKind::PermissionDenied => ": the file's folder must be writable",
                     ErrorKind::ReadOnlyFilesystem => {
-                        ": the disk is mounted read-only; Linux mounts a Windows that hibernates or was not shut down so: start that Windows and shut it down first"
+                        ": the disk is mounted read-only; if its Windows hibernates or was not shut down, start that Windows and shut it down first"
                     }
                     ErrorKind::ResourceBusy => ": another program uses the file",
                     _ => "",

@@ -462,7 +462,7 @@ pub(crate) fn number(rva: Rva) -> u32 {
     rva.0
 }
 
-/// What the calls around each gate do.
+/// Describes the calls around each gate.
 fn calls_at_gates(findings: &Findings) -> String {
     let counts = |of: fn(&Surroundings) -> Tally| {
         let counts = findings.surroundings().map(of);

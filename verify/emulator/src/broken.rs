@@ -84,14 +84,9 @@ impl Broken {
     }
 
     fn place_of_text(&self) -> u32 {
-        let head = &self.laid;
-        let nt = head.dword(0x3C).expect("headers");
-        let table = nt + 24 + (head.dword(nt + 20).expect("headers") & 0xFFFF);
-        let sections = (0..).zip(&head.sections);
-        let text = sections
-            .filter(|(_, section)| section.is_code())
-            .map(|(number, _)| number);
-        table + 40 * text.min().unwrap_or(0)
+        let mut sections = self.section_headers().zip(&self.laid.sections);
+        let text = sections.find(|(_, section)| section.is_code());
+        text.expect("code").0
     }
 
     /// Without the calls of an import: `dwords` are what it would take off the

@@ -121,7 +121,7 @@ impl Table {
             state.stands[run] = stand;
         }
         state.decide();
-        // Waking the other run for nothing is what an order would mostly take.
+        // The other run is woken for its turn only: that takes longer than a step.
         if state.turn != Some(run) {
             self.changed.notify_all();
         }
