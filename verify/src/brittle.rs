@@ -135,11 +135,30 @@ impl Brittle {
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let inodes = self.inodes.borrow();
-        for (path, inode) in &*self.names.borrow() {
-            (path, inode, inodes[*inode].digest, inodes[*inode].like).hash(&mut hasher);
+        let names = self.names.borrow();
+        // The first name of an inode, not its number: that depends on the order in
+        // which files were created.
+        let first = |inode: usize| names.iter().find(|(_, other)| **other == inode);
+        let mut add = |path: &PathBuf, inode: usize| {
+            let first = first(inode).map(|(first, _)| first);
+            let of = &inodes[inode];
+            (path, first, of.digest, of.like).hash(&mut hasher);
+        };
+        for (path, inode) in &*names {
+            add(path, *inode);
         }
-        self.created.borrow().hash(&mut hasher);
-        self.locked.borrow().hash(&mut hasher);
+        for held in [&self.created, &self.locked] {
+            for ((_, path), inode) in &*held.borrow() {
+                add(path, *inode);
+            }
+        }
+        for held in [&self.created, &self.locked] {
+            for key in held.borrow().keys() {
+                key.hash(&mut hasher);
+            }
+            0xFFFF.hash(&mut hasher);
+        }
+        self.shortcomings.borrow().hash(&mut hasher);
         hasher.finish()
     }
 

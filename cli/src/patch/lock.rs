@@ -17,6 +17,7 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ impl Owner {
             tcplimit_lock: 1,
             host: host(),
             process: std::process::id(),
-            started: now(),
+            started: started(),
             verb: verb.to_owned(),
         }
     }
@@ -92,6 +93,12 @@ impl fmt::Display for Owner {
             count(number, unit)
         )
     }
+}
+
+/// When this process took its first lock: the same in all its lock files.
+fn started() -> u64 {
+    static STARTED: OnceLock<u64> = OnceLock::new();
+    *STARTED.get_or_init(now)
 }
 
 fn now() -> u64 {
@@ -170,9 +177,8 @@ impl<'d, D: Disk> Locks<'d, D> {
             disk,
             paths: Vec::new(),
         };
-        let mut held = Vec::new();
         let (mut pauses, mut agains) = (0, 0);
-        for folder in folders {
+        for (index, folder) in folders.iter().enumerate() {
             let path = folder.join(NAME);
             loop {
                 match attempt(disk, &path, &owner)? {
@@ -185,18 +191,17 @@ impl<'d, D: Disk> Locks<'d, D> {
                         let error = std::io::Error::other("it does not stay the same file");
                         return Err(doing(format!("{} can't be locked", path.display()))(error));
                     }
-                    Attempt::Held(other) if !disk.pause(pauses) => {
-                        held.push(other);
-                        break;
+                    Attempt::Held(held) if !disk.pause(pauses) => {
+                        let rest = folders.get(index + 1..).unwrap_or_default();
+                        let rest = rest.iter().filter_map(|folder| beside(disk, folder, &held));
+                        let rest: Vec<Held> = rest.collect();
+                        return Err(Failure::Locked([vec![held], rest].concat()));
                     }
                     Attempt::Held(_) => pauses += 1,
                 }
             }
         }
-        match held.is_empty() {
-            true => Ok(locks),
-            false => Err(Failure::Locked(held)),
-        }
+        Ok(locks)
     }
 
     /// Whether this lock file is one of them.
@@ -208,6 +213,17 @@ impl<'d, D: Disk> Locks<'d, D> {
     pub(crate) fn disk(&self) -> &'d D {
         self.disk
     }
+}
+
+/// The lock that the same run holds in another folder. Its file is only read:
+/// locking it, even for a moment, could make the run that needs it give up.
+fn beside(disk: &impl Disk, folder: &Path, held: &Held) -> Option<Held> {
+    let path = folder.join(NAME);
+    let owner = Owner::parse(&disk.read(&path).ok()?);
+    (owner == held.owner).then(|| Held {
+        path,
+        ..held.clone()
+    })
 }
 
 impl<D: Disk> Drop for Locks<'_, D> {

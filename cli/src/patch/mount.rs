@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use rustix::io::Errno;
 
 /// Something that a file system can't do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shortcoming {
     /// It does not wait until the names in a folder are on the medium.
     FolderSync,

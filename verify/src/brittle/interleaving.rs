@@ -1,178 +1,137 @@
 //! Two runs at once on one disk, in every order of their steps.
 //!
-//! Each run has a thread of its own, and takes a step when it is its turn: who
-//! comes to a step when the other waits too, or is done, says whose. What
-//! a run does next follows from what its steps have given so far, so two orders
-//! that have led to the same disk, and given both runs the same, go on in the
-//! same way: only one of them is followed. That way all orders can be covered:
-//! they are in the nightly run, and a fixed sample of them in every other.
+//! A run does the same again when its steps give the same again. So there are no
+//! threads here: a run is called with all that its steps have given so far, and
+//! the next step that it asks for is noted, as a node of a tree. A state is the
+//! disk and a node of each run; from each state either run takes its step, and a
+//! state that was seen before is not followed twice. All states are seen that
+//! way, and so the outcome of all orders.
 
-use std::collections::HashSet;
-use std::env;
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard};
-use std::thread;
+use std::rc::Rc;
+use std::{cell::RefCell, thread};
 
 use tcplimit::patch::disk::{Disk, Lock};
 use tcplimit::patch::mount::Shortcoming;
 
 use super::Brittle;
 
-/// What happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
-    /// This run takes a step.
-    Step(usize),
-    /// The first run is killed.
-    Kill,
+/// So often a run may create the same file. Two runs can take each other's new
+/// lock file for a stale one without end; beyond this they do the same again.
+const CREATIONS: usize = 3;
+
+/// A step, as it is taken on the disk.
+type Action = Rc<dyn Fn(&Brittle) -> Answer>;
+
+/// The step that a run takes next.
+#[derive(Clone)]
+struct Step {
+    call: &'static str,
+    path: PathBuf,
+    action: Action,
 }
 
-/// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stand {
-    Thinking,
-    Waiting,
-    Killed,
-    Done,
+/// What a step gives.
+#[derive(Clone)]
+struct Answer {
+    value: Result<Rc<dyn Any>, (io::ErrorKind, Option<i32>)>,
+    digest: u64,
 }
 
-/// Where the order could have been another.
-#[derive(Debug)]
-struct Point {
-    /// Disk and runs, in a number.
-    state: u64,
-    choice: Choice,
-    others: Vec<Choice>,
-}
-
-#[derive(Debug)]
-struct State {
-    disk: Brittle,
-    stands: [Stand; 2],
-    /// All that each run's steps have given, in a number.
-    given: [u64; 2],
-    turn: Option<usize>,
-    /// The order to follow; behind it the first run comes before the second.
-    beginning: Vec<Choice>,
-    points: Vec<Point>,
-    /// Whether the first run may still be killed.
-    may_kill: bool,
-}
-
-impl State {
-    /// Says whose turn it is, once no run is between two steps.
-    fn decide(&mut self) {
-        let settled = |stand: &Stand| matches!(stand, Stand::Waiting | Stand::Done);
-        if self.turn.is_some() || !self.stands.iter().all(settled) {
-            return;
-        }
-        let mut others: Vec<Choice> = (0..2)
-            .filter(|&run| self.stands[run] == Stand::Waiting)
-            .map(Choice::Step)
-            .collect();
-        let Some(&first) = others.first() else {
-            return;
-        };
-        if self.may_kill && self.stands[0] == Stand::Waiting {
-            others.push(Choice::Kill);
-        }
-        let choice = *self.beginning.get(self.points.len()).unwrap_or(&first);
-        others.retain(|other| *other != choice);
+impl Answer {
+    fn new<T: Hash + 'static>(result: io::Result<T>) -> Answer {
         let mut hasher = DefaultHasher::new();
-        let disk = self.disk.fingerprint();
-        (disk, self.stands, self.given, self.may_kill).hash(&mut hasher);
-        self.points.push(Point {
-            state: hasher.finish(),
-            choice,
-            others,
-        });
-        match choice {
-            Choice::Step(run) => self.turn = Some(run),
-            Choice::Kill => {
-                self.may_kill = false;
-                self.disk.end_run(0);
-                self.stands[0] = Stand::Killed;
-            }
+        result.as_ref().map_err(io::Error::kind).hash(&mut hasher);
+        let value: io::Result<Rc<dyn Any>> = result.map(|value| Rc::new(value) as _);
+        Answer {
+            value: value.map_err(|error| (error.kind(), error.raw_os_error())),
+            digest: hasher.finish(),
         }
     }
-}
 
-#[derive(Debug)]
-struct Table {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Table {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no run panics in a step")
-    }
-
-    /// A run comes to a step, or is done. Whoever was killed takes no more.
-    fn set(&self, run: usize, stand: Stand) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        if stand == Stand::Done {
-            state.disk.end_run(run);
+    fn result<T: Clone + 'static>(&self) -> io::Result<T> {
+        match &self.value {
+            Ok(value) => Ok(value
+                .downcast_ref::<T>()
+                .expect("a run does the same again")
+                .clone()),
+            Err((_, Some(number))) => Err(io::Error::from_raw_os_error(*number)),
+            Err((kind, None)) => Err((*kind).into()),
         }
-        if stand == Stand::Done || state.stands[run] != Stand::Killed {
-            state.stands[run] = stand;
-        }
-        state.decide();
-        // The other run is woken for its turn only: that takes longer than a step.
-        if state.turn != Some(run) {
-            self.changed.notify_all();
-        }
-        state
     }
 }
 
 /// The disk as one of the two runs has it.
-#[derive(Debug)]
-pub struct Seat<'t> {
-    table: &'t Table,
-    run: usize,
+pub struct Seat<'n> {
+    /// What its steps give.
+    given: &'n [Answer],
+    calls: RefCell<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    /// How many of its steps were taken.
+    taken: usize,
+    /// The first that was not.
+    next: Option<Step>,
+    /// What it has noted since the last one.
+    notes: Vec<Shortcoming>,
+}
+
+impl fmt::Debug for Seat<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({} steps)", self.given.len())
+    }
 }
 
 impl Seat<'_> {
-    /// Waits for this run's turn, and takes a step.
-    fn step<T: Hash>(&self, step: impl FnOnce(&Brittle) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.table.set(self.run, Stand::Waiting);
-        while state.turn != Some(self.run) && state.stands[self.run] != Stand::Killed {
-            state = self.table.changed.wait(state).expect("no run panics");
+    /// Takes a step whose outcome is known. At the first other one the run ends,
+    /// as one that is killed: nothing that it does from there on counts.
+    fn step<T: Hash + Clone + 'static>(
+        &self,
+        call: &'static str,
+        path: &Path,
+        step: impl Fn(&Brittle) -> io::Result<T> + 'static,
+    ) -> io::Result<T> {
+        let mut calls = self.calls.borrow_mut();
+        if let Some(answer) = self.given.get(calls.taken) {
+            calls.taken += 1;
+            return answer.result();
         }
-        if state.stands[self.run] == Stand::Killed {
-            return Err(io::Error::other("the run was killed"));
-        }
-        state.disk.run.set(self.run);
-        let result = step(&state.disk);
-        let mut hasher = DefaultHasher::new();
-        let given = result.as_ref().map_err(io::Error::kind);
-        (state.given[self.run], given).hash(&mut hasher);
-        state.given[self.run] = hasher.finish();
-        state.stands[self.run] = Stand::Thinking;
-        state.turn = None;
-        result
+        calls.next.get_or_insert_with(|| Step {
+            call,
+            path: path.to_owned(),
+            action: Rc::new(move |disk| Answer::new(step(disk))),
+        });
+        Err(io::Error::other("the run was killed"))
     }
 }
 
 impl Disk for Seat<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.step(|disk| disk.read(path))
+        let at = path.to_owned();
+        self.step("read", path, move |disk| disk.read(&at))
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        self.step(|disk| disk.names(folder))
+        let at = folder.to_owned();
+        self.step("names", folder, move |disk| disk.names(&at))
     }
 
     fn links(&self, path: &Path) -> io::Result<u64> {
-        self.step(|disk| disk.links(path))
+        let at = path.to_owned();
+        self.step("links", path, move |disk| disk.links(&at))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.step(|disk| disk.exists(path))
+        let at = path.to_owned();
+        self.step("exists", path, move |disk| disk.exists(&at))
     }
 
     fn real(&self, path: &Path) -> io::Result<PathBuf> {
@@ -180,123 +139,264 @@ impl Disk for Seat<'_> {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.step(|disk| disk.create(path, content))
+        let (at, content) = (path.to_owned(), content.to_owned());
+        self.step("create", path, move |disk| disk.create(&at, &content))
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
-        self.step(|disk| disk.sync(path))
+        let at = path.to_owned();
+        self.step("sync", path, move |disk| disk.sync(&at))
     }
 
     fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
-        self.step(|disk| disk.keep(from, to, all))
+        let (from, at) = (from.to_owned(), to.to_owned());
+        self.step("keep", to, move |disk| disk.keep(&from, &at, all))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.step(|disk| disk.link(from, to))
+        let (from, at) = (from.to_owned(), to.to_owned());
+        self.step("link", to, move |disk| disk.link(&from, &at))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.step(|disk| disk.rename(from, to))
+        let (from, at) = (from.to_owned(), to.to_owned());
+        self.step("rename", to, move |disk| disk.rename(&from, &at))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.step(|disk| disk.sync_folder(folder))
+        let at = folder.to_owned();
+        self.step("sync_folder", folder, move |disk| disk.sync_folder(&at))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.step(|disk| disk.remove(path))
+        let at = path.to_owned();
+        self.step("remove", path, move |disk| disk.remove(&at))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Lock> {
-        self.step(|disk| disk.lock(path))
+        let at = path.to_owned();
+        self.step("lock", path, move |disk| disk.lock(&at))
     }
 
     fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
-        self.step(|disk| disk.unlock(path, remove))
+        let at = path.to_owned();
+        self.step("unlock", path, move |disk| disk.unlock(&at, remove))
     }
 
     fn pause(&self, times: u32) -> bool {
-        self.step(|disk| Ok(disk.pause(times))).unwrap_or(false)
+        let nowhere = Path::new("");
+        let pause = self.step("pause", nowhere, move |disk| Ok(disk.pause(times)));
+        pause.unwrap_or(false)
     }
 
     fn note(&self, shortcoming: Shortcoming) {
-        self.table.lock().disk.note(shortcoming);
-    }
-}
-
-/// What a run does, and what is known of it then.
-pub type Run<'r, R> = &'r (dyn Fn(&Seat<'_>) -> R + Sync);
-
-/// Where this variable is set all orders are followed.
-const ALL: &str = "TCPLIMIT_EVERY_ORDER";
-/// Otherwise so many at most.
-const SAMPLE: u32 = 1000;
-
-/// Two runs in the orders of their steps, and with `kill` also with the first
-/// killed before any of its steps. `check` gets the disk in the end and what
-/// each run returned. Returns how often it was called.
-pub fn every_order<R: Send>(
-    disk: &Brittle,
-    kill: bool,
-    runs: [Run<'_, R>; 2],
-    mut check: impl FnMut(&Brittle, [R; 2]),
-) -> u32 {
-    let mut seen = HashSet::new();
-    let mut ahead = vec![Vec::new()];
-    let mut executions = 0;
-    let most = match env::var_os(ALL) {
-        Some(_) => u32::MAX,
-        None => SAMPLE,
-    };
-    while !ahead.is_empty() && executions < most {
-        // From all over those that are known, not the nearest: a sample is of all.
-        let place = executions.wrapping_mul(0x9E37_79B1) as usize % ahead.len();
-        let beginning = ahead.swap_remove(place);
-        let (end, results, points) = execute(disk, kill, runs, &beginning);
-        executions += 1;
-        check(&end, results);
-        let mut taken: Vec<Choice> = Vec::new();
-        for (index, point) in points.into_iter().enumerate() {
-            if index >= beginning.len() && seen.insert(point.state) {
-                for other in point.others {
-                    ahead.push([taken.as_slice(), &[other]].concat());
-                }
-            }
-            taken.push(point.choice);
+        let mut calls = self.calls.borrow_mut();
+        // Noted before its last step, it is on the disk already.
+        if calls.taken == self.given.len() && calls.next.is_none() {
+            calls.notes.push(shortcoming);
         }
     }
-    executions
 }
 
-/// Both runs, in the order of `beginning`, and then the first before the second.
-fn execute<R: Send>(
+/// A run.
+pub type Run<'r, R> = &'r dyn Fn(&Seat<'_>) -> R;
+
+/// Where a run stands: after steps that gave this.
+struct Node<R> {
+    given: Vec<Answer>,
+    notes: Vec<Shortcoming>,
+    /// The step that follows; none when it is done.
+    next: Option<Step>,
+    /// What it returns, when it is done or killed here.
+    result: R,
+    created: Vec<PathBuf>,
+}
+
+/// All that is known of a run.
+struct Tree<'r, R> {
+    run: Run<'r, R>,
+    nodes: Vec<Node<R>>,
+    children: HashMap<(usize, u64), usize>,
+}
+
+impl<'r, R> Tree<'r, R> {
+    fn new(run: Run<'r, R>) -> Tree<'r, R> {
+        let mut tree = Tree {
+            run,
+            nodes: Vec::new(),
+            children: HashMap::new(),
+        };
+        tree.add(Vec::new(), Vec::new());
+        tree
+    }
+
+    fn add(&mut self, given: Vec<Answer>, created: Vec<PathBuf>) -> usize {
+        let seat = Seat {
+            given: &given,
+            calls: RefCell::default(),
+        };
+        let result = (self.run)(&seat);
+        let Calls { next, notes, taken } = seat.calls.into_inner();
+        assert_eq!(taken, given.len(), "a run does the same again");
+        self.nodes.push(Node {
+            given,
+            notes,
+            next,
+            result,
+            created,
+        });
+        self.nodes.len() - 1
+    }
+
+    /// The node behind the next step of this one, when that gives this.
+    fn child(&mut self, node: usize, answer: &Answer) -> usize {
+        if let Some(&child) = self.children.get(&(node, answer.digest)) {
+            return child;
+        }
+        let parent = &self.nodes[node];
+        let mut created = parent.created.clone();
+        if let Some(step) = &parent.next
+            && step.call == "create"
+        {
+            created.push(step.path.clone());
+        }
+        let given = [parent.given.as_slice(), std::slice::from_ref(answer)].concat();
+        let child = self.add(given, created);
+        self.children.insert((node, answer.digest), child);
+        child
+    }
+}
+
+/// Disk and runs.
+#[derive(Clone)]
+struct State {
+    disk: Brittle,
+    /// Where each run stands.
+    nodes: [usize; 2],
+    killed: bool,
+    order: Option<Rc<Order>>,
+}
+
+/// The steps that led to a state, shown when a check fails there.
+struct Order {
+    before: Option<Rc<Order>>,
+    run: usize,
+    step: String,
+}
+
+impl State {
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let disk = self.disk.fingerprint();
+        (disk, self.nodes, self.killed).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// After one more step.
+    fn then(&self, run: usize, step: String) -> State {
+        let mut next = self.clone();
+        let before = self.order.clone();
+        next.order = Some(Rc::new(Order { before, run, step }));
+        next
+    }
+
+    /// A run has come to where it stands.
+    fn arrive<R>(&self, run: usize, node: &Node<R>) {
+        for &note in &node.notes {
+            self.disk.note(note);
+        }
+        if node.next.is_none() {
+            self.disk.end_run(run);
+        }
+    }
+}
+
+/// Prints the order when the check of a state fails.
+struct Checked<'s>(&'s State);
+
+impl Drop for Checked<'_> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let mut steps = Vec::new();
+        let mut order = self.0.order.as_ref();
+        while let Some(last) = order {
+            steps.push(format!("run {}: {}", last.run, last.step));
+            order = last.before.as_ref();
+        }
+        steps.reverse();
+        eprintln!("in this order:\n{}", steps.join("\n"));
+    }
+}
+
+/// How much there was to see.
+#[derive(Clone, Copy, Debug)]
+pub struct Explored {
+    /// States of disk and runs.
+    pub states: usize,
+    /// Those in which both runs are done, or killed.
+    pub ends: usize,
+}
+
+/// Two runs in all orders of their steps, and with `kill` also with the first
+/// killed before any of its steps. `check` gets the disk in the end and what
+/// each run returned.
+pub fn every_order<R>(
     disk: &Brittle,
     kill: bool,
     runs: [Run<'_, R>; 2],
-    beginning: &[Choice],
-) -> (Brittle, [R; 2], Vec<Point>) {
-    let table = Table {
-        state: Mutex::new(State {
-            disk: disk.clone(),
-            stands: [Stand::Thinking; 2],
-            given: [0; 2],
-            turn: None,
-            beginning: beginning.to_vec(),
-            points: Vec::new(),
-            may_kill: kill,
-        }),
-        changed: Condvar::new(),
+    mut check: impl FnMut(&Brittle, [&R; 2]),
+) -> Explored {
+    let mut trees = runs.map(Tree::new);
+    let mut seen = HashSet::new();
+    let mut ends = 0;
+    let first = State {
+        disk: disk.clone(),
+        nodes: [0, 0],
+        killed: false,
+        order: None,
     };
-    let take = |run: usize| {
-        let table = &table;
-        let result = runs[run](&Seat { table, run });
-        drop(table.set(run, Stand::Done));
-        result
-    };
-    let results = thread::scope(|scope| {
-        let second = scope.spawn(|| take(1));
-        [take(0), second.join().expect("a run")]
-    });
-    let state = table.state.into_inner().expect("no run panics");
-    (state.disk, results, state.points)
+    for (run, tree) in trees.iter().enumerate() {
+        first.arrive(run, &tree.nodes[0]);
+    }
+    let mut ahead = vec![first];
+    while let Some(state) = ahead.pop() {
+        if !seen.insert(state.digest()) {
+            continue;
+        }
+        let at = [0, 1].map(|run: usize| &trees[run].nodes[state.nodes[run]]);
+        let steps = at.map(|node| node.next.is_some());
+        let goes_on = [steps[0] && !state.killed, steps[1]];
+        if goes_on == [false; 2] {
+            let _order = Checked(&state);
+            check(&state.disk, at.map(|node| &node.result));
+            ends += 1;
+            continue;
+        }
+        if kill && goes_on[0] {
+            let mut next = state.then(0, "killed".to_owned());
+            next.killed = true;
+            next.disk.end_run(0);
+            ahead.push(next);
+        }
+        for run in [0, 1].into_iter().filter(|&run| goes_on[run]) {
+            let node = &trees[run].nodes[state.nodes[run]];
+            let step = node.next.clone().expect("it may step");
+            let created = node.created.iter().filter(|path| **path == step.path);
+            if step.call == "create" && created.count() == CREATIONS {
+                continue;
+            }
+            let mut next = state.then(run, format!("{} {}", step.call, step.path.display()));
+            next.disk.run.set(run);
+            let answer = (step.action)(&next.disk);
+            next.nodes[run] = trees[run].child(state.nodes[run], &answer);
+            next.arrive(run, &trees[run].nodes[next.nodes[run]]);
+            ahead.push(next);
+        }
+    }
+    Explored {
+        states: seen.len(),
+        ends,
+    }
 }

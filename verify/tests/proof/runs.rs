@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
 use tcplimit::patch::journal::{self, exchange_all, recover};
 use tcplimit::patch::lock::{self, Life, Locks, Owner};
 use tcplimit::patch::mount::Shortcoming;
 use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
 use verify::brittle::interleaving::{Seat, every_order};
 use verify::brittle::{Brittle, Fault};
+use verify::patching::value_offset;
 use verify::specimen::Spec;
 
 const FOLDER: &str = "/disc/WINDOWS/drivers";
@@ -114,57 +115,57 @@ mod errno {
 #[test]
 fn of_two_runs_over_a_file_none_undoes_the_other_and_no_backup_is_lost() {
     let mut both = 0;
-    let runs: [&(dyn Fn(&Seat<'_>) -> Did + Sync); 2] =
+    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] =
         [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
-    let orders = every_order(&disk(), false, runs, |disk, [one, two]| {
-        let done = settled(disk, FILE, &[(b'A', &one), (b'B', &two)]);
+    let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
+        let done = settled(disk, FILE, &[(b'A', one), (b'B', two)]);
         assert_ne!(done, 0);
         both += usize::from(done == 2);
     });
-    assert!(orders > 50 && both > 2, "{orders}, {both}");
+    assert!(explored.states > 1000 && both > 2, "{explored:?}, {both}");
 }
 
 #[test]
 fn of_two_runs_over_all_copies_none_undoes_the_other_nor_takes_it_for_interrupted() {
     let mut both = 0;
-    let runs: [&(dyn Fn(&Seat<'_>) -> Did + Sync); 2] = [&|disk| append_all(disk, b'A'), &|disk| {
+    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
         append_all(disk, b'B')
     }];
-    let orders = every_order(&disk(), false, runs, |disk, [one, two]| {
+    let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
         for copy in COPIES {
             let path = Path::new(HOME).join(copy).display().to_string();
-            let done = settled(disk, &path, &[(b'A', &one), (b'B', &two)]);
+            let done = settled(disk, &path, &[(b'A', one), (b'B', two)]);
             assert_ne!(done, 0);
             both += usize::from(done == 2);
         }
     });
-    assert!(orders > 100 && both > 2, "{orders}, {both}");
+    assert!(explored.states > 1000 && both > 2, "{explored:?}, {both}");
 }
 
 #[test]
 fn a_run_over_one_file_and_one_over_all_copies_keep_each_other_off() {
-    let runs: [&(dyn Fn(&Seat<'_>) -> Did + Sync); 2] =
+    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] =
         [&|disk| append_all(disk, b'A'), &|disk| append(disk, b'B')];
-    let orders = every_order(&disk(), false, runs, |disk, [one, two]| {
-        assert_ne!(settled(disk, FILE, &[(b'A', &one), (b'B', &two)]), 0);
+    let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
+        assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
         let cache = Path::new(HOME).join(COPIES[0]).display().to_string();
-        let alone = match &one {
-            Ok(_) => vec![(b'A', &one)],
+        let alone = match one {
+            Ok(_) => vec![(b'A', one)],
             Err(_) => Vec::new(),
         };
         settled(disk, &cache, &alone);
     });
-    assert!(orders > 100, "{orders}");
+    assert!(explored.states > 1000, "{explored:?}");
 }
 
 /// The first is killed at any of its steps, in any order with the second's; a
 /// third does what both were to do.
 #[test]
 fn a_run_that_is_killed_beside_another_leaves_nothing_that_stops_the_next() {
-    let runs: [&(dyn Fn(&Seat<'_>) -> Did + Sync); 2] = [&|disk| append_all(disk, b'A'), &|disk| {
+    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
         append_all(disk, b'B')
     }];
-    let orders = every_order(&disk(), true, runs, |disk, [_, two]| {
+    let explored = every_order(&disk(), true, runs, |disk, [_, two]| {
         let after = disk.after();
         let third = append_all(&after, b'C');
         assert!(third.is_ok(), "{third:?}");
@@ -183,7 +184,7 @@ fn a_run_that_is_killed_beside_another_leaves_nothing_that_stops_the_next() {
             "{left:?}"
         );
     });
-    assert!(orders > 300, "{orders}");
+    assert!(explored.ends > 1000, "{explored:?}");
 }
 
 #[test]
@@ -197,13 +198,13 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
         errno::ENOSYS,
     ] {
         let disk = disk().without_locks(error);
-        let runs: [&(dyn Fn(&Seat<'_>) -> Did + Sync); 2] =
+        let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] =
             [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
-        let orders = every_order(&disk, false, runs, |disk, [one, two]| {
-            assert_ne!(settled(disk, FILE, &[(b'A', &one), (b'B', &two)]), 0);
+        let explored = every_order(&disk, false, runs, |disk, [one, two]| {
+            assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
             assert_eq!(disk.shortcomings(), [Shortcoming::Locks]);
         });
-        assert!(orders > 50, "{orders}");
+        assert!(explored.states > 300, "{explored:?}");
         // What a killed run leaves there is a person's to remove.
         let killed = disk.faulty(Fault::Killed(10));
         append(&killed, b'A').unwrap_err();
@@ -331,39 +332,66 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
     assert!(whole > 0);
 }
 
-/// The whole way of `patch FILE`, on a driver.
+/// The whole way of `patch FILE` and `restore FILE`, on a driver. What both say
+/// that they changed leads from the limit before to the one that is there then.
 #[test]
-fn of_two_patches_one_says_what_it_changed_and_the_other_that_it_is_done_already() {
-    let old = Spec::xp_sp3().sized(1).build().file;
+fn of_two_runs_over_a_driver_each_says_what_it_changed() {
+    let specimen = Spec::xp_sp3().sized(1).build();
+    let (old, at) = (&specimen.file, value_offset(&specimen));
     let path = Path::new("/disc/tcpip.sys");
-    let disk = Brittle::with(&[("/disc/tcpip.sys", &old)]);
-    let job = Job {
-        task: Task::Patch { limit: 100 },
-        target: Target::InPlace,
-        module: None,
-        running: Vec::new(),
-    };
-    let run = |disk: &Seat<'_>| job.run(disk, path);
-    let (mut changed, mut waited) = (0, 0);
-    every_order(&disk, false, [&run, &run], |disk, done| {
-        let mut by = 0;
-        for done in &done {
-            match &done.verdict {
-                Verdict::Changed => {
-                    by += 1;
-                    let facts = done.facts.as_ref().unwrap();
-                    assert_eq!((facts.plan.before, facts.plan.after), (10, 100));
-                    let backup = done.kept.as_ref().unwrap().display().to_string();
-                    assert_eq!(disk.content(&backup).as_ref(), Some(&old));
+    let to = |limit| Task::Patch { limit };
+    let back = Task::Restore { use_backup: true };
+    let once = [to(100), to(100)];
+    for tasks in [once, [to(100), to(200)], [to(100), back]] {
+        let disk = Brittle::with(&[("/disc/tcpip.sys", old)]);
+        let jobs = tasks.map(|task| Job {
+            task,
+            target: Target::InPlace,
+            module: None,
+            running: Vec::new(),
+        });
+        let [one, two] = &jobs;
+        let runs: [&dyn Fn(&Seat<'_>) -> Done; 2] =
+            [&|disk| one.run(disk, path), &|disk| two.run(disk, path)];
+        let (mut both, mut waited) = (0, 0);
+        every_order(&disk, false, runs, |disk, done| {
+            let mut changes = Vec::new();
+            for done in done {
+                match &done.verdict {
+                    Verdict::Changed => {
+                        let plan = &done.facts.as_ref().unwrap().plan;
+                        changes.push((plan.before, plan.after));
+                    }
+                    Verdict::Unchanged => {}
+                    Verdict::Failed(Failure::Locked(_)) => waited += 1,
+                    other => panic!("{other:?}"),
                 }
-                Verdict::Unchanged => {}
-                Verdict::Failed(Failure::Locked(_)) => waited += 1,
-                other => panic!("{other:?}"),
+                if let Some(kept) = &done.kept {
+                    let kept = kept.display().to_string();
+                    assert!(disk.content(&kept).is_some(), "{kept}");
+                }
             }
-        }
-        assert_eq!(by, 1, "{done:?}");
-        assert_eq!(disk.paths().len(), 2, "{:?}", disk.paths());
-        changed += by;
-    });
-    assert!(changed > 50 && waited > 2, "{changed}, {waited}");
+            if changes.len() == 2 && changes[0].0 != 10 {
+                changes.reverse();
+            }
+            let limit = changes.iter().fold(10, |limit, &(before, after)| {
+                assert_eq!(limit, before, "{changes:?}");
+                after
+            });
+            let content = disk.content("/disc/tcpip.sys").unwrap();
+            let there = content[at..].first_chunk().unwrap();
+            assert_eq!(u32::from_le_bytes(*there), limit, "{changes:?}");
+            assert!(!changes.is_empty());
+            assert!(tasks != once || changes.len() == 1, "{changes:?}");
+            let paths = disk.paths();
+            let is_original = |path: &String| disk.content(path).as_ref() == Some(old);
+            assert!(paths.iter().any(is_original), "{paths:?}");
+            assert!(paths.len() <= 3, "{paths:?}");
+            both += usize::from(changes.len() == 2);
+        });
+        assert!(
+            waited > 0 && (both > 0 || tasks == once),
+            "{waited}, {both}"
+        );
+    }
 }
