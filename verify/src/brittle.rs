@@ -79,6 +79,8 @@ pub struct Brittle {
     folder_sync_error: Option<i32>,
     lock_error: Option<i32>,
     shortcomings: RefCell<BTreeSet<Shortcoming>>,
+    /// A folder in which no file may be made.
+    read_only: Option<PathBuf>,
     /// The run whose steps are taken.
     run: Cell<usize>,
     /// Files that runs have created and neither synced nor locked.
@@ -116,6 +118,14 @@ impl Brittle {
     pub fn without_locks(self, error: i32) -> Brittle {
         Brittle {
             lock_error: Some(error),
+            ..self
+        }
+    }
+
+    /// The same, where no file may be made in this folder.
+    pub fn without_rights(self, folder: &str) -> Brittle {
+        Brittle {
+            read_only: Some(PathBuf::from(folder)),
             ..self
         }
     }
@@ -356,7 +366,16 @@ impl Disk for Brittle {
         Ok(self.spelled(path))
     }
 
+    /// No step: rights don't change.
+    fn may_write(&self, folder: &Path) -> io::Result<()> {
+        match self.read_only.as_deref() == Some(folder) {
+            true => Err(ErrorKind::PermissionDenied.into()),
+            false => Ok(()),
+        }
+    }
+
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.may_write(path.parent().expect("a file is in a folder"))?;
         let (written, result) = match self.step() {
             Step::Happens => (content, Ok(())),
             // What is there in part is removed at once.

@@ -9,7 +9,7 @@ use super::disk::Machine;
 use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::lock::{self, Life, Locks};
-use super::replace::Failure;
+use super::replace::{Failure, may_write};
 use super::system::{Place, System};
 use super::verb::{Run, exit_of};
 use crate::exit::Exit;
@@ -51,17 +51,21 @@ impl Run<'_> {
         let disk = self.disk;
         let is_pending = journal::is_pending(disk, &system.home)?;
         let ready = self.prepare_all(system);
+        let changes = |(.., prepared): &Ready<'_>| match prepared {
+            Ok(prepared) => !prepared.is_done(),
+            Err(_) => false,
+        };
+        let has_work = is_sound(&ready) && ready.iter().any(changes);
+        if has_work {
+            may_write(disk, &system.home)?;
+        }
         if self.job.target != Target::InPlace {
             if is_pending {
                 self.note_pending(&system.home)?;
             }
             return Ok((ready, None));
         }
-        let changes = |(.., prepared): &Ready<'_>| match prepared {
-            Ok(prepared) => !prepared.is_done(),
-            Err(_) => false,
-        };
-        if !is_pending && (!is_sound(&ready) || !ready.iter().any(changes)) {
+        if !is_pending && !has_work {
             return Ok((ready, None));
         }
         let places = system.places.iter().map(|place| place.path.as_path());

@@ -17,9 +17,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{keep_attributes, keep_security, names_of, try_lock};
+use unix::{keep_attributes, keep_security, may_write, names_of, try_lock};
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security, move_new, names_of, try_lock};
+use windows::{keep_attributes, keep_security, may_write, move_new, names_of, try_lock};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
@@ -54,6 +54,13 @@ pub trait Disk {
     /// # Errors
     /// When that can't be told.
     fn real(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Whether files may be made in a folder, as far as that can be told without
+    /// making one.
+    ///
+    /// # Errors
+    /// Why not.
+    fn may_write(&self, folder: &Path) -> io::Result<()>;
 
     /// Writes a new file.
     ///
@@ -225,6 +232,10 @@ impl Disk for Machine {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn may_write(&self, folder: &Path) -> io::Result<()> {
+        may_write(folder)
     }
 
     fn real(&self, path: &Path) -> io::Result<PathBuf> {

@@ -8,7 +8,9 @@ use scanner_core::Module;
 use super::disk::{Disk, folder_of};
 use super::form::Form;
 use super::lock::{self, Life, Locks};
-use super::replace::{Exchange, Failure, Keep, has_one_name, is_kept, replace, unread, write_new};
+use super::replace::{
+    Exchange, Failure, Keep, has_one_name, is_kept, may_write, replace, unread, write_new,
+};
 use super::restore::{Source, as_shipped, original};
 use super::{Plan, Refusal, apply, journal, plan};
 use crate::manifest::Manifest;
@@ -322,14 +324,13 @@ impl Job {
         if self.is_running(disk, path) {
             return Err(Refusal::InUse(path.display().to_string()).into());
         }
-        let Some(before) = &prepared.before else {
-            return Ok(());
-        };
-        has_one_name(disk, path)?;
-        if let Some(kept) = prepared.keep.path(path, before) {
-            is_kept(disk, &kept, before)?;
+        if let Some(before) = &prepared.before {
+            has_one_name(disk, path)?;
+            if let Some(kept) = prepared.keep.path(path, before) {
+                is_kept(disk, &kept, before)?;
+            }
         }
-        Ok(())
+        may_write(disk, folder_of(path))
     }
 
     /// Whether the running Windows has loaded a file, by whatever way it is

@@ -358,6 +358,13 @@ pub(crate) fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure>
     }
 }
 
+/// Whether files may be made in a folder, so that a run which only shows what
+/// it would do says what the real one would.
+pub(crate) fn may_write(disk: &impl Disk, folder: &Path) -> Result<(), Failure> {
+    let what = format!("the folder {} can't be written to", folder.display());
+    disk.may_write(folder).map_err(doing(what))
+}
+
 /// Whether a file is there that keeps this content.
 ///
 /// # Errors

@@ -179,6 +179,10 @@ impl Disk for Seat<'_> {
         Ok(path.to_owned())
     }
 
+    fn may_write(&self, folder: &Path) -> io::Result<()> {
+        self.table.lock().disk.may_write(folder)
+    }
+
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.step(|disk| disk.create(path, content))
     }

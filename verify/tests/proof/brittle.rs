@@ -653,3 +653,40 @@ fn one_file_of_an_interrupted_change_is_never_changed_alone() {
         assert_eq!(disk.content(path).unwrap() == old, is_below, "{path}");
     }
 }
+
+#[test]
+fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
+    let old = specimen(10);
+    let disk = Brittle::with(&[(FILE, &old)]).without_rights("/disc");
+    for task in [
+        Task::Patch { limit: 100 },
+        Task::Restore { use_backup: true },
+    ] {
+        let disk = match task {
+            Task::Patch { .. } => disk.clone(),
+            Task::Restore { .. } => Brittle::with(&[(FILE, &specimen(50))]).without_rights("/disc"),
+        };
+        let said = [Target::Show, Target::InPlace].map(|target| {
+            let run = Job {
+                target,
+                ..job(task)
+            };
+            match run.run(&disk, Path::new(FILE)).verdict {
+                Verdict::Failed(failure) => failure.to_string(),
+                other => panic!("{task:?}: {other:?}"),
+            }
+        });
+        assert!(said[0].contains("the folder /disc can't be written to"));
+        assert_eq!(said[0], said[1]);
+        assert_eq!(disk.paths(), [FILE]);
+    }
+    // What is as it should be needs no rights, nor does a copy elsewhere.
+    let done = job(Task::Patch { limit: 10 }).run(&disk, Path::new(FILE));
+    assert!(matches!(done.verdict, Verdict::Unchanged), "{done:?}");
+    let to_output = Job {
+        target: Target::Output(PathBuf::from("/out/tcpip.sys")),
+        ..job(Task::Patch { limit: 100 })
+    };
+    let done = to_output.run(&disk, Path::new(FILE));
+    assert!(matches!(done.verdict, Verdict::Changed), "{done:?}");
+}

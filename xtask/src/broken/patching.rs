@@ -223,6 +223,13 @@ pub(super) const TABLE: &[Breakage] = &[
         BRITTLE,
     ),
     Breakage::at(
+        "cli/src/patch/job.rs",
+        "a folder without rights is not foreseen",
+        "\n        may_write(disk, folder_of(path))\n",
+        "\n        Ok(())\n",
+        BRITTLE,
+    ),
+    Breakage::at(
         "cli/src/patch/journal.rs",
         "one file of an interrupted change is changed alone",
         "if is_pending(disk, home)? {",
