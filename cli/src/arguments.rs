@@ -237,6 +237,9 @@ pub(crate) struct Writing {
     /// Take files for this module, whatever their names say
     #[arg(long, value_enum, value_name = "MODULE", conflicts_with_all = ["root", "recursive"], long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
+    /// Give changed files the time of now: else rsync, cp -u and backup programs may skip them
+    #[arg(long)]
+    pub(crate) touch: bool,
     /// Write one JSON object a line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,

@@ -26,6 +26,8 @@ struct Inode {
     synced: bool,
     /// Owner, times and so on, in one number; 0 where that is lost.
     like: u32,
+    /// Whether its time is that of a run.
+    touched: bool,
     like_synced: bool,
 }
 
@@ -187,6 +189,7 @@ impl Brittle {
             digest: hasher.finish(),
             synced,
             like,
+            touched: false,
             like_synced: synced,
         });
         inodes.len() - 1
@@ -241,7 +244,7 @@ impl Brittle {
                 }
             }
             if !inode.like_synced {
-                inode.like = 0;
+                (inode.like, inode.touched) = (0, false);
             }
             (inode.synced, inode.like_synced) = (true, true);
         }
@@ -265,6 +268,12 @@ impl Brittle {
     pub fn like(&self, path: &str) -> Option<u32> {
         let inode = *self.names.borrow().get(Path::new(path))?;
         Some(self.inodes.borrow()[inode].like)
+    }
+
+    /// Whether its time is that of a run, without a step.
+    pub fn is_touched(&self, path: &str) -> Option<bool> {
+        let inode = *self.names.borrow().get(Path::new(path))?;
+        Some(self.inodes.borrow()[inode].touched)
     }
 
     /// All files, without a step.
@@ -409,7 +418,17 @@ impl Disk for Brittle {
         let (from, to) = (self.inode(from)?, self.inode(to)?);
         let mut inodes = self.inodes.borrow_mut();
         inodes[to].like = inodes[from].like;
+        inodes[to].touched = inodes[from].touched;
         inodes[to].like_synced = false;
+        Ok(())
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        self.whole()?;
+        let inode = self.inode(path)?;
+        let mut inodes = self.inodes.borrow_mut();
+        inodes[inode].touched = true;
+        inodes[inode].like_synced = false;
         Ok(())
     }
 

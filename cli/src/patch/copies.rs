@@ -150,7 +150,7 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let sound = ready.iter().filter_map(|(place, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
-            let file = prepared.exchange(place.path.clone())?;
+            let file = prepared.exchange(place.path.clone(), self.job.touch)?;
             (!prepared.is_done()).then_some((file, (path, prepared)))
         });
         let (files, sound): (Vec<Exchange>, Vec<_>) = sound.unzip();
@@ -241,6 +241,7 @@ mod tests {
                 task: Task::Patch { limit },
                 target: Target::InPlace,
                 module: None,
+                touch: false,
                 running: Vec::new(),
             };
             job.prepare(&disk, &path).unwrap()

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::mount::Shortcoming;
 use crate::file::Input;
@@ -84,6 +84,12 @@ pub trait Disk {
     /// When it can't have times and permissions; with `all`, when it can't have
     /// any of the rest either.
     fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
+
+    /// Gives a file that was created, and not synced yet, the time of now.
+    ///
+    /// # Errors
+    /// When it can't.
+    fn touch(&self, path: &Path) -> io::Result<()>;
 
     /// Gives a file another name, by which nothing went before. It may have its
     /// old one as well then.
@@ -263,6 +269,14 @@ impl Disk for Machine {
             fs::set_permissions(to, about.permissions())?;
         }
         Ok(())
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let now = fs::FileTimes::new().set_modified(SystemTime::now());
+        match self.created.borrow().get(path) {
+            Some(file) => file.set_times(now),
+            None => Err(ErrorKind::NotFound.into()),
+        }
     }
 
     #[cfg(windows)]

@@ -61,6 +61,9 @@ pub struct Job {
     pub target: Target,
     /// Takes files for this module, whatever their names say.
     pub module: Option<Module>,
+    /// Whether changed files get the time of the change, not that of the old
+    /// file.
+    pub touch: bool,
     /// What the running Windows has loaded.
     pub running: Vec<PathBuf>,
 }
@@ -144,13 +147,14 @@ impl Prepared {
     }
 
     /// The exchange of a file by this name; none where there is no file.
-    pub(crate) fn exchange(&self, path: PathBuf) -> Option<Exchange> {
+    pub(crate) fn exchange(&self, path: PathBuf, touch: bool) -> Option<Exchange> {
         Some(Exchange {
             path,
             before: self.before.clone()?,
             after: self.after.clone(),
             keep: self.keep,
             like: self.like.clone(),
+            touch,
         })
     }
 }
@@ -373,10 +377,12 @@ impl Job {
         done: &mut Done,
     ) -> Result<Verdict, Failure> {
         let like = prepared.like.as_deref().unwrap_or(path);
-        match (&self.target, prepared.exchange(path.to_owned())) {
-            (Target::Output(output), _) => write_new(locks, output, like, &prepared.after)?,
+        match (&self.target, prepared.exchange(path.to_owned(), self.touch)) {
+            (Target::Output(output), _) => {
+                write_new(locks, output, like, self.touch, &prepared.after)?;
+            }
             (_, None) => {
-                write_new(locks, path, like, &prepared.after)?;
+                write_new(locks, path, like, self.touch, &prepared.after)?;
                 self.look_again(path, prepared, &prepared.after)?;
             }
             (_, Some(exchange)) => {

@@ -32,6 +32,7 @@ struct Object<'a> {
     damage: Option<&'a str>,
     changes: Vec<Change>,
     written: bool,
+    touched: bool,
     output: Option<String>,
     backup: Option<String>,
     kept_aside: Option<String>,
@@ -116,6 +117,7 @@ pub(crate) fn done(
                 changes.collect()
             }),
             written: matches!(done.verdict, Verdict::Changed),
+            touched: job.touch && matches!(done.verdict, Verdict::Changed),
             output: done.output.as_ref().map(text),
             backup: done.kept.as_ref().filter(|_| is_sound).map(text),
             kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),

@@ -155,6 +155,10 @@ impl Run<'_> {
             complain(&format!("note: {shortcoming}."));
             self.totals.notes.push(shortcoming.to_string());
         }
+        let keeps_time = changed > 0 && !self.job.touch;
+        if keeps_time {
+            self.totals.notes.push(say::TIME.to_owned());
+        }
         if is_patch && changed + would_change > 0 {
             self.totals.notes.push(say::AFTERWARDS.to_owned());
         }
@@ -196,6 +200,9 @@ impl Run<'_> {
                 }
             }
             writeln!(out)?;
+        }
+        if keeps_time && !self.talk.quiet {
+            writeln!(out, "\n{}", say::TIME)?;
         }
         if changed > 0 && is_patch && !self.talk.quiet {
             writeln!(out, "\n{}", say::AFTERWARDS)?;

@@ -137,6 +137,7 @@ impl<'a> Run<'a> {
                 task,
                 target,
                 module: writing.module.map(Module::from),
+                touch: writing.touch,
                 running: source::system_drivers(),
             },
             manifest,

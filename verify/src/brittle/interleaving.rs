@@ -195,6 +195,10 @@ impl Disk for Seat<'_> {
         self.step(|disk| disk.keep(from, to, all))
     }
 
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        self.step(|disk| disk.touch(path))
+    }
+
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step(|disk| disk.link(from, to))
     }

@@ -45,6 +45,7 @@ fn exchange(disk: &impl Disk, file: &Path, path: &Path, letter: u8) -> Result<Ex
         before,
         keep: Keep::Backup,
         like: None,
+        touch: false,
     })
 }
 
@@ -341,6 +342,7 @@ fn of_two_patches_one_says_what_it_changed_and_the_other_that_it_is_done_already
         task: Task::Patch { limit: 100 },
         target: Target::InPlace,
         module: None,
+        touch: false,
         running: Vec::new(),
     };
     let run = |disk: &Seat<'_>| job.run(disk, path);

@@ -99,15 +99,22 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/replace.rs",
         "owner and times are not kept",
-        "\n        .and_then(|()| disk.keep(like, &temporary, all))",
+        "\n        .and_then(|()| disk.keep(like.of, &temporary, like.all))",
         "",
         BRITTLE,
     ),
     Breakage::at(
         "cli/src/patch/replace.rs",
+        "--touch leaves the time as it was",
+        "true => disk.touch(&temporary),",
+        "true => Ok(()),",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/replace.rs",
         "owner and times are not waited for",
-        ".and_then(|()| disk.keep(like, &temporary, all))\n        .and_then(|()| disk.sync(&temporary))",
-        ".and_then(|()| disk.sync(&temporary))\n        .and_then(|()| disk.keep(like, &temporary, all))",
+        ".and_then(|()| disk.keep(like.of, &temporary, like.all))\n        .and_then(|()| match like.touch {\n            true => disk.touch(&temporary),\n            false => Ok(()),\n        })\n        .and_then(|()| disk.sync(&temporary))",
+        ".and_then(|()| disk.sync(&temporary))\n        .and_then(|()| disk.keep(like.of, &temporary, like.all))",
         BRITTLE,
     ),
     Breakage::at(

@@ -37,6 +37,56 @@ fn permissions_times_and_attributes_are_kept() {
 }
 
 #[test]
+fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
+    let begun = SystemTime::now() - Duration::from_secs(2);
+    let says = "keeps its time";
+    for touch in [false, true] {
+        let files = Files::new()
+            .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
+            .with("tcpip.sys", &xp());
+        let copy = "WINDOWS/system32/drivers/tcpip.sys";
+        let age = |name: &str| {
+            let file = File::options().write(true).open(files.path().join(name));
+            file.unwrap().set_modified(old).unwrap();
+        };
+        let is_new = |name: &str| {
+            let about = fs::metadata(files.path().join(name)).unwrap();
+            let time = about.modified().unwrap();
+            assert!(time == old || time >= begun, "{name}");
+            time >= begun
+        };
+        let options: &[&str] = match touch {
+            true => &["--touch"],
+            false => &[],
+        };
+        for (arguments, written) in [
+            (
+                ["patch", "--output", "out.sys", "tcpip.sys"].as_slice(),
+                "out.sys",
+            ),
+            (&["patch", "--in-place", "tcpip.sys"], "tcpip.sys"),
+            (&["restore", "--in-place", "tcpip.sys"], "tcpip.sys"),
+            (&["patch", "--root", ".", "--in-place"], copy),
+            (&["restore", "--root", ".", "--in-place"], copy),
+        ] {
+            ["tcpip.sys", copy].into_iter().for_each(age);
+            let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
+            assert!(!shown.stdout.contains(says), "{}", shown.stdout);
+            let run = files.run(&[arguments, options].concat());
+            assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+            assert_eq!(is_new(written), touch, "{arguments:?}");
+            assert_eq!(run.stdout.contains(says), !touch, "{}", run.stdout);
+        }
+        for backup in names(&files.path()) {
+            assert!(!backup.ends_with(".orig") || !is_new(&backup), "{backup}");
+        }
+        let again = [&["patch", "--in-place", "--json", "tcpip.sys"], options].concat();
+        assert_eq!(files.run(&again).objects()[0]["touched"], touch);
+    }
+}
+
+#[test]
 fn a_read_only_file_is_replaced_and_stays_read_only() {
     let files = Files::new().with("tcpip.sys", &xp());
     let path = files.path().join("tcpip.sys");
