@@ -12,6 +12,7 @@ use crate::exit;
 use crate::loaded::LoadBase;
 use crate::output::complain;
 use crate::patch::DEFAULT_LIMIT;
+use crate::patch::installation::Choice;
 use crate::probe::{Members, Options};
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
@@ -231,9 +232,11 @@ pub(crate) struct Writing {
     /// Look into folders and all that is in them for setup files
     #[arg(short, long, conflicts_with = "root")]
     pub(crate) recursive: bool,
-    /// All copies in the Windows on this disk, as one change
+    /// All copies in the Windows on this disk, as one change; DIR is the Windows folder or the one it is in
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Take files for this module, whatever their names say
     #[arg(long, value_enum, value_name = "MODULE", conflicts_with_all = ["root", "recursive"], long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
@@ -270,9 +273,33 @@ pub(crate) struct Status {
     /// Taken to say that --root is missing
     #[arg(hide = true, conflicts_with = "root")]
     pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Write one JSON object a line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which Windows on a disk.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// Of several Windows on the disk the one in this folder
+    #[arg(long, value_name = "DIR", requires = "root", value_hint = ValueHint::DirPath)]
+    pub(crate) windows: Option<PathBuf>,
+    /// Every Windows on the disk, one after the other
+    #[arg(long, requires = "root", conflicts_with = "windows")]
+    pub(crate) every: bool,
+}
+
+impl Which {
+    /// What is chosen.
+    pub(crate) fn choice(&self) -> Choice<'_> {
+        match (&self.windows, self.every) {
+            (Some(name), _) => Choice::Named(name),
+            (None, true) => Choice::Every,
+            (None, false) => Choice::Only,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,13 +9,14 @@
 //! Read in this order: this file (what is changed), [`Refusal`] (when nothing
 //! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
 //! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
-//! another), [`journal`] (many files as one transaction), [`system`] (the copies
-//! in a Windows), [`restore`].
+//! another), [`journal`] (many files as one transaction), [`installation`] (the
+//! Windows on a disk), [`system`] (the copies in one), [`restore`].
 
 mod copies;
 pub mod disk;
 mod failure;
 pub mod form;
+pub mod installation;
 pub mod job;
 pub mod journal;
 mod known;
