@@ -12,6 +12,7 @@
 //! another), [`journal`] (many files as one transaction), [`installation`] (the
 //! Windows on a disk), [`system`] (the copies in one), [`restore`].
 
+mod clean;
 mod copies;
 pub mod disk;
 mod failure;
@@ -20,6 +21,7 @@ pub mod installation;
 pub mod job;
 pub mod journal;
 mod known;
+pub mod leftover;
 pub mod lock;
 pub mod mount;
 mod object;
@@ -41,6 +43,7 @@ use crate::manifest::Manifest;
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 
+pub(crate) use clean::run as clean;
 pub use refusal::Refusal;
 pub(crate) use verb::{patch, restore, status};
 

@@ -77,6 +77,8 @@ pub struct Brittle {
     case_blind: bool,
     /// What another program writes, and right before which step.
     appears: Option<(u32, PathBuf, Vec<u8>)>,
+    /// What becomes of a file once it was read so often.
+    changes: Option<(PathBuf, Vec<u8>, Cell<u32>)>,
     /// The error that syncing a folder gives, and that locking a file gives.
     folder_sync_error: Option<i32>,
     lock_error: Option<i32>,
@@ -106,6 +108,16 @@ impl Brittle {
         let mut disk = self.clone();
         disk.appears = Some((step, PathBuf::from(path), content.to_vec()));
         disk
+    }
+
+    /// The same, where another program writes to a file right after it was read
+    /// so often.
+    pub fn changing(self, path: &str, content: &[u8], reads: u32) -> Brittle {
+        let changes = (PathBuf::from(path), content.to_vec(), Cell::new(reads));
+        Brittle {
+            changes: Some(changes),
+            ..self
+        }
     }
 
     /// The same, where syncing a folder gives this error of the system.
@@ -347,7 +359,16 @@ impl Disk for Brittle {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.whole()?;
         let inode = self.inode(path)?;
-        Ok(self.inodes.borrow()[inode].content.clone())
+        let content = self.inodes.borrow()[inode].content.clone();
+        if let Some((of, new, reads)) = &self.changes
+            && of == path
+        {
+            reads.set(reads.get().saturating_sub(1));
+            if reads.get() == 0 {
+                self.inodes.borrow_mut()[inode].content.clone_from(new);
+            }
+        }
+        Ok(content)
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {

@@ -31,7 +31,7 @@ impl Run<'_> {
         let found = Installations::on(root).map_err(|reason| (false, reason));
         let found = found.and_then(|found| {
             let homes = found.chosen(which.choice(), &command_line())?;
-            let notes = found.notes(&homes);
+            let notes = found.notes(which.choice());
             Ok((homes, notes))
         });
         let (homes, notes) = match found {

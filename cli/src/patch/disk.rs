@@ -252,7 +252,7 @@ impl Disk for Machine {
     fn sync(&self, path: &Path) -> io::Result<()> {
         match self.created.borrow_mut().remove(path) {
             Some(file) => file.sync_all(),
-            None => Err(ErrorKind::NotFound.into()),
+            None => open_to_sync(path)?.sync_all(),
         }
     }
 
@@ -377,6 +377,13 @@ impl Machine {
                 }
             })
     }
+}
+
+/// Opens a file that another program may have written. Windows waits only for
+/// who may write to it.
+fn open_to_sync(path: &Path) -> io::Result<File> {
+    let is_windows = cfg!(windows);
+    OpenOptions::new().read(true).write(is_windows).open(path)
 }
 
 fn times(about: &Metadata) -> fs::FileTimes {

@@ -89,7 +89,7 @@ impl Installations {
                 let text = format!(
                     "{root}: no Windows is here (a folder with system32\\drivers in it): name the folder that has WINDOWS in it, or the Windows folder itself"
                 );
-                Err((false, [vec![text], self.notes(&[])].concat().join("\n")))
+                Err((false, [vec![text], self.notes(choice)].concat().join("\n")))
             }
             (Choice::Only, [home]) => Ok(vec![home.clone()]),
             (Choice::Every, homes) => Ok(homes.to_vec()),
@@ -105,7 +105,7 @@ impl Installations {
                 text.push_str(&format!(
                     "\nFor all, one after the other:\n  {command} --every"
                 ));
-                Err((true, [vec![text], self.notes(&[])].concat().join("\n")))
+                Err((true, [vec![text], self.notes(choice)].concat().join("\n")))
             }
         }
     }
@@ -154,11 +154,13 @@ impl Installations {
         }
     }
 
-    /// What was not looked into, and why; but for those that are chosen.
+    /// What was not looked into, and why: of interest to who has named none.
     #[must_use]
-    pub fn notes(&self, chosen: &[PathBuf]) -> Vec<String> {
-        let links = self.links.iter().filter(|link| !chosen.contains(link));
-        let links = links.map(|link| {
+    pub fn notes(&self, choice: Choice<'_>) -> Vec<String> {
+        if matches!(choice, Choice::Named(_)) {
+            return Vec::new();
+        }
+        let links = self.links.iter().map(|link| {
             format!(
                 "{} is a link, and what it leads to was left alone. If it is meant: --windows {}",
                 link.display(),
@@ -224,7 +226,7 @@ mod tests {
         let found = Installations::on(root.path()).unwrap();
         let all = found.chosen(Choice::Every, "").unwrap();
         assert_eq!(names(&all), ["WINDOWS", "Windows.0", "winxp"]);
-        assert_eq!(found.notes(&all), [""; 0]);
+        assert_eq!(found.notes(Choice::Every), [""; 0]);
         let one = Installations::on(&root.path().join("winxp")).unwrap();
         let only = one.chosen(Choice::Only, "").unwrap();
         assert_eq!(only, [root.path().join("winxp")]);

@@ -30,9 +30,9 @@ pub const TEMPORARY: &str = ".tcplimit-new";
 /// How backups end.
 pub const BACKUP: &str = ".orig";
 /// How damaged files end that were kept aside.
-const ASIDE: &str = ".damaged";
+pub(crate) const ASIDE: &str = ".damaged";
 /// So many hexadecimal digits of the hash are in the name of what is kept.
-const DIGITS: usize = 16;
+pub(crate) const DIGITS: usize = 16;
 /// So many temporary files of one file may be left over.
 const ATTEMPTS: u32 = 100;
 

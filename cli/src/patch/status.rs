@@ -1,5 +1,6 @@
 //! `tcplimit status --root`: what each copy in a Windows is like.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,10 +8,12 @@ use std::path::Path;
 use scanner_core::StartUp;
 use serde::Serialize;
 
+use super::clean::{age, kind_and_age};
 use super::disk::Machine;
 use super::form::is_module;
 use super::installation::{Choice, Installations};
 use super::journal::{self, Now};
+use super::leftover::{Leftover, leftovers};
 use super::lock::{self, Held, Life};
 use super::replace::Failure;
 use super::restore::backups;
@@ -24,7 +27,7 @@ use crate::json::{SCHEMA, line};
 use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
-use crate::text::{self, Detail};
+use crate::text::{self, Detail, count};
 
 /// Runs `status`. Nothing is written.
 ///
@@ -52,7 +55,7 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     };
     let found = Installations::on(root).and_then(|found| {
         let homes = found.chosen(choice, "").map_err(|(_, reason)| reason)?;
-        let notes = found.notes(&homes);
+        let notes = found.notes(choice);
         Ok((homes, notes))
     });
     let (homes, notes) = match found {
@@ -84,10 +87,14 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
 fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     let disk = Machine::default();
     let found = System::of(home).and_then(|system| {
-        let unfinished = Unfinished::of(&disk, home);
-        Ok((system, unfinished.map_err(|failure| failure.to_string())?))
+        let read = Unfinished::of(&disk, home).and_then(|unfinished| {
+            let left = leftovers(&disk, home, &system.folders, None)?;
+            Ok((unfinished, left))
+        });
+        let (unfinished, left) = read.map_err(|failure| failure.to_string())?;
+        Ok((system, unfinished, left))
     });
-    let (system, unfinished) = match found {
+    let (system, unfinished, left) = match found {
         Ok(found) => found,
         Err(reason) => {
             nothing_here(out, verb, Some(home), &reason)?;
@@ -123,7 +130,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
             });
             match verb.json {
                 true => object(out, &report, place, &backups)?,
-                false => tell(out, &report, place, &backups)?,
+                false => tell(out, &report, place)?,
             }
         }
     }
@@ -172,6 +179,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
                 copies: copies.count(),
                 journal_pending: Some(unfinished.is_pending),
                 journal: unfinished.objects(),
+                leftovers: left.iter().map(Left::of).collect(),
                 at_work: unfinished.at_work().map(Held::to_string),
                 reason: None,
                 exit_code: exit.code(),
@@ -184,6 +192,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         false => {}
     }
     if !verb.json {
+        tell_left(out, verb, &left)?;
         unfinished.tell(out, &system.home)?;
     }
     Ok(exit)
@@ -224,24 +233,13 @@ impl Unfinished {
     }
 
     fn tell(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
-        match (self.at_work(), &self.lock) {
-            (Some(held), _) => {
-                let held = held.to_string();
-                return writeln!(
-                    out,
-                    "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
-                    printable(&held)
-                );
-            }
-            (None, Some(held)) => {
-                let what = match held.life {
-                    Life::Ended => "was left by a run that was killed; the next run removes it",
-                    _ => "is there, and whether that run is still at work can't be told from here",
-                };
-                let held = held.to_string();
-                writeln!(out, "\n{}: {what}.", printable(&held))?;
-            }
-            (None, None) => {}
+        if let Some(held) = self.at_work() {
+            let held = held.to_string();
+            return writeln!(
+                out,
+                "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
+                printable(&held)
+            );
         }
         if !self.is_pending || self.problem.is_some() {
             return Ok(());
@@ -360,6 +358,7 @@ fn nothing_here(
         copies: 0,
         journal_pending: None,
         journal: Vec::new(),
+        leftovers: Vec::new(),
         at_work: None,
         reason: Some(reason),
         exit_code: Exit::Input.code(),
@@ -395,16 +394,46 @@ fn reports(path: &Path, place: &Place) -> Vec<Report> {
     reports
 }
 
-fn tell(out: &mut dyn Write, report: &Report, place: &Place, backups: &[String]) -> io::Result<()> {
+fn tell(out: &mut dyn Write, report: &Report, place: &Place) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
     row(out, "this is", place.role.says())?;
     if let Some(known) = report.file.as_ref().and_then(|file| file.known.as_ref()) {
         row(out, "known as", printable(known))?;
     }
-    for backup in backups {
-        row(out, "backup", printable(backup))?;
-    }
     Ok(())
+}
+
+/// Tells what runs have left.
+fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nLeft by runs of tcplimit:")?;
+    for left in left {
+        let path = left.path.to_string_lossy();
+        writeln!(
+            out,
+            "{STRONG}{}{STRONG:#}: {}",
+            printable(&path),
+            kind_and_age(left)
+        )?;
+        row(out, "meaning", printable(&left.meaning))?;
+    }
+    let useless = left.iter().filter(|left| left.is_useless).count();
+    if useless == 0 {
+        return Ok(());
+    }
+    let mut command = "tcplimit clean".to_owned();
+    for (option, path) in [("--root", &verb.root), ("--windows", &verb.which.windows)] {
+        if let Some(path) = path {
+            command.push_str(&format!(" {option} {}", quoted(&path.to_string_lossy())));
+        }
+    }
+    let number = count(u64::try_from(useless).unwrap_or(u64::MAX), "file");
+    writeln!(
+        out,
+        "Of no use any more: {number}. To see and remove them: {command}"
+    )
 }
 
 fn object(
@@ -462,12 +491,35 @@ struct Entry<'a> {
     now: &'static str,
 }
 
+/// What a run has left.
+#[derive(Serialize)]
+struct Left<'a> {
+    path: Cow<'a, str>,
+    kind: &'static str,
+    age: Option<u64>,
+    useless: bool,
+    meaning: &'a str,
+}
+
+impl Left<'_> {
+    fn of(left: &Leftover) -> Left<'_> {
+        Left {
+            path: left.path.to_string_lossy(),
+            kind: left.kind.name(),
+            age: age(&left.path),
+            useless: left.is_useless,
+            meaning: &left.meaning,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Summary<'a> {
     windows: Option<&'a str>,
     copies: usize,
     journal_pending: Option<bool>,
     journal: Vec<Entry<'a>>,
+    leftovers: Vec<Left<'a>>,
     at_work: Option<String>,
     reason: Option<&'a str>,
     exit_code: u8,

@@ -348,7 +348,7 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
 
 /// Set by Ctrl-C, which is obeyed between two files; another one ends the
 /// program at once, which loses nothing either.
-fn on_interrupt() -> Arc<AtomicBool> {
+pub(super) fn on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     // A second run in one process keeps the first handler: only tests do that.

@@ -1,5 +1,6 @@
 //! `patch`, `restore` and `status` with `--root`: the copies in a Windows.
 
+mod clean;
 mod damaged;
 mod installation;
 mod killed;

@@ -177,6 +177,10 @@ fn a_linked_folder_or_copy_within_a_windows_is_refused_with_all_and_shown() {
         assert_eq!(read(&files, "elsewhere/tcpip.sys"), xp());
         let json = files.run(&["patch", "--root", ".", "--json"]).objects();
         assert_eq!(json[0]["refusal"], "link", "{json:?}");
+        let clean = files.run(&["clean", "--root", "."]);
+        assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
+        let says = format!("./{IN}/{linked} is a link, and what it leads to was left alone");
+        assert!(clean.stderr.contains(&says), "{}", clean.stderr);
         let status = files.run(&["status", "--root", "."]);
         assert_eq!(status.code, 1, "{}{}", status.stdout, status.stderr);
         let says = format!("./{IN}/{linked}: a link, not followed");
