@@ -12,6 +12,7 @@ use crate::exit;
 use crate::loaded::LoadBase;
 use crate::output::complain;
 use crate::patch::DEFAULT_LIMIT;
+use crate::patch::installation::Choice;
 use crate::probe::{Members, Options};
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
@@ -75,6 +76,7 @@ pub(crate) enum Verb {
     Patch(Patch),
     Restore(Restore),
     Status(Status),
+    Clean(Clean),
     /// Keep and check a manifest of known builds
     #[command(subcommand)]
     Corpus(Corpus),
@@ -231,12 +233,17 @@ pub(crate) struct Writing {
     /// Look into folders and all that is in them for setup files
     #[arg(short, long, conflicts_with = "root")]
     pub(crate) recursive: bool,
-    /// All copies in the Windows on this disk, as one change
+    /// All copies in the Windows on this disk, as one change; DIR is the Windows folder or the one it is in
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Take files for this module, whatever their names say
     #[arg(long, value_enum, value_name = "MODULE", conflicts_with_all = ["root", "recursive"], long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
+    /// Give changed files the time of now: else rsync, cp -u and backup programs may skip them
+    #[arg(long)]
+    pub(crate) touch: bool,
     /// Write one JSON object a line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
@@ -245,9 +252,11 @@ pub(crate) struct Writing {
 /// Show the copies in a Windows that does not run
 ///
 /// For each copy of tcpip.sys and tcpip6.sys in the Windows on a disk: what it
-/// is for, the limit that it sets, whether it is as shipped, and its backups;
-/// for cabinets that have copies, the same. Says too when a run of patch or
-/// restore was interrupted. Writes nothing.
+/// is for, the limit that it sets, and whether it is as shipped; for cabinets
+/// that have copies, the same. Then lists what runs of patch and restore have
+/// left, backups, staged files, locks and journals, with age and meaning, and
+/// says when a run was interrupted. Of several Windows, shows every one. Writes
+/// nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -261,15 +270,78 @@ Exit codes:
   3    there is no Windows, or a copy can't be read or is damaged
   130  interrupted by Ctrl-C")]
 pub(crate) struct Status {
-    /// The folder that has WINDOWS in it, or the Windows folder itself
+    /// The folder that the Windows folder is in, or the Windows folder itself
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present = "path")]
     pub(crate) root: Option<PathBuf>,
     /// Taken to say that --root is missing
     #[arg(hide = true, conflicts_with = "root")]
     pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Write one JSON object a line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Remove what runs of patch and restore have left in a Windows
+///
+/// Removes staged files of runs that have ended, lock files of runs that were
+/// killed, journals whose files are all as before their run or all as it was to
+/// make them, and backups of files that have the same content again. Never
+/// removes the only copy of a build: an unpatched driver that is nowhere else in
+/// this Windows stays, whatever its name.
+///
+/// Without --in-place, shows what would be removed and removes nothing.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tcplimit clean --root /mnt/xp
+  tcplimit clean --root /mnt/xp --in-place
+
+Exit codes:
+  0    nothing that is of no use is left, or it was shown
+  1    an interrupted run must be put back first: nothing was removed
+  2    the command line is wrong
+  3    there is no Windows, something can't be read or removed, or another run
+       is at work
+  130  interrupted by Ctrl-C")]
+pub(crate) struct Clean {
+    /// The folder that the Windows folder is in, or the Windows folder itself
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Remove the files
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Show what would be removed, and remove nothing
+    #[arg(long, conflicts_with = "in_place")]
+    pub(crate) dry_run: bool,
+    /// Write one JSON object a line (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which Windows on a disk.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// Where the disk has several Windows: the folder of the one that is meant
+    #[arg(long, value_name = "DIR", requires = "root", value_hint = ValueHint::DirPath)]
+    pub(crate) windows: Option<PathBuf>,
+    /// Where the disk has several Windows: every one, one after the other
+    #[arg(long, requires = "root", conflicts_with = "windows")]
+    pub(crate) every: bool,
+}
+
+impl Which {
+    /// What is chosen.
+    pub(crate) fn choice(&self) -> Choice<'_> {
+        match (&self.windows, self.every) {
+            (Some(name), _) => Choice::Named(name),
+            (None, true) => Choice::Every,
+            (None, false) => Choice::Only,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

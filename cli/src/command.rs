@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         Verb::Patch(verb) => patch::patch(&verb, talk),
         Verb::Restore(verb) => patch::restore(&verb, talk),
         Verb::Status(verb) => patch::status(&verb, talk),
+        Verb::Clean(verb) => patch::clean(&verb, talk),
         Verb::Corpus(Corpus::Add(verb)) => corpus::add(&verb),
         Verb::Corpus(Corpus::Check(verb)) => check::run(&verb, talk),
         Verb::Completions(verb) => manual::completions(&verb),

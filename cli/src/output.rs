@@ -136,6 +136,14 @@ pub(crate) fn quoted(path: &str) -> String {
     }
 }
 
+/// The command line as it was given.
+pub(crate) fn command_line() -> String {
+    let words = std::env::args_os().skip(1);
+    words.fold("tcplimit".to_owned(), |line, word| {
+        line + " " + &quoted(&word.to_string_lossy())
+    })
+}
+
 /// Control characters, and those that turn the direction of writing.
 fn is_control(char: char) -> bool {
     char.is_control() || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')

@@ -9,16 +9,19 @@
 //! Read in this order: this file (what is changed), [`Refusal`] (when nothing
 //! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
 //! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
-//! another), [`journal`] (many files as one transaction), [`system`] (the copies
-//! in a Windows), [`restore`].
+//! another), [`journal`] (many files as one transaction), [`installation`] (the
+//! Windows on a disk), [`system`] (the copies in one), [`restore`].
 
+mod clean;
 mod copies;
 pub mod disk;
 mod failure;
 pub mod form;
+pub mod installation;
 pub mod job;
 pub mod journal;
 mod known;
+pub mod leftover;
 pub mod lock;
 pub mod mount;
 mod object;
@@ -40,6 +43,7 @@ use crate::manifest::Manifest;
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 
+pub(crate) use clean::run as clean;
 pub use refusal::Refusal;
 pub(crate) use verb::{patch, restore, status};
 

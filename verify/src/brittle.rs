@@ -26,6 +26,8 @@ struct Inode {
     synced: bool,
     /// Owner, times and so on, in one number; 0 where that is lost.
     like: u32,
+    /// Whether its time is that of a run.
+    touched: bool,
     like_synced: bool,
 }
 
@@ -75,10 +77,14 @@ pub struct Brittle {
     case_blind: bool,
     /// What another program writes, and right before which step.
     appears: Option<(u32, PathBuf, Vec<u8>)>,
+    /// What becomes of a file once it was read so often.
+    changes: Option<(PathBuf, Vec<u8>, Cell<u32>)>,
     /// The error that syncing a folder gives, and that locking a file gives.
     folder_sync_error: Option<i32>,
     lock_error: Option<i32>,
     shortcomings: RefCell<BTreeSet<Shortcoming>>,
+    /// A folder in which no file may be made.
+    read_only: Option<PathBuf>,
     /// The run whose steps are taken.
     run: Cell<usize>,
     /// Files that runs have created and neither synced nor locked.
@@ -104,6 +110,16 @@ impl Brittle {
         disk
     }
 
+    /// The same, where another program writes to a file right after it was read
+    /// so often.
+    pub fn changing(self, path: &str, content: &[u8], reads: u32) -> Brittle {
+        let changes = (PathBuf::from(path), content.to_vec(), Cell::new(reads));
+        Brittle {
+            changes: Some(changes),
+            ..self
+        }
+    }
+
     /// The same, where syncing a folder gives this error of the system.
     pub fn without_folder_sync(self, error: i32) -> Brittle {
         Brittle {
@@ -116,6 +132,14 @@ impl Brittle {
     pub fn without_locks(self, error: i32) -> Brittle {
         Brittle {
             lock_error: Some(error),
+            ..self
+        }
+    }
+
+    /// The same, where no file may be made in this folder.
+    pub fn without_rights(self, folder: &str) -> Brittle {
+        Brittle {
+            read_only: Some(PathBuf::from(folder)),
             ..self
         }
     }
@@ -142,7 +166,7 @@ impl Brittle {
         let mut add = |path: &PathBuf, inode: usize| {
             let first = first(inode).map(|(first, _)| first);
             let of = &inodes[inode];
-            (path, first, of.digest, of.like).hash(&mut hasher);
+            (path, first, of.digest, of.like, of.touched).hash(&mut hasher);
         };
         for (path, inode) in &*names {
             add(path, *inode);
@@ -196,6 +220,7 @@ impl Brittle {
             digest: hasher.finish(),
             synced,
             like,
+            touched: false,
             like_synced: synced,
         });
         inodes.len() - 1
@@ -250,7 +275,7 @@ impl Brittle {
                 }
             }
             if !inode.like_synced {
-                inode.like = 0;
+                (inode.like, inode.touched) = (0, false);
             }
             (inode.synced, inode.like_synced) = (true, true);
         }
@@ -274,6 +299,12 @@ impl Brittle {
     pub fn like(&self, path: &str) -> Option<u32> {
         let inode = *self.names.borrow().get(Path::new(path))?;
         Some(self.inodes.borrow()[inode].like)
+    }
+
+    /// Whether its time is that of a run, without a step.
+    pub fn is_touched(&self, path: &str) -> Option<bool> {
+        let inode = *self.names.borrow().get(Path::new(path))?;
+        Some(self.inodes.borrow()[inode].touched)
     }
 
     /// All files, without a step.
@@ -347,7 +378,16 @@ impl Disk for Brittle {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.whole()?;
         let inode = self.inode(path)?;
-        Ok(self.inodes.borrow()[inode].content.clone())
+        let content = self.inodes.borrow()[inode].content.clone();
+        if let Some((of, new, reads)) = &self.changes
+            && of == path
+        {
+            reads.set(reads.get().saturating_sub(1));
+            if reads.get() == 0 {
+                self.inodes.borrow_mut()[inode].content.clone_from(new);
+            }
+        }
+        Ok(content)
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
@@ -375,7 +415,16 @@ impl Disk for Brittle {
         Ok(self.spelled(path))
     }
 
+    /// No step: rights don't change.
+    fn may_write(&self, folder: &Path) -> io::Result<()> {
+        match self.read_only.as_deref() == Some(folder) {
+            true => Err(ErrorKind::PermissionDenied.into()),
+            false => Ok(()),
+        }
+    }
+
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.may_write(path.parent().expect("a file is in a folder"))?;
         let (written, result) = match self.step() {
             Step::Happens => (content, Ok(())),
             // What is there in part is removed at once.
@@ -409,7 +458,17 @@ impl Disk for Brittle {
         let (from, to) = (self.inode(from)?, self.inode(to)?);
         let mut inodes = self.inodes.borrow_mut();
         inodes[to].like = inodes[from].like;
+        inodes[to].touched = inodes[from].touched;
         inodes[to].like_synced = false;
+        Ok(())
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        self.whole()?;
+        let inode = self.inode(path)?;
+        let mut inodes = self.inodes.borrow_mut();
+        inodes[inode].touched = true;
+        inodes[inode].like_synced = false;
         Ok(())
     }
 

@@ -172,6 +172,7 @@ fn done(disk: &Brittle, name: &str, task: Task) -> Done {
         task,
         target: Target::InPlace,
         module: None,
+        touch: false,
         running: Vec::new(),
     };
     job.run(disk, Path::new(name))

@@ -19,8 +19,9 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// Tests that `--quick` leaves out: thousands of cases each, for seconds, and runs
 /// that wait for one another.
-const CAMPAIGNS: [&str; 15] = [
+const CAMPAIGNS: [&str; 16] = [
     "brittle::",
+    "clean::",
     "damage::",
     "media::whatever_the_window",
     "moved::each::",

@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering;
 
 use super::Refusal;
 use super::disk::Machine;
+use super::installation::Installations;
 use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::lock::{self, Life, Locks};
-use super::replace::Failure;
+use super::replace::{Failure, may_write};
 use super::system::{Place, System};
 use super::verb::{Run, exit_of};
 use crate::exit::Exit;
-use crate::output::complain;
+use crate::output::{command_line, complain};
 use crate::text::count;
 
 const REFUSED: &str =
@@ -24,9 +25,43 @@ type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
 type Changed = Option<Result<(), Failure>>;
 
 impl Run<'_> {
+    /// The Windows on a disk that are meant, each for itself.
+    pub(super) fn disk(&mut self, root: &Path) -> io::Result<()> {
+        let which = &self.writing.which;
+        let found = Installations::on(root).map_err(|reason| (false, reason));
+        let found = found.and_then(|found| {
+            let homes = found.chosen(which.choice(), &command_line())?;
+            let notes = found.notes(which.choice());
+            Ok((homes, notes))
+        });
+        let (homes, notes) = match found {
+            Ok(found) => found,
+            Err((is_choice, reason)) => {
+                let exit = match is_choice {
+                    true => Exit::Usage,
+                    false => Exit::Input,
+                };
+                self.because(exit, &reason);
+                return Ok(());
+            }
+        };
+        for note in notes {
+            complain(&note);
+            self.totals.notes.push(note);
+        }
+        for home in homes {
+            if self.totals.interrupted || self.stop.load(Ordering::Relaxed) {
+                self.totals.interrupted = true;
+                break;
+            }
+            self.system(&home)?;
+        }
+        Ok(())
+    }
+
     /// All copies in a Windows, as one transaction.
-    pub(super) fn system(&mut self, root: &Path) -> io::Result<()> {
-        let system = match System::find(root) {
+    fn system(&mut self, home: &Path) -> io::Result<()> {
+        let system = match System::of(home) {
             Ok(system) => system,
             Err(reason) => {
                 self.because(Exit::Input, &reason);
@@ -36,7 +71,8 @@ impl Run<'_> {
         match self.transaction(&system) {
             Ok((ready, changed)) => self.tell_all(&system, ready, changed),
             Err(failure) => {
-                self.because(exit_of(&failure), &failure.to_string());
+                let reason = self.of_home(&system, failure.to_string());
+                self.because(exit_of(&failure), &reason);
                 Ok(())
             }
         }
@@ -51,25 +87,29 @@ impl Run<'_> {
         let disk = self.disk;
         let is_pending = journal::is_pending(disk, &system.home)?;
         let ready = self.prepare_all(system);
+        let changes = |(.., prepared): &Ready<'_>| match prepared {
+            Ok(prepared) => !prepared.is_done(),
+            Err(_) => false,
+        };
+        let has_work = is_sound(&ready) && ready.iter().any(changes);
+        if has_work {
+            may_write(disk, &system.home)?;
+        }
         if self.job.target != Target::InPlace {
             if is_pending {
                 self.note_pending(&system.home)?;
             }
             return Ok((ready, None));
         }
-        let changes = |(.., prepared): &Ready<'_>| match prepared {
-            Ok(prepared) => !prepared.is_done(),
-            Err(_) => false,
-        };
-        if !is_pending && (!is_sound(&ready) || !ready.iter().any(changes)) {
+        if !is_pending && !has_work {
             return Ok((ready, None));
         }
         let places = system.places.iter().map(|place| place.path.as_path());
         let folders = journal::folders(disk, &system.home, places)?;
         let folders = folders.iter().map(PathBuf::as_path);
         let locks = Locks::take(disk, folders, self.job.task.verb())?;
-        self.totals.found = journal::recover(&locks, &system.home)?;
-        self.tell_found();
+        let found = journal::recover(&locks, &system.home)?;
+        self.tell_found(&system.home, found);
         // Until now another run may have been at work here.
         let ready = self.prepare_all(system);
         let changed = is_sound(&ready).then(|| self.exchange(&locks, system, &ready));
@@ -86,7 +126,13 @@ impl Run<'_> {
             });
             (place, path, prepared)
         };
-        copies.map(prepare).collect()
+        let linked = system.linked.iter().filter(|place| !place.is_packed);
+        let refused = |place: &'s Place| {
+            let path = system.home.join(&place.path);
+            let refusal = Refusal::Link(path.display().to_string());
+            (place, path, Err(refusal.into()))
+        };
+        linked.map(refused).chain(copies.map(prepare)).collect()
     }
 
     fn tell_all(
@@ -97,6 +143,9 @@ impl Run<'_> {
     ) -> io::Result<()> {
         for place in system.places.iter().filter(|place| place.is_packed) {
             self.look_into(&system.home.join(&place.path), Some(place))?;
+        }
+        for place in system.linked.iter().filter(|place| place.is_packed) {
+            self.link(&system.home.join(&place.path), Some(place))?;
         }
         if ready.is_empty() {
             let home = system.home.display();
@@ -127,11 +176,13 @@ impl Run<'_> {
                     Failure::Unsure { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
+                let reason = self.of_home(system, reason);
                 self.because(exit_of(&failure), &reason);
             }
             None if !is_sound => {
                 self.out.flush()?;
-                self.because(Exit::Done, REFUSED);
+                let reason = self.of_home(system, REFUSED.to_owned());
+                self.because(Exit::Done, &reason);
             }
             _ => {}
         }
@@ -146,7 +197,7 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let sound = ready.iter().filter_map(|(place, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
-            let file = prepared.exchange(place.path.clone())?;
+            let file = prepared.exchange(place.path.clone(), self.job.touch)?;
             (!prepared.is_done()).then_some((file, (path, prepared)))
         });
         let (files, sound): (Vec<Exchange>, Vec<_>) = sound.unzip();
@@ -179,23 +230,43 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says what was put back of a run that was interrupted.
-    fn tell_found(&self) {
-        let Found::PutBack { back, left } = &self.totals.found else {
-            return;
-        };
-        let number = u64::try_from(back.len()).unwrap_or(u64::MAX);
-        let mut text = format!(
-            "an earlier run was interrupted: {} put back first.",
-            count(number, "file")
-        );
-        if !left.is_empty() {
-            text.push_str(&format!(
-                " Left as they are, since something else changed or removed them: {}.",
-                left.join(", ")
-            ));
+    /// A reason, with the Windows that it is about where there may be several.
+    fn of_home(&self, system: &System, reason: String) -> String {
+        match self.writing.which.every {
+            true => format!("{}: {reason}", system.home.display()),
+            false => reason,
         }
-        complain(&text);
+    }
+
+    /// Says what was put back of a run that was interrupted.
+    fn tell_found(&mut self, home: &Path, found: Found) {
+        let (back, left) = match found {
+            Found::Nothing => return,
+            Found::Unfinished => (Vec::new(), Vec::new()),
+            Found::PutBack { back, left } => {
+                let number = u64::try_from(back.len()).unwrap_or(u64::MAX);
+                let mut text = format!(
+                    "an earlier run was interrupted: {} put back first.",
+                    count(number, "file")
+                );
+                if !left.is_empty() {
+                    text.push_str(&format!(
+                        " Left as they are, since something else changed or removed them: {}.",
+                        left.join(", ")
+                    ));
+                }
+                complain(&text);
+                (back, left)
+            }
+        };
+        let every = self.writing.which.every;
+        let named = |path: String| match every {
+            true => home.join(path).to_string_lossy().into_owned(),
+            false => path,
+        };
+        let put_back = self.totals.put_back.get_or_insert_default();
+        put_back.extend(back.into_iter().map(named));
+        self.totals.left.extend(left.into_iter().map(named));
     }
 }
 
@@ -237,6 +308,7 @@ mod tests {
                 task: Task::Patch { limit },
                 target: Target::InPlace,
                 module: None,
+                touch: false,
                 running: Vec::new(),
             };
             job.prepare(&disk, &path).unwrap()

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::mount::Shortcoming;
 use crate::file::Input;
@@ -17,9 +17,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{keep_attributes, keep_security, names_of, try_lock};
+use unix::{keep_attributes, keep_security, may_write, names_of, try_lock};
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security, move_new, names_of, try_lock};
+use windows::{keep_attributes, keep_security, may_write, move_new, names_of, try_lock};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](Disk::create), must have lost nothing.
@@ -55,6 +55,13 @@ pub trait Disk {
     /// When that can't be told.
     fn real(&self, path: &Path) -> io::Result<PathBuf>;
 
+    /// Whether files may be made in a folder, as far as that can be told without
+    /// making one.
+    ///
+    /// # Errors
+    /// Why not.
+    fn may_write(&self, folder: &Path) -> io::Result<()>;
+
     /// Writes a new file.
     ///
     /// # Errors
@@ -77,6 +84,12 @@ pub trait Disk {
     /// When it can't have times and permissions; with `all`, when it can't have
     /// any of the rest either.
     fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
+
+    /// Gives a file that was created, and not synced yet, the time of now.
+    ///
+    /// # Errors
+    /// When it can't.
+    fn touch(&self, path: &Path) -> io::Result<()>;
 
     /// Gives a file another name, by which nothing went before. It may have its
     /// old one as well then.
@@ -227,6 +240,10 @@ impl Disk for Machine {
         }
     }
 
+    fn may_write(&self, folder: &Path) -> io::Result<()> {
+        may_write(folder)
+    }
+
     fn real(&self, path: &Path) -> io::Result<PathBuf> {
         // Not every file system of Windows tells; then the links stay in it.
         fs::canonicalize(path).or_else(|_| std::path::absolute(path))
@@ -235,7 +252,7 @@ impl Disk for Machine {
     fn sync(&self, path: &Path) -> io::Result<()> {
         match self.created.borrow_mut().remove(path) {
             Some(file) => file.sync_all(),
-            None => Err(ErrorKind::NotFound.into()),
+            None => open_to_sync(path)?.sync_all(),
         }
     }
 
@@ -252,6 +269,14 @@ impl Disk for Machine {
             fs::set_permissions(to, about.permissions())?;
         }
         Ok(())
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let now = fs::FileTimes::new().set_modified(SystemTime::now());
+        match self.created.borrow().get(path) {
+            Some(file) => file.set_times(now),
+            None => Err(ErrorKind::NotFound.into()),
+        }
     }
 
     #[cfg(windows)]
@@ -352,6 +377,13 @@ impl Machine {
                 }
             })
     }
+}
+
+/// Opens a file that another program may have written. Windows waits only for
+/// who may write to it.
+fn open_to_sync(path: &Path) -> io::Result<File> {
+    let is_windows = cfg!(windows);
+    OpenOptions::new().read(true).write(is_windows).open(path)
 }
 
 fn times(about: &Metadata) -> fs::FileTimes {

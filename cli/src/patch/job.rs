@@ -8,7 +8,9 @@ use scanner_core::Module;
 use super::disk::{Disk, folder_of};
 use super::form::Form;
 use super::lock::{self, Life, Locks};
-use super::replace::{Exchange, Failure, Keep, has_one_name, is_kept, replace, unread, write_new};
+use super::replace::{
+    Exchange, Failure, Keep, has_one_name, is_kept, may_write, replace, unread, write_new,
+};
 use super::restore::{Source, as_shipped, original};
 use super::{Plan, Refusal, apply, journal, plan};
 use crate::manifest::Manifest;
@@ -59,6 +61,9 @@ pub struct Job {
     pub target: Target,
     /// Takes files for this module, whatever their names say.
     pub module: Option<Module>,
+    /// Whether changed files get the time of the change, not that of the old
+    /// file.
+    pub touch: bool,
     /// What the running Windows has loaded.
     pub running: Vec<PathBuf>,
 }
@@ -142,13 +147,14 @@ impl Prepared {
     }
 
     /// The exchange of a file by this name; none where there is no file.
-    pub(crate) fn exchange(&self, path: PathBuf) -> Option<Exchange> {
+    pub(crate) fn exchange(&self, path: PathBuf, touch: bool) -> Option<Exchange> {
         Some(Exchange {
             path,
             before: self.before.clone()?,
             after: self.after.clone(),
             keep: self.keep,
             like: self.like.clone(),
+            touch,
         })
     }
 }
@@ -322,14 +328,13 @@ impl Job {
         if self.is_running(disk, path) {
             return Err(Refusal::InUse(path.display().to_string()).into());
         }
-        let Some(before) = &prepared.before else {
-            return Ok(());
-        };
-        has_one_name(disk, path)?;
-        if let Some(kept) = prepared.keep.path(path, before) {
-            is_kept(disk, &kept, before)?;
+        if let Some(before) = &prepared.before {
+            has_one_name(disk, path)?;
+            if let Some(kept) = prepared.keep.path(path, before) {
+                is_kept(disk, &kept, before)?;
+            }
         }
-        Ok(())
+        may_write(disk, folder_of(path))
     }
 
     /// Whether the running Windows has loaded a file, by whatever way it is
@@ -372,10 +377,12 @@ impl Job {
         done: &mut Done,
     ) -> Result<Verdict, Failure> {
         let like = prepared.like.as_deref().unwrap_or(path);
-        match (&self.target, prepared.exchange(path.to_owned())) {
-            (Target::Output(output), _) => write_new(locks, output, like, &prepared.after)?,
+        match (&self.target, prepared.exchange(path.to_owned(), self.touch)) {
+            (Target::Output(output), _) => {
+                write_new(locks, output, like, self.touch, &prepared.after)?;
+            }
             (_, None) => {
-                write_new(locks, path, like, &prepared.after)?;
+                write_new(locks, path, like, self.touch, &prepared.after)?;
                 self.look_again(path, prepared, &prepared.after)?;
             }
             (_, Some(exchange)) => {

@@ -314,7 +314,7 @@ fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure
 }
 
 /// Removes the journal.
-fn finish(disk: &impl Disk, home: &Path) -> Result<(), Failure> {
+pub(crate) fn finish(disk: &impl Disk, home: &Path) -> Result<(), Failure> {
     let path = home.join(NAME);
     disk.remove(&path)
         .map_err(doing(format!("{} can't be removed", path.display())))?;

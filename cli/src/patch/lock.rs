@@ -78,19 +78,13 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let age = now().saturating_sub(self.started);
-        let (number, unit) = match age {
-            0..120 => (age, "second"),
-            120..7200 => (age / 60, "minute"),
-            7200..172_800 => (age / 3600, "hour"),
-            _ => (age / 86_400, "day"),
-        };
         write!(
             f,
             "tcplimit {}, process {} on {}, for {}",
             self.verb,
             self.process,
             self.host,
-            count(number, unit)
+            age_text(age)
         )
     }
 }
@@ -101,7 +95,18 @@ fn started() -> u64 {
     *STARTED.get_or_init(now)
 }
 
-fn now() -> u64 {
+/// So many seconds, for people.
+pub(crate) fn age_text(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds / 60, "minute"),
+        7200..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    count(number, unit)
+}
+
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.as_ref().map_or(0, Duration::as_secs)
 }

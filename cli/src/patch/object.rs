@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::Field;
 use super::job::{Done, Job, Verdict};
-use super::journal::Found;
 use super::replace::Failure;
 use super::restore::Source;
 use super::say::hex;
@@ -32,6 +31,7 @@ struct Object<'a> {
     damage: Option<&'a str>,
     changes: Vec<Change>,
     written: bool,
+    touched: bool,
     output: Option<String>,
     backup: Option<String>,
     kept_aside: Option<String>,
@@ -116,6 +116,7 @@ pub(crate) fn done(
                 changes.collect()
             }),
             written: matches!(done.verdict, Verdict::Changed),
+            touched: job.touch && matches!(done.verdict, Verdict::Changed),
             output: done.output.as_ref().map(text),
             backup: done.kept.as_ref().filter(|_| is_sound).map(text),
             kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
@@ -210,15 +211,8 @@ pub(crate) fn summary(
                 cabinets: totals.cabinets,
                 links: totals.links,
                 notes: &totals.notes,
-                put_back: match &totals.found {
-                    Found::Nothing => None,
-                    Found::Unfinished => Some(&[]),
-                    Found::PutBack { back, .. } => Some(back),
-                },
-                left: match &totals.found {
-                    Found::PutBack { left, .. } => left,
-                    _ => &[],
-                },
+                put_back: totals.put_back.as_deref(),
+                left: &totals.left,
                 reason: totals.reason.as_deref(),
                 interrupted: totals.interrupted,
                 exit_code: exit,

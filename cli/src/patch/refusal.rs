@@ -72,6 +72,8 @@ pub enum Refusal {
     OddCabinet(&'static str),
     /// The file has other names, which would keep the old content.
     Linked(String, u64),
+    /// It is a link in a Windows, and may lead out of it.
+    Link(String),
     /// The running system has it loaded.
     InUse(String),
     /// A run over all copies in this Windows was interrupted.
@@ -125,6 +127,7 @@ impl Refusal {
             Refusal::SeveralMembers { .. } => "several-members",
             Refusal::OddCabinet(_) => "odd-cabinet",
             Refusal::Linked(..) => "linked",
+            Refusal::Link(_) => "link",
             Refusal::InUse(_) => "in-use",
             Refusal::Pending(_) => "journal-pending",
             Refusal::ForeignBackup(_) => "foreign-backup",
@@ -227,6 +230,10 @@ impl fmt::Display for Refusal {
             Refusal::Linked(path, names) => write!(
                 f,
                 "{path} has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
+            ),
+            Refusal::Link(path) => write!(
+                f,
+                "{path} is a link, and what it leads to may lie outside this Windows: put the file or folder itself in its place, or patch each file by its name"
             ),
             Refusal::InUse(path) => write!(
                 f,

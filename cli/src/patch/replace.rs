@@ -30,9 +30,9 @@ pub const TEMPORARY: &str = ".tcplimit-new";
 /// How backups end.
 pub const BACKUP: &str = ".orig";
 /// How damaged files end that were kept aside.
-const ASIDE: &str = ".damaged";
+pub(crate) const ASIDE: &str = ".damaged";
 /// So many hexadecimal digits of the hash are in the name of what is kept.
-const DIGITS: usize = 16;
+pub(crate) const DIGITS: usize = 16;
 /// So many temporary files of one file may be left over.
 const ATTEMPTS: u32 = 100;
 
@@ -49,6 +49,27 @@ pub struct Exchange {
     pub keep: Keep,
     /// The file whose owner, permissions and times it gets, if not its own.
     pub like: Option<PathBuf>,
+    /// Whether its time is that of the change.
+    pub touch: bool,
+}
+
+/// What a new file gets beside its content.
+#[derive(Clone, Copy)]
+struct Like<'p> {
+    /// The file whose times and permissions it gets.
+    of: &'p Path,
+    /// Whether it must get everything else too.
+    all: bool,
+    /// Whether its time is that of now.
+    touch: bool,
+}
+
+impl<'p> Like<'p> {
+    /// Everything.
+    fn all(of: &'p Path) -> Like<'p> {
+        let (all, touch) = (true, false);
+        Like { of, all, touch }
+    }
 }
 
 /// A replacement that is ready and has changed nothing yet.
@@ -166,8 +187,11 @@ impl Staged {
             Some(kept) => Some(keep(disk, kept, path, before)?),
             None => None,
         };
-        let like = like.as_deref().unwrap_or(path);
-        match temporary(disk, path, like, after, true) {
+        let like = Like {
+            touch: exchange.touch,
+            ..Like::all(like.as_deref().unwrap_or(path))
+        };
+        match temporary(disk, path, like, after) {
             Ok(temporary) => Ok(Staged {
                 path: path.to_owned(),
                 temporary,
@@ -280,7 +304,7 @@ fn look_again(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failu
 /// Gives a file this content, whatever it has: for putting things back.
 pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failure> {
     let shown = path.display();
-    let temporary = temporary(disk, path, path, content, true)?;
+    let temporary = temporary(disk, path, Like::all(path), content)?;
     disk.rename(&temporary, path)
         .inspect_err(|_| {
             let _ = disk.remove(&temporary);
@@ -295,10 +319,16 @@ pub(crate) fn write_new(
     locks: &Locks<'_, impl Disk>,
     path: &Path,
     like: &Path,
+    touch: bool,
     content: &[u8],
 ) -> Result<(), Failure> {
     let disk = locks.disk();
-    let temporary = temporary(disk, path, like, content, false)?;
+    let like = Like {
+        of: like,
+        all: false,
+        touch,
+    };
+    let temporary = temporary(disk, path, like, content)?;
     give_name(disk, &temporary, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
         _ => doing(format!("{} can't be written", path.display()))(error),
@@ -308,15 +338,12 @@ pub(crate) fn write_new(
     })
 }
 
-/// Writes a new file beside `path`, like `like` in its times and permissions,
-/// with `all` in everything but its content, and waits until it is on the
-/// medium.
+/// Writes a new file beside `path`, and waits until it is on the medium.
 fn temporary(
     disk: &impl Disk,
     path: &Path,
-    like: &Path,
+    like: Like<'_>,
     content: &[u8],
-    all: bool,
 ) -> Result<PathBuf, Failure> {
     let mut attempt = 1;
     let written = loop {
@@ -336,7 +363,11 @@ fn temporary(
     };
     let (temporary, result) = written;
     let finished = result
-        .and_then(|()| disk.keep(like, &temporary, all))
+        .and_then(|()| disk.keep(like.of, &temporary, like.all))
+        .and_then(|()| match like.touch {
+            true => disk.touch(&temporary),
+            false => Ok(()),
+        })
         .and_then(|()| disk.sync(&temporary));
     match finished {
         Ok(()) => Ok(temporary),
@@ -356,6 +387,13 @@ pub(crate) fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure>
         true => Err(Refusal::Linked(path.display().to_string(), links).into()),
         false => Ok(()),
     }
+}
+
+/// Whether files may be made in a folder, so that a run which only shows what
+/// it would do says what the real one would.
+pub(crate) fn may_write(disk: &impl Disk, folder: &Path) -> Result<(), Failure> {
+    let what = format!("the folder {} can't be written to", folder.display());
+    disk.may_write(folder).map_err(doing(what))
 }
 
 /// Whether a file is there that keeps this content.
@@ -382,7 +420,7 @@ pub(crate) fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<b
 fn keep(disk: &impl Disk, kept: PathBuf, path: &Path, content: &[u8]) -> Result<Kept, Failure> {
     let is_new = !is_kept(disk, &kept, content)?;
     if is_new {
-        let temporary = temporary(disk, &kept, path, content, true)?;
+        let temporary = temporary(disk, &kept, Like::all(path), content)?;
         // One that appeared a moment ago is an error: the next run looks at it.
         give_name(disk, &temporary, &kept)
             .map_err(doing(format!("{} can't be written", kept.display())))?;

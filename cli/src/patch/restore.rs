@@ -127,6 +127,43 @@ pub fn original(
     })
 }
 
+/// What a file by itself is.
+pub(crate) enum Content {
+    /// A driver that can be patched.
+    Sound(Build),
+    /// Not whole, or no image.
+    Damaged,
+    /// Anything else: whole, but refused.
+    Other,
+}
+
+/// Which build a driver is of.
+pub(crate) struct Build {
+    /// What it stores.
+    pub(crate) value: u32,
+    /// SHA-256 of the same image with 10.
+    pub(crate) ten: String,
+}
+
+/// What the content of a file is, if it goes by this path.
+pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
+    let shown = path.to_string_lossy();
+    let build = Form::open(content).and_then(|(_, image)| {
+        let plan = plan(&shown, &image, None, PRISTINE_LIMIT)?;
+        let ten = sha256(&apply(&shown, &plan, &image)?);
+        let value = plan.before;
+        Ok(Build { value, ten })
+    });
+    match build {
+        Ok(build) => Content::Sound(build),
+        Err(Refusal::Unfit { state, .. }) if state.is_bad_input() || state == State::NotPe => {
+            Content::Damaged
+        }
+        Err(_) if has_wrong_checksum(content) => Content::Damaged,
+        Err(_) => Content::Other,
+    }
+}
+
 /// Whether a file is refused because it is not whole, or no image at all: not
 /// because it is another build, which may well be newer than any backup.
 fn is_damage(refusal: &Refusal) -> bool {

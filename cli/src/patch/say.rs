@@ -21,6 +21,9 @@ What follows: the drivers have no signature of their own; Windows lists their ha
 /// The same in one line, before a change.
 pub(crate) const BEFOREHAND: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
 
+/// What follows from the time that a changed file has.
+pub(crate) const TIME: &str = "A changed file keeps its time, and mostly its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
+
 /// What to do where nothing was written because nothing was asked for.
 pub(crate) const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
 

@@ -1,5 +1,6 @@
 //! `tcplimit status --root`: what each copy in a Windows is like.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,9 +8,12 @@ use std::path::Path;
 use scanner_core::StartUp;
 use serde::Serialize;
 
+use super::clean::{age, kind_and_age};
 use super::disk::Machine;
 use super::form::is_module;
+use super::installation::{Choice, Installations};
 use super::journal::{self, Now};
+use super::leftover::{Leftover, leftovers};
 use super::lock::{self, Held, Life};
 use super::replace::Failure;
 use super::restore::backups;
@@ -20,17 +24,16 @@ use crate::arguments::{Status, Talk};
 use crate::exit::Exit;
 use crate::file::Input;
 use crate::json::{SCHEMA, line};
-use crate::output::{self, BAD, NOTICE, STRONG, cause, complain, printable, quoted};
+use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
-use crate::text::{self, Detail};
+use crate::text::{self, Detail, count};
 
 /// Runs `status`. Nothing is written.
 ///
 /// # Errors
 /// When the output can't be written.
 pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
-    let disk = Machine::default();
     let Some(root) = &verb.root else {
         let path = verb.path.as_deref().unwrap_or(Path::new("DIR"));
         let shown = quoted(&path.to_string_lossy());
@@ -45,19 +48,59 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     if let Some(reason) = container(root) {
         return nothing(verb, &reason);
     }
-    let system = match System::find(root) {
-        Ok(system) => system,
-        Err(reason) => {
-            return nothing(verb, &reason);
-        }
+    let choice = match verb.which.choice() {
+        // All that there is can be shown.
+        Choice::Only => Choice::Every,
+        choice => choice,
     };
-    let unfinished = match Unfinished::of(&disk, &system.home) {
-        Ok(unfinished) => unfinished,
-        Err(failure) => {
-            return nothing(verb, &failure.to_string());
-        }
+    let found = Installations::on(root).and_then(|found| {
+        let homes = found.chosen(choice, "").map_err(|(_, reason)| reason)?;
+        let notes = found.notes(choice);
+        Ok((homes, notes))
+    });
+    let (homes, notes) = match found {
+        Ok(found) => found,
+        Err(reason) => return nothing(verb, &reason),
     };
+    notes.iter().for_each(|note| complain(note));
     let mut out = output::stdout();
+    let mut exit = Exit::Done;
+    let is_one = homes.len() == 1;
+    for home in &homes {
+        if !is_one && !verb.json {
+            let home = home.to_string_lossy();
+            writeln!(
+                out,
+                "{STRONG}The Windows in {}{STRONG:#}\n",
+                printable(&home)
+            )?;
+        }
+        exit = exit.max(windows(&mut out, verb, home)?);
+        if !is_one && !verb.json {
+            writeln!(out)?;
+        }
+    }
+    Ok(out.finish(exit))
+}
+
+/// Tells of one Windows.
+fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
+    let disk = Machine::default();
+    let found = System::of(home).and_then(|system| {
+        let read = Unfinished::of(&disk, home).and_then(|unfinished| {
+            let left = leftovers(&disk, home, &system.folders, None)?;
+            Ok((unfinished, left))
+        });
+        let (unfinished, left) = read.map_err(|failure| failure.to_string())?;
+        Ok((system, unfinished, left))
+    });
+    let (system, unfinished, left) = match found {
+        Ok(found) => found,
+        Err(reason) => {
+            nothing_here(out, verb, Some(home), &reason)?;
+            return Ok(Exit::Input);
+        }
+    };
     let mut exit = Exit::Done;
     if let Some(problem) = &unfinished.problem {
         complain(problem);
@@ -86,8 +129,8 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
                 _ => Exit::NotLocated,
             });
             match verb.json {
-                true => object(&mut out, &report, place, &backups)?,
-                false => tell(&mut out, &report, place, &backups)?,
+                true => object(out, &report, place, &backups)?,
+                false => tell(out, &report, place)?,
             }
         }
     }
@@ -96,10 +139,33 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
         let backups = backups(&disk, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::NotLocated);
-        match verb.json {
-            true => missing_object(&mut out, &shown, place, &backups)?,
-            false => tell_missing(&mut out, &shown, place, &backups)?,
-        }
+        let command = format!("tcplimit restore --in-place {}", quoted(&shown));
+        let absent = Absent {
+            path: &shown,
+            place,
+            state: "missing",
+            says: ("not there", ", but a backup is"),
+            reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
+            backups: &backups,
+            advice: ("put it back", &command),
+        };
+        absent.tell(out, verb.json)?;
+    }
+    for place in &system.linked {
+        let path = system.home.join(&place.path);
+        let shown = path.to_string_lossy();
+        exit = exit.max(Exit::NotLocated);
+        let reason = "it is a link, and what it leads to may lie outside this Windows";
+        let absent = Absent {
+            path: &shown,
+            place,
+            state: "link",
+            says: ("a link", ", not followed"),
+            reason,
+            backups: &[],
+            advice: ("because", reason),
+        };
+        absent.tell(out, verb.json)?;
     }
     if located == 0 {
         exit = exit.max(Exit::NotLocated);
@@ -113,21 +179,23 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
                 copies: copies.count(),
                 journal_pending: Some(unfinished.is_pending),
                 journal: unfinished.objects(),
+                leftovers: left.iter().map(Left::of).collect(),
                 at_work: unfinished.at_work().map(Held::to_string),
                 reason: None,
                 exit_code: exit.code(),
             };
-            self::summary(&mut out, summary)?;
+            self::summary(out, summary)?;
         }
-        false if system.places.is_empty() => {
+        false if system.places.is_empty() && system.linked.is_empty() => {
             writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
         }
         false => {}
     }
     if !verb.json {
-        unfinished.tell(&mut out, &system.home)?;
+        tell_left(out, verb, &left)?;
+        unfinished.tell(out, &system.home)?;
     }
-    Ok(out.finish(exit))
+    Ok(exit)
 }
 
 fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
@@ -165,24 +233,13 @@ impl Unfinished {
     }
 
     fn tell(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
-        match (self.at_work(), &self.lock) {
-            (Some(held), _) => {
-                let held = held.to_string();
-                return writeln!(
-                    out,
-                    "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
-                    printable(&held)
-                );
-            }
-            (None, Some(held)) => {
-                let what = match held.life {
-                    Life::Ended => "was left by a run that was killed; the next run removes it",
-                    _ => "is there, and whether that run is still at work can't be told from here",
-                };
-                let held = held.to_string();
-                writeln!(out, "\n{}: {what}.", printable(&held))?;
-            }
-            (None, None) => {}
+        if let Some(held) = self.at_work() {
+            let held = held.to_string();
+            return writeln!(
+                out,
+                "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
+                printable(&held)
+            );
         }
         if !self.is_pending || self.problem.is_some() {
             return Ok(());
@@ -212,51 +269,57 @@ impl Unfinished {
     }
 }
 
-fn tell_missing(
-    out: &mut dyn Write,
-    path: &str,
-    place: &Place,
-    backups: &[String],
-) -> io::Result<()> {
-    writeln!(
-        out,
-        "{STRONG}{}{STRONG:#}: {BAD}not there{BAD:#}, but a backup is",
-        printable(path)
-    )?;
-    row(out, "this is", place.role.says())?;
-    for backup in backups {
-        row(out, "backup", printable(backup))?;
-    }
-    let command = format!("tcplimit restore --in-place {}", quoted(path));
-    row(out, "put it back", printable(&command))
+/// A copy that can't be looked at.
+struct Absent<'a> {
+    path: &'a str,
+    place: &'a Place,
+    /// For programs.
+    state: &'static str,
+    /// What is bad about it, and how that goes on.
+    says: (&'static str, &'static str),
+    reason: &'static str,
+    backups: &'a [String],
+    advice: (&'static str, &'a str),
 }
 
-fn missing_object(
-    out: &mut dyn Write,
-    path: &str,
-    place: &Place,
-    backups: &[String],
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Missing<'a> {
-        schema: u32,
-        path: &'a str,
-        role: &'static str,
-        state: &'static str,
-        reason: &'static str,
-        backups: &'a [String],
+impl Absent<'_> {
+    fn tell(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
+        if json {
+            return self.object(out);
+        }
+        let (bad, then) = self.says;
+        let path = printable(self.path);
+        writeln!(out, "{STRONG}{path}{STRONG:#}: {BAD}{bad}{BAD:#}{then}")?;
+        row(out, "this is", self.place.role.says())?;
+        for backup in self.backups {
+            row(out, "backup", printable(backup))?;
+        }
+        let (label, advice) = self.advice;
+        row(out, label, printable(advice))
     }
-    line(
-        out,
-        &Missing {
-            schema: SCHEMA,
-            path,
-            role: place.role.name(),
-            state: "missing",
-            reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
-            backups,
-        },
-    )
+
+    fn object(&self, out: &mut dyn Write) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Object<'a> {
+            schema: u32,
+            path: &'a str,
+            role: &'static str,
+            state: &'static str,
+            reason: &'static str,
+            backups: &'a [String],
+        }
+        line(
+            out,
+            &Object {
+                schema: SCHEMA,
+                path: self.path,
+                role: self.place.role.name(),
+                state: self.state,
+                reason: self.reason,
+                backups: self.backups,
+            },
+        )
+    }
 }
 
 /// What a file is that was named in the place of a folder, where it is an image
@@ -272,21 +335,35 @@ pub(super) fn container(root: &Path) -> Option<String> {
 
 /// Says why there is nothing to be told.
 fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
-    complain(reason);
     let mut out = output::stdout();
-    if verb.json {
-        let summary = Summary {
-            windows: None,
-            copies: 0,
-            journal_pending: None,
-            journal: Vec::new(),
-            at_work: None,
-            reason: Some(reason),
-            exit_code: Exit::Input.code(),
-        };
-        self::summary(&mut out, summary)?;
-    }
+    nothing_here(&mut out, verb, None, reason)?;
     Ok(out.finish(Exit::Input))
+}
+
+/// The same of one Windows.
+fn nothing_here(
+    out: &mut Output,
+    verb: &Status,
+    home: Option<&Path>,
+    reason: &str,
+) -> io::Result<()> {
+    out.flush()?;
+    complain(reason);
+    if !verb.json {
+        return Ok(());
+    }
+    let windows = home.map(Path::to_string_lossy);
+    let summary = Summary {
+        windows: windows.as_deref(),
+        copies: 0,
+        journal_pending: None,
+        journal: Vec::new(),
+        leftovers: Vec::new(),
+        at_work: None,
+        reason: Some(reason),
+        exit_code: Exit::Input.code(),
+    };
+    self::summary(out, summary)
 }
 
 /// What `probe` says of a copy, or of those in a cabinet.
@@ -317,16 +394,46 @@ fn reports(path: &Path, place: &Place) -> Vec<Report> {
     reports
 }
 
-fn tell(out: &mut dyn Write, report: &Report, place: &Place, backups: &[String]) -> io::Result<()> {
+fn tell(out: &mut dyn Write, report: &Report, place: &Place) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
     row(out, "this is", place.role.says())?;
     if let Some(known) = report.file.as_ref().and_then(|file| file.known.as_ref()) {
         row(out, "known as", printable(known))?;
     }
-    for backup in backups {
-        row(out, "backup", printable(backup))?;
-    }
     Ok(())
+}
+
+/// Tells what runs have left.
+fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nLeft by runs of tcplimit:")?;
+    for left in left {
+        let path = left.path.to_string_lossy();
+        writeln!(
+            out,
+            "{STRONG}{}{STRONG:#}: {}",
+            printable(&path),
+            kind_and_age(left)
+        )?;
+        row(out, "meaning", printable(&left.meaning))?;
+    }
+    let useless = left.iter().filter(|left| left.is_useless).count();
+    if useless == 0 {
+        return Ok(());
+    }
+    let mut command = "tcplimit clean".to_owned();
+    for (option, path) in [("--root", &verb.root), ("--windows", &verb.which.windows)] {
+        if let Some(path) = path {
+            command.push_str(&format!(" {option} {}", quoted(&path.to_string_lossy())));
+        }
+    }
+    let number = count(u64::try_from(useless).unwrap_or(u64::MAX), "file");
+    writeln!(
+        out,
+        "Of no use any more: {number}. To see and remove them: {command}"
+    )
 }
 
 fn object(
@@ -384,12 +491,35 @@ struct Entry<'a> {
     now: &'static str,
 }
 
+/// What a run has left.
+#[derive(Serialize)]
+struct Left<'a> {
+    path: Cow<'a, str>,
+    kind: &'static str,
+    age: Option<u64>,
+    useless: bool,
+    meaning: &'a str,
+}
+
+impl Left<'_> {
+    fn of(left: &Leftover) -> Left<'_> {
+        Left {
+            path: left.path.to_string_lossy(),
+            kind: left.kind.name(),
+            age: age(&left.path),
+            useless: left.is_useless,
+            meaning: &left.meaning,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Summary<'a> {
     windows: Option<&'a str>,
     copies: usize,
     journal_pending: Option<bool>,
     journal: Vec<Entry<'a>>,
+    leftovers: Vec<Left<'a>>,
     at_work: Option<String>,
     reason: Option<&'a str>,
     exit_code: u8,

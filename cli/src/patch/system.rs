@@ -68,6 +68,10 @@ pub struct System {
     pub places: Vec<Place>,
     /// Copies that are not there, but backups of them are.
     pub missing: Vec<Place>,
+    /// Links in the place of a copy, or of a folder that may have some.
+    pub linked: Vec<Place>,
+    /// The Windows folder, and those in which copies are looked for.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Where copies are, from the Windows folder on; upper and lower case count
@@ -86,81 +90,83 @@ pub(crate) const LEVELS: usize = 3;
 
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
 const COMPRESSED: [&str; 2] = ["tcpip.sy_", "tcpip6.sy_"];
-/// What Windows is installed in, unless somebody chose another name.
-const HOMES: [&str; 2] = ["WINDOWS", "WINNT"];
 
 impl System {
-    /// Finds the Windows below `root`, which may be its folder, and the copies
-    /// in it.
+    /// Finds the copies in a Windows folder.
     ///
     /// # Errors
-    /// A text that says why there is none, or more than one, and what to do.
-    pub fn find(root: &Path) -> Result<System, String> {
-        let unreadable =
-            |path: &Path, error: &io::Error| format!("{}: {}", path.display(), cause(error));
-        let look =
-            |path: &Path, name: &str| named(path, name).map_err(|error| unreadable(path, &error));
-        let mut homes = Vec::new();
-        let candidates = HOMES.iter().map(|name| look(root, name));
-        let candidates = candidates.collect::<Result<Vec<_>, String>>()?.concat();
-        for home in std::iter::once(root.to_owned()).chain(candidates) {
-            if !look(&home, "system32")?.is_empty() {
-                homes.push(home);
-            }
-        }
-        let home = match homes.as_slice() {
-            [home] => home.clone(),
-            [] => {
-                return Err(format!(
-                    "{}: no Windows is here: name the folder that has WINDOWS in it, or the Windows folder itself",
-                    root.display()
-                ));
-            }
-            several => {
-                let names: Vec<String> = several
-                    .iter()
-                    .map(|home| home.display().to_string())
-                    .collect();
-                return Err(format!(
-                    "more than one Windows: name one of {}",
-                    names.join(", ")
-                ));
-            }
+    /// A text that says what can't be read.
+    pub fn of(home: &Path) -> Result<System, String> {
+        let mut system = System {
+            home: home.to_owned(),
+            places: Vec::new(),
+            missing: Vec::new(),
+            linked: Vec::new(),
+            folders: vec![home.to_owned()],
         };
-        let (mut places, mut missing) = (Vec::new(), Vec::new());
-        for (folders, role) in FOLDERS {
-            let mut found = vec![home.clone()];
-            for name in folders {
+        for (names, role) in FOLDERS {
+            let mut found = vec![home.to_owned()];
+            for name in names {
                 let mut next = Vec::new();
                 for folder in &found {
-                    next.extend(look(folder, name)?);
+                    let named = named(folder, name).map_err(|error| unreadable(folder, &error))?;
+                    for Named { path, is_link } in named {
+                        match is_link {
+                            true => system.add_link(&path, role, false),
+                            false => next.push(path),
+                        }
+                    }
                 }
                 found = next;
             }
-            for folder in &found {
-                let files = files(folder).map_err(|error| unreadable(folder, &error))?;
-                let place = |file: &Path, is_packed| Place {
-                    path: file.strip_prefix(&home).unwrap_or(file).to_owned(),
-                    role,
-                    is_packed,
-                };
-                for file in &files {
-                    if let Some(is_packed) = kind(file, role) {
-                        places.push(place(file, is_packed));
-                    }
-                }
-                for file in without(&files) {
-                    if let Some(is_packed) = kind(&file, role) {
-                        missing.push(place(&file, is_packed));
-                    }
-                }
+            for folder in found {
+                system.look_into(&folder, role)?;
+                system.folders.push(folder);
             }
         }
-        Ok(System {
-            home,
-            places,
-            missing,
-        })
+        Ok(system)
+    }
+
+    /// Takes note of the copies in one folder.
+    fn look_into(&mut self, folder: &Path, role: Role) -> Result<(), String> {
+        let of = |kind| entries(folder, kind).map_err(|error| unreadable(folder, &error));
+        let files = of(FileType::is_file)?;
+        let links = of(FileType::is_symlink)?;
+        for file in &files {
+            if let Some(is_packed) = kind(file, role) {
+                let place = self.place(file, role, is_packed);
+                self.places.push(place);
+            }
+        }
+        for link in &links {
+            if let Some(is_packed) = kind(link, role) {
+                self.add_link(link, role, is_packed);
+            }
+        }
+        let there = [files, links].concat();
+        for file in without(&there) {
+            if let Some(is_packed) = kind(&file, role) {
+                let place = self.place(&file, role, is_packed);
+                self.missing.push(place);
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, path: &Path, role: Role, is_packed: bool) -> Place {
+        Place {
+            path: path.strip_prefix(&self.home).unwrap_or(path).to_owned(),
+            role,
+            is_packed,
+        }
+    }
+
+    /// Takes note of a link. One to `system32` is what Windows loads from, above
+    /// all: that comes last.
+    fn add_link(&mut self, link: &Path, role: Role, is_packed: bool) {
+        let place = self.place(link, role, is_packed);
+        self.linked.retain(|known| known.path != place.path);
+        self.linked.push(place);
     }
 }
 
@@ -194,25 +200,32 @@ fn kind(file: &Path, role: Role) -> Option<bool> {
     (is_source && is_packed).then_some(true)
 }
 
+/// A folder, or a link that may lead to one.
+pub(super) struct Named {
+    pub(super) path: PathBuf,
+    pub(super) is_link: bool,
+}
+
 /// All folders in a folder that go by this name, upper and lower case alike: on most
-/// systems that mount such disks there may be several.
-fn named(folder: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
+/// systems that mount such disks there may be several. Links are among them.
+pub(super) fn named(folder: &Path, name: &str) -> io::Result<Vec<Named>> {
     let alike = |path: &PathBuf| {
         let last = path.file_name().and_then(|last| last.to_str());
         last.is_some_and(|last| last.eq_ignore_ascii_case(name))
     };
-    let mut folders = entries(folder, FileType::is_dir)?;
-    folders.retain(alike);
-    Ok(folders)
+    let named = |is_link| move |path| Named { path, is_link };
+    let folders = entries(folder, FileType::is_dir)?;
+    let links = entries(folder, FileType::is_symlink)?;
+    let folders = folders.into_iter().filter(alike).map(named(false));
+    let links = links
+        .into_iter()
+        .filter(|link| alike(link) && !link.is_file());
+    Ok(folders.chain(links.map(named(true))).collect())
 }
 
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    entries(folder, FileType::is_file)
-}
-
-/// What is in a folder and of this kind. Links are passed over: on a disk that
-/// is mounted they may well lead out of it.
-fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Vec<PathBuf>> {
+/// What is in a folder and of this kind. Links are of a kind of their own, and
+/// none is followed: on a disk that is mounted they may well lead out of it.
+pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -224,11 +237,16 @@ fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Vec<PathBuf>>
     Ok(paths)
 }
 
+/// Says that a folder can't be read.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("{}: {}", path.display(), cause(error))
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn tree(files: &[&str]) -> tempfile::TempDir {
+    pub(in super::super) fn tree(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);
@@ -269,7 +287,7 @@ mod tests {
             "Windows/driver cache/i386/driver.cab",
             "Windows/$NtUninstallKB1$/tcpip.sys",
         ]);
-        let system = System::find(root.path()).unwrap();
+        let system = System::of(&root.path().join("Windows")).unwrap();
         assert_eq!(
             paths(&system),
             [
@@ -285,42 +303,44 @@ mod tests {
             ]
             .map(|(path, is_packed)| (path.to_owned(), is_packed))
         );
-        let itself = System::find(&root.path().join("Windows")).unwrap();
-        assert_eq!(itself, system);
     }
 
     #[test]
     #[cfg(unix)]
-    fn links_are_passed_over() {
+    fn links_are_named_and_not_followed() {
         use std::os::unix::fs::symlink;
         let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
         let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
-        let system32 = root.path().join("WINDOWS/system32");
-        symlink(
-            outside.path().join("tcpip.sys"),
-            system32.join("drivers/tcpip.sys"),
-        )
-        .unwrap();
-        symlink(outside.path().join("drivers"), system32.join("dllcache")).unwrap();
-        let system = System::find(root.path()).unwrap();
+        let home = root.path().join("WINDOWS");
+        let link = |to: &str, from: &str| {
+            symlink(outside.path().join(to), home.join(from)).unwrap();
+        };
+        link("tcpip.sys", "system32/drivers/tcpip.sys");
+        link("tcpip.sys", "system32/drivers/afd.sys");
+        link("drivers", "system32/dllcache");
+        link("nowhere", "ServicePackFiles");
+        let linked = |system: &System| {
+            let linked = system.linked.iter();
+            let shown = linked.map(|place| (place.path.display().to_string(), place.role));
+            shown.collect::<Vec<_>>()
+        };
+        let named = |path: &str, role| (path.to_owned(), role);
+        let system = System::of(&home).unwrap();
         let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
         assert_eq!(paths(&system), found);
-    }
+        assert_eq!(
+            linked(&system),
+            [
+                named("ServicePackFiles", Role::ServicePack),
+                named("system32/dllcache", Role::Protection),
+                named("system32/drivers/tcpip.sys", Role::Loaded),
+            ]
+        );
 
-    #[test]
-    fn no_windows_and_two_of_them_are_errors_that_say_what_to_name() {
-        let none = tree(&["data/tcpip.sys"]);
-        assert!(
-            System::find(none.path())
-                .unwrap_err()
-                .contains("no Windows is here")
-        );
-        let two = tree(&["WINDOWS/system32/x", "WINNT/system32/x"]);
-        let error = System::find(two.path()).unwrap_err();
-        assert!(
-            error.contains("WINDOWS") && error.contains("WINNT"),
-            "{error}"
-        );
-        assert!(System::find(&none.path().join("nowhere")).is_err());
+        let whole = tree(&["x"]);
+        symlink(home.join("system32"), whole.path().join("System32")).unwrap();
+        let system = System::of(whole.path()).unwrap();
+        assert_eq!(linked(&system), [named("System32", Role::Loaded)]);
+        assert!(system.places.is_empty());
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::form::is_module;
 use super::job::{Done, Target, Task, Verdict};
-use super::journal::Found;
 use super::replace::{Failure, doing};
 use super::system::Place;
 use super::verb::{Run, drivers_in, exit_of};
@@ -28,7 +27,10 @@ pub(crate) struct Totals {
     pub(crate) links: u64,
     /// What follows from what was done, or is to be done first.
     pub(crate) notes: Vec<String>,
-    pub(crate) found: Found,
+    /// What interrupted runs had changed, where there were any, and what of
+    /// theirs was left as it is.
+    pub(crate) put_back: Option<Vec<String>>,
+    pub(crate) left: Vec<String>,
     /// Why nothing, or not all, was done.
     pub(crate) reason: Option<String>,
     pub(crate) interrupted: bool,
@@ -67,10 +69,10 @@ impl Run<'_> {
     }
 
     /// Tells of a link in a folder.
-    pub(super) fn link(&mut self, path: &Path) -> io::Result<()> {
+    pub(super) fn link(&mut self, path: &Path, place: Option<&Place>) -> io::Result<()> {
         self.totals.links += 1;
         let reason = "it is a link, and what it leads to may lie elsewhere: if that is meant, name the link by itself";
-        self.aside(path, "link", reason, &[], None)
+        self.aside(path, "link", reason, &[], place)
     }
 
     /// Tells of what is left aside.
@@ -155,6 +157,10 @@ impl Run<'_> {
             complain(&format!("note: {shortcoming}."));
             self.totals.notes.push(shortcoming.to_string());
         }
+        let keeps_time = changed > 0 && !self.job.touch;
+        if keeps_time {
+            self.totals.notes.push(say::TIME.to_owned());
+        }
         if is_patch && changed + would_change > 0 {
             self.totals.notes.push(say::AFTERWARDS.to_owned());
         }
@@ -167,8 +173,8 @@ impl Run<'_> {
         let out = &mut self.out;
         if self.totals.interrupted {
             let what = match self.writing.root {
-                Some(_) => "nothing was changed",
-                None => "not all files were treated",
+                Some(_) if changed == 0 => "nothing was changed",
+                _ => "not all files were treated",
             };
             writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
         }
@@ -196,6 +202,9 @@ impl Run<'_> {
                 }
             }
             writeln!(out)?;
+        }
+        if keeps_time && !self.talk.quiet {
+            writeln!(out, "\n{}", say::TIME)?;
         }
         if changed > 0 && is_patch && !self.talk.quiet {
             writeln!(out, "\n{}", say::AFTERWARDS)?;

@@ -9,11 +9,10 @@ use scanner_core::Module;
 
 use super::disk::{Machine, folder_of};
 use super::form::is_module;
+use super::installation::Installations;
 use super::job::{Done, Job, Target, Task, Verdict};
-use super::journal::Found;
 use super::replace::{Failure, unread};
 use super::restore::backups;
-use super::system::System;
 use super::told::Totals;
 use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::cabinet::{self, Cabinet};
@@ -137,6 +136,7 @@ impl<'a> Run<'a> {
                 task,
                 target,
                 module: writing.module.map(Module::from),
+                touch: writing.touch,
                 running: source::system_drivers(),
             },
             manifest,
@@ -154,7 +154,8 @@ impl<'a> Run<'a> {
                 cabinets: 0,
                 links: 0,
                 notes: Vec::new(),
-                found: Found::Nothing,
+                put_back: None,
+                left: Vec::new(),
                 reason: None,
                 interrupted: false,
                 exit: Exit::Done,
@@ -167,7 +168,7 @@ impl<'a> Run<'a> {
         match &self.writing.root {
             Some(root) => match container(root) {
                 Some(reason) => self.because(Exit::Input, &reason),
-                None => self.system(root)?,
+                None => self.disk(root)?,
             },
             None => self.files()?,
         }
@@ -204,7 +205,7 @@ impl<'a> Run<'a> {
                 let failure = unread(&item.path)(io::Error::other(problem));
                 self.tell(&Done::new(&item.path, Verdict::Failed(failure)), None)?;
             } else if item.within_folder && is_link(&item.path) {
-                self.link(&item.path)?;
+                self.link(&item.path, None)?;
             } else if item.within_folder && is_large(&shown) {
                 self.look_into(&item.path, None)?;
             } else {
@@ -231,7 +232,9 @@ impl<'a> Run<'a> {
             .writing
             .paths
             .iter()
-            .filter(|path| path.is_dir() && System::find(path).is_ok())
+            .filter(|path| {
+                path.is_dir() && Installations::on(path).is_ok_and(|found| !found.is_empty())
+            })
             .collect();
         for path in windows {
             let note = format!(
@@ -284,7 +287,10 @@ impl<'a> Run<'a> {
     pub(super) fn because(&mut self, exit: Exit, reason: &str) {
         complain(reason);
         self.worst(exit);
-        self.totals.reason = Some(reason.to_owned());
+        self.totals.reason = Some(match self.totals.reason.take() {
+            Some(before) => format!("{before}\n{reason}"),
+            None => reason.to_owned(),
+        });
     }
 
     fn file(&self, path: &Path) -> Done {
@@ -342,7 +348,7 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
 
 /// Set by Ctrl-C, which is obeyed between two files; another one ends the
 /// program at once, which loses nothing either.
-fn on_interrupt() -> Arc<AtomicBool> {
+pub(super) fn on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     // A second run in one process keeps the first handler: only tests do that.

@@ -2,12 +2,13 @@
 
 use crate::{Files, run};
 
-const VERBS: [&[&str]; 9] = [
+const VERBS: [&[&str]; 10] = [
     &["probe"],
     &["explain"],
     &["patch"],
     &["restore"],
     &["status"],
+    &["clean"],
     &["corpus", "add"],
     &["corpus", "check"],
     &["completions"],
@@ -27,12 +28,13 @@ fn every_verb_says_what_it_does_and_gives_examples() {
 
 #[test]
 fn exit_codes_are_in_the_help() {
-    let verbs: [&[&str]; 7] = [
+    let verbs: [&[&str]; 8] = [
         &["probe"],
         &["explain"],
         &["patch"],
         &["restore"],
         &["status"],
+        &["clean"],
         &["corpus", "add"],
         &["corpus", "check"],
     ];

@@ -164,7 +164,9 @@ fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
     drop((held, at_home));
     let status = files.run(&["status", "--root", "."]);
     assert!(
-        status.stdout.contains("was left by a run that was killed"),
+        status
+            .stdout
+            .contains("its run was killed (tcplimit restore, process 4711"),
         "{}",
         status.stdout
     );

@@ -1,6 +1,8 @@
 //! `patch`, `restore` and `status` with `--root`: the copies in a Windows.
 
+mod clean;
 mod damaged;
+mod installation;
 mod killed;
 
 use std::fs;
@@ -248,7 +250,7 @@ fn status_tells_each_copy_and_writes_nothing() {
 
     let broken = windows().with(DRIVERS, b"MZ");
     assert_eq!(broken.run(&["status", "--root", "."]).code, 3);
-    let none = Files::new().with("WINDOWS/system32/x", b"");
+    let none = Files::new().with("WINDOWS/system32/drivers/x", b"");
     let status = none.run(&["status", "--root", "."]);
     assert_eq!(status.code, 1);
     assert!(
@@ -299,7 +301,7 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
 #[test]
 fn why_nothing_was_done_is_in_the_summary() {
     let none = Files::new()
-        .with("WINDOWS/system32/x", b"")
+        .with("WINDOWS/system32/drivers/x", b"")
         .with("a/b", b"");
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     for (files, arguments, says) in [

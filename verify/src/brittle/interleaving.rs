@@ -26,6 +26,9 @@ use super::Brittle;
 /// lock file for a stale one without end; beyond this they do the same again.
 const CREATIONS: usize = 3;
 
+/// The error of every step of a run that was killed.
+pub const KILLED: &str = "the run was killed";
+
 /// A step, as it is taken on the disk.
 type Action = Rc<dyn Fn(&Brittle) -> Answer>;
 
@@ -109,7 +112,7 @@ impl Seat<'_> {
             path: path.to_owned(),
             action: Rc::new(move |disk| Answer::new(step(disk))),
         });
-        Err(io::Error::other("the run was killed"))
+        Err(io::Error::other(KILLED))
     }
 }
 
@@ -138,6 +141,11 @@ impl Disk for Seat<'_> {
         Ok(path.to_owned())
     }
 
+    fn may_write(&self, folder: &Path) -> io::Result<()> {
+        let at = folder.to_owned();
+        self.step("may_write", folder, move |disk| disk.may_write(&at))
+    }
+
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let (at, content) = (path.to_owned(), content.to_owned());
         self.step("create", path, move |disk| disk.create(&at, &content))
@@ -151,6 +159,11 @@ impl Disk for Seat<'_> {
     fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
         let (from, at) = (from.to_owned(), to.to_owned());
         self.step("keep", to, move |disk| disk.keep(&from, &at, all))
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let at = path.to_owned();
+        self.step("touch", path, move |disk| disk.touch(&at))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {

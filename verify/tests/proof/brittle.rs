@@ -19,6 +19,7 @@ fn job(task: Task) -> Job {
         task,
         target: Target::InPlace,
         module: None,
+        touch: false,
         running: Vec::new(),
     }
 }
@@ -56,6 +57,7 @@ fn replaced(
         after: b"new".to_vec(),
         keep,
         like: None,
+        touch: false,
     };
     let locks = Locks::take(disk, [Path::new("/disc")], "patch")?;
     replace(&locks, &exchange, check)
@@ -183,6 +185,7 @@ fn files() -> Vec<Exchange> {
         after: [vec![number; 300], vec![number + 100; 4], vec![number; 296]].concat(),
         keep: Keep::Backup,
         like: None,
+        touch: false,
     })
     .collect()
 }
@@ -651,5 +654,72 @@ fn one_file_of_an_interrupted_change_is_never_changed_alone() {
             assert_eq!(refused, is_below, "{done:?}");
         }
         assert_eq!(disk.content(path).unwrap() == old, is_below, "{path}");
+    }
+}
+
+#[test]
+fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
+    let old = specimen(10);
+    let disk = Brittle::with(&[(FILE, &old)]).without_rights("/disc");
+    for task in [
+        Task::Patch { limit: 100 },
+        Task::Restore { use_backup: true },
+    ] {
+        let disk = match task {
+            Task::Patch { .. } => disk.clone(),
+            Task::Restore { .. } => Brittle::with(&[(FILE, &specimen(50))]).without_rights("/disc"),
+        };
+        let said = [Target::Show, Target::InPlace].map(|target| {
+            let run = Job {
+                target,
+                ..job(task)
+            };
+            match run.run(&disk, Path::new(FILE)).verdict {
+                Verdict::Failed(failure) => failure.to_string(),
+                other => panic!("{task:?}: {other:?}"),
+            }
+        });
+        assert!(said[0].contains("the folder /disc can't be written to"));
+        assert_eq!(said[0], said[1]);
+        assert_eq!(disk.paths(), [FILE]);
+    }
+    // What is as it should be needs no rights, nor does a copy elsewhere.
+    let done = job(Task::Patch { limit: 10 }).run(&disk, Path::new(FILE));
+    assert!(matches!(done.verdict, Verdict::Unchanged), "{done:?}");
+    let to_output = Job {
+        target: Target::Output(PathBuf::from("/out/tcpip.sys")),
+        ..job(Task::Patch { limit: 100 })
+    };
+    let done = to_output.run(&disk, Path::new(FILE));
+    assert!(matches!(done.verdict, Verdict::Changed), "{done:?}");
+}
+
+#[test]
+fn a_touched_file_is_new_with_the_time_of_now_or_old_and_its_backup_keeps_the_time() {
+    let (old, new) = (specimen(10), specimen(100));
+    let backup = backup_of(Path::new(FILE), &old).display().to_string();
+    let disk = Brittle::with(&[(FILE, &old)]);
+    let patch = Job {
+        touch: true,
+        ..job(Task::Patch { limit: 100 })
+    };
+    let run = |disk: &Brittle| patch.run(disk, Path::new(FILE));
+    for fault in faults(&disk, |disk| drop(run(disk))) {
+        let faulty = disk.faulty(fault);
+        run(&faulty);
+        let after = faulty.after();
+        let content = after.content(FILE).expect("the file is there");
+        assert!(content == old || content == new, "{fault:?}");
+        if content == new {
+            assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
+        }
+        assert_ne!(after.is_touched(&backup), Some(true), "{fault:?}");
+        // Old content that was put back has the time of that.
+        let put_back = content == old && after.is_touched(FILE) == Some(true);
+        assert!(!put_back || matches!(fault, Fault::Fails(_)), "{fault:?}");
+        run(&after);
+        assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
+        assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+        assert_eq!(after.is_touched(&backup), Some(put_back), "{fault:?}");
     }
 }

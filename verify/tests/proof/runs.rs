@@ -46,6 +46,7 @@ fn exchange(disk: &impl Disk, file: &Path, path: &Path, letter: u8) -> Result<Ex
         before,
         keep: Keep::Backup,
         like: None,
+        touch: false,
     })
 }
 
@@ -348,6 +349,7 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
             task,
             target: Target::InPlace,
             module: None,
+            touch: false,
             running: Vec::new(),
         });
         let [one, two] = &jobs;

@@ -6,6 +6,8 @@ use super::breakage::{Breakage, Witness};
 const BRITTLE: Witness = Witness::file("brittle");
 /// Two runs on it, and what a mount can't do.
 const RUNS: Witness = Witness::file("runs");
+/// Removing what runs have left.
+const CLEAN: Witness = Witness::file("clean");
 /// What is changed, and every refusal.
 const PATCH: Witness = Witness::file("patch");
 
@@ -99,15 +101,22 @@ pub(super) const TABLE: &[Breakage] = &[
     Breakage::at(
         "cli/src/patch/replace.rs",
         "owner and times are not kept",
-        "\n        .and_then(|()| disk.keep(like, &temporary, all))",
+        "\n        .and_then(|()| disk.keep(like.of, &temporary, like.all))",
         "",
         BRITTLE,
     ),
     Breakage::at(
         "cli/src/patch/replace.rs",
+        "--touch leaves the time as it was",
+        "true => disk.touch(&temporary),",
+        "true => Ok(()),",
+        BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/replace.rs",
         "owner and times are not waited for",
-        ".and_then(|()| disk.keep(like, &temporary, all))\n        .and_then(|()| disk.sync(&temporary))",
-        ".and_then(|()| disk.sync(&temporary))\n        .and_then(|()| disk.keep(like, &temporary, all))",
+        ".and_then(|()| disk.keep(like.of, &temporary, like.all))\n        .and_then(|()| match like.touch {\n            true => disk.touch(&temporary),\n            false => Ok(()),\n        })\n        .and_then(|()| disk.sync(&temporary))",
+        ".and_then(|()| disk.sync(&temporary))\n        .and_then(|()| disk.keep(like.of, &temporary, like.all))",
         BRITTLE,
     ),
     Breakage::at(
@@ -223,6 +232,13 @@ pub(super) const TABLE: &[Breakage] = &[
         BRITTLE,
     ),
     Breakage::at(
+        "cli/src/patch/job.rs",
+        "a folder without rights is not foreseen",
+        "\n        may_write(disk, folder_of(path))\n",
+        "\n        Ok(())\n",
+        BRITTLE,
+    ),
+    Breakage::at(
         "cli/src/patch/journal.rs",
         "one file of an interrupted change is changed alone",
         "if is_pending(disk, home)? {",
@@ -270,5 +286,54 @@ pub(super) const TABLE: &[Breakage] = &[
         "match go_on() {",
         "match go_on() || true {",
         BRITTLE,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "a backup goes whatever its file holds",
+        "if let Some((twin, _)) = there.iter().find(|(_, now)| *now == content) {",
+        "if let Some((twin, _)) = there.first() {",
+        CLEAN,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "what makes a file needless is not waited for",
+        ".and_then(|_| disk.sync(twin))",
+        ".map(|_| ())",
+        CLEAN,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "what makes a file needless is not looked at again",
+        "if sha256(&now) != *hash {",
+        "if false {",
+        CLEAN,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "an unpatched driver goes where a patched one is",
+        "self.build.ten == build.ten && (is_pristine(&self.build) || !is_pristine(build))",
+        "self.build.ten == build.ten",
+        CLEAN,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "a staged file of any build goes",
+        "self.build.ten == build.ten && ",
+        "",
+        CLEAN,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "a journal goes though files must be put back",
+        "files.iter().all(|(_, now)| *now == wanted)",
+        "files.iter().any(|(_, now)| *now == wanted)",
+        CLEAN,
+    ),
+    Breakage::at(
+        "cli/src/patch/leftover.rs",
+        "while a journal must stay other files go",
+        "hindrance = hindrance.or(Some(UNFINISHED));",
+        "hindrance = hindrance.or(None);",
+        CLEAN,
     ),
 ];

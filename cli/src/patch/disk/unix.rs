@@ -7,11 +7,22 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
+use rustix::io::Errno;
 
 /// How many names a file has.
 pub(super) fn names_of(path: &Path) -> io::Result<u64> {
     Ok(fs::metadata(path)?.nlink())
+}
+
+/// Whether whoever runs this may make files in a folder.
+pub(super) fn may_write(folder: &Path) -> io::Result<()> {
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    match accessat(CWD, folder, access, AtFlags::EACCESS) {
+        Err(error @ (Errno::ACCESS | Errno::ROFS)) => Err(error.into()),
+        // Anything else says nothing of rights: the run itself will show it.
+        _ => Ok(()),
+    }
 }
 
 /// Locks a file; `None` when another run has. It is open for reading and

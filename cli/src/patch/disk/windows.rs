@@ -140,6 +140,13 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
     set_attributes(to, kept)
 }
 
+/// Access lists say too little of what a network drive allows: the run itself
+/// shows whether files may be made in a folder.
+#[allow(clippy::unnecessary_wraps)]
+pub(super) fn may_write(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// How many names a file has.
 pub(super) fn names_of(path: &Path) -> io::Result<u64> {
     let file = File::open(path)?;

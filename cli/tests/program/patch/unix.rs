@@ -37,6 +37,56 @@ fn permissions_times_and_attributes_are_kept() {
 }
 
 #[test]
+fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
+    let begun = SystemTime::now() - Duration::from_secs(2);
+    let says = "keeps its time";
+    for touch in [false, true] {
+        let files = Files::new()
+            .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
+            .with("tcpip.sys", &xp());
+        let copy = "WINDOWS/system32/drivers/tcpip.sys";
+        let age = |name: &str| {
+            let file = File::options().write(true).open(files.path().join(name));
+            file.unwrap().set_modified(old).unwrap();
+        };
+        let is_new = |name: &str| {
+            let about = fs::metadata(files.path().join(name)).unwrap();
+            let time = about.modified().unwrap();
+            assert!(time == old || time >= begun, "{name}");
+            time >= begun
+        };
+        let options: &[&str] = match touch {
+            true => &["--touch"],
+            false => &[],
+        };
+        for (arguments, written) in [
+            (
+                ["patch", "--output", "out.sys", "tcpip.sys"].as_slice(),
+                "out.sys",
+            ),
+            (&["patch", "--in-place", "tcpip.sys"], "tcpip.sys"),
+            (&["restore", "--in-place", "tcpip.sys"], "tcpip.sys"),
+            (&["patch", "--root", ".", "--in-place"], copy),
+            (&["restore", "--root", ".", "--in-place"], copy),
+        ] {
+            ["tcpip.sys", copy].into_iter().for_each(age);
+            let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
+            assert!(!shown.stdout.contains(says), "{}", shown.stdout);
+            let run = files.run(&[arguments, options].concat());
+            assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+            assert_eq!(is_new(written), touch, "{arguments:?}");
+            assert_eq!(run.stdout.contains(says), !touch, "{}", run.stdout);
+        }
+        for backup in names(&files.path()) {
+            assert!(!backup.ends_with(".orig") || !is_new(&backup), "{backup}");
+        }
+        let again = [&["patch", "--in-place", "--json", "tcpip.sys"], options].concat();
+        assert_eq!(files.run(&again).objects()[0]["touched"], touch);
+    }
+}
+
+#[test]
 fn a_read_only_file_is_replaced_and_stays_read_only() {
     let files = Files::new().with("tcpip.sys", &xp());
     let path = files.path().join("tcpip.sys");
@@ -135,22 +185,21 @@ fn as_nobody(files: &Files, arguments: &[&str]) -> Option<Run> {
 fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
     let files = Files::new().with("tcpip.sys", &xp());
     fs::set_permissions(files.path(), Permissions::from_mode(0o555)).unwrap();
-    let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]);
+    let runs = ["--in-place", "--dry-run"]
+        .map(|target| as_nobody(&files, &["patch", target, "tcpip.sys"]));
     fs::set_permissions(files.path(), Permissions::from_mode(0o755)).unwrap();
-    let Some(run) = run else {
+    let [Some(run), Some(shown)] = runs else {
         return;
     };
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("failed, left as it is"),
-        "{}",
-        run.stdout
-    );
-    assert!(
-        run.stdout.contains("chmod u+w FOLDER makes it so"),
-        "{}",
-        run.stdout
-    );
+    for says in [
+        "failed, left as it is",
+        "the folder . can't be written to: Permission denied",
+        "chmod u+w FOLDER makes it so",
+    ] {
+        assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+    }
+    assert_eq!((shown.code, shown.stdout), (run.code, run.stdout));
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
@@ -252,6 +301,7 @@ fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
         fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
     };
     mode("", 0o755);
+    mode("open", 0o777);
     mode("shut", 0o000);
     mode("unread/tcpip.sys", 0o000);
     let run = as_nobody(&files, &["patch", "-r", "--json", "."]);
@@ -270,6 +320,30 @@ fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
     assert_eq!(objects[3]["summary"]["failed"], 2);
 }
 
+#[test]
+fn a_windows_whose_folders_may_not_be_written_to_is_foreseen() {
+    let folders = ["WINDOWS", "WINDOWS/system32/drivers"];
+    for shut in folders {
+        let files = Files::new().with("WINDOWS/system32/drivers/tcpip.sys", &xp());
+        let mode = |name: &str, mode| {
+            fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
+        };
+        mode("", 0o755);
+        folders.iter().for_each(|folder| mode(folder, 0o777));
+        mode(shut, 0o555);
+        for target in ["--dry-run", "--in-place"] {
+            let Some(run) = as_nobody(&files, &["patch", "--root", ".", target]) else {
+                return;
+            };
+            assert_eq!(run.code, 3, "{shut}: {}{}", run.stdout, run.stderr);
+            let said = run.stdout + &run.stderr;
+            let says = format!("the folder ./{shut} can't be written to: Permission denied");
+            assert!(said.contains(&says), "{target}: {said}");
+            assert!(said.contains("chmod u+w"), "{target}: {said}");
+        }
+    }
+}
+
 /// Its names may be seen, but not what goes by them.
 #[test]
 fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
@@ -280,6 +354,9 @@ fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
         fs::set_permissions(files.path().join(name), Permissions::from_mode(mode)).unwrap();
     };
     mode("", 0o755);
+    for folder in ["WINDOWS", "WINDOWS/system32/drivers"] {
+        mode(folder, 0o777);
+    }
     for (mask, says) in [
         (0o444, "\"failed\":1"),
         (0o000, "dllcache: Permission denied"),

@@ -5,7 +5,7 @@ use crate::run_in;
 
 /// The journal of a run that was killed after it had exchanged one copy, the
 /// service pack's.
-fn killed(files: &Files) {
+pub(super) fn killed(files: &Files) {
     let (before, after) = (xp(), patched(100));
     let differ = (0..before.len()).filter(|&at| before[at] != after[at]);
     let bytes: Vec<_> = differ.map(|at| (at, before[at], after[at])).collect();

@@ -1,0 +1,308 @@
+//! `tcplimit clean --root`: removes what runs have left and is of no use any
+//! more.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use super::disk::{Machine, folder_of};
+use super::installation::Installations;
+use super::leftover::{Kind, Leftover, Outcome, clean, leftovers};
+use super::lock::{age_text, now};
+use super::replace::{Failure, may_write};
+use super::say::row;
+use super::status::container;
+use super::system::System;
+use super::verb::{exit_of, on_interrupt};
+use crate::arguments::{Clean, Talk};
+use crate::exit::Exit;
+use crate::json::{SCHEMA, line};
+use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
+use crate::text::count;
+
+/// Runs `clean`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
+    let mut run = Run {
+        verb,
+        disk: Machine::default(),
+        out: output::stdout(),
+        stop: on_interrupt(),
+        totals: Totals::default(),
+        exit: Exit::Done,
+    };
+    match run.homes() {
+        Ok(homes) => {
+            for home in homes {
+                if let Err((exit, reason)) = run.windows(&home)? {
+                    run.because(exit, &reason)?;
+                }
+            }
+        }
+        Err((exit, reason)) => run.because(exit, &reason)?,
+    }
+    run.finish(talk)
+}
+
+struct Run<'a> {
+    verb: &'a Clean,
+    disk: Machine,
+    out: Output,
+    stop: Arc<AtomicBool>,
+    totals: Totals,
+    exit: Exit,
+}
+
+/// What a run adds up to.
+#[derive(Default, Serialize)]
+struct Totals {
+    files: u64,
+    would_remove: u64,
+    removed: u64,
+    stays: u64,
+    failed: u64,
+    notes: Vec<String>,
+    reason: Option<String>,
+    interrupted: bool,
+    exit_code: u8,
+}
+
+impl Run<'_> {
+    /// The Windows that are meant.
+    fn homes(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
+        let root = &self.verb.root;
+        let input = |reason| (Exit::Input, reason);
+        if let Some(reason) = container(root) {
+            return Err(input(reason));
+        }
+        let choice = self.verb.which.choice();
+        let found = Installations::on(root).map_err(input)?;
+        let homes = found.chosen(choice, &command_line());
+        let homes = homes.map_err(|(is_choice, reason)| match is_choice {
+            true => (Exit::Usage, reason),
+            false => input(reason),
+        })?;
+        self.totals.notes = found.notes(choice);
+        self.totals.notes.iter().for_each(|note| complain(note));
+        Ok(homes)
+    }
+
+    /// What is left in one Windows; why nothing is done there.
+    fn windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
+        let system = match System::of(home) {
+            Ok(system) => system,
+            Err(reason) => return Ok(Err((Exit::Input, reason))),
+        };
+        for place in &system.linked {
+            let path = home.join(&place.path);
+            let note = format!(
+                "{} is a link, and what it leads to was left alone.",
+                path.display()
+            );
+            complain(&note);
+            self.totals.notes.push(note);
+        }
+        let stop = Arc::clone(&self.stop);
+        let done = match self.verb.in_place {
+            true => clean(&self.disk, home, &system.folders, &|| {
+                !stop.load(Ordering::Relaxed)
+            }),
+            false => self.foresee(home, &system.folders),
+        };
+        match done {
+            Ok(done) => {
+                for (left, outcome) in &done {
+                    self.tell(left, outcome)?;
+                }
+                Ok(Ok(()))
+            }
+            Err(failure) => Ok(Err((exit_of(&failure), failure.to_string()))),
+        }
+    }
+
+    /// What would become of what is left.
+    fn foresee(
+        &self,
+        home: &Path,
+        folders: &[PathBuf],
+    ) -> Result<Vec<(Leftover, Outcome)>, Failure> {
+        let left = leftovers(&self.disk, home, folders, None)?;
+        let foreseen = left.into_iter().map(|left| {
+            let outcome = match left.is_useless {
+                false => Outcome::Stays,
+                true => match may_write(&self.disk, folder_of(&left.path)) {
+                    Ok(()) => Outcome::WouldRemove,
+                    Err(failure) => Outcome::Failed(failure),
+                },
+            };
+            (left, outcome)
+        });
+        Ok(foreseen.collect())
+    }
+
+    fn tell(&mut self, left: &Leftover, outcome: &Outcome) -> io::Result<()> {
+        let (number, state, style, words) = match outcome {
+            Outcome::WouldRemove => (
+                &mut self.totals.would_remove,
+                "would-remove",
+                NOTICE,
+                "would be removed",
+            ),
+            Outcome::Removed => (&mut self.totals.removed, "removed", GOOD, "removed"),
+            Outcome::Stays => (&mut self.totals.stays, "stays", NOTICE, "stays"),
+            Outcome::Failed(_) => (
+                &mut self.totals.failed,
+                "failed",
+                BAD,
+                "failed, it is there",
+            ),
+        };
+        *number += 1;
+        self.totals.files += 1;
+        let exit = match (outcome, left.kind) {
+            (Outcome::Failed(_), _) | (Outcome::Stays, Kind::Lock) => Exit::Input,
+            (Outcome::Stays, Kind::Journal) => Exit::NotLocated,
+            _ => Exit::Done,
+        };
+        // What is of no use and there all the same: Ctrl-C came first.
+        let is_interrupted = left.is_useless && matches!(outcome, Outcome::Stays);
+        self.totals.interrupted |= is_interrupted;
+        self.exit = self.exit.max(match is_interrupted {
+            true => Exit::Interrupted,
+            false => exit,
+        });
+        let reason = match outcome {
+            Outcome::Failed(failure) => failure.to_string(),
+            _ if is_interrupted => "interrupted".to_owned(),
+            _ => left.meaning.clone(),
+        };
+        if self.verb.json {
+            return object(&mut self.out, left, state, &reason);
+        }
+        let path = left.path.to_string_lossy();
+        let path = printable(&path);
+        let out = &mut self.out;
+        writeln!(out, "{STRONG}{path}{STRONG:#}: {style}{words}{style:#}")?;
+        row(out, "this is", kind_and_age(left))?;
+        row(out, "because", printable(&reason))
+    }
+
+    /// Says why nothing, or not all, was done.
+    fn because(&mut self, exit: Exit, reason: &str) -> io::Result<()> {
+        self.out.flush()?;
+        complain(reason);
+        self.exit = self.exit.max(exit);
+        self.totals.reason = Some(match self.totals.reason.take() {
+            Some(before) => format!("{before}\n{reason}"),
+            None => reason.to_owned(),
+        });
+        Ok(())
+    }
+
+    fn finish(mut self, talk: Talk) -> io::Result<Exit> {
+        for shortcoming in self.disk.shortcomings() {
+            self.out.flush()?;
+            complain(&format!("note: {shortcoming}."));
+            self.totals.notes.push(shortcoming.to_string());
+        }
+        let exit = self.exit;
+        self.totals.exit_code = exit.code();
+        let totals = &self.totals;
+        let out = &mut self.out;
+        if self.verb.json {
+            #[derive(Serialize)]
+            struct Line<'a> {
+                schema: u32,
+                summary: &'a Totals,
+            }
+            let (schema, summary) = (SCHEMA, totals);
+            line(out, &Line { schema, summary })?;
+            return Ok(out.finish(exit));
+        }
+        if totals.interrupted {
+            writeln!(out, "{NOTICE}interrupted{NOTICE:#}: not all was removed")?;
+        }
+        if totals.files == 0 && totals.reason.is_none() {
+            writeln!(out, "no run of tcplimit has left anything here")?;
+        } else if totals.files > 0 && !talk.quiet {
+            let files = count(totals.files, "file");
+            let (number, words) = match self.verb.in_place {
+                true => (totals.removed, "removed"),
+                false => (totals.would_remove, "would be removed"),
+            };
+            write!(
+                out,
+                "\n{STRONG}{number} {words}{STRONG:#} of {files}, {} kept",
+                totals.stays
+            )?;
+            if totals.failed > 0 {
+                write!(out, ", {} failed", totals.failed)?;
+            }
+            writeln!(out)?;
+        }
+        if totals.would_remove > 0 && !self.verb.dry_run {
+            writeln!(
+                out,
+                "\nNothing was removed. To remove the files, add --in-place."
+            )?;
+        }
+        Ok(out.finish(exit))
+    }
+}
+
+/// For how long a file has been as it is, in seconds; none where that can't be
+/// told. What is kept of a driver has the driver's times: only Unix has another
+/// beside them.
+pub(super) fn age(path: &Path) -> Option<u64> {
+    let about = std::fs::symlink_metadata(path).ok()?;
+    now().checked_sub(changed(&about)?)
+}
+
+#[cfg(unix)]
+fn changed(about: &std::fs::Metadata) -> Option<u64> {
+    u64::try_from(std::os::unix::fs::MetadataExt::ctime(about)).ok()
+}
+
+#[cfg(not(unix))]
+fn changed(_: &std::fs::Metadata) -> Option<u64> {
+    None
+}
+
+/// `a backup, 3 days old`
+pub(super) fn kind_and_age(left: &Leftover) -> String {
+    let kind = left.kind.says();
+    match age(&left.path) {
+        Some(age) => format!("{kind}, {} old", age_text(age)),
+        None => kind.to_owned(),
+    }
+}
+
+fn object(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: u32,
+        path: &'a str,
+        task: &'static str,
+        kind: &'static str,
+        age: Option<u64>,
+        state: &'a str,
+        reason: &'a str,
+    }
+    line(
+        out,
+        &Object {
+            schema: SCHEMA,
+            path: &left.path.to_string_lossy(),
+            task: "clean",
+            kind: left.kind.name(),
+            age: age(&left.path),
+            state,
+            reason,
+        },
+    )
+}

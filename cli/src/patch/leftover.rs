@@ -1,0 +1,480 @@
+//! What runs have left in a Windows, what each of it means, and what of it is of
+//! no use any more.
+//!
+//! Removing it must never lose the only copy of a build. So a file goes only
+//! where another one says all that it says, and that one is looked at again, and
+//! waited for until it is on the medium, right before: of a backup the file that
+//! it is a backup of, with the same content; of a staged file any copy, or any
+//! backup that stays, of the same build. What can't be judged stays.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use scanner_core::policy::PRISTINE_LIMIT;
+
+use super::disk::{Disk, folder_of};
+use super::failure::{Failure, doing, unread};
+use super::form::is_module;
+use super::journal::{self, Now};
+use super::lock::{self, Held, Life, Locks};
+use super::replace::{ASIDE, DIGITS, TEMPORARY, backup_name, sync_folder};
+use super::restore::{Build, Content, judge};
+use crate::probe::sha256;
+use crate::text::count;
+
+/// What a run has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The content that a file had before it was changed.
+    Backup,
+    /// A damaged file, kept aside.
+    Aside,
+    /// A file that was made ready to take the place of another.
+    Staged,
+    /// The lock file of a folder.
+    Lock,
+    /// The journal of a transaction.
+    Journal,
+}
+
+impl Kind {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Backup => "backup",
+            Kind::Aside => "damaged",
+            Kind::Staged => "staged",
+            Kind::Lock => "lock",
+            Kind::Journal => "journal",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn says(self) -> &'static str {
+        match self {
+            Kind::Backup => "a backup",
+            Kind::Aside => "a damaged file that was kept aside",
+            Kind::Staged => "a staged file",
+            Kind::Lock => "a lock file",
+            Kind::Journal => "a journal",
+        }
+    }
+}
+
+/// A file that a run has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it is of no use any more, and may be removed.
+    pub is_useless: bool,
+    /// Why, or why not.
+    pub meaning: String,
+    /// The file that says all that this one does, and the SHA-256 of its content.
+    twin: Option<(PathBuf, String)>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It would be removed.
+    WouldRemove,
+    /// It was removed.
+    Removed,
+    /// It is there as before.
+    Stays,
+    /// It can't be removed.
+    Failed(Failure),
+}
+
+const AT_WORK: &str = "another run is at work, or may be";
+const UNFINISHED: &str = "the journal is there: the next tcplimit patch or restore with --root and --in-place comes first";
+
+/// All that runs have left in these folders of a Windows, in the order of what
+/// it is. Locks that the caller has are none of it. Nothing is written.
+///
+/// # Errors
+/// When a folder, or who has a lock, can't be read.
+pub fn leftovers<D: Disk>(
+    disk: &D,
+    home: &Path,
+    folders: &[PathBuf],
+    locks: Option<&Locks<'_, D>>,
+) -> Result<Vec<Leftover>, Failure> {
+    let mut found = Vec::new();
+    let mut hindrance = None;
+    for folder in folders {
+        let path = disk.real(folder).unwrap_or_else(|_| folder.clone());
+        if locks.is_some_and(|locks| locks.hold(&path.join(lock::NAME))) {
+            continue;
+        }
+        if let Some(held) = lock::holder(disk, folder)? {
+            let lock = of_lock(folder, &held);
+            if !lock.is_useless {
+                hindrance = Some(AT_WORK);
+            }
+            found.push(lock);
+        }
+    }
+    if journal::is_pending(disk, home)? {
+        let journal = of_journal(disk, home);
+        if !journal.is_useless {
+            hindrance = hindrance.or(Some(UNFINISHED));
+        }
+        found.push(journal);
+    }
+    let mut builds = Vec::new();
+    let mut staged = Vec::new();
+    for folder in folders {
+        let names = disk.names(folder).map_err(unread(folder))?;
+        for name in &names {
+            let path = folder.join(name);
+            if is_module(&name.to_string_lossy()) {
+                builds.extend(Twin::of(disk, &path, &path));
+            } else if let Some((of, hash)) = backup_of(name) {
+                let of = names.iter().filter(|name| name.eq_ignore_ascii_case(of));
+                let of = of.map(|name| folder.join(name)).collect::<Vec<_>>();
+                let backup = of_backup(disk, &path, &hash, &of);
+                if !backup.is_useless {
+                    let like = path.with_file_name(OsStr::new(&module_in(name)));
+                    builds.extend(Twin::of(disk, &path, &like));
+                }
+                found.push(backup);
+            } else if is_staged(name) {
+                staged.push(path);
+            } else if is_aside(name) {
+                found.push(Leftover {
+                    path,
+                    kind: Kind::Aside,
+                    is_useless: false,
+                    meaning: "for you to look at: it is never removed".to_owned(),
+                    twin: None,
+                });
+            }
+        }
+    }
+    found.extend(staged.iter().map(|path| of_staged(disk, path, &builds)));
+    if let Some(why) = hindrance {
+        for left in &mut found {
+            if left.is_useless {
+                left.is_useless = false;
+                left.meaning = format!("it stays for now: {why}");
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Removes what is of no use any more from these folders of a Windows; between
+/// two files `go_on` is asked. May be stopped, and done again, at any step.
+///
+/// # Errors
+/// When a folder can't be read, or another run is at work; nothing was removed
+/// then.
+pub fn clean<D: Disk>(
+    disk: &D,
+    home: &Path,
+    folders: &[PathBuf],
+    go_on: &dyn Fn() -> bool,
+) -> Result<Vec<(Leftover, Outcome)>, Failure> {
+    let before = leftovers(disk, home, folders, None)?;
+    let stays = |left| (left, Outcome::Stays);
+    if !before.iter().any(|left| left.is_useless) {
+        return Ok(before.into_iter().map(stays).collect());
+    }
+    let mut all = journal::folders(disk, home, [])?;
+    all.extend_from_slice(folders);
+    let locks = Locks::take(disk, all.iter().map(PathBuf::as_path), "clean")?;
+    let now = leftovers(disk, home, folders, Some(&locks))?;
+    // Taking the locks has removed those of runs that were killed.
+    let stale = before
+        .into_iter()
+        .filter(|left| left.kind == Kind::Lock && left.is_useless);
+    let mut done: Vec<_> = stale.map(|left| (left, Outcome::Removed)).collect();
+    for left in now {
+        let outcome = match left.is_useless && go_on() {
+            true => match remove(disk, home, &left) {
+                Ok(()) => Outcome::Removed,
+                Err(failure) => Outcome::Failed(failure),
+            },
+            false => Outcome::Stays,
+        };
+        done.push((left, outcome));
+    }
+    Ok(done)
+}
+
+/// Removes one file, if all that it says is still said by another.
+fn remove(disk: &impl Disk, home: &Path, left: &Leftover) -> Result<(), Failure> {
+    if left.kind == Kind::Journal {
+        return journal::finish(disk, home);
+    }
+    if let Some((twin, hash)) = &left.twin {
+        // What was written by others may not be on the medium yet.
+        disk.links(twin)
+            .and_then(|_| disk.sync(twin))
+            .and_then(|()| sync_folder(disk, folder_of(twin)))
+            .map_err(doing(format!("{} can't be relied on", twin.display())))?;
+        let now = disk.read(twin).map_err(unread(twin))?;
+        if sha256(&now) != *hash {
+            let changed = super::Refusal::ChangedMeanwhile(twin.display().to_string());
+            return Err(changed.into());
+        }
+    }
+    let what = format!("{} can't be removed", left.path.display());
+    disk.remove(&left.path).map_err(doing(what))?;
+    // Should it be back after a power failure, the next run removes it.
+    let _ = sync_folder(disk, folder_of(&left.path));
+    Ok(())
+}
+
+fn of_lock(folder: &Path, held: &Held) -> Leftover {
+    let owner = held.owner.as_ref();
+    let owner = owner.map(|owner| format!(" ({owner})")).unwrap_or_default();
+    let (is_useless, says) = match held.life {
+        Life::Ended => (true, "its run was killed"),
+        Life::AtWork => (false, "its run is at work"),
+        Life::Unknown => (
+            false,
+            "whether its run is still at work can't be told from here: remove it once that has ended",
+        ),
+    };
+    Leftover {
+        path: folder.join(lock::NAME),
+        kind: Kind::Lock,
+        is_useless,
+        meaning: format!("{says}{owner}"),
+        twin: None,
+    }
+}
+
+fn of_journal(disk: &impl Disk, home: &Path) -> Leftover {
+    let (is_useless, meaning) = match journal::inspect(disk, home) {
+        Ok(files) => {
+            let all = |wanted: Now| files.iter().all(|(_, now)| *now == wanted);
+            let number = count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file");
+            match (all(Now::Before), all(Now::After)) {
+                (true, true) => (true, "its run had not begun to change anything".to_owned()),
+                (true, false) => (true, format!("{number} in it, all as before its run")),
+                (false, true) => (
+                    true,
+                    format!("{number} in it, all as its run was to make them"),
+                ),
+                (false, false) => (
+                    false,
+                    format!(
+                        "its run was interrupted, and its {number} are neither all as before nor all as it was to make them: the next tcplimit patch or restore with --root and --in-place puts back first what it changed"
+                    ),
+                ),
+            }
+        }
+        Err(failure) => (false, failure.to_string()),
+    };
+    Leftover {
+        path: home.join(journal::NAME),
+        kind: Kind::Journal,
+        is_useless,
+        meaning,
+        twin: None,
+    }
+}
+
+/// `of` are the files that it may be a backup of.
+fn of_backup(disk: &impl Disk, path: &Path, hash: &str, of: &[PathBuf]) -> Leftover {
+    let left = |twin: Option<(PathBuf, String)>, meaning: String| Leftover {
+        path: path.to_owned(),
+        kind: Kind::Backup,
+        is_useless: twin.is_some(),
+        meaning,
+        twin,
+    };
+    let content = match regular(disk, path) {
+        Ok(content) => content,
+        Err(failure) => return left(None, failure.to_string()),
+    };
+    let whole = sha256(&content);
+    if !whole.starts_with(hash) {
+        let says = "its content is not what its name says: look at it";
+        return left(None, says.to_owned());
+    }
+    let name = path.file_name().map(module_in).unwrap_or_default();
+    let there: Vec<(&PathBuf, Vec<u8>)> = of
+        .iter()
+        .filter_map(|file| Some((file, regular(disk, file).ok()?)))
+        .collect();
+    if let Some((twin, _)) = there.iter().find(|(_, now)| *now == content) {
+        return left(
+            Some(((*twin).clone(), whole)),
+            format!("{name} has the same content"),
+        );
+    }
+    let build = |content: &[u8]| match judge(&path.with_file_name(&name), content) {
+        Content::Sound(build) => Some(build.ten),
+        _ => None,
+    };
+    let says = match (of, there.first()) {
+        ([], _) => format!("{name} is not there: this brings it back"),
+        (_, Some((_, now))) if build(now).is_some() && build(now) == build(&content) => {
+            format!("the way back: what {name} was before it was changed")
+        }
+        _ => format!(
+            "{name} is damaged by now, or of another build: this may be the only copy of its build"
+        ),
+    };
+    left(None, says)
+}
+
+fn of_staged(disk: &impl Disk, path: &Path, builds: &[Twin]) -> Leftover {
+    let left = |is_useless, meaning: String, twin| Leftover {
+        path: path.to_owned(),
+        kind: Kind::Staged,
+        is_useless,
+        meaning,
+        twin,
+    };
+    let content = match regular(disk, path) {
+        Ok(content) => content,
+        Err(failure) => return left(false, failure.to_string(), None),
+    };
+    let name = path.file_name().map(module_in).unwrap_or_default();
+    match judge(&path.with_file_name(&name), &content) {
+        Content::Damaged => left(
+            true,
+            "a run that was killed did not finish it".to_owned(),
+            None,
+        ),
+        Content::Other => left(
+            false,
+            "what it is can't be told, so it may be the only copy of a build".to_owned(),
+            None,
+        ),
+        Content::Sound(build) => match builds.iter().find(|twin| twin.says_all_of(&build)) {
+            Some(twin) => {
+                let shown = twin.path.file_name().unwrap_or_default().to_string_lossy();
+                left(
+                    true,
+                    format!("the run that made it has ended, and {shown} is of the same build"),
+                    Some((twin.path.clone(), twin.sha256.clone())),
+                )
+            }
+            None => left(
+                false,
+                "it is the only copy of its build here: move it to where you keep it".to_owned(),
+                None,
+            ),
+        },
+    }
+}
+
+/// A file that stays, and which build it is.
+struct Twin {
+    path: PathBuf,
+    sha256: String,
+    build: Build,
+}
+
+impl Twin {
+    /// A file that could be patched if it were called as `like` is.
+    fn of(disk: &impl Disk, path: &Path, like: &Path) -> Option<Twin> {
+        let content = regular(disk, path).ok()?;
+        match judge(like, &content) {
+            Content::Sound(build) => Some(Twin {
+                path: path.to_owned(),
+                sha256: sha256(&content),
+                build,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether a file of this build would be no loss beside it: an unpatched one
+    /// only where this is unpatched too.
+    fn says_all_of(&self, build: &Build) -> bool {
+        let is_pristine = |build: &Build| build.value == PRISTINE_LIMIT;
+        self.build.ten == build.ten && (is_pristine(&self.build) || !is_pristine(build))
+    }
+}
+
+/// The content of a file that is no link.
+fn regular(disk: &impl Disk, path: &Path) -> Result<Vec<u8>, Failure> {
+    let content = disk.links(path).and_then(|_| disk.read(path));
+    content.map_err(unread(path))
+}
+
+/// The driver that the name of a backup or a staged file begins with.
+fn module_in(name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    let parts: Vec<&str> = name.split('.').take(2).collect();
+    parts.join(".")
+}
+
+/// The name of the driver that this is a backup of by its name, and the hash in
+/// that.
+fn backup_of(name: &OsStr) -> Option<(&OsStr, String)> {
+    let (of, hash) = backup_name(name)?;
+    let of = str::from_utf8(of).ok().filter(|of| is_module(of))?;
+    Some((OsStr::new(of), hash))
+}
+
+/// Whether this is the name of a staged file of a driver, of a backup or of what
+/// was kept aside.
+fn is_staged(name: &OsStr) -> bool {
+    let staged = name.to_str().and_then(|name| name.strip_suffix(TEMPORARY));
+    let numbered = staged.and_then(|name| name.rsplit_once('.'));
+    numbered.is_some_and(|(of, number)| {
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let of = OsStr::new(of);
+        let is_ours = is_module(&of.to_string_lossy()) || backup_of(of).is_some() || is_aside(of);
+        is_number && is_ours
+    })
+}
+
+/// Whether this is the name of a damaged driver that was kept aside.
+fn is_aside(name: &OsStr) -> bool {
+    let aside = name.to_str().and_then(|name| name.strip_suffix(ASIDE));
+    let hashed = aside.and_then(|name| name.rsplit_once('.'));
+    hashed.is_some_and(|(of, hash)| {
+        let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash && is_module(of)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_is_ours() {
+        let hash = "0123456789abcdef";
+        let is = |test: fn(&OsStr) -> bool, name: &str| test(OsStr::new(name));
+        for name in [
+            "tcpip.sys.1.tcplimit-new",
+            "TCPIP6.SYS.23.tcplimit-new",
+            &format!("tcpip.sys.{hash}.orig.1.tcplimit-new"),
+            &format!("tcpip.sys.{hash}.damaged.1.tcplimit-new"),
+        ] {
+            assert!(is(is_staged, name), "{name}");
+            assert!(is_module(&module_in(OsStr::new(name))), "{name}");
+        }
+        for name in [
+            "tcpip.sys.tcplimit-new",
+            "tcpip.sys.x.tcplimit-new",
+            "afd.sys.1.tcplimit-new",
+            "tcpip.sys.1.tcplimit-new.txt",
+            "1.tcplimit-new",
+        ] {
+            assert!(!is(is_staged, name), "{name}");
+        }
+        assert!(is(is_aside, &format!("tcpip.sys.{hash}.damaged")));
+        assert!(!is(is_aside, &format!("afd.sys.{hash}.damaged")));
+        assert!(!is(is_aside, "tcpip.sys.damaged"));
+        let backup = format!("TcpIp.sys.{hash}.orig");
+        let of = backup_of(OsStr::new(&backup)).unwrap();
+        assert_eq!(of, (OsStr::new("TcpIp.sys"), hash.to_owned()));
+        assert_eq!(backup_of(OsStr::new(&format!("afd.sys.{hash}.orig"))), None);
+    }
+}

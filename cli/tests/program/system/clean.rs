@@ -1,0 +1,201 @@
+//! What runs have left: shown by `status`, removed by `clean`.
+
+use super::killed::killed;
+use super::*;
+
+const IN: &str = "WINDOWS/system32/drivers";
+
+/// The states of `clean --json`, by the names of the files.
+fn states(files: &Files, options: &[&str]) -> Vec<(String, String)> {
+    let run = files.run(&[&["clean", "--root", ".", "--json"], options].concat());
+    let left = run.objects().into_iter();
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    left.filter_map(|object| {
+        let path = text(&object["path"])?;
+        let name = path.rsplit(['/', '\\']).next()?.to_owned();
+        Some((name, text(&object["state"])?))
+    })
+    .collect()
+}
+
+fn backup_of(content: &[u8]) -> String {
+    let hash = verify::patching::sha256(content);
+    format!("{DRIVERS}.{}.orig", &hash[..16])
+}
+
+/// A copy that was patched and put back by hand, and what a killed run staged.
+fn used() -> Files {
+    let (old, six, other) = (xp(), six(), other());
+    Files::new()
+        .with(DRIVERS, &old)
+        .with(SIX, &six)
+        .with(&backup_of(&old), &old)
+        .with(&backup_of(&other), &other)
+        .with(&format!("{DRIVERS}.1.tcplimit-new"), &patched(100))
+        .with(&format!("{DRIVERS}.2.tcplimit-new"), &old[..5000])
+        .with(&format!("{IN}/tcplimit.lock"), b"")
+}
+
+#[test]
+fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
+    let files = used();
+    let before = all(&files.path());
+    let status = files.run(&["status", "--root", "."]);
+    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
+    for says in [
+        "Left by runs of tcplimit:",
+        ".orig: a backup",
+        "tcpip.sys.1.tcplimit-new: a staged file",
+        "tcplimit.lock: a lock file",
+        "tcpip.sys has the same content",
+        "this may be the only copy of its build",
+        "Of no use any more: 4 files. To see and remove them: tcplimit clean --root .\n",
+    ] {
+        assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
+    }
+    if cfg!(unix) {
+        assert!(status.stdout.contains("seconds old"), "{}", status.stdout);
+    }
+    let summary = files.run(&["status", "--root", ".", "--json"]).objects();
+    let left = summary.last().unwrap()["summary"]["leftovers"].clone();
+    let useless = |left: &&serde_json::Value| left["useless"] == true;
+    assert_eq!(left.as_array().unwrap().iter().filter(useless).count(), 4);
+    assert_eq!(left.as_array().unwrap().len(), 5, "{left}");
+
+    for options in [&[][..], &["--dry-run"]] {
+        let shown = files.run(&[&["clean", "--root", "."], options].concat());
+        assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+        let says = "4 would be removed of 5 files, 1 kept";
+        assert!(shown.stdout.contains(says), "{}", shown.stdout);
+        let advice = shown.stdout.contains("add --in-place");
+        assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
+        assert_eq!(all(&files.path()), before);
+    }
+    let run = files.run(&["clean", "--root", ".", "--in-place"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("4 removed of 5 files, 1 kept"),
+        "{}",
+        run.stdout
+    );
+    let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let kept = backup_of(&other());
+    let kept = kept.rsplit('/').next().unwrap();
+    assert_eq!(names, ["tcpip.sys", kept, "tcpip6.sys"]);
+    assert_eq!(
+        states(&files, &["--in-place"]),
+        [(kept.to_owned(), "stays".to_owned())]
+    );
+}
+
+#[test]
+fn the_only_copy_of_a_build_stays_whatever_its_name() {
+    let files = Files::new().with(DRIVERS, &patched(100)).with(SIX, &six());
+    let staged = format!("{DRIVERS}.1.tcplimit-new");
+    // Unpatched, and beside it there is only a patched one.
+    for (content, state) in [
+        (xp(), "stays"),
+        (other(), "stays"),
+        (patched(50), "would-remove"),
+    ] {
+        let files = Files(tempfile::tempdir().unwrap())
+            .with(DRIVERS, &read(&files, DRIVERS))
+            .with(&staged, &content);
+        let is = states(&files, &[]);
+        assert_eq!(
+            is,
+            [("tcpip.sys.1.tcplimit-new".to_owned(), state.to_owned())]
+        );
+        files.run(&["clean", "--root", ".", "--in-place"]);
+        assert_eq!(files.path().join(&staged).exists(), state == "stays");
+    }
+}
+
+#[test]
+fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stays() {
+    for (pack, driver, goes) in [
+        (xp(), xp(), true),
+        (patched(100), patched(100), true),
+        (patched(100), xp(), false),
+        (xp(), other(), false),
+    ] {
+        let files = windows();
+        killed(&files);
+        let files = files.with(PACK, &pack).with(DRIVERS, &driver);
+        let before = all(&files.path());
+        let run = files.run(&["clean", "--root", ".", "--in-place"]);
+        assert_eq!(run.code, i32::from(!goes), "{}{}", run.stdout, run.stderr);
+        let is_there = files.path().join("WINDOWS/tcplimit.journal").exists();
+        assert_eq!(is_there, !goes, "{}", run.stdout);
+        if !goes {
+            assert!(run.stdout.contains("puts back first"), "{}", run.stdout);
+            assert_eq!(all(&files.path()), before);
+            let restore = files.run(&["restore", "--root", ".", "--in-place"]);
+            assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+        }
+        let restored = files.run(&["clean", "--root", ".", "--in-place"]);
+        assert_eq!(restored.code, 0, "{}{}", restored.stdout, restored.stderr);
+        let left = format!("{DRIVERS}.1.tcplimit-new");
+        assert!(!files.path().join(left).exists());
+    }
+    let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
+    let run = files.run(&["clean", "--root", ".", "--in-place"]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("no journal of this program"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(read(&files, "WINDOWS/tcplimit.journal"), b"mine");
+}
+
+#[test]
+#[cfg(unix)]
+fn beside_a_run_at_work_nothing_is_removed() {
+    let files = used();
+    let path = files.path().join(IN).join("tcplimit.lock");
+    let held = fs::File::open(path).unwrap();
+    held.lock().unwrap();
+    let before = all(&files.path());
+    for options in [&["--in-place"][..], &[]] {
+        let run = files.run(&[&["clean", "--root", "."], options].concat());
+        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        for says in ["its run is at work", "it stays for now: another run"] {
+            assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+        }
+        assert_eq!(all(&files.path()), before);
+    }
+    drop(held);
+    assert_eq!(files.run(&["clean", "--root", ".", "--in-place"]).code, 0);
+}
+
+#[test]
+fn what_can_t_be_done_is_said() {
+    let none = Files::new().with("a/b", b"");
+    let clean = ["clean", "--root", "."];
+    let run = none.run(&clean);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("no Windows is here"), "{}", run.stderr);
+    let bare = Files::new().with(DRIVERS, &xp());
+    let run = bare.run(&clean);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("has left anything here"),
+        "{}",
+        run.stdout
+    );
+    let two = used().with("WINNT/system32/drivers/tcpip.sys", &xp());
+    let before = all(&two.path());
+    let run = two.run(&[&clean[..], &["--in-place"]].concat());
+    assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+    let says = "tcplimit clean --root . --in-place --windows WINNT";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+    assert_eq!(all(&two.path()), before);
+    let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("4 removed"), "{}", run.stdout);
+}

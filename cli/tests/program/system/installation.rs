@@ -1,0 +1,192 @@
+//! Several Windows on a disk, and linked ones.
+
+use super::*;
+
+const HOMES: [&str; 3] = ["WINDOWS", "Windows.0", "WINXP"];
+
+fn driver(home: &str) -> String {
+    format!("{home}/system32/drivers/tcpip.sys")
+}
+
+/// Three Windows, and other folders beside them.
+fn disk() -> Files {
+    let files = Files::new().with("Program Files/system32/x", b"");
+    let with = |files: Files, home: &&str| files.with(&driver(home), &xp());
+    HOMES.iter().fold(files, with)
+}
+
+/// Which of them are patched.
+fn changed(files: &Files) -> Vec<&'static str> {
+    let is = |home: &&str| read(files, &driver(home)) != xp();
+    HOMES.into_iter().filter(is).collect()
+}
+
+#[test]
+fn of_several_windows_none_is_changed_until_one_or_every_one_is_chosen() {
+    let files = disk();
+    for verb in ["patch", "restore"] {
+        for target in ["--in-place", "--dry-run"] {
+            let run = files.run(&[verb, "--root", ".", target]);
+            assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+            let command = format!("tcplimit {verb} --root . {target}");
+            for says in [
+                ". has 3 Windows folders, and nothing was done with any",
+                &format!("{command} --windows WINDOWS\n"),
+                &format!("{command} --windows Windows.0\n"),
+                &format!("{command} --windows WINXP\n"),
+                &format!("{command} --every\n"),
+            ] {
+                assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+            }
+            assert_eq!(changed(&files), [""; 0]);
+        }
+    }
+    let patch = ["patch", "--root", ".", "--in-place"];
+    let run = files.run(&[&patch[..], &["--windows", "windows.0"]].concat());
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(changed(&files), ["Windows.0"]);
+    let path = files.path().join("WINXP").display().to_string();
+    let run = files.run(&[&patch[..], &["--windows", &path]].concat());
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(changed(&files), ["Windows.0", "WINXP"]);
+
+    let run = files.run(&[&patch[..], &["--windows", "WINNT"]].concat());
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let says = "no Windows in it is WINNT: there are WINDOWS, WINXP, Windows.0";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+
+    let restore = files.run(&["restore", "--root", ".", "--in-place", "--every", "--json"]);
+    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    assert_eq!(changed(&files), [""; 0]);
+    let objects = restore.objects();
+    assert_eq!(objects.len(), 4);
+    assert_eq!(objects[3]["summary"]["changed"], 2);
+    assert_eq!(objects[3]["summary"]["unchanged"], 1);
+    for alone in [&["patch", "--every"][..], &["status", "--windows", "x"]] {
+        assert_eq!(files.run(alone).code, 2);
+    }
+}
+
+/// Each is a change of its own.
+#[test]
+fn of_every_windows_one_that_is_refused_stops_no_other() {
+    let files = disk().with(&driver("Windows.0"), &patched(0));
+    let all = ["patch", "--root", ".", "--every", "--in-place"];
+    let run = files.run(&all);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    let says = "./Windows.0: A copy is refused or can't be read, so none is changed";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
+    assert_eq!(read(&files, &driver("Windows.0")), patched(0));
+    for home in ["WINDOWS", "WINXP"] {
+        assert_eq!(read(&files, &driver(home)), patched(100));
+    }
+}
+
+#[test]
+fn status_shows_every_windows_or_the_one_that_is_chosen() {
+    let files = disk();
+    let status = files.run(&["status", "--root", "."]);
+    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
+    for home in HOMES {
+        let says = format!("The Windows in ./{home}\n");
+        assert!(status.stdout.contains(&says), "{}", status.stdout);
+        assert!(status.stdout.contains(&driver(home)), "{}", status.stdout);
+    }
+    let objects = files.run(&["status", "--root", ".", "--json"]).objects();
+    let windows = objects
+        .iter()
+        .filter_map(|object| object["summary"]["windows"].as_str());
+    assert_eq!(
+        windows.collect::<Vec<_>>(),
+        ["./WINDOWS", "./WINXP", "./Windows.0"]
+    );
+    let one = files.run(&["status", "--root", ".", "--windows", "WINXP"]);
+    assert!(one.stdout.contains("./WINXP/"), "{}", one.stdout);
+    assert!(!one.stdout.contains("Windows.0"), "{}", one.stdout);
+    // A tree of setup files with an installed Windows of any name in it.
+    let files = Files::new().with(&driver("XP"), &xp());
+    let run = files.run(&["patch", "-r", "."]);
+    assert!(
+        run.stderr.contains("tcplimit patch --root ."),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_linked_windows_is_named_and_left_alone_until_it_is_chosen() {
+    use std::os::unix::fs::symlink;
+    let files = Files::new()
+        .with(&driver("disk/WINDOWS"), &xp())
+        .with(&driver("elsewhere/XP"), &xp());
+    symlink("../elsewhere/XP", files.path().join("disk/WINXP")).unwrap();
+    let patch = ["patch", "--root", "disk", "--in-place"];
+    for arguments in [&patch[..], &["status", "--root", "disk"]] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        for says in ["disk/WINXP is a link", "If it is meant: --windows WINXP"] {
+            assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+        }
+    }
+    assert_eq!(read(&files, &driver("elsewhere/XP")), xp());
+    let run = files.run(&[&patch[..], &["--windows", "WINXP"]].concat());
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(!run.stderr.contains("is a link"), "{}", run.stderr);
+    assert_eq!(read(&files, &driver("elsewhere/XP")), patched(100));
+
+    fs::remove_dir_all(files.path().join("disk/WINDOWS")).unwrap();
+    let run = files.run(&patch);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    for says in ["no Windows is here", "disk/WINXP is a link"] {
+        assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_linked_folder_or_copy_within_a_windows_is_refused_with_all_and_shown() {
+    use std::os::unix::fs::symlink;
+    const IN: &str = "WINDOWS/system32";
+    for linked in ["drivers", "dllcache", "drivers/tcpip6.sys"] {
+        let files = Files::new()
+            .with("elsewhere/tcpip.sys", &xp())
+            .with("WINDOWS/ServicePackFiles/i386/tcpip.sys", &xp())
+            .with("WINDOWS/system32/x", b"");
+        if linked != "drivers" {
+            fs::create_dir(files.path().join(IN).join("drivers")).unwrap();
+        }
+        symlink(
+            files.path().join("elsewhere"),
+            files.path().join(IN).join(linked),
+        )
+        .unwrap();
+        let before = all(&files.path().join("WINDOWS/ServicePackFiles"));
+        for target in ["--dry-run", "--in-place"] {
+            let run = files.run(&["patch", "--root", ".", target]);
+            assert_eq!(run.code, 1, "{linked}: {}{}", run.stdout, run.stderr);
+            for says in [
+                format!("./{IN}/{linked}: refused, left as it is"),
+                format!("./{IN}/{linked} is a link"),
+                "not done, left as it is".to_owned(),
+            ] {
+                assert!(run.stdout.contains(&says), "{says}: {}", run.stdout);
+            }
+        }
+        assert_eq!(all(&files.path().join("WINDOWS/ServicePackFiles")), before);
+        assert_eq!(read(&files, "elsewhere/tcpip.sys"), xp());
+        let json = files.run(&["patch", "--root", ".", "--json"]).objects();
+        assert_eq!(json[0]["refusal"], "link", "{json:?}");
+        let clean = files.run(&["clean", "--root", "."]);
+        assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
+        let says = format!("./{IN}/{linked} is a link, and what it leads to was left alone");
+        assert!(clean.stderr.contains(&says), "{}", clean.stderr);
+        let status = files.run(&["status", "--root", "."]);
+        assert_eq!(status.code, 1, "{}{}", status.stdout, status.stderr);
+        let says = format!("./{IN}/{linked}: a link, not followed");
+        assert!(status.stdout.contains(&says), "{}", status.stdout);
+        let json = files.run(&["status", "--root", ".", "--json"]).objects();
+        let links = json.iter().filter(|object| object["state"] == "link");
+        assert_eq!(links.count(), 1);
+    }
+}

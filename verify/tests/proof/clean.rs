@@ -1,0 +1,380 @@
+//! Removing what runs have left, on a file system that fails, fills up or stops
+//! at any step: no build is ever lost, and the next run removes the rest.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use tcplimit::patch::disk::Disk;
+use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::journal::{self, exchange_all, recover};
+use tcplimit::patch::leftover::{Kind, Leftover, Outcome, clean, leftovers};
+use tcplimit::patch::lock::Locks;
+use tcplimit::patch::replace::{Exchange, Failure, Keep};
+use verify::brittle::interleaving::{KILLED, Seat, every_order};
+use verify::brittle::{Brittle, Fault};
+use verify::specimen::Spec;
+
+const HOME: &str = "/disc/WINDOWS";
+const CACHE: &str = "/disc/WINDOWS/cache/tcpip.sys";
+const DRIVER: &str = "/disc/WINDOWS/drivers/tcpip.sys";
+const BUILDS: [u64; 3] = [1, 2, 3];
+const LIMITS: [u32; 3] = [10, 50, 100];
+
+fn specimen(build: u64, value: u32) -> Vec<u8> {
+    let spec = Spec {
+        start_up: value,
+        seed: build,
+        ..Spec::xp_sp3().sized(1)
+    };
+    spec.build().file
+}
+
+fn backup(path: &str, content: &[u8]) -> String {
+    let backup = Keep::Backup.path(Path::new(path), content);
+    backup.expect("it has a name").display().to_string()
+}
+
+fn staged(path: &str, number: u32) -> String {
+    format!("{path}.{number}.tcplimit-new")
+}
+
+fn folders() -> Vec<PathBuf> {
+    ["", "cache", "drivers"]
+        .map(|name| match name {
+            "" => PathBuf::from(HOME),
+            name => Path::new(HOME).join(name),
+        })
+        .to_vec()
+}
+
+fn cleaned(disk: &impl Disk) -> Result<Vec<(Leftover, Outcome)>, Failure> {
+    clean(disk, Path::new(HOME), &folders(), &|| true)
+}
+
+/// What a clean run has not removed.
+fn useless(disk: &Brittle) -> Vec<Leftover> {
+    let mut left = leftovers(disk, Path::new(HOME), &folders(), None).expect("it is readable");
+    left.retain(|left| left.is_useless);
+    left
+}
+
+/// The builds that whole files on a disk are of, and the unpatched ones.
+fn builds(disk: &Brittle) -> BTreeSet<(u64, bool)> {
+    static KNOWN: LazyLock<Vec<(u64, bool, Vec<u8>)>> = LazyLock::new(|| {
+        let all = BUILDS
+            .into_iter()
+            .flat_map(|build| LIMITS.map(|limit| (build, limit)));
+        let build = |(build, limit)| (build, limit == 10, specimen(build, limit));
+        all.map(build).collect()
+    });
+    let mut found = BTreeSet::new();
+    for path in disk.paths() {
+        let content = disk.content(&path);
+        let is = |(.., known): &&(u64, bool, Vec<u8>)| Some(known) == content.as_ref();
+        if let Some((build, is_pristine, _)) = KNOWN.iter().find(is) {
+            // An unpatched one is a copy of its build too.
+            found.insert((*build, false));
+            found.insert((*build, *is_pristine));
+        }
+    }
+    found
+}
+
+/// Every file, with its content.
+fn all(disk: &Brittle) -> Vec<(String, Option<Vec<u8>>)> {
+    let paths = disk.paths().into_iter();
+    paths
+        .map(|path| (path.clone(), disk.content(&path)))
+        .collect()
+}
+
+/// Something of everything, and what stays of it.
+fn disk() -> (Brittle, Vec<String>) {
+    let [old, new, between] = [10, 100, 50].map(|value| specimen(1, value));
+    let [cached, other] = [2, 3].map(|build| specimen(build, 10));
+    // Whole, but nothing that this program could have made.
+    let odd = specimen(1, 0);
+    let torn = &new[..new.len() / 2];
+    let in_cache = backup(CACHE, &cached);
+    let stays = [
+        (CACHE.to_owned(), cached.as_slice()),
+        (DRIVER.to_owned(), &new),
+        // The way back.
+        (backup(DRIVER, &old), &old),
+        // The only copy of another build.
+        (staged(DRIVER, 2), &other),
+        (staged(DRIVER, 4), &odd),
+        // Not what its name says.
+        (format!("{DRIVER}.0123456789abcdef.orig"), b"mine"),
+        (format!("{DRIVER}.0123456789abcdef.damaged"), torn),
+        (
+            "/disc/WINDOWS/drivers/afd.sys.1.tcplimit-new".to_owned(),
+            torn,
+        ),
+    ];
+    let goes = [
+        (in_cache, cached.as_slice()),
+        (staged(CACHE, 1), &cached),
+        (staged(DRIVER, 1), &between),
+        (staged(DRIVER, 3), torn),
+        (staged(&backup(DRIVER, &old), 1), &old),
+        ("/disc/WINDOWS/drivers/tcplimit.lock".to_owned(), b""),
+        (format!("{HOME}/tcplimit.journal"), b"tcplimit jour"),
+    ];
+    let all = stays.iter().chain(&goes);
+    let files: Vec<(&str, &[u8])> = all
+        .map(|(path, content)| (path.as_str(), *content))
+        .collect();
+    let mut kept: Vec<String> = stays.iter().map(|(path, _)| path.clone()).collect();
+    kept.sort();
+    (Brittle::with(&files), kept)
+}
+
+#[test]
+fn what_is_of_no_use_goes_and_all_else_stays() {
+    let (disk, stays) = disk();
+    let before = builds(&disk);
+    assert_eq!(before.len(), 6, "{before:?}");
+    let done = cleaned(&disk).unwrap();
+    assert_eq!(disk.paths(), stays);
+    assert_eq!(builds(&disk), before);
+    for (left, outcome) in &done {
+        let is_there = disk.content(&left.path.display().to_string()).is_some();
+        let removed = matches!(outcome, Outcome::Removed);
+        assert_eq!(removed, !is_there, "{left:?}");
+    }
+    assert_eq!(useless(&disk), []);
+    let steps = disk.steps();
+    assert!(
+        cleaned(&disk)
+            .unwrap()
+            .iter()
+            .all(|(left, _)| !left.is_useless)
+    );
+    assert!(steps < disk.steps());
+    assert_eq!(disk.paths(), stays);
+}
+
+#[test]
+fn an_unpatched_driver_stays_where_its_build_is_patched_everywhere_else() {
+    let left = staged(DRIVER, 1);
+    for (content, stays) in [(specimen(1, 10), true), (specimen(1, 50), false)] {
+        let disk = Brittle::with(&[(DRIVER, &specimen(1, 100)), (&left, &content)]);
+        cleaned(&disk).unwrap();
+        assert_eq!(disk.content(&left).is_some(), stays);
+    }
+}
+
+#[test]
+fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
+    let (disk, stays) = disk();
+    let before = builds(&disk);
+    let counted = disk.after();
+    cleaned(&counted).unwrap();
+    let mut seen = BTreeSet::new();
+    for step in 0..counted.steps() {
+        // Of what a power failure may leave a fifth at each step, all in turn.
+        let faults = (step..).zip(Fault::at(step));
+        let faults = faults.filter(|(turn, fault)| {
+            turn.is_multiple_of(5) || !matches!(fault, Fault::PowerLoss(..))
+        });
+        for (_, fault) in faults {
+            let faulty = disk.faulty(fault);
+            let done = cleaned(&faulty);
+            let after = faulty.after();
+            assert_eq!(builds(&after), before, "{fault:?}");
+            for path in &stays {
+                assert_eq!(after.content(path), disk.content(path), "{fault:?}: {path}");
+            }
+            if !fault.ends() {
+                // What is said is what is so.
+                for (left, outcome) in done.iter().flatten() {
+                    let there = after.content(&left.path.display().to_string());
+                    let removed = matches!(outcome, Outcome::Removed);
+                    let is_lock = left.kind == Kind::Lock;
+                    assert!(is_lock || removed == there.is_none(), "{fault:?}: {left:?}");
+                }
+            }
+            // Between steps that only read nothing else is left.
+            if !seen.insert(all(&after)) {
+                continue;
+            }
+            cleaned(&after).unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
+            assert_eq!(after.paths(), stays, "{fault:?}");
+        }
+    }
+}
+
+/// Somebody has copied the file back, and the system has not written it yet.
+#[test]
+fn a_backup_stays_until_the_file_with_its_content_is_on_the_medium() {
+    let old = specimen(1, 10);
+    let backup = backup(DRIVER, &old);
+    let disk = Brittle::with(&[(&backup, &old)]);
+    disk.create(Path::new(DRIVER), &old).unwrap();
+    let disk = disk.after();
+    let counted = disk.after();
+    cleaned(&counted).unwrap();
+    assert_eq!(counted.paths(), [DRIVER]);
+    for step in 0..=counted.steps() {
+        for fault in Fault::at(step) {
+            let faulty = disk.faulty(fault);
+            drop(cleaned(&faulty));
+            let after = faulty.after();
+            let is_there = |path: &str| after.content(path).as_ref() == Some(&old);
+            assert!(is_there(&backup) || is_there(DRIVER), "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
+    let (old, new) = (specimen(1, 10), specimen(1, 50));
+    let backup = backup(DRIVER, &old);
+    let disk = Brittle::with(&[(DRIVER, &old), (&backup, &old)]);
+    let counted = disk.clone();
+    cleaned(&counted).unwrap();
+    assert_eq!(counted.paths(), [DRIVER]);
+    // Between two looks the file becomes another one. The last of five looks is
+    // right before the backup goes.
+    for seen in 1..5 {
+        let disk = disk.clone().changing(DRIVER, &new, seen);
+        drop(cleaned(&disk));
+        assert_eq!(disk.content(DRIVER).as_ref(), Some(&new), "{seen}");
+        assert_eq!(disk.content(&backup).as_ref(), Some(&old), "{seen}");
+    }
+}
+
+const COPIES: [&str; 2] = ["cache/tcpip.sys", "drivers/tcpip.sys"];
+
+fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
+    let folders = journal::folders(disk, Path::new(HOME), COPIES.map(Path::new))?;
+    Locks::take(disk, folders.iter().map(PathBuf::as_path), "patch")
+}
+
+/// Patches both copies, which are of different builds.
+fn patch_all(disk: &Brittle) -> Result<(), Failure> {
+    let files: Vec<Exchange> = COPIES
+        .iter()
+        .zip(BUILDS)
+        .map(|(path, build)| Exchange {
+            path: PathBuf::from(path),
+            before: specimen(build, 10),
+            after: specimen(build, 100),
+            keep: Keep::Backup,
+            like: None,
+            touch: false,
+        })
+        .collect();
+    let locks = locks(disk)?;
+    exchange_all(&locks, Path::new(HOME), &files, &|| true, &|_, _| Ok(())).map(|_| ())
+}
+
+/// A run over both copies was killed at any step, and then this one is, too.
+#[test]
+fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
+    let pair = [(CACHE, specimen(1, 10)), (DRIVER, specimen(2, 10))];
+    let disk = Brittle::with(&[(CACHE, &pair[0].1), (DRIVER, &pair[1].1)]);
+    let counted = disk.after();
+    patch_all(&counted).unwrap();
+    let (mut seen, mut mixed, mut finished) = (BTreeSet::new(), 0, 0);
+    for step in 0..counted.steps() {
+        let stopped = disk.faulty(Fault::Killed(step));
+        drop(patch_all(&stopped));
+        let stopped = stopped.after();
+        if !seen.insert(all(&stopped)) {
+            continue;
+        }
+        let before = builds(&stopped);
+        let patched = |disk: &Brittle| {
+            let is = |(path, old): &&(&str, Vec<u8>)| disk.content(path).as_ref() != Some(old);
+            pair.iter().filter(is).count()
+        };
+        let was = patched(&stopped);
+        let counted = stopped.after();
+        cleaned(&counted).unwrap();
+        let mut left = BTreeSet::new();
+        for second in 0..=counted.steps() {
+            let again = stopped.faulty(Fault::Killed(second));
+            drop(cleaned(&again));
+            let again = again.after();
+            assert_eq!(builds(&again), before, "{step}, {second}");
+            assert_eq!(patched(&again), was, "{step}, {second}");
+            if !left.insert(all(&again)) {
+                continue;
+            }
+            let found = all(&again);
+            cleaned(&again).unwrap();
+            let pending = journal::is_pending(&again, Path::new(HOME)).unwrap();
+            assert_eq!(pending, was == 1, "{step}, {second}");
+            match pending {
+                // All that is needed to go back is there.
+                true => {
+                    assert_eq!(all(&again), found, "{step}, {second}");
+                    mixed += 1;
+                    recover(&locks(&again).unwrap(), Path::new(HOME)).unwrap();
+                    assert_eq!(patched(&again), 0, "{step}, {second}");
+                }
+                false => finished += 1,
+            }
+            cleaned(&again).unwrap();
+            assert_eq!(again.paths().len(), if was == 2 { 4 } else { 2 });
+        }
+    }
+    assert!(mixed > 0 && finished > 100, "{mixed}, {finished}");
+}
+
+/// What became of a run.
+#[derive(Debug)]
+enum Did {
+    Patched(Verdict),
+    Cleaned(Result<Vec<(Leftover, Outcome)>, Failure>),
+}
+
+#[test]
+fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
+    let (old, new) = (specimen(1, 10), specimen(1, 100));
+    let kept = backup(DRIVER, &old);
+    let left = staged(DRIVER, 1);
+    let disk = Brittle::with(&[(DRIVER, &old), (&kept, &old), (&left, &new)]);
+    let job = Job {
+        task: Task::Patch { limit: 100 },
+        target: Target::InPlace,
+        module: None,
+        touch: false,
+        running: Vec::new(),
+    };
+    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [
+        &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).verdict),
+        &|disk| Did::Cleaned(cleaned(disk)),
+    ];
+    let (mut changed, mut removed, mut killed) = (0, 0, 0);
+    every_order(&disk, true, runs, |disk, did| {
+        let content = disk.content(DRIVER).expect("the file is there");
+        assert!(content == old || content == new, "{did:?}");
+        let is_kept = disk.content(&kept).as_ref() == Some(&old);
+        assert!(is_kept || content == old, "{did:?}");
+        let [Did::Patched(patched), Did::Cleaned(cleaned)] = did else {
+            panic!("{did:?}");
+        };
+        match patched {
+            Verdict::Changed => {
+                assert!(content == new && is_kept, "{did:?}");
+                changed += 1;
+            }
+            Verdict::Failed(Failure::Locked(_)) => {}
+            Verdict::Failed(failure) if failure.to_string().contains(KILLED) => killed += 1,
+            other => panic!("{other:?}"),
+        }
+        removed += u32::from(match cleaned {
+            Ok(done) => done.iter().any(|(_, how)| matches!(how, Outcome::Removed)),
+            Err(Failure::Locked(_)) => false,
+            Err(other) => panic!("{other:?}"),
+        });
+    });
+    assert!(
+        changed > 2 && removed > 2 && killed > 2,
+        "{changed}, {removed}, {killed}"
+    );
+}
