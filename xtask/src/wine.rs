@@ -12,6 +12,7 @@
 //! files run as programs for Windows.
 
 mod client;
+mod console;
 mod crowd;
 mod former;
 mod in_force;
@@ -24,6 +25,7 @@ mod script;
 mod session;
 mod tool;
 mod watch;
+mod who;
 mod workbench;
 
 use std::fs::{self, File};

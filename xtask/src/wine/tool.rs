@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use super::Arch;
 use super::judge::Judge;
 use super::machine::Machine;
 use super::session::Session;
-use super::watch;
+use super::{console, watch, who};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
 /// Where the zip is unpacked: with a space, as on many machines.
-const FOLDER: &str = "a zip";
+pub(super) const FOLDER: &str = "a zip";
 /// The program, in Wine.
 const PROGRAM: &str = r"C:\a zip\tcplimit.exe";
 /// What the program must say when it is told so.
@@ -48,8 +48,12 @@ pub(super) fn test(
     session.play("owner-before")?;
     session.play("owner-installed")?;
     session.play("owner-set")?;
-    watch::lines(session, machine)?;
-    watch::screens(session, machine)?;
+    console::breaks(session, machine)?;
+    let waiting = who::connections(session, machine)?;
+    watch::lines(session, machine, &waiting)?;
+    watch::screens(session, machine, &waiting)?;
+    watch::log(session, machine, &waiting)?;
+    who::ended(session, machine, waiting)?;
     session.play("owner-stored")?;
     session.play(match machine.arch() {
         Arch::X86 => "owner-compat",
@@ -236,6 +240,13 @@ impl Running {
         self.lines
             .recv_timeout(PATIENCE)
             .map_err(|_| Failure("the program says nothing".into()))
+    }
+
+    /// Reads no more of it, and waits for its end.
+    pub(super) fn unread(mut self) -> Result<ExitStatus, Failure> {
+        // The thread ends at its next line, and closes the pipe.
+        self.lines = mpsc::channel().1;
+        Ok(self.child.wait()?)
     }
 }
 
