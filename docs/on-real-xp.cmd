@@ -15,6 +15,7 @@ pushd "%~dp0"
 set LOG=on-real-xp.log
 set KEPT=on-real-xp.old
 set GOT_FILE=on-real-xp.tmp
+set EVENTS=on-real-xp.4226
 set SERVICE=HKLM\SYSTEM\CurrentControlSet\Services\TcpLimit
 set CRASH=HKLM\SYSTEM\CurrentControlSet\Control\CrashControl
 set DRIVER=%SystemRoot%\system32\drivers\tcplimit.sys
@@ -92,6 +93,8 @@ call :run 0 who --every
 if errorlevel 1 goto surprise
 ping -n 61 127.0.0.1 >nul
 call :limit 100
+if errorlevel 1 goto surprise
+call :watch
 if errorlevel 1 goto surprise
 call :run 0 status
 if errorlevel 1 goto surprise
@@ -172,6 +175,21 @@ if not "%GOT%"=="0" goto limit_wrong
 if "%SEEN%"=="%1" exit /b 0
 :limit_wrong
 call :say "Step %STEP%: the limit is not %1."
+exit /b 1
+
+rem --- watch ends when nobody reads it any more, and its log is begun by then
+:watch
+set /a STEP=STEP+1
+echo %STEP%. tcplimit watch --log %EVENTS%
+>>"%LOG%" echo.
+>>"%LOG%" echo %STEP%. tcplimit watch --log %EVENTS%
+.\tcplimit.exe watch --log %EVENTS% 2>>"%LOG%" | set /p SEEN=
+find "tcplimit watch begins" %EVENTS% >>"%LOG%" 2>&1
+if errorlevel 1 goto watch_wrong
+del %EVENTS%
+exit /b 0
+:watch_wrong
+call :say "Step %STEP%: watch did not begin its log."
 exit /b 1
 
 rem --- there and back once more; AGAIN is the last that went well

@@ -168,43 +168,39 @@ pub(crate) fn step(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fa
 /// The files as the linker wrote them: the products of each processor, in the
 /// order of the tables.
 fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Failure> {
-    let Some(linker) = compiler.linker(workspace) else {
-        let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
-        return Err(Failure(format!("{what}: apt-get install lld-22")));
-    };
     let mut files = Vec::new();
     for processor in &PROCESSORS {
-        let mut build = build_for(workspace, compiler, processor);
-        for product in &PRODUCTS {
-            build.args(["--package", product.package, "--bin", product.program]);
-        }
-        linker::use_for(&mut build, processor.target, &linker)?;
-        command::run(&mut build)?;
-        let made = workspace.made(BUILD).join(processor.target).join("driver");
-        let efi = |product: &Product| made.join(format!("{}.efi", product.program));
-        files.extend(PRODUCTS.iter().map(efi));
+        files.extend(build_from(
+            workspace,
+            compiler,
+            processor,
+            &workspace.path(""),
+        )?);
     }
     Ok(files)
 }
 
-/// The driver alone, for one processor, from sources that lie elsewhere in the
-/// workspace.
-pub(crate) fn build_driver(
+/// The products of one processor, from sources that may lie elsewhere in the workspace.
+pub(crate) fn build_from(
     workspace: &Workspace,
     compiler: Compiler,
     processor: &Processor,
     sources: &Path,
-) -> Result<PathBuf, Failure> {
-    let linker = compiler.linker(workspace);
-    let linker = linker.ok_or_else(|| Failure("no linker: apt-get install lld-22".into()))?;
-    let [driver, ..] = PRODUCTS;
+) -> Result<Vec<PathBuf>, Failure> {
+    let Some(linker) = compiler.linker(workspace) else {
+        let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
+        return Err(Failure(format!("{what}: apt-get install lld-22")));
+    };
     let mut build = build_for(workspace, compiler, processor);
     build.current_dir(sources);
-    build.args(["--package", driver.package, "--bin", driver.program]);
+    for product in &PRODUCTS {
+        build.args(["--package", product.package, "--bin", product.program]);
+    }
     linker::use_for(&mut build, processor.target, &linker)?;
     command::run(&mut build)?;
     let made = workspace.made(BUILD).join(processor.target).join("driver");
-    Ok(made.join(format!("{}.efi", driver.program)))
+    let efi = |product: &Product| made.join(format!("{}.efi", product.program));
+    Ok(PRODUCTS.iter().map(efi).collect())
 }
 
 /// `cargo build` for a processor, before what says of what: the same each time,

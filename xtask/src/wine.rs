@@ -12,18 +12,21 @@
 //! files run as programs for Windows.
 
 mod client;
+mod console;
 mod crowd;
 mod former;
 mod in_force;
 mod judge;
 mod machine;
 mod malformed;
+mod prepare;
 mod programs;
 mod root;
 mod script;
 mod session;
 mod tool;
 mod watch;
+mod who;
 mod workbench;
 
 use std::fs::{self, File};
@@ -253,21 +256,27 @@ fn upgraded(
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    match former::driver(workspace, machine.arch())? {
-        Ok(file) => {
-            let to = machine.drive().join("windows/system32/drivers/former.sys");
-            copy(&file, &to)?;
-            session.play("upgraded")
-        }
-        Err(why) => {
-            println!(
-                "{} SKIPPED: over version 0.1.0: {why}",
-                machine.arch().name()
-            );
-            session.judge.skip();
-            Ok(())
-        }
+    let Some(folder) = former(workspace, machine, session.judge)? else {
+        return Ok(());
+    };
+    let to = machine.drive().join("windows/system32/drivers/former.sys");
+    copy(&folder.join("tcplimit.sys"), &to)?;
+    session.play("upgraded")
+}
+
+/// Where version 0.1.0 is, or none, and loudly.
+fn former(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    judge: &mut Judge,
+) -> Result<Option<PathBuf>, Failure> {
+    let files = former::files(workspace, machine.arch())?;
+    if let Err(why) = &files {
+        let arch = machine.arch().name();
+        println!("{arch} SKIPPED: over version 0.1.0: {why}");
+        judge.skip();
     }
+    Ok(files.ok())
 }
 
 /// Runs a program of an unpacked release from its folder, put on Wine's drive;

@@ -117,7 +117,7 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
         let configured = answer.configured.get();
         if configured != 0 && configured == limit && limit != SHIPPED {
             notes.push(format!(
-                "{name}: the limit that was stored when the driver was loaded is stored no \
+                "{name}: the limit that was stored when tcplimit.sys was loaded is stored no \
                  more. It stays in force until Windows is restarted."
             ));
         }

@@ -25,11 +25,14 @@ pub(crate) struct Party {
     pub(crate) pid: Option<u32>,
     /// The name of its program; `None` where it is not known.
     pub(crate) name: Option<String>,
+    /// Whether the system lists its processes, and this one is not among them.
+    #[serde(skip)]
+    has_ended: bool,
     path: Option<String>,
     /// Why the path is not known.
     path_error: Option<String>,
-    /// Services that it hosts.
-    services: Vec<String>,
+    /// Services that it hosts; `None` where they can't be listed.
+    services: Option<Vec<String>>,
     pub(crate) connections: usize,
     /// The other ends, as `ADDRESS:PORT`.
     remote: Vec<String>,
@@ -73,8 +76,10 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
         return Ok(Vec::new());
     }
     // What can't be had is left out: connections are counted all the same.
-    let names = windows.processes().unwrap_or_default();
-    let services = windows.hosted_services().unwrap_or_default();
+    let names = windows.processes();
+    let are_known = names.is_ok();
+    let names = names.unwrap_or_default();
+    let services = windows.hosted_services().ok();
     // Most first. (A sort calls itself, and the stack is to be bounded.)
     let mut ordered = BTreeMap::new();
     for (pid, remotes) in grouped {
@@ -92,16 +97,17 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
                 Some(Ok(path)) => (Some(path), None),
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
+            let name = names.iter().find(of_it).map(|(_, name)| name.clone());
             Party {
                 pid,
-                name: names.iter().find(of_it).map(|(_, name)| name.clone()),
+                has_ended: are_known && name.is_none(),
+                name,
                 path,
                 path_error,
-                services: services
-                    .iter()
-                    .filter(of_it)
-                    .map(|(_, name)| name.clone())
-                    .collect(),
+                services: services.as_ref().map(|services| {
+                    let its = services.iter().filter(of_it);
+                    its.map(|(_, name)| name.clone()).collect()
+                }),
                 connections: remotes.len(),
                 // A listening port has no other end.
                 remote: remotes
@@ -122,7 +128,8 @@ impl Party {
             (_, None) => "processes that this Windows does not tell".into(),
             (_, Some(0)) => "no process any more".into(),
             (Some(name), Some(pid)) => format!("{name} ({pid})"),
-            (None, Some(pid)) => format!("a process that has ended ({pid})"),
+            (None, Some(pid)) if self.has_ended => format!("a process that has ended ({pid})"),
+            (None, Some(pid)) => format!("a process whose name is not known ({pid})"),
         }
     }
 }
@@ -147,8 +154,10 @@ fn lines(parties: &[Party], every: bool) -> Vec<String> {
         if let Some(error) = &party.path_error {
             below(format!("its path is not known: {error}"));
         }
-        if !party.services.is_empty() {
-            below(format!("services: {}", party.services.join(", ")));
+        match &party.services {
+            None => below("its services are not known".into()),
+            Some(services) if services.is_empty() => {}
+            Some(services) => below(format!("services: {}", services.join(", "))),
         }
         let shown = party.remote.get(..SHOWN).unwrap_or(&party.remote);
         if !shown.is_empty() {

@@ -1,5 +1,5 @@
-//! The driver of version 0.1.0, built from its commit: what it remembers and has
-//! stored must still count once this version is in its place.
+//! Version 0.1.0, built from its commit: what it remembers and has stored must
+//! still count once this version is in its place.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,21 +8,19 @@ use std::process::Command;
 use super::Arch;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
-use crate::driver::{self, PROCESSORS};
+use crate::driver::{self, PROCESSORS, PRODUCTS};
 use crate::workspace::Workspace;
 
 /// The last commit before the driver remembered outside of its service's key.
 const COMMIT: &str = "6813a2f";
 
-/// The driver's file, built unless that was done before; or why it can't be had.
-/// A clone without history (a shallow one) does not have the commit.
-pub(super) fn driver(
-    workspace: &Workspace,
-    arch: Arch,
-) -> Result<Result<PathBuf, String>, Failure> {
+/// The folder with its driver and its program, built unless that was done before; or
+/// why they can't be had. A clone without history (a shallow one) does not have the
+/// commit.
+pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
     let folder = workspace.made("wine/former");
-    let built = folder.join(arch.name()).join("tcplimit.sys");
-    if built.is_file() {
+    let built = folder.join(arch.name());
+    if PRODUCTS.iter().all(|it| built.join(it.file).is_file()) {
         return Ok(Ok(built));
     }
     let commit = format!("{COMMIT}^{{commit}}");
@@ -37,7 +35,7 @@ pub(super) fn driver(
     let Some(processor) = PROCESSORS.iter().find(|it| it.name == arch.name()) else {
         return Err(Failure(format!("no processor {}", arch.name())));
     };
-    println!("--- the driver of version 0.1.0, from {COMMIT}");
+    println!("--- version 0.1.0, from {COMMIT}");
     let source = folder.join("source");
     fs::create_dir_all(&source)?;
     let archive = folder.join("source.tar");
@@ -48,10 +46,10 @@ pub(super) fn driver(
     unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
     command::listen(&mut unpack)?.success("tar")?;
     // With the same flags, so that `core` is there already.
-    let file = driver::build_driver(workspace, compiler, processor, &source)?;
-    if let Some(to) = built.parent() {
-        fs::create_dir_all(to)?;
+    let files = driver::build_from(workspace, compiler, processor, &source)?;
+    fs::create_dir_all(&built)?;
+    for (product, file) in PRODUCTS.iter().zip(files) {
+        super::copy(&file, &built.join(product.file))?;
     }
-    super::copy(&file, &built)?;
     Ok(Ok(built))
 }

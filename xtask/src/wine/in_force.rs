@@ -24,7 +24,9 @@ pub(super) fn in_force(command: &str, answer: &str) -> Vec<InForce> {
             limit().map(|limit| (target, limit)).into_iter().collect()
         }
         ["legacy", _, ..] => limit().map(|limit| (IPV4, limit)).into_iter().collect(),
-        ["tcplimit", "set", limit, ref options @ ..] if answer.starts_with("exit=0 ") => {
+        ["tcplimit" | "former", "set", limit, ref options @ ..]
+            if answer.starts_with("exit=0 ") =>
+        {
             let targets: &[_] = match options {
                 _ if options.contains(&"--all") => &[IPV4, IPV6],
                 _ if options.contains(&"--ipv6") => &[IPV6],

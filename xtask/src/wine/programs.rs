@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::judge::Judge;
-use super::{Arch, copy};
+use super::{Arch, copy, tool};
 use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
@@ -32,6 +32,9 @@ const SECTIONS: [&str; 5] = [
 
 /// What the documentation shows to authors of other programs.
 const EXAMPLE: &str = "docs/example/limit.c";
+
+/// A program with half-open connections.
+const WAITING: &str = "waiting.exe";
 
 const NO_LINKER: &str = "no rust-lld and no lld-link-22";
 
@@ -113,6 +116,8 @@ impl Programs {
         programs.program(workspace, &toolchain, "legacy.exe", &legacy)?;
         let example = [EXAMPLE.to_string()];
         programs.program(workspace, &toolchain, "limit.exe", &example)?;
+        let waiting = ["verify/wine/waiting.c".to_string()];
+        programs.program(workspace, &toolchain, WAITING, &waiting)?;
         Ok(programs)
     }
 
@@ -174,7 +179,7 @@ impl Programs {
             .args(sources.iter().map(|source| workspace.path(source)))
             .arg("-o")
             .arg(self.folder.join(name))
-            .args(["-ladvapi32", "-lntdll"]);
+            .args(["-ladvapi32", "-lntdll", "-lws2_32"]);
         command::listen(&mut compile)?.success(name)?;
         Ok(())
     }
@@ -218,9 +223,13 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in ["client.exe", "legacy.exe", "limit.exe"] {
+        for name in ["client.exe", "legacy.exe", "limit.exe", WAITING] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
+        // Also where its path has a space.
+        let folder = drive.join(tool::FOLDER);
+        fs::create_dir_all(&folder)?;
+        copy(&self.folder.join(WAITING), &folder.join(WAITING))?;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::machine::Machine;
 use super::programs::Place;
 use super::script::{self, Check, missing};
-use super::tool;
+use super::{prepare, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -55,8 +55,8 @@ impl<'a> Session<'a> {
         let file = format!("verify/wine/session/{name}.txt");
         let text = fs::read_to_string(self.workspace.path(&file))
             .map_err(|error| Failure(format!("{file}: {error}")))?;
-        let checks =
-            script::parse(&text).map_err(|failure| Failure(format!("{file}: {failure}")))?;
+        let checks = script::parse(&text.replace("VERSION", tool::VERSION))
+            .map_err(|failure| Failure(format!("{file}: {failure}")))?;
         checks.iter().try_for_each(|check| self.try_check(check))
     }
 
@@ -120,11 +120,12 @@ impl<'a> Session<'a> {
     /// Tells the client, or does what is no single line for it.
     pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
         let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
-        if let Some(answer) = tool::prepare(self.machine, verb, words)? {
+        if let Some(answer) = prepare::step(self.machine, verb, words)? {
             return Ok(answer);
         }
         match (verb, words) {
             ("tcplimit", line) => tool::run(self.machine, line),
+            ("former", line) => tool::run_former(self.machine, line),
             ("load", _) => self.each(&LOAD),
             ("unload", _) => self.each(&UNLOAD),
             ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),

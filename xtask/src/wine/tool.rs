@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,15 +14,18 @@ use serde_json::Value;
 use super::Arch;
 use super::judge::Judge;
 use super::machine::Machine;
+use super::prepare::{path, remove};
 use super::session::Session;
-use super::watch;
+use super::{console, watch, who};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
 /// Where the zip is unpacked: with a space, as on many machines.
-const FOLDER: &str = "a zip";
+pub(super) const FOLDER: &str = "a zip";
 /// The program, in Wine.
 const PROGRAM: &str = r"C:\a zip\tcplimit.exe";
+/// Version 0.1.0 of it.
+const FORMER: &str = r"C:\an old zip\tcplimit.exe";
 /// What the program must say when it is told so.
 const GOLDEN: [&str; 2] = ["help", "usage"];
 /// Nothing takes this long, also on a machine with much else to do.
@@ -33,10 +36,11 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(super) fn test(
     workspace: &Workspace,
     machine: &Machine<'_>,
-    folder: &std::path::Path,
+    folder: &Path,
     judge: &mut Judge,
 ) -> Result<(), Failure> {
-    unpack(machine, folder)?;
+    unpack(machine, folder, FOLDER)?;
+    remove_installed(machine)?;
     let answer = run(machine, "install")?;
     let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
     let what = "a Windows without the limit is refused: that which Wine is by itself";
@@ -48,9 +52,14 @@ pub(super) fn test(
     session.play("owner-before")?;
     session.play("owner-installed")?;
     session.play("owner-set")?;
-    watch::lines(session, machine)?;
-    watch::screens(session, machine)?;
+    console::breaks(session, machine)?;
+    let waiting = who::connections(session, machine)?;
+    watch::lines(session, machine, &waiting)?;
+    watch::screens(session, machine, &waiting)?;
+    watch::log(session, machine, &waiting)?;
+    who::ended(session, machine, waiting)?;
     session.play("owner-stored")?;
+    upgraded(workspace, machine, session)?;
     session.play(match machine.arch() {
         Arch::X86 => "owner-compat",
         Arch::X64 => "owner-compat-x64",
@@ -63,18 +72,35 @@ pub(super) fn test(
     scripted(workspace, session, machine)
 }
 
-/// The files of the zip in their folder, and none of the driver where `install`
-/// is to put it.
-fn unpack(machine: &Machine<'_>, folder: &std::path::Path) -> Result<(), Failure> {
-    let to = machine.drive().join(FOLDER);
+/// The files of a zip in their folder.
+fn unpack(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failure> {
+    let to = path(machine, folder);
     fs::create_dir_all(&to)?;
     for name in ["tcplimit.exe", "tcplimit.sys"] {
-        super::copy(&folder.join(name), &to.join(name))?;
+        super::copy(&from.join(name), &to.join(name))?;
     }
+    Ok(())
+}
+
+/// Nothing is left where `install` is to put the driver.
+fn remove_installed(machine: &Machine<'_>) -> Result<(), Failure> {
     for left in ["tcplimit.sys", "tcplimit.sys.new", "tcpip_patcher.sys"] {
         remove(&path(machine, &format!("windows/system32/drivers/{left}")))?;
     }
     Ok(())
+}
+
+/// This version is installed over 0.1.0, in a system that runs on.
+fn upgraded(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    let Some(former) = super::former(workspace, machine, session.judge)? else {
+        return Ok(());
+    };
+    unpack(machine, &former, "an old zip")?;
+    session.play("owner-upgraded")
 }
 
 /// Sets Wine to the Windows that the program is for.
@@ -89,18 +115,6 @@ fn be_xp(machine: &Machine<'_>) -> Result<(), Failure> {
     said.success("reg add").map(|_| ())
 }
 
-/// A file on drive C, from outside.
-fn path(machine: &Machine<'_>, inside: &str) -> PathBuf {
-    machine.drive().join(inside)
-}
-
-fn remove(file: &std::path::Path) -> Result<(), Failure> {
-    if file.exists() {
-        fs::remove_file(file)?;
-    }
-    Ok(())
-}
-
 /// The program with the words of a line.
 pub(super) fn tool(machine: &Machine<'_>, line: &str) -> Command {
     let mut run = machine.wine(PROGRAM);
@@ -110,7 +124,16 @@ pub(super) fn tool(machine: &Machine<'_>, line: &str) -> Command {
 
 /// Runs it: `exit=0`, then all words that it said.
 pub(super) fn run(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
-    let said = command::listen(&mut tool(machine, line))?;
+    words_of(&mut tool(machine, line))
+}
+
+/// Runs version 0.1.0 of it.
+pub(super) fn run_former(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
+    words_of(machine.wine(FORMER).args(line.split_whitespace()))
+}
+
+fn words_of(run: &mut Command) -> Result<String, Failure> {
+    let said = command::listen(run)?;
     let code = said.status.code().unwrap_or(-1);
     let words = said
         .out
@@ -118,57 +141,6 @@ pub(super) fn run(machine: &Machine<'_>, line: &str) -> Result<String, Failure> 
         .chain(said.err.split_whitespace());
     let words: Vec<&str> = words.collect();
     Ok(format!("exit={code} {}", words.join(" ")))
-}
-
-/// What sessions do to Wine's files and registry by other means than the
-/// program: `file PATH` makes one, `place PATH` makes one of the driver, `everybodys
-/// PATH` a folder that all can write to, `remove PATH`, `same ONE OTHER`, `reg WORDS`.
-pub(super) fn prepare(
-    machine: &Machine<'_>,
-    verb: &str,
-    words: &str,
-) -> Result<Option<String>, Failure> {
-    let answer = match verb {
-        "file" => {
-            fs::write(path(machine, words), "half of a driver")?;
-            "error=0".into()
-        }
-        "place" => {
-            let driver = path(machine, &format!("{FOLDER}/tcplimit.sys"));
-            super::copy(&driver, &path(machine, words))?;
-            "error=0".into()
-        }
-        "everybodys" => {
-            let folder = path(machine, words);
-            fs::create_dir_all(&folder)?;
-            command::run(Command::new("chmod").arg("777").arg(folder))?;
-            "error=0".into()
-        }
-        "remove" => {
-            remove(&path(machine, words))?;
-            "error=0".into()
-        }
-        "same" => {
-            let (one, other) = words.split_once(' ').unwrap_or((words, ""));
-            let other = match other {
-                "driver" => format!("{FOLDER}/tcplimit.sys"),
-                other => other.into(),
-            };
-            let read = |inside: &str| fs::read(path(machine, inside)).ok();
-            let (one, other) = (read(one), read(&other));
-            format!(
-                "there={} same={}",
-                one.is_some(),
-                one.is_some() && one == other
-            )
-        }
-        "reg" => {
-            let said = command::listen(machine.wine("reg").args(words.split_whitespace()))?;
-            format!("exit={}", said.status.code().unwrap_or(-1))
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(answer))
 }
 
 /// Help and errors of the built program are those of the golden files, as they
@@ -203,7 +175,7 @@ fn golden(workspace: &Workspace, machine: &Machine<'_>, judge: &mut Judge) -> Re
 }
 
 /// All crates have the workspace's version.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A run that is ended from outside, with its output line by line.
 pub(super) struct Running {
@@ -236,6 +208,13 @@ impl Running {
         self.lines
             .recv_timeout(PATIENCE)
             .map_err(|_| Failure("the program says nothing".into()))
+    }
+
+    /// Reads no more of it, and waits for its end.
+    pub(super) fn unread(mut self) -> Result<ExitStatus, Failure> {
+        // The thread ends at its next line, and closes the pipe.
+        self.lines = mpsc::channel().1;
+        Ok(self.child.wait()?)
     }
 }
 

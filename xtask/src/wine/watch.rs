@@ -1,13 +1,16 @@
 //! `tcplimit watch` in Wine, up to Ctrl-C: by lines, and on a console.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::console::on_console;
 use super::machine::Machine;
 use super::session::Session;
-use super::tool::{Running, tool};
+use super::tool::{self, Running};
+use super::who::Waiting;
 use crate::command::{self, Failure};
 
 /// The exit code of what SIGKILL ended, as a shell and `script` have it.
@@ -43,8 +46,13 @@ fn code_of(status: ExitStatus) -> Option<i32> {
     status.code()
 }
 
-/// `watch` prints one object after the other, and Ctrl-C is a good end.
-pub(super) fn lines(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+/// `watch` prints one object after the other, and Ctrl-C is a good end. The programs
+/// are those that wait, most first.
+pub(super) fn lines(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+    programs: &[Waiting],
+) -> Result<(), Failure> {
     session.check("", "target tcpip store count 5", "status=0x0")?;
     let (lines, code) = until_interrupted(session, || {
         let mut watch = Running::start(machine, "watch --json --interval 1")?;
@@ -59,11 +67,17 @@ pub(super) fn lines(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<
     for line in lines {
         let object: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
         times.extend(object["time"].as_u64());
-        if object["half_open"] != 5 || object["limit"].as_u64().is_none() {
+        let is_its = |it: &&Value| programs.iter().any(|program| it["pid"] == program.pid);
+        let who = object["who"].as_array().map(Vec::as_slice);
+        let who = who.unwrap_or_default().iter().filter(is_its);
+        let expected = programs.iter().map(|program| {
+            json!({"pid": program.pid, "name": "waiting.exe", "connections": program.connections})
+        });
+        if object["half_open"] != 5 || object["limit"] != 10 || !who.cloned().eq(expected) {
             wrong.push(line);
         }
     }
-    let what = "watch --json prints what the target has";
+    let what = "watch --json prints what the target has, and who waits";
     session.judge.none_wrong(what, &wrong);
     let later = times.len() == 2 && times[0] < times[1];
     let what = "the second look is a second later";
@@ -81,21 +95,17 @@ fn drawn(said: &[u8]) -> usize {
     String::from_utf8_lossy(said).matches(TITLE).count()
 }
 
-/// On a console `watch` draws one screen over the other. `script` brings a
-/// terminal, of which Wine makes a console.
-pub(super) fn screens(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+/// On a console `watch` draws one screen over the other.
+pub(super) fn screens(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+    programs: &[Waiting],
+) -> Result<(), Failure> {
     // What Wine tells the terminal for a cursor that is put up by the 16 lines of
     // the screen.
     const UP: &str = "\u{1b}[16A";
-    let watch = tool(machine, "watch");
-    let words = [watch.get_program()].into_iter().chain(watch.get_args());
-    let quoted: Vec<String> = words
-        .map(|word| format!("'{}'", word.to_string_lossy()))
-        .collect();
-    let line = format!("stty cols 80 rows 25; exec {}", quoted.join(" "));
     let (said, code) = until_interrupted(session, || {
-        let mut script = Command::new("script")
-            .args(["-qec", &line, "/dev/null"])
+        let mut script = on_console(machine, "watch")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -121,9 +131,65 @@ pub(super) fn screens(session: &mut Session<'_>, machine: &Machine<'_>) -> Resul
     let redrawn = redrawn && said.matches(UP).count() >= 2;
     let what = "on a console watch draws over its own lines";
     session.judge.hold(what, redrawn, &said);
+    let who = programs.iter().map(Waiting::title);
+    let what = "and shows who waits";
+    session
+        .judge
+        .hold(what, who.into_iter().all(|who| said.contains(&who)), &said);
     let what = "Ctrl-C there ends it, with exit code 0";
     session
         .judge
         .hold(what, code == Some(0), &format!("{code:?}"));
+    Ok(())
+}
+
+/// `watch --log` begins behind what its file has, and the file has all of it at once.
+pub(super) fn log(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+    programs: &[Waiting],
+) -> Result<(), Failure> {
+    const FILE: &str = r"C:\a-zip.log";
+    const KEPT: &str = "kept\r\n";
+    let file = machine.drive().join("a-zip.log");
+    fs::write(&file, KEPT)?;
+    let line = format!("watch --log {FILE}");
+    // What is in the file while it runs.
+    let begin = || {
+        let watch = Running::start(machine, &line)?;
+        Ok::<_, Failure>((watch.line()?, fs::read_to_string(&file)?, watch))
+    };
+    let (_, first, watch) = begin()?;
+    drop(watch);
+    let (look, second, watch) = begin()?;
+    let code = code_of(watch.unread()?);
+    let what = "watch ends when nobody reads it any more, with exit code 0";
+    session
+        .judge
+        .hold(what, code == Some(0), &format!("{code:?}"));
+    fs::remove_file(&file)?;
+    let (_, who) = look.rsplit_once(" who ").unwrap_or_default();
+    // Other connections of the machine are nobody's in Wine.
+    let who = who
+        .split(", ")
+        .filter(|it| !it.starts_with("no process any more "));
+    let expected = programs
+        .iter()
+        .map(|program| format!("{} {}", program.title(), program.connections));
+    let what = "watch names who waits, most first";
+    session.judge.hold(what, who.eq(expected), &look);
+    let begun = |text: &str| {
+        text.strip_suffix(" tcplimit watch begins\r\n")
+            .map(str::len)
+    };
+    let date = "2026-01-01 00:00:00Z".len();
+    let appended = second.strip_prefix(first.as_str()).and_then(begun) == Some(date)
+        && first.strip_prefix(KEPT).and_then(begun) == Some(date);
+    let what = "watch --log adds to its file, a line at once";
+    session.judge.hold(what, appended, &second);
+    let answer = tool::run(machine, r"watch --log C:\none\a.log")?;
+    let named = answer.starts_with("exit=3 ") && answer.contains(r"Can't write C:\none\a.log:");
+    let what = "a log that can't be written is named";
+    session.judge.hold(what, named, &answer);
     Ok(())
 }

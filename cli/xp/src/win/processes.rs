@@ -84,10 +84,9 @@ pub(super) fn names() -> Result<Vec<(u32, String)>, Win32> {
     // SAFETY: the snapshot is open; `entry` says how long it is.
     let mut more = unsafe { Process32FirstW(snapshot.get(), &mut entry) };
     while more != 0 {
-        // A name that is no Unicode is left out.
-        if let Ok(name) = narrow(&entry.name) {
-            names.push((entry.id, name));
-        }
+        // The process is there, even if its name is no Unicode.
+        let name = narrow(&entry.name).unwrap_or_else(|_| "?".into());
+        names.push((entry.id, name));
         // SAFETY: as above.
         more = unsafe { Process32NextW(snapshot.get(), &mut entry) };
     }

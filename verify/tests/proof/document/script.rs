@@ -50,7 +50,10 @@ fn the_end_of_each_step_is_looked_at_right_after_it() {
     let lines: Vec<&str> = commands(&script).collect();
     let mut steps = 0;
     for (at, line) in lines.iter().enumerate() {
-        if line.starts_with("call :run ") || line.starts_with("call :limit ") {
+        if ["call :run ", "call :limit ", "call :watch"]
+            .iter()
+            .any(|step| line.starts_with(step))
+        {
             assert!(lines[at + 1].starts_with("if errorlevel 1 "), "{line}");
             steps += 1;
         }

@@ -1,0 +1,64 @@
+//! `tcplimit.exe` on a console of 80 columns. `script` brings a terminal, of which Wine
+//! makes a console.
+
+use std::process::{Command, Stdio};
+
+use super::machine::Machine;
+use super::session::Session;
+use super::tool::tool;
+use crate::command::{self, Failure};
+
+const COLUMNS: usize = 80;
+
+/// The program with the words of a line, on a console.
+pub(super) fn on_console(machine: &Machine<'_>, line: &str) -> Command {
+    let run = tool(machine, line);
+    let words = [run.get_program()].into_iter().chain(run.get_args());
+    let quoted: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let quoted = quoted.join(" ");
+    let mut script = Command::new("script");
+    script.arg("-qec");
+    script.arg(format!("stty cols {COLUMNS} rows 25; exec {quoted}"));
+    script.arg("/dev/null");
+    script
+}
+
+/// Messages are broken between words to the console's width, and nowhere where the
+/// output is redirected.
+pub(super) fn breaks(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    // On the output for errors; on the other one.
+    for line in ["set 60 --expect 54", "set 10"] {
+        let redirected = command::listen(&mut tool(machine, line))?;
+        let redirected = format!("{}{}", redirected.out, redirected.err);
+        let seen = command::listen(on_console(machine, line).stdin(Stdio::null()))?.out;
+        let seen = without_sequences(&seen).replace('\r', "");
+        let length = |text: &str| text.lines().map(|line| line.trim_end().len()).max();
+        let is_same = seen.split_whitespace().eq(redirected.split_whitespace());
+        let fits = length(&seen) < Some(COLUMNS) && length(&redirected) >= Some(COLUMNS);
+        let what = format!("{line}: broken at words on a console, and not when redirected");
+        session.judge.hold(&what, is_same && fits, &seen);
+    }
+    Ok(())
+}
+
+/// Without what moves the cursor or hides it: ESC, `[`, and all up to a letter.
+fn without_sequences(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.map(|part| part.split_once(char::is_alphabetic).map_or("", |it| it.1));
+    [first].into_iter().chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_of_the_terminal_are_left_out() {
+        let text = "\u{1b}[?25la line\u{1b}[16A\r\nanother\u{1b}[?25h";
+        assert_eq!(without_sequences(text), "a line\r\nanother");
+        assert_eq!(without_sequences("[25l"), "[25l");
+    }
+}
