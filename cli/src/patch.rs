@@ -10,9 +10,10 @@
 //! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
 //! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
 //! another), [`journal`] (many files as one transaction), [`system`] (the copies
-//! in a Windows), [`restore`].
+//! in a Windows), [`restore`], [`disc`] (disc images).
 
 mod copies;
+mod disc;
 pub mod disk;
 mod failure;
 pub mod form;
@@ -40,6 +41,7 @@ use crate::manifest::Manifest;
 use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 
+pub use disc::{DiscDone, DiscRefusal, Watch};
 pub use refusal::Refusal;
 pub(crate) use verb::{patch, restore, status};
 

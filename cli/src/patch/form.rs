@@ -49,7 +49,7 @@ impl Form {
             state: State::Damaged,
             reason: format!("{reason}: take a fresh copy of the file"),
         };
-        let cabinet = Cabinet::new(file).map_err(|reason| damaged(reason.to_owned()))?;
+        let cabinet = Cabinet::new(&file).map_err(|reason| damaged(reason.to_owned()))?;
         if cabinet.len() == 0 {
             return Err(Refusal::Unfit {
                 state: State::Cabinet,

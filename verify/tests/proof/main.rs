@@ -3,6 +3,7 @@
 mod brittle;
 mod corpus;
 mod damage;
+mod disc;
 mod disk;
 mod document;
 mod edge;
