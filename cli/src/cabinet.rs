@@ -150,6 +150,13 @@ impl<'a> Cabinet<'a> {
         self.members.iter().map(|member| member.name.as_str())
     }
 
+    /// How the folder of a member is compressed ([MS-CAB], CFFOLDER,
+    /// typeCompress); 0, not at all, where there is no such folder.
+    pub(crate) fn compression(&self, member: &Member) -> u16 {
+        let folder = self.folders.get(usize::from(member.folder));
+        folder.map_or(0, |folder| folder.compression)
+    }
+
     /// Whether it has more than tables and data: reserved fields, or a
     /// neighbouring cabinet.
     pub(crate) fn has_more(&self) -> bool {
@@ -381,7 +388,7 @@ thread_local! {
 
 /// Runs a decompressor. One that panics on hostile data has found it damaged,
 /// and nobody needs to read its panic message.
-fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+pub(crate) fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let told = panic::take_hook();
