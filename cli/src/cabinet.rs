@@ -10,12 +10,14 @@
 //! Source of all layouts: [MS-CAB], "Structure".
 
 use std::cell::Cell;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use crate::storage::{self, Cursor, Part, Storage};
+
 /// A member larger than this is no driver and is not decompressed, in bytes.
-const MAX_MEMBER: u32 = 64 << 20;
+pub(crate) const MAX_MEMBER: u32 = 16 << 20;
 /// All that is decompressed of one cabinet, in bytes, and as a multiple of its
 /// size: real ones stay far below, those made to take for ever don't.
 const MAX_TOTAL: u64 = 1 << 30;
@@ -59,7 +61,7 @@ struct Folder {
 
 /// The tables of a cabinet.
 pub(crate) struct Cabinet<'a> {
-    data: &'a [u8],
+    data: &'a dyn Storage,
     /// Bytes reserved in each data block, between its header and its data.
     reserve: u8,
     /// Fields are reserved, or the cabinet is one of a set.
@@ -73,12 +75,12 @@ impl<'a> Cabinet<'a> {
     ///
     /// # Errors
     /// Where they are cut short.
-    pub(crate) fn new(data: &'a [u8]) -> Result<Cabinet<'a>, &'static str> {
+    pub(crate) fn new(data: &'a dyn Storage) -> Result<Cabinet<'a>, &'static str> {
         Self::tables(data).ok_or("the cabinet ends before its tables do")
     }
 
-    fn tables(data: &'a [u8]) -> Option<Cabinet<'a>> {
-        let mut header = Bytes(data);
+    fn tables(data: &'a dyn Storage) -> Option<Cabinet<'a>> {
+        let mut header = Table::new(data, 0);
         header.skip(16)?;
         let first_member = header.u32()?;
         header.skip(6)?;
@@ -107,12 +109,12 @@ impl<'a> Cabinet<'a> {
             });
             header.skip(folder_reserve.into())?;
         }
-        let mut table = Bytes(data.get(usize::try_from(first_member).ok()?..)?);
+        let mut table = Table::new(data, first_member.into());
         let mut members = Vec::new();
         for _ in 0..member_count {
             let (size, offset, folder) = (table.u32()?, table.u32()?, table.u16()?);
             let stamp = table.array()?;
-            let name = String::from_utf8_lossy(table.text()?).into_owned();
+            let name = String::from_utf8_lossy(&table.text()?).into_owned();
             members.push(Member {
                 name,
                 size,
@@ -132,11 +134,10 @@ impl<'a> Cabinet<'a> {
 
     /// How many bytes of the file lie behind the length that the cabinet states
     /// ([MS-CAB], CFHEADER, cbCabinet).
-    pub(crate) fn bytes_behind(&self) -> usize {
-        let stated = self.data.get(8..).and_then(|rest| rest.first_chunk());
-        let stated = stated.map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        let stated = usize::try_from(stated).unwrap_or(usize::MAX);
-        self.data.len().saturating_sub(stated)
+    pub(crate) fn bytes_behind(&self) -> u64 {
+        let mut header = Table::new(self.data, 8);
+        let stated = header.u32().map_or(0, u64::from);
+        self.data.length().saturating_sub(stated)
     }
 
     /// How many members there are.
@@ -147,6 +148,13 @@ impl<'a> Cabinet<'a> {
     /// The names of its members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|member| member.name.as_str())
+    }
+
+    /// How the folder of a member is compressed ([MS-CAB], CFFOLDER,
+    /// typeCompress); 0, not at all, where there is no such folder.
+    pub(crate) fn compression(&self, member: &Member) -> u16 {
+        let folder = self.folders.get(usize::from(member.folder));
+        folder.map_or(0, |folder| folder.compression)
     }
 
     /// Whether it has more than tables and data: reserved fields, or a
@@ -162,8 +170,9 @@ impl<'a> Cabinet<'a> {
         wanted: impl Fn(&str) -> bool,
         mut visit: impl FnMut(&Member, Result<Vec<u8>, String>),
     ) {
-        let size = u64::try_from(self.data.len()).unwrap_or(u64::MAX);
-        let most = size
+        let most = self
+            .data
+            .length()
             .saturating_mul(MAX_RATIO)
             .saturating_add(MAX_MEMBER.into());
         let mut budget = most.min(MAX_TOTAL);
@@ -213,7 +222,7 @@ impl<'a> Cabinet<'a> {
 
     /// A cabinet of its own that holds the first data blocks of a folder, up
     /// to `end` bytes of the stream, as a single member.
-    fn stream(&self, members: &[&Member], end: u64) -> Result<Vec<u8>, String> {
+    fn stream(&self, members: &[&Member], end: u64) -> Result<Stream<'a>, String> {
         let number = members.first().map_or(0, |member| member.folder);
         if number >= CONTINUED {
             return Err("it continues in another cabinet".to_owned());
@@ -235,18 +244,20 @@ impl<'a> Cabinet<'a> {
         let (blocks, count, size) = self
             .blocks(*folder, end)
             .ok_or("the cabinet ends before its data does, or states sizes that can't be")?;
-        Ok(one_member(*folder, self.reserve, blocks, count, size))
+        Ok(Stream {
+            header: one_member(*folder, self.reserve, blocks.length(), count, size),
+            blocks,
+        })
     }
 
     /// The data blocks that hold the first `end` bytes of a folder's stream,
     /// how many there are, and how many bytes they hold when decompressed.
-    fn blocks(&self, folder: Folder, end: u64) -> Option<(&'a [u8], u16, u32)> {
-        let data = self.data.get(usize::try_from(folder.start).ok()?..)?;
-        let mut rest = Bytes(data);
+    fn blocks(&self, folder: Folder, end: u64) -> Option<(Part<'a>, u16, u32)> {
+        let mut table = Table::new(self.data, folder.start.into());
         let (mut count, mut size) = (0_u16, 0_u32);
         while u64::from(size) < end && count < folder.blocks {
-            rest.skip(4)?;
-            let (compressed, decompressed) = (rest.u16()?, rest.u16()?);
+            table.skip(4)?;
+            let (compressed, decompressed) = (table.u16()?, table.u16()?);
             let stored = folder.compression & 0xF == 0;
             if decompressed == 0
                 || decompressed > MAX_BLOCK
@@ -254,12 +265,13 @@ impl<'a> Cabinet<'a> {
             {
                 return None;
             }
-            rest.skip(usize::from(self.reserve).checked_add(compressed.into())?)?;
+            table.skip(u64::from(self.reserve).checked_add(compressed.into())?)?;
             size = size.checked_add(decompressed.into())?;
             count = count.checked_add(1)?;
         }
-        let length = data.len().checked_sub(rest.0.len())?;
-        Some((data.get(..length)?, count, size))
+        let start = u64::from(folder.start);
+        let length = table.at.checked_sub(start)?;
+        Some((Part::new(self.data, start, length)?, count, size))
     }
 }
 
@@ -272,12 +284,13 @@ impl Member {
 /// The name of the one member; any would do.
 const STREAM: &str = "stream";
 
-/// Writes a cabinet with one folder that has one member.
-fn one_member(folder: Folder, reserve: u8, blocks: &[u8], count: u16, size: u32) -> Vec<u8> {
+/// The beginning of a cabinet with one folder that has one member, up to its
+/// data blocks, of which there are `length` bytes.
+fn one_member(folder: Folder, reserve: u8, length: u64, count: u16, size: u32) -> Vec<u8> {
     // Header and its reserve fields, one folder, one file with its name.
     let (file, data) = (48_u32, 71_u32);
-    let total = blocks.len().saturating_add(71);
-    let mut cabinet = Vec::with_capacity(total);
+    let total = length.saturating_add(data.into());
+    let mut cabinet = Vec::new();
     cabinet.extend(b"MSCF");
     cabinet.extend([0; 4]);
     cabinet.extend(u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes());
@@ -296,13 +309,39 @@ fn one_member(folder: Folder, reserve: u8, blocks: &[u8], count: u16, size: u32)
     cabinet.extend([0; 12]);
     cabinet.extend(STREAM.bytes());
     cabinet.push(0);
-    cabinet.extend(blocks);
     cabinet
+}
+
+/// A cabinet with one member: a beginning of our own, and data blocks where
+/// they lie.
+struct Stream<'a> {
+    header: Vec<u8>,
+    blocks: Part<'a>,
+}
+
+impl Storage for Stream<'_> {
+    fn length(&self) -> u64 {
+        self.header.length().saturating_add(self.blocks.length())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let header = self.header.length();
+        let of_header = usize::try_from(header.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let (first, rest) = buffer.split_at_mut(of_header.min(buffer.len()));
+        if !first.is_empty() {
+            self.header.read_at(offset, first)?;
+        }
+        match rest.is_empty() {
+            true => Ok(()),
+            // What follows the header begins with the blocks.
+            false => self.blocks.read_at(offset.saturating_sub(header), rest),
+        }
+    }
 }
 
 /// Takes members from a folder's stream, in the order of their offsets.
 fn read(
-    stream: Vec<u8>,
+    stream: Stream<'_>,
     members: &[&Member],
     visit: &mut impl FnMut(&Member, Result<Vec<u8>, String>),
 ) {
@@ -349,7 +388,7 @@ thread_local! {
 
 /// Runs a decompressor. One that panics on hostile data has found it damaged,
 /// and nobody needs to read its panic message.
-fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+pub(crate) fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let told = panic::take_hook();
@@ -368,18 +407,52 @@ fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     }
 }
 
-/// Bytes yet to be read.
-struct Bytes<'a>(&'a [u8]);
+/// Reads the fields of a table, one behind the other.
+struct Table<'a> {
+    data: &'a dyn Storage,
+    at: u64,
+    /// What was read ahead, and where it begins.
+    ahead: Vec<u8>,
+    start: u64,
+}
 
-impl<'a> Bytes<'a> {
-    fn skip(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (skipped, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(skipped)
+/// So much is read ahead, in bytes.
+const AHEAD: u64 = 4096;
+/// A longer text is none of a cabinet, in bytes ([MS-CAB], CFFILE).
+const MAX_TEXT: usize = 256;
+
+impl<'a> Table<'a> {
+    fn new(data: &'a dyn Storage, at: u64) -> Table<'a> {
+        Table {
+            data,
+            at,
+            ahead: Vec::new(),
+            start: at,
+        }
+    }
+
+    fn skip(&mut self, length: u64) -> Option<()> {
+        let end = self.at.checked_add(length)?;
+        (end <= self.data.length()).then(|| self.at = end)
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.skip(N)?.first_chunk().copied()
+        let within = |table: &Self| {
+            let offset = usize::try_from(table.at.checked_sub(table.start)?).ok()?;
+            table.ahead.get(offset..)?.first_chunk().copied()
+        };
+        let array = match within(self) {
+            Some(array) => array,
+            None => {
+                let left = self.data.length().checked_sub(self.at)?;
+                let length = usize::try_from(left.min(AHEAD)).ok()?;
+                self.ahead = storage::bytes(self.data, self.at, length).ok()?;
+                self.start = self.at;
+                within(self)?
+            }
+        };
+        self.skip(u64::try_from(N).ok()?)?;
+        Some(array)
     }
 
     fn u8(&mut self) -> Option<u8> {
@@ -395,11 +468,15 @@ impl<'a> Bytes<'a> {
     }
 
     /// Up to a zero byte, which is passed over.
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let end = self.0.iter().position(|&byte| byte == 0)?;
-        let text = self.skip(end)?;
-        self.skip(1)?;
-        Some(text)
+    fn text(&mut self) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        loop {
+            match self.u8()? {
+                0 => return Some(text),
+                _ if text.len() == MAX_TEXT => return None,
+                byte => text.push(byte),
+            }
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
         unreadable: 0,
         progress: match talk.quiet || !verb.many.recursive {
             true => Progress::hidden(),
-            false => Progress::new(),
+            false => Progress::of_files(),
         },
     };
     let builds = manifest.builds.len();

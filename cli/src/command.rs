@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use scanner_core::Module;
 
+use crate::archive::{self, Archive};
 use crate::arguments::{Arguments, Colour, Corpus, Probe, Talk, Verb, hint_at_base};
 use crate::exit::{Exit, Outcome};
 use crate::file::Input;
@@ -93,18 +94,27 @@ pub(crate) fn examine(
     };
     let bytes = input.length();
     let origin = Origin::file(&path);
+    let mut reports = Vec::new();
+    let mut visit = |report: Report, data: &[u8]| {
+        reports.push(match identify(&report) {
+            true => probe::identified(report, data),
+            false => report,
+        });
+    };
+    // Of many programs few are self-extractors, and those are called .exe.
+    let programs = !item.within_folder || archive::is_archive(&path);
+    if let Some(storage) = input.storage()
+        && let Some(archive) = Archive::of(input.head(), storage, programs)
+    {
+        archive.visit(&origin, storage, &options, &mut visit);
+        return Examined { bytes, reports };
+    }
     let by_head = head::report(&origin, input.head(), bytes);
     let reports = match by_head {
         Some(report) if !needs_content(&report, item.within_folder) => vec![report],
         _ => match input.content() {
             Ok(content) => {
-                let mut reports = Vec::new();
-                probe::visit(&path, &content, &options, &mut |report, data| {
-                    reports.push(match identify(&report) {
-                        true => probe::identified(report, data),
-                        false => report,
-                    });
-                });
+                probe::visit(&path, &content, &options, &mut visit);
                 reports
             }
             Err(error) => return unreadable(cause(&error)),
@@ -168,7 +178,7 @@ fn run_probe(verb: Probe, talk: Talk) -> io::Result<Exit> {
         options,
         progress: match talk.quiet || !folders {
             true => Progress::hidden(),
-            false => Progress::new(),
+            false => Progress::of_bytes(),
         },
         outcomes: vec![Outcome::default(); paths.len()],
         reached: 0,

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
+use crate::storage::{FileStorage, Storage};
+
 /// What is read first: the headers of nearly every file that is no driver lie
 /// in it, so that nothing else of it is read. In bytes.
 pub(crate) const HEAD: usize = 4096;
@@ -19,7 +21,7 @@ const MAX_STREAM: u64 = 256 << 20;
 /// An open file of which the beginning was read.
 pub(crate) struct Input {
     /// What is left of it is read from here; `None` when nothing is.
-    file: Option<File>,
+    file: Option<FileStorage>,
     head: Vec<u8>,
     length: u64,
 }
@@ -62,7 +64,10 @@ impl Input {
             false => read,
         };
         Ok(Input {
-            file: (length != read).then_some(file),
+            file: match length != read {
+                true => Some(FileStorage::new(file)?),
+                false => None,
+            },
             head,
             length,
         })
@@ -96,6 +101,11 @@ impl Input {
         self.length
     }
 
+    /// The file by position, when it is a regular one of which more was left.
+    pub(crate) fn storage(&self) -> Option<&dyn Storage> {
+        self.file.as_ref().map(|file| file as &dyn Storage)
+    }
+
     /// All of it.
     ///
     /// # Errors
@@ -106,9 +116,10 @@ impl Input {
             mut head,
             length,
         } = self;
-        let Some(mut file) = file else {
+        let Some(file) = file else {
             return Ok(Content::Read(head));
         };
+        let mut file = file.into_file();
         if length > SMALL
             && let Ok(map) = map(&file)
         {

@@ -29,6 +29,7 @@ const SYNC: &[u8] = b"\x00\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00";
 
 const UNPACK_DISC: &str =
     "mount it (mount -o loop FILE DIR) or unpack it (7z x FILE), and name the folder with -r";
+const READ_DISC: &str = "probe and patch read it; for anything else unpack it (7z x FILE)";
 const UNPACK_RAW: &str = "make an ISO image of it (iat FILE disc.iso), and mount or unpack that";
 const UNPACK: &str = "unpack it (7z x FILE), and name the folder with -r";
 const MOUNT_DISK: &str =
@@ -45,7 +46,7 @@ impl Format {
 const FORMATS: &[Format] = &[
     Format {
         name: "an ISO 9660 image of a disc",
-        open: UNPACK_DISC,
+        open: READ_DISC,
         is: |file| descriptor(file, DISC_SECTOR, 0) == Some(b"CD001"),
     },
     Format {
@@ -162,7 +163,7 @@ pub(crate) fn of_program(file: &[u8]) -> Option<&'static Format> {
         let is_inside = usize::try_from(stated).is_ok_and(|length| length <= rest.len());
         if is_inside
             && cabinet::is_cabinet(rest)
-            && let Ok(tables) = Cabinet::new(rest)
+            && let Ok(tables) = Cabinet::new(&rest)
             && tables.len() > 0
         {
             let mut names = tables.names();

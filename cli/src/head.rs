@@ -57,6 +57,11 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
     }
 }
 
+/// Whether it is the beginning of a program or a library, and of no driver.
+pub(crate) fn is_program(head: &[u8]) -> bool {
+    Headers::parse(head).is_ok_and(|headers| !headers.is_native())
+}
+
 /// What to do about a damaged file.
 pub(crate) const AGAIN: &str = ": take a fresh copy of the file";
 

@@ -267,7 +267,7 @@ mod tests {
 
     const DOCUMENTED: &str = include_str!("../../docs/json.md");
 
-    const STATES: [State; 18] = [
+    const STATES: [State; 19] = [
         State::Unpatched,
         State::Patched(0),
         State::Located,
@@ -284,6 +284,7 @@ mod tests {
         State::Compressed,
         State::Cabinet,
         State::Container,
+        State::DiscImage,
         State::Unreadable,
         State::UnfitBase,
     ];

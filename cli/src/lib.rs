@@ -8,6 +8,7 @@
 //! Start at [`probe::bytes`], which is the whole path of `tcplimit probe` for
 //! the content of one file, and at [`patch`], which alone writes to drivers.
 
+mod archive;
 mod arguments;
 mod cabinet;
 mod check;
@@ -22,6 +23,7 @@ mod folder;
 mod format;
 mod head;
 pub mod identity;
+mod iso;
 mod json;
 mod loaded;
 mod manifest;
@@ -32,7 +34,9 @@ pub mod probe;
 mod progress;
 pub mod report;
 mod scan;
+mod self_extractor;
 mod source;
+pub mod storage;
 mod summary;
 mod text;
 

@@ -10,10 +10,12 @@
 //! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
 //! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
 //! another), [`journal`] (many files as one transaction), [`installation`] (the
-//! Windows on a disk), [`system`] (the copies in one), [`restore`].
+//! Windows on a disk), [`system`] (the copies in one), [`restore`], [`disc`] (disc
+//! images).
 
 mod clean;
 mod copies;
+mod disc;
 pub mod disk;
 mod failure;
 pub mod form;
@@ -44,6 +46,7 @@ use crate::probe::{self, Members, Options};
 use crate::report::{Origin, Report, State};
 
 pub(crate) use clean::run as clean;
+pub use disc::{DiscDone, DiscRefusal, Watch};
 pub use refusal::Refusal;
 pub(crate) use verb::{patch, restore, status};
 

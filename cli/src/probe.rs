@@ -7,15 +7,16 @@ use scanner_core::{Checksum, Headers, Image, ImageError, Module, NotLocated, Rea
 use scanner_core::{RelocationCoverage, StartUp, file_version};
 use sha2::{Digest, Sha256};
 
-use crate::cabinet::{self, Cabinet};
+use crate::archive::Archive;
+use crate::cabinet;
 use crate::era::Era;
 use crate::file::HEAD;
+use crate::format;
 use crate::head::{self, AGAIN};
 use crate::identity::Names;
 use crate::loaded::{LoadBase, LoadError, Loaded};
 use crate::manifest::Manifest;
 use crate::report::{FileFacts, ImageFacts, Origin, Report, Search, State};
-use crate::{format, text};
 
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,65 +68,18 @@ pub(crate) fn visit(
     visit: &mut dyn FnMut(Report, &[u8]),
 ) {
     let origin = Origin::file(path);
-    if cabinet::is_cabinet(data) {
-        return members(&origin, data, options, visit);
+    let head = data.get(..HEAD).unwrap_or(data);
+    match Archive::of(head, &data, true) {
+        Some(archive) => archive.visit(&origin, &data, options, visit),
+        None => visit(image(origin, data, options), data),
     }
-    visit(image(origin, data, options), data);
-}
-
-fn members(origin: &Origin, data: &[u8], options: &Options, visit: &mut dyn FnMut(Report, &[u8])) {
-    let length = to_u64(data.len());
-    let cabinet = match Cabinet::new(data) {
-        Ok(cabinet) => cabinet,
-        Err(reason) => {
-            return visit(
-                Report::new(origin.clone(), length, State::Damaged, reason),
-                data,
-            );
-        }
-    };
-    let all = options.members == Members::All || options.module.is_some();
-    let mut seen = false;
-    cabinet.each(
-        |name| all || is_likely(Origin::file(name).name()),
-        |member, content| {
-            seen = true;
-            let origin = origin.member(&member.name);
-            match content {
-                Ok(content) => visit(image(origin, &content, options), &content),
-                Err(reason) => {
-                    let size = member.size.into();
-                    visit(Report::new(origin, size, State::Unreadable, reason), &[]);
-                }
-            }
-        },
-    );
-    if !seen {
-        let reason = match cabinet.len() {
-            0 => "a cabinet without members".to_owned(),
-            count => format!(
-                "a cabinet of {}, none named like tcpip*.sys: name it by itself, or give --module, to look into all",
-                text::count(to_u64(count), "member")
-            ),
-        };
-        visit(
-            Report::new(origin.clone(), length, State::Cabinet, reason),
-            data,
-        );
-    }
-}
-
-/// Whether a member of this name is looked into in a scan of folders.
-fn is_likely(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.starts_with("tcpip") && (name.ends_with(".sys") || name.ends_with(".sy_"))
 }
 
 /// Reports on the bytes of one image.
 pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
     let length = to_u64(data.len());
     if cabinet::is_cabinet(data) {
-        let reason = "a cabinet in a cabinet: take it out of the outer one first";
+        let reason = "a cabinet in cabinets: take it out of the outer ones first";
         return Report::new(origin, length, State::Cabinet, reason);
     }
     if let Some(format) = format::of(data) {

@@ -1,64 +1,111 @@
 //! How far a long run is: a bar on standard error, on terminals only.
 
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::text::{rate, size};
+use crate::text::rate;
 
 /// The bar, or nothing where nobody would see it.
 #[derive(Clone)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    unit: Unit,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Files,
+    /// Where one file, a disc image, may take as long as a thousand others.
+    Bytes,
+}
+
+impl Unit {
+    fn template(self) -> &'static str {
+        match self {
+            Unit::Files => "{bar:30} {pos}/{len} files{msg}",
+            Unit::Bytes => "{bar:30} {decimal_bytes}/{decimal_total_bytes}{msg}",
+        }
+    }
+}
 
 impl Progress {
-    /// A bar on standard error, when that is a terminal.
-    pub(crate) fn new() -> Progress {
+    /// A bar over files on standard error, when that is a terminal.
+    pub(crate) fn of_files() -> Progress {
+        Self::shown(Unit::Files)
+    }
+
+    /// A bar over bytes.
+    pub(crate) fn of_bytes() -> Progress {
+        Self::shown(Unit::Bytes)
+    }
+
+    fn shown(unit: Unit) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files{msg}")
+        let style = ProgressStyle::with_template(unit.template())
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(100));
-        Progress(bar)
+        Progress { bar, unit }
     }
 
     /// None.
     pub(crate) fn hidden() -> Progress {
-        Progress(ProgressBar::hidden())
+        Progress {
+            bar: ProgressBar::hidden(),
+            unit: Unit::Files,
+        }
     }
 
     /// One more file was found.
-    pub(crate) fn found(&self) {
-        self.0.inc_length(1);
+    pub(crate) fn found(&self, path: &Path) {
+        let more = match self.unit {
+            _ if self.bar.is_hidden() => return,
+            Unit::Files => 1,
+            Unit::Bytes => std::fs::metadata(path).map_or(0, |about| about.len()),
+        };
+        self.bar.inc_length(more);
     }
 
     /// One more file is done; so much is done in all.
     pub(crate) fn done(&self, bytes: u64, located: u64) {
-        self.0.inc(1);
-        if !self.0.is_hidden() {
-            self.0
-                .set_message(message(bytes, located, self.0.elapsed()));
+        match self.unit {
+            Unit::Files => self.bar.inc(1),
+            Unit::Bytes => self.bar.set_position(bytes),
         }
+        if !self.bar.is_hidden() {
+            self.bar
+                .set_message(message(bytes, located, self.bar.elapsed()));
+        }
+    }
+
+    /// So many bytes of so many are done.
+    pub(crate) fn is_at(&self, done: u64, all: u64) {
+        self.bar.set_length(all);
+        self.bar.set_position(done);
     }
 
     /// Writes without disturbing the bar.
     pub(crate) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
-        self.0.suspend(write)
+        self.bar.suspend(write)
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 
-/// What follows the number of files.
+/// What follows the number of files or bytes.
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 fn message(bytes: u64, located: u64, taken: Duration) -> String {
     match bytes {
         0 => String::new(),
         _ => {
             let each_second = rate(bytes as f64 / taken.as_secs_f64().max(1e-3));
-            format!(", {}, {each_second}/s, {located} located", size(bytes))
+            format!(", {each_second}/s, {located} located")
         }
     }
 }
@@ -68,12 +115,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_decimal_and_nothing_dangles() {
+    fn every_bar_has_a_template_and_a_rate_is_decimal() {
+        for unit in [Unit::Files, Unit::Bytes] {
+            assert!(ProgressStyle::with_template(unit.template()).is_ok());
+        }
         let second = Duration::from_secs(2);
         assert_eq!(message(0, 0, second), "");
-        assert_eq!(
-            message(3_000_000, 1, second),
-            ", 3.00 MB, 1.50 MB/s, 1 located"
-        );
+        assert_eq!(message(3_000_000, 1, second), ", 1.50 MB/s, 1 located");
     }
 }

@@ -43,6 +43,8 @@ pub enum State {
     Cabinet,
     /// An archive or an image of a disc that other programs open.
     Container,
+    /// A disc image of which no file was looked into.
+    DiscImage,
     /// It could not be read.
     Unreadable,
     /// `--as-loaded` with a base at which this image can't be.
@@ -70,6 +72,7 @@ impl State {
             State::Compressed => "compressed",
             State::Cabinet => "cabinet",
             State::Container => "container",
+            State::DiscImage => "disc-image",
             State::Unreadable => "unreadable",
             State::UnfitBase => "unfit-base",
         }
@@ -93,7 +96,8 @@ impl State {
 pub struct Origin {
     /// The file, as the caller named it.
     pub path: String,
-    /// The member, where the file is a cabinet.
+    /// The member, where the file holds others: a cabinet, a disc image. From
+    /// the outermost to the innermost, with `/`.
     pub member: Option<String>,
 }
 
@@ -107,12 +111,15 @@ impl Origin {
         }
     }
 
-    /// A member of this cabinet.
+    /// A member of this file, or of this member.
     #[must_use]
     pub fn member(&self, name: &str) -> Origin {
         Origin {
             path: self.path.clone(),
-            member: Some(name.to_owned()),
+            member: Some(match &self.member {
+                Some(outer) => format!("{outer}/{name}"),
+                None => name.to_owned(),
+            }),
         }
     }
 
@@ -126,10 +133,10 @@ impl Origin {
 }
 
 impl std::fmt::Display for Origin {
-    /// `path`, or `archive.cab:MEMBER`.
+    /// `path`, or `archive.cab/MEMBER`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.member {
-            Some(member) => write!(f, "{}:{member}", self.path),
+            Some(member) => write!(f, "{}/{member}", self.path),
             None => f.write_str(&self.path),
         }
     }

@@ -88,7 +88,7 @@ pub(crate) fn run<T: Send + 'static>(
     thread::spawn(move || {
         let mut index = 0_u64;
         folder::each(&plan.paths, |item| {
-            plan.progress.found();
+            plan.progress.found(&item.path);
             let sent = jobs.send((index, item)).is_ok();
             index += 1;
             sent && !stopped.load(Ordering::Relaxed)

@@ -8,9 +8,10 @@ use crate::report::{Report, State};
 /// Totals of a run.
 #[derive(Debug)]
 pub(crate) struct Summary {
-    /// Files, cabinets counted once.
+    /// Files, those that hold others counted once.
     pub(crate) files: u64,
-    /// Members of cabinets that were looked into.
+    /// Members of cabinets, self-extractors and disc images that were looked
+    /// into.
     pub(crate) members: u64,
     /// The sizes of all files added up.
     pub(crate) bytes: u64,

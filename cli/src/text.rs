@@ -84,6 +84,7 @@ fn headline(report: &Report) -> (Style, String) {
         State::Compressed => "compressed".to_owned(),
         State::Cabinet => "a cabinet".to_owned(),
         State::Container => "not opened".to_owned(),
+        State::DiscImage => "a disc image".to_owned(),
         State::Unreadable => "unreadable".to_owned(),
         State::UnfitBase => "unfit base".to_owned(),
     };
@@ -112,7 +113,8 @@ fn style(state: State) -> Style {
         | State::NotDriver
         | State::UnsupportedMachine
         | State::NotPe
-        | State::Cabinet => FAINT,
+        | State::Cabinet
+        | State::DiscImage => FAINT,
     }
 }
 
@@ -311,7 +313,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> 
     }
     let members = match summary.members {
         0 => String::new(),
-        members => format!(", {} of cabinets", count(members, "member")),
+        members => format!(", {} looked into", count(members, "member")),
     };
     writeln!(
         out,
@@ -345,10 +347,10 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     }
 }
 
-/// What is said of a cabinet of which nothing else is said.
+/// What is said of an archive of which nothing else is said.
 pub(crate) fn no_member(path: &str, members: usize, lists: &str) -> String {
     let members = count(u64::try_from(members).unwrap_or(u64::MAX), "member");
-    format!("{path}: a cabinet of {members}, none is tcpip.sys or tcpip6.sys ({lists} lists them)")
+    format!("{path}: {members} looked into, none is tcpip.sys or tcpip6.sys ({lists} lists them)")
 }
 
 /// Bytes for people, in powers of ten.

@@ -1,8 +1,13 @@
 //! The tool's own way with the content of a file, as a property.
 
-use scanner_core::Module;
+use std::sync::OnceLock;
+
+use scanner_core::{Module, StartUp};
 use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
+
+use crate::disc::{Built, Disc, SECTOR};
+use crate::specimen::Spec;
 
 /// A name that may be a cabinet's and says which module is in it.
 const NAME: &str = "TCPIP.SY_";
@@ -20,6 +25,45 @@ pub fn any_content(bytes: &[u8]) {
             for report in probe::bytes(NAME, bytes, &options) {
                 assert_eq!(report.origin.path, NAME);
             }
+        }
+    }
+}
+
+/// A disc with a driver in two places, under three names.
+fn disc() -> &'static Built {
+    static DISC: OnceLock<Built> = OnceLock::new();
+    DISC.get_or_init(|| {
+        let driver = Spec::xp_sp3().build().file;
+        Disc::new(&[
+            ("I386/TCPIP.SYS", &driver),
+            ("I386/SP3.CAB", b"MSCF"),
+            ("$OEM$/$1/tcpip.sys", &driver),
+            ("AMD64/TCPIP.SYS", &Spec::xp_x64().build().file),
+        ])
+        .build()
+    })
+}
+
+/// **Tables of a disc image, however damaged, get a report**: never a crash,
+/// about that image; and they make no other limit of the drivers in it, whose
+/// bytes are sound. Each six bytes are a place, in the tables, and what stands
+/// there.
+pub fn any_disc_tables(bytes: &[u8]) {
+    let built = disc();
+    let first_file = built.sectors.values().min().copied().unwrap_or(0);
+    let tables = first_file * SECTOR - 16 * SECTOR;
+    let mut image = built.image.clone();
+    for edit in bytes.chunks_exact(6) {
+        let at = u16::from_le_bytes([edit[0], edit[1]]);
+        let place = 16 * SECTOR + usize::from(at) % (tables - 4);
+        image[place..place + 4].copy_from_slice(&edit[2..]);
+    }
+    let reports = probe::bytes("XP.ISO", &image, &Options::default());
+    assert!(!reports.is_empty());
+    for report in reports {
+        assert_eq!(report.origin.path, "XP.ISO");
+        if let Some(StartUp::Unique { value, .. }) = report.start_up {
+            assert_eq!(value, 10, "{}", report.origin);
         }
     }
 }

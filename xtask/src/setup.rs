@@ -21,6 +21,14 @@ struct Tool {
     arguments: &'static [&'static str],
 }
 
+/// Programs that make, read and boot disc images, and their packages.
+const DISC_PROGRAMS: [(&str, &[&str]); 4] = [
+    ("xorriso", &["xorriso"]),
+    ("genisoimage", &["genisoimage"]),
+    ("7z", &["p7zip-full"]),
+    ("qemu-system-i386", &["qemu-system-x86", "seabios"]),
+];
+
 /// Versions are pinned: a check must not change its mind over night.
 const TOOLS: [Tool; 1] = [Tool {
     name: "cargo-deny",
@@ -113,7 +121,11 @@ impl Need {
                 "to run tcplimit on the file system of Windows",
             ),
         ];
-        for (program, packages, purpose) in on_linux {
+        let for_discs = DISC_PROGRAMS.map(|(program, packages)| {
+            let purpose = "to judge the disc images that tcplimit writes";
+            (program, packages, purpose)
+        });
+        for (program, packages, purpose) in on_linux.into_iter().chain(for_discs) {
             if cfg!(target_os = "linux") && !workspace.has_program(program) {
                 needs.push(match debian {
                     true => Self::Debian(packages, purpose),

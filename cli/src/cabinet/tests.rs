@@ -1,6 +1,6 @@
 //! Cabinets, sound, hostile and unsupported.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn cabinet(members: &[(&str, &[u8])], compression: cab::CompressionType) -> Vec<
 
 fn contents(data: &[u8]) -> Vec<(String, Result<Vec<u8>, String>)> {
     let mut all = Vec::new();
-    let cabinet = Cabinet::new(data).unwrap();
+    let cabinet = Cabinet::new(&data).unwrap();
     cabinet.each(
         |_| true,
         |member, content| all.push((member.name.clone(), content)),
@@ -73,7 +73,7 @@ fn every_cut_and_every_changed_byte_gives_an_answer() {
         cab::CompressionType::MsZip,
     );
     for length in 0..data.len() {
-        if let Ok(cabinet) = Cabinet::new(&data[..length]) {
+        if let Ok(cabinet) = Cabinet::new(&&data[..length]) {
             cabinet.each(|_| true, |_, _| {});
         }
     }

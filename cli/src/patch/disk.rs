@@ -5,12 +5,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::mount::Shortcoming;
 use crate::file::Input;
+use crate::storage::{FileStorage, Storage};
+
+/// Writes the content of a file.
+pub type Write<'a> = dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a;
 
 #[cfg(unix)]
 mod unix;
@@ -29,6 +33,14 @@ pub trait Disk {
     /// # Errors
     /// When it can't be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// A file of any size, to be read by position.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Storage>> {
+        Ok(Box::new(self.read(path)?))
+    }
 
     /// The names of all that is in a folder, in order.
     ///
@@ -68,6 +80,16 @@ pub trait Disk {
     /// When there is one of this name, or it can't be written. Nothing of it is
     /// there then, unless the run ends in this step.
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Writes a new file with a content that is made as it is written.
+    ///
+    /// # Errors
+    /// As for [`create`](Disk::create), and when `write` fails.
+    fn create_by(&self, path: &Path, write: &mut Write<'_>) -> io::Result<()> {
+        let mut content = Vec::new();
+        write(&mut content)?;
+        self.create(path, &content)
+    }
 
     /// Waits until the content of a file, and what it was given, is on the
     /// medium.
@@ -198,6 +220,10 @@ impl Disk for Machine {
         }
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Storage>> {
+        Ok(Box::new(FileStorage::new(File::open(path)?)?))
+    }
+
     fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -216,10 +242,14 @@ impl Disk for Machine {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.create_by(path, &mut |file| file.write_all(content))
+    }
+
+    fn create_by(&self, path: &Path, write: &mut Write<'_>) -> io::Result<()> {
         // For reading too: NFS gives no lock for what is open for writing only.
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).open(path)?;
-        let written = file.write_all(content);
+        let written = write(&mut file);
         match written {
             Ok(()) => {
                 self.created.borrow_mut().insert(path.to_owned(), file);

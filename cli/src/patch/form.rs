@@ -1,6 +1,8 @@
 //! The form of a file: a driver as it is, or compressed as on setup discs,
 //! where `TCPIP.SY_` is a cabinet with one member.
 
+mod lzx;
+
 use std::borrow::Cow;
 use std::io::{Cursor, Write};
 
@@ -33,6 +35,8 @@ pub struct Member {
     pub name: String,
     /// Date, time and attributes.
     stamp: [u8; 6],
+    /// Where it is compressed by LZX, the window, as a power of two in bytes.
+    lzx: Option<u8>,
 }
 
 impl Form {
@@ -49,7 +53,7 @@ impl Form {
             state: State::Damaged,
             reason: format!("{reason}: take a fresh copy of the file"),
         };
-        let cabinet = Cabinet::new(file).map_err(|reason| damaged(reason.to_owned()))?;
+        let cabinet = Cabinet::new(&file).map_err(|reason| damaged(reason.to_owned()))?;
         if cabinet.len() == 0 {
             return Err(Refusal::Unfit {
                 state: State::Cabinet,
@@ -85,16 +89,18 @@ impl Form {
         if !member.name.is_ascii() {
             return Err(Refusal::OddCabinet("the name of its member is not ASCII"));
         }
+        let [method, window] = cabinet.compression(&member).to_le_bytes();
         let member = Member {
             name: member.name,
             stamp: member.stamp,
+            lzx: (method == lzx::LZX).then_some(window),
         };
         Ok((Form::Compressed(member), Cow::Owned(content)))
     }
 
-    /// Makes a file of this form: a cabinet is compressed by MSZIP, whatever
-    /// it was before, and keeps the name, date, time and attributes of its
-    /// member. What was made has been read back.
+    /// Makes a file of this form: a cabinet is compressed by LZX where it was
+    /// before, and otherwise by MSZIP; it keeps the name, date, time and
+    /// attributes of its member. What was made has been read back.
     ///
     /// # Errors
     /// When it does not come out again as it went in.
@@ -102,11 +108,19 @@ impl Form {
         let Form::Compressed(member) = self else {
             return Ok(content.to_vec());
         };
-        let packed = compress(member, content).ok_or(Refusal::NotItself)?;
-        match Form::open(&packed) {
-            Ok((form, again)) if form == *self && *again == *content => Ok(packed),
-            _ => Err(Refusal::NotItself),
-        }
+        let is_it = |packed: &Vec<u8>| match Form::open(packed) {
+            Ok((Form::Compressed(again), unpacked)) => {
+                (&again.name, again.stamp) == (&member.name, member.stamp) && *unpacked == *content
+            }
+            _ => false,
+        };
+        let by_lzx = member.lzx.and_then(|window| {
+            let packed = cabinet::guard(|| Ok(lzx::compress(member, window, content)));
+            packed.ok().flatten().filter(is_it)
+        });
+        by_lzx
+            .or_else(|| mszip(member, content).filter(is_it))
+            .ok_or(Refusal::NotItself)
     }
 
     /// The member's name, where there is one.
@@ -119,7 +133,7 @@ impl Form {
     }
 }
 
-fn compress(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
+fn mszip(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
     let mut builder = CabinetBuilder::new();
     let folder = builder.add_folder(CompressionType::MsZip);
     folder.add_file(member.name.as_str());
@@ -146,6 +160,7 @@ mod tests {
         Member {
             name: "tcpip.sys".to_owned(),
             stamp: [0x8D, 0x38, 0x00, 0x60, 0x21, 0],
+            lzx: None,
         }
     }
 
@@ -158,6 +173,28 @@ mod tests {
         let (again, unpacked) = Form::open(&packed).unwrap();
         assert_eq!((again, &*unpacked), (form, &*content));
         assert_eq!(Form::Plain.pack(&content).unwrap(), content);
+    }
+
+    #[test]
+    fn what_was_compressed_by_lzx_is_again_with_the_same_window() {
+        let content: Vec<u8> = (0..=250).cycle().take(100_000).collect();
+        for window in 15..=21 {
+            let form = Form::Compressed(Member {
+                lzx: Some(window),
+                ..member()
+            });
+            let packed = form.pack(&content).unwrap();
+            let (again, unpacked) = Form::open(&packed).unwrap();
+            assert_eq!((again, &*unpacked), (form, &*content));
+        }
+        // No such window: MSZIP does it.
+        let form = Form::Compressed(Member {
+            lzx: Some(25),
+            ..member()
+        });
+        let packed = form.pack(&content).unwrap();
+        let (again, _) = Form::open(&packed).unwrap();
+        assert_eq!(again, Form::Compressed(member()));
     }
 
     #[test]

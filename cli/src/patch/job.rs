@@ -90,6 +90,8 @@ pub enum Verdict {
 pub struct Done {
     /// The file.
     pub path: PathBuf,
+    /// The file in it, where it is a disc image.
+    pub within: Option<String>,
     /// What became of it.
     pub verdict: Verdict,
     /// What was found out about it, unless it was refused.
@@ -118,6 +120,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether the image is to be another one.
+    pub(crate) fn is_change(&self) -> bool {
+        self.before != self.after
+    }
+
     /// What the built-in manifest or another calls the build as shipped that
     /// the image will be, byte for byte.
     pub(crate) fn as_shipped<'a>(&self, manifest: &'a Manifest) -> Option<&'a str> {
@@ -164,11 +171,24 @@ impl Done {
     pub(crate) fn new(path: &Path, verdict: Verdict) -> Done {
         Done {
             path: path.to_owned(),
+            within: None,
             verdict,
             facts: None,
             kept: None,
             output: None,
         }
+    }
+
+    /// What it is within the file: from the outermost to the innermost, with
+    /// `/`.
+    pub(crate) fn member(&self) -> Option<String> {
+        let within = self.within.as_deref();
+        let member = self
+            .facts
+            .as_ref()
+            .and_then(|facts| facts.member.as_deref());
+        let parts: Vec<&str> = within.into_iter().chain(member).collect();
+        (!parts.is_empty()).then(|| parts.join("/"))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::manifest::Manifest;
 struct Object<'a> {
     schema: u32,
     path: &'a str,
-    member: Option<&'a str>,
+    member: Option<String>,
     role: Option<&'static str>,
     task: &'static str,
     state: &'static str,
@@ -81,7 +81,7 @@ pub(crate) fn done(
         &Object {
             schema: SCHEMA,
             path: &path,
-            member: facts.and_then(|facts| facts.member.as_deref()),
+            member: done.member(),
             role,
             task: job.task.verb(),
             state: match &done.verdict {
@@ -122,6 +122,7 @@ pub(crate) fn done(
             kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
             from: facts.and_then(|facts| match facts.source.as_ref()? {
                 Source::Backup(name) => Some(name.to_string_lossy()),
+                Source::LastSector => Some("last sector".into()),
                 Source::Ten => None,
             }),
             sha256: facts.map(|facts| Pair {

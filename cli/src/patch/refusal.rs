@@ -6,6 +6,7 @@ use std::path::Path;
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
 
+use super::disc::DiscRefusal;
 use super::journal;
 use crate::output::quoted;
 use crate::report::State;
@@ -84,6 +85,8 @@ pub enum Refusal {
     OutputExists(String),
     /// The file changed while it was being worked on.
     ChangedMeanwhile(String),
+    /// A disc image that can't be changed.
+    Disc(DiscRefusal),
     /// Several backups, and none of them says more than the others.
     SeveralBackups(Vec<String>),
     /// The file is damaged or gone, and its backups are of different builds.
@@ -99,6 +102,7 @@ impl Refusal {
             Refusal::WrongChecksum(_)
             | Refusal::DamagedRelocations(_)
             | Refusal::NotAsKnown { .. } => true,
+            Refusal::Disc(refusal) => refusal.is_bad_input(),
             _ => false,
         }
     }
@@ -133,6 +137,7 @@ impl Refusal {
             Refusal::ForeignBackup(_) => "foreign-backup",
             Refusal::OutputExists(_) => "output-exists",
             Refusal::ChangedMeanwhile(_) => "changed-meanwhile",
+            Refusal::Disc(refusal) => refusal.name(),
             Refusal::SeveralBackups(_) => "several-backups",
             Refusal::SeveralBuilds(_) => "several-builds",
         }
@@ -257,6 +262,7 @@ impl fmt::Display for Refusal {
                 f,
                 "another program changed {path} meanwhile: see which one, and try again"
             ),
+            Refusal::Disc(refusal) => refusal.fmt(f),
             Refusal::SeveralBackups(names) => write!(
                 f,
                 "several backups fit, and none of them stores 10 ({}): copy back the one you mean, or give --without-backup to set 10",

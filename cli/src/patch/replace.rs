@@ -34,7 +34,7 @@ pub(crate) const ASIDE: &str = ".damaged";
 /// So many hexadecimal digits of the hash are in the name of what is kept.
 pub(crate) const DIGITS: usize = 16;
 /// So many temporary files of one file may be left over.
-const ATTEMPTS: u32 = 100;
+pub(super) const ATTEMPTS: u32 = 100;
 
 /// A file that is to have another content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub(crate) fn backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
 }
 
 /// The path with something behind its last name.
-fn named(path: &Path, end: &str) -> PathBuf {
+pub(super) fn named(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(end);
     path.with_file_name(name)
@@ -429,7 +429,7 @@ fn keep(disk: &impl Disk, kept: PathBuf, path: &Path, content: &[u8]) -> Result<
 }
 
 /// Gives a temporary file a name that nothing has, for good; or removes it.
-fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> {
+pub(super) fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> {
     disk.link(temporary, path).inspect_err(|_| {
         let _ = disk.remove(temporary);
     })?;

@@ -22,6 +22,8 @@ pub enum Source {
     Backup(OsString),
     /// The file itself, with the value 10.
     Ten,
+    /// What the last sector of a disc image says.
+    LastSector,
 }
 
 /// What a file is to hold again.

@@ -27,6 +27,10 @@ pub(crate) const TIME: &str = "A changed file keeps its time, and mostly its siz
 /// What to do where nothing was written because nothing was asked for.
 pub(crate) const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
 
+/// The same for a disc image.
+pub(crate) const HOW_TO_WRITE_IMAGE: &str =
+    "Nothing was written. To write a changed image, add --output NEW.iso.";
+
 /// The same for more than one file.
 pub(crate) const HOW_TO_WRITE_ALL: &str =
     "Nothing was written. To change the files, add --in-place.";
@@ -40,10 +44,8 @@ pub(crate) fn done(
     note: Option<&str>,
 ) -> io::Result<()> {
     let path = done.path.to_string_lossy();
-    let member = done.facts.as_ref().and_then(|facts| facts.member.as_ref());
-    let member = member
-        .map(|member| format!(":{member}"))
-        .unwrap_or_default();
+    let member = done.member().map(|member| format!("/{member}"));
+    let member = member.unwrap_or_default();
     let (style, words) = headline(job, done);
     writeln!(
         out,
@@ -77,6 +79,13 @@ pub(crate) fn done(
             let backup = folder_of(&done.path).join(name);
             let text = format!("{} (it stays)", backup.display());
             row(out, "from", printable(&text))?;
+        }
+        Some(Source::LastSector) => {
+            row(
+                out,
+                "from",
+                "the image itself: its last sector says what it was",
+            )?;
         }
         Some(Source::Ten) if !facts.plan.changes.is_empty() => {
             row(out, "from", "the file itself: no backup was used")?;

@@ -25,6 +25,8 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
     pub(crate) cabinets: u64,
     pub(crate) links: u64,
+    /// Disc images.
+    pub(crate) images: u64,
     /// What follows from what was done, or is to be done first.
     pub(crate) notes: Vec<String>,
     /// What interrupted runs had changed, where there were any, and what of
@@ -76,7 +78,7 @@ impl Run<'_> {
     }
 
     /// Tells of what is left aside.
-    fn aside(
+    pub(super) fn aside(
         &mut self,
         path: &Path,
         state: &'static str,
@@ -214,6 +216,7 @@ impl Run<'_> {
         }
         if would_change > 0 && self.job.target == Target::Show && !self.writing.dry_run {
             let how = match many {
+                _ if self.totals.images > 0 => say::HOW_TO_WRITE_IMAGE,
                 true => say::HOW_TO_WRITE_ALL,
                 false => say::HOW_TO_WRITE,
             };

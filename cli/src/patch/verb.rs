@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use scanner_core::Module;
 
+use super::disc;
 use super::disk::{Machine, folder_of};
 use super::form::is_module;
 use super::installation::Installations;
@@ -153,6 +154,7 @@ impl<'a> Run<'a> {
                 failed: 0,
                 cabinets: 0,
                 links: 0,
+                images: 0,
                 notes: Vec::new(),
                 put_back: None,
                 left: Vec::new(),
@@ -192,9 +194,9 @@ impl<'a> Run<'a> {
         });
         let progress = match self.talk.quiet || !self.writing.recursive {
             true => Progress::hidden(),
-            false => Progress::new(),
+            false => Progress::of_files(),
         };
-        items.iter().for_each(|_| progress.found());
+        items.iter().for_each(|item| progress.found(&item.path));
         for item in items {
             if self.stop.load(Ordering::Relaxed) {
                 self.totals.interrupted = true;
@@ -208,6 +210,8 @@ impl<'a> Run<'a> {
                 self.link(&item.path, None)?;
             } else if item.within_folder && is_large(&shown) {
                 self.look_into(&item.path, None)?;
+            } else if !item.within_folder && disc::is_disc(&item.path) {
+                self.disc(&item.path)?;
             } else {
                 let done = self.file(&item.path);
                 self.tell(&done, None)?;
@@ -333,7 +337,8 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
     if !cabinet::is_cabinet(&content) {
         return Err(io::Error::other("it is no cabinet"));
     }
-    let tables = Cabinet::new(&content).map_err(io::Error::other)?;
+    let bytes: &[u8] = &content;
+    let tables = Cabinet::new(&bytes).map_err(io::Error::other)?;
     let drivers = tables.names().filter(|name| is_module(name));
     Ok(drivers.map(str::to_owned).collect())
 }

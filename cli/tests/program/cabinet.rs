@@ -113,7 +113,7 @@ fn a_driver_from_a_setup_disc_is_located() {
         assert!(
             probe
                 .stdout
-                .starts_with("TCPIP.SY_:tcpip.sys: located, unpatched")
+                .starts_with("TCPIP.SY_/tcpip.sys: located, unpatched")
         );
     }
 }
@@ -124,7 +124,7 @@ fn one_hit_in_a_cabinet_is_enough() {
     let files = Files::new().with("driver.cab", &mszip(&members));
     let probe = files.run(&["probe", "driver.cab"]);
     assert_eq!(probe.code, 0);
-    assert!(probe.stdout.contains("driver.cab:tcpip.sys: located"));
+    assert!(probe.stdout.contains("driver.cab/tcpip.sys: located"));
     assert!(
         !probe.stdout.contains("a.txt"),
         "of no interest: {}",
@@ -133,7 +133,7 @@ fn one_hit_in_a_cabinet_is_enough() {
     assert!(
         probe
             .stdout
-            .contains("1 located in 1 file, 3 members of cabinets")
+            .contains("1 located in 1 file, 3 members looked into")
     );
     assert_eq!(
         files
@@ -180,17 +180,24 @@ fn a_damaged_cabinet_is_reported_and_never_a_crash() {
     assert_eq!(half.code, 3);
     assert!(
         half.stderr
-            .contains("half.cab:tcpip.sys: the cabinet ends before its data does")
+            .contains("half.cab/tcpip.sys: the cabinet ends before its data does")
     );
 }
 
 #[test]
-fn a_cabinet_in_a_cabinet_is_told() {
-    let inner = mszip(&[("tcpip.sys", &xp())]);
-    let files = Files::new().with("outer.cab", &mszip(&[("TCPIP.SY_", &inner)]));
-    let probe = files.run(&["probe", "outer.cab"]);
+fn a_cabinet_in_a_cabinet_is_looked_into_up_to_three() {
+    let one = mszip(&[("tcpip.sys", &xp())]);
+    let two = mszip(&[("TCPIP.SY_", &one)]);
+    let three = mszip(&[("TCPIP.SY_", &two)]);
+    let four = mszip(&[("TCPIP.SY_", &three)]);
+    let files = Files::new().with("3.cab", &three).with("4.cab", &four);
+    let probe = files.run(&["probe", "3.cab"]);
+    assert_eq!(probe.code, 0, "{}", probe.stdout);
+    let located = "3.cab/TCPIP.SY_/TCPIP.SY_/tcpip.sys: located, unpatched";
+    assert!(probe.stdout.starts_with(located), "{}", probe.stdout);
+    let probe = files.run(&["probe", "4.cab"]);
     assert_eq!(probe.code, 1);
-    assert!(probe.stdout.contains("a cabinet in a cabinet"));
+    assert!(probe.stdout.contains("a cabinet in cabinets"));
 }
 
 /// The library's own path, byte by byte; the fuzz target `probe` goes further.
@@ -220,16 +227,16 @@ fn a_cabinet_without_a_module_says_so_and_verbose_lists_its_members() {
     let files = Files::new()
         .with("x.cab", &mszip(&members))
         .with("one.cab", &mszip(&members[..1]));
-    let says = "x.cab: a cabinet of 2 members, none is tcpip.sys or tcpip6.sys (";
+    let says = "x.cab: 2 members looked into, none is tcpip.sys or tcpip6.sys (";
     for verb in ["probe", "explain"] {
         let run = files.run(&[verb, "x.cab"]);
         assert_eq!(run.code, 1);
         assert!(run.stdout.starts_with(says), "{verb}: {}", run.stdout);
     }
     let one = files.run(&["probe", "one.cab"]);
-    assert!(one.stdout.starts_with("one.cab: a cabinet of 1 member, "));
+    assert!(one.stdout.starts_with("one.cab: 1 member looked into, "));
     let verbose = files.run(&["probe", "-v", "x.cab"]);
-    assert!(verbose.stdout.contains("x.cab:a.txt: not a PE file"));
+    assert!(verbose.stdout.contains("x.cab/a.txt: not a PE file"));
 }
 
 #[test]
@@ -263,8 +270,8 @@ fn members_of_any_name_are_added_to_a_manifest() {
 
     let all = add(&["x.cab"]);
     assert_eq!(all.code, 0, "{}", all.stderr);
-    assert!(all.stdout.contains("x.cab:renamed.bin: added"));
-    assert!(all.stdout.contains("x.cab:other.bin: added"));
+    assert!(all.stdout.contains("x.cab/renamed.bin: added"));
+    assert!(all.stdout.contains("x.cab/other.bin: added"));
     let text = std::fs::read_to_string(files.path().join("m.toml")).unwrap();
     assert!(text.starts_with("[[build]]\n"), "{text}");
 }

@@ -8,19 +8,19 @@ use verify::specimen::Spec;
 use crate::cabinet::mszip;
 use crate::{Files, Run, program, xp};
 
-/// A disc of zeros with its first descriptor.
-fn iso() -> Vec<u8> {
+/// A disc of zeros that begins as one with this kind of tree.
+fn disc(kind: &[u8; 5]) -> Vec<u8> {
     let mut disc = vec![0; 0x9000];
-    disc[0x8001..0x8006].copy_from_slice(b"CD001");
+    disc[0x8001..0x8006].copy_from_slice(kind);
     disc
 }
 
 #[test]
 fn an_image_of_a_disc_is_named_wherever_it_is_given() {
     let files = Files::new()
-        .with("xp.iso", &iso())
-        .with("tcpip.sys", &iso());
-    for name in ["xp.iso", "tcpip.sys"] {
+        .with("udf.iso", &disc(b"BEA01"))
+        .with("tcpip.sys", &disc(b"BEA01"));
+    for name in ["udf.iso", "tcpip.sys"] {
         let probe = files.run(&["probe", name]);
         assert_eq!(probe.code, 1);
         let says = format!("{name}: not opened\n");
@@ -36,12 +36,12 @@ fn an_image_of_a_disc_is_named_wherever_it_is_given() {
             assert_ne!(run.code, 0, "{arguments:?}");
             let said = run.stdout + &run.stderr;
             assert!(
-                said.contains("an ISO 9660 image of a disc: mount it"),
+                said.contains("a UDF image of a disc: mount it"),
                 "{arguments:?}: {said}"
             );
         }
     }
-    let object = &files.run(&["probe", "--json", "xp.iso"]).objects()[0];
+    let object = &files.run(&["probe", "--json", "udf.iso"]).objects()[0];
     assert_eq!(object["state"], "container");
     // Among the files of a folder it is counted.
     let all = files.run(&["probe", "-r", "."]);
@@ -53,7 +53,20 @@ fn an_image_of_a_disc_is_named_wherever_it_is_given() {
 }
 
 #[test]
-fn a_hotfix_that_is_named_says_how_to_unpack_it() {
+fn an_iso_image_is_named_where_it_is_not_read() {
+    let files = Files::new().with("xp.iso", &disc(b"CD001"));
+    let run = files.run(&["status", "--root", "xp.iso"]);
+    assert_ne!(run.code, 0);
+    let said = run.stdout + &run.stderr;
+    let says = "an ISO 9660 image of a disc: probe and patch read it";
+    assert!(said.contains(says), "{said}");
+    // There it is damaged: zeros where its volume should be.
+    assert_eq!(files.run(&["probe", "xp.iso"]).code, 3);
+    assert_eq!(files.run(&["patch", "xp.iso"]).code, 3);
+}
+
+#[test]
+fn a_hotfix_is_looked_into_and_patch_says_how_to_unpack_it() {
     let mut program = xp();
     let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
     // The subsystem: 2, a program with windows.
@@ -61,8 +74,7 @@ fn a_hotfix_that_is_named_says_how_to_unpack_it() {
     program.extend(mszip(&[("tcpip.sys", &xp())]));
     let files = Files::new().with("KB917953.exe", &program);
     let probe = files.run(&["probe", "KB917953.exe"]);
-    assert_eq!(probe.code, 1);
-    assert!(probe.stdout.contains("cabextract"), "{}", probe.stdout);
+    assert_eq!(probe.code, 0, "{}", probe.stdout);
     let patch = files.run(&["patch", "KB917953.exe"]);
     assert!(patch.stdout.contains("cabextract"), "{}", patch.stdout);
 }

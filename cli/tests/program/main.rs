@@ -4,12 +4,14 @@ mod cabinet;
 mod container;
 mod corpus;
 mod damage;
+mod disc;
 mod explain;
 mod folder;
 mod help;
 #[cfg(unix)]
 mod interrupt;
 mod json;
+mod mastered;
 mod media;
 #[cfg(unix)]
 mod output;

@@ -228,7 +228,7 @@ fn status_tells_each_copy_and_writes_nothing() {
         "tcpip.sys: located, patched: the limit is 100 at RVA",
         "what Windows loads",
         "what Windows File Protection puts back",
-        "sp3.cab:tcpip.sys: located, unpatched",
+        "sp3.cab/tcpip.sys: located, unpatched",
         ".orig",
     ] {
         assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
@@ -289,9 +289,9 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
     let status = files.run(&["status", "--root", "."]);
     assert_eq!(status.code, 3, "{}{}", status.stdout, status.stderr);
     for says in [
-        "sp2.cab:tcpip.sys: located, unpatched",
-        "TCPIP.SY_:tcpip.sys: located, unpatched",
-        "tcpip.sy_:tcpip.sys: located, unpatched",
+        "sp2.cab/tcpip.sys: located, unpatched",
+        "TCPIP.SY_/tcpip.sys: located, unpatched",
+        "tcpip.sy_/tcpip.sys: located, unpatched",
         "it can't be looked into",
     ] {
         assert!(status.stdout.contains(says), "{says}: {}", status.stdout);

@@ -4,6 +4,7 @@ mod brittle;
 mod clean;
 mod corpus;
 mod damage;
+mod disc;
 mod disk;
 mod document;
 mod edge;

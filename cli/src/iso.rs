@@ -1,0 +1,184 @@
+//! Disc images: ISO 9660 with Joliet, as setup discs have it.
+//!
+//! An image is read by position and never as a whole. Every number in it that
+//! says where something is stands there twice, in both byte orders; where the
+//! two differ, the image is damaged. All that a walk does is bounded: records,
+//! directories, depth, and bytes of directories.
+//!
+//! Read in this order: this file (the volume), [`descriptor`] (its tables),
+//! [`record`] (files and directories), [`tree`] (the walk).
+//!
+//! Sources: ECMA-119 (ISO 9660), fourth edition; the Joliet specification,
+//! version 1; ECMA-167, part 2 (the volume recognition sequence).
+
+mod descriptor;
+mod flaw;
+mod record;
+mod tree;
+
+use std::io;
+
+use zerocopy::FromBytes;
+
+use crate::storage::{self, Storage};
+use descriptor::Descriptor;
+
+pub(crate) use descriptor::VOLUME_SIZE;
+pub(crate) use flaw::Flaw;
+pub(crate) use record::{Extent, RECORD_EXTENT, both_orders};
+pub(crate) use tree::Entry;
+
+/// Bytes in a sector, and in a logical block of the images that are read.
+pub(crate) const SECTOR: u32 = 2048;
+/// The sector of the first volume descriptor.
+pub(crate) const FIRST_DESCRIPTOR: u32 = 16;
+/// So many descriptors there are at most; the standard sets no limit.
+const MAX_DESCRIPTORS: u32 = 64;
+/// Whether a file is an ISO image with sectors of 2,048 bytes, by its content.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn is_image(file: &dyn Storage) -> io::Result<bool> {
+    if file.length() <= position(FIRST_DESCRIPTOR + 1) {
+        return Ok(false);
+    }
+    let mut identifier = [0; 5];
+    file.read_at(position(FIRST_DESCRIPTOR) + 1, &mut identifier)?;
+    Ok(identifier == *descriptor::ISO)
+}
+
+/// Where a sector begins, in bytes.
+pub(crate) fn position(sector: u32) -> u64 {
+    u64::from(sector) * u64::from(SECTOR)
+}
+
+/// Which names a tree has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Upper case, digits and `_`; longer ones where the mastering program was
+    /// lax.
+    Primary,
+    /// Unicode. Windows reads these where there are any.
+    Joliet,
+    /// ISO 9660:1999, longer names of any bytes.
+    Enhanced,
+}
+
+/// A directory tree, and the descriptor that names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tree {
+    /// Which names it has.
+    pub(crate) names: Names,
+    /// The sector of its descriptor.
+    pub(crate) descriptor: u32,
+    /// How many sectors its descriptor says that the volume has.
+    pub(crate) volume_sectors: u32,
+    /// The root directory.
+    pub(crate) root: Extent,
+    /// Where its path tables lie: two byte orders, and an optional second copy
+    /// of each.
+    pub(crate) path_tables: [Extent; 4],
+}
+
+/// The volume descriptors of an image.
+#[derive(Debug)]
+pub(crate) struct Volume {
+    /// At least the primary one, in the order of preference: as Windows has
+    /// it, Joliet first.
+    pub(crate) trees: Vec<Tree>,
+    /// The first sector behind the descriptors.
+    pub(crate) descriptors_end: u32,
+    /// Whether it has a UDF tree as well.
+    pub(crate) has_udf: bool,
+}
+
+impl Volume {
+    /// Reads the volume descriptors.
+    ///
+    /// # Errors
+    /// Where they are damaged.
+    pub(crate) fn read(storage: &dyn Storage) -> Result<Volume, Flaw> {
+        let mut trees = Vec::new();
+        let mut sector = FIRST_DESCRIPTOR;
+        loop {
+            if sector >= FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
+                return Err(Flaw::NoTerminator);
+            }
+            let bytes = self::sector(storage, sector)?;
+            let descriptor = Descriptor::ref_from_bytes(&bytes).map_err(|_| Flaw::NoTerminator)?;
+            if descriptor.identifier != *descriptor::ISO {
+                return Err(Flaw::NoTerminator);
+            }
+            sector += 1;
+            match descriptor.kind {
+                descriptor::TERMINATOR => break,
+                descriptor::PRIMARY | descriptor::SUPPLEMENTARY => {
+                    trees.push(descriptor.tree(sector - 1)?);
+                }
+                _ => {}
+            }
+        }
+        trees.sort_by_key(|tree| match tree.names {
+            Names::Joliet => 0,
+            Names::Enhanced => 1,
+            Names::Primary => 2,
+        });
+        let is_primary = |tree: &&Tree| tree.names == Names::Primary;
+        match trees.iter().filter(is_primary).count() {
+            0 => return Err(Flaw::NoPrimary),
+            1 => {}
+            _ => return Err(Flaw::SeveralPrimaries),
+        }
+        Ok(Volume {
+            trees,
+            descriptors_end: sector,
+            has_udf: has_udf(storage, sector),
+        })
+    }
+
+    /// Hands each entry of a tree over, a directory's files before what is in
+    /// its directories.
+    ///
+    /// # Errors
+    /// Where the tree is damaged, or larger than any that is meant to be read.
+    pub(crate) fn walk(
+        storage: &dyn Storage,
+        tree: &Tree,
+        visit: &mut dyn FnMut(Entry<'_>),
+    ) -> Result<(), Flaw> {
+        tree::walk(storage, tree, visit)
+    }
+}
+
+/// How far behind the descriptors a volume recognition sequence may go, in
+/// sectors: three descriptors, and those of boot loaders between.
+const RECOGNITION: u32 = 64;
+
+/// Whether the volume recognition sequence, which goes on behind the
+/// descriptors of ISO 9660, has that of UDF (ECMA-167, 3/9.1).
+fn has_udf(storage: &dyn Storage, from: u32) -> bool {
+    (from..from.saturating_add(RECOGNITION)).any(|sector| {
+        let mut identifier = [0; 6];
+        let read = storage.read_at(position(sector), &mut identifier);
+        read.is_ok() && descriptor::UDF.contains(&&identifier[1..])
+    })
+}
+
+/// Whether a sector begins a volume descriptor of ISO 9660 that is a primary
+/// one.
+pub(crate) fn is_primary_descriptor(sector: &[u8]) -> bool {
+    sector.first() == Some(&descriptor::PRIMARY) && sector.get(1..6) == Some(descriptor::ISO)
+}
+
+/// Whether a sector is a descriptor of UDF in a volume recognition sequence.
+pub(crate) fn is_udf_descriptor(sector: &[u8]) -> bool {
+    sector
+        .get(1..6)
+        .is_some_and(|identifier| descriptor::UDF.contains(&identifier))
+}
+
+/// Reads a sector.
+pub(crate) fn sector(storage: &dyn Storage, sector: u32) -> Result<Vec<u8>, Flaw> {
+    storage::bytes(storage, position(sector), SECTOR as usize)
+        .map_err(|error| Flaw::unread(sector, &error))
+}

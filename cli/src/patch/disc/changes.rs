@@ -1,0 +1,453 @@
+//! What becomes of an image: directory records and sizes that change where they
+//! stand, and files that are appended.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use scanner_core::Module;
+use scanner_core::policy::PRISTINE_LIMIT;
+use sha2::{Digest, Sha256};
+
+use super::DiscRefusal;
+use super::layout::{DriverFile, Layout};
+use super::record::Record;
+use crate::cabinet::MAX_MEMBER;
+use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
+use crate::patch::form::Form;
+use crate::patch::job::Facts;
+use crate::patch::replace::Failure;
+use crate::patch::restore::Source;
+use crate::patch::{Refusal, apply, plan};
+use crate::probe::sha256;
+use crate::report::State;
+use crate::storage::{self, Storage};
+
+/// A copy on the disc, and what is to become of it.
+pub(super) struct Copy {
+    /// Its file, from the root of the disc.
+    pub(super) path: String,
+    /// What was found out, or why it is refused.
+    pub(super) facts: Result<Facts, Failure>,
+}
+
+/// A file with the new limit.
+struct Changed {
+    facts: Facts,
+    content: Vec<u8>,
+}
+
+/// Finds out of each copy what is to become of it.
+pub(super) fn copies(
+    file: &dyn Storage,
+    layout: &Layout,
+    module: Option<Module>,
+    limit: u32,
+) -> Vec<Copy> {
+    let copy = |driver: &DriverFile| Copy {
+        path: driver.path.clone(),
+        facts: changed(file, driver, module, limit).map(|changed| changed.facts),
+    };
+    layout.drivers.iter().map(copy).collect()
+}
+
+fn changed(
+    file: &dyn Storage,
+    driver: &DriverFile,
+    module: Option<Module>,
+    limit: u32,
+) -> Result<Changed, Failure> {
+    let before = content(file, driver)?;
+    let (form, image) = Form::open(&before)?;
+    let plan = plan(&driver.path, &image, module, limit)?;
+    let after = apply(&driver.path, &plan, &image)?;
+    let content = match plan.changes.is_empty() {
+        true => Vec::new(),
+        false => form.pack(&after)?,
+    };
+    Ok(Changed {
+        facts: Facts {
+            member: form.member().map(str::to_owned),
+            plan,
+            source: None,
+            damage: None,
+            before: sha256(&image),
+            after: sha256(&after),
+        },
+        content,
+    })
+}
+
+/// The content of a file.
+fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> {
+    let unfit = |reason: String| Refusal::Unfit {
+        state: State::Unreadable,
+        reason,
+    };
+    if driver.extent.length > MAX_MEMBER {
+        let reason = format!("it is larger than {MAX_MEMBER} bytes, and no driver is");
+        return Err(unfit(reason).into());
+    }
+    let length = usize::try_from(driver.extent.length).unwrap_or(usize::MAX);
+    let content = storage::bytes(file, position(driver.extent.start), length);
+    content.map_err(|error| unfit(crate::output::cause(&error)).into())
+}
+
+/// Says of each copy what it was before the image was changed.
+///
+/// # Errors
+/// When the image that was is not one with these copies.
+pub(super) fn restored(
+    original: &Edited<'_>,
+    now: &Layout,
+    before: &Layout,
+    module: Option<Module>,
+) -> Result<Vec<Copy>, Failure> {
+    let copy = |driver: &DriverFile| {
+        let old = before.drivers.iter().find(|old| old.path == driver.path);
+        let old = content(original, old.ok_or(DiscRefusal::RecordDiffers)?)?;
+        let (_, image) = Form::open(&old)?;
+        // Any limit would do: what it stores now is asked for.
+        let value = plan(&driver.path, &image, module, PRISTINE_LIMIT)?.before;
+        let Changed { mut facts, .. } = changed(original.now(), driver, module, value)?;
+        facts.source = Some(Source::LastSector);
+        facts.after = sha256(&image);
+        Ok(Copy {
+            path: driver.path.clone(),
+            facts: Ok(facts),
+        })
+    };
+    now.drivers.iter().map(copy).collect()
+}
+
+/// An image in which some bytes are others, and which may end earlier.
+pub(super) struct Edited<'a> {
+    file: Box<dyn Storage + 'a>,
+    edits: BTreeMap<u64, Vec<u8>>,
+    length: u64,
+    /// What all of it must have, where that is known.
+    sha256: Option<[u8; 32]>,
+}
+
+impl<'a> Edited<'a> {
+    /// An image as it is.
+    pub(super) fn unchanged(file: Box<dyn Storage + 'a>) -> Edited<'a> {
+        Edited {
+            length: file.length(),
+            file,
+            edits: BTreeMap::new(),
+            sha256: None,
+        }
+    }
+
+    /// An image as it was.
+    pub(super) fn original(file: Box<dyn Storage + 'a>, record: Record) -> Edited<'a> {
+        Edited {
+            file,
+            edits: record.edits,
+            length: record.length,
+            sha256: Some(record.sha256),
+        }
+    }
+
+    /// The image as it is now.
+    pub(super) fn now(&self) -> &dyn Storage {
+        &*self.file
+    }
+}
+
+impl Storage for Edited<'_> {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(to_u64(buffer.len()));
+        if end.is_none_or(|end| end > self.length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.file.read_at(offset, buffer)?;
+        overlay(&self.edits, offset, buffer);
+        Ok(())
+    }
+}
+
+/// No edit is longer: two numbers of a record, in bytes.
+pub(super) const MAX_EDIT: usize = 16;
+
+/// Puts edits into bytes that begin at `offset`.
+fn overlay(edits: &BTreeMap<u64, Vec<u8>>, offset: u64, buffer: &mut [u8]) {
+    let end = offset.saturating_add(to_u64(buffer.len()));
+    let first = offset.saturating_sub(to_u64(MAX_EDIT));
+    for (&at, bytes) in edits.range(first..end) {
+        for (place, byte) in (at..).zip(bytes) {
+            let index = place
+                .checked_sub(offset)
+                .and_then(|i| usize::try_from(i).ok());
+            if let Some(target) = index.and_then(|index| buffer.get_mut(index)) {
+                *target = *byte;
+            }
+        }
+    }
+}
+
+/// The new image: another with edits, and what is appended to it.
+pub(super) struct Changes<'a> {
+    image: Edited<'a>,
+    patch: Option<Patch>,
+    is_needed: bool,
+}
+
+/// What is new in it.
+struct Patch {
+    edits: BTreeMap<u64, Vec<u8>>,
+    /// What stood there.
+    before: BTreeMap<u64, Vec<u8>>,
+    /// Files, each filled up to a sector.
+    appended: Vec<u8>,
+    volume_sectors: u32,
+    /// For the proof of the result: the limit, and the hash of each copy.
+    limit: u32,
+    module: Option<Module>,
+    hashes: Vec<(String, String)>,
+}
+
+/// So much is copied at a time, in bytes.
+const CHUNK: u64 = 1 << 20;
+
+impl<'a> Changes<'a> {
+    /// Nothing is to be done.
+    pub(super) fn none(image: Edited<'a>) -> Changes<'a> {
+        Changes {
+            image,
+            patch: None,
+            is_needed: false,
+        }
+    }
+
+    /// The image is to be what it was.
+    pub(super) fn restoring(image: Edited<'a>) -> Changes<'a> {
+        Changes {
+            image,
+            patch: None,
+            is_needed: true,
+        }
+    }
+
+    /// Each copy is to have a limit.
+    ///
+    /// # Errors
+    /// When one is refused, or the image has no room.
+    pub(super) fn patching(
+        image: Edited<'a>,
+        layout: &Layout,
+        module: Option<Module>,
+        limit: u32,
+    ) -> Result<Changes<'a>, Failure> {
+        let mut next = image.length().div_ceil(SECTOR.into());
+        let (mut edits, mut appended, mut hashes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for driver in &layout.drivers {
+            let Changed { facts, mut content } = changed(&image, driver, module, limit)?;
+            hashes.push((driver.path.clone(), facts.after));
+            if content.is_empty() {
+                continue;
+            }
+            let size = u32::try_from(content.len()).map_err(|_| DiscRefusal::TooLarge)?;
+            let start = u32::try_from(next).map_err(|_| DiscRefusal::TooLarge)?;
+            let numbers = [both_orders(start), both_orders(size)].concat();
+            for record in &driver.records {
+                edits.insert(record.saturating_add(RECORD_EXTENT), numbers.clone());
+            }
+            content.resize(content.len().next_multiple_of(SECTOR as usize), 0);
+            next = next.saturating_add(to_u64(content.len()) / u64::from(SECTOR));
+            appended.append(&mut content);
+            if appended.len() > MAX_MEMBER as usize {
+                return Err(DiscRefusal::TooMany.into());
+            }
+        }
+        if edits.is_empty() {
+            return Ok(Changes::restoring(image));
+        }
+        // And the record of what was there.
+        let volume_sectors =
+            u32::try_from(next.saturating_add(1)).map_err(|_| DiscRefusal::TooLarge)?;
+        for &descriptor in &layout.descriptors {
+            let at = position(descriptor).saturating_add(VOLUME_SIZE);
+            edits.insert(at, both_orders(volume_sectors).to_vec());
+        }
+        if edits.len() > Record::MAX_EDITS {
+            return Err(DiscRefusal::TooMany.into());
+        }
+        let mut before = BTreeMap::new();
+        for (&at, new) in &edits {
+            let old = storage::bytes(&image, at, new.len());
+            let old = old.map_err(|error| DiscRefusal::Damaged(crate::output::cause(&error)))?;
+            before.insert(at, old);
+        }
+        Ok(Changes {
+            image,
+            patch: Some(Patch {
+                edits,
+                before,
+                appended,
+                volume_sectors,
+                limit,
+                module,
+                hashes,
+            }),
+            is_needed: true,
+        })
+    }
+
+    /// Whether the new image differs from the one that is there.
+    pub(super) fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// How long the file is that it is made from, in bytes.
+    pub(super) fn source_length(&self) -> u64 {
+        self.image.now().length()
+    }
+
+    /// How long the new image is, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        match &self.patch {
+            Some(patch) => position(patch.volume_sectors),
+            None => self.image.length(),
+        }
+    }
+
+    /// Whether the image that it is made from is what it was when the changes
+    /// were made up. `step` gets the bytes done, and says whether to go on.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(super) fn check_source(&self, step: &dyn Fn(u64) -> bool) -> Result<(), Failure> {
+        self.write(&mut io::sink(), step).map(|_| ())
+    }
+
+    /// Writes the new image; returns its hash.
+    ///
+    /// # Errors
+    /// When it can't be written, or what is read is not what it was.
+    pub(super) fn write(
+        &self,
+        out: &mut dyn Write,
+        step: &dyn Fn(u64) -> bool,
+    ) -> Result<[u8; 32], Failure> {
+        let failed = |what: &'static str| {
+            move |error| Failure::Disk {
+                what: what.to_owned(),
+                error,
+            }
+        };
+        let (mut old, mut new) = (Sha256::new(), Sha256::new());
+        let mut put = |bytes: &[u8]| {
+            new.update(bytes);
+            out.write_all(bytes)
+                .map_err(failed("the new image can't be written"))
+        };
+        let mut buffer = Vec::new();
+        let (mut at, length) = (0, self.image.length());
+        while at < length {
+            let size = CHUNK.min(length - at);
+            buffer.resize(usize::try_from(size).unwrap_or(0), 0);
+            self.image
+                .read_at(at, &mut buffer)
+                .map_err(failed("the image can't be read"))?;
+            old.update(&buffer);
+            if let Some(patch) = &self.patch {
+                overlay(&patch.edits, at, &mut buffer);
+            }
+            put(&buffer)?;
+            at += size;
+            if !step(size) {
+                return Err(Failure::Interrupted);
+            }
+        }
+        let sha256: [u8; 32] = old.finalize().into();
+        if self.image.sha256.is_some_and(|known| known != sha256) {
+            return Err(DiscRefusal::RecordDiffers.into());
+        }
+        if let Some(patch) = &self.patch {
+            // In a file that was being written these may have become others.
+            for (&at, bytes) in &patch.before {
+                let now = storage::bytes(&self.image, at, bytes.len());
+                if now.is_ok_and(|now| now != *bytes) {
+                    return Err(Refusal::ChangedMeanwhile("the image".to_owned()).into());
+                }
+            }
+            let filled = length.next_multiple_of(SECTOR.into()) - length;
+            put(&vec![0; usize::try_from(filled).unwrap_or(0)])?;
+            put(&patch.appended)?;
+            let record = Record {
+                length,
+                sha256,
+                edits: patch.before.clone(),
+            };
+            put(&record.sector())?;
+        }
+        Ok(new.finalize().into())
+    }
+
+    /// Looks at what was written as at any image: it must be this one, and
+    /// every copy must be located in it with its limit.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub(super) fn check(
+        &self,
+        written: &dyn Storage,
+        hash: [u8; 32],
+        step: &dyn Fn(u64) -> bool,
+    ) -> Result<(), Failure> {
+        let unread = |error| Failure::Disk {
+            what: "the new image can't be read again".to_owned(),
+            error,
+        };
+        let other = || {
+            unread(io::Error::other(
+                "what is read again is not what was written",
+            ))
+        };
+        if written.length() != self.length() {
+            return Err(other());
+        }
+        let mut again = Sha256::new();
+        let mut buffer = Vec::new();
+        let (mut at, length) = (0, written.length());
+        while at < length {
+            let size = CHUNK.min(length - at);
+            buffer.resize(usize::try_from(size).unwrap_or(0), 0);
+            written.read_at(at, &mut buffer).map_err(unread)?;
+            again.update(&buffer);
+            at += size;
+            if !step(size) {
+                return Err(Failure::Interrupted);
+            }
+        }
+        if again.finalize()[..] != hash {
+            return Err(other());
+        }
+        let Some(patch) = &self.patch else {
+            return Ok(());
+        };
+        let layout = Layout::of(written, &|| step(0))?;
+        let found = copies(written, &layout, patch.module, patch.limit);
+        let same = found.len() == patch.hashes.len()
+            && found.iter().all(|copy| {
+                let hash = patch.hashes.iter().find(|(path, _)| *path == copy.path);
+                let facts = copy.facts.as_ref();
+                facts.is_ok_and(|facts| {
+                    !facts.is_change() && hash.is_some_and(|(_, hash)| *hash == facts.after)
+                })
+            });
+        match same && layout.volume_sectors == patch.volume_sectors {
+            true => Ok(()),
+            false => Err(Refusal::NotItself.into()),
+        }
+    }
+}
+
+fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

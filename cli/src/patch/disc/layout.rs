@@ -1,0 +1,277 @@
+//! What must hold of an image before anything in it is changed: all that its
+//! trees name lies in it, each thing for itself, and nothing but these trees
+//! leads to its files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::DiscRefusal;
+use crate::archive;
+use crate::iso::{self, Entry, Extent, SECTOR, Volume, position};
+use crate::patch::form::is_module;
+use crate::storage::{self, Part, Storage};
+
+/// An image that can be changed.
+pub(super) struct Layout {
+    /// How many sectors its descriptors state.
+    pub(super) volume_sectors: u32,
+    /// The sectors of the descriptors that state it.
+    pub(super) descriptors: Vec<u32>,
+    /// Files that are one of the modules by name, compressed or not, in the
+    /// order in which they lie on the disc.
+    pub(super) drivers: Vec<DriverFile>,
+    /// Paths of cabinets and self-extractors, and the drivers in them.
+    pub(super) cabinets: Vec<(String, Vec<String>)>,
+}
+
+/// A file, and all that leads to it.
+pub(super) struct DriverFile {
+    /// As Windows shows it.
+    pub(super) path: String,
+    /// Where its content lies.
+    pub(super) extent: Extent,
+    /// Where the records that name it lie, of any name, in bytes.
+    pub(super) records: Vec<u64>,
+}
+
+/// What occupies sectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Use {
+    Descriptors,
+    PathTable,
+    Directory,
+    File,
+}
+
+/// Sectors in use: from, up to, what for, and how many bytes.
+type Occupied = (u64, u64, Use, u32);
+
+impl Layout {
+    /// Looks at all of an image's tables, and at the sectors that nothing uses.
+    /// `go_on` says whether to.
+    pub(super) fn of(file: &dyn Storage, go_on: &dyn Fn() -> bool) -> Result<Layout, DiscRefusal> {
+        let start = read(file, 0, 1)?;
+        if !iso::is_image(file).map_err(|error| damaged(&error))? {
+            return Err(DiscRefusal::Damaged("it is no disc image".to_owned()));
+        }
+        if is_partitioned(&start) {
+            return Err(DiscRefusal::Partitioned);
+        }
+        let volume = Volume::read(file)?;
+        if volume.has_udf {
+            return Err(DiscRefusal::Udf);
+        }
+        let volume_sectors = one_size(&volume)?;
+        let there = file.length() / u64::from(SECTOR);
+        if u64::from(volume_sectors) > there {
+            return Err(DiscRefusal::Cut {
+                stated: volume_sectors,
+                there,
+            });
+        }
+        let mut occupied = vec![(0, volume.descriptors_end.into(), Use::Descriptors, 0)];
+        let mut drivers: BTreeMap<Extent, DriverFile> = BTreeMap::new();
+        let mut archives: BTreeMap<Extent, String> = BTreeMap::new();
+        let mut not_plain = None;
+        each(file, &volume, &mut |entry| {
+            let usage = match entry.is_directory {
+                true => Use::Directory,
+                false => Use::File,
+            };
+            occupy(&mut occupied, entry.extent, usage);
+            if entry.is_directory || entry.extent.length == 0 {
+                return;
+            }
+            if is_module(entry.path) {
+                if !entry.is_plain {
+                    not_plain = Some(entry.path.to_owned());
+                }
+                drivers.entry(entry.extent).or_insert_with(|| DriverFile {
+                    path: entry.path.to_owned(),
+                    extent: entry.extent,
+                    records: Vec::new(),
+                });
+            } else if archive::is_archive(entry.path) {
+                let path = || entry.path.to_owned();
+                archives.entry(entry.extent).or_insert_with(path);
+            }
+        })?;
+        if let Some(path) = not_plain {
+            return Err(DiscRefusal::NotPlain(path));
+        }
+        for tree in &volume.trees {
+            for table in tree.path_tables {
+                occupy(&mut occupied, table, Use::PathTable);
+            }
+        }
+        occupied.sort_unstable();
+        occupied.dedup();
+        is_disjoint(file, &volume, &occupied)?;
+        has_one_session(file, &occupied, go_on)?;
+
+        let mut records: BTreeMap<Extent, BTreeSet<u64>> = BTreeMap::new();
+        each(file, &volume, &mut |entry| {
+            if !entry.is_directory && drivers.contains_key(&entry.extent) {
+                records
+                    .entry(entry.extent)
+                    .or_default()
+                    .insert(entry.record);
+                if !entry.is_plain {
+                    not_plain = Some(entry.path.to_owned());
+                }
+            }
+        })?;
+        if let Some(path) = not_plain {
+            return Err(DiscRefusal::NotPlain(path));
+        }
+        for (extent, records) in records {
+            if let Some(driver) = drivers.get_mut(&extent) {
+                driver.records = records.into_iter().collect();
+            }
+        }
+        let cabinets = archives.into_iter().filter_map(|(extent, path)| {
+            let content = Part::new(file, position(extent.start), extent.length.into())?;
+            let drivers = archive::drivers_in(&content);
+            (!drivers.is_empty()).then_some((path, drivers))
+        });
+        Ok(Layout {
+            volume_sectors,
+            descriptors: volume.trees.iter().map(|tree| tree.descriptor).collect(),
+            cabinets: cabinets.collect(),
+            drivers: drivers.into_values().collect(),
+        })
+    }
+}
+
+fn each(
+    file: &dyn Storage,
+    volume: &Volume,
+    visit: &mut dyn FnMut(Entry<'_>),
+) -> Result<(), DiscRefusal> {
+    for tree in &volume.trees {
+        Volume::walk(file, tree, visit)?;
+    }
+    Ok(())
+}
+
+fn occupy(occupied: &mut Vec<Occupied>, extent: Extent, usage: Use) {
+    if extent.length != 0 {
+        occupied.push((extent.start.into(), extent.end(), usage, extent.length));
+    }
+}
+
+/// The size of the volume, where all descriptors state the same.
+fn one_size(volume: &Volume) -> Result<u32, DiscRefusal> {
+    let mut sizes: Vec<u32> = volume
+        .trees
+        .iter()
+        .map(|tree| tree.volume_sectors)
+        .collect();
+    sizes.dedup();
+    match sizes.as_slice() {
+        [size] => Ok(*size),
+        _ => Err(DiscRefusal::Damaged(
+            "its descriptors state different sizes of the volume".to_owned(),
+        )),
+    }
+}
+
+/// What shares sectors must be one and the same: whoever changes a record would
+/// else change a file. `occupied` is in order and names each use once.
+fn is_disjoint(
+    file: &dyn Storage,
+    volume: &Volume,
+    occupied: &[Occupied],
+) -> Result<(), DiscRefusal> {
+    for pair in occupied.windows(2) {
+        if let [first, second] = pair
+            && second.0 < first.1
+        {
+            return Err(DiscRefusal::Overlap {
+                first: named(file, volume, *first),
+                second: named(file, volume, *second),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What the sectors are in use for, for people.
+fn named(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) -> String {
+    match usage {
+        Use::Descriptors => return "the volume descriptors".to_owned(),
+        Use::PathTable => return "a path table".to_owned(),
+        Use::Directory | Use::File => {}
+    }
+    let mut name = None;
+    let _ = each(file, volume, &mut |entry| {
+        if name.is_none()
+            && (u64::from(entry.extent.start), entry.extent.end()) == (start, end)
+            && entry.is_directory == (usage == Use::Directory)
+        {
+            name = Some(match entry.path {
+                "" => "the root directory".to_owned(),
+                path => path.to_owned(),
+            });
+        }
+    });
+    name.unwrap_or_else(|| format!("what is in sector {start}"))
+}
+
+/// So many sectors are read at a time where nothing is expected.
+const STRIDE: u64 = 256;
+
+/// Looks for descriptors where no tree leads to: those of an earlier session,
+/// of a later one, or of UDF.
+fn has_one_session(
+    file: &dyn Storage,
+    occupied: &[Occupied],
+    go_on: &dyn Fn() -> bool,
+) -> Result<(), DiscRefusal> {
+    let total = file.length() / u64::from(SECTOR);
+    let mut free = 0;
+    let ends = occupied.iter().map(|&(start, end, ..)| (start, end));
+    for (start, end) in ends.chain([(total, total)]) {
+        while free < start {
+            let count = (start - free).min(STRIDE);
+            let bytes = read(file, free, count)?;
+            for (sector, bytes) in (free..).zip(bytes.chunks(SECTOR as usize)) {
+                if iso::is_primary_descriptor(bytes) {
+                    let sector = u32::try_from(sector).unwrap_or(u32::MAX);
+                    return Err(DiscRefusal::Sessions { sector });
+                }
+                if iso::is_udf_descriptor(bytes) {
+                    return Err(DiscRefusal::Udf);
+                }
+            }
+            free += count;
+            if !go_on() {
+                return Err(DiscRefusal::Interrupted);
+            }
+        }
+        free = free.max(end);
+    }
+    Ok(())
+}
+
+/// Whether the first sector holds a partition table: that of a PC with an entry
+/// in use, or a map of Apple's. (What boots from a stick has one.)
+fn is_partitioned(sector: &[u8]) -> bool {
+    const ENTRIES: std::ops::Range<usize> = 446..510;
+    let is_pc = sector.get(510..512) == Some(&[0x55, 0xAA])
+        && sector
+            .get(ENTRIES)
+            .is_some_and(|entries| entries.chunks(16).any(|entry| entry.get(4) != Some(&0)));
+    let is_gpt = sector.get(512..520) == Some(b"EFI PART");
+    let is_apple = sector.starts_with(b"ER") && sector.get(512..514) == Some(b"PM");
+    is_pc || is_gpt || is_apple
+}
+
+fn read(file: &dyn Storage, sector: u64, count: u64) -> Result<Vec<u8>, DiscRefusal> {
+    let (offset, length) = (sector * u64::from(SECTOR), count * u64::from(SECTOR));
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    storage::bytes(file, offset, length).map_err(|error| damaged(&error))
+}
+
+fn damaged(error: &std::io::Error) -> DiscRefusal {
+    DiscRefusal::Damaged(crate::output::cause(error))
+}

@@ -1,0 +1,129 @@
+//! The last sector of an image that was changed: what it was before.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::changes::MAX_EDIT;
+use crate::iso::{SECTOR, position};
+use crate::storage::{self, Storage};
+
+/// How it begins, for whoever finds it.
+const TEXT: &[u8; 64] = b"tcplimit changed this image; tcplimit restore undoes it. v1\n\0\0\0\0";
+
+// Where its fields lie, in bytes; numbers are little-endian.
+const LENGTH: usize = 64;
+const HASH: usize = 72;
+const COUNT: usize = 104;
+const EDITS: usize = 108;
+/// Of all that is before it.
+const PROOF: usize = SECTOR as usize - 32;
+/// An edit: its place, its length, and room for its bytes.
+const EDIT: usize = 8 + 1 + MAX_EDIT;
+
+/// What an image was before it was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Its length in bytes.
+    pub(super) length: u64,
+    /// The SHA-256 of all of it.
+    pub(super) sha256: [u8; 32],
+    /// What stood where, by offset in bytes.
+    pub(super) edits: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Record {
+    /// So many edits have room.
+    pub(super) const MAX_EDITS: usize = (PROOF - EDITS) / EDIT;
+
+    /// The record of an image with so many sectors, if it has one.
+    pub(super) fn of(file: &dyn Storage, volume_sectors: u32) -> Option<Record> {
+        let last = position(volume_sectors.checked_sub(1)?);
+        let sector = storage::bytes(file, last, SECTOR as usize).ok()?;
+        let (said, proof) = sector.split_at_checked(PROOF)?;
+        if !said.starts_with(TEXT) || Sha256::digest(said)[..] != *proof {
+            return None;
+        }
+        let number = |at: usize| Some(u64::from_le_bytes(*said.get(at..)?.first_chunk()?));
+        let length = number(LENGTH).filter(|&length| length <= last)?;
+        let count = u32::from_le_bytes(*said.get(COUNT..)?.first_chunk()?);
+        let mut edits = BTreeMap::new();
+        for index in 0..usize::try_from(count).ok()?.min(Self::MAX_EDITS) {
+            let edit = said.get(EDITS + index * EDIT..)?.get(..EDIT)?;
+            let (place, rest) = edit.split_first_chunk::<8>()?;
+            let (&size, bytes) = rest.split_first()?;
+            let bytes = bytes.get(..usize::from(size))?;
+            edits.insert(u64::from_le_bytes(*place), bytes.to_vec());
+        }
+        Some(Record {
+            length,
+            sha256: *said.get(HASH..)?.first_chunk()?,
+            edits,
+        })
+    }
+
+    /// The sector. There are at most [`MAX_EDITS`](Self::MAX_EDITS) edits of at
+    /// most [`MAX_EDIT`] bytes.
+    pub(super) fn sector(&self) -> Vec<u8> {
+        let mut sector = TEXT.to_vec();
+        sector.extend(self.length.to_le_bytes());
+        sector.extend(self.sha256);
+        let count = u32::try_from(self.edits.len()).unwrap_or(u32::MAX);
+        sector.extend(count.to_le_bytes());
+        for (at, bytes) in &self.edits {
+            sector.extend(at.to_le_bytes());
+            sector.push(u8::try_from(bytes.len()).unwrap_or(0));
+            sector.extend(bytes);
+            sector.resize(sector.len() + MAX_EDIT.saturating_sub(bytes.len()), 0);
+        }
+        sector.resize(PROOF, 0);
+        let proof = Sha256::digest(&sector);
+        sector.extend(proof);
+        sector
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let edit = |index: u64| (index * 4096, vec![7; MAX_EDIT]);
+        let most = u64::try_from(Record::MAX_EDITS).unwrap();
+        Record {
+            length: 2048,
+            sha256: [3; 32],
+            edits: (0..most).map(edit).collect(),
+        }
+    }
+
+    #[test]
+    fn a_sector_says_what_was_put_into_it() {
+        let mut image = vec![0; 2048];
+        image.extend(record().sector());
+        assert_eq!(image.len(), 4096);
+        assert_eq!(Record::of(&image, 2), Some(record()));
+        assert_eq!(Record::of(&image, 1), None);
+        assert_eq!(Record::of(&image, 0), None);
+    }
+
+    #[test]
+    fn a_sector_with_any_other_byte_says_nothing() {
+        let sector = record().sector();
+        for at in 0..sector.len() {
+            let mut image = vec![0; 2048];
+            image.extend(&sector);
+            image[2048 + at] ^= 0x40;
+            assert_eq!(Record::of(&image, 2), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn an_image_was_never_longer_than_what_precedes_its_record() {
+        let mut longer = record();
+        longer.length = 2049;
+        let mut image = vec![0; 2048];
+        image.extend(longer.sector());
+        assert_eq!(Record::of(&image, 2), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! The new image, from nothing to its name: written under another name, on the
+//! medium, read again, and only then named. A run that ends before that leaves
+//! nothing under the name, and the old image is only ever read.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::DiscRefusal;
+use super::changes::Changes;
+use crate::patch::Refusal;
+use crate::patch::disk::Disk;
+use crate::patch::replace::{ATTEMPTS, Failure, TEMPORARY, doing, give_name, named, unread};
+
+/// Writes the new image. `step` gets the bytes done, and says whether to go on.
+///
+/// # Errors
+/// When it is not there then.
+pub(super) fn write(
+    disk: &impl Disk,
+    path: &Path,
+    output: &Path,
+    changes: &Changes<'_>,
+    touch: bool,
+    step: &dyn Fn(u64) -> bool,
+) -> Result<(), Failure> {
+    let (temporary, hash) = create(disk, output, changes, step)?;
+    let shown = output.display();
+    disk.keep(path, &temporary, false)
+        .and_then(|()| match touch {
+            true => disk.touch(&temporary),
+            false => Ok(()),
+        })
+        .and_then(|()| disk.sync(&temporary))
+        .map_err(doing(format!("{shown} can't be written")))
+        .and_then(|()| disk.open(&temporary).map_err(unread(&temporary)))
+        .and_then(|written| changes.check(&*written, hash, step))
+        .and_then(|()| is_as_long(disk, path, changes))
+        .inspect_err(|_| {
+            let _ = disk.remove(&temporary);
+        })?;
+    give_name(disk, &temporary, output).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => DiscRefusal::OutputExists(shown.to_string()).into(),
+        _ => doing(format!("{shown} can't be written"))(error),
+    })
+}
+
+/// Writes it under a name that nothing had.
+fn create(
+    disk: &impl Disk,
+    output: &Path,
+    changes: &Changes<'_>,
+    step: &dyn Fn(u64) -> bool,
+) -> Result<(PathBuf, [u8; 32]), Failure> {
+    for attempt in 1..=ATTEMPTS {
+        let temporary = named(output, &format!(".{attempt}{TEMPORARY}"));
+        let mut result = None;
+        let created = disk.create_by(&temporary, &mut |out| {
+            let written = changes.write(out, step);
+            let is_written = written.is_ok();
+            result = Some(written);
+            match is_written {
+                true => Ok(()),
+                // Which one, `result` says.
+                false => Err(io::Error::other("it can't be written")),
+            }
+        });
+        match (created, result) {
+            (Ok(()), Some(Ok(hash))) => return Ok((temporary, hash)),
+            // Not ours: it stays.
+            (Err(error), None) if error.kind() == ErrorKind::AlreadyExists => {}
+            (created, result) => {
+                let _ = disk.remove(&temporary);
+                return Err(match (result, created) {
+                    (Some(Err(failure)), _) => failure,
+                    (_, Err(error)) => {
+                        doing(format!("{} can't be written", temporary.display()))(error)
+                    }
+                    (_, Ok(())) => Refusal::NotItself.into(),
+                });
+            }
+        }
+    }
+    let taken = io::Error::from(ErrorKind::AlreadyExists);
+    Err(doing(format!("{} can't be written", output.display()))(
+        taken,
+    ))
+}
+
+/// Whether the old image ends where it did: it may still be being written.
+fn is_as_long(disk: &impl Disk, path: &Path, changes: &Changes<'_>) -> Result<(), Failure> {
+    let now = disk.open(path).map_err(unread(path))?;
+    match now.length() == changes.source_length() {
+        true => Ok(()),
+        false => Err(Refusal::ChangedMeanwhile(path.display().to_string()).into()),
+    }
+}

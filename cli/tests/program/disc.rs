@@ -1,0 +1,530 @@
+//! Disc images: looked into, changed, and refused.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use lzxc::WindowSize;
+use verify::disc::{Built, Disc, SECTOR, both};
+use verify::specimen::Spec;
+
+use crate::cabinet::{lzx, mszip};
+use crate::{Files, Run, patched, xp};
+
+/// A program with sections, and no driver.
+const PROGRAM: &[u8] = include_bytes!("../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
+
+/// A self-extractor: a program (subsystem 2) and a cabinet behind it.
+fn self_extractor(cabinet: &[u8]) -> Vec<u8> {
+    let mut program = PROGRAM.to_vec();
+    let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
+    program[nt + 24 + 68] = 2;
+    [&program, cabinet].concat()
+}
+
+fn compressed() -> Vec<u8> {
+    lzx("tcpip.sys", &xp(), WindowSize::MB2)
+}
+
+/// A setup disc: both trees, two names of one file, x86 and x64.
+fn setup() -> Disc {
+    let packed = compressed();
+    let x64 = mszip(&[("tcpip.sys", &Spec::xp_x64().build().file)]);
+    let sp3 = mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp())]);
+    Disc::new(&[
+        ("WIN51", b"Windows"),
+        ("I386/AFD.SY_", b"afd"),
+        ("I386/TCPIP.SY_", &packed),
+        ("I386/TXTSETUP.SIF", b"[Version]"),
+        ("I386/SP3.CAB", &sp3),
+        ("AMD64/TCPIP.SY_", &x64),
+        ("$OEM$/$1/again/tcpip.sys", &patched(50)),
+        ("$OEM$/$1/readme.txt", b""),
+        ("COPY/TCPIP.SY_", &packed),
+    ])
+}
+
+fn with(built: &Built) -> Files {
+    Files::new().with("XP.ISO", &built.image)
+}
+
+fn read(files: &Files, name: &str) -> Vec<u8> {
+    fs::read(files.path().join(name)).unwrap()
+}
+
+fn states(run: &Run) -> Vec<(String, String)> {
+    let objects = run.objects();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    objects
+        .iter()
+        .filter(|object| object["summary"].is_null())
+        .map(|object| (text(&object["member"]), text(&object["state"])))
+        .collect()
+}
+
+fn all(found: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(member, state): &(&str, &str)| ((*member).to_owned(), (*state).to_owned());
+    found.iter().map(own).collect()
+}
+
+#[test]
+fn every_copy_on_a_disc_is_found_and_judged_like_a_file() {
+    let files = with(&setup().build());
+    let run = files.run(&["probe", "--json", "XP.ISO"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let expected = [
+        ("$OEM$/$1/again/tcpip.sys", "patched"),
+        ("AMD64/TCPIP.SY_/tcpip.sys", "unpatched"),
+        ("COPY/TCPIP.SY_/tcpip.sys", "unpatched"),
+        ("I386/SP3.CAB/TCPIP.SYS", "unpatched"),
+    ];
+    let mut found = states(&run);
+    found.sort();
+    assert_eq!(found, all(&expected), "each extent once");
+    let text = files.run(&["probe", "XP.ISO"]).stdout;
+    assert!(
+        text.contains("XP.ISO/AMD64/TCPIP.SY_/tcpip.sys: located, unpatched"),
+        "{text}"
+    );
+    let explained = files.run(&["explain", "XP.ISO"]);
+    assert_eq!(explained.code, 0);
+    assert!(explained.stdout.contains("XP.ISO/I386/SP3.CAB/TCPIP.SYS"));
+}
+
+#[test]
+fn names_of_the_primary_tree_do_where_there_is_no_other() {
+    let disc = Disc {
+        joliet: false,
+        ..Disc::new(&[("i386/tcpip.sy_", &compressed())])
+    };
+    let run = with(&disc.build()).run(&["probe", "--json", "XP.ISO"]);
+    assert_eq!(
+        states(&run),
+        all(&[("I386/TCPIP.SY_/tcpip.sys", "unpatched")])
+    );
+}
+
+#[test]
+fn a_folder_of_images_is_gone_through_and_images_without_a_driver_are_told() {
+    let files = Files::new()
+        .with("images/a.iso", &setup().build().image)
+        .with("images/b.iso", &Disc::new(&[("A.TXT", b"a")]).build().image)
+        .with("images/c.txt", b"hello");
+    let run = files.run(&["probe", "-r", "images"]);
+    assert_eq!(run.code, 0);
+    assert_eq!(run.stdout.matches(": located").count(), 4, "{}", run.stdout);
+    assert!(
+        run.stdout.contains("  disc-image                  1\n"),
+        "{}",
+        run.stdout
+    );
+    let one = files.run(&["probe", "images/b.iso"]);
+    assert_eq!(one.code, 1);
+    assert!(one.stdout.contains("a disc image of 1 file, none of them"));
+}
+
+#[test]
+fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
+    let cabinet = mszip(&[("update.exe", b"MZ"), ("sp3gdr\\tcpip.sys", &xp())]);
+    let deltas = mszip(&[("_sfx_manifest_", b"x"), ("_sfx_0000._p", b"PA30")]);
+    let files = Files::new()
+        .with("fixes/KB951748.exe", &self_extractor(&cabinet))
+        .with("fixes/deltas.exe", &self_extractor(&deltas))
+        .with("fixes/plain.exe", &self_extractor(b"MSCF"));
+    let run = files.run(&["probe", "fixes/KB951748.exe"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert!(
+        run.stdout
+            .contains("KB951748.exe/sp3gdr\\tcpip.sys: located")
+    );
+    let run = files.run(&["probe", "fixes/deltas.exe"]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stdout.contains("1 of its 2 members are deltas"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("/x:FOLDER"));
+    let run = files.run(&["probe", "fixes/plain.exe"]);
+    assert!(run.stdout.contains("not a driver"), "{}", run.stdout);
+    let run = files.run(&["probe", "-r", "--json", "fixes"]);
+    let expected = [
+        ("sp3gdr\\tcpip.sys", "unpatched"),
+        ("", "compressed"),
+        ("", "not-a-driver"),
+    ];
+    assert_eq!(states(&run), all(&expected));
+    // And on a disc.
+    let disc = Disc::new(&[("SVCPACK/KB951748.EXE", &self_extractor(&cabinet))]);
+    let run = with(&disc.build()).run(&["probe", "--json", "XP.ISO"]);
+    let member = "SVCPACK/KB951748.EXE/sp3gdr\\tcpip.sys";
+    assert_eq!(states(&run), all(&[(member, "unpatched")]));
+}
+
+/// Where two images of one length differ, in bytes.
+fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
+    let pairs = one.iter().zip(other).enumerate();
+    pairs
+        .filter(|(_, (a, b))| a != b)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[test]
+fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
+    let built = setup().build();
+    let files = with(&built);
+    let dry = files.run(&["patch", "XP.ISO"]);
+    assert_eq!(dry.code, 0, "{}{}", dry.stdout, dry.stderr);
+    assert!(
+        dry.stdout.contains("add --output NEW.iso"),
+        "{}",
+        dry.stdout
+    );
+    assert!(
+        dry.stdout
+            .contains("XP.ISO/I386/TCPIP.SY_/tcpip.sys: would change the limit from 10 to 100")
+            || dry
+                .stdout
+                .contains("XP.ISO/COPY/TCPIP.SY_/tcpip.sys: would change"),
+        "{}",
+        dry.stdout
+    );
+    let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("XP.ISO/I386/SP3.CAB: not rewritten"));
+    assert_eq!(read(&files, "XP.ISO"), built.image);
+    let new = read(&files, "NEW.iso");
+    let old = &built.image;
+    assert_eq!(new.len() % SECTOR, 0);
+
+    let drivers = [
+        "I386/TCPIP.SY_",
+        "COPY/TCPIP.SY_",
+        "AMD64/TCPIP.SY_",
+        "$OEM$/$1/again/tcpip.sys",
+    ];
+    let mut allowed = Vec::new();
+    for driver in drivers {
+        for record in &built.records[driver] {
+            allowed.extend(record + 2..record + 18);
+        }
+    }
+    for sector in &built.descriptors {
+        allowed.extend(sector * SECTOR + 80..sector * SECTOR + 88);
+        let size = &new[sector * SECTOR + 80..sector * SECTOR + 88];
+        assert_eq!(size, both(new.len() / SECTOR));
+    }
+    let different = differences(old, &new[..old.len()]);
+    assert!(
+        different.iter().all(|at| allowed.contains(at)),
+        "{different:?}"
+    );
+    // Both names of one file lead to one new place, in both trees.
+    let place = |path: &str| {
+        let places = built.records[path].iter();
+        let places: Vec<_> = places
+            .map(|record| new[record + 2..record + 18].to_vec())
+            .collect();
+        assert_eq!(places.len(), 2);
+        assert_eq!(places[0], places[1], "{path}");
+        places[0].clone()
+    };
+    assert_eq!(place(drivers[0]), place(drivers[1]));
+    assert_ne!(place(drivers[0]), place(drivers[2]));
+
+    let probe = files.run(&["probe", "--json", "NEW.iso"]);
+    for object in probe.objects() {
+        let is_cabinet = object["member"].as_str().unwrap().contains("SP3.CAB");
+        let value = if is_cabinet { 10 } else { 100 };
+        assert_eq!(object["start_up"]["value"], value, "{object}");
+        assert_eq!(object["checksum"]["ok"], true);
+    }
+}
+
+#[test]
+fn a_new_image_has_the_time_of_the_old_one_or_the_present_one() {
+    let files = with(&setup().build());
+    let path = |name: &str| files.path().join(name);
+    let modified = |name| fs::metadata(path(name)).unwrap().modified().unwrap();
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_000_000);
+    let image = File::options().write(true).open(path("XP.ISO"));
+    image.unwrap().set_modified(old).unwrap();
+    let keeps = files.run(&["patch", "XP.ISO", "--output", "old.iso"]);
+    assert!(keeps.stdout.contains("or use --touch"), "{}", keeps.stdout);
+    assert_eq!((keeps.code, modified("old.iso")), (0, old));
+    let touched = files.run(&["patch", "XP.ISO", "--touch", "--output", "new.iso"]);
+    assert_eq!(touched.code, 0);
+    assert!(!touched.stdout.contains("--touch"), "{}", touched.stdout);
+    assert!(modified("new.iso") > old);
+    assert_eq!(read(&files, "new.iso"), read(&files, "old.iso"));
+}
+
+#[test]
+fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
+    let mut built = setup().build();
+    // No whole number of sectors: what follows the volume stays as well.
+    built.image.extend([7; 100]);
+    let files = with(&built);
+    let run = |arguments: &[&str]| {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        run
+    };
+    run(&["patch", "XP.ISO", "--output", "100.iso"]);
+    run(&["patch", "XP.ISO", "--limit", "60", "--output", "60.iso"]);
+    run(&["patch", "100.iso", "--limit", "60", "--output", "again.iso"]);
+    assert_eq!(read(&files, "again.iso"), read(&files, "60.iso"));
+    let same = run(&["patch", "100.iso", "--output", "same.iso"]);
+    assert!(same.stdout.contains("nothing to do"), "{}", same.stdout);
+    assert!(!files.path().join("same.iso").exists());
+    let shown = run(&["restore", "100.iso"]);
+    assert!(
+        shown
+            .stdout
+            .contains("would change the limit from 100 to 10")
+    );
+    assert!(
+        shown
+            .stdout
+            .contains("would change the limit from 100 to 50")
+    );
+    let back = run(&["restore", "--json", "100.iso", "--output", "back.iso"]);
+    assert!(
+        back.objects()
+            .iter()
+            .any(|object| object["from"] == "last sector")
+    );
+    assert_eq!(read(&files, "back.iso"), built.image);
+    // Without a record there is still 10.
+    run(&[
+        "restore",
+        "--without-backup",
+        "100.iso",
+        "--output",
+        "10.iso",
+    ]);
+    let ten = files.run(&["probe", "--json", "10.iso"]);
+    assert!(
+        ten.objects()
+            .iter()
+            .all(|object| object["state"] == "unpatched")
+    );
+}
+
+#[test]
+fn nothing_is_written_in_place_or_over_what_is_there() {
+    let built = setup().build();
+    let files = with(&built).with("there.iso", b"mine");
+    for (arguments, because) in [
+        (
+            ["patch", "--in-place", "XP.ISO"].as_slice(),
+            "--output NEW.iso",
+        ),
+        (&["restore", "--in-place", "XP.ISO"], "--output NEW.iso"),
+        (
+            &["patch", "XP.ISO", "--output", "there.iso"],
+            "never overwritten",
+        ),
+        (
+            &["patch", "XP.ISO", "--output", "XP.ISO"],
+            "never overwritten",
+        ),
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 1, "{arguments:?}: {}", run.stdout);
+        assert!(run.stdout.contains(because), "{}", run.stdout);
+    }
+    assert_eq!(read(&files, "there.iso"), b"mine");
+    assert_eq!(read(&files, "XP.ISO"), built.image);
+    assert_eq!(fs::read_dir(files.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn one_copy_in_doubt_and_no_image_is_written() {
+    let mut wrong = xp();
+    let nt = usize::try_from(u32::from_le_bytes(wrong[60..64].try_into().unwrap())).unwrap();
+    wrong[nt + 24 + 64] ^= 1;
+    let disc = Disc::new(&[("A/TCPIP.SYS", &xp()), ("B/TCPIP.SYS", &wrong)]);
+    let files = with(&disc.build());
+    let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(
+        run.stdout.contains("XP.ISO/B/TCPIP.SYS: refused"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("XP.ISO/A/TCPIP.SYS: not done"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stderr.contains("all are treated alike"));
+    assert!(!files.path().join("NEW.iso").exists());
+}
+
+/// A sound image, changed in one thing.
+fn refused(change: impl FnOnce(&mut Built), because: &str) {
+    let mut built = setup().build();
+    change(&mut built);
+    let files = with(&built);
+    for arguments in [
+        ["patch", "XP.ISO", "--dry-run"].as_slice(),
+        &["patch", "XP.ISO", "--output", "NEW.iso"],
+    ] {
+        let run = files.run(arguments);
+        assert!(matches!(run.code, 1 | 3), "{because}: {}", run.stdout);
+        assert!(
+            run.stdout.contains("refused, left as it is"),
+            "{because}: {}",
+            run.stdout
+        );
+        assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
+    }
+    assert!(!files.path().join("NEW.iso").exists(), "{because}");
+    assert_eq!(read(&files, "XP.ISO"), built.image);
+}
+
+/// Lets the records of a path name other sectors.
+fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
+    for record in built.records[path].clone() {
+        built.image[record + 2..record + 10].copy_from_slice(&both(sector));
+        built.image[record + 10..record + 18].copy_from_slice(&both(length));
+    }
+}
+
+#[test]
+fn every_refusal_of_an_image_says_why() {
+    let sector = |built: &Built, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
+    refused(
+        |built| {
+            *built = Disc {
+                udf: true,
+                ..setup()
+            }
+            .build();
+        },
+        "UDF tree",
+    );
+    // Another session behind the first, and one before it.
+    refused(
+        |built| {
+            let descriptor = sector(built, 16);
+            built.image.extend(vec![0; 20 * SECTOR]);
+            built.image.extend(descriptor);
+        },
+        "several sessions",
+    );
+    refused(
+        |built| {
+            let (descriptor, end) = (sector(built, 16), built.image.len() - 3 * SECTOR);
+            built.image[end..end + SECTOR].copy_from_slice(&descriptor);
+        },
+        "several sessions",
+    );
+    refused(
+        |built| built.image.truncate(built.image.len() - SECTOR),
+        "it was cut",
+    );
+}
+
+#[test]
+fn a_table_that_does_not_hold_together_is_refused() {
+    // A directory in itself.
+    refused(
+        |built| {
+            let root = usize::try_from(u32::from_le_bytes(
+                built.image[16 * SECTOR + 158..16 * SECTOR + 162]
+                    .try_into()
+                    .unwrap(),
+            ));
+            let record = built.records["I386"][0];
+            built.image[record + 2..record + 10].copy_from_slice(&both(root.unwrap()));
+        },
+        "named twice",
+    );
+    refused(
+        |built| point(built, "WIN51", 1 << 20, 7),
+        "outside of the image",
+    );
+    refused(
+        |built| point(built, "I386", 1 << 20, SECTOR),
+        "outside of the image",
+    );
+    // A file over a directory, over descriptors, and over half of another.
+    refused(
+        |built| {
+            let directory = built.records["I386/TCPIP.SY_"][0] / SECTOR;
+            point(built, "WIN51", directory, 7);
+        },
+        "share sectors",
+    );
+    refused(|built| point(built, "WIN51", 16, 7), "share sectors");
+    refused(
+        |built| point(built, "WIN51", built.sectors["I386/TCPIP.SY_"] + 1, 7),
+        "share sectors",
+    );
+    refused(
+        |built| point(built, "WIN51", built.sectors["I386/TCPIP.SY_"], 7),
+        "share sectors",
+    );
+    // One byte order says another place.
+    refused(
+        |built| built.image[built.records["WIN51"][1] + 9] ^= 1,
+        "both byte orders",
+    );
+    refused(
+        |built| built.image[built.records["WIN51"][0]] = 20,
+        "does not hold together",
+    );
+    refused(
+        |built| built.image[built.records["I386/TCPIP.SY_"][0] + 25] = 0x80,
+        "in several parts",
+    );
+    refused(
+        |built| built.image[16 * SECTOR + 80..16 * SECTOR + 88].copy_from_slice(&both(40)),
+        "different sizes",
+    );
+}
+
+#[test]
+fn directories_without_end_are_refused() {
+    let path = "a/".repeat(40) + "TCPIP.SYS";
+    let disc = Disc::new(&[(&path, &xp())]);
+    let run = with(&disc.build()).run(&["patch", "XP.ISO"]);
+    assert!(run.stdout.contains("nested too deep"), "{}", run.stdout);
+    assert_eq!(run.code, 3);
+}
+
+#[test]
+fn a_partition_table_is_refused() {
+    refused(
+        |built| {
+            built.image[510..512].copy_from_slice(&[0x55, 0xAA]);
+            built.image[450] = 0x17;
+        },
+        "partition table",
+    );
+}
+
+#[test]
+fn an_image_that_was_changed_since_is_not_taken_back() {
+    let files = with(&setup().build());
+    assert_eq!(
+        files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]).code,
+        0
+    );
+    let mut new = read(&files, "NEW.iso");
+    new[0] ^= 1;
+    fs::write(files.path().join("OTHER.iso"), new).unwrap();
+    for arguments in [
+        ["restore", "OTHER.iso"].as_slice(),
+        &["restore", "OTHER.iso", "--output", "back.iso"],
+    ] {
+        let run = files.run(arguments);
+        assert_eq!(run.code, 1, "{}", run.stdout);
+        assert!(run.stdout.contains("does not come out"), "{}", run.stdout);
+    }
+    assert!(!Path::new(&files.path().join("back.iso")).exists());
+    assert_eq!(fs::read_dir(files.path()).unwrap().count(), 3);
+}

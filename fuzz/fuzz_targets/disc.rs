@@ -1,0 +1,6 @@
+//! What `tcplimit probe` makes of a disc image with damaged tables: a report,
+//! never a crash, never another limit.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| verify::probing::any_disc_tables(bytes));

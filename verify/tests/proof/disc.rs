@@ -1,0 +1,193 @@
+//! Disc images: whatever their tables are, and whatever happens while a changed
+//! one is written.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use scanner_core::StartUp;
+use tcplimit::patch::disk::Disk;
+use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::probe::{self, Options};
+use verify::brittle::{Brittle, Fault};
+use verify::disc::{Disc, SECTOR};
+use verify::probing::any_disc_tables;
+use verify::specimen::Spec;
+
+const OLD: &str = "/images/XP.ISO";
+const NEW: &str = "/images/NEW.ISO";
+
+fn image() -> Vec<u8> {
+    let driver = Spec::xp_sp3().sized(4).build().file;
+    Disc::new(&[("I386/TCPIP.SYS", &driver), ("A.TXT", b"a")])
+        .build()
+        .image
+}
+
+fn job(task: Task, output: &str) -> Job {
+    Job {
+        task,
+        target: Target::Output(PathBuf::from(output)),
+        module: None,
+        touch: false,
+        running: Vec::new(),
+    }
+}
+
+fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Verdict> {
+    let done = job(task, to).run_disc(disk, Path::new(from), &|_, _| true);
+    done.copies.into_iter().map(|done| done.verdict).collect()
+}
+
+const PATCH: Task = Task::Patch { limit: 100 };
+const RESTORE: Task = Task::Restore { use_backup: true };
+
+#[test]
+fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() {
+    let old = image();
+    let disk = Brittle::with(&[(OLD, &old)]);
+    let sound = disk.after();
+    assert!(matches!(
+        run(&sound, PATCH, OLD, NEW)[..],
+        [Verdict::Changed]
+    ));
+    let new = sound.content(NEW).unwrap();
+    assert!(sound.steps() > 5, "{} steps", sound.steps());
+    for fault in (0..sound.steps()).flat_map(Fault::at) {
+        let faulty = disk.faulty(fault);
+        let verdicts = run(&faulty, PATCH, OLD, NEW);
+        let after = faulty.after();
+        assert_eq!(after.content(OLD).as_ref(), Some(&old), "{fault:?}");
+        let there = after.content(NEW);
+        assert!(there.is_none() || there.as_ref() == Some(&new), "{fault:?}");
+        if !fault.ends() {
+            match verdicts[..] {
+                [Verdict::Changed] => assert!(there.is_some(), "{fault:?}"),
+                [Verdict::Failed(_)] => assert!(there.is_none(), "{fault:?}"),
+                _ => panic!("{fault:?}: {verdicts:?}"),
+            }
+            let left = after
+                .paths()
+                .into_iter()
+                .filter(|path| path != OLD && path != NEW);
+            assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_says_stop_gets_nothing_under_the_name() {
+    let disk = Brittle::with(&[(OLD, &image())]);
+    let asked = std::cell::Cell::new(0);
+    for stop in 0.. {
+        asked.set(0);
+        let watch = |_: u64, _: u64| {
+            asked.set(asked.get() + 1);
+            asked.get() <= stop
+        };
+        let done = job(PATCH, NEW).run_disc(&disk, Path::new(OLD), &watch);
+        if asked.get() <= stop {
+            assert!(matches!(done.copies[0].verdict, Verdict::Changed));
+            assert!(stop > 3, "{stop}");
+            break;
+        }
+        assert_eq!(disk.paths(), [OLD], "{stop}");
+    }
+}
+
+/// The values that start-up code stores in the drivers of an image.
+fn values(image: &[u8]) -> Vec<u32> {
+    let reports = probe::bytes("XP.ISO", image, &Options::default());
+    let stores = reports.iter().filter_map(|report| match report.start_up {
+        Some(StartUp::Unique { value, .. }) => Some(value),
+        _ => None,
+    });
+    stores.collect()
+}
+
+#[test]
+fn whatever_sector_is_lost_or_damaged_the_result_is_right_or_refused() {
+    let sound = image();
+    let mut written = 0;
+    for sector in 0..sound.len() / SECTOR {
+        for damage in 0..3 {
+            let mut image = sound.clone();
+            let bytes = &mut image[sector * SECTOR..][..SECTOR];
+            match damage {
+                0 => bytes.fill(0),
+                1 => bytes.fill(0xFF),
+                _ => bytes.iter_mut().step_by(97).for_each(|byte| *byte ^= 0xFF),
+            }
+            if image == sound {
+                continue;
+            }
+            let disk = Brittle::with(&[(OLD, &image)]);
+            let verdicts = run(&disk, PATCH, OLD, NEW);
+            let Some(new) = disk.content(NEW) else {
+                let is_changed = |verdict| matches!(verdict, &Verdict::Changed);
+                assert!(!verdicts.iter().any(is_changed), "{sector}: {verdicts:?}");
+                continue;
+            };
+            written += 1;
+            assert_eq!(values(&new), [100], "{sector}");
+            run(&disk, RESTORE, NEW, "/images/BACK.ISO");
+            assert!(disk.content("/images/BACK.ISO") == Some(image), "{sector}");
+        }
+    }
+    assert!(written > 20, "{written}");
+}
+
+#[test]
+fn an_image_cut_anywhere_is_refused() {
+    let sound = image();
+    for length in (0..sound.len()).step_by(SECTOR / 2) {
+        let disk = Brittle::with(&[(OLD, &sound[..length])]);
+        let verdicts = run(&disk, PATCH, OLD, NEW);
+        assert!(
+            matches!(verdicts[..], [Verdict::Failed(_)]),
+            "{length}: {verdicts:?}"
+        );
+        assert_eq!(disk.content(NEW), None, "{length}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damaged_tables_get_a_report_and_make_no_other_limit(
+        edits in prop::collection::vec(any::<[u8; 6]>(), 0..4),
+    ) {
+        any_disc_tables(&edits.concat());
+    }
+
+    /// Any files, any order, whatever the file has behind the volume.
+    #[test]
+    fn patch_then_restore_is_the_identity(
+        names in prop::collection::btree_set("[A-Z]{1,8}(/[A-Z]{1,8}){0,3}", 0..12),
+        joliet: bool,
+        shared: bool,
+        behind in 0_usize..5000,
+        limit in 11_u32..0x0100_0000,
+    ) {
+        let driver = Spec::xp_sp3().sized(4).build().file;
+        let x64 = Spec::xp_x64().sized(4).build().file;
+        let mut files: Vec<(String, Vec<u8>)> = names
+            .iter()
+            .map(|name| (format!("{name}.TXT"), name.repeat(300).into_bytes()))
+            .collect();
+        files.push(("I386/TCPIP.SYS".to_owned(), driver.clone()));
+        files.push(("AMD64/TCPIP.SYS".to_owned(), if shared { driver } else { x64 }));
+        let disc = Disc { files, joliet, udf: false };
+        let mut image = disc.build().image;
+        image.resize(image.len() + behind, 7);
+        let disk = Brittle::with(&[(OLD, &image)]);
+        for verdict in run(&disk, Task::Patch { limit }, OLD, NEW) {
+            prop_assert!(matches!(verdict, Verdict::Changed), "{verdict:?}");
+        }
+        for verdict in run(&disk, RESTORE, NEW, "/images/BACK.ISO") {
+            prop_assert!(matches!(verdict, Verdict::Changed), "{verdict:?}");
+        }
+        prop_assert_eq!(disk.read(Path::new("/images/BACK.ISO")).unwrap(), image);
+        prop_assert!(!disk.read(Path::new(NEW)).unwrap().is_empty());
+    }
+}
