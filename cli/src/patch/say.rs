@@ -134,7 +134,7 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
         Verdict::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
         Verdict::WouldChange => (NOTICE, format!("would change {change}")),
         Verdict::Changed if job.target == Target::InPlace => (GOOD, format!("changed {change}")),
-        Verdict::Changed => (GOOD, format!("written with {change}")),
+        Verdict::Changed => (GOOD, format!("written, changing {change}")),
         Verdict::Unchanged if done.output.is_some() => {
             (GOOD, "nothing to do: the changed copy is there".to_owned())
         }

@@ -144,7 +144,7 @@ fn others_read_a_changed_disc_as_they_did_but_for_the_driver() {
             run.stdout
                 .contains("XP.ISO/I386/TCPIP.SY_/tcpip.sys: written")
         );
-        let plain = "XP.ISO/$OEM$/$1/Drivers/tcpip.sys: written with the limit from 10 to 100";
+        let plain = "XP.ISO/$OEM$/$1/Drivers/tcpip.sys: written, changing the limit from 10 to 100";
         assert!(run.stdout.contains(plain), "{program}: {}", run.stdout);
         assert_eq!(fs::read(folder.join("XP.ISO")).unwrap(), before);
 

@@ -129,6 +129,7 @@ const FINDING: &[Claim] = &[
             &[
                 "seed",
                 "seconds for each target",
+                "disc: inputs",
                 "ioctl: inputs",
                 "locate: inputs",
                 "patch: inputs",
@@ -204,6 +205,19 @@ const WRITING: &[Claim] = &[
             suite("proof::brittle"),
             suite("proof::runs"),
         ],
+    },
+    Claim {
+        title: "no build is lost to clean",
+        how: "Removing what runs have left, on the same disk: stopped at each step, beside a run \
+              that patches, and over what a run left that was killed at each of its steps.",
+        evidence: &[suite("proof::clean")],
+    },
+    Claim {
+        title: "of a disc image only the driver changes",
+        how: "Patched and restored it is the same to the byte. With any sector lost or damaged, \
+              cut anywhere, or stopped at any step: the right image or none, and the old one \
+              unchanged.",
+        evidence: &[suite("proof::disc")],
     },
 ];
 
