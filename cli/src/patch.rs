@@ -7,7 +7,7 @@
 //! [`Refusal`].
 //!
 //! Read in this order: this file (what is changed), [`Refusal`] (when nothing
-//! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
+//! is), [`form`] (files as on setup discs), [`drivers`] (large cabinets), [`disk`] (what is asked of a file
 //! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
 //! another), [`journal`] (many files as one transaction), [`system`] (the copies
 //! in a Windows), [`restore`], [`disc`] (disc images).
@@ -15,6 +15,7 @@
 mod copies;
 mod disc;
 pub mod disk;
+mod drivers;
 mod failure;
 pub mod form;
 pub mod job;

@@ -66,11 +66,7 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     let mut located = 0_u64;
     for place in &system.places {
         let path = system.home.join(&place.path);
-        let backups = match is_module(&path.to_string_lossy()) {
-            true => backups(&disk, &path),
-            false => Ok(Vec::new()),
-        };
-        let backups: Vec<String> = match backups {
+        let backups: Vec<String> = match backups(&disk, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
                 complain(&failure.to_string());
@@ -227,7 +223,8 @@ fn tell_missing(
     for backup in backups {
         row(out, "backup", printable(backup))?;
     }
-    let command = format!("tcplimit restore --in-place {}", quoted(path));
+    let cabinets = if is_module(path) { "" } else { "--cabinets " };
+    let command = format!("tcplimit restore --in-place {cabinets}{}", quoted(path));
     row(out, "put it back", printable(&command))
 }
 

@@ -29,6 +29,7 @@ fn job(task: Task, output: &str) -> Job {
         target: Target::Output(PathBuf::from(output)),
         module: None,
         running: Vec::new(),
+        cabinets: false,
     }
 }
 

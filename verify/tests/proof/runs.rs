@@ -349,6 +349,7 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
             target: Target::InPlace,
             module: None,
             running: Vec::new(),
+            cabinets: false,
         });
         let [one, two] = &jobs;
         let runs: [&dyn Fn(&Seat<'_>) -> Done; 2] =
@@ -359,7 +360,7 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
             for done in done {
                 match &done.verdict {
                     Verdict::Changed => {
-                        let plan = &done.facts.as_ref().unwrap().plan;
+                        let plan = &done.facts[0].plan;
                         changes.push((plan.before, plan.after));
                     }
                     Verdict::Unchanged => {}
