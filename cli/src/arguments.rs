@@ -184,6 +184,7 @@ Examples:
   tcplimit patch --limit 50 --in-place tcpip.sys
   tcplimit patch --output patched.sys tcpip.sys
   tcplimit patch -r --in-place ~/xp-setup
+  tcplimit patch --root /mnt/xp --in-place --cabinets
   tcplimit patch --root /mnt/xp --in-place";
 
 /// Undo what patch did
@@ -238,6 +239,15 @@ pub(crate) struct Writing {
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
+    /// Rewrite cabinets of several files too, and with --root compressed copies
+    ///
+    /// sp3.cab and driver.cab, for example. Only the drivers in them change; of
+    /// all other members content, order, date and attributes stay. Windows File
+    /// Protection takes its copies from Driver Cache and dllcache: one that stays
+    /// unchanged can be put back over a patched one. Cabinets of more than
+    /// 256 MiB, and those in disc images, are not rewritten.
+    #[arg(long, conflicts_with = "module")]
+    pub(crate) cabinets: bool,
     /// Take files for this module, whatever their names say
     #[arg(long, value_enum, value_name = "MODULE", conflicts_with_all = ["root", "recursive"], long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,

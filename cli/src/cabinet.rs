@@ -16,6 +16,8 @@ use std::sync::Once;
 
 use crate::storage::{self, Cursor, Part, Storage};
 
+pub(crate) mod rewrite;
+
 /// A member larger than this is no driver and is not decompressed, in bytes.
 pub(crate) const MAX_MEMBER: u32 = 16 << 20;
 /// All that is decompressed of one cabinet, in bytes, and as a multiple of its
@@ -59,6 +61,20 @@ struct Folder {
     compression: u16,
 }
 
+/// Where the parts of the tables lie in the file, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    flags: u16,
+    /// What is reserved in the header.
+    header_reserve: u16,
+    folders: u64,
+    /// What is reserved in each entry of the table of folders.
+    folder_reserve: u8,
+    folders_end: u64,
+    members: u64,
+    members_end: u64,
+}
+
 /// The tables of a cabinet.
 pub(crate) struct Cabinet<'a> {
     data: &'a dyn Storage,
@@ -66,6 +82,7 @@ pub(crate) struct Cabinet<'a> {
     reserve: u8,
     /// Fields are reserved, or the cabinet is one of a set.
     more: bool,
+    places: Places,
     folders: Vec<Folder>,
     members: Vec<Member>,
 }
@@ -86,9 +103,9 @@ impl<'a> Cabinet<'a> {
         header.skip(6)?;
         let (folder_count, member_count, flags) = (header.u16()?, header.u16()?, header.u16()?);
         header.skip(4)?;
-        let (mut folder_reserve, mut reserve) = (0, 0);
+        let (mut header_reserve, mut folder_reserve, mut reserve) = (0, 0, 0);
         if flags & HAS_RESERVE != 0 {
-            let header_reserve = header.u16()?;
+            header_reserve = header.u16()?;
             folder_reserve = header.u8()?;
             reserve = header.u8()?;
             header.skip(header_reserve.into())?;
@@ -100,6 +117,7 @@ impl<'a> Cabinet<'a> {
                 header.text()?;
             }
         }
+        let folders_start = header.at;
         let mut folders = Vec::new();
         for _ in 0..folder_count {
             folders.push(Folder {
@@ -127,6 +145,15 @@ impl<'a> Cabinet<'a> {
             data,
             reserve,
             more: flags & (HAS_PREVIOUS | HAS_NEXT | HAS_RESERVE) != 0,
+            places: Places {
+                flags,
+                header_reserve,
+                folders: folders_start,
+                folder_reserve,
+                folders_end: header.at,
+                members: first_member.into(),
+                members_end: table.at,
+            },
             folders,
             members,
         })

@@ -7,7 +7,7 @@
 //! [`Refusal`].
 //!
 //! Read in this order: this file (what is changed), [`Refusal`] (when nothing
-//! is), [`form`] (files as on setup discs), [`disk`] (what is asked of a file
+//! is), [`form`] (files as on setup discs), [`drivers`] (large cabinets), [`disk`] (what is asked of a file
 //! system), [`lock`] (one run at a time), [`replace`] (one file in the place of
 //! another), [`journal`] (many files as one transaction), [`installation`] (the
 //! Windows on a disk), [`system`] (the copies in one), [`restore`], [`disc`] (disc
@@ -17,6 +17,7 @@ mod clean;
 mod copies;
 mod disc;
 pub mod disk;
+mod drivers;
 mod failure;
 pub mod form;
 pub mod installation;

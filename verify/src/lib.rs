@@ -9,6 +9,7 @@
 
 pub mod agreement;
 pub mod brittle;
+pub mod cabinet;
 pub mod disc;
 pub mod kernel;
 pub mod memory;

@@ -120,7 +120,7 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
 }
 
 /// Where two images may differ: in the value and in the checksum.
-fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>, limit: u32) {
+pub fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>, limit: u32) {
     assert_eq!(before.len(), after.len());
     let field = checksum_field(before).expect("a header");
     assert_eq!(checksum_field(after), Some(field));
@@ -174,6 +174,7 @@ fn done(disk: &Brittle, name: &str, task: Task) -> Done {
         module: None,
         touch: false,
         running: Vec::new(),
+        cabinets: false,
     };
     job.run(disk, Path::new(name))
 }

@@ -18,7 +18,7 @@ fn cabinet(members: &[(&str, &[u8])], compression: cab::CompressionType) -> Vec<
     writer.finish().unwrap().into_inner()
 }
 
-fn contents(data: &[u8]) -> Vec<(String, Result<Vec<u8>, String>)> {
+pub(super) fn contents(data: &[u8]) -> Vec<(String, Result<Vec<u8>, String>)> {
     let mut all = Vec::new();
     let cabinet = Cabinet::new(&data).unwrap();
     cabinet.each(

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 
 use super::Refusal;
 use super::disk::Machine;
+use super::form::is_module;
 use super::installation::Installations;
 use super::job::{Done, Prepared, Target, Verdict};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::lock::{self, Life, Locks};
 use super::replace::{Failure, may_write};
 use super::system::{Place, System};
-use super::verb::{Run, exit_of};
+use super::verb::{Run, drivers_in, exit_of};
 use crate::exit::Exit;
 use crate::output::{command_line, complain};
 use crate::text::count;
@@ -117,7 +118,8 @@ impl Run<'_> {
     }
 
     fn prepare_all<'s>(&self, system: &'s System) -> Vec<Ready<'s>> {
-        let copies = system.places.iter().filter(|place| !place.is_packed);
+        let copies = system.places.iter();
+        let copies = copies.filter(|place| self.is_copy(&system.home, place));
         let prepare = |place: &'s Place| {
             let path = system.home.join(&place.path);
             let prepared = self.job.prepare(self.disk, &path).and_then(|prepared| {
@@ -135,13 +137,27 @@ impl Run<'_> {
         linked.map(refused).chain(copies.map(prepare)).collect()
     }
 
+    /// Whether something is one of the copies that are changed. A cabinet that
+    /// can't be read may be one: where it is to be rewritten it is refused.
+    fn is_copy(&self, home: &Path, place: &Place) -> bool {
+        if !place.is_packed {
+            return true;
+        }
+        let path = home.join(&place.path);
+        self.job.cabinets
+            && (is_module(&path.to_string_lossy())
+                || drivers_in(&path).map_or(true, |drivers| !drivers.is_empty()))
+    }
+
     fn tell_all(
         &mut self,
         system: &System,
         ready: Vec<Ready<'_>>,
         changed: Changed,
     ) -> io::Result<()> {
-        for place in system.places.iter().filter(|place| place.is_packed) {
+        let packed = system.places.iter().filter(|place| place.is_packed);
+        let rewrites = self.job.cabinets;
+        for place in packed.filter(|_| !rewrites) {
             self.look_into(&system.home.join(&place.path), Some(place))?;
         }
         for place in system.linked.iter().filter(|place| place.is_packed) {
@@ -161,12 +177,12 @@ impl Run<'_> {
                     if let (Verdict::Changed, Some(before)) = (&done.verdict, &prepared.before) {
                         done.kept = prepared.keep.path(&path, before);
                     }
-                    done.facts = Some(prepared.facts);
+                    done.facts = prepared.facts;
                     done
                 }
                 Err(failure) => Done::new(&path, Verdict::Failed(failure)),
             };
-            self.tell(&done, Some(place))?;
+            self.tell(done, Some(place))?;
         }
         match changed {
             Some(Err(Failure::Interrupted)) => self.totals.interrupted = true,
@@ -310,6 +326,7 @@ mod tests {
                 module: None,
                 touch: false,
                 running: Vec::new(),
+                cabinets: false,
             };
             job.prepare(&disk, &path).unwrap()
         };

@@ -22,7 +22,6 @@ use std::sync::atomic::Ordering;
 
 use scanner_core::policy::PRISTINE_LIMIT;
 
-use super::Refusal;
 use super::disk::Disk;
 use super::job::{Done, Facts, Job, Target, Task, Verdict};
 use super::replace::{Failure, unread};
@@ -109,7 +108,7 @@ impl Job {
             if let (Target::Output(output), Verdict::Changed) = (&self.target, &done.verdict) {
                 done.output = Some(output.clone());
             }
-            done.facts = copy.facts.ok();
+            done.facts = copy.facts.ok().into_iter().collect();
             done
         };
         DiscDone {
@@ -219,11 +218,12 @@ impl Run<'_> {
         } = self.job.run_disc(self.disk, path, &watch);
         progress.finish();
         for (within, drivers) in cabinets {
-            let reason = Refusal::SeveralMembers {
-                drivers: drivers.clone(),
-            };
+            let reason = format!(
+                "a cabinet of several files, {} among them: in a disc image such cabinets are not rewritten, and what takes the file from it gets the unchanged one",
+                drivers.join(" and ")
+            );
             let cabinet = path.join(within);
-            self.aside(&cabinet, "cabinet", &reason.to_string(), &drivers, None)?;
+            self.aside(&cabinet, "cabinet", &reason, &drivers, None)?;
         }
         if copies.is_empty() {
             let reason = format!(
@@ -237,7 +237,7 @@ impl Run<'_> {
             if matches!(done.verdict, Verdict::Failed(Failure::Interrupted)) {
                 self.totals.interrupted = true;
             }
-            self.tell(&done, None)?;
+            self.tell(done, None)?;
         }
         if let Some(reason) = reason {
             self.out.flush()?;

@@ -9,6 +9,7 @@ use std::io::{Cursor, Write};
 use cab::{CabinetBuilder, CompressionType};
 
 use super::Refusal;
+use crate::cabinet::rewrite::has_whole_trees;
 use crate::cabinet::{self, Cabinet};
 use crate::identity::Names;
 use crate::report::State;
@@ -133,9 +134,18 @@ impl Form {
     }
 }
 
+/// By MSZIP, or stored where others might not read that.
 fn mszip(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
+    let packed = by_method(member, content, CompressionType::MsZip)?;
+    match has_whole_trees(&packed) {
+        true => Some(packed),
+        false => by_method(member, content, CompressionType::None),
+    }
+}
+
+fn by_method(member: &Member, content: &[u8], method: CompressionType) -> Option<Vec<u8>> {
     let mut builder = CabinetBuilder::new();
-    let folder = builder.add_folder(CompressionType::MsZip);
+    let folder = builder.add_folder(method);
     folder.add_file(member.name.as_str());
     let mut writer = builder.build(Cursor::new(Vec::new())).ok()?;
     writer.next_file().ok()??.write_all(content).ok()?;
@@ -164,20 +174,45 @@ mod tests {
         }
     }
 
+    /// Words of some length in no order.
+    fn text() -> Vec<u8> {
+        let words = ["half", "open", "limit", "driver", "connection", " ", "\n"];
+        let mut at = 1_usize;
+        let word = move || {
+            at = at.wrapping_mul(25_173).wrapping_add(13_849) % 65_536;
+            words[at / 97 % words.len()]
+        };
+        std::iter::repeat_with(word)
+            .flat_map(str::bytes)
+            .take(100_000)
+            .collect()
+    }
+
     #[test]
     fn what_is_packed_comes_out_with_name_date_and_attributes() {
-        let content: Vec<u8> = (0..=250).cycle().take(100_000).collect();
+        let content = text();
         let form = Form::Compressed(member());
         let packed = form.pack(&content).unwrap();
-        assert!(packed.len() < content.len() / 2);
+        assert!(packed.len() < content.len());
         let (again, unpacked) = Form::open(&packed).unwrap();
         assert_eq!((again, &*unpacked), (form, &*content));
         assert_eq!(Form::Plain.pack(&content).unwrap(), content);
     }
 
+    /// A distance tree of one code, which cabextract refuses.
+    #[test]
+    fn content_that_mszip_makes_odd_trees_of_is_stored() {
+        let form = Form::Compressed(member());
+        let packed = form.pack(&[0; 40_000]).unwrap();
+        let method = |packed: &[u8]| u16::from_le_bytes(*packed[42..].first_chunk().unwrap());
+        assert_eq!(method(&packed), 0);
+        assert_eq!(&*Form::open(&packed).unwrap().1, &[0; 40_000]);
+        assert_eq!(method(&form.pack(&text()).unwrap()), 1);
+    }
+
     #[test]
     fn what_was_compressed_by_lzx_is_again_with_the_same_window() {
-        let content: Vec<u8> = (0..=250).cycle().take(100_000).collect();
+        let content = text();
         for window in 15..=21 {
             let form = Form::Compressed(Member {
                 lzx: Some(window),

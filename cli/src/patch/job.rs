@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use scanner_core::Module;
 
 use super::disk::{Disk, folder_of};
-use super::form::Form;
+use super::drivers::Drivers;
 use super::lock::{self, Life, Locks};
 use super::replace::{
     Exchange, Failure, Keep, has_one_name, is_kept, may_write, replace, unread, write_new,
 };
-use super::restore::{Source, as_shipped, original};
-use super::{Plan, Refusal, apply, journal, plan};
+use super::restore::{Lookup, Source, as_shipped, original};
+use super::{Plan, Refusal, journal, plan};
 use crate::manifest::Manifest;
 use crate::probe::sha256;
 
@@ -66,6 +66,8 @@ pub struct Job {
     pub touch: bool,
     /// What the running Windows has loaded.
     pub running: Vec<PathBuf>,
+    /// Cabinets of several files are rewritten.
+    pub cabinets: bool,
 }
 
 /// What became of a file.
@@ -85,6 +87,22 @@ pub enum Verdict {
     Failed(Failure),
 }
 
+impl Verdict {
+    /// The same once more, for another driver in the file.
+    fn again(&self) -> Verdict {
+        match self {
+            Verdict::WouldChange => Verdict::WouldChange,
+            Verdict::Changed => Verdict::Changed,
+            Verdict::Unchanged => Verdict::Unchanged,
+            Verdict::NotDone(reason) => Verdict::NotDone(reason.clone()),
+            Verdict::Failed(failure) => Verdict::Failed(failure.again()),
+        }
+    }
+}
+
+const OTHER_REFUSED: &str =
+    "Another driver in this cabinet is refused, so the cabinet is left as it is.";
+
 /// What is said of a file.
 #[derive(Debug)]
 pub struct Done {
@@ -94,8 +112,8 @@ pub struct Done {
     pub within: Option<String>,
     /// What became of it.
     pub verdict: Verdict,
-    /// What was found out about it, unless it was refused.
-    pub facts: Option<Facts>,
+    /// What was found out about each driver in it, unless it was refused.
+    pub facts: Vec<Facts>,
     /// The backup that was made, or was there; or where a damaged file is kept.
     pub kept: Option<PathBuf>,
     /// The changed copy.
@@ -135,8 +153,8 @@ impl Facts {
 /// A file that can be changed: its bytes now and then.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What was found out.
-    pub facts: Facts,
+    /// What was found out about each driver in it.
+    pub facts: Vec<Facts>,
     /// The whole file as it is; none where there is none.
     pub before: Option<Vec<u8>>,
     /// The whole file as it shall be.
@@ -173,7 +191,7 @@ impl Done {
             path: path.to_owned(),
             within: None,
             verdict,
-            facts: None,
+            facts: Vec::new(),
             kept: None,
             output: None,
         }
@@ -183,12 +201,44 @@ impl Done {
     /// `/`.
     pub(crate) fn member(&self) -> Option<String> {
         let within = self.within.as_deref();
-        let member = self
-            .facts
-            .as_ref()
-            .and_then(|facts| facts.member.as_deref());
+        let member = self.facts.first().and_then(|facts| facts.member.as_deref());
         let parts: Vec<&str> = within.into_iter().chain(member).collect();
         (!parts.is_empty()).then(|| parts.join("/"))
+    }
+
+    /// What is said of each driver, where there are several in the file.
+    pub(crate) fn each(mut self) -> Vec<Done> {
+        if let Verdict::Failed(Failure::Refused(Refusal::InCabinet(drivers))) = self.verdict {
+            let refused = drivers.into_iter().map(|(member, refusal)| Done {
+                within: Some(member),
+                verdict: match refusal {
+                    Some(refusal) => Verdict::Failed(refusal.into()),
+                    None => Verdict::NotDone(OTHER_REFUSED.to_owned()),
+                },
+                ..Done::new(&self.path, Verdict::Unchanged)
+            });
+            return refused.collect();
+        }
+        if self.facts.len() < 2 {
+            return vec![self];
+        }
+        let facts = std::mem::take(&mut self.facts);
+        let each = facts.into_iter().map(|facts| {
+            let is_same = !facts.is_change() && facts.damage.is_none();
+            let mut done = Done {
+                within: self.within.clone(),
+                kept: self.kept.clone(),
+                output: self.output.clone(),
+                facts: vec![facts],
+                ..Done::new(&self.path, self.verdict.again())
+            };
+            // The other one in the cabinet is why it is written.
+            if is_same && matches!(done.verdict, Verdict::Changed | Verdict::WouldChange) {
+                (done.verdict, done.output) = (Verdict::Unchanged, None);
+            }
+            done
+        });
+        each.collect()
     }
 }
 
@@ -229,7 +279,7 @@ impl Job {
     /// done. Nothing is written.
     fn look(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Prepared, Failure> {
         let prepared = self.prepare(disk, path)?;
-        done.facts = Some(prepared.facts.clone());
+        done.facts.clone_from(&prepared.facts);
         self.is_free(disk, path, &prepared)?;
         Ok(prepared)
     }
@@ -243,27 +293,30 @@ impl Job {
         match self.task {
             Task::Patch { limit } => {
                 let before = disk.read(path).map_err(unread(path))?;
-                let shown = real.to_string_lossy();
-                let (form, image) = Form::open(&before)?;
-                let plan = plan(&shown, &image, self.module, limit)?;
-                let changed = apply(&shown, &plan, &image)?;
+                let drivers = Drivers::of(&before, self.cabinets)?;
+                let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
+                let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
+                let (mut facts, mut changed) = (Vec::new(), Vec::new());
+                for driver in planned {
+                    facts.push(Facts {
+                        member: driver.member,
+                        plan: driver.plan,
+                        source: None,
+                        damage: None,
+                        before: driver.before,
+                        after: sha256(&driver.changed),
+                    });
+                    changed.push(driver.changed);
+                }
                 // What is as it should be stays as it is, to the byte.
-                let after = match plan.changes.is_empty() {
-                    true => before.clone(),
-                    false => form.pack(&changed)?,
-                };
-                let facts = Facts {
-                    member: form.member().map(str::to_owned),
-                    plan,
-                    source: None,
-                    damage: None,
-                    before: sha256(&image),
-                    after: sha256(&changed),
+                let after = match is_done {
+                    true => None,
+                    false => Some(drivers.pack(changed)?),
                 };
                 Ok(Prepared {
                     facts,
+                    after: after.unwrap_or_else(|| before.clone()),
                     before: Some(before),
-                    after,
                     keep: Keep::Backup,
                     like: None,
                 })
@@ -274,25 +327,30 @@ impl Job {
                     Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
                     Err(error) => return Err(unread(path)(error)),
                 };
-                let old = original(disk, &real, before.as_deref(), self.module, use_backup)?;
+                let how = Lookup {
+                    module: self.module,
+                    use_backup,
+                    cabinets: self.cabinets,
+                };
+                let old = original(disk, &real, before.as_deref(), how)?;
                 let like = match (&old.damage, &old.source) {
                     (Some(_), Source::Backup(name)) => Some(path.with_file_name(name)),
                     _ => None,
                 };
-                let facts = Facts {
-                    member: old.member,
-                    plan: old.plan,
-                    source: Some(old.source),
-                    damage: old.damage,
-                    before: old.sha256_now,
-                    after: old.sha256,
-                };
+                let facts = old.drivers.into_iter().map(|driver| Facts {
+                    member: driver.member,
+                    plan: driver.plan,
+                    source: Some(old.source.clone()),
+                    damage: old.damage.clone(),
+                    before: driver.sha256_now,
+                    after: driver.sha256,
+                });
                 Ok(Prepared {
-                    keep: match (&facts.damage, &before) {
+                    keep: match (&old.damage, &before) {
                         (Some(_), Some(_)) => Keep::Aside,
                         _ => Keep::Nothing,
                     },
-                    facts,
+                    facts: facts.collect(),
                     before,
                     after: old.file,
                     like,
@@ -418,19 +476,19 @@ impl Job {
     /// # Errors
     /// When it is not what it was to be.
     pub fn look_again(&self, path: &Path, prepared: &Prepared, now: &[u8]) -> Result<(), Failure> {
-        let (_, image) = Form::open(now)?;
-        let limit = prepared.facts.plan.after;
-        // The name was judged before.
-        let again = plan(
-            &path.to_string_lossy(),
-            &image,
-            Some(prepared.facts.plan.module),
-            limit,
-        )?;
-        match again.changes.is_empty() && sha256(&image) == prepared.facts.after {
-            true => Ok(()),
-            false => Err(Refusal::NotItself.into()),
+        let drivers = Drivers::of(now, self.cabinets)?;
+        if drivers.images().count() != prepared.facts.len() {
+            return Err(Refusal::NotItself.into());
         }
+        for (image, facts) in drivers.images().zip(&prepared.facts) {
+            // The name was judged before.
+            let module = Some(facts.plan.module);
+            let again = plan(&path.to_string_lossy(), image, module, facts.plan.after)?;
+            if !again.changes.is_empty() || sha256(image) != facts.after {
+                return Err(Refusal::NotItself.into());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -20,7 +20,9 @@ use super::Refusal;
 use super::disk::{Disk, folder_of};
 use super::lock::Locks;
 pub use super::replace::Exchange;
-use super::replace::{Failure, Staged, Swap, TEMPORARY, doing, set, sync_folder, unread};
+use super::replace::{
+    Failure, Keep, MEANWHILE, Staged, Swap, TEMPORARY, doing, set, sync_folder, unread,
+};
 use super::system::LEVELS;
 use crate::output::cause;
 use crate::probe::sha256;
@@ -29,6 +31,9 @@ use crate::probe::sha256;
 pub const NAME: &str = "tcplimit.journal";
 /// Its first line.
 const BEGINNING: &str = "tcplimit journal 1";
+
+/// So many bytes of a file a journal says at most.
+const MAX_BYTES: usize = 64;
 
 /// A second look at what was read again of a file.
 pub type Check<'a> = dyn Fn(&Exchange, &[u8]) -> Result<(), Failure> + 'a;
@@ -45,7 +50,8 @@ struct Entry {
     before: String,
     /// SHA-256.
     after: String,
-    /// Offset, byte before, byte after; of files of one length.
+    /// Offset, byte before, byte after; of files of one length, where they are
+    /// few.
     bytes: Vec<(u64, u8, u8)>,
     /// The file that keeps the old content, in the same folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,7 +153,7 @@ pub fn exchange_all(
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(disk));
     for file in files {
-        match Staged::new(disk, &home.join(&file.path), file) {
+        match Staged::new(disk, &home.join(&file.path), file, keep_of(file)) {
             Ok(ready) => staged.push(ready),
             Err(failure) => {
                 discard(&staged);
@@ -190,7 +196,10 @@ pub fn exchange_all(
             },
         });
     }
-    let kept = staged.iter().filter_map(|staged| staged.kept());
+    staged.iter().for_each(|staged| staged.drop_meanwhile(disk));
+    let kept = staged.iter().zip(files);
+    let kept = kept.filter(|(_, file)| file.keep != Keep::Nothing);
+    let kept = kept.filter_map(|(staged, _)| staged.kept());
     Ok(kept.map(Path::to_owned).collect())
 }
 
@@ -287,6 +296,9 @@ fn put_back(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<Found, F
         }
     }
     finish(disk, home)?;
+    for entry in entries {
+        entry.drop_meanwhile(disk, home);
+    }
     let back = back.into_iter().map(|(entry, _)| entry.path.clone());
     Ok(Found::PutBack {
         back: back.collect(),
@@ -324,6 +336,29 @@ pub(crate) fn finish(disk: &impl Disk, home: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The bytes that differ, where they are few and the length is the same: a
+/// plain driver's limit and checksum, not a cabinet compressed anew.
+fn bytes_between(file: &Exchange) -> Option<Vec<(u64, u8, u8)>> {
+    if file.before.len() != file.after.len() {
+        return None;
+    }
+    let pairs = (0..).zip(file.before.iter().zip(&file.after));
+    let differ = pairs.filter(|(_, (before, after))| before != after);
+    let bytes: Vec<_> = differ
+        .map(|(offset, (&before, &after))| (offset, before, after))
+        .take(MAX_BYTES + 1)
+        .collect();
+    (bytes.len() <= MAX_BYTES).then_some(bytes)
+}
+
+/// What becomes of the old content: what the journal can't say is kept in a file.
+fn keep_of(file: &Exchange) -> Keep {
+    match file.keep {
+        Keep::Nothing if bytes_between(file).is_none() => Keep::Meanwhile,
+        keep => keep,
+    }
+}
+
 impl Entry {
     fn of(file: &Exchange, staged: &Staged) -> Option<Entry> {
         let names = file.path.components().map(|component| match component {
@@ -336,22 +371,31 @@ impl Entry {
             Some(kept) => Some(kept.file_name()?.to_str()?.to_owned()),
             None => None,
         };
-        let is_as_long = file.before.len() == file.after.len();
-        if !is_as_long && kept.is_none() {
+        let bytes = bytes_between(file);
+        if bytes.is_none() && kept.is_none() {
             return None;
         }
-        let pairs = (0..).zip(file.before.iter().zip(&file.after));
-        let differ = pairs.filter(|(_, (before, after))| is_as_long && before != after);
         Some(Entry {
             path: names.join("/"),
             temporary: temporary.to_owned(),
             before: sha256(&file.before),
             after: sha256(&file.after),
-            bytes: differ
-                .map(|(offset, (&before, &after))| (offset, before, after))
-                .collect(),
+            bytes: bytes.unwrap_or_default(),
             kept,
         })
+    }
+
+    /// Removes what was kept for this transaction only, where the file itself has
+    /// that content again. What can't be removed is harmless.
+    fn drop_meanwhile(&self, disk: &impl Disk, home: &Path) {
+        let kept = self.kept.as_ref().filter(|kept| kept.ends_with(MEANWHILE));
+        if let Some(kept) = kept
+            && self
+                .now(disk, home)
+                .is_ok_and(|(now, _)| now == Now::Before)
+        {
+            let _ = disk.remove(&self.beside(home, kept));
+        }
     }
 
     /// A file in the folder of this one.

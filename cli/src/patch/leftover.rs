@@ -17,7 +17,7 @@ use super::failure::{Failure, doing, unread};
 use super::form::is_module;
 use super::journal::{self, Now};
 use super::lock::{self, Held, Life, Locks};
-use super::replace::{ASIDE, DIGITS, TEMPORARY, backup_name, sync_folder};
+use super::replace::{ASIDE, DIGITS, MEANWHILE, TEMPORARY, backup_name, sync_folder};
 use super::restore::{Build, Content, judge};
 use crate::probe::sha256;
 use crate::text::count;
@@ -31,6 +31,8 @@ pub enum Kind {
     Aside,
     /// A file that was made ready to take the place of another.
     Staged,
+    /// What a cabinet held before a restore, while that was under way.
+    Meanwhile,
     /// The lock file of a folder.
     Lock,
     /// The journal of a transaction.
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Backup => "backup",
             Kind::Aside => "damaged",
             Kind::Staged => "staged",
+            Kind::Meanwhile => "meanwhile",
             Kind::Lock => "lock",
             Kind::Journal => "journal",
         }
@@ -57,6 +60,7 @@ impl Kind {
             Kind::Backup => "a backup",
             Kind::Aside => "a damaged file that was kept aside",
             Kind::Staged => "a staged file",
+            Kind::Meanwhile => "the old content of a file, kept during a restore",
             Kind::Lock => "a lock file",
             Kind::Journal => "a journal",
         }
@@ -146,6 +150,16 @@ pub fn leftovers<D: Disk>(
                 found.push(backup);
             } else if is_staged(name) {
                 staged.push(path);
+            } else if name.to_string_lossy().ends_with(MEANWHILE) {
+                found.push(Leftover {
+                    path,
+                    kind: Kind::Meanwhile,
+                    is_useless: false,
+                    meaning:
+                        "of a restore that was killed: remove it once the file is as it should be"
+                            .to_owned(),
+                    twin: None,
+                });
             } else if is_aside(name) {
                 found.push(Leftover {
                     path,
@@ -318,6 +332,7 @@ fn of_backup(disk: &impl Disk, path: &Path, hash: &str, of: &[PathBuf]) -> Lefto
     };
     let says = match (of, there.first()) {
         ([], _) => format!("{name} is not there: this brings it back"),
+        _ if !is_module(&name) => format!("the way back, if {name} was changed since"),
         (_, Some((_, now))) if build(now).is_some() && build(now) == build(&content) => {
             format!("the way back: what {name} was before it was changed")
         }
@@ -405,18 +420,24 @@ fn regular(disk: &impl Disk, path: &Path) -> Result<Vec<u8>, Failure> {
     content.map_err(unread(path))
 }
 
-/// The driver that the name of a backup or a staged file begins with.
+/// The file that the name of a backup or a staged file begins with.
 fn module_in(name: &OsStr) -> String {
     let name = name.to_string_lossy();
     let parts: Vec<&str> = name.split('.').take(2).collect();
     parts.join(".")
 }
 
-/// The name of the driver that this is a backup of by its name, and the hash in
+/// Whether a file of this name may have been patched: a driver or a cabinet.
+fn is_patched(name: &str) -> bool {
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    is_module(name) || end.eq_ignore_ascii_case("cab")
+}
+
+/// The name of the file that this is a backup of by its name, and the hash in
 /// that.
 fn backup_of(name: &OsStr) -> Option<(&OsStr, String)> {
     let (of, hash) = backup_name(name)?;
-    let of = str::from_utf8(of).ok().filter(|of| is_module(of))?;
+    let of = str::from_utf8(of).ok().filter(|of| is_patched(of))?;
     Some((OsStr::new(of), hash))
 }
 
@@ -428,7 +449,7 @@ fn is_staged(name: &OsStr) -> bool {
     numbered.is_some_and(|(of, number)| {
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         let of = OsStr::new(of);
-        let is_ours = is_module(&of.to_string_lossy()) || backup_of(of).is_some() || is_aside(of);
+        let is_ours = is_patched(&of.to_string_lossy()) || backup_of(of).is_some() || is_aside(of);
         is_number && is_ours
     })
 }
@@ -439,7 +460,7 @@ fn is_aside(name: &OsStr) -> bool {
     let hashed = aside.and_then(|name| name.rsplit_once('.'));
     hashed.is_some_and(|(of, hash)| {
         let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hash && is_module(of)
+        is_hash && is_patched(of)
     })
 }
 
@@ -456,9 +477,11 @@ mod tests {
             "TCPIP6.SYS.23.tcplimit-new",
             &format!("tcpip.sys.{hash}.orig.1.tcplimit-new"),
             &format!("tcpip.sys.{hash}.damaged.1.tcplimit-new"),
+            "sp3.cab.1.tcplimit-new",
+            &format!("SP3.CAB.{hash}.orig.1.tcplimit-new"),
         ] {
             assert!(is(is_staged, name), "{name}");
-            assert!(is_module(&module_in(OsStr::new(name))), "{name}");
+            assert!(is_patched(&module_in(OsStr::new(name))), "{name}");
         }
         for name in [
             "tcpip.sys.tcplimit-new",

@@ -63,7 +63,7 @@ pub(crate) fn done(
     role: Option<&'static str>,
 ) -> io::Result<()> {
     let path = done.path.to_string_lossy();
-    let facts = done.facts.as_ref();
+    let facts = done.facts.first();
     let plan = facts.map(|facts| &facts.plan);
     let is_sound = facts.is_some_and(|facts| facts.damage.is_none());
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();

@@ -69,6 +69,9 @@ pub enum Refusal {
         /// The members that are one of the modules by name.
         drivers: Vec<String>,
     },
+    /// A driver in a cabinet is refused: each by its member's name, and why; one
+    /// without a reason could be changed.
+    InCabinet(Vec<(String, Option<Refusal>)>),
     /// A cabinet that can't be written back as it was.
     OddCabinet(&'static str),
     /// The file has other names, which would keep the old content.
@@ -103,6 +106,9 @@ impl Refusal {
             | Refusal::DamagedRelocations(_)
             | Refusal::NotAsKnown { .. } => true,
             Refusal::Disc(refusal) => refusal.is_bad_input(),
+            Refusal::InCabinet(drivers) => {
+                refused(drivers).any(|(_, refusal)| refusal.is_bad_input())
+            }
             _ => false,
         }
     }
@@ -129,6 +135,9 @@ impl Refusal {
             Refusal::ImplausibleValue(_) => "implausible-value",
             Refusal::NotItself => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
+            Refusal::InCabinet(drivers) => refused(drivers)
+                .next()
+                .map_or("not-itself", |(_, refusal)| refusal.name()),
             Refusal::OddCabinet(_) => "odd-cabinet",
             Refusal::Linked(..) => "linked",
             Refusal::Link(_) => "link",
@@ -225,9 +234,16 @@ impl fmt::Display for Refusal {
             ),
             Refusal::SeveralMembers { drivers } => write!(
                 f,
-                "a cabinet of several files, {} among them: such cabinets are not rewritten, and what takes the file from it gets the unchanged one",
+                "a cabinet of several files, {} among them: such cabinets are rewritten only with --cabinets. What takes the file from it gets the unchanged one: Windows File Protection, for one, may put it back over a patched one",
                 drivers.join(" and ")
             ),
+            Refusal::InCabinet(drivers) => {
+                for (number, (member, refusal)) in refused(drivers).enumerate() {
+                    let before = if number == 0 { "" } else { "; " };
+                    write!(f, "{before}{member}: {refusal}")?;
+                }
+                Ok(())
+            }
             Refusal::OddCabinet(why) => write!(
                 f,
                 "{why}, so it can't be written back as it was: take a fresh copy from the setup disc"
@@ -275,6 +291,12 @@ impl fmt::Display for Refusal {
             ),
         }
     }
+}
+
+/// The drivers of a cabinet that are refused.
+fn refused(drivers: &[(String, Option<Refusal>)]) -> impl Iterator<Item = (&String, &Refusal)> {
+    let each = drivers.iter();
+    each.filter_map(|(member, refusal)| Some((member, refusal.as_ref()?)))
 }
 
 impl std::error::Error for Refusal {}

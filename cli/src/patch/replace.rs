@@ -29,6 +29,9 @@ use crate::probe::sha256;
 pub const TEMPORARY: &str = ".tcplimit-new";
 /// How backups end.
 pub const BACKUP: &str = ".orig";
+/// How files end that keep an old content until a transaction is finished. A run
+/// that was killed may leave one.
+pub(crate) const MEANWHILE: &str = ".tcplimit-old";
 /// How damaged files end that were kept aside.
 pub(crate) const ASIDE: &str = ".damaged";
 /// So many hexadecimal digits of the hash are in the name of what is kept.
@@ -89,6 +92,8 @@ pub enum Keep {
     Backup,
     /// It is kept aside: it is damaged.
     Aside,
+    /// It is kept until the transaction is finished, to be put back by it.
+    Meanwhile,
     /// It is not kept: there is a backup, or a way to make it.
     Nothing,
 }
@@ -107,6 +112,7 @@ impl Keep {
         let end = match self {
             Keep::Backup => BACKUP,
             Keep::Aside => ASIDE,
+            Keep::Meanwhile => MEANWHILE,
             Keep::Nothing => return None,
         };
         let hash = sha256(content);
@@ -147,7 +153,7 @@ pub fn replace(
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
     let disk = locks.disk();
-    let staged = Staged::new(disk, &exchange.path, exchange)?;
+    let staged = Staged::new(disk, &exchange.path, exchange, exchange.keep)?;
     match staged.swap(disk, check) {
         Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
         Err(Swap::Before(failure)) => {
@@ -175,6 +181,7 @@ impl Staged {
         disk: &impl Disk,
         path: &Path,
         exchange: &Exchange,
+        keep: Keep,
     ) -> Result<Staged, Failure> {
         let Exchange {
             before,
@@ -183,8 +190,8 @@ impl Staged {
             ..
         } = exchange;
         has_one_name(disk, path)?;
-        let kept = match exchange.keep.path(path, before) {
-            Some(kept) => Some(keep(disk, kept, path, before)?),
+        let kept = match keep.path(path, before) {
+            Some(kept) => Some(self::keep(disk, kept, path, before)?),
             None => None,
         };
         let like = Like {
@@ -214,6 +221,15 @@ impl Staged {
     /// The file that keeps the old content, when it is to be kept.
     pub(crate) fn kept(&self) -> Option<&Path> {
         self.kept.as_ref().map(|kept| kept.path.as_path())
+    }
+
+    /// Removes what was kept for the transaction only: it is finished. What can't
+    /// be removed is harmless.
+    pub(crate) fn drop_meanwhile(&self, disk: &impl Disk) {
+        let kept = Keep::Meanwhile.path(&self.path, &self.before);
+        if let Some(kept) = kept.filter(|kept| self.kept() == Some(kept)) {
+            let _ = disk.remove(&kept);
+        }
     }
 
     /// Exchanges the files: steps 3 to 5.

@@ -8,6 +8,7 @@ use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Checksum, Headers, Module};
 
 use super::disk::{Disk, folder_of};
+use super::drivers::{Drivers, Planned};
 use super::form::Form;
 use super::replace::{Failure, backup_name, unread};
 use super::{Plan, Refusal, apply, plan};
@@ -35,7 +36,25 @@ pub struct Original {
     pub damage: Option<String>,
     /// The whole file.
     pub file: Vec<u8>,
-    /// The member, where it is a cabinet.
+    /// Each driver in it.
+    pub drivers: Vec<Driver>,
+}
+
+/// How the old content is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    /// Takes files for this module, whatever their names say.
+    pub module: Option<Module>,
+    /// In backups too.
+    pub use_backup: bool,
+    /// Also of cabinets of several files.
+    pub cabinets: bool,
+}
+
+/// A driver in a file that is to be restored.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    /// The member, where the file is a cabinet.
     pub member: Option<String>,
     /// What changes in the image, from how it is now.
     pub plan: Plan,
@@ -45,18 +64,37 @@ pub struct Original {
     pub sha256: String,
 }
 
-/// A backup that is a sound driver.
+/// A file whose drivers could all be patched: a backup, for one.
+struct Sound<'a> {
+    drivers: Drivers<'a>,
+    /// What each becomes with 10.
+    to_ten: Vec<Planned>,
+}
+
+impl<'a> Sound<'a> {
+    fn of(shown: &str, file: &'a [u8], how: Lookup) -> Result<Sound<'a>, Refusal> {
+        let drivers = Drivers::of(file, how.cabinets)?;
+        let to_ten = drivers.plan(shown, how.module, PRISTINE_LIMIT)?;
+        Ok(Sound { drivers, to_ten })
+    }
+
+    /// What all contents of one build have in common: all but the drivers, and
+    /// these with 10.
+    fn common(self) -> Common {
+        let ten = self.to_ten.into_iter().map(|driver| driver.changed);
+        (self.drivers.rest(), ten.collect())
+    }
+}
+
+type Common = (Option<[u8; 32]>, Vec<Vec<u8>>);
+
+/// A backup whose drivers could all be patched.
 struct Backup {
     name: OsString,
     file: Vec<u8>,
-    /// Which driver it is.
-    module: Module,
-    /// What it stores.
-    value: u32,
-    /// The same image with 10: what all contents of one build have in common.
-    ten: Vec<u8>,
-    sha256: String,
-    member: Option<String>,
+    /// What each stores, and its hash.
+    values: Vec<(u32, String)>,
+    common: Common,
 }
 
 /// What the file at `path`, which holds `now`, held before: what a backup says
@@ -71,61 +109,69 @@ pub fn original(
     disk: &impl Disk,
     path: &Path,
     now: Option<&[u8]>,
-    module: Option<Module>,
-    use_backup: bool,
+    how: Lookup,
 ) -> Result<Original, Failure> {
     let shown = path.to_string_lossy();
-    let backups = |use_backup| match use_backup {
-        true => sound_backups(disk, path, module),
+    let backups = || match how.use_backup {
+        true => sound_backups(disk, path, how),
         false => Ok(Vec::new()),
     };
     let Some(now) = now else {
         let gone = unread(path)(ErrorKind::NotFound.into());
-        let backups = backups(use_backup)?;
-        return instead(&shown, "it is not there", b"", backups)?.ok_or(gone);
+        return instead(&shown, "it is not there", b"", backups()?, how)?.ok_or(gone);
     };
-    // What any content of this build has in common.
-    let opened = Form::open(now).and_then(|(form, image)| {
-        let to_ten = plan(&shown, &image, module, PRISTINE_LIMIT)?;
-        let ten = apply(&shown, &to_ten, &image)?;
-        Ok((form, image, to_ten, ten))
-    });
-    let (form, image, to_ten, ten) = match opened {
-        Ok(opened) => opened,
-        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now) => {
-            let backups = backups(use_backup)?;
+    let sound = match Sound::of(&shown, now, how) {
+        Ok(sound) => sound,
+        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now, how.cabinets) => {
             let damage = refusal.to_string();
-            return instead(&shown, &damage, now, backups)?.ok_or_else(|| refusal.into());
+            return instead(&shown, &damage, now, backups()?, how)?.ok_or_else(|| refusal.into());
         }
         Err(refusal) => return Err(refusal.into()),
     };
 
-    let mut fitting = backups(use_backup)?;
-    fitting.retain(|backup| backup.ten == ten);
-    let member = form.member().map(str::to_owned);
-    let sha256_now = sha256(&image);
-    Ok(match choose(fitting)? {
-        Some(backup) => Original {
+    let rest = sound.drivers.rest();
+    let ten = || sound.to_ten.iter().map(|driver| &driver.changed);
+    let mut fitting = backups()?;
+    fitting.retain(|backup| backup.common.0 == rest && backup.common.1.iter().eq(ten()));
+    if let Some(backup) = choose(fitting)? {
+        let mut drivers = Vec::new();
+        for (number, (value, sha256)) in backup.values.iter().enumerate() {
+            let planned = sound.drivers.plan(&shown, how.module, *value)?;
+            let driver = planned.into_iter().nth(number);
+            let driver = driver.ok_or(Refusal::NotItself)?;
+            drivers.push(Driver {
+                member: driver.member,
+                plan: driver.plan,
+                sha256_now: driver.before,
+                sha256: sha256.clone(),
+            });
+        }
+        return Ok(Original {
             source: Source::Backup(backup.name),
             damage: None,
             file: backup.file,
-            member,
-            plan: plan(&shown, &image, module, backup.value)?,
-            sha256_now,
-            sha256: backup.sha256,
-        },
-        None => Original {
-            source: Source::Ten,
-            damage: None,
-            file: match to_ten.changes.is_empty() {
-                true => now.to_vec(),
-                false => form.pack(&ten)?,
-            },
-            member,
-            plan: to_ten,
-            sha256_now,
-            sha256: sha256(&ten),
-        },
+            drivers,
+        });
+    }
+    let is_done = sound
+        .to_ten
+        .iter()
+        .all(|driver| driver.plan.changes.is_empty());
+    let file = match is_done {
+        true => now.to_vec(),
+        false => sound.drivers.pack(ten().cloned().collect())?,
+    };
+    let drivers = sound.to_ten.into_iter().map(|driver| Driver {
+        member: driver.member,
+        plan: driver.plan,
+        sha256_now: driver.before,
+        sha256: sha256(&driver.changed),
+    });
+    Ok(Original {
+        source: Source::Ten,
+        damage: None,
+        file,
+        drivers: drivers.collect(),
     })
 }
 
@@ -161,7 +207,7 @@ pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
         Err(Refusal::Unfit { state, .. }) if state.is_bad_input() || state == State::NotPe => {
             Content::Damaged
         }
-        Err(_) if has_wrong_checksum(content) => Content::Damaged,
+        Err(_) if has_wrong_checksum(content, false) => Content::Damaged,
         Err(_) => Content::Other,
     }
 }
@@ -177,14 +223,14 @@ fn is_damage(refusal: &Refusal) -> bool {
 
 /// Whether a file states another checksum than it has, wherever it was damaged:
 /// no linker makes such a file.
-fn has_wrong_checksum(file: &[u8]) -> bool {
-    let Ok((_, image)) = Form::open(file) else {
-        return false;
+fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
+    let is_wrong = |image: &[u8]| {
+        Headers::parse(image).is_ok_and(|headers| {
+            let checksum = Checksum::of(&headers, image);
+            checksum.stated != 0 && !checksum.is_right()
+        })
     };
-    Headers::parse(&image).is_ok_and(|headers| {
-        let checksum = Checksum::of(&headers, &image);
-        checksum.stated != 0 && !checksum.is_right()
-    })
+    Drivers::of(file, cabinets).is_ok_and(|drivers| drivers.images().any(is_wrong))
 }
 
 /// The backup that takes the place of a file that is damaged or gone.
@@ -193,9 +239,10 @@ fn instead(
     damage: &str,
     now: &[u8],
     backups: Vec<Backup>,
+    how: Lookup,
 ) -> Result<Option<Original>, Failure> {
     if backups.windows(2).any(|pair| match pair {
-        [one, other] => one.ten != other.ten,
+        [one, other] => one.common != other.common,
         _ => false,
     }) {
         return Err(Refusal::SeveralBuilds(names(&backups)).into());
@@ -203,25 +250,36 @@ fn instead(
     let Some(backup) = choose(backups)? else {
         return Ok(None);
     };
-    let (_, image) = Form::open(&backup.file)?;
-    // It was a sound one under this name and module a moment ago.
-    let plan = plan(shown, &image, Some(backup.module), backup.value)?;
+    let opened = Drivers::of(&backup.file, how.cabinets)?;
+    let mut drivers = Vec::new();
+    for (number, (value, sha256)) in backup.values.iter().enumerate() {
+        // It was a sound one under this name and module a moment ago.
+        let planned = opened.plan(shown, how.module, *value)?;
+        let driver = planned.into_iter().nth(number);
+        let driver = driver.ok_or(Refusal::NotItself)?;
+        drivers.push(Driver {
+            member: driver.member,
+            plan: driver.plan,
+            sha256_now: self::sha256(now),
+            sha256: sha256.clone(),
+        });
+    }
     Ok(Some(Original {
         source: Source::Backup(backup.name),
         damage: Some(damage.to_owned()),
-        member: backup.member,
-        plan,
-        sha256_now: sha256(now),
-        sha256: backup.sha256,
+        drivers,
         file: backup.file,
     }))
 }
 
 /// Of several backups of one build that with 10, or the only one.
 fn choose(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
-    let shipped = backups
-        .iter()
-        .position(|backup| backup.value == PRISTINE_LIMIT);
+    let shipped = backups.iter().position(|backup| {
+        backup
+            .values
+            .iter()
+            .all(|(value, _)| *value == PRISTINE_LIMIT)
+    });
     match (shipped, backups.len()) {
         (Some(index), _) => Ok(Some(backups.swap_remove(index))),
         (None, 0 | 1) => Ok(backups.pop()),
@@ -234,35 +292,24 @@ fn names(backups: &[Backup]) -> Vec<String> {
     names.map(String::from).collect()
 }
 
-/// The backups of a file that are drivers which could be patched.
-fn sound_backups(
-    disk: &impl Disk,
-    path: &Path,
-    module: Option<Module>,
-) -> Result<Vec<Backup>, Failure> {
+/// The backups of a file whose drivers could all be patched.
+fn sound_backups(disk: &impl Disk, path: &Path, how: Lookup) -> Result<Vec<Backup>, Failure> {
     let shown = path.to_string_lossy();
-    let mut sound = Vec::new();
+    let mut all = Vec::new();
     for (name, file) in backups(disk, path)? {
-        let Ok((form, image)) = Form::open(&file) else {
+        let Ok(sound) = Sound::of(&shown, &file, how) else {
             continue;
         };
-        let Ok(plan) = plan(&shown, &image, module, PRISTINE_LIMIT) else {
-            continue;
-        };
-        let Ok(ten) = apply(&shown, &plan, &image) else {
-            continue;
-        };
-        sound.push(Backup {
+        let values = sound.to_ten.iter();
+        let values = values.map(|driver| (driver.plan.before, driver.before.clone()));
+        all.push(Backup {
             name,
-            value: plan.before,
-            module: plan.module,
-            ten,
-            sha256: sha256(&image),
-            member: form.member().map(str::to_owned),
+            values: values.collect(),
+            common: sound.common(),
             file,
         });
     }
-    Ok(sound)
+    Ok(all)
 }
 
 /// The backups of a file, by name: files whose name has the hash of their

@@ -60,7 +60,7 @@ pub(crate) fn done(
         Verdict::NotDone(reason) => row(out, "because", printable(reason))?,
         _ => {}
     }
-    let Some(facts) = &done.facts else {
+    let Some(facts) = done.facts.first() else {
         return Ok(());
     };
     self::facts(out, facts)?;
@@ -111,7 +111,7 @@ pub(crate) fn done(
 }
 
 fn headline(job: &Job, done: &Done) -> (Style, String) {
-    let change = done.facts.as_ref().map(|facts| {
+    let change = done.facts.first().map(|facts| {
         let plan = &facts.plan;
         match plan.changes.is_empty() {
             true => format!("the limit is {}", plan.after),
@@ -121,7 +121,7 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
     let change = change.unwrap_or_default();
     let is_damaged = done
         .facts
-        .as_ref()
+        .first()
         .is_some_and(|facts| facts.damage.is_some());
     match &done.verdict {
         Verdict::WouldChange if is_damaged => (

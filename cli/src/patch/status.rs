@@ -109,11 +109,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     let mut located = 0_u64;
     for place in &system.places {
         let path = system.home.join(&place.path);
-        let backups = match is_module(&path.to_string_lossy()) {
-            true => backups(&disk, &path),
-            false => Ok(Vec::new()),
-        };
-        let backups: Vec<String> = match backups {
+        let backups: Vec<String> = match backups(&disk, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
                 complain(&failure.to_string());
@@ -139,7 +135,8 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         let backups = backups(&disk, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::NotLocated);
-        let command = format!("tcplimit restore --in-place {}", quoted(&shown));
+        let cabinets = if is_module(&shown) { "" } else { "--cabinets " };
+        let command = format!("tcplimit restore --in-place {cabinets}{}", quoted(&shown));
         let absent = Absent {
             path: &shown,
             place,

@@ -51,7 +51,7 @@ impl Run<'_> {
                 self.totals.cabinets += 1;
                 let reason = match is_copy {
                     true => format!(
-                        "it is compressed: with --root such copies are not rewritten, and what takes the file from it gets the unchanged one; for this one alone: tcplimit {} --in-place {}",
+                        "it is compressed: with --root such copies are rewritten only with --cabinets, and what takes the file from it gets the unchanged one; for this one alone: tcplimit {} --in-place {}",
                         self.name,
                         quoted(&shown)
                     ),
@@ -65,7 +65,7 @@ impl Run<'_> {
             Err(error) => {
                 let what = format!("{shown} can't be looked into");
                 let failure = doing(what)(io::Error::other(cause(&error)));
-                self.tell(&Done::new(path, Verdict::Failed(failure)), place)
+                self.tell(Done::new(path, Verdict::Failed(failure)), place)
             }
         }
     }
@@ -107,7 +107,15 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn tell(&mut self, done: &Done, place: Option<&Place>) -> io::Result<()> {
+    /// Tells what became of a file: of each driver in it.
+    pub(super) fn tell(&mut self, done: Done, place: Option<&Place>) -> io::Result<()> {
+        for done in done.each() {
+            self.tell_one(&done, place)?;
+        }
+        Ok(())
+    }
+
+    fn tell_one(&mut self, done: &Done, place: Option<&Place>) -> io::Result<()> {
         self.totals.files += 1;
         let (number, exit) = match &done.verdict {
             Verdict::WouldChange => (&mut self.totals.would_change, Exit::Done),

@@ -139,6 +139,7 @@ impl<'a> Run<'a> {
                 module: writing.module.map(Module::from),
                 touch: writing.touch,
                 running: source::system_drivers(),
+                cabinets: writing.cabinets,
             },
             manifest,
             talk,
@@ -205,16 +206,16 @@ impl<'a> Run<'a> {
             let shown = item.path.to_string_lossy().into_owned();
             if let Some(problem) = item.problem {
                 let failure = unread(&item.path)(io::Error::other(problem));
-                self.tell(&Done::new(&item.path, Verdict::Failed(failure)), None)?;
+                self.tell(Done::new(&item.path, Verdict::Failed(failure)), None)?;
             } else if item.within_folder && is_link(&item.path) {
                 self.link(&item.path, None)?;
-            } else if item.within_folder && is_large(&shown) {
+            } else if item.within_folder && is_large(&shown) && !self.rewrites(&item.path) {
                 self.look_into(&item.path, None)?;
             } else if !item.within_folder && disc::is_disc(&item.path) {
                 self.disc(&item.path)?;
             } else {
                 let done = self.file(&item.path);
-                self.tell(&done, None)?;
+                self.tell(done, None)?;
             }
             progress.done(0, self.totals.changed);
             progress.aside(|| self.out.flush())?;
@@ -262,7 +263,7 @@ impl<'a> Run<'a> {
                 }
                 all = false;
                 let failure = unread(path)(error);
-                self.tell(&Done::new(path, Verdict::Failed(failure)), None)?;
+                self.tell(Done::new(path, Verdict::Failed(failure)), None)?;
                 let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
                 if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
                     complain(&format!(
@@ -304,6 +305,11 @@ impl<'a> Run<'a> {
             _ => path.to_owned(),
         };
         self.job.run(self.disk, &path)
+    }
+
+    /// Whether a cabinet that was found has drivers which are to be changed in it.
+    pub(super) fn rewrites(&self, path: &Path) -> bool {
+        self.job.cabinets && drivers_in(path).is_ok_and(|drivers| !drivers.is_empty())
     }
 
     pub(super) fn worst(&mut self, exit: Exit) {

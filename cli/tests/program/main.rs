@@ -11,6 +11,7 @@ mod help;
 #[cfg(unix)]
 mod interrupt;
 mod json;
+mod large;
 mod mastered;
 mod media;
 #[cfg(unix)]

@@ -21,6 +21,7 @@ fn job(task: Task) -> Job {
         module: None,
         touch: false,
         running: Vec::new(),
+        cabinets: false,
     }
 }
 
@@ -449,32 +450,86 @@ fn a_file_that_changes_during_the_exchange_stays_and_the_rest_is_put_back() {
     assert_eq!(backup, Some(files()[2].before.clone()));
 }
 
-/// Files of different lengths are put back from what keeps them.
+/// What a journal can't say in a few bytes is put back from what keeps it: of a
+/// cabinet that was compressed anew, for one.
 #[test]
 fn a_file_that_gets_another_length_is_put_back_from_what_keeps_it() {
     let mut files = files();
     for file in &mut files {
         file.after.extend_from_slice(b"more");
     }
+    put_back_from_what_keeps_them(&files);
+}
+
+#[test]
+fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
+    let mut files = files();
+    for file in &mut files {
+        file.keep = Keep::Nothing;
+    }
+    let count = |files: &[Exchange]| {
+        let kept = put_back_from_what_keeps_them(files);
+        assert!(kept.iter().all(|path| path.ends_with(".tcplimit-old")));
+        kept.len()
+    };
+    // The journal itself says a few bytes.
+    assert_eq!(count(&files), 0);
+    files[1].after.extend_from_slice(b"more");
+    assert_eq!(count(&files), 1);
+    // Other bytes of the same length.
+    (files[2].before, files[2].after) = (vec![1; 65], vec![2; 65]);
+    assert_eq!(count(&files), 2);
+}
+
+/// A run that is killed at any step is put back by the next one, and leaves
+/// nothing; returns what any of them kept beside the files for the while.
+fn put_back_from_what_keeps_them(files: &[Exchange]) -> Vec<String> {
     let run = |disk: &Brittle| {
-        exchange_all(&locks(disk)?, Path::new(HOME), &files, &|| true, &|_, _| {
+        exchange_all(&locks(disk)?, Path::new(HOME), files, &|| true, &|_, _| {
             Ok(())
         })
     };
-    let disk = system();
+    let before: Vec<(String, &[u8])> = files
+        .iter()
+        .map(|file| (path(file), &file.before[..]))
+        .collect();
+    let before: Vec<(&str, &[u8])> = before
+        .iter()
+        .map(|(path, content)| (&path[..], *content))
+        .collect();
+    let disk = Brittle::with(&before);
     let counted = disk.after();
     run(&counted).unwrap();
+    let backups = |disk: &Brittle| {
+        let mut paths = paths(disk);
+        paths.retain(|path| !files.iter().any(|file| self::path(file) == *path));
+        paths
+    };
+    let for_good = backups(&counted);
+    assert!(for_good.iter().all(|path| path.ends_with(".orig")));
+    let mut meanwhile = Vec::new();
     for step in 0..counted.steps() {
         let stopped = disk.faulty(Fault::Killed(step));
         drop(run(&stopped));
         let stopped = stopped.after();
         if journal::is_pending(&stopped, Path::new(HOME)).unwrap() {
-            put_back(&stopped).unwrap();
-            for file in &files {
+            let kept = backups(&stopped);
+            meanwhile.extend(kept.into_iter().filter(|path| path.ends_with("-old")));
+            let found = put_back(&stopped).unwrap();
+            for file in files {
                 assert_eq!(stopped.content(&path(file)).as_ref(), Some(&file.before));
+            }
+            // A journal that was being written names no file.
+            if let Found::PutBack { .. } = found {
+                let left = backups(&stopped);
+                let left = left.iter().filter(|path| !path.ends_with(".orig"));
+                assert_eq!(left.collect::<Vec<_>>(), [""; 0], "killed at {step}");
             }
         }
     }
+    meanwhile.sort();
+    meanwhile.dedup();
+    meanwhile
 }
 
 #[test]

@@ -344,6 +344,7 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         module: None,
         touch: false,
         running: Vec::new(),
+        cabinets: false,
     };
     let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [
         &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).verdict),

@@ -30,6 +30,7 @@ fn job(task: Task, output: &str) -> Job {
         module: None,
         touch: false,
         running: Vec::new(),
+        cabinets: false,
     }
 }
 

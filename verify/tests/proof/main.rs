@@ -1,6 +1,7 @@
 //! The properties of locator, driver and patcher, and checks of what proves them.
 
 mod brittle;
+mod cabinet;
 mod clean;
 mod corpus;
 mod damage;

@@ -405,6 +405,13 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
         Refusal::ChangedMeanwhile("x".to_owned()),
         Refusal::SeveralBackups(Vec::new()),
     ];
+    // Of a cabinet it is that of the first driver which is refused.
+    let sound = ("x.sys".to_owned(), None);
+    let inside = ("y.sys".to_owned(), Some(Refusal::NoChecksum));
+    let in_cabinet = Refusal::InCabinet(vec![sound, inside]);
+    assert_eq!(in_cabinet.name(), Refusal::NoChecksum.name());
+    assert!(in_cabinet.to_string().starts_with("y.sys: its header"));
+    assert!(!in_cabinet.is_bad_input());
     let texts: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     let words: std::collections::BTreeSet<&str> = all.iter().map(Refusal::name).collect();
     // One has two texts.

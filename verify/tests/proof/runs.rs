@@ -351,6 +351,7 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
             module: None,
             touch: false,
             running: Vec::new(),
+            cabinets: false,
         });
         let [one, two] = &jobs;
         let runs: [&dyn Fn(&Seat<'_>) -> Done; 2] =
@@ -361,7 +362,7 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
             for done in done {
                 match &done.verdict {
                     Verdict::Changed => {
-                        let plan = &done.facts.as_ref().unwrap().plan;
+                        let plan = &done.facts[0].plan;
                         changes.push((plan.before, plan.after));
                     }
                     Verdict::Unchanged => {}

@@ -1,0 +1,480 @@
+//! A cabinet with other bytes in some of its members, and nothing else changed.
+//!
+//! A member keeps its length, so the table of members stays to the byte. A
+//! folder that holds a changed member is decompressed as a stream, the bytes
+//! are replaced, and it is compressed anew by MSZIP; all other folders are
+//! copied. In the tables only the length of the cabinet, the places of the
+//! folders, and the number and method of the new blocks change.
+//!
+//! All of that is done only where every byte of the file is accounted for:
+//! header, folders, members, and the data of each folder, one behind the other.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::ops::Range;
+
+use cab::{CabinetBuilder, CompressionType};
+use sha2::{Digest, Sha256};
+
+mod block;
+mod deflate;
+mod layout;
+
+use block::{BLOCK_HEADER, Block};
+use layout::{Stream, check_header, check_members, streams};
+
+use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, guard, one_member};
+
+/// A larger cabinet is not rewritten, in bytes: it is held in memory.
+pub(crate) const MAX_CABINET: usize = 256 << 20;
+/// What the folders that are compressed anew may hold in all when decompressed,
+/// in bytes.
+const MAX_STREAMS: u64 = 512 << 20;
+/// An entry of the table of folders without what is reserved in it, in bytes
+/// ([MS-CAB], CFFOLDER).
+const FOLDER_ENTRY: usize = 8;
+/// MSZIP, as an entry of the table of folders has it.
+const MSZIP: u16 = 1;
+/// Why a cabinet is not rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// It can't be written back as it was.
+    Odd(&'static str),
+    /// It is damaged, or forged.
+    Damaged(String),
+}
+
+/// A member whose bytes may be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its bytes.
+    pub(crate) content: Vec<u8>,
+    folder: usize,
+    /// Where it begins in its folder's stream.
+    offset: u64,
+}
+
+/// A cabinet of which every byte is accounted for.
+pub(crate) struct Whole<'a> {
+    file: &'a [u8],
+    /// Where the tables end and the data begins.
+    tables: usize,
+    /// Where the table of folders begins, and the size of an entry in it.
+    folders: (usize, usize),
+    /// Bytes reserved in each data block.
+    reserve: usize,
+    streams: Vec<Stream>,
+    /// Numbers of the folders in the order of their data.
+    order: Vec<usize>,
+    wanted: Vec<Wanted>,
+    rest: [u8; 32],
+}
+
+impl<'a> Whole<'a> {
+    /// Takes a cabinet apart, and decompresses each folder with a member in it
+    /// that `wanted` picks.
+    ///
+    /// # Errors
+    /// Where it can't be rewritten.
+    pub(crate) fn of(file: &'a [u8], wanted: impl Fn(&str) -> bool) -> Result<Whole<'a>, Flaw> {
+        if file.len() > MAX_CABINET {
+            return Err(Flaw::Odd("the cabinet is larger than 256 MiB"));
+        }
+        let cabinet = Cabinet::new(&file).map_err(|reason| Flaw::Damaged(reason.to_owned()))?;
+        check_header(file, &cabinet)?;
+        let tables = index(cabinet.places.members_end);
+        let (streams, order) = streams(file, &cabinet, tables)?;
+        check_members(&cabinet.members, &streams)?;
+        let wanted: Vec<Wanted> = cabinet
+            .members
+            .iter()
+            .filter(|member| wanted(&member.name))
+            .map(|member| Wanted {
+                name: member.name.clone(),
+                content: vec![0; index(member.size.into())],
+                folder: member.folder.into(),
+                offset: member.offset.into(),
+            })
+            .collect();
+        let mut whole = Whole {
+            file,
+            tables,
+            folders: (
+                index(cabinet.places.folders),
+                FOLDER_ENTRY + usize::from(cabinet.places.folder_reserve),
+            ),
+            reserve: cabinet.reserve.into(),
+            streams,
+            order,
+            wanted,
+            rest: [0; 32],
+        };
+        whole.check_wanted()?;
+        whole.decompress_wanted()?;
+        Ok(whole)
+    }
+
+    /// The members that are wanted, in the order of the table.
+    pub(crate) fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// SHA-256 of all but the bytes of the members that are wanted, and how
+    /// their folders are compressed: two cabinets that agree in it have the same
+    /// members, dates, attributes, reserved bytes, and other folders.
+    pub(crate) fn rest(&self) -> [u8; 32] {
+        self.rest
+    }
+
+    /// The cabinet with these bytes in the place of those of the members that
+    /// are wanted.
+    ///
+    /// # Errors
+    /// Where they are not as many, or the cabinet would become too large.
+    pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
+        let lengths = self.wanted.iter().map(|wanted| wanted.content.len());
+        if !lengths.eq(contents.iter().map(Vec::len)) {
+            return Err(Flaw::Odd("the changed driver has another length"));
+        }
+        let mut new = bytes(self.file, 0..self.tables).to_vec();
+        for &number in &self.order {
+            let Some(stream) = self.streams.get(number) else {
+                continue;
+            };
+            let start = new.len();
+            let entry = self.folders.0 + number * self.folders.1;
+            put(&mut new, entry, &word(start)?);
+            if self.is_wanted(number) && stream.size != 0 {
+                let packed = self.pack(number, stream, contents)?;
+                let count = self.append(&mut new, number, &packed, contents)?;
+                put(&mut new, entry + 4, &count.to_le_bytes());
+                put(&mut new, entry + 6, &MSZIP.to_le_bytes());
+            } else {
+                new.extend(bytes(self.file, stream.region.clone()));
+            }
+        }
+        if new.len() > MAX_CABINET {
+            return Err(Flaw::Odd("the new cabinet would be larger than 256 MiB"));
+        }
+        let length = word(new.len())?;
+        put(&mut new, 8, &length);
+        Ok(new)
+    }
+
+    fn is_wanted(&self, folder: usize) -> bool {
+        self.wanted.iter().any(|wanted| wanted.folder == folder)
+    }
+
+    /// Whether the members that are wanted are not too large, and are compressed
+    /// by a method that can be read.
+    fn check_wanted(&self) -> Result<(), Flaw> {
+        let mut total = 0_u64;
+        for (number, stream) in self.streams.iter().enumerate() {
+            if !self.is_wanted(number) {
+                continue;
+            }
+            total = total.saturating_add(stream.size);
+            match stream.folder.compression & 0xF {
+                0 | 1 | 3 => {}
+                2 => return Err(Flaw::Odd("the driver in it is compressed by Quantum")),
+                _ => {
+                    return Err(Flaw::Odd(
+                        "the driver in it is compressed by an unknown method",
+                    ));
+                }
+            }
+        }
+        let most = to_u64(self.file.len()).saturating_mul(MAX_RATIO);
+        if total > MAX_STREAMS.min(most.saturating_add(MAX_MEMBER.into())) {
+            return Err(Flaw::Odd("its folders are far too large when decompressed"));
+        }
+        let large = |wanted: &Wanted| to_u64(wanted.content.len()) > MAX_MEMBER.into();
+        match self.wanted.iter().any(large) {
+            true => Err(Flaw::Odd(
+                "a driver in it is larger than 16 MiB, and none is",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Fills in what the members that are wanted hold, and the hash of all else.
+    fn decompress_wanted(&mut self) -> Result<(), Flaw> {
+        let mut hash = Sha256::new();
+        // All of the tables but the length of the cabinet, and the places,
+        // numbers and methods of the folders.
+        let (start, size) = self.folders;
+        let end = start + size * self.streams.len();
+        hash.update(bytes(self.file, 0..8));
+        hash.update(bytes(self.file, 12..start));
+        for entry in (start..end).step_by(size) {
+            hash.update(bytes(self.file, entry + FOLDER_ENTRY..entry + size));
+        }
+        hash.update(bytes(self.file, end..self.tables));
+        let mut wanted = std::mem::take(&mut self.wanted);
+        for (number, stream) in self.streams.iter().enumerate() {
+            let mut of_folder: Vec<&mut Wanted> = wanted
+                .iter_mut()
+                .filter(|wanted| wanted.folder == number)
+                .collect();
+            if of_folder.is_empty() {
+                hash.update(to_u64(stream.region.len()).to_le_bytes());
+                hash.update(stream.folder.compression.to_le_bytes());
+                hash.update(stream.folder.blocks.to_le_bytes());
+                hash.update(bytes(self.file, stream.region.clone()));
+                continue;
+            }
+            hash.update(stream.size.to_le_bytes());
+            for &block in &stream.blocks {
+                let reserved = block + BLOCK_HEADER;
+                hash.update(bytes(self.file, reserved..reserved + self.reserve));
+            }
+            self.decompress(stream, &mut |at, piece| {
+                for wanted in &mut of_folder {
+                    let (theirs, its) = overlap(at, piece.len(), wanted);
+                    let theirs = piece.get_mut(theirs).unwrap_or_default();
+                    if let Some(its) = wanted.content.get_mut(its) {
+                        its.copy_from_slice(theirs);
+                    }
+                    theirs.fill(0);
+                }
+                hash.update(&*piece);
+                Ok(())
+            })?;
+        }
+        self.wanted = wanted;
+        self.rest = hash.finalize().into();
+        Ok(())
+    }
+
+    /// Hands the stream of a folder to `take`, piece by piece, each with its
+    /// place in it.
+    fn decompress(
+        &self,
+        stream: &Stream,
+        take: &mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>,
+    ) -> Result<(), Flaw> {
+        if stream.size == 0 {
+            return Ok(());
+        }
+        let single = self.single(stream);
+        let decompressed = guard(|| {
+            let mut cabinet = cab::Cabinet::new(io::Cursor::new(single))?;
+            let mut reader = cabinet.read_file(STREAM)?;
+            let (mut at, mut buffer) = (0_u64, vec![0; MAX_BLOCK.into()]);
+            loop {
+                let read = reader.read(&mut buffer)?;
+                let piece = buffer.get_mut(..read).unwrap_or_default();
+                if piece.is_empty() {
+                    break;
+                }
+                take(at, piece)?;
+                at = at.saturating_add(to_u64(read));
+            }
+            match at == stream.size {
+                true => Ok(()),
+                false => Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        });
+        decompressed.map_err(Flaw::Damaged)
+    }
+
+    /// A cabinet with one member, the stream of this folder. Its checksums were
+    /// checked, and are left out; so is what is reserved.
+    fn single(&self, stream: &Stream) -> Vec<u8> {
+        let mut blocks = Vec::with_capacity(stream.region.len());
+        for &start in &stream.blocks {
+            let block = Block::at(self.file, start, self.reserve);
+            blocks.extend([0; 4]);
+            blocks.extend(bytes(self.file, start + 4..start + BLOCK_HEADER));
+            blocks.extend(block.map_or(&[][..], |block| block.data));
+        }
+        let size = u32::try_from(stream.size).unwrap_or(u32::MAX);
+        let length = to_u64(blocks.len());
+        let mut single = one_member(stream.folder, 0, length, stream.folder.blocks, size);
+        single.extend(blocks);
+        single
+    }
+
+    /// Hands the stream of a folder with other bytes in it to `take`.
+    fn changed(
+        &self,
+        number: usize,
+        stream: &Stream,
+        contents: &[Vec<u8>],
+        take: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
+    ) -> Result<(), Flaw> {
+        self.decompress(stream, &mut |at, piece| {
+            for (wanted, content) in self.wanted.iter().zip(contents) {
+                let (theirs, its) = overlap(at, piece.len(), wanted);
+                if let (true, Some(theirs), Some(its)) = (
+                    wanted.folder == number,
+                    piece.get_mut(theirs),
+                    content.get(its),
+                ) {
+                    theirs.copy_from_slice(its);
+                }
+            }
+            take(at, piece)
+        })
+    }
+
+    /// The blocks of a packed stream that others might not read, stored instead;
+    /// by number.
+    fn stored(
+        &self,
+        number: usize,
+        stream: &Stream,
+        contents: &[Vec<u8>],
+        packed: &Stream,
+        file: &[u8],
+    ) -> Result<BTreeMap<u64, Vec<u8>>, Flaw> {
+        let blocks = (0..).zip(&packed.blocks);
+        let mut doubtful: BTreeMap<u64, Vec<u8>> = blocks
+            .filter(|&(_, &start)| {
+                let block = Block::at(file, start, 0);
+                !block.is_some_and(|block| deflate::has_whole_trees(block.data))
+            })
+            .map(|(block, _)| (block, Vec::new()))
+            .collect();
+        if doubtful.is_empty() {
+            return Ok(doubtful);
+        }
+        let length = u64::from(MAX_BLOCK);
+        self.changed(number, stream, contents, &mut |at, piece| {
+            for (at, &byte) in (at..).zip(piece) {
+                if let Some(plain) = doubtful.get_mut(&(at / length)) {
+                    plain.push(byte);
+                }
+            }
+            Ok(())
+        })?;
+        doubtful
+            .values_mut()
+            .for_each(|plain| *plain = deflate::stored(plain));
+        Ok(doubtful)
+    }
+
+    /// A cabinet with one member, the stream of this folder with other bytes in
+    /// it, compressed by MSZIP.
+    fn pack(&self, number: usize, stream: &Stream, contents: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
+        let mut builder = CabinetBuilder::new();
+        builder.add_folder(CompressionType::MsZip).add_file(STREAM);
+        let failed = |error: io::Error| Flaw::Damaged(error.to_string());
+        let packed = io::Cursor::new(Vec::new());
+        let mut writer = builder.build(packed).map_err(failed)?;
+        let member = writer.next_file().map_err(failed)?;
+        let mut member = member.ok_or(Flaw::Odd("it can't be compressed"))?;
+        self.changed(number, stream, contents, &mut |_, piece| {
+            member.write_all(piece)
+        })?;
+        Ok(writer.finish().map_err(failed)?.into_inner())
+    }
+
+    /// Appends the blocks of a packed stream, with what was reserved in the old
+    /// ones, and with checksums. Returns how many there are.
+    fn append(
+        &self,
+        new: &mut Vec<u8>,
+        number: usize,
+        packed: &[u8],
+        contents: &[Vec<u8>],
+    ) -> Result<u16, Flaw> {
+        let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
+        let old = self.streams.get(number).ok_or_else(damaged)?;
+        let cabinet = Cabinet::new(&packed).map_err(|_| damaged())?;
+        let folder = *cabinet.folders.first().ok_or_else(damaged)?;
+        let stream = Stream::of(packed, folder, 0)?;
+        let stored = self.stored(number, old, contents, &stream, packed)?;
+        for (number, &at) in stream.blocks.iter().enumerate() {
+            let mut block = Block::at(packed, at, 0).ok_or_else(damaged)?;
+            if let Some(stored) = stored.get(&to_u64(number)) {
+                block.data = stored;
+            }
+            let same = old
+                .blocks
+                .get(number)
+                .and_then(|&start| Block::at(self.file, start, self.reserve))
+                .filter(|same| same.size == block.size);
+            let reserved = match same {
+                Some(same) => same.reserved,
+                None if self.reserve == 0 => &[],
+                None => {
+                    return Err(Flaw::Odd(
+                        "its data blocks have reserved bytes and unusual sizes",
+                    ));
+                }
+            };
+            let block_again = Block { reserved, ..block };
+            new.extend(block_again.checksum(old.without_reserve).to_le_bytes());
+            new.extend(block_again.sizes());
+            new.extend(reserved);
+            new.extend(block.data);
+        }
+        match self.reserve == 0 || old.blocks.len() == usize::from(folder.blocks) {
+            true => Ok(folder.blocks),
+            false => Err(damaged()),
+        }
+    }
+}
+
+/// Whether every tree in a cabinet of one folder without reserved bytes, which is
+/// compressed by MSZIP, is complete.
+pub(crate) fn has_whole_trees(packed: &[u8]) -> bool {
+    let folder = Cabinet::new(&packed).ok();
+    let folder = folder.and_then(|cabinet| cabinet.folders.first().copied());
+    let stream = folder.and_then(|folder| Stream::of(packed, folder, 0).ok());
+    stream.is_some_and(|stream| {
+        stream.blocks.iter().all(|&start| {
+            let block = Block::at(packed, start, 0);
+            block.is_some_and(|block| deflate::has_whole_trees(block.data))
+        })
+    })
+}
+
+/// What a piece of the stream at `at` has of a member: where in the piece, and
+/// where in the member.
+fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usize>) {
+    let end = at.saturating_add(to_u64(length));
+    let wanted_end = wanted.offset.saturating_add(to_u64(wanted.content.len()));
+    let from = at.max(wanted.offset);
+    let to = end.min(wanted_end).max(from);
+    let within = |start: u64| index(from.saturating_sub(start))..index(to.saturating_sub(start));
+    match from < to {
+        true => (within(at), within(wanted.offset)),
+        false => (0..0, 0..0),
+    }
+}
+
+/// A range of bytes, or none where it is not there.
+fn bytes(file: &[u8], range: Range<usize>) -> &[u8] {
+    file.get(range).unwrap_or_default()
+}
+
+fn dword(file: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?))
+}
+
+fn word(number: usize) -> Result<[u8; 4], Flaw> {
+    let number = u32::try_from(number);
+    let number = number.map_err(|_| Flaw::Odd("the new cabinet would be larger than 256 MiB"))?;
+    Ok(number.to_le_bytes())
+}
+
+fn put(file: &mut [u8], at: usize, field: &[u8]) {
+    if let Some(place) = file.get_mut(at..at + field.len()) {
+        place.copy_from_slice(field);
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn to_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

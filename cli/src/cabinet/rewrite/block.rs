@@ -1,0 +1,94 @@
+//! The data blocks of a cabinet, and their checksums.
+
+/// The header of a data block, in bytes ([MS-CAB], CFDATA).
+pub(super) const BLOCK_HEADER: usize = 8;
+
+/// A data block ([MS-CAB], CFDATA).
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a> {
+    /// What is reserved in it.
+    pub(super) reserved: &'a [u8],
+    /// The data, compressed.
+    pub(super) data: &'a [u8],
+    /// How many bytes it holds when decompressed.
+    pub(super) size: u16,
+    /// Where it ends in the file.
+    pub(super) end: usize,
+}
+
+impl<'a> Block<'a> {
+    /// The block that begins there; `None` where the file ends first.
+    pub(super) fn at(file: &'a [u8], at: usize, reserve: usize) -> Option<Block<'a>> {
+        let header: &[u8; BLOCK_HEADER] = file.get(at..)?.first_chunk()?;
+        let [.., a, b, c, d] = *header;
+        let (length, size) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+        let start = at.checked_add(BLOCK_HEADER)?.checked_add(reserve)?;
+        let end = start.checked_add(length.into())?;
+        Some(Block {
+            reserved: file.get(start.checked_sub(reserve)?..start)?,
+            data: file.get(start..end)?,
+            size,
+            end,
+        })
+    }
+
+    /// Its two sizes, as in its header.
+    pub(super) fn sizes(&self) -> [u8; 4] {
+        let length = u16::try_from(self.data.len()).unwrap_or(u16::MAX);
+        let ([a, b], [c, d]) = (length.to_le_bytes(), self.size.to_le_bytes());
+        [a, b, c, d]
+    }
+
+    /// The checksum of its data, then of all before it. [MS-CAB] counts what is
+    /// reserved; some programs leave that out.
+    pub(super) fn checksum(&self, without_reserve: bool) -> u32 {
+        let reserved = match without_reserve {
+            true => &[],
+            false => self.reserved,
+        };
+        checksum(self.data) ^ checksum(&[&self.sizes(), reserved].concat())
+    }
+}
+
+/// The words of these bytes, combined ([MS-CAB], "Checksum method").
+fn checksum(bytes: &[u8]) -> u32 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let sum = words
+        .iter()
+        .fold(0, |sum, &word| sum ^ u32::from_le_bytes(word));
+    // The first of what is left over is the highest.
+    sum ^ rest
+        .iter()
+        .fold(0, |word, &byte| word << 8 | u32::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cabinet that [MS-CAB] gives as an example has this one block.
+    #[test]
+    fn the_example_of_the_specification_has_the_checksum_that_it_states() {
+        let data = b"#include <stdio.h>\r\n\r\nvoid main(void)\r\n{\r\n    \
+            printf(\"Hello, world!\\n\");\r\n}\r\n\
+            #include <stdio.h>\r\n\r\nvoid main(void)\r\n{\r\n    \
+            printf(\"Welcome!\\n\");\r\n}\r\n\r\n";
+        let mut file = vec![0, 0, 0, 0, 0x97, 0, 0x97, 0];
+        file.extend(data);
+        let block = Block::at(&file, 0, 0).unwrap();
+        assert_eq!(block.checksum(false), 0x30A6_5ABD);
+        assert_eq!((block.end, block.sizes()), (file.len(), [0x97, 0, 0x97, 0]));
+        for cut in 0..file.len() {
+            assert!(Block::at(&file[..cut], 0, 0).is_none(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_reserved_counts_unless_it_is_left_out() {
+        let file = [0, 0, 0, 0, 1, 0, 1, 0, 0x10, 0x20, 0x30, 0x40, 0x50, 7];
+        let block = Block::at(&file, 0, 5).unwrap();
+        assert_eq!((block.reserved, block.data), (&file[8..13], &[7][..]));
+        assert_eq!(block.checksum(true), 0x0001_0001 ^ 7);
+        assert_eq!(block.checksum(false), 0x0001_0001 ^ 7 ^ 0x4030_2010 ^ 0x50);
+    }
+}

@@ -1,0 +1,369 @@
+//! Cabinets of every kind, rewritten, and every reason not to.
+
+use verify::cabinet::{Cabinet as Spec, Folder, Method};
+
+use super::*;
+use crate::cabinet::tests::contents;
+
+const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
+
+/// Bytes that compress, but not to nothing.
+fn filler(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let bytes = (0..length).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8 & 0x3F
+    });
+    bytes.collect()
+}
+
+fn is_driver(name: &str) -> bool {
+    name.ends_with(".sys")
+}
+
+/// Four folders, two of them with drivers, which lie over block boundaries.
+fn spec(methods: [Method; 4]) -> Spec {
+    let [a, b, c, d] = methods;
+    Spec::new(vec![
+        Folder::new(a, &[("a.txt", &filler(40_000, 1)), ("b.txt", b"")]),
+        Folder::new(
+            b,
+            &[
+                ("c.dll", &filler(30_000, 2)),
+                ("tcpip.sys", &filler(90_000, 3)),
+                ("d.dll", &filler(70_000, 4)),
+            ],
+        ),
+        Folder::new(c, &[("e.dll", &filler(33_000, 5))]),
+        Folder::new(
+            d,
+            &[
+                ("tcpip6.sys", &filler(50_000, 6)),
+                ("TCPIP.sys", &filler(1000, 7)),
+            ],
+        ),
+    ])
+}
+
+fn reserved(spec: Spec) -> Spec {
+    Spec {
+        header_reserve: vec![7; 20],
+        folder_reserve: 3,
+        block_reserve: 8,
+        ..spec
+    }
+}
+
+/// What the wanted members hold with a byte changed at either end.
+fn changed(whole: &Whole<'_>) -> Vec<Vec<u8>> {
+    let contents = whole.wanted().iter().map(|wanted| {
+        let mut content = wanted.content.clone();
+        *content.first_mut().unwrap() ^= 0xFF;
+        *content.last_mut().unwrap() ^= 0xFF;
+        content
+    });
+    contents.collect()
+}
+
+#[test]
+fn only_wanted_members_change_whatever_their_folders_are_compressed_by() {
+    for method in METHODS {
+        for other in METHODS {
+            for spec in [
+                spec([other, method, other, method]),
+                reserved(spec([other, method, other, method])),
+            ] {
+                let old = spec.build();
+                let whole = Whole::of(&old, is_driver).unwrap();
+                assert_eq!(whole.wanted().len(), 3);
+                let changed = changed(&whole);
+                let new = whole.with(&changed).unwrap();
+                let mut expected = contents(&old);
+                let mut next = changed.iter();
+                // `contents` goes by folders, as the table does here.
+                for (name, content) in &mut expected {
+                    if is_driver(name) {
+                        *content = Ok(next.next().unwrap().clone());
+                    }
+                }
+                assert_eq!(contents(&new), expected, "{method:?} {other:?}");
+                let again = Whole::of(&new, is_driver).unwrap();
+                assert_eq!(again.rest(), whole.rest(), "{method:?} {other:?}");
+                only_folders_differ(&old, &new, &whole);
+            }
+        }
+    }
+}
+
+/// The tables differ in nothing but length, places, numbers and methods; folders
+/// without a driver are the same bytes; no checksum is missing.
+fn only_folders_differ(old: &[u8], new: &[u8], whole: &Whole<'_>) {
+    let again = Whole::of(new, is_driver).unwrap();
+    assert_eq!(again.tables, whole.tables);
+    let mut allowed: Vec<usize> = (8..12).collect();
+    for number in 0..4 {
+        let entry = whole.folders.0 + number * whole.folders.1;
+        allowed.extend(entry..entry + 8);
+        let (before, after) = (&whole.streams[number], &again.streams[number]);
+        match whole.is_wanted(number) {
+            false => assert_eq!(old[before.region.clone()], new[after.region.clone()]),
+            true => {
+                assert_eq!(after.folder.compression, MSZIP);
+                for (&block, &same) in after.blocks.iter().zip(&before.blocks) {
+                    assert_ne!(new[block..block + 4], [0; 4], "a checksum");
+                    let reserve = |at: usize| at + BLOCK_HEADER..at + BLOCK_HEADER + whole.reserve;
+                    assert_eq!(new[reserve(block)], old[reserve(same)]);
+                }
+            }
+        }
+    }
+    for at in (0..whole.tables).filter(|at| !allowed.contains(at)) {
+        assert_eq!(old[at], new[at], "at {at}");
+    }
+}
+
+#[test]
+fn what_differs_in_anything_but_drivers_has_another_rest() {
+    let base = reserved(spec([Method::MsZip; 4]));
+    let rest = |spec: &Spec| Whole::of(&spec.build(), is_driver).unwrap().rest();
+    let sound = rest(&base);
+    let mut drivers = base.clone();
+    drivers.folders[1].members[1].1[5] ^= 1;
+    drivers.folders[3].method = Method::Lzx;
+    assert_eq!(rest(&drivers), sound);
+    let changes: [fn(&mut Spec); 6] = [
+        |spec| spec.folders[0].members[0].1[0] ^= 1,
+        |spec| spec.folders[1].members[2].1[69_999] ^= 1,
+        |spec| spec.folders[2].members[0].0.push('x'),
+        |spec| spec.header_reserve[3] ^= 1,
+        |spec| spec.folder_reserve += 1,
+        |spec| spec.folders[0].method = Method::Stored,
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut other = base.clone();
+        change(&mut other);
+        assert_ne!(rest(&other), sound, "{number}");
+    }
+    // Every byte of the tables but the length, the places and the like.
+    let old = base.build();
+    let whole = Whole::of(&old, is_driver).unwrap();
+    let reserve = whole.streams[1].blocks[1] + BLOCK_HEADER;
+    let mut other = old.clone();
+    other[reserve] ^= 1;
+    other[reserve - BLOCK_HEADER] ^= 1;
+    assert_ne!(Whole::of(&other, is_driver).unwrap().rest(), sound);
+}
+
+fn flaw(file: &[u8]) -> Flaw {
+    Whole::of(file, is_driver).map(|_| ()).unwrap_err()
+}
+
+fn odd(file: &[u8], says: &str) {
+    match flaw(file) {
+        Flaw::Odd(reason) if reason.contains(says) => {}
+        other => panic!("{says}: {other:?}"),
+    }
+}
+
+fn damaged(file: &[u8], says: &str) {
+    match flaw(file) {
+        Flaw::Damaged(reason) if reason.contains(says) => {}
+        other => panic!("{says}: {other:?}"),
+    }
+}
+
+#[test]
+fn what_can_not_be_written_back_as_it_was_is_refused() {
+    let sound = spec([Method::MsZip; 4]).build();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = sound.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    assert!(Whole::of(&sound, is_driver).is_ok());
+    let mut behind = sound.clone();
+    behind.push(0);
+    odd(&behind, "bytes behind");
+    odd(&with(4, &[1]), "no cabinet of today");
+    odd(&with(12, &[1]), "no cabinet of today");
+    odd(&with(20, &[1]), "no cabinet of today");
+    odd(&with(30, &[8]), "no cabinet of today");
+    // The second folder's method, and the first: that is not touched.
+    odd(&with(36 + 8 + 6, &[2]), "Quantum");
+    odd(&with(36 + 8 + 6, &[4]), "unknown");
+    assert!(Whole::of(&with(36 + 6, &[2]), is_driver).is_ok());
+    let members = 36 + 4 * 8;
+    odd(&with(members + 8, &[0xFD, 0xFF]), "continues");
+    damaged(&with(members + 8, &[4, 0]), "has not");
+    // A size and an offset too large; the next member where this one lies.
+    damaged(&with(members + 2, &[1]), "ends behind its folder");
+    damaged(&with(members + 4, &[1]), "ends behind its folder");
+    let third = members + 2 * (16 + 6);
+    damaged(&with(third + 16 + 6 + 4, &[0, 0, 0, 0]), "overlaps");
+    damaged(&with(36, &[0xFF]), "overlap");
+    damaged(&with(36 + 4, &[1]), "overlap");
+    damaged(&sound[..sound.len() - 1], "ends before its data");
+    let set = Spec {
+        header_reserve: Vec::new(),
+        ..spec([Method::MsZip; 4])
+    };
+    for flag in [1, 2] {
+        let mut file = set.build();
+        file[30] = flag;
+        file.splice(36..36, *b"a\0b\0");
+        for at in [8, 16, 36 + 4, 36 + 4 + 8, 36 + 4 + 16, 36 + 4 + 24] {
+            let field = dword(&file, at).unwrap() + 4;
+            file[at..at + 4].copy_from_slice(&field.to_le_bytes());
+        }
+        odd(&file, "one of a set");
+    }
+    let mut signed = vec![0; 20];
+    signed[..4].copy_from_slice(&[0, 0, 0x10, 0]);
+    let spec = Spec {
+        header_reserve: signed,
+        ..set
+    };
+    odd(&spec.build(), "signature");
+}
+
+#[test]
+fn a_wrong_checksum_is_refused_in_any_folder_and_none_is_made_right() {
+    for methods in [[Method::MsZip; 4], [Method::Stored; 4], [Method::Lzx; 4]] {
+        let sound = spec(methods).build();
+        let whole = Whole::of(&sound, is_driver).unwrap();
+        for stream in &whole.streams {
+            for &block in &stream.blocks {
+                for at in [block, block + BLOCK_HEADER + 3] {
+                    let mut file = sound.clone();
+                    file[at] ^= 1;
+                    damaged(&file, "checksum");
+                }
+            }
+        }
+        let without = Spec {
+            no_checksums: true,
+            ..spec(methods)
+        }
+        .build();
+        let whole = Whole::of(&without, is_driver).unwrap();
+        let new = whole.with(&changed(&whole)).unwrap();
+        let again = Whole::of(&new, is_driver).unwrap();
+        for (number, stream) in again.streams.iter().enumerate() {
+            let states = dword(&new, stream.blocks[0]) != Some(0);
+            assert_eq!(states, again.is_wanted(number));
+        }
+    }
+}
+
+#[test]
+fn checksums_that_leave_out_what_is_reserved_stay_so() {
+    let mut file = reserved(spec([Method::MsZip; 4])).build();
+    let blocks: Vec<usize> = {
+        let whole = Whole::of(&file, is_driver).unwrap();
+        whole
+            .streams
+            .iter()
+            .flat_map(|stream| stream.blocks.clone())
+            .collect()
+    };
+    for block in blocks {
+        let sum = Block::at(&file, block, 8).unwrap().checksum(true);
+        put(&mut file, block, &sum.to_le_bytes());
+    }
+    let whole = Whole::of(&file, is_driver).unwrap();
+    let new = whole.with(&changed(&whole)).unwrap();
+    let again = Whole::of(&new, is_driver).unwrap();
+    for stream in &again.streams {
+        assert!(stream.without_reserve);
+        for &block in &stream.blocks {
+            let sum = Block::at(&new, block, 8).unwrap().checksum(true);
+            assert_eq!(dword(&new, block), Some(sum));
+        }
+    }
+}
+
+/// The packer's block of zeros has a tree of one distance, which cabextract
+/// refuses.
+#[test]
+fn every_new_block_has_whole_trees() {
+    let zeros = vec![0; 200_000];
+    let members: [(&str, &[u8]); 2] = [("a", &zeros), ("tcpip.sys", &filler(5000, 1))];
+    let file = Spec::new(vec![Folder::new(Method::Lzx, &members)]).build();
+    let whole = Whole::of(&file, is_driver).unwrap();
+    let new = whole.with(&changed(&whole)).unwrap();
+    assert_eq!(contents(&new)[0].1, Ok(zeros.clone()));
+    let again = Whole::of(&new, is_driver).unwrap();
+    assert_eq!(again.rest(), whole.rest());
+    let blocks = again.streams[0].blocks.iter();
+    let blocks: Vec<Block<'_>> = blocks.map(|&at| Block::at(&new, at, 0).unwrap()).collect();
+    assert!(
+        blocks
+            .iter()
+            .all(|block| deflate::has_whole_trees(block.data))
+    );
+    let stored = deflate::stored(&zeros[..0x8000]);
+    assert!(blocks.iter().any(|block| block.data == stored));
+}
+
+#[test]
+fn another_length_is_refused() {
+    let file = spec([Method::MsZip; 4]).build();
+    let whole = Whole::of(&file, is_driver).unwrap();
+    let mut contents = changed(&whole);
+    contents[1].push(0);
+    assert!(matches!(whole.with(&contents), Err(Flaw::Odd(_))));
+    contents.truncate(1);
+    assert!(matches!(whole.with(&contents), Err(Flaw::Odd(_))));
+}
+
+/// Of a small cabinet every cut and every changed byte, of its data some: it is
+/// refused, or it is not, and then what is rewritten differs in nothing else.
+#[test]
+fn whatever_is_damaged_is_rewritten_right_or_refused() {
+    let file = Spec {
+        no_checksums: true,
+        ..Spec::new(vec![
+            Folder::new(Method::Lzx, &[("a", &filler(900, 1))]),
+            Folder::new(
+                Method::MsZip,
+                &[
+                    ("b", b"before"),
+                    ("tcpip.sys", &filler(700, 2)),
+                    ("c", b"behind"),
+                ],
+            ),
+        ])
+    }
+    .build();
+    for length in 0..file.len() {
+        assert!(Whole::of(&file[..length], is_driver).is_err(), "{length}");
+    }
+    let (mut rewritten, mut refused) = (0, 0);
+    for at in 0..file.len() {
+        for change in [0x01, 0x80, 0xFF] {
+            let mut file = file.clone();
+            file[at] ^= change;
+            let Ok(whole) = Whole::of(&file, is_driver) else {
+                refused += 1;
+                continue;
+            };
+            let changed: Vec<Vec<u8>> = whole
+                .wanted()
+                .iter()
+                .map(|wanted| vec![7; wanted.content.len()])
+                .collect();
+            let new = whole.with(&changed).unwrap();
+            let again = Whole::of(&new, is_driver).unwrap();
+            assert_eq!(again.rest(), whole.rest(), "{at} {change}");
+            assert!(
+                again
+                    .wanted()
+                    .iter()
+                    .map(|wanted| &wanted.content)
+                    .eq(&changed)
+            );
+            rewritten += 1;
+        }
+    }
+    assert!(rewritten > 100 && refused > 100, "{rewritten} {refused}");
+}

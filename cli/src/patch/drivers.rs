@@ -1,0 +1,162 @@
+//! The drivers in a file: one in most, several perhaps in a large cabinet.
+
+use std::borrow::Cow;
+
+use scanner_core::Module;
+
+use super::form::{Form, is_module};
+use super::{Plan, Refusal, apply, plan};
+use crate::cabinet::rewrite::{Flaw, Whole};
+use crate::cabinet::{self, Cabinet};
+use crate::probe::sha256;
+use crate::report::State;
+
+/// A file taken apart.
+pub(crate) struct Drivers<'a> {
+    container: Container<'a>,
+    /// The name of the member, where there is one, and the image.
+    images: Vec<(Option<String>, Cow<'a, [u8]>)>,
+}
+
+/// What the drivers are in.
+enum Container<'a> {
+    /// A file of its own, or a cabinet with just this member.
+    Single(Form),
+    /// A cabinet that keeps all else.
+    Cabinet(Whole<'a>),
+}
+
+/// What becomes of one of them.
+pub(crate) struct Planned {
+    pub(crate) member: Option<String>,
+    pub(crate) plan: Plan,
+    /// The image as it shall be.
+    pub(crate) changed: Vec<u8>,
+    /// SHA-256 of the image as it is.
+    pub(crate) before: String,
+}
+
+impl<'a> Drivers<'a> {
+    /// Takes the content of a file apart; large cabinets only with `cabinets`.
+    ///
+    /// # Errors
+    /// Where it can't be read, or could not be written back.
+    pub(crate) fn of(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
+        if cabinets && is_large(file) {
+            let whole = Whole::of(file, is_module)?;
+            let wanted = whole.wanted().iter();
+            let images: Vec<_> = wanted
+                .map(|wanted| (Some(wanted.name.clone()), wanted.content.clone().into()))
+                .collect();
+            return match images.is_empty() {
+                true => Err(Refusal::SeveralMembers {
+                    drivers: Vec::new(),
+                }),
+                false => Ok(Drivers {
+                    container: Container::Cabinet(whole),
+                    images,
+                }),
+            };
+        }
+        let (form, image) = Form::open(file)?;
+        Ok(Drivers {
+            images: vec![(form.member().map(str::to_owned), image)],
+            container: Container::Single(form),
+        })
+    }
+
+    /// The images.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &[u8]> {
+        self.images.iter().map(|(_, image)| &**image)
+    }
+
+    /// What must be the same in two files that differ in drivers only: of a file
+    /// of its own nothing.
+    pub(crate) fn rest(&self) -> Option<[u8; 32]> {
+        match &self.container {
+            Container::Single(_) => None,
+            Container::Cabinet(whole) => Some(whole.rest()),
+        }
+    }
+
+    /// Decides what is to be changed in each so that it sets this limit.
+    /// `path` is that of the file; it says which module a driver is, and of
+    /// one in a cabinet the name of the member does.
+    ///
+    /// # Errors
+    /// Why one can't be changed; of several, which.
+    pub(crate) fn plan(
+        &self,
+        path: &str,
+        module: Option<Module>,
+        limit: u32,
+    ) -> Result<Vec<Planned>, Refusal> {
+        let planned = self.images.iter().map(|(member, image)| {
+            let name = match (&self.container, member) {
+                (Container::Cabinet(_), Some(member)) => format!("{path}/{member}"),
+                _ => path.to_owned(),
+            };
+            let plan = plan(&name, image, module, limit)?;
+            Ok(Planned {
+                member: member.clone(),
+                changed: apply(&name, &plan, image)?,
+                plan,
+                before: sha256(image),
+            })
+        });
+        match self.container {
+            Container::Single(_) => planned.collect(),
+            Container::Cabinet(_) => {
+                let planned: Vec<Result<Planned, Refusal>> = planned.collect();
+                if planned.iter().all(Result::is_ok) {
+                    return planned.into_iter().collect();
+                }
+                let each = self.images.iter().zip(planned);
+                let refused = each.map(|((member, _), planned)| {
+                    (member.clone().unwrap_or_default(), planned.err())
+                });
+                Err(Refusal::InCabinet(refused.collect()))
+            }
+        }
+    }
+
+    /// The file with these images in it. What was made has been read back.
+    ///
+    /// # Errors
+    /// When it does not come out again as it went in.
+    pub(crate) fn pack(&self, images: Vec<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
+        match &self.container {
+            Container::Single(form) => match images.as_slice() {
+                [image] => form.pack(image),
+                _ => Err(Refusal::NotItself),
+            },
+            Container::Cabinet(whole) => {
+                let packed = whole.with(&images)?;
+                let again = Whole::of(&packed, is_module)?;
+                let contents = again.wanted().iter().map(|wanted| &wanted.content);
+                match again.rest() == whole.rest() && contents.eq(&images) {
+                    true => Ok(packed),
+                    false => Err(Refusal::NotItself),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a file is a cabinet with more in it than one member.
+fn is_large(file: &[u8]) -> bool {
+    cabinet::is_cabinet(file)
+        && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
+}
+
+impl From<Flaw> for Refusal {
+    fn from(flaw: Flaw) -> Refusal {
+        match flaw {
+            Flaw::Odd(why) => Refusal::OddCabinet(why),
+            Flaw::Damaged(reason) => Refusal::Unfit {
+                state: State::Damaged,
+                reason: format!("{reason}: take a fresh copy of the file"),
+            },
+        }
+    }
+}
