@@ -16,7 +16,7 @@ use std::ops::Range;
 use cab::{CabinetBuilder, CompressionType};
 use sha2::{Digest, Sha256};
 
-mod block;
+pub(crate) mod block;
 mod deflate;
 mod layout;
 

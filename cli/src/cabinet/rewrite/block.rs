@@ -51,7 +51,7 @@ impl<'a> Block<'a> {
 }
 
 /// The words of these bytes, combined ([MS-CAB], "Checksum method").
-fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<4>();
     let sum = words
         .iter()
@@ -65,6 +65,14 @@ fn checksum(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_left_over_count_backwards() {
+        assert_eq!(checksum(&[1, 0, 0, 0, 2, 0, 0, 0x80]) ^ 4, 0x8000_0007);
+        assert_eq!(checksum(&[0x12, 0x34, 0x56]), 0x0012_3456);
+        assert_eq!(checksum(&[0, 0, 0, 0, 0x12]), 0x12);
+        assert_eq!(checksum(&[]), 0);
+    }
 
     /// The cabinet that [MS-CAB] gives as an example has this one block.
     #[test]

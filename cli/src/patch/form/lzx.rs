@@ -9,6 +9,7 @@
 use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
 
 use super::Member;
+use crate::cabinet::rewrite::block::checksum;
 
 /// The low byte of a folder's compression that means LZX; the high one is the
 /// power of two that its window has in bytes ([MS-CAB], CFFOLDER).
@@ -43,7 +44,7 @@ pub(super) fn compress(member: &Member, power: u8, content: &[u8]) -> Option<Vec
     let mut data = Vec::new();
     for (block, plain) in blocks.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
         let sizes = [word(block.len())?, word(plain.len())?].concat();
-        let sum = checksum(&sizes, checksum(block, 0));
+        let sum = checksum(&sizes) ^ checksum(block);
         data.extend(sum.to_le_bytes());
         data.extend(sizes);
         data.extend(block);
@@ -72,29 +73,9 @@ pub(super) fn compress(member: &Member, power: u8, content: &[u8]) -> Option<Vec
     Some(cabinet)
 }
 
-/// The checksum of bytes behind others that have this one ([MS-CAB],
-/// "Checksum Method"): dwords, and what is left over backwards.
-fn checksum(bytes: &[u8], before: u32) -> u32 {
-    let (dwords, rest) = bytes.as_chunks::<4>();
-    let sum = dwords
-        .iter()
-        .fold(before, |sum, dword| sum ^ u32::from_le_bytes(*dword));
-    sum ^ rest
-        .iter()
-        .fold(0, |last, byte| last << 8 | u32::from(*byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_bytes_left_over_count_backwards() {
-        assert_eq!(checksum(&[1, 0, 0, 0, 2, 0, 0, 0x80], 4), 0x8000_0007);
-        assert_eq!(checksum(&[0x12, 0x34, 0x56], 0), 0x0012_3456);
-        assert_eq!(checksum(&[0, 0, 0, 0, 0x12], 0), 0x12);
-        assert_eq!(checksum(&[], 9), 9);
-    }
 
     #[test]
     fn long_content_and_windows_that_lzx_has_not_are_left_to_mszip() {
