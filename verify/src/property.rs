@@ -208,10 +208,7 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
     let beside = |piece: &Evidence, how: &str| {
         let by_relocations = match piece {
             Evidence::Relocated => is_stripped(&spec) || flaw == Flaw::SwappedBase,
-            // Found by fuzzing: the calls around one gate may be too few.
-            Evidence::LocalImports => {
-                flaw == Flaw::OneGate || is_stripped(&spec) && !is_about_imports(flaw)
-            }
+            Evidence::LocalImports => is_stripped(&spec) && !is_about_imports(flaw),
             _ => false,
         };
         how == "in the file" && by_relocations

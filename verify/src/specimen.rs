@@ -88,11 +88,12 @@ impl Spec {
         let spec = self.normal();
         (0..)
             .find_map(|attempt| attempt_build(&spec, attempt))
-            .expect("some filler is free of accidents")
+            .expect("some filler will do")
     }
 }
 
-/// The specimen, unless its filler names the limiter's variables by accident.
+/// The specimen, unless its filler names the limiter's variables by accident or
+/// calls too little around a gate.
 fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
     let program = program::write(spec, attempt);
     let marks: Vec<(Name, Vec<Mark>)> = program
@@ -105,7 +106,9 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
     let image = program.parts.link(spec);
     let variables = Variables::of(trio, &rivals, &image);
     let truth = Truth::read(&marks, &variables, &image);
-    if accident::happened(spec, &image, &truth, &variables) {
+    if accident::happened(spec, &image, &truth, &variables)
+        || accident::few_calls(spec, &image, &truth)
+    {
         return None;
     }
     let slots = Imports::plan(spec.arch).slots;

@@ -25,6 +25,8 @@ pub struct Instance {
     pub holds: u32,
     /// What became of its code.
     pub code: Code,
+    /// A call near a gate is none any more; there are enough others.
+    detoured: bool,
     /// Bytes of its headers were changed: nothing follows from the build.
     pub headers_changed: bool,
     arch: Arch,
@@ -65,6 +67,7 @@ impl Instance {
             size: of.stated_size.unwrap_or(of.specimen.size_of_image),
             holds: 0,
             code: Code::Whole,
+            detoured: false,
             headers_changed: false,
             arch,
             foreign: Arc::clone(&memory),
@@ -273,10 +276,12 @@ impl Instance {
     }
 
     /// Other software puts a jump over the first call through a pointer some 100h
-    /// bytes behind the first gate, as hooks do.
+    /// bytes behind the first gate, as hooks do. Once, for after many such hooks
+    /// the calls near the gate are too few; and not where they are from the start.
     pub fn detour(&mut self) {
         let truth = &self.build().specimen.truth;
-        let Some(&gate) = truth.gates.first() else {
+        let sound = self.build().located.is_ok() && !self.detoured;
+        let (true, Some(&gate)) = (sound, truth.gates.first()) else {
             return;
         };
         let offset = |rva: u32| {
@@ -292,6 +297,7 @@ impl Instance {
         let call = (gate + 0x100..gate + 0x400).filter(is_call).find(is_free);
         let call = call.expect("calls near each gate");
         self.write(call, &[0xE9, 0, 0, 0, 0, 0xCC]);
+        self.detoured = true;
     }
 
     /// Other software does the same to one of the locked updates; there are

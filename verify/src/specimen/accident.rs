@@ -1,9 +1,11 @@
-//! References that no one wrote: bytes which, read at the wrong offset, name
-//! one of the limiter's variables or the event. Filler with one is not used.
+//! Filler that is not used: in which bytes, read at the wrong offset, name one of
+//! the limiter's variables or the event, so that there is a reference that no one
+//! wrote, and code with fewer calls around a gate than genuine code has.
 
 use super::code::Form;
 use super::image::{Image, index};
 use super::limiter::EVENT_ID;
+use super::section::Name;
 use super::spec::{Arch, Spec};
 use super::truth::{Truth, Variables};
 
@@ -29,6 +31,34 @@ pub(super) fn happened(spec: &Spec, image: &Image, truth: &Truth, variables: &Va
                 (named && !written(image, at)) || (value == EVENT_ID && !within(truth, place, at))
             })
         })
+}
+
+/// How far from a gate calls are counted, in bytes.
+const REACH: u32 = 0x1000;
+/// Direct calls around each gate on x64; of five one goes to a leaf.
+const DIRECT_CALLS: usize = 14;
+
+/// Whether few direct calls lie around a gate in `.text`, on x64.
+pub(super) fn few_calls(spec: &Spec, image: &Image, truth: &Truth) -> bool {
+    let text = image.place(Name::Text);
+    let bytes = &image.file[index(text.offset)..][..index(text.virtual_size)];
+    let place = |rva: u32| {
+        rva.checked_sub(text.rva)
+            .filter(|&at| at < text.virtual_size)
+    };
+    let calls = || {
+        let places = image
+            .references
+            .iter()
+            .filter_map(|reference| place(reference.at));
+        places.filter(|&at| bytes[..index(at)].ends_with(&[0xE8]))
+    };
+    let are_few = |gate: u32| {
+        let around = calls().filter(|at| at.abs_diff(gate) < REACH);
+        around.count() < DIRECT_CALLS
+    };
+    let mut gates = truth.gates.iter().filter_map(|&gate| place(gate));
+    spec.arch == Arch::X64 && gates.any(are_few)
 }
 
 /// Whether the builder wrote a reference here.

@@ -114,15 +114,25 @@ impl Alignment {
     }
 }
 
+/// An image of less than 4 MiB that begins here has addresses of which the upper
+/// half is 15FFh. In memory that is FF 15, the opcode of a call through a pointer:
+/// each address would count as a call that lands nowhere.
+const READ_AS_CALLS: std::ops::RangeInclusive<u16> = 0x15C0..=0x15FF;
+
 /// A preferred load address in units of 64 KiB. Any number can be held;
-/// [`ImageBase::address`] keeps it above 0 and the image below 4 GiB.
+/// [`ImageBase::address`] keeps it above 0, the image below 4 GiB, and its
+/// addresses from being read as calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct ImageBase(pub u16);
 
 impl ImageBase {
     /// The address itself.
     pub fn address(self) -> u32 {
-        u32::from(self.0.clamp(1, 0xFE00)) << 16
+        let units = match self.0 {
+            units if READ_AS_CALLS.contains(&units) => *READ_AS_CALLS.start() - 1,
+            units => units.clamp(1, 0xFE00),
+        };
+        u32::from(units) << 16
     }
 }
 

@@ -101,6 +101,24 @@ fn a_flipped_bit_in_the_image_base_is_caught_by_calls_to_imports_alone() {
     );
 }
 
+/// At such a base each address reads as a call through a pointer, FF 15, that
+/// lands nowhere.
+#[test]
+fn where_addresses_read_as_calls_the_limit_is_not_found() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let module = property::module(specimen.spec.module);
+        let at = |base| property::of_loaded(&specimen.load(base), module);
+        assert_eq!(at(0x15FD_0000), property::truth(&specimen));
+        let found = match specimen.spec.arch {
+            Arch::X86 => at(0x15FF_0000).missing() == [Evidence::LocalImports],
+            // Operands count from their instructions.
+            Arch::X64 => at(0x15FF_0000) == property::truth(&specimen),
+        };
+        assert!(found, "{:?}", at(0x15FF_0000));
+    }
+}
+
 #[test]
 fn in_memory_the_base_in_the_header_does_not_matter() {
     for (_, spec) in Spec::kinds() {

@@ -9,9 +9,10 @@ use iced_x86::{Code, Mnemonic};
 use listing::{Listing, base, broken};
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
+use verify::property;
 use verify::specimen::{
-    Alignment, Arch, Decoys, EventForm, Flaw, ImageBase, Module, Place, QueueTest, Register, Spec,
-    Specimen,
+    Alignment, Arch, Compare, Decoys, EventForm, Extras, Flaw, GateSpec, ImageBase, Jump, Loads,
+    Module, Place, QueueForm, QueueTest, Reach, Register, Spec, Specimen,
 };
 
 /// Everything that must hold for every specimen without a flaw.
@@ -298,10 +299,63 @@ fn the_size_asked_for_is_the_size_of_the_code() {
     }
 }
 
+/// The first filler that was tried for this one had nine calls around a gate,
+/// seven of them to the first byte of a function.
+#[test]
+fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
+    let usual = GateSpec {
+        loads: Loads::Count,
+        register: Register(0),
+        short_load: false,
+        compare: Compare::RegisterFirst,
+        jump: Jump::AtLimit,
+        reach: Reach::Short,
+        queue: QueueTest::FallThrough(QueueForm::MemoryFirst),
+    };
+    property::found_as_built(&Spec {
+        seed: 13_088_790_927_523_318_400,
+        module: Module::Tcpip6,
+        alignment: Alignment::Page,
+        image_base: ImageBase(0),
+        text_kib: 10,
+        place: Place::ZeroTail,
+        gates: [
+            usual,
+            GateSpec {
+                queue: QueueTest::BeforeTarget(QueueForm::MemoryFirst),
+                ..usual
+            },
+        ],
+        gates_together: true,
+        event: EventForm::Push,
+        atomics: 9,
+        decoys: Decoys {
+            stores_of_ten: true,
+            single_gate: true,
+            pageable: true,
+            reversed: true,
+            spread: true,
+            swapped: true,
+            no_queue_test: true,
+            live_writer: true,
+            other_read: true,
+            atomic_threshold: true,
+            ..Decoys::NONE
+        },
+        extras: Extras {
+            export: false,
+            version: false,
+            relocations: false,
+            ..Extras::default()
+        },
+        ..Spec::xp_x64()
+    });
+}
+
 #[test]
 fn numbers_out_of_bounds_are_brought_within_them() {
     for kind in [Spec::xp_sp3(), Spec::xp_x64()] {
-        for (number, register) in [(0, 0), (u16::MAX, u8::MAX), (u16::MAX, 4)] {
+        for (number, register) in [(0, 0), (u16::MAX, u8::MAX), (u16::MAX, 4), (0x15FF, 0)] {
             let mut spec = Spec {
                 text_kib: number,
                 image_base: ImageBase(number),

@@ -253,6 +253,22 @@ fn a_call_near_a_gate_that_is_hooked_between_two_queries_changes_nothing() {
 }
 
 #[test]
+fn calls_may_be_hooked_again_and_again_and_in_modules_that_have_none() {
+    for build in [
+        "tcpip-2003-sp2-x86",
+        "tcpip-2003-sp2-x86-NoAnchor",
+        "no headers",
+    ] {
+        let hooked = (0..64).map(|_| Action::Happens(Fault::Detour(TCPIP)).into());
+        session::check(&Session {
+            system: with(build),
+            faults: Vec::new(),
+            steps: hooked.chain([query().into()]).collect(),
+        });
+    }
+}
+
+#[test]
 fn unknown_rights_are_a_no_unless_the_test_only_value_is_one() {
     let accepting = |accept_unknown_rights, rights_known| Configuration {
         rights_known,
