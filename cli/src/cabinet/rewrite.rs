@@ -9,7 +9,6 @@
 //! All of that is done only where every byte of the file is accounted for:
 //! header, folders, members, and the data of each folder, one behind the other.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
@@ -17,7 +16,6 @@ use cab::{CabinetBuilder, CompressionType};
 use sha2::{Digest, Sha256};
 
 pub(crate) mod block;
-mod deflate;
 mod layout;
 
 use block::{BLOCK_HEADER, Block};
@@ -148,7 +146,7 @@ impl<'a> Whole<'a> {
             put(&mut new, entry, &word(start)?);
             if self.is_wanted(number) && stream.size != 0 {
                 let packed = self.pack(number, stream, contents)?;
-                let count = self.append(&mut new, number, &packed, contents)?;
+                let count = self.append(&mut new, number, &packed)?;
                 put(&mut new, entry + 4, &count.to_le_bytes());
                 put(&mut new, entry + 6, &MSZIP.to_le_bytes());
             } else {
@@ -320,42 +318,6 @@ impl<'a> Whole<'a> {
         })
     }
 
-    /// The blocks of a packed stream that others might not read, stored instead;
-    /// by number.
-    fn stored(
-        &self,
-        number: usize,
-        stream: &Stream,
-        contents: &[Vec<u8>],
-        packed: &Stream,
-        file: &[u8],
-    ) -> Result<BTreeMap<u64, Vec<u8>>, Flaw> {
-        let blocks = (0..).zip(&packed.blocks);
-        let mut doubtful: BTreeMap<u64, Vec<u8>> = blocks
-            .filter(|&(_, &start)| {
-                let block = Block::at(file, start, 0);
-                !block.is_some_and(|block| deflate::has_whole_trees(block.data))
-            })
-            .map(|(block, _)| (block, Vec::new()))
-            .collect();
-        if doubtful.is_empty() {
-            return Ok(doubtful);
-        }
-        let length = u64::from(MAX_BLOCK);
-        self.changed(number, stream, contents, &mut |at, piece| {
-            for (at, &byte) in (at..).zip(piece) {
-                if let Some(plain) = doubtful.get_mut(&(at / length)) {
-                    plain.push(byte);
-                }
-            }
-            Ok(())
-        })?;
-        doubtful
-            .values_mut()
-            .for_each(|plain| *plain = deflate::stored(plain));
-        Ok(doubtful)
-    }
-
     /// A cabinet with one member, the stream of this folder with other bytes in
     /// it, compressed by MSZIP.
     fn pack(&self, number: usize, stream: &Stream, contents: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
@@ -374,24 +336,14 @@ impl<'a> Whole<'a> {
 
     /// Appends the blocks of a packed stream, with what was reserved in the old
     /// ones, and with checksums. Returns how many there are.
-    fn append(
-        &self,
-        new: &mut Vec<u8>,
-        number: usize,
-        packed: &[u8],
-        contents: &[Vec<u8>],
-    ) -> Result<u16, Flaw> {
+    fn append(&self, new: &mut Vec<u8>, number: usize, packed: &[u8]) -> Result<u16, Flaw> {
         let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
         let old = self.streams.get(number).ok_or_else(damaged)?;
         let cabinet = Cabinet::new(&packed).map_err(|_| damaged())?;
         let folder = *cabinet.folders.first().ok_or_else(damaged)?;
         let stream = Stream::of(packed, folder, 0)?;
-        let stored = self.stored(number, old, contents, &stream, packed)?;
         for (number, &at) in stream.blocks.iter().enumerate() {
-            let mut block = Block::at(packed, at, 0).ok_or_else(damaged)?;
-            if let Some(stored) = stored.get(&to_u64(number)) {
-                block.data = stored;
-            }
+            let block = Block::at(packed, at, 0).ok_or_else(damaged)?;
             let same = old
                 .blocks
                 .get(number)
@@ -417,20 +369,6 @@ impl<'a> Whole<'a> {
             false => Err(damaged()),
         }
     }
-}
-
-/// Whether every tree in a cabinet of one folder without reserved bytes, which is
-/// compressed by MSZIP, is complete.
-pub(crate) fn has_whole_trees(packed: &[u8]) -> bool {
-    let folder = Cabinet::new(&packed).ok();
-    let folder = folder.and_then(|cabinet| cabinet.folders.first().copied());
-    let stream = folder.and_then(|folder| Stream::of(packed, folder, 0).ok());
-    stream.is_some_and(|stream| {
-        stream.blocks.iter().all(|&start| {
-            let block = Block::at(packed, start, 0);
-            block.is_some_and(|block| deflate::has_whole_trees(block.data))
-        })
-    })
 }
 
 /// What a piece of the stream at `at` has of a member: where in the piece, and

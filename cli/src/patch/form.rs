@@ -9,7 +9,6 @@ use std::io::{Cursor, Write};
 use cab::{CabinetBuilder, CompressionType};
 
 use super::Refusal;
-use crate::cabinet::rewrite::has_whole_trees;
 use crate::cabinet::{self, Cabinet};
 use crate::identity::Names;
 use crate::report::State;
@@ -134,18 +133,9 @@ impl Form {
     }
 }
 
-/// By MSZIP, or stored where others might not read that.
 fn mszip(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
-    let packed = by_method(member, content, CompressionType::MsZip)?;
-    match has_whole_trees(&packed) {
-        true => Some(packed),
-        false => by_method(member, content, CompressionType::None),
-    }
-}
-
-fn by_method(member: &Member, content: &[u8], method: CompressionType) -> Option<Vec<u8>> {
     let mut builder = CabinetBuilder::new();
-    let folder = builder.add_folder(method);
+    let folder = builder.add_folder(CompressionType::MsZip);
     folder.add_file(member.name.as_str());
     let mut writer = builder.build(Cursor::new(Vec::new())).ok()?;
     writer.next_file().ok()??.write_all(content).ok()?;
@@ -197,17 +187,6 @@ mod tests {
         let (again, unpacked) = Form::open(&packed).unwrap();
         assert_eq!((again, &*unpacked), (form, &*content));
         assert_eq!(Form::Plain.pack(&content).unwrap(), content);
-    }
-
-    /// A distance tree of one code, which cabextract refuses.
-    #[test]
-    fn content_that_mszip_makes_odd_trees_of_is_stored() {
-        let form = Form::Compressed(member());
-        let packed = form.pack(&[0; 40_000]).unwrap();
-        let method = |packed: &[u8]| u16::from_le_bytes(*packed[42..].first_chunk().unwrap());
-        assert_eq!(method(&packed), 0);
-        assert_eq!(&*Form::open(&packed).unwrap().1, &[0; 40_000]);
-        assert_eq!(method(&form.pack(&text()).unwrap()), 1);
     }
 
     #[test]

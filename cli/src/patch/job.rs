@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use scanner_core::Module;
 
@@ -156,9 +157,9 @@ pub struct Prepared {
     /// What was found out about each driver in it.
     pub facts: Vec<Facts>,
     /// The whole file as it is; none where there is none.
-    pub before: Option<Vec<u8>>,
+    pub before: Option<Arc<Vec<u8>>>,
     /// The whole file as it shall be.
-    pub after: Vec<u8>,
+    pub after: Arc<Vec<u8>>,
     /// What becomes of the file as it is.
     pub keep: Keep,
     /// The file whose owner, permissions and times it gets, if not its own.
@@ -261,6 +262,8 @@ impl Job {
                 return Ok(verdict);
             }
         }
+        // A large cabinet is not held twice.
+        drop(prepared);
         let folder = match &self.target {
             Target::Output(output) => folder_of(output),
             _ => folder_of(path),
@@ -292,7 +295,7 @@ impl Job {
         let real = real(disk, path);
         match self.task {
             Task::Patch { limit } => {
-                let before = disk.read(path).map_err(unread(path))?;
+                let before = Arc::new(disk.read(path).map_err(unread(path))?);
                 let drivers = Drivers::of(&before, self.cabinets)?;
                 let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
                 let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
@@ -311,11 +314,11 @@ impl Job {
                 // What is as it should be stays as it is, to the byte.
                 let after = match is_done {
                     true => None,
-                    false => Some(drivers.pack(changed)?),
+                    false => Some(Arc::new(drivers.pack(changed)?)),
                 };
                 Ok(Prepared {
                     facts,
-                    after: after.unwrap_or_else(|| before.clone()),
+                    after: after.unwrap_or_else(|| Arc::clone(&before)),
                     before: Some(before),
                     keep: Keep::Backup,
                     like: None,
@@ -323,7 +326,7 @@ impl Job {
             }
             Task::Restore { use_backup } => {
                 let before = match disk.read(path) {
-                    Ok(before) => Some(before),
+                    Ok(before) => Some(Arc::new(before)),
                     Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
                     Err(error) => return Err(unread(path)(error)),
                 };
@@ -332,7 +335,7 @@ impl Job {
                     use_backup,
                     cabinets: self.cabinets,
                 };
-                let old = original(disk, &real, before.as_deref(), how)?;
+                let old = original(disk, &real, before.as_deref().map(Vec::as_slice), how)?;
                 let like = match (&old.damage, &old.source) {
                     (Some(_), Source::Backup(name)) => Some(path.with_file_name(name)),
                     _ => None,
@@ -352,7 +355,7 @@ impl Job {
                     },
                     facts: facts.collect(),
                     before,
-                    after: old.file,
+                    after: Arc::new(old.file),
                     like,
                 })
             }
@@ -436,7 +439,7 @@ impl Job {
                     return Ok(None);
                 }
                 let there = disk.read(output).map_err(unread(output))?;
-                match there == prepared.after {
+                match there == *prepared.after {
                     true => Ok(Some(Verdict::Unchanged)),
                     false => Err(Refusal::OutputExists(output.display().to_string()).into()),
                 }

@@ -342,7 +342,7 @@ fn bytes_between(file: &Exchange) -> Option<Vec<(u64, u8, u8)>> {
     if file.before.len() != file.after.len() {
         return None;
     }
-    let pairs = (0..).zip(file.before.iter().zip(&file.after));
+    let pairs = (0..).zip(file.before.iter().zip(file.after.iter()));
     let differ = pairs.filter(|(_, (before, after))| before != after);
     let bytes: Vec<_> = differ
         .map(|(offset, (&before, &after))| (offset, before, after))

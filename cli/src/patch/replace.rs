@@ -15,6 +15,7 @@
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Refusal;
 use super::disk::{Disk, folder_of};
@@ -45,9 +46,9 @@ pub struct Exchange {
     /// The file; of several, from the folder of their journal on.
     pub path: PathBuf,
     /// What it holds.
-    pub before: Vec<u8>,
+    pub before: Arc<Vec<u8>>,
     /// What it shall hold.
-    pub after: Vec<u8>,
+    pub after: Arc<Vec<u8>>,
     /// What becomes of what it holds.
     pub keep: Keep,
     /// The file whose owner, permissions and times it gets, if not its own.
@@ -81,8 +82,8 @@ pub struct Staged {
     path: PathBuf,
     temporary: PathBuf,
     kept: Option<Kept>,
-    before: Vec<u8>,
-    after: Vec<u8>,
+    before: Arc<Vec<u8>>,
+    after: Arc<Vec<u8>>,
 }
 
 /// What becomes of the old content of a file.
@@ -203,8 +204,8 @@ impl Staged {
                 path: path.to_owned(),
                 temporary,
                 kept,
-                before: before.clone(),
-                after: after.clone(),
+                before: Arc::clone(before),
+                after: Arc::clone(after),
             }),
             Err(failure) => {
                 drop_kept(disk, path, before, kept.as_ref());
@@ -244,10 +245,11 @@ impl Staged {
             .read(&self.path)
             .map_err(unread(&self.path))
             .map_err(Swap::Before)?;
-        if now != self.before {
+        if now != *self.before {
             let changed = Refusal::ChangedMeanwhile(shown.to_string());
             return Err(Swap::Before(changed.into()));
         }
+        drop(now);
         disk.rename(&self.temporary, &self.path)
             .map_err(doing(format!("{shown} can't be replaced")))
             .map_err(Swap::Before)?;
@@ -272,11 +274,11 @@ impl Staged {
     fn put_back(&self, disk: &impl Disk, failure: Failure) -> Failure {
         let tried = set(disk, &self.path, &self.before);
         let now = disk.read(&self.path).ok();
-        if tried.is_ok() || now.as_ref() == Some(&self.before) {
+        if tried.is_ok() || now.as_ref() == Some(&*self.before) {
             drop_kept(disk, &self.path, &self.before, self.kept.as_ref());
             return failure;
         }
-        let holds = match now == Some(self.after.clone()) {
+        let holds = match now.as_ref() == Some(&*self.after) {
             true => "it holds the new content, whole",
             false => "what it holds now can't be told",
         };

@@ -1,12 +1,13 @@
-//! `--cabinets`: the drivers in cabinets of several files, judged by cabextract.
+//! `--cabinets`: the drivers in cabinets of several files, judged by cabextract
+//! or extrac32.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
 
 use verify::cabinet::{Cabinet, Folder, Method};
 use verify::specimen::Spec;
 
+use crate::expand::expanded;
 use crate::{Files, patched, xp};
 
 const CAB: &str = "WINDOWS/Driver Cache/i386/sp3.cab";
@@ -22,7 +23,8 @@ fn six() -> Vec<u8> {
 }
 
 /// Three folders, two of them with drivers, and something reserved. In the first
-/// are blocks of zeros: what packers make of those by MSZIP, cabextract refuses.
+/// are blocks that repeat one byte or a few: of those some packers make trees of one
+/// distance, which cabextract refuses.
 fn sp3(methods: [Method; 3], driver: &[u8]) -> Vec<u8> {
     let mut state = 1_u32;
     let text = (0..100_000).map(|_| {
@@ -30,6 +32,10 @@ fn sp3(methods: [Method; 3], driver: &[u8]) -> Vec<u8> {
         u8::try_from(state >> 26).unwrap()
     });
     let text: Vec<u8> = text.collect();
+    let repeated = [1_u32, 2, 7, 300].map(|period| {
+        let bytes = (0..0x8000).map(|at| u8::try_from(at % period % 251).unwrap());
+        bytes.collect::<Vec<u8>>()
+    });
     let [a, b, c] = methods;
     Cabinet {
         header_reserve: vec![1, 2, 3, 4, 5],
@@ -40,7 +46,7 @@ fn sp3(methods: [Method; 3], driver: &[u8]) -> Vec<u8> {
                 &[
                     ("afd.sys", &text),
                     ("tcpip.sys", driver),
-                    ("b.dll", &[0; 70_000]),
+                    ("b.dll", &repeated.concat()),
                 ],
             ),
             Folder::new(b, &[("c.dll", &text), ("empty.txt", b"")]),
@@ -48,38 +54,6 @@ fn sp3(methods: [Method; 3], driver: &[u8]) -> Vec<u8> {
         ])
     }
     .build()
-}
-
-/// What cabextract takes from a cabinet, after it has tested it; `None` without
-/// it. `cargo xtask setup` installs it; on Linux, CI insists.
-fn expanded(content: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
-    let files = Files::new().with("x.cab", content);
-    let cabextract = |arguments: &[&str]| {
-        let mut command = Command::new("cabextract");
-        command.args(arguments).current_dir(files.path()).output()
-    };
-    let tested = match cabextract(&["-t", "x.cab"]) {
-        Ok(tested) => tested,
-        Err(error) => {
-            let required = cfg!(target_os = "linux") && std::env::var_os("CI").is_some();
-            assert!(!required, "no cabextract: {error}");
-            eprintln!("not judged: no cabextract, see cargo xtask setup");
-            return None;
-        }
-    };
-    let taken = cabextract(&["-q", "-d", "out", "x.cab"]).unwrap();
-    for output in [tested, taken] {
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-    }
-    let entries = fs::read_dir(files.path().join("out")).unwrap();
-    let contents = entries.map(|entry| {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        (name, fs::read(&path).unwrap())
-    });
-    Some(contents.collect())
 }
 
 /// The limit of each driver in a cabinet.

@@ -5,6 +5,7 @@ mod container;
 mod corpus;
 mod damage;
 mod disc;
+mod expand;
 mod explain;
 mod folder;
 mod help;

@@ -2,38 +2,24 @@
 //! cabextract.
 
 use std::fs;
-use std::process::Command;
 
 use lzxc::WindowSize;
 use verify::specimen::Spec;
 
 use crate::cabinet::{lzx, mszip};
-use crate::{Files, patched, xp};
+use crate::{Files, expand, patched, xp};
 
 fn read(files: &Files, name: &str) -> Vec<u8> {
     fs::read(files.path().join(name)).unwrap()
 }
 
-/// What cabextract takes from a cabinet with one member; `None` without it.
-/// `cargo xtask setup` installs it; on Linux, CI insists.
+/// What others take from a cabinet with one member.
 fn expanded(files: &Files, cabinet: &str, member: &str) -> Option<Vec<u8>> {
-    let mut command = Command::new("cabextract");
-    command.args(["--quiet", "--pipe", "--filter", member, cabinet]);
-    let output = match command.current_dir(files.path()).output() {
-        Ok(output) => output,
-        Err(error) => {
-            let required = cfg!(target_os = "linux") && std::env::var_os("CI").is_some();
-            assert!(!required, "no cabextract: {error}");
-            eprintln!("not judged: no cabextract, see cargo xtask setup");
-            return None;
-        }
-    };
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Some(output.stdout)
+    expand::expanded(&read(files, cabinet)).map(|mut members| {
+        let content = members.remove(member).expect("the member");
+        assert!(members.is_empty(), "{:?}", members.keys());
+        content
+    })
 }
 
 fn media() -> Files {

@@ -2,6 +2,7 @@
 //! is there is always whole, and the next run succeeds.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tcplimit::patch::Refusal;
 use tcplimit::patch::disk::Disk;
@@ -54,8 +55,8 @@ fn replaced(
 ) -> Result<Option<PathBuf>, Failure> {
     let exchange = Exchange {
         path: PathBuf::from(FILE),
-        before: b"old".to_vec(),
-        after: b"new".to_vec(),
+        before: b"old".to_vec().into(),
+        after: b"new".to_vec().into(),
         keep,
         like: None,
         touch: false,
@@ -182,8 +183,10 @@ fn files() -> Vec<Exchange> {
     .zip(0_u8..)
     .map(|(path, number)| Exchange {
         path: PathBuf::from(path),
-        before: vec![number; 600],
-        after: [vec![number; 300], vec![number + 100; 4], vec![number; 296]].concat(),
+        before: vec![number; 600].into(),
+        after: [vec![number; 300], vec![number + 100; 4], vec![number; 296]]
+            .concat()
+            .into(),
         keep: Keep::Backup,
         like: None,
         touch: false,
@@ -240,11 +243,11 @@ fn seen(disk: &Brittle) -> Seen {
     let contents = files().into_iter().map(|file| {
         let content = disk.content(&path(&file)).expect("the file is there");
         assert!(
-            content == file.before || content == file.after,
+            content == *file.before || content == *file.after,
             "{}",
             path(&file)
         );
-        content == file.after
+        content == *file.after
     });
     let after: Vec<bool> = contents.collect();
     match (after.iter().all(|&is| is), after.iter().any(|&is| is)) {
@@ -263,7 +266,7 @@ fn all_files_are_exchanged_and_nothing_but_backups_is_left() {
     for (backup, file) in backups.iter().zip(files()) {
         assert_eq!(
             disk.content(&backup.display().to_string()),
-            Some(file.before.clone())
+            Some(file.before.to_vec())
         );
     }
     for (like, file) in (1..).zip(files()) {
@@ -404,7 +407,7 @@ fn a_file_that_something_else_changed_or_removed_stays_and_the_rest_is_put_back(
                 assert_eq!(stopped.content(&changed), content, "{step}");
                 let others = files().into_iter().filter(|file| path(file) != changed);
                 for file in others {
-                    assert_eq!(stopped.content(&path(&file)), Some(file.before));
+                    assert_eq!(stopped.content(&path(&file)), Some(file.before.to_vec()));
                 }
                 match found {
                     Found::Unfinished => {}
@@ -440,14 +443,14 @@ fn a_file_that_changes_during_the_exchange_stays_and_the_rest_is_put_back() {
     for file in files() {
         let content = match path(&file) == changed {
             true => b"an update's".to_vec(),
-            false => file.before.clone(),
+            false => file.before.to_vec(),
         };
         assert_eq!(disk.content(&path(&file)), Some(content));
     }
     // Of what the update replaced the backup is the only copy.
     let backup = backup_of(Path::new(&changed), &files()[2].before);
     let backup = disk.content(&backup.display().to_string());
-    assert_eq!(backup, Some(files()[2].before.clone()));
+    assert_eq!(backup, Some(files()[2].before.to_vec()));
 }
 
 /// What a journal can't say in a few bytes is put back from what keeps it: of a
@@ -456,7 +459,7 @@ fn a_file_that_changes_during_the_exchange_stays_and_the_rest_is_put_back() {
 fn a_file_that_gets_another_length_is_put_back_from_what_keeps_it() {
     let mut files = files();
     for file in &mut files {
-        file.after.extend_from_slice(b"more");
+        Arc::make_mut(&mut file.after).extend_from_slice(b"more");
     }
     put_back_from_what_keeps_them(&files);
 }
@@ -474,10 +477,10 @@ fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
     };
     // The journal itself says a few bytes.
     assert_eq!(count(&files), 0);
-    files[1].after.extend_from_slice(b"more");
+    Arc::make_mut(&mut files[1].after).extend_from_slice(b"more");
     assert_eq!(count(&files), 1);
     // Other bytes of the same length.
-    (files[2].before, files[2].after) = (vec![1; 65], vec![2; 65]);
+    (files[2].before, files[2].after) = (vec![1; 65].into(), vec![2; 65].into());
     assert_eq!(count(&files), 2);
 }
 
@@ -517,7 +520,7 @@ fn put_back_from_what_keeps_them(files: &[Exchange]) -> Vec<String> {
             meanwhile.extend(kept.into_iter().filter(|path| path.ends_with("-old")));
             let found = put_back(&stopped).unwrap();
             for file in files {
-                assert_eq!(stopped.content(&path(file)).as_ref(), Some(&file.before));
+                assert_eq!(stopped.content(&path(file)).as_ref(), Some(&*file.before));
             }
             // A journal that was being written names no file.
             if let Found::PutBack { .. } = found {

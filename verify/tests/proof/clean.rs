@@ -260,8 +260,8 @@ fn patch_all(disk: &Brittle) -> Result<(), Failure> {
         .zip(BUILDS)
         .map(|(path, build)| Exchange {
             path: PathBuf::from(path),
-            before: specimen(build, 10),
-            after: specimen(build, 100),
+            before: specimen(build, 10).into(),
+            after: specimen(build, 100).into(),
             keep: Keep::Backup,
             like: None,
             touch: false,

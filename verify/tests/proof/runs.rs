@@ -32,7 +32,7 @@ fn append(disk: &impl Disk, letter: u8) -> Did {
     }
     let exchange = exchange(disk, path, path, letter)?;
     let kept = replace(&locks, &exchange, &|_| Ok(()))?;
-    Ok(vec![(exchange.before, kept.expect("it is kept"))])
+    Ok(vec![(exchange.before.to_vec(), kept.expect("it is kept"))])
 }
 
 fn exchange(disk: &impl Disk, file: &Path, path: &Path, letter: u8) -> Result<Exchange, Failure> {
@@ -42,8 +42,8 @@ fn exchange(disk: &impl Disk, file: &Path, path: &Path, letter: u8) -> Result<Ex
     })?;
     Ok(Exchange {
         path: path.to_owned(),
-        after: [&before[..], &[letter]].concat(),
-        before,
+        after: [&before[..], &[letter]].concat().into(),
+        before: before.into(),
         keep: Keep::Backup,
         like: None,
         touch: false,
@@ -61,7 +61,7 @@ fn append_all(disk: &impl Disk, letter: u8) -> Did {
     let kept = exchange_all(&locks, home, &files, &|| true, &|_, _| Ok(()))?;
     Ok(files
         .into_iter()
-        .map(|file| file.before)
+        .map(|file| file.before.to_vec())
         .zip(kept)
         .collect())
 }

@@ -282,29 +282,6 @@ fn checksums_that_leave_out_what_is_reserved_stay_so() {
     }
 }
 
-/// The packer's block of zeros has a tree of one distance, which cabextract
-/// refuses.
-#[test]
-fn every_new_block_has_whole_trees() {
-    let zeros = vec![0; 200_000];
-    let members: [(&str, &[u8]); 2] = [("a", &zeros), ("tcpip.sys", &filler(5000, 1))];
-    let file = Spec::new(vec![Folder::new(Method::Lzx, &members)]).build();
-    let whole = Whole::of(&file, is_driver).unwrap();
-    let new = whole.with(&changed(&whole)).unwrap();
-    assert_eq!(contents(&new)[0].1, Ok(zeros.clone()));
-    let again = Whole::of(&new, is_driver).unwrap();
-    assert_eq!(again.rest(), whole.rest());
-    let blocks = again.streams[0].blocks.iter();
-    let blocks: Vec<Block<'_>> = blocks.map(|&at| Block::at(&new, at, 0).unwrap()).collect();
-    assert!(
-        blocks
-            .iter()
-            .all(|block| deflate::has_whole_trees(block.data))
-    );
-    let stored = deflate::stored(&zeros[..0x8000]);
-    assert!(blocks.iter().any(|block| block.data == stored));
-}
-
 #[test]
 fn another_length_is_refused() {
     let file = spec([Method::MsZip; 4]).build();
