@@ -9,11 +9,9 @@
 //!
 //! Source of all layouts: [MS-CAB], "Structure".
 
-use std::cell::Cell;
 use std::io::{self, Read};
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
 
+use crate::guard::guard;
 use crate::storage::{self, Cursor, Part, Storage};
 
 pub(crate) mod rewrite;
@@ -405,32 +403,6 @@ fn take(reader: &mut impl Read, at: &mut u64, member: &Member) -> io::Result<Vec
         Ok(content)
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
-thread_local! {
-    /// Whether this thread is running a decompressor.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a decompressor. One that panics on hostile data has found it damaged,
-/// and nobody needs to read its panic message.
-pub(crate) fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let told = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                told(info);
-            }
-        }));
-    });
-    GUARDED.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(run));
-    GUARDED.set(false);
-    match result {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("the compressed data is damaged".to_owned()),
     }
 }
 

@@ -118,7 +118,6 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
         located: u64,
         states: std::collections::BTreeMap<&'a str, u64>,
         seconds: f64,
-        bytes_per_second: f64,
         interrupted: bool,
         exit_code: u8,
     }
@@ -138,7 +137,6 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
                     .map(|(state, count)| (state.name(), count))
                     .collect(),
                 seconds: summary.seconds(),
-                bytes_per_second: summary.rate(),
                 interrupted: summary.interrupted,
                 exit_code: exit,
             },

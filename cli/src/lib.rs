@@ -21,6 +21,7 @@ mod explain;
 mod file;
 mod folder;
 mod format;
+pub mod guard;
 mod head;
 pub mod identity;
 mod iso;

@@ -84,12 +84,6 @@ impl Summary {
             .as_secs_f64()
     }
 
-    /// Bytes of files a second.
-    #[expect(clippy::cast_precision_loss, reason = "for people")]
-    pub(crate) fn rate(&self) -> f64 {
-        self.bytes as f64 / self.seconds().max(1e-9)
-    }
-
     /// Bytes of searched images a second, on each thread.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     pub(crate) fn search_rate(&self) -> f64 {

@@ -317,12 +317,11 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> 
     };
     writeln!(
         out,
-        "{STRONG}{} located{STRONG:#} in {}{members}; {} in {:.2} s, {}/s",
+        "{STRONG}{} located{STRONG:#} in {}{members}; {} in {:.2} s",
         summary.located(),
         count(summary.files, "file"),
         size(summary.bytes),
         summary.seconds(),
-        rate(summary.rate()),
     )?;
     if summary.searched_bytes != 0 {
         writeln!(

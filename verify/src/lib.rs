@@ -20,6 +20,7 @@ pub mod patching;
 pub mod planted;
 pub mod probing;
 pub mod property;
+pub mod rewriting;
 pub mod session;
 pub mod shipped;
 pub mod specimen;

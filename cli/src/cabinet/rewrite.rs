@@ -21,7 +21,8 @@ mod layout;
 use block::{BLOCK_HEADER, Block};
 use layout::{Stream, check_header, check_members, streams};
 
-use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, guard, one_member};
+use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, one_member};
+use crate::guard::guard;
 
 /// A larger cabinet is not rewritten, in bytes: it is held in memory.
 pub(crate) const MAX_CABINET: usize = 256 << 20;

@@ -10,6 +10,7 @@ use cab::{CabinetBuilder, CompressionType};
 
 use super::Refusal;
 use crate::cabinet::{self, Cabinet};
+use crate::guard::guard;
 use crate::identity::Names;
 use crate::report::State;
 
@@ -115,7 +116,7 @@ impl Form {
             _ => false,
         };
         let by_lzx = member.lzx.and_then(|window| {
-            let packed = cabinet::guard(|| Ok(lzx::compress(member, window, content)));
+            let packed = guard(|| Ok(lzx::compress(member, window, content)));
             packed.ok().flatten().filter(is_it)
         });
         by_lzx

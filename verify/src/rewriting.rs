@@ -1,0 +1,159 @@
+//! Large cabinets, and what `patch --cabinets` makes of them, as properties.
+
+use std::io::{Cursor, Read};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use tcplimit::guard::guard;
+use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
+use tcplimit::patch::replace::Failure;
+
+use crate::brittle::Brittle;
+use crate::cabinet::{Cabinet, Folder, Method};
+use crate::patching::only_value_and_checksum;
+use crate::specimen::Spec;
+
+/// Where it lies.
+pub const FILE: &str = "/xp/Driver Cache/i386/sp3.cab";
+/// To 100.
+pub const PATCH: Task = Task::Patch { limit: 100 };
+/// From the backup.
+pub const RESTORE: Task = Task::Restore { use_backup: true };
+/// All that are rewritten.
+pub const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
+
+/// Does it with the cabinet, in place.
+pub fn run(disk: &Brittle, task: Task) -> Done {
+    let job = Job {
+        task,
+        target: Target::InPlace,
+        module: None,
+        running: Vec::new(),
+        touch: false,
+        cabinets: true,
+    };
+    job.run(disk, Path::new(FILE))
+}
+
+/// Both drivers, in folders of their own or in one.
+pub fn cabinet(methods: [Method; 3], reserve: u8, apart: bool) -> Cabinet {
+    let (xp, six) = (Spec::xp_sp3().sized(4), Spec::tcpip6_x86().sized(4));
+    let (xp, six) = (xp.build().file, six.build().file);
+    let text: Vec<u8> = (0..=250).cycle().take(40_000).collect();
+    let first: [(&str, &[u8]); 3] = [("a.txt", &text), ("tcpip.sys", &xp), ("b.txt", b"b")];
+    let second: [(&str, &[u8]); 2] = [("c.txt", &text), ("TCPIP6.SYS", &six)];
+    let other = Folder::new(methods[2], &[("d.txt", &text)]);
+    let folders = match apart {
+        true => vec![
+            Folder::new(methods[0], &first),
+            other,
+            Folder::new(methods[1], &second),
+        ],
+        false => vec![
+            other,
+            Folder::new(methods[0], &[&first[..], &second[..]].concat()),
+        ],
+    };
+    Cabinet {
+        header_reserve: vec![reserve; reserve.into()],
+        folder_reserve: reserve,
+        // The crate `cab`, which judges here, pads otherwise.
+        block_reserve: reserve / 4 * 4,
+        ..Cabinet::new(folders)
+    }
+}
+
+/// Names, dates, attributes and contents, read by the crate `cab`; `None` where
+/// it can't read them all.
+pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
+    let read = || {
+        let mut cabinet = cab::Cabinet::new(Cursor::new(file))?;
+        let mut members = Vec::new();
+        for folder in cabinet.folder_entries() {
+            for entry in folder.file_entries() {
+                let about = format!(
+                    "{:?} {} {} {}",
+                    entry.datetime(),
+                    entry.is_read_only(),
+                    entry.is_hidden(),
+                    entry.is_system()
+                );
+                members.push((entry.name().to_owned(), about, Vec::new()));
+            }
+        }
+        for (name, _, content) in &mut members {
+            cabinet.read_file(name)?.read_to_end(content)?;
+        }
+        Ok(members)
+    };
+    guard(read).ok()
+}
+
+/// Checks that nothing but the limit and checksum of drivers differs.
+pub fn only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
+    let [before, after] = [before, after].map(|file| members(file).expect("a sound cabinet"));
+    assert_eq!(before.len(), after.len());
+    for ((name, about, old), (again, about_again, new)) in before.iter().zip(&after) {
+        assert_eq!((name, about), (again, about_again));
+        match name.to_lowercase().ends_with(".sys") {
+            true => only_value_and_checksum(old, new, None, limit),
+            false => assert_eq!(old, new, "{name}"),
+        }
+    }
+}
+
+/// One of each, with reserved bytes.
+pub fn sound(no_checksums: bool) -> Vec<u8> {
+    let cabinet = Cabinet {
+        no_checksums,
+        ..cabinet([Method::MsZip, Method::Lzx, Method::MsZip], 4, true)
+    };
+    cabinet.build()
+}
+
+/// **A damaged cabinet is patched right, and restored to the byte, or refused and
+/// left as it is.** Returns whether it was patched.
+pub fn right_or_refused(damaged: &[u8]) -> bool {
+    let disk = Brittle::with(&[(FILE, damaged)]);
+    let done = run(&disk, PATCH);
+    let now = disk.content(FILE).expect("the file is there");
+    match done.verdict {
+        Verdict::Changed => {
+            if members(damaged).is_some() {
+                only_drivers_differ(damaged, &now, 100);
+            }
+            let restored = run(&disk, RESTORE).verdict;
+            assert!(matches!(restored, Verdict::Changed), "{restored:?}");
+            assert!(disk.content(FILE).as_deref() == Some(damaged));
+            true
+        }
+        // Damage has given the limit its new value.
+        Verdict::Unchanged | Verdict::Failed(Failure::Refused(_)) => {
+            assert!(now == damaged);
+            false
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same of a sound cabinet with any bytes in any places: each seven are a
+/// place and what stands there, from its first byte on where the lowest bit is
+/// set, and else anywhere.
+pub fn any_edits(bytes: &[u8]) {
+    static SOUND: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+    let both = SOUND.get_or_init(|| [false, true].map(sound));
+    let Some((&first, edits)) = bytes.split_first() else {
+        return;
+    };
+    let mut damaged = both[usize::from(first & 1)].clone();
+    for edit in edits.chunks_exact(7) {
+        let place = u32::from_le_bytes([edit[0], edit[1], edit[2], 0]) as usize;
+        let within = match place & 1 {
+            1 => 0x180,
+            _ => damaged.len() - 4,
+        };
+        let place = (place >> 1) % within;
+        damaged[place..place + 4].copy_from_slice(&edit[3..]);
+    }
+    right_or_refused(&damaged);
+}
