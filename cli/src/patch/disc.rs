@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 use scanner_core::policy::PRISTINE_LIMIT;
 
 use super::disk::Disk;
-use super::job::{Done, Facts, Job, Target, Task, Verdict};
+use super::job::{Done, Job, Target, Task, Verdict};
 use super::replace::{Failure, unread};
 use super::restore::Source;
 use super::verb::Run;
@@ -53,10 +53,23 @@ pub struct DiscDone {
     /// Each copy on it, or the image itself where that is refused.
     pub copies: Vec<Done>,
     /// Cabinets and self-extractors on it with copies in them, which are not
-    /// rewritten: the path of each, and the names of the copies.
-    pub cabinets: Vec<(String, Vec<String>)>,
+    /// rewritten.
+    pub archives: Vec<Archive>,
     /// Why no image was written, where one copy is why others are not changed.
     pub reason: Option<&'static str>,
+}
+
+/// A cabinet of several files or a self-extractor on a disc.
+#[derive(Debug)]
+pub struct Archive {
+    /// Its path from the root of the disc.
+    pub path: String,
+    /// The names of the copies in it.
+    pub drivers: Vec<String>,
+    /// It is a cabinet by itself, which `--cabinets` rewrites.
+    pub is_cabinet: bool,
+    /// Where it begins in the image, in bytes.
+    start: u64,
 }
 
 /// Gets the bytes done and the bytes in all, and says whether to go on.
@@ -67,7 +80,7 @@ struct Prepared<'a> {
     copies: Vec<Copy>,
     /// The image as it is to be; `None` where a copy is refused.
     changes: Option<Changes<'a>>,
-    cabinets: Vec<(String, Vec<String>)>,
+    archives: Vec<Archive>,
 }
 
 const REFUSED: &str =
@@ -79,13 +92,13 @@ impl Job {
         let Prepared {
             copies,
             changes,
-            cabinets,
+            archives,
         } = match self.prepare_disc(disk, path, watch) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 return DiscDone {
                     copies: vec![Done::new(path, Verdict::Failed(failure))],
-                    cabinets: Vec::new(),
+                    archives: Vec::new(),
                     reason: None,
                 };
             }
@@ -108,12 +121,12 @@ impl Job {
             if let (Target::Output(output), Verdict::Changed) = (&self.target, &done.verdict) {
                 done.output = Some(output.clone());
             }
-            done.facts = copy.facts.ok().into_iter().collect();
+            done.facts = copy.facts.unwrap_or_default();
             done
         };
         DiscDone {
             copies: copies.into_iter().map(done).collect(),
-            cabinets,
+            archives,
             reason: (!is_sound).then_some(REFUSED),
         }
     }
@@ -135,8 +148,15 @@ impl Job {
         }
         let file = disk.open(path).map_err(unread(path))?;
         let go_on = || watch(0, 0);
-        let now = Layout::of(&*file, &go_on)?;
+        let mut now = Layout::of(&*file, self.cabinets, &go_on)?;
         let record = Record::of(&*file, now.volume_sectors);
+        // Where cabinets were rewritten before, they are among the copies.
+        let end = record.as_ref().map_or(u64::MAX, |record| record.length);
+        let is_new = |archive: &Archive| archive.is_cabinet && archive.start >= end;
+        let cabinets = self.cabinets || now.archives.iter().any(is_new);
+        if cabinets != self.cabinets {
+            now = Layout::of(&*file, cabinets, &go_on)?;
+        }
         let (limit, use_record) = match self.task {
             Task::Patch { limit } => (limit, false),
             Task::Restore { use_backup } => (PRISTINE_LIMIT, use_backup && record.is_some()),
@@ -148,7 +168,7 @@ impl Job {
             None => Edited::unchanged(file),
         };
         if use_record {
-            let before = Layout::of(&original, &go_on)?;
+            let before = Layout::of(&original, cabinets, &go_on)?;
             let copies = changes::restored(&original, &now, &before, self.module)?;
             let changes = Changes::restoring(original);
             if self.target == Target::Show {
@@ -157,31 +177,33 @@ impl Job {
             return Ok(Prepared {
                 copies,
                 changes: Some(changes),
-                cabinets: now.cabinets,
+                archives: now.archives,
             });
         }
         if matches!(self.task, Task::Restore { .. }) {
-            for facts in copies
-                .iter_mut()
-                .filter_map(|copy| copy.facts.as_mut().ok())
-            {
+            for facts in copies.iter_mut().flat_map(|copy| &mut copy.facts).flatten() {
                 facts.source = Some(Source::Ten);
             }
         }
         let is_sound = copies.iter().all(|copy| copy.facts.is_ok());
-        let is_change = |copy: &Copy| copy.facts.as_ref().is_ok_and(Facts::is_change);
-        let changes = match (is_sound, copies.iter().any(is_change)) {
+        let changes = match (is_sound, copies.iter().any(Copy::is_change)) {
             (false, _) => None,
             (true, false) => Some(Changes::none(original)),
             (true, true) => {
-                let layout = Layout::of(&original, &go_on)?;
-                Some(Changes::patching(original, &layout, self.module, limit)?)
+                let layout = Layout::of(&original, cabinets, &go_on)?;
+                Some(Changes::patching(
+                    original,
+                    &layout,
+                    self.module,
+                    cabinets,
+                    limit,
+                )?)
             }
         };
         Ok(Prepared {
             copies,
             changes,
-            cabinets: now.cabinets,
+            archives: now.archives,
         })
     }
 }
@@ -191,7 +213,7 @@ impl Job {
 fn verdict(copy: &Copy, is_sound: bool, written: Option<&Result<(), Failure>>) -> Verdict {
     match (&copy.facts, written) {
         (Err(failure), _) => Verdict::Failed(failure.again()),
-        (Ok(facts), _) if !facts.is_change() => Verdict::Unchanged,
+        (Ok(_), _) if !copy.is_change() => Verdict::Unchanged,
         (_, Some(Ok(()))) => Verdict::Changed,
         (_, Some(Err(failure))) => Verdict::Failed(failure.again()),
         _ if is_sound => Verdict::WouldChange,
@@ -213,17 +235,22 @@ impl Run<'_> {
         };
         let DiscDone {
             copies,
-            cabinets,
+            archives,
             reason,
         } = self.job.run_disc(self.disk, path, &watch);
         progress.finish();
-        for (within, drivers) in cabinets {
-            let reason = format!(
-                "a cabinet of several files, {} among them: in a disc image such cabinets are not rewritten, and what takes the file from it gets the unchanged one",
-                drivers.join(" and ")
-            );
-            let cabinet = path.join(within);
-            self.aside(&cabinet, "cabinet", &reason, &drivers, None)?;
+        for archive in archives {
+            let drivers = archive.drivers.join(" and ");
+            let reason = match archive.is_cabinet {
+                true => format!(
+                    "a cabinet of several files, {drivers} among them: such cabinets are rewritten only with --cabinets. What takes the file from it gets the unchanged one"
+                ),
+                false => format!(
+                    "a self-extractor with {drivers} in it. What it installs is the unchanged one"
+                ),
+            };
+            let path = path.join(archive.path);
+            self.aside(&path, "cabinet", &reason, &archive.drivers, None)?;
         }
         if copies.is_empty() {
             let reason = format!(

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use scanner_core::Module;
 
 use super::form::{Form, is_module};
+use super::job::Facts;
 use super::{Plan, Refusal, apply, plan};
 use crate::cabinet::rewrite::{Flaw, Whole};
 use crate::cabinet::{self, Cabinet};
@@ -34,6 +35,21 @@ pub(crate) struct Planned {
     pub(crate) changed: Vec<u8>,
     /// SHA-256 of the image as it is.
     pub(crate) before: String,
+}
+
+impl Planned {
+    /// What was found out, and the image as it shall be.
+    pub(crate) fn into_parts(self) -> (Facts, Vec<u8>) {
+        let facts = Facts {
+            member: self.member,
+            plan: self.plan,
+            source: None,
+            damage: None,
+            before: self.before,
+            after: sha256(&self.changed),
+        };
+        (facts, self.changed)
+    }
 }
 
 impl<'a> Drivers<'a> {
@@ -91,19 +107,37 @@ impl<'a> Drivers<'a> {
         module: Option<Module>,
         limit: u32,
     ) -> Result<Vec<Planned>, Refusal> {
-        let planned = self.images.iter().map(|(member, image)| {
-            let name = match (&self.container, member) {
-                (Container::Cabinet(_), Some(member)) => format!("{path}/{member}"),
-                _ => path.to_owned(),
-            };
-            let plan = plan(&name, image, module, limit)?;
-            Ok(Planned {
-                member: member.clone(),
-                changed: apply(&name, &plan, image)?,
-                plan,
-                before: sha256(image),
-            })
-        });
+        self.plan_each(path, module, &|_| limit)
+    }
+
+    /// As [`Drivers::plan`], with a limit for each, by its number.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn plan_each(
+        &self,
+        path: &str,
+        module: Option<Module>,
+        limit: &dyn Fn(usize) -> u32,
+    ) -> Result<Vec<Planned>, Refusal> {
+        let planned = self
+            .images
+            .iter()
+            .enumerate()
+            .map(|(number, (member, image))| {
+                let limit = limit(number);
+                let name = match (&self.container, member) {
+                    (Container::Cabinet(_), Some(member)) => format!("{path}/{member}"),
+                    _ => path.to_owned(),
+                };
+                let plan = plan(&name, image, module, limit)?;
+                Ok(Planned {
+                    member: member.clone(),
+                    changed: apply(&name, &plan, image)?,
+                    plan,
+                    before: sha256(image),
+                })
+            });
         match self.container {
             Container::Single(_) => planned.collect(),
             Container::Cabinet(_) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use scanner_core::Module;
 
 use super::disk::{Disk, folder_of};
-use super::drivers::Drivers;
+use super::drivers::{Drivers, Planned};
 use super::lock::{self, Life, Locks};
 use super::replace::{
     Exchange, Failure, Keep, has_one_name, is_kept, may_write, replace, unread, write_new,
@@ -210,8 +210,12 @@ impl Done {
     /// What is said of each driver, where there are several in the file.
     pub(crate) fn each(mut self) -> Vec<Done> {
         if let Verdict::Failed(Failure::Refused(Refusal::InCabinet(drivers))) = self.verdict {
+            let within = |member: String| match &self.within {
+                Some(outer) => format!("{outer}/{member}"),
+                None => member,
+            };
             let refused = drivers.into_iter().map(|(member, refusal)| Done {
-                within: Some(member),
+                within: Some(within(member)),
                 verdict: match refusal {
                     Some(refusal) => Verdict::Failed(refusal.into()),
                     None => Verdict::NotDone(OTHER_REFUSED.to_owned()),
@@ -299,18 +303,7 @@ impl Job {
                 let drivers = Drivers::of(&before, self.cabinets)?;
                 let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
                 let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
-                let (mut facts, mut changed) = (Vec::new(), Vec::new());
-                for driver in planned {
-                    facts.push(Facts {
-                        member: driver.member,
-                        plan: driver.plan,
-                        source: None,
-                        damage: None,
-                        before: driver.before,
-                        after: sha256(&driver.changed),
-                    });
-                    changed.push(driver.changed);
-                }
+                let (facts, changed) = planned.into_iter().map(Planned::into_parts).unzip();
                 // What is as it should be stays as it is, to the byte.
                 let after = match is_done {
                     true => None,

@@ -9,6 +9,7 @@ use verify::disc::{Built, Disc, SECTOR, both};
 use verify::specimen::Spec;
 
 use crate::cabinet::{lzx, mszip};
+use crate::expand::expanded;
 use crate::{Files, Run, patched, xp};
 
 /// A program with sections, and no driver.
@@ -240,6 +241,99 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
         assert_eq!(object["start_up"]["value"], value, "{object}");
         assert_eq!(object["checksum"]["ok"], true);
     }
+}
+
+/// A disc with a cabinet of several files, which has two names, and an update.
+fn with_cabinets(six: &[u8]) -> Built {
+    let sp3 = mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp()), ("tcpip6.sys", six)]);
+    let update = mszip(&[("sp3gdr\\tcpip.sys", &xp())]);
+    Disc::new(&[
+        ("I386/TCPIP.SY_", &compressed()),
+        ("I386/SP3.CAB", &sp3),
+        ("AMD64/SP3.CAB", &sp3),
+        ("SVCPACK/KB951748.EXE", &self_extractor(&update)),
+    ])
+    .build()
+}
+
+#[test]
+fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
+    let built = with_cabinets(&Spec::tcpip6_x86().build().file);
+    let files = with(&built);
+    let new = ["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"];
+    let run = files.run(&new);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    for line in [
+        "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
+        "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
+        "a self-extractor with sp3gdr\\tcpip.sys in it",
+    ] {
+        assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
+    }
+    assert!(!run.stdout.contains("SP3.CAB: not rewritten"));
+    let values = |image: &str, limit: u64| {
+        let probe = files.run(&["probe", "--json", image]);
+        let mut seen = 0;
+        for object in probe.objects() {
+            let is_update = object["member"].as_str().unwrap().contains("KB951748");
+            let value = if is_update { 10 } else { limit };
+            assert_eq!(object["start_up"]["value"], value, "{object}");
+            seen += 1;
+        }
+        assert!(seen >= 4, "{seen}");
+    };
+    values("NEW.iso", 100);
+    // Both names lead to the one new cabinet.
+    let image = read(&files, "NEW.iso");
+    let places: Vec<&[u8]> = ["I386/SP3.CAB", "AMD64/SP3.CAB"]
+        .iter()
+        .flat_map(|path| &built.records[*path])
+        .map(|record| &image[record + 2..record + 18])
+        .collect();
+    assert!(places.len() >= 4 && places.iter().all(|place| *place == places[0]));
+    if let Some(members) = expanded(&cabinet_at(&image, places[0])) {
+        assert_eq!(members["afd.sys"], b"x");
+        assert_eq!(members["TCPIP.SYS"], patched(100));
+    }
+    let back = ["restore", "NEW.iso", "--cabinets", "--output", "back.iso"];
+    let run = files.run(&back);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout
+            .contains("SP3.CAB/tcpip6.sys: written, changing the limit from 100 to 10"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(read(&files, "back.iso"), built.image);
+    // What was rewritten once is among the copies, without the option too.
+    let run = files.run(&["patch", "NEW.iso", "--limit", "60", "--output", "60.iso"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    values("60.iso", 60);
+    let run = files.run(&["restore", "NEW.iso", "--output", "again.iso"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(read(&files, "again.iso"), built.image);
+}
+
+#[test]
+fn a_driver_that_is_refused_in_a_cabinet_on_a_disc_refuses_the_image() {
+    let mut six = Spec::tcpip6_x86().build().file;
+    let last = six.len() - 1;
+    six[last] ^= 1;
+    let files = with(&with_cabinets(&six));
+    let run = files.run(&["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("SP3.CAB/tcpip6.sys: refused") && run.stdout.contains("XP.ISO/"),
+        "{}",
+        run.stdout
+    );
+    assert!(!files.path().join("NEW.iso").exists());
+}
+
+/// The content of a file whose record has this place and length in both orders.
+fn cabinet_at(image: &[u8], place: &[u8]) -> Vec<u8> {
+    let number = |at: usize| u32::from_le_bytes(place[at..at + 4].try_into().unwrap()) as usize;
+    image[number(0) * SECTOR..][..number(8)].to_vec()
 }
 
 #[test]

@@ -12,31 +12,39 @@ use super::DiscRefusal;
 use super::layout::{DriverFile, Layout};
 use super::record::Record;
 use crate::cabinet::MAX_MEMBER;
+use crate::cabinet::rewrite::MAX_CABINET;
 use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
-use crate::patch::form::Form;
+use crate::patch::Refusal;
+use crate::patch::drivers::{Drivers, Planned};
 use crate::patch::job::Facts;
 use crate::patch::replace::Failure;
 use crate::patch::restore::Source;
-use crate::patch::{Refusal, apply, plan};
-use crate::probe::sha256;
 use crate::report::State;
 use crate::storage::{self, Storage};
 
-/// A copy on the disc, and what is to become of it.
+/// A file on the disc, and what is to become of the copies in it.
 pub(super) struct Copy {
-    /// Its file, from the root of the disc.
+    /// Its path from the root of the disc.
     pub(super) path: String,
-    /// What was found out, or why it is refused.
-    pub(super) facts: Result<Facts, Failure>,
+    /// What was found out of each, or why the file is refused.
+    pub(super) facts: Result<Vec<Facts>, Failure>,
 }
 
-/// A file with the new limit.
+impl Copy {
+    /// Whether it is to be another file.
+    pub(super) fn is_change(&self) -> bool {
+        let facts = self.facts.as_ref();
+        facts.is_ok_and(|facts| facts.iter().any(Facts::is_change))
+    }
+}
+
+/// A file with the new limit; no content where it is as it shall be.
 struct Changed {
-    facts: Facts,
-    content: Vec<u8>,
+    facts: Vec<Facts>,
+    content: Option<Vec<u8>>,
 }
 
-/// Finds out of each copy what is to become of it.
+/// Finds out of each file what is to become of it.
 pub(super) fn copies(
     file: &dyn Storage,
     layout: &Layout,
@@ -45,36 +53,27 @@ pub(super) fn copies(
 ) -> Vec<Copy> {
     let copy = |driver: &DriverFile| Copy {
         path: driver.path.clone(),
-        facts: changed(file, driver, module, limit).map(|changed| changed.facts),
+        facts: changed(file, driver, module, &|_| limit).map(|changed| changed.facts),
     };
     layout.drivers.iter().map(copy).collect()
 }
 
+/// `limit` has that of each copy in the file, by its number.
 fn changed(
     file: &dyn Storage,
     driver: &DriverFile,
     module: Option<Module>,
-    limit: u32,
+    limit: &dyn Fn(usize) -> u32,
 ) -> Result<Changed, Failure> {
     let before = content(file, driver)?;
-    let (form, image) = Form::open(&before)?;
-    let plan = plan(&driver.path, &image, module, limit)?;
-    let after = apply(&driver.path, &plan, &image)?;
-    let content = match plan.changes.is_empty() {
-        true => Vec::new(),
-        false => form.pack(&after)?,
+    let drivers = Drivers::of(&before, driver.is_cabinet)?;
+    let planned = drivers.plan_each(&driver.path, module, limit)?;
+    let (facts, after): (Vec<Facts>, _) = planned.into_iter().map(Planned::into_parts).unzip();
+    let content = match facts.iter().any(Facts::is_change) {
+        true => Some(drivers.pack(after)?),
+        false => None,
     };
-    Ok(Changed {
-        facts: Facts {
-            member: form.member().map(str::to_owned),
-            plan,
-            source: None,
-            damage: None,
-            before: sha256(&image),
-            after: sha256(&after),
-        },
-        content,
-    })
+    Ok(Changed { facts, content })
 }
 
 /// The content of a file.
@@ -83,8 +82,12 @@ fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> 
         state: State::Unreadable,
         reason,
     };
-    if driver.extent.length > MAX_MEMBER {
-        let reason = format!("it is larger than {MAX_MEMBER} bytes, and no driver is");
+    let (most, why) = match driver.is_cabinet {
+        true => (MAX_CABINET, "such a cabinet is not rewritten"),
+        false => (MAX_MEMBER as usize, "no driver is"),
+    };
+    if driver.extent.length as usize > most {
+        let reason = format!("it is larger than {most} bytes, and {why}");
         return Err(unfit(reason).into());
     }
     let length = usize::try_from(driver.extent.length).unwrap_or(usize::MAX);
@@ -105,12 +108,21 @@ pub(super) fn restored(
     let copy = |driver: &DriverFile| {
         let old = before.drivers.iter().find(|old| old.path == driver.path);
         let old = content(original, old.ok_or(DiscRefusal::RecordDiffers)?)?;
-        let (_, image) = Form::open(&old)?;
-        // Any limit would do: what it stores now is asked for.
-        let value = plan(&driver.path, &image, module, PRISTINE_LIMIT)?.before;
-        let Changed { mut facts, .. } = changed(original.now(), driver, module, value)?;
-        facts.source = Some(Source::LastSector);
-        facts.after = sha256(&image);
+        let old = Drivers::of(&old, driver.is_cabinet)?;
+        // Any limit would do: what each stores now is asked for.
+        let old = old.plan(&driver.path, module, PRISTINE_LIMIT)?;
+        let value = |number| {
+            old.get(number)
+                .map_or(PRISTINE_LIMIT, |old: &Planned| old.plan.before)
+        };
+        let mut facts = changed(original.now(), driver, module, &value)?.facts;
+        if facts.len() != old.len() {
+            return Err(DiscRefusal::RecordDiffers.into());
+        }
+        for (facts, old) in facts.iter_mut().zip(old) {
+            facts.source = Some(Source::LastSector);
+            facts.after = old.before;
+        }
         Ok(Copy {
             path: driver.path.clone(),
             facts: Ok(facts),
@@ -205,10 +217,12 @@ struct Patch {
     /// Files, each filled up to a sector.
     appended: Vec<u8>,
     volume_sectors: u32,
-    /// For the proof of the result: the limit, and the hash of each copy.
+    /// For the proof of the result: the limit, and of each file the hashes of the
+    /// copies in it.
     limit: u32,
     module: Option<Module>,
-    hashes: Vec<(String, String)>,
+    cabinets: bool,
+    hashes: Vec<(String, Vec<String>)>,
 }
 
 /// So much is copied at a time, in bytes.
@@ -241,16 +255,16 @@ impl<'a> Changes<'a> {
         image: Edited<'a>,
         layout: &Layout,
         module: Option<Module>,
+        cabinets: bool,
         limit: u32,
     ) -> Result<Changes<'a>, Failure> {
         let mut next = image.length().div_ceil(SECTOR.into());
         let (mut edits, mut appended, mut hashes) = (BTreeMap::new(), Vec::new(), Vec::new());
         for driver in &layout.drivers {
-            let Changed { facts, mut content } = changed(&image, driver, module, limit)?;
-            hashes.push((driver.path.clone(), facts.after));
-            if content.is_empty() {
-                continue;
-            }
+            let Changed { facts, content } = changed(&image, driver, module, &|_| limit)?;
+            let of_each = facts.into_iter().map(|facts| facts.after);
+            hashes.push((driver.path.clone(), of_each.collect()));
+            let Some(mut content) = content else { continue };
             let size = u32::try_from(content.len()).map_err(|_| DiscRefusal::TooLarge)?;
             let start = u32::try_from(next).map_err(|_| DiscRefusal::TooLarge)?;
             let numbers = [both_orders(start), both_orders(size)].concat();
@@ -260,7 +274,7 @@ impl<'a> Changes<'a> {
             content.resize(content.len().next_multiple_of(SECTOR as usize), 0);
             next = next.saturating_add(to_u64(content.len()) / u64::from(SECTOR));
             appended.append(&mut content);
-            if appended.len() > MAX_MEMBER as usize {
+            if appended.len() > MAX_CABINET {
                 return Err(DiscRefusal::TooMany.into());
             }
         }
@@ -292,6 +306,7 @@ impl<'a> Changes<'a> {
                 volume_sectors,
                 limit,
                 module,
+                cabinets,
                 hashes,
             }),
             is_needed: true,
@@ -431,15 +446,17 @@ impl<'a> Changes<'a> {
         let Some(patch) = &self.patch else {
             return Ok(());
         };
-        let layout = Layout::of(written, &|| step(0))?;
+        let layout = Layout::of(written, patch.cabinets, &|| step(0))?;
         let found = copies(written, &layout, patch.module, patch.limit);
         let same = found.len() == patch.hashes.len()
             && found.iter().all(|copy| {
-                let hash = patch.hashes.iter().find(|(path, _)| *path == copy.path);
+                let hashes = patch.hashes.iter().find(|(path, _)| *path == copy.path);
                 let facts = copy.facts.as_ref();
-                facts.is_ok_and(|facts| {
-                    !facts.is_change() && hash.is_some_and(|(_, hash)| *hash == facts.after)
-                })
+                !copy.is_change()
+                    && facts.is_ok_and(|facts| {
+                        let of_each = facts.iter().map(|facts| &facts.after);
+                        hashes.is_some_and(|(_, hashes)| of_each.eq(hashes))
+                    })
             });
         match same && layout.volume_sectors == patch.volume_sectors {
             true => Ok(()),

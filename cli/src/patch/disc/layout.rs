@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::DiscRefusal;
+use super::{Archive, DiscRefusal};
 use crate::archive;
+use crate::cabinet;
 use crate::iso::{self, Entry, Extent, SECTOR, Volume, position};
 use crate::patch::form::is_module;
 use crate::storage::{self, Part, Storage};
@@ -16,11 +17,12 @@ pub(super) struct Layout {
     pub(super) volume_sectors: u32,
     /// The sectors of the descriptors that state it.
     pub(super) descriptors: Vec<u32>,
-    /// Files that are one of the modules by name, compressed or not, in the
-    /// order in which they lie on the disc.
+    /// Files that are one of the modules by name, compressed or not, and where they
+    /// are rewritten cabinets with some in them; in the order in which they lie on
+    /// the disc.
     pub(super) drivers: Vec<DriverFile>,
-    /// Paths of cabinets and self-extractors, and the drivers in them.
-    pub(super) cabinets: Vec<(String, Vec<String>)>,
+    /// Other cabinets and self-extractors with drivers in them.
+    pub(super) archives: Vec<Archive>,
 }
 
 /// A file, and all that leads to it.
@@ -29,6 +31,8 @@ pub(super) struct DriverFile {
     pub(super) path: String,
     /// Where its content lies.
     pub(super) extent: Extent,
+    /// It is a cabinet of several files.
+    pub(super) is_cabinet: bool,
     /// Where the records that name it lie, of any name, in bytes.
     pub(super) records: Vec<u64>,
 }
@@ -47,8 +51,13 @@ type Occupied = (u64, u64, Use, u32);
 
 impl Layout {
     /// Looks at all of an image's tables, and at the sectors that nothing uses.
-    /// `go_on` says whether to.
-    pub(super) fn of(file: &dyn Storage, go_on: &dyn Fn() -> bool) -> Result<Layout, DiscRefusal> {
+    /// `cabinets` says whether cabinets of several files are rewritten, `go_on`
+    /// whether to go on.
+    pub(super) fn of(
+        file: &dyn Storage,
+        cabinets: bool,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Layout, DiscRefusal> {
         let start = read(file, 0, 1)?;
         if !iso::is_image(file).map_err(|error| damaged(&error))? {
             return Err(DiscRefusal::Damaged("it is no disc image".to_owned()));
@@ -88,6 +97,7 @@ impl Layout {
                 drivers.entry(entry.extent).or_insert_with(|| DriverFile {
                     path: entry.path.to_owned(),
                     extent: entry.extent,
+                    is_cabinet: false,
                     records: Vec::new(),
                 });
             } else if archive::is_archive(entry.path) {
@@ -107,6 +117,32 @@ impl Layout {
         occupied.dedup();
         is_disjoint(file, &volume, &occupied)?;
         has_one_session(file, &occupied, go_on)?;
+
+        let mut others = Vec::new();
+        for (extent, path) in archives {
+            let content = Part::new(file, position(extent.start), extent.length.into());
+            let Some(content) = content else { continue };
+            let found = archive::drivers_in(&content);
+            if found.is_empty() {
+                continue;
+            }
+            let is_cabinet = is_cabinet(&content);
+            if cabinets && is_cabinet {
+                drivers.entry(extent).or_insert_with(|| DriverFile {
+                    path,
+                    extent,
+                    is_cabinet: true,
+                    records: Vec::new(),
+                });
+            } else {
+                others.push(Archive {
+                    path,
+                    drivers: found,
+                    is_cabinet,
+                    start: position(extent.start),
+                });
+            }
+        }
 
         let mut records: BTreeMap<Extent, BTreeSet<u64>> = BTreeMap::new();
         each(file, &volume, &mut |entry| {
@@ -128,18 +164,18 @@ impl Layout {
                 driver.records = records.into_iter().collect();
             }
         }
-        let cabinets = archives.into_iter().filter_map(|(extent, path)| {
-            let content = Part::new(file, position(extent.start), extent.length.into())?;
-            let drivers = archive::drivers_in(&content);
-            (!drivers.is_empty()).then_some((path, drivers))
-        });
         Ok(Layout {
             volume_sectors,
             descriptors: volume.trees.iter().map(|tree| tree.descriptor).collect(),
-            cabinets: cabinets.collect(),
+            archives: others,
             drivers: drivers.into_values().collect(),
         })
     }
+}
+
+/// Whether it is a cabinet from its first byte on: no self-extractor.
+fn is_cabinet(content: &dyn Storage) -> bool {
+    storage::bytes(content, 0, 4).is_ok_and(|start| cabinet::is_cabinet(&start))
 }
 
 fn each(
