@@ -245,7 +245,7 @@ pub(crate) struct Writing {
     /// all other members content, order, date and attributes stay. Windows File
     /// Protection takes its copies from Driver Cache and dllcache: one that stays
     /// unchanged can be put back over a patched one. Cabinets of more than
-    /// 256 MiB, and those in disc images, are not rewritten.
+    /// 256 MiB are not rewritten.
     #[arg(long, conflicts_with = "module")]
     pub(crate) cabinets: bool,
     /// Take files for this module, whatever their names say
