@@ -115,7 +115,7 @@ enum Command {
     /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
     Emulate(emulate::Options),
     /// Write a page with every claim of safety and the evidence of the last `cargo xtask test`.
-    Report(page::Options),
+    Report,
     /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
     Offsets,
     /// Check the driver's feature `wdk`, with a stand-in for wdk-sys.
@@ -178,7 +178,7 @@ fn main() -> ExitCode {
         Command::Dist { twice, .. } => {
             report.seeing("dist", |seen| dist::run(&workspace, twice, seen));
         }
-        Command::Report(options) => report.step("report", || page::run(&workspace, &options)),
+        Command::Report => report.step("report", || page::run(&workspace)),
         Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
         Command::Wdk => report.step("wdk", || wdk::run(&workspace)),
         Command::Wine(options) => {
