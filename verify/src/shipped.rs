@@ -13,7 +13,6 @@ mod control;
 mod debug;
 mod exchange;
 mod export;
-mod frame;
 mod header;
 mod image;
 pub mod import;
@@ -27,9 +26,7 @@ mod section;
 mod source;
 mod stack;
 mod text;
-mod value;
 mod violation;
-mod walk;
 
 pub use crate::specimen::Arch;
 pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
