@@ -8,7 +8,6 @@
 
 mod broken;
 mod built;
-mod changes;
 mod command;
 mod compiler;
 mod debian;
@@ -21,6 +20,7 @@ mod groups;
 mod history;
 mod linker;
 mod lint;
+mod mutants;
 mod offsets;
 mod package;
 mod page;
@@ -72,14 +72,16 @@ enum Command {
     /// Run one step of `test`, and write what it came to into a file.
     #[command(hide = true)]
     Step(plan::StepOptions),
-    /// Break scanner-core and the driver in a copy, in each way of two tables, and see a test fail.
+    /// Break scanner-core, driver and patcher in a copy, in each way of breakages.txt, and see a test fail.
     Broken {
         /// Only those whose file or description has this in it.
         words: Option<String>,
-        /// Only a few: fixed ones, and ones of the files that changed.
+        /// Only the few that each run of the tests tries.
         #[arg(long, conflicts_with = "words")]
         sample: bool,
     },
+    /// Change one operator, value or function of a package at a time, and see a test fail.
+    Mutants(mutants::Options),
     /// Fuzz every target, or the one named, for a while.
     Fuzz {
         /// One of the targets in fuzz/fuzz_targets.
@@ -156,6 +158,9 @@ fn main() -> ExitCode {
             };
             broken::run(&workspace, extent, seen)
         }),
+        Command::Mutants(options) => {
+            report.step("mutants", || mutants::run(&workspace, &options));
+        }
         Command::Fuzz {
             target,
             seconds,
