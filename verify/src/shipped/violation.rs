@@ -132,12 +132,6 @@ pub enum Violation {
         text: &'static str,
         wide: bool,
     },
-    /// A text that none of the source, the imports and the sections' names has. By file offset.
-    Stranger {
-        offset: usize,
-        text: String,
-        wide: bool,
-    },
     /// A debug directory entry of another type than the reproducible build's.
     Debug(u32),
     /// The resource directory can't be read.
@@ -293,13 +287,6 @@ impl fmt::Display for Violation {
             Text { offset, text, wide } => {
                 let form = if *wide { "UTF-16" } else { "ASCII" };
                 write!(f, "file offset {offset:X}: the text {text:?} in {form}")
-            }
-            Stranger { offset, text, wide } => {
-                let form = if *wide { "UTF-16" } else { "ASCII" };
-                write!(
-                    f,
-                    "file offset {offset:X}: the text {text:?} in {form} is none of the source"
-                )
             }
             Debug(2) => write!(f, "a debug directory entry names a PDB"),
             Debug(kind) => write!(f, "a debug directory entry of type {kind}"),
