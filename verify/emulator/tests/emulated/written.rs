@@ -5,17 +5,15 @@
 use emulator::broken::{Broken, PREFERRED};
 use emulator::plain::LIMIT;
 use emulator::question;
-use emulator::registry::{BINARY, DWORD, Operation, PARAMETERS, STATE};
+use emulator::registry::{DWORD, PARAMETERS};
 use emulator::run::{Outcome, run};
 use emulator::scenario::{Act, Scenario};
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::target::Target;
 use emulator::violation::Violation;
-use emulator::world::Paging;
 use scanner_core::Module;
 use std::rc::Rc;
-use verify::property::module;
 use verify::specimen::{Arch, Spec};
 
 /// A world with tcpip.sys in it, and nothing that is asked for.
