@@ -32,7 +32,7 @@ fn hits_get_a_line_each_in_order_and_the_rest_is_counted() {
     assert!(lines[4].contains(" searched at "), "{}", lines[4]);
     assert!(!probe.stdout.contains("SHA-256"));
     for count in ["unpatched", "patched", "not-pe", "damaged"] {
-        probe.says(&format!("  {count:<20}        1\n"));
+        probe.says(format!("  {count:<20}        1\n"));
     }
 }
 

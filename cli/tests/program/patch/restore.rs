@@ -134,7 +134,7 @@ fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
         assert_eq!(shown.code, 0, "{length}: {}{}", shown.stdout, shown.stderr);
         let says = "would be put back from its backup: the limit is 10";
         assert!(shown.stdout.contains(says), "{length}: {}", shown.stdout);
-        shown.says(&backup(&xp()));
+        shown.says(backup(&xp()));
         assert_eq!(read(&files, "tcpip.sys"), damaged);
         let without = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
         assert_ne!(without.code, 0, "{length}: {}", without.stdout);

@@ -90,7 +90,7 @@ fn status_shows_every_windows_or_the_one_that_is_chosen() {
     for home in HOMES {
         let says = format!("The Windows in ./{home}\n");
         status.says(&says);
-        status.says(&driver(home));
+        status.says(driver(home));
     }
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     let windows = objects
