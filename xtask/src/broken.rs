@@ -16,6 +16,14 @@ use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
 
+/// The same cases of properties each time, and the first that fails is enough.
+pub(crate) const SAME_CASES: [(&str, &str); 4] = [
+    ("RUST_BACKTRACE", "0"),
+    ("PROPTEST_RNG_SEED", "4226"),
+    ("PROPTEST_MAX_SHRINK_ITERS", "0"),
+    ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
+];
+
 /// How many breakages to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent<'a> {
@@ -188,11 +196,7 @@ fn cargo_test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result
         .current_dir(tree.path(""))
         .env("CARGO_TARGET_DIR", workspace.made(""))
         .env("CARGO_INCREMENTAL", "1")
-        .env("RUST_BACKTRACE", "0")
-        // The same cases each time, and the first that fails is enough.
-        .env("PROPTEST_RNG_SEED", "4226")
-        .env("PROPTEST_MAX_SHRINK_ITERS", "0")
-        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
+        .envs(SAME_CASES);
     Ok(cargo)
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 
 use clap::Args;
 
+use crate::broken::SAME_CASES;
 use crate::command::{self, Failure};
 use crate::report::Outcome;
 use crate::setup;
@@ -104,14 +105,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
     let mut mutants = workspace.cargo(&["mutants", "--in-place", "--no-shuffle"]);
     mutants
         .args(["--package", subject.package, "--profile", "mutants"])
-        .args(["--cap-lints=true", "--timeout", "120", "--output"])
+        .args(["--sharding", "round-robin", "--timeout", "120", "--output"])
         .arg(&output)
         .args(["--file", &format!("{}/**", subject.folder)])
         .args(
             subject
                 .packages
                 .iter()
-                .flat_map(|it| ["--test-package", it]),
+                .map(|it| format!("-C=--package={it}")),
         )
         .args(options.shard.iter().flat_map(|it| ["--shard", it]))
         .args(options.only.iter().flat_map(|it| ["--re", it]))
@@ -119,12 +120,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         .args(subject.tests)
         .current_dir(tree.path(""))
         .env("CARGO_TARGET_DIR", workspace.made("mutants/build"))
-        .env("RUST_BACKTRACE", "0")
-        // The same few cases each time, and the first that fails is enough.
-        .env("PROPTEST_CASES", "8")
-        .env("PROPTEST_RNG_SEED", "4226")
-        .env("PROPTEST_MAX_SHRINK_ITERS", "0")
-        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
+        .envs(SAME_CASES)
+        .env("PROPTEST_CASES", "8");
     // It fails where any survives, which is judged here.
     let _ = command::run(&mut mutants);
     let lines = |name: &str| -> Result<Vec<String>, Failure> {
