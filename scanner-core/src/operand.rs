@@ -550,6 +550,7 @@ mod tests {
         for (arch, code, registers) in [
             (Arch::X86, &[0x3B, 0xC8][..], &[0, 1][..]),
             (Arch::X86, &[0x39, 0xC8], &[0, 1]),
+            (Arch::X86, &[0x3B, 0xC0], &[0]),
             (Arch::X86, &[0x85, 0xFA], &[2, 7]),
             (Arch::X86, &[0x3D, 0xC8], &[0]),
             (Arch::X86, &[0xA9, 0xC8], &[0]),
