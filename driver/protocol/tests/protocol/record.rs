@@ -45,6 +45,7 @@ fn control_codes_are_composed_as_ctl_code_does() {
     assert_eq!([QUERY, SET, RESET], [0x0022_6400, 0x0022_E404, 0x0022_E408]);
     // Bits of one field that would meet those of another stay there.
     assert_eq!(control_code(0x1000, 1), 0x0022_4000);
+    assert_eq!(control_code(0x900, 8), 0x0022_2400);
 }
 
 #[test]
