@@ -294,3 +294,288 @@ pub(crate) fn is_register_test(arch: Arch, code: &[u8], at: usize, register: u8)
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Access::*;
+    use super::*;
+
+    /// What is before the operand's four bytes, and what it comes to.
+    fn used(arch: Arch, before: &[u8]) -> Use {
+        classify(arch, before, before.len())
+    }
+
+    #[test]
+    fn each_opcode_uses_its_operand_as_the_manual_says() {
+        for (before, access, immediate) in [
+            (&[0x8B, 0x0D][..], Load(1), 0),
+            (&[0x8B, 0x3D], Load(7), 0),
+            (&[0x8D, 0x15], Address(2), 0),
+            (&[0x39, 0x05], Compare, 0),
+            (&[0x3B, 0x05], Compare, 0),
+            (&[0x85, 0x05], Compare, 0),
+            (&[0x81, 0x3D], Compare, 4),
+            (&[0x81, 0x05], Update, 4),
+            (&[0x83, 0x3D], Compare, 1),
+            (&[0x83, 0x0D], Update, 1),
+            (&[0x80, 0x3D], Read, 1),
+            (&[0x80, 0x05], Update, 1),
+            (&[0x82, 0x3D], Read, 1),
+            (&[0x82, 0x05], Update, 1),
+            // test with extensions 0 and 1; not, neg; mul to idiv.
+            (&[0xF6, 0x05], Read, 1),
+            (&[0xF6, 0x0D], Read, 1),
+            (&[0xF6, 0x15], Update, 0),
+            (&[0xF6, 0x25], Read, 0),
+            (&[0xF7, 0x05], Compare, 4),
+            (&[0xF7, 0x0D], Read, 4),
+            (&[0xF7, 0x15], Update, 0),
+            (&[0xF7, 0x1D], Update, 0),
+            (&[0xF7, 0x25], Read, 0),
+            (&[0xF7, 0x3D], Read, 0),
+            (&[0x69, 0x0D], Read, 4),
+            (&[0x6B, 0x0D], Read, 1),
+            // inc, dec; call, jmp, push; nothing.
+            (&[0xFE, 0x05], Update, 0),
+            (&[0xFE, 0x0D], Update, 0),
+            (&[0xFE, 0x15], Unknown, 0),
+            (&[0xFF, 0x05], Update, 0),
+            (&[0xFF, 0x0D], Update, 0),
+            (&[0xFF, 0x15], Read, 0),
+            (&[0xFF, 0x1D], Unknown, 0),
+            (&[0xFF, 0x25], Read, 0),
+            (&[0xFF, 0x35], Read, 0),
+            (&[0xFF, 0x3D], Unknown, 0),
+            (&[0xC0, 0x05], Write, 1),
+            (&[0xC1, 0x05], Write, 1),
+            (&[0xC6, 0x05], Write, 1),
+            (&[0xC7, 0x05], Write, 4),
+            (&[0x8C, 0x05], Unknown, 0),
+        ] {
+            for arch in [Arch::X86, Arch::X64] {
+                let expected = with_immediate(access, immediate);
+                assert_eq!(used(arch, before), expected, "{before:X?}");
+            }
+        }
+        let reads = [
+            0x02, 0x03, 0x0A, 0x0B, 0x12, 0x13, 0x1A, 0x1B, 0x22, 0x23, 0x2A, 0x2B, 0x32, 0x33,
+            0x38, 0x3A, 0x63, 0x84, 0x8A,
+        ];
+        let updates = [
+            0x00, 0x01, 0x08, 0x09, 0x10, 0x11, 0x18, 0x19, 0x20, 0x21, 0x28, 0x29, 0x30, 0x31,
+        ];
+        let writes = [0xD0, 0xD1, 0xD2, 0xD3, 0x88, 0x89, 0x8F];
+        let locked = [0x86, 0x87];
+        for (opcodes, access) in [
+            (&reads[..], Read),
+            (&updates, Update),
+            (&writes, Write),
+            (&locked, Locked),
+        ] {
+            for &opcode in opcodes {
+                assert_eq!(
+                    used(Arch::X86, &[opcode, 0x05]),
+                    plain(access),
+                    "{opcode:X}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_modrm_x86_has_five_kinds_of_opcodes_and_x64_none() {
+        for (opcode, access) in [
+            (0xA0, Read),
+            (0xA1, Load(0)),
+            (0xA2, Write),
+            (0xA3, Write),
+            (0xB8, Address(0)),
+            (0xBE, Address(6)),
+            (0xC0, Unknown),
+        ] {
+            assert_eq!(used(Arch::X86, &[opcode]), plain(access), "{opcode:X}");
+            assert_eq!(used(Arch::X64, &[opcode]), plain(Unknown), "{opcode:X}");
+        }
+        for arch in [Arch::X86, Arch::X64] {
+            assert_eq!(used(arch, &[]), plain(Unknown));
+            assert_eq!(used(arch, &[0x05]), plain(Unknown));
+        }
+    }
+
+    #[test]
+    fn a_sib_byte_that_adds_nothing_is_passed_over_on_x86() {
+        assert_eq!(used(Arch::X86, &[0x8B, 0x0C, 0x25]), plain(Load(1)));
+        // With a displacement of another length, or a register, it is none.
+        for modrm in [0x4C, 0x8C, 0xCC, 0x0D, 0xC8] {
+            let found = used(Arch::X86, &[0x8B, modrm, 0x25]);
+            assert_ne!(found.access, Load(1), "{modrm:X}");
+        }
+        assert_eq!(used(Arch::X64, &[0x8B, 0x0C, 0x25]).access, Unknown);
+    }
+
+    #[test]
+    fn a_rex_prefix_extends_the_register_on_x64() {
+        for (before, x64, x86) in [
+            (&[0x44, 0x8B, 0x0D][..], Load(9), Load(1)),
+            (&[0x4C, 0x8D, 0x15], Address(10), Address(2)),
+            (&[0x41, 0x8B, 0x0D], Load(1), Load(1)),
+            (&[0x50, 0x8B, 0x0D], Load(1), Load(1)),
+        ] {
+            assert_eq!(used(Arch::X64, before), plain(x64), "{before:X?}");
+            assert_eq!(used(Arch::X86, before), plain(x86), "{before:X?}");
+        }
+    }
+
+    #[test]
+    fn lock_stands_before_the_opcode_or_before_rex() {
+        for (before, x86, x64) in [
+            (&[0xF0, 0x01, 0x05][..], Locked, Locked),
+            (&[0xF0, 0x48, 0x01, 0x05], Update, Locked),
+            (&[0xF0, 0x90, 0x01, 0x05], Update, Update),
+            (&[0xF0, 0x8B, 0x05], Load(0), Load(0)),
+            (&[0xF0, 0x89, 0x05], Write, Write),
+            (&[0xF0, 0x0F, 0xC1, 0x05], Locked, Locked),
+            (&[0xF0, 0x48, 0x0F, 0xC1, 0x05], Update, Locked),
+            (&[0x0F, 0xC1, 0x05], Update, Update),
+        ] {
+            assert_eq!(used(Arch::X86, before).access, x86, "{before:X?}");
+            assert_eq!(used(Arch::X64, before).access, x64, "{before:X?}");
+        }
+    }
+
+    #[test]
+    fn with_an_escape_both_readings_of_an_immediate_are_told() {
+        for (opcode, access, immediate, others) in [
+            (0x40, Read, 0, 0),
+            (0x4F, Read, 0, 0),
+            (0xA3, Read, 0, 0),
+            (0xAF, Read, 0, 0),
+            (0xB6, Read, 0, 0),
+            (0xB7, Read, 0, 0),
+            (0xBE, Read, 0, 0),
+            (0xBF, Read, 0, 0),
+            (0xC0, Update, 0, 1),
+            (0xC1, Update, 0, 1),
+            (0xB0, Update, 0, 0),
+            (0xB1, Update, 0, 0),
+            (0xAB, Update, 0, 0),
+            (0xB3, Update, 0, 0),
+            (0xBB, Update, 0, 0),
+            (0xBA, Update, 1, 0),
+            (0x90, Write, 0, 0),
+            (0x9F, Write, 0, 0),
+            (0xA4, Write, 1, 0),
+            (0xA5, Write, 0, 0),
+            (0xAC, Write, 1, 0),
+            (0xAD, Write, 0, 0),
+        ] {
+            let expected = Use {
+                access,
+                immediate,
+                others: [others; 2],
+                doubtful: false,
+            };
+            assert_eq!(
+                used(Arch::X86, &[0x0F, opcode, 0x05]),
+                expected,
+                "{opcode:X}"
+            );
+        }
+        let doubtful = Use {
+            others: [0, 1],
+            doubtful: true,
+            ..plain(Load(1))
+        };
+        assert_eq!(used(Arch::X86, &[0x0F, 0x8B, 0x0D]), doubtful);
+        // Any other byte in front is none.
+        assert_eq!(used(Arch::X86, &[0x90, 0x8B, 0x0D]), plain(Load(1)));
+        let shift = with_immediate(Write, 1);
+        assert_eq!(used(Arch::X86, &[0x90, 0xC1, 0x05]), shift);
+    }
+
+    #[test]
+    fn an_operand_size_prefix_makes_a_dword_doubtful() {
+        let doubtful = Use {
+            others: [2; 2],
+            doubtful: true,
+            ..with_immediate(Update, 4)
+        };
+        assert_eq!(used(Arch::X86, &[0x66, 0x81, 0x05]), doubtful);
+        assert_eq!(used(Arch::X64, &[0x66, 0x41, 0x81, 0x05]), doubtful);
+        let sound = with_immediate(Update, 4);
+        assert_eq!(used(Arch::X86, &[0x65, 0x81, 0x05]), sound);
+        let byte = with_immediate(Update, 1);
+        assert_eq!(used(Arch::X86, &[0x66, 0x83, 0x05]), byte);
+    }
+
+    #[test]
+    fn what_is_locked_through_a_register_is_that_register_alone() {
+        for (arch, code, pointer, expected) in [
+            (Arch::X86, &[0xF0, 0xFF, 0x01][..], 1, true),
+            (Arch::X86, &[0xF0, 0xFF, 0x01], 2, false),
+            (Arch::X86, &[0xFF, 0x01], 1, false),
+            (Arch::X86, &[0x87, 0x01], 1, true),
+            (Arch::X86, &[0xF0, 0x87, 0x01], 1, true),
+            (Arch::X86, &[0xF0, 0x8B, 0x01], 1, false),
+            (Arch::X86, &[0xF0, 0x0F, 0xC1, 0x01], 1, true),
+            (Arch::X86, &[0x0F, 0xC1, 0x01], 1, false),
+            (Arch::X86, &[0xF0, 0x0F, 0xB6, 0x01], 1, false),
+            (Arch::X86, &[0xF0, 0x0F, 0x05, 0x01], 1, false),
+            // Not [register] alone.
+            (Arch::X86, &[0xF0, 0xFF, 0x41], 1, false),
+            (Arch::X86, &[0xF0, 0xFF, 0x81], 1, false),
+            (Arch::X86, &[0xF0, 0xFF, 0xC1], 1, false),
+            (Arch::X86, &[0xF0, 0xFF, 0x04], 4, false),
+            (Arch::X86, &[0xF0, 0xFF, 0x05], 5, false),
+            (Arch::X86, &[0xF0, 0xFF, 0x07], 7, true),
+            (Arch::X64, &[0xF0, 0x48, 0xFF, 0x01], 1, true),
+            (Arch::X64, &[0xF0, 0x41, 0xFF, 0x01], 9, true),
+            (Arch::X64, &[0xF0, 0x41, 0xFF, 0x01], 1, false),
+            (Arch::X64, &[0xF0, 0x44, 0xFF, 0x01], 9, false),
+            (Arch::X64, &[0x49, 0x87, 0x01], 9, true),
+            (Arch::X86, &[0xF0, 0x48, 0xFF, 0x01], 1, false),
+            (Arch::X86, &[0xF0, 0xFF], 1, false),
+            (Arch::X86, &[0xF0], 1, false),
+            (Arch::X86, &[], 1, false),
+        ] {
+            let found = is_locked_through(arch, code, 0, pointer);
+            assert_eq!(found, expected, "{arch:?} {code:X?} {pointer}");
+        }
+        assert!(is_locked_through(Arch::X86, &[0x90, 0x87, 0x01], 1, 1));
+        assert!(!is_locked_through(Arch::X86, &[0x87, 0x01], 3, 1));
+    }
+
+    #[test]
+    fn a_test_of_a_register_names_it_in_either_field() {
+        for (arch, code, registers) in [
+            (Arch::X86, &[0x3B, 0xC8][..], &[0, 1][..]),
+            (Arch::X86, &[0x39, 0xC8], &[0, 1]),
+            (Arch::X86, &[0x3B, 0xC0], &[0]),
+            (Arch::X86, &[0x85, 0xFA], &[2, 7]),
+            (Arch::X86, &[0x3D, 0xC8], &[0]),
+            (Arch::X86, &[0xA9, 0xC8], &[0]),
+            (Arch::X86, &[0x83, 0xF9], &[1]),
+            (Arch::X86, &[0x81, 0xF9], &[1]),
+            (Arch::X86, &[0xF7, 0xC1], &[1]),
+            (Arch::X64, &[0x41, 0x3B, 0xC8], &[1, 8]),
+            (Arch::X64, &[0x44, 0x3B, 0xC8], &[0, 9]),
+            (Arch::X64, &[0x40, 0x3B, 0xC8], &[0, 1]),
+            (Arch::X64, &[0x47, 0x3B, 0xC8], &[8, 9]),
+            (Arch::X64, &[0x41, 0x83, 0xF9], &[9]),
+            // Another operation, a comparison of memory or of 64 bits, or no REX.
+            (Arch::X86, &[0x83, 0xC1], &[]),
+            (Arch::X86, &[0xF7, 0xF9], &[]),
+            (Arch::X86, &[0x3B, 0x08], &[]),
+            (Arch::X86, &[0x90, 0xC8], &[]),
+            (Arch::X64, &[0x48, 0x3B, 0xC8], &[]),
+            (Arch::X86, &[0x41, 0x3B, 0xC8], &[]),
+            (Arch::X86, &[0x3B], &[]),
+        ] {
+            for register in 0..16 {
+                let found = is_register_test(arch, code, 0, register);
+                assert_eq!(found, registers.contains(&register), "{code:X?} {register}");
+            }
+        }
+        assert!(!is_register_test(Arch::X86, &[0x3B, 0xC8], 3, 1));
+    }
+}

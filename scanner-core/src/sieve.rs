@@ -248,6 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn only_bits_of_the_mask_count() {
+        let compare = Bits::new(0xFD, 0x39);
+        let has: Vec<u8> = (0..=u8::MAX).filter(|&byte| compare.has(byte)).collect();
+        assert_eq!(has, [0x39, 0x3B]);
+        let high = Bits::new(0xF0, 0x35);
+        assert!(high.has(0x3F) && !high.has(0x45));
+        assert!(Bits::exactly(7).has(7) && !Bits::exactly(7).has(6));
+        assert!(Bits::ANY.has(0) && Bits::ANY.has(0xFF));
+    }
+
+    #[test]
     fn places_are_shown_as_defined_and_no_others() {
         let patterns = [COMPARE, EVENT.map(Bits::exactly)];
         let sieve = both();

@@ -2,11 +2,10 @@
 //!
 //! `cargo run --package verify --example shipped -- driver|program x86|x64 FILE...`
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::{env, fs, io};
+use std::{env, fs};
 
-use verify::shipped::{self, Arch, Kind, Report, Source};
+use verify::shipped::{self, Arch, Kind, Report};
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -24,16 +23,9 @@ fn main() -> ExitCode {
     if files.is_empty() {
         return usage();
     }
-    let source = match source(kind) {
-        Ok(source) => source,
-        Err(error) => {
-            eprintln!("the source: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
     let right = files
         .iter()
-        .filter(|file| is_right(file, kind, arch, &source))
+        .filter(|file| is_right(file, kind, arch))
         .count();
     if right == files.len() {
         ExitCode::SUCCESS
@@ -42,26 +34,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// What may be said, by the source of what ships.
-fn source(kind: Kind) -> io::Result<Source> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut source = Source::default();
-    for folder in ["driver", "scanner-core/src"] {
-        source.add_folder(&workspace.join(folder))?;
-    }
-    if kind == Kind::Program {
-        source.add_folder(&workspace.join("cli/xp"))?;
-        source.add_words(&fs::read_to_string(workspace.join("corpus/builds.toml"))?);
-    }
-    Ok(source)
-}
-
 fn usage() -> ExitCode {
     eprintln!("usage: shipped driver|program x86|x64 FILE...");
     ExitCode::FAILURE
 }
 
-fn is_right(path: &str, kind: Kind, arch: Arch, source: &Source) -> bool {
+fn is_right(path: &str, kind: Kind, arch: Arch) -> bool {
     let file = match fs::read(path) {
         Ok(file) => file,
         Err(error) => {
@@ -69,7 +47,7 @@ fn is_right(path: &str, kind: Kind, arch: Arch, source: &Source) -> bool {
             return false;
         }
     };
-    match shipped::check_against(source, &file, kind) {
+    match shipped::check(&file, kind) {
         Ok(report) if report.arch != arch => {
             println!("{path}: is for {:?}, not for {arch:?}", report.arch);
             false

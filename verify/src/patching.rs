@@ -166,17 +166,21 @@ pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limi
     only_value_and_checksum(&file, &patched, Some(value_offset(specimen)), limit);
 }
 
-/// What became of a file in a folder of its own.
-fn done(disk: &Brittle, name: &str, task: Task) -> Done {
-    let job = Job {
+/// A file in place, and nothing else that is asked for.
+pub fn job(task: Task) -> Job {
+    Job {
         task,
         target: Target::InPlace,
         module: None,
         touch: false,
         running: Vec::new(),
         cabinets: false,
-    };
-    job.run(disk, Path::new(name))
+    }
+}
+
+/// What became of a file in a folder of its own.
+fn done(disk: &Brittle, name: &str, task: Task) -> Done {
+    job(task).run(disk, Path::new(name))
 }
 
 /// **Any content is patched or left to the byte**, as a file and as a cabinet,

@@ -13,7 +13,6 @@ mod control;
 mod debug;
 mod exchange;
 mod export;
-mod frame;
 mod header;
 mod image;
 pub mod import;
@@ -24,17 +23,13 @@ mod relocation;
 mod report;
 mod resource;
 mod section;
-mod source;
 mod stack;
 mod text;
-mod value;
 mod violation;
-mod walk;
 
 pub use crate::specimen::Arch;
 pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
 pub use report::Report;
-pub use source::Source;
 pub use stack::{DEEPEST_DRIVER, Stack};
 pub use violation::Violation;
 
@@ -55,18 +50,6 @@ pub enum Kind {
 /// Everything that is wrong with it, except that unreadable headers hide the rest, and a function
 /// that can't be followed hides what is behind that in its callers.
 pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
-    check_with(file, kind, None)
-}
-
-/// As [`check`], and its texts against the source that it is built of.
-///
-/// # Errors
-/// As [`check`]; and each text that is none of the source.
-pub fn check_against(source: &Source, file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
-    check_with(file, kind, Some(source))
-}
-
-fn check_with(file: &[u8], kind: Kind, source: Option<&Source>) -> Result<Report, Vec<Violation>> {
     let image = Image::read(file).map_err(|violation| vec![violation])?;
     let mut violations = header::check(&image, kind);
     violations.extend(section::check(&image, kind));
@@ -78,9 +61,6 @@ fn check_with(file: &[u8], kind: Kind, source: Option<&Source>) -> Result<Report
     violations.extend(wrong);
     violations.extend(relocation::lacking(&image, &relocations, &code));
     violations.extend(text::check(file));
-    if let Some(source) = source {
-        violations.extend(source.strangers(&image, &slots));
-    }
     violations.extend(debug::check(&image));
     violations.extend(resource::check(&image, kind));
     let mut stack = stack::check(&image, &slots, &code, kind);

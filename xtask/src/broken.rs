@@ -2,66 +2,103 @@
 //! tool writes to files are broken on purpose, one breakage at a time, in a copy
 //! of the workspace, and a test must notice.
 
-mod breakage;
-mod driver;
-mod patching;
-mod table;
-mod tree;
-
+use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
 use crate::built;
-use crate::changes;
 use crate::command::{self, Failure, tail};
 use crate::report::Outcome;
 use crate::rustc;
 use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use breakage::{Breakage, Witness};
-use tree::Tree;
 
-/// How many of the tables to try.
+const BREAKAGES: &str = include_str!("../breakages.txt");
+
+/// The same cases of properties each time, and the first that fails is enough.
+pub(crate) const SAME_CASES: [(&str, &str); 4] = [
+    ("RUST_BACKTRACE", "0"),
+    ("PROPTEST_RNG_SEED", "4226"),
+    ("PROPTEST_MAX_SHRINK_ITERS", "0"),
+    ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
+];
+
+/// How many breakages to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent<'a> {
     /// All.
     Full,
     /// Those whose file or mistake has this in it.
     Only(&'a str),
-    /// A fixed one for each kind of test, and a few of the files that changed.
+    /// One for each kind of test.
     Sample,
 }
 
-/// How many breakages of changed files are in a sample, at most.
-const OF_CHANGES: usize = 3;
-
-impl Extent<'_> {
-    /// Those of the tables that it has.
-    fn of(self, workspace: &Workspace) -> Result<Vec<&'static Breakage>, Failure> {
-        let mut all: Vec<&Breakage> = all().collect();
-        match self {
-            Self::Full => {}
-            Self::Only(words) => all.retain(|it| {
-                it.what.contains(words) || it.path().to_string_lossy().contains(words)
-            }),
-            Self::Sample => all = sample(&all, &changes::files(workspace)?),
-        }
-        Ok(all)
-    }
+/// One deliberate mistake.
+#[derive(Debug, Default)]
+struct Breakage {
+    /// From the repository's root.
+    file: &'static str,
+    /// What is then wrong.
+    what: &'static str,
+    /// The tests that must notice, by the beginning of their names in
+    /// `verify/tests/proof`.
+    test: &'static str,
+    /// It is tried each time.
+    is_sample: bool,
+    /// Stands in the file just once.
+    find: String,
+    replace: String,
 }
 
-/// The fixed ones, and others of the files, evenly from all that there are: the
-/// same each time for the same files.
-fn sample<'a>(all: &[&'a Breakage], files: &[String]) -> Vec<&'a Breakage> {
-    let changed = |it: &&&Breakage| !it.sample && files.iter().any(|file| it.path() == *file);
-    let changed: Vec<&Breakage> = all.iter().filter(changed).copied().collect();
-    let step = changed.len().div_ceil(OF_CHANGES).max(1);
-    let fixed = all.iter().filter(|it| it.sample);
-    fixed
-        .copied()
-        .chain(changed.into_iter().step_by(step))
-        .collect()
+impl Breakage {
+    /// All of them.
+    ///
+    /// # Errors
+    /// A line that is none of theirs.
+    fn all() -> Result<Vec<Self>, Failure> {
+        let lines = BREAKAGES.lines().filter(|line| !line.starts_with('#'));
+        let lines: Vec<&str> = lines.collect();
+        let blocks = lines.split(|line| line.is_empty());
+        blocks
+            .filter(|block| !block.is_empty())
+            .map(Self::of)
+            .collect()
+    }
+
+    fn of(block: &[&'static str]) -> Result<Self, Failure> {
+        let mut breakage = Self::default();
+        let (mut find, mut replace) = (Vec::new(), Vec::new());
+        for line in block {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            match key {
+                "file" => breakage.file = value,
+                "what" => breakage.what = value,
+                "test" | "sample" => {
+                    breakage.test = value;
+                    breakage.is_sample = key == "sample";
+                }
+                "-" => find.push(value),
+                "+" => replace.push(value),
+                _ => return Err(Failure(format!("breakages.txt: {line}"))),
+            }
+        }
+        breakage.find = find.join("\n");
+        breakage.replace = replace.join("\n");
+        Ok(breakage)
+    }
+
+    /// The file's text with the mistake in it.
+    fn in_text(&self, text: &str) -> Result<String, Failure> {
+        match text.matches(&self.find).count() {
+            1 => Ok(text.replacen(&self.find, &self.replace, 1)),
+            count => Err(Failure(format!(
+                "{}: `{}` stands there {count} times, not once",
+                self.file, self.find
+            ))),
+        }
+    }
 }
 
 /// Tries the breakages, once the unbroken copy has passed the same tests.
@@ -70,159 +107,115 @@ pub(crate) fn run(
     extent: Extent<'_>,
     seen: &mut Seen,
 ) -> Result<Outcome, Failure> {
-    let tried = extent.of(workspace)?;
+    let all = Breakage::all()?;
+    let is_tried = |it: &&Breakage| match extent {
+        Extent::Full => true,
+        Extent::Only(words) => it.what.contains(words) || it.file.contains(words),
+        Extent::Sample => it.is_sample,
+    };
+    let tried: Vec<&Breakage> = all.iter().filter(is_tried).collect();
     if tried.is_empty() {
         return Err(Failure("no breakage has that in it".into()));
     }
-    let tree = Tree::copy(workspace)?;
-    let unbroken = test(workspace, &tree, &witnesses(&tried))?;
-    if unbroken.tally.failed > 0 {
-        let failed = unbroken.failed.join(", ");
+    let tree = workspace.copy(workspace.made("broken/tree"))?;
+    let mut tests: Vec<&str> = tried.iter().map(|it| it.test).collect();
+    tests.sort_unstable();
+    tests.dedup();
+    let unbroken = test(workspace, &tree, &tests)?;
+    if !unbroken.is_empty() {
+        let failed = unbroken.join(", ");
         return Err(Failure(format!("unbroken, and fails: {failed}")));
     }
 
     let mut tally = Tally::default();
-    for breakage in tried {
+    for breakage in &tried {
         let start = Instant::now();
-        let result = tree.broken(breakage, || test(workspace, &tree, &[breakage.witness]));
+        let path = tree.path(breakage.file);
+        let whole = fs::read_to_string(&path)?;
+        fs::write(&path, breakage.in_text(&whole)?)?;
+        let result = test(workspace, &tree, &[breakage.test]);
+        fs::write(&path, whole)?;
         let (how, by) = match result {
-            Ok(found) if found.tally.failed > 0 => {
-                tally.passed += 1;
-                (breakage.witness.noticed(), found.failed.join("\n"))
-            }
-            Ok(_) => {
-                tally.failed += 1;
-                ("IT SURVIVED", breakage.witness.to_string())
-            }
-            Err(failure) => {
-                tally.failed += 1;
-                ("IT WAS NOT TRIED", failure.to_string())
-            }
+            Ok(failed) if !failed.is_empty() => ("a test fails", failed.join("\n")),
+            Ok(_) => ("IT SURVIVED", breakage.test.to_owned()),
+            Err(failure) => ("IT WAS NOT TRIED", failure.to_string()),
         };
+        let is_caught = how == "a test fails";
+        tally.passed += usize::from(is_caught);
+        tally.failed += usize::from(!is_caught);
         println!(
-            "{how:<22}{:>5.1} s  {}: {}{}",
+            "{how:<16}{:>5.1} s  {}: {}{}",
             start.elapsed().as_secs_f64(),
-            breakage.path().display(),
+            breakage.file,
             breakage.what,
             tail(&by),
         );
     }
-    seen.figure("breakages tried", tally.passed + tally.failed);
+    seen.figure("breakages tried", tried.len());
     seen.figure("breakages caught", tally.passed);
-    seen.figure("breakages in the table", all().count());
+    seen.figure("breakages in the table", all.len());
     let note = match extent {
         Extent::Full => String::new(),
-        Extent::Only(_) | Extent::Sample => format!("of {}: cargo xtask broken", all().count()),
+        Extent::Only(_) | Extent::Sample => format!("of {}: cargo xtask broken", all.len()),
     };
     Ok(Outcome::Tested(tally, note))
 }
 
-/// The tables, one after the other.
-fn all() -> impl Iterator<Item = &'static Breakage> {
-    let tables = [table::TABLE, driver::TABLE, patching::TABLE];
-    tables.into_iter().flatten()
-}
-
-/// Who is asked about these, each once.
-fn witnesses(breakages: &[&Breakage]) -> Vec<Witness> {
-    let mut witnesses = Vec::new();
-    for breakage in breakages {
-        if !witnesses.contains(&breakage.witness) {
-            witnesses.push(breakage.witness);
-        }
-    }
-    witnesses
-}
-
-/// What the tests said.
-#[derive(Debug)]
-struct Found {
-    tally: Tally,
-    /// The names of those that failed.
-    failed: Vec<String>,
-}
-
-/// Runs the witnesses in the copy. That they don't build, or that one of them
-/// is not there, is no finding but a failure.
-fn test(workspace: &Workspace, tree: &Tree, witnesses: &[Witness]) -> Result<Found, Failure> {
-    let said = command::listen(&mut cargo_test(workspace, tree, witnesses)?)?;
-    for witness in witnesses {
-        let is_of_it = |line: &str| {
-            let test = line.strip_prefix("test ");
-            test.is_some_and(|test| test.starts_with(&witness.filter()) && test.contains(" ... "))
-        };
-        if !said.out.lines().any(is_of_it) {
-            let end = tail(&said.err);
-            return Err(Failure(format!("{witness}: no test ran{end}")));
-        }
-    }
-    let failed = |line: &str| {
-        let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
-        Some(name.to_string())
+/// The names of those that failed in the copy. That they don't build, or that one
+/// of them is not there, is no finding but a failure.
+fn test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result<Vec<String>, Failure> {
+    let said = command::listen(&mut cargo_test(workspace, tree, tests)?)?;
+    let ran = |line: &'_ str| {
+        Some(
+            line.strip_prefix("test ")?
+                .split_once(" ... ")?
+                .0
+                .to_owned(),
+        )
     };
-    Ok(Found {
-        tally: Tally::of_libtest(&said.out),
-        failed: said.out.lines().filter_map(failed).collect(),
-    })
+    let names: Vec<String> = said.out.lines().filter_map(ran).collect();
+    if let Some(test) = tests
+        .iter()
+        .find(|it| !names.iter().any(|name| name.starts_with(*it)))
+    {
+        return Err(Failure(format!("{test}: no test ran{}", tail(&said.err))));
+    }
+    let failed = said
+        .out
+        .lines()
+        .filter(|line| line.ends_with(" ... FAILED"));
+    Ok(failed.filter_map(ran).collect())
 }
 
 /// Dependencies are those of the sound workspace.
-fn cargo_test(
-    workspace: &Workspace,
-    tree: &Tree,
-    witnesses: &[Witness],
-) -> Result<Command, Failure> {
+fn cargo_test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result<Command, Failure> {
     let mut cargo = workspace.cargo(&["test", "--locked", "--test", "proof"]);
-    cargo.args(built::whole(workspace)).arg("--");
-    cargo.args(witnesses.iter().map(|witness| witness.filter()));
+    cargo.args(built::whole(workspace)).arg("--").args(tests);
     rustc::keep_apart(workspace, &mut cargo)?;
     cargo
-        .current_dir(tree.root())
+        .current_dir(tree.path(""))
         .env("CARGO_TARGET_DIR", workspace.made(""))
         .env("CARGO_INCREMENTAL", "1")
-        .env("RUST_BACKTRACE", "0")
-        // The same cases each time, and the first that fails is enough.
-        .env("PROPTEST_RNG_SEED", "4226")
-        .env("PROPTEST_MAX_SHRINK_ITERS", "0")
-        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
+        .envs(SAME_CASES);
     Ok(cargo)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
     fn what_is_to_be_broken_is_there_just_once() {
         let workspace = Workspace::of_this_crate();
-        for breakage in all() {
-            let text = fs::read_to_string(workspace.path("").join(breakage.path())).unwrap();
-            let broken = breakage.of(&text).unwrap();
+        let all = Breakage::all().unwrap();
+        assert!(all.len() > 50 && all.iter().any(|it| it.is_sample));
+        for breakage in all {
+            let text = fs::read_to_string(workspace.path(breakage.file)).unwrap();
+            let broken = breakage.in_text(&text).unwrap();
             assert_ne!(broken, text, "{}", breakage.what);
+            let (module, _) = breakage.test.split_once("::").unwrap();
+            let tests = format!("verify/tests/proof/{module}.rs");
+            assert!(workspace.path(&tests).is_file(), "{}", breakage.test);
         }
-    }
-
-    #[test]
-    fn something_of_each_table_is_tried_each_time() {
-        for table in [table::TABLE, driver::TABLE, patching::TABLE] {
-            assert!(table.iter().any(|it| it.sample));
-        }
-    }
-
-    #[test]
-    fn a_sample_has_the_fixed_ones_and_a_few_of_what_changed() {
-        let all: Vec<&Breakage> = all().collect();
-        let fixed = sample(&all, &[]);
-        assert!(fixed.iter().all(|it| it.sample) && fixed.len() < 8);
-        let files = ["scanner-core/src/locate.rs".into(), "README.md".into()];
-        let chosen = sample(&all, &files);
-        let more: Vec<_> = chosen.iter().filter(|it| !it.sample).collect();
-        assert_eq!(
-            (more.len(), chosen.len()),
-            (OF_CHANGES, fixed.len() + OF_CHANGES)
-        );
-        assert!(more.iter().all(|it| it.path().ends_with("locate.rs")));
     }
 }

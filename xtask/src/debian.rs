@@ -1,8 +1,6 @@
-//! Debian's package manager: programs for the whole system, or single packages
-//! unpacked under `target/` without the system noticing.
+//! Debian's package manager: programs for the whole system.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, Failure};
@@ -34,68 +32,4 @@ fn as_root(workspace: &Workspace) -> Command {
     }
     command.arg("DEBIAN_FRONTEND=noninteractive");
     command
-}
-
-/// The packages of one architecture, looked up with an apt state of our own: the
-/// system's lists, its architectures and its packages stay as they are. The
-/// sources and keys are the system's.
-#[derive(Debug)]
-pub(crate) struct Archive {
-    configuration: PathBuf,
-}
-
-impl Archive {
-    /// Fetches the lists of packages for the architecture.
-    pub(crate) fn open(
-        workspace: &Workspace,
-        folder: &Path,
-        architecture: &str,
-    ) -> Result<Self, Failure> {
-        if !workspace.has_program("apt-get") {
-            return Err(Failure("no apt-get".into()));
-        }
-        let state = folder.join("apt").join(architecture);
-        fs::create_dir_all(state.join("lists/partial"))?;
-        fs::create_dir_all(state.join("cache/archives/partial"))?;
-        fs::write(state.join("status"), "")?;
-        let configuration = state.join("apt.conf");
-        let at = state.display();
-        fs::write(
-            &configuration,
-            format!(
-                "APT::Architecture \"{architecture}\";\n\
-                 APT::Architectures {{ \"{architecture}\"; }};\n\
-                 APT::Sandbox::User \"\";\n\
-                 Dir::State \"{at}\";\n\
-                 Dir::State::status \"{at}/status\";\n\
-                 Dir::Cache \"{at}/cache\";\n"
-            ),
-        )?;
-        let archive = Self { configuration };
-        // One source that cannot be read fails the update as a whole, and the
-        // packages wanted may well be in the others: the download will tell.
-        let _ = command::listen(archive.apt_get(workspace).arg("update"))?;
-        Ok(archive)
-    }
-
-    /// Downloads a package into the folder.
-    pub(crate) fn download(
-        &self,
-        workspace: &Workspace,
-        package: &str,
-        folder: &Path,
-    ) -> Result<(), Failure> {
-        let mut download = self.apt_get(workspace);
-        download.args(["download", package]).current_dir(folder);
-        command::listen(&mut download)?.success("apt-get")?;
-        Ok(())
-    }
-
-    fn apt_get(&self, workspace: &Workspace) -> Command {
-        let mut command = workspace.command("apt-get");
-        command
-            .env("APT_CONFIG", &self.configuration)
-            .arg("--quiet=2");
-        command
-    }
 }

@@ -8,7 +8,6 @@
 
 mod broken;
 mod built;
-mod changes;
 mod command;
 mod compiler;
 mod debian;
@@ -21,6 +20,7 @@ mod groups;
 mod history;
 mod linker;
 mod lint;
+mod mutants;
 mod offsets;
 mod package;
 mod page;
@@ -72,14 +72,16 @@ enum Command {
     /// Run one step of `test`, and write what it came to into a file.
     #[command(hide = true)]
     Step(plan::StepOptions),
-    /// Break scanner-core and the driver in a copy, in each way of two tables, and see a test fail.
+    /// Break scanner-core, driver and patcher in a copy, in each way of breakages.txt, and see a test fail.
     Broken {
         /// Only those whose file or description has this in it.
         words: Option<String>,
-        /// Only a few: fixed ones, and ones of the files that changed.
+        /// Only the few that each run of the tests tries.
         #[arg(long, conflicts_with = "words")]
         sample: bool,
     },
+    /// Change one operator, value or function of a package at a time, and see a test fail.
+    Mutants(mutants::Options),
     /// Fuzz every target, or the one named, for a while.
     Fuzz {
         /// One of the targets in fuzz/fuzz_targets.
@@ -115,7 +117,7 @@ enum Command {
     /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
     Emulate(emulate::Options),
     /// Write a page with every claim of safety and the evidence of the last `cargo xtask test`.
-    Report(page::Options),
+    Report,
     /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
     Offsets,
     /// Check the driver's feature `wdk`, with a stand-in for wdk-sys.
@@ -156,6 +158,9 @@ fn main() -> ExitCode {
             };
             broken::run(&workspace, extent, seen)
         }),
+        Command::Mutants(options) => {
+            report.step("mutants", || mutants::run(&workspace, &options));
+        }
         Command::Fuzz {
             target,
             seconds,
@@ -178,7 +183,7 @@ fn main() -> ExitCode {
         Command::Dist { twice, .. } => {
             report.seeing("dist", |seen| dist::run(&workspace, twice, seen));
         }
-        Command::Report(options) => report.step("report", || page::run(&workspace, &options)),
+        Command::Report => report.step("report", || page::run(&workspace)),
         Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
         Command::Wdk => report.step("wdk", || wdk::run(&workspace)),
         Command::Wine(options) => {

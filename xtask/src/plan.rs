@@ -200,7 +200,7 @@ pub(crate) const STEPS: &[Step] = &[
 const PAGE: Step = Step {
     name: "report",
     after: &[],
-    run: |workspace, _, _| page::run(workspace, &page::Options::default()),
+    run: |workspace, _, _| page::run(workspace),
 };
 
 /// Runs what was asked for, and writes the page with the claims.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::built::{self, Kind};
 use crate::command::{self, Failure, tail};
-use crate::package::{self, PACKAGES, Package};
+use crate::package;
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::tally::Tally;
@@ -37,17 +37,20 @@ fn folder(workspace: &Workspace) -> PathBuf {
     workspace.made("real-input/programs")
 }
 
-fn absent(workspace: &Workspace) -> Vec<Package> {
+/// What fetches them.
+const SCRIPT: &str = "xtask/genuine.sh";
+
+/// Packages of the script that are not here.
+fn absent(workspace: &Workspace) -> usize {
     let folder = folder(workspace);
-    let packages = PACKAGES.into_iter();
-    packages
-        .filter(|package| !package.is_here(&folder))
-        .collect()
+    let packages = include_str!("../genuine.sh").lines();
+    let labels = packages.filter_map(|line| line.strip_prefix("package ")?.split(' ').next());
+    labels.filter(|label| !folder.join(label).is_dir()).count()
 }
 
 /// What would be fetched, in words; `None` when all is there.
 pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
-    let packages = absent(workspace).len();
+    let packages = absent(workspace);
     (packages > 0).then(|| {
         format!("genuine Windows files ({packages} packages of 340 MB together), for real input")
     })
@@ -55,26 +58,19 @@ pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
 
 /// Fetches what is missing, if it may.
 pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
-    let programs = folder(workspace);
-    let scratch = workspace.made("real-input/scratch");
-    fs::create_dir_all(&programs)?;
-    let absent = absent(workspace);
-    if absent.is_empty() {
+    let before = absent(workspace);
+    if before == 0 {
         return Ok(Outcome::Passed("nothing is missing".into()));
     }
     if !consent("Fetch genuine Windows files (340 MB)?", yes) {
         return Ok(Outcome::Skipped("nothing was to be fetched".into()));
     }
-    package::fetch(workspace, &absent, &programs, &scratch)?;
-    fs::remove_dir_all(&scratch)?;
-    let fetched = absent
-        .iter()
-        .filter(|package| package.is_here(&programs))
-        .count();
-    Ok(Outcome::Passed(format!(
-        "{fetched} of {} packages",
-        absent.len()
-    )))
+    let programs = folder(workspace);
+    fs::create_dir_all(&programs)?;
+    let mut script = workspace.command("sh");
+    command::run(script.arg(workspace.path(SCRIPT)).arg(&programs))?;
+    let fetched = before - absent(workspace);
+    Ok(Outcome::Passed(format!("{fetched} of {before} packages")))
 }
 
 /// Probes all that was fetched, six times, and searches it like drivers.

@@ -4,7 +4,6 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +25,6 @@ pub(crate) struct Record {
     pub(crate) sources: Sources,
     /// What `rustc --version` says.
     pub(crate) compiler: String,
-    /// When it began, in seconds since 1970, UTC.
-    pub(crate) began: u64,
     /// It came to its end; else it was interrupted, or is still at it.
     pub(crate) complete: bool,
     pub(crate) steps: Vec<Step>,
@@ -76,12 +73,10 @@ impl Record {
     pub(crate) fn begin(workspace: &Workspace) -> Result<Self, Failure> {
         let mut rustc = workspace.command("rustc");
         let compiler = command::listen(rustc.arg("--version"))?.success("rustc")?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Ok(Self {
             schema: SCHEMA,
             sources: Sources::now(workspace)?,
             compiler: compiler.trim().into(),
-            began: now.map_or(0, |now| now.as_secs()),
             complete: false,
             steps: Vec::new(),
         })
@@ -235,7 +230,6 @@ mod tests {
                 changed: None,
             },
             compiler: "rustc 1.95.0".into(),
-            began: 1,
             complete: true,
             steps: vec![Step {
                 name: "tests".into(),

@@ -38,6 +38,14 @@ const TOOLS: [Tool; 1] = [Tool {
     arguments: &["--no-default-features"],
 }];
 
+/// For `cargo xtask mutants` alone.
+const MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    purpose: "mutants",
+    arguments: &[],
+};
+
 /// Something that is missing, and the way to it.
 #[derive(Debug)]
 enum Need {
@@ -211,6 +219,14 @@ pub(crate) fn system(workspace: &Workspace, yes: bool) -> Result<Outcome, Failur
 /// The same with programs that cargo compiles.
 pub(crate) fn tools(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
     install(workspace, Need::tools(workspace), yes)
+}
+
+/// Whether cargo-mutants is there, or could be installed.
+pub(crate) fn mutants(workspace: &Workspace, yes: bool) -> Result<bool, Failure> {
+    let missing = !workspace.has_program(MUTANTS.name);
+    let needs = missing.then_some(Need::Tool(&MUTANTS));
+    install(workspace, needs.into_iter().collect(), yes)?;
+    Ok(workspace.has_program(MUTANTS.name))
 }
 
 /// Returns at once when all is there.

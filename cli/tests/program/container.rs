@@ -45,11 +45,7 @@ fn an_image_of_a_disc_is_named_wherever_it_is_given() {
     assert_eq!(object["state"], "container");
     // Among the files of a folder it is counted.
     let all = files.run(&["probe", "-r", "."]);
-    assert!(
-        all.stdout.contains("container                   2"),
-        "{}",
-        all.stdout
-    );
+    all.says("container                   2");
 }
 
 #[test]
@@ -76,7 +72,7 @@ fn a_hotfix_is_looked_into_and_patch_says_how_to_unpack_it() {
     let probe = files.run(&["probe", "KB917953.exe"]);
     assert_eq!(probe.code, 0, "{}", probe.stdout);
     let patch = files.run(&["patch", "KB917953.exe"]);
-    assert!(patch.stdout.contains("cabextract"), "{}", patch.stdout);
+    patch.says("cabextract");
 }
 
 #[test]
@@ -105,14 +101,10 @@ fn a_windows_that_is_named_without_root_is_told_how() {
     let files = Files::new().with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp());
     let status = files.run(&["status", "xp"]);
     assert_eq!(status.code, 2);
-    assert!(
-        status.stderr.contains("tcplimit status --root xp"),
-        "{}",
-        status.stderr
-    );
+    status.warns("tcplimit status --root xp");
     let file = files.run(&["status", "xp/WINDOWS/system32/drivers/tcpip.sys"]);
     assert_eq!(file.code, 2);
-    assert!(file.stderr.contains("tcplimit probe xp"), "{}", file.stderr);
+    file.warns("tcplimit probe xp");
     assert!(files.run(&["status"]).stderr.contains("--root"));
 }
 
@@ -202,12 +194,7 @@ fn a_file_that_is_no_driver_is_not_told_to_be_named_otherwise() {
     let files = Files::new().with("letter.txt", b"Dear Sir");
     let run = files.run(&["patch", "letter.txt"]);
     assert_eq!(run.code, 1);
-    assert!(
-        run.stdout
-            .contains("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys"),
-        "{}",
-        run.stdout
-    );
+    run.says("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys");
 }
 
 #[test]
@@ -215,21 +202,11 @@ fn where_a_copy_can_not_be_written_is_said_beforehand() {
     let files = Files::new().with("tcpip.sys", &xp());
     let missing = files.run(&["patch", "--output", "no/where.sys", "tcpip.sys"]);
     assert_eq!(missing.code, 2);
-    assert!(
-        missing
-            .stderr
-            .contains("there is no such folder: make it first"),
-        "{}",
-        missing.stderr
-    );
+    missing.warns("there is no such folder: make it first");
     if cfg!(unix) {
         let device = files.run(&["patch", "--output", "/dev/null", "tcpip.sys"]);
         assert_eq!(device.code, 2);
-        assert!(
-            device.stderr.contains("leave --output out"),
-            "{}",
-            device.stderr
-        );
+        device.warns("leave --output out");
     }
 }
 
@@ -238,8 +215,8 @@ fn a_negative_limit_is_out_of_range_and_no_option() {
     for limit in ["-1", "-100"] {
         let run = crate::run(["patch", "--limit", limit, "tcpip.sys"]);
         assert_eq!(run.code, 2);
-        assert!(run.stderr.contains("1..=16777215"), "{}", run.stderr);
-        assert!(!run.stderr.contains("-- "), "{}", run.stderr);
+        run.warns("1..=16777215");
+        run.does_not_warn("-- ");
     }
 }
 
@@ -248,7 +225,7 @@ fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
     let files = Files::new().with("tcpip.sys", &xp());
     let run = files.run(&["corpus", "add", "tcpip.sys"]);
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("--manifest FILE"), "{}", run.stderr);
+    run.warns("--manifest FILE");
     let own = files.run(&["corpus", "add", "--manifest", "my.toml", "tcpip.sys"]);
     assert_eq!(own.code, 0, "{}", own.stderr);
 }
@@ -261,14 +238,10 @@ fn a_windows_in_a_tree_is_pointed_out() {
         .with("setup/i386/tcpip.sys", &Spec::server_2003().build().file);
     let run = files.run(&["patch", "-r", "xp"]);
     assert_eq!(run.code, 0);
-    assert!(
-        run.stderr.contains("tcplimit patch --root xp"),
-        "{}",
-        run.stderr
-    );
+    run.warns("tcplimit patch --root xp");
     let json = files.run(&["patch", "-r", "--json", "xp"]).objects();
     let notes = json.last().unwrap()["summary"]["notes"].to_string();
     assert!(notes.contains("--root xp"), "{notes}");
     let setup = files.run(&["patch", "-r", "setup"]);
-    assert!(!setup.stderr.contains("--root"), "{}", setup.stderr);
+    setup.does_not_warn("--root");
 }

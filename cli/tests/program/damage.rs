@@ -50,13 +50,7 @@ fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
     let files = Files::new().with("old.exe", &file);
     let probe = files.run(&["probe", "old.exe"]);
     assert_eq!(probe.code, 1);
-    assert!(
-        probe
-            .stdout
-            .contains("no PE signature where its header points"),
-        "{}",
-        probe.stdout
-    );
+    probe.says("no PE signature where its header points");
 }
 
 #[test]
@@ -74,13 +68,7 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
         "{}",
         probe.stdout
     );
-    assert!(
-        probe
-            .stdout
-            .contains("damaged, or built in a way this program does not know"),
-        "{}",
-        probe.stdout
-    );
+    probe.says("damaged, or built in a way this program does not know");
     let objects = files.run(&["probe", "--json", "tcpip.sys"]).objects();
     assert_eq!(objects[0]["state"], "not-located");
 }

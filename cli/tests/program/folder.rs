@@ -15,7 +15,7 @@ fn a_folder_without_r_is_an_error_that_says_to_add_it() {
     let probe = tree().run(&["probe", "a"]);
     assert_eq!(probe.code, 2);
     assert_eq!(probe.stdout, "");
-    assert!(probe.stderr.contains("a is a folder"), "{}", probe.stderr);
+    probe.warns("a is a folder");
     assert!(probe.stderr.contains("tcplimit probe -r a"));
 }
 
@@ -32,11 +32,7 @@ fn hits_get_a_line_each_in_order_and_the_rest_is_counted() {
     assert!(lines[4].contains(" searched at "), "{}", lines[4]);
     assert!(!probe.stdout.contains("SHA-256"));
     for count in ["unpatched", "patched", "not-pe", "damaged"] {
-        assert!(
-            probe.stdout.contains(&format!("  {count:<20}        1\n")),
-            "{}",
-            probe.stdout
-        );
+        probe.says(format!("  {count:<20}        1\n"));
     }
 }
 
@@ -84,11 +80,7 @@ fn what_can_not_be_read_is_told_and_skipped() {
         eprintln!("SKIPPED: the rest of this test, because it runs as root");
         return;
     }
-    assert!(
-        probe.stderr.contains("a/c: Permission denied (skipped)"),
-        "{}",
-        probe.stderr
-    );
+    probe.warns("a/c: Permission denied (skipped)");
 }
 
 #[test]
@@ -104,11 +96,7 @@ fn links_to_files_are_followed_and_links_to_folders_are_not() {
     symlink("..", files.path().join("scan/loop")).unwrap();
     let probe = files.run(&["probe", "-r", "scan"]);
     assert_eq!(probe.code, 0);
-    assert!(
-        probe.stdout.contains("1 located in 2 files"),
-        "{}",
-        probe.stdout
-    );
+    probe.says("1 located in 2 files");
 }
 
 #[test]

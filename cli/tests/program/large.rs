@@ -149,11 +149,7 @@ fn the_drivers_in_a_cabinet_are_changed_and_nothing_else_and_come_back_to_the_by
         assert_eq!(read(&files, "sp3.cab"), new);
         let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
         assert_eq!(restore.code, 0, "{}", restore.stdout);
-        assert!(
-            restore.stdout.contains(".orig (it stays)"),
-            "{}",
-            restore.stdout
-        );
+        restore.says(".orig (it stays)");
         assert!(read(&files, "sp3.cab") == old, "{methods:?}");
     }
 }
@@ -193,21 +189,13 @@ fn cabinets_in_a_tree_and_under_another_name_are_rewritten_when_asked() {
         .with("I386/NONE.CAB", &sp3_without())
         .with("I386/tcpip.sys", &xp());
     let plain = files.run(&["patch", "-r", "--in-place", "."]);
-    assert!(
-        plain.stdout.contains("SP3.CAB: not rewritten"),
-        "{}",
-        plain.stdout
-    );
-    assert!(plain.stdout.contains("--cabinets"), "{}", plain.stdout);
+    plain.says("SP3.CAB: not rewritten");
+    plain.says("--cabinets");
     assert!(read(&files, "I386/SP3.CAB") == old);
     let run = files.run(&["patch", "-r", "--in-place", "--cabinets", "."]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("2 changed of 3 files"),
-        "{}",
-        run.stdout
-    );
-    assert!(!run.stdout.contains("NONE.CAB"), "{}", run.stdout);
+    run.says("2 changed of 3 files");
+    run.does_not_say("NONE.CAB");
     assert_eq!(limits(&files, "I386/SP3.CAB"), both(100));
     let copy = [
         "restore",
@@ -239,18 +227,10 @@ fn a_damaged_cabinet_is_put_back_from_its_backup() {
     let files = files.with("sp3.cab", &damaged);
     let patch = files.run(&["patch", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(patch.code, 3, "{}", patch.stdout);
-    assert!(
-        patch.stdout.contains("the checksum of data block"),
-        "{}",
-        patch.stdout
-    );
+    patch.says("the checksum of data block");
     let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(restore.code, 0, "{}", restore.stdout);
-    assert!(
-        restore.stdout.contains("put back from its backup"),
-        "{}",
-        restore.stdout
-    );
+    restore.says("put back from its backup");
     assert!(read(&files, "sp3.cab") == old);
     fs::remove_file(files.path().join("sp3.cab")).unwrap();
     assert_eq!(
@@ -307,12 +287,8 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
     assert_eq!(all(&files), before);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
-    assert!(
-        patch.stdout.contains("5 changed of 5 files"),
-        "{}",
-        patch.stdout
-    );
-    assert!(!patch.stdout.contains("not rewritten"), "{}", patch.stdout);
+    patch.says("5 changed of 5 files");
+    patch.does_not_say("not rewritten");
     assert_eq!(limits(&files, CAB), both(100));
     let status = files.run(&["status", "--root", ".", "--json"]);
     let objects = status.objects();
@@ -327,11 +303,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
         assert_eq!(object["backups"].as_array().unwrap().len(), 1);
     }
     let again = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
-    assert!(
-        again.stdout.contains("5 as they should be"),
-        "{}",
-        again.stdout
-    );
+    again.says("5 as they should be");
     let restore = files.run(&["restore", "--root", ".", "--cabinets", "--in-place"]);
     assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
     assert!(all(&files) == before, "{:?}", all(&files).keys());
@@ -350,11 +322,7 @@ fn a_copy_that_is_refused_keeps_the_cabinets_as_they_are_and_the_other_way_round
         let before = all(&files);
         let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
         assert_ne!(patch.code, 0, "{}", patch.stdout);
-        assert!(
-            patch.stderr.contains("so none is changed"),
-            "{}",
-            patch.stderr
-        );
+        patch.warns("so none is changed");
         assert!(all(&files) == before);
     }
 }

@@ -57,6 +57,26 @@ impl Run {
         }
     }
 
+    #[track_caller]
+    fn says(&self, text: impl AsRef<str>) {
+        assert!(self.stdout.contains(text.as_ref()), "{}", self.stdout);
+    }
+
+    #[track_caller]
+    fn does_not_say(&self, text: impl AsRef<str>) {
+        assert!(!self.stdout.contains(text.as_ref()), "{}", self.stdout);
+    }
+
+    #[track_caller]
+    fn warns(&self, text: impl AsRef<str>) {
+        assert!(self.stderr.contains(text.as_ref()), "{}", self.stderr);
+    }
+
+    #[track_caller]
+    fn does_not_warn(&self, text: impl AsRef<str>) {
+        assert!(!self.stderr.contains(text.as_ref()), "{}", self.stderr);
+    }
+
     /// The JSON objects, one a line.
     fn objects(&self) -> Vec<serde_json::Value> {
         let parse = |line| serde_json::from_str(line).expect("a JSON object a line");

@@ -239,7 +239,7 @@ fn udf_and_several_sessions_are_refused() {
     let refused = |files: &Files, because: &str| {
         let run = files.run(&["patch", "XP.ISO", "--output", "NEW.ISO"]);
         assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-        assert!(run.stdout.contains(because), "{}", run.stdout);
+        run.says(because);
         assert!(!files.path().join("NEW.ISO").exists());
     };
     let files = tree();

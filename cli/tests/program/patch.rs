@@ -43,11 +43,7 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 
 fn refused(run: &Run, because: &str) {
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("refused, left as it is"),
-        "{}",
-        run.stdout
-    );
+    run.says("refused, left as it is");
     assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
 }
 
@@ -139,13 +135,13 @@ fn all_that_is_named_must_be_there_before_anything_is_written() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{arguments:?}: {}", run.stdout);
-        assert!(run.stderr.contains("write --limit 50"), "{}", run.stderr);
-        assert!(run.stderr.contains("Nothing was done"), "{}", run.stderr);
+        run.warns("write --limit 50");
+        run.warns("Nothing was done");
         assert_eq!(read(&files, "tcpip.sys"), xp());
     }
     let run = files.run(&["restore", "--json", "tcpip.sys", "50"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    assert!(!run.stderr.contains("--limit"), "{}", run.stderr);
+    run.does_not_warn("--limit");
     let objects = run.objects();
     assert_eq!((objects.len(), &objects[0]["state"]), (2, &"failed".into()));
     assert_eq!(objects[1]["summary"]["failed"], 1);
@@ -160,11 +156,7 @@ fn a_changed_copy_is_written_where_nothing_is() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
-    assert!(
-        run.stdout.contains("written to   out.sys"),
-        "{}",
-        run.stdout
-    );
+    run.says("written to   out.sys");
     // The same once more is no contradiction.
     let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
     assert_eq!(again.code, 0);
@@ -175,10 +167,10 @@ fn a_changed_copy_is_written_where_nothing_is() {
         "{}",
         again.stdout
     );
-    assert!(!again.stdout.contains("written to"), "{}", again.stdout);
+    again.does_not_say("written to");
     let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
     refused(&there, "never overwritten");
-    assert!(!there.stdout.contains("written to"), "{}", there.stdout);
+    there.does_not_say("written to");
     assert_eq!(read(&files, "there.sys"), b"mine");
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
 }
@@ -237,11 +229,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
         let files = Files::new().with(name, &content);
         let run = files.run(&["patch", "--in-place", name]);
         assert_eq!(run.code, code, "{because}: {}", run.stdout);
-        assert!(
-            run.stdout.contains("refused, left as it is"),
-            "{}",
-            run.stdout
-        );
+        run.says("refused, left as it is");
         assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
         assert_eq!(read(&files, name), content, "{because}");
         let folder = files.path().join(name);

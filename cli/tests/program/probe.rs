@@ -119,13 +119,7 @@ fn another_machine_is_named() {
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "tcpip.sys"]);
     assert_eq!(probe.code, 1);
-    assert!(
-        probe
-            .stdout
-            .contains("machine 0200h is neither x86 nor x64"),
-        "{}",
-        probe.stdout
-    );
+    probe.says("machine 0200h is neither x86 nor x64");
 }
 
 #[test]
@@ -159,18 +153,14 @@ fn the_command_that_explains_repeats_what_was_asked_for() {
     let command = format!(
         "tcplimit explain --module tcpip --as-loaded=F7B3C000 {quote}my files/a.sys{quote}\n"
     );
-    assert!(probe.stdout.contains(&command), "{}", probe.stdout);
+    probe.says(&command);
 }
 
 #[test]
 fn a_base_without_its_sign_of_equality_is_hinted_at() {
     let probe = Files::new().run(&["probe", "--as-loaded", "F7A80000"]);
     assert_eq!(probe.code, 3);
-    assert!(
-        probe.stderr.contains("--as-loaded=F7A80000"),
-        "{}",
-        probe.stderr
-    );
+    probe.warns("--as-loaded=F7A80000");
 }
 
 #[test]
@@ -369,7 +359,7 @@ fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
         let says = format!(
             "it has no relocations, so it can't be loaded at {at}, only at its own base, 20000"
         );
-        assert!(probe.stdout.contains(&says), "{}", probe.stdout);
+        probe.says(&says);
     }
     let own = files.run(&["probe", "--as-loaded=20000", "tcpip.sys"]);
     assert_eq!(own.code, 0, "{}", own.stdout);

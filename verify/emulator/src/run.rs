@@ -93,7 +93,6 @@ impl Run<'_> {
             Act::Send(request) => self.send(request),
             Act::Happen(change) => {
                 self.sound = [false; 2];
-                self.ledger.may_forget = true;
                 if let Change::Loaded(module, _) = change {
                     self.damaged[slot(*module)] = false;
                 }
@@ -164,12 +163,8 @@ impl Run<'_> {
     fn check_writes(&mut self, request: &Request, calm: bool) -> Result<(), Violation> {
         let System { world, writes, .. } = &*self.pair.system;
         let wish = question::wish(request);
-        let effect = self.ledger.for_request(world, wish, writes);
-        self.count(
-            "for a request",
-            effect.map(|effect| effect.into_iter().collect()),
-            calm,
-        )
+        let effects = self.ledger.for_request(world, wish, writes);
+        self.count("for a request", effects, calm)
     }
 
     /// Counts what writes came to; an error where they may not be. `calm`:

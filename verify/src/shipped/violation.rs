@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use iced_x86::{Code, CpuidFeature, Register};
+use iced_x86::{Code, CpuidFeature};
 use scanner_core::Rva;
 
 use super::Stack;
@@ -119,10 +119,6 @@ pub enum Violation {
     Cleanup { at: Rva, one: i64, other: i64 },
     /// The entry point doesn't remove the arguments that its caller pushes.
     EntryCleanup { removes: i64, wanted: i64 },
-    /// A function that is called from outside doesn't give back a register that it must.
-    Register { function: Rva, register: Register },
-    /// A call or return while the direction flag is set.
-    Direction(Rva),
     /// More than one `lock cmpxchg` in a driver.
     Exchanges(Vec<Rva>),
     /// More than one read of CR4 in a driver.
@@ -134,12 +130,6 @@ pub enum Violation {
     Text {
         offset: usize,
         text: &'static str,
-        wide: bool,
-    },
-    /// A text that none of the source, the imports and the sections' names has. By file offset.
-    Stranger {
-        offset: usize,
-        text: String,
         wide: bool,
     },
     /// A debug directory entry of another type than the reproducible build's.
@@ -280,13 +270,6 @@ impl fmt::Display for Violation {
                 f,
                 "the entry point removes {removes} bytes of arguments, its caller pushes {wanted}"
             ),
-            Register { function, register } => {
-                write!(
-                    f,
-                    "{function}: called from outside, doesn't restore {register:?}"
-                )
-            }
-            Direction(at) => write!(f, "{at}: call or return with the direction flag set"),
             Exchanges(places) => {
                 write!(f, "more than one lock cmpxchg:")?;
                 places.iter().try_for_each(|place| write!(f, " {place}"))
@@ -304,13 +287,6 @@ impl fmt::Display for Violation {
             Text { offset, text, wide } => {
                 let form = if *wide { "UTF-16" } else { "ASCII" };
                 write!(f, "file offset {offset:X}: the text {text:?} in {form}")
-            }
-            Stranger { offset, text, wide } => {
-                let form = if *wide { "UTF-16" } else { "ASCII" };
-                write!(
-                    f,
-                    "file offset {offset:X}: the text {text:?} in {form} is none of the source"
-                )
             }
             Debug(2) => write!(f, "a debug directory entry names a PDB"),
             Debug(kind) => write!(f, "a debug directory entry of type {kind}"),

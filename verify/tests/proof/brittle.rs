@@ -11,20 +11,10 @@ use tcplimit::patch::journal::{self, Check, Found, exchange_all, recover};
 use tcplimit::patch::lock::{self, Locks};
 use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
 use verify::brittle::{Brittle, Fault};
+use verify::patching::job;
 use verify::specimen::Spec;
 
 const FILE: &str = "/disc/tcpip.sys";
-
-fn job(task: Task) -> Job {
-    Job {
-        task,
-        target: Target::InPlace,
-        module: None,
-        touch: false,
-        running: Vec::new(),
-        cabinets: false,
-    }
-}
 
 fn specimen(value: u32) -> Vec<u8> {
     let spec = Spec {

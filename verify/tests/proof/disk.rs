@@ -2,22 +2,9 @@
 
 use proptest::prelude::*;
 use scanner_core::{Checksum, DiskFacts, Evidence, Image, RelocationCoverage, StartUp, locate};
+use verify::patching;
 use verify::property;
 use verify::specimen::{Arch, Checksum as Stated, Decoys, Extras, Spec};
-
-/// The checksum as ImageHlp is documented to compute it, a word at a time.
-fn independent_checksum(file: &[u8], field: usize) -> u32 {
-    let mut sum = 0_u32;
-    for at in (0..file.len()).step_by(2) {
-        if (field..field + 4).contains(&at) {
-            continue;
-        }
-        let high = file.get(at + 1).copied().unwrap_or(0);
-        sum += u32::from(u16::from_le_bytes([file[at], high]));
-        sum = (sum & 0xFFFF) + (sum >> 16);
-    }
-    sum + u32::try_from(file.len()).unwrap()
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -41,7 +28,7 @@ proptest! {
         prop_assert_eq!(facts.export_name, export);
 
         let field = image.headers().checksum_offset();
-        prop_assert_eq!(facts.checksum.computed, independent_checksum(file, field));
+        prop_assert_eq!(facts.checksum.computed, patching::checksum(file, field));
         prop_assert_eq!(facts.checksum.is_right(), spec.extras.checksum == Stated::Correct);
 
         match StartUp::of(&image, &located) {
@@ -79,7 +66,7 @@ proptest! {
         let headers = scanner_core::Headers::parse(&file).unwrap();
         let checksum = Checksum::of(&headers, &file);
         if lfanew % 2 == 0 {
-            let expected = independent_checksum(&file, headers.checksum_offset());
+            let expected = patching::checksum(&file, headers.checksum_offset());
             prop_assert_eq!(checksum.computed, expected);
         }
         prop_assert_eq!(checksum.stated, headers.checksum());

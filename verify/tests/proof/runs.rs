@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
+use tcplimit::patch::job::{Done, Task, Verdict};
 use tcplimit::patch::journal::{self, exchange_all, recover};
 use tcplimit::patch::lock::{self, Life, Locks, Owner};
 use tcplimit::patch::mount::Shortcoming;
 use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
 use verify::brittle::interleaving::{Seat, every_order};
 use verify::brittle::{Brittle, Fault};
-use verify::patching::value_offset;
+use verify::patching::{job, value_offset};
 use verify::specimen::Spec;
 
 const FOLDER: &str = "/disc/WINDOWS/drivers";
@@ -345,14 +345,7 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
     let once = [to(100), to(100)];
     for tasks in [once, [to(100), to(200)], [to(100), back]] {
         let disk = Brittle::with(&[("/disc/tcpip.sys", old)]);
-        let jobs = tasks.map(|task| Job {
-            task,
-            target: Target::InPlace,
-            module: None,
-            touch: false,
-            running: Vec::new(),
-            cabinets: false,
-        });
+        let jobs = tasks.map(job);
         let [one, two] = &jobs;
         let runs: [&dyn Fn(&Seat<'_>) -> Done; 2] =
             [&|disk| one.run(disk, path), &|disk| two.run(disk, path)];

@@ -2,7 +2,6 @@
 //! just that.
 
 mod assembler;
-mod balance;
 mod code;
 mod content;
 mod header;
@@ -10,7 +9,6 @@ mod linkage;
 mod pe;
 mod section;
 mod stack;
-mod value;
 
 use pe::plain_driver;
 use verify::shipped::{Arch, Kind, check};

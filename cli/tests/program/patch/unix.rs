@@ -72,7 +72,7 @@ fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
         ] {
             ["tcpip.sys", copy].into_iter().for_each(age);
             let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
-            assert!(!shown.stdout.contains(says), "{}", shown.stdout);
+            shown.does_not_say(says);
             let run = files.run(&[arguments, options].concat());
             assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
             assert_eq!(is_new(written), touch, "{arguments:?}");
@@ -129,23 +129,19 @@ fn a_pipe_is_never_replaced() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{}", run.stdout);
-        assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
+        run.says("no regular file");
         assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     }
     let run = files.run(&["patch", "--output", "tcpip.sys", "there/tcpip.sys"]);
     assert_eq!(run.code, 2, "{}", run.stdout);
-    assert!(
-        run.stderr.contains("is a device or a pipe"),
-        "{}",
-        run.stderr
-    );
+    run.warns("is a device or a pipe");
     assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     let hash = verify::patching::sha256(&xp());
     let backup = format!("there/tcpip.sys.{}.orig", &hash[..16]);
     fs::rename(&pipe, files.path().join(backup)).unwrap();
     let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    assert!(run.stdout.contains("no regular file"), "{}", run.stdout);
+    run.says("no regular file");
     assert_eq!(read(&files, "there/tcpip.sys"), xp());
 }
 
@@ -224,13 +220,8 @@ fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
 
     let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]).unwrap();
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout
-            .contains("can't have the owner of the old one (Operation not permitted): run"),
-        "{}",
-        run.stdout
-    );
-    assert!(!run.stdout.contains("chmod"), "{}", run.stdout);
+    run.says("can't have the owner of the old one (Operation not permitted): run");
+    run.does_not_say("chmod");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys"]);
 }
@@ -248,9 +239,9 @@ fn an_own_file_of_a_foreign_group_is_left_as_it_is_for_its_group() {
     };
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
     for wanted in ["can't have the group of the old one (1: ", "chgrp"] {
-        assert!(run.stdout.contains(wanted), "{}", run.stdout);
+        run.says(wanted);
     }
-    assert!(!run.stdout.contains("as that owner"), "{}", run.stdout);
+    run.does_not_say("as that owner");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
@@ -265,12 +256,7 @@ fn a_file_that_may_not_be_read_is_said_to_be_that() {
         return;
     };
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout
-            .contains("tcpip.sys can't be read: Permission denied\n"),
-        "{}",
-        run.stdout
-    );
+    run.says("tcpip.sys can't be read: Permission denied\n");
 }
 
 #[test]

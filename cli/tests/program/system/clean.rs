@@ -54,7 +54,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
     }
     if cfg!(unix) {
-        assert!(status.stdout.contains("seconds old"), "{}", status.stdout);
+        status.says("seconds old");
     }
     let summary = files.run(&["status", "--root", ".", "--json"]).objects();
     let left = summary.last().unwrap()["summary"]["leftovers"].clone();
@@ -66,18 +66,14 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
         assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
         let says = "4 would be removed of 5 files, 1 kept";
-        assert!(shown.stdout.contains(says), "{}", shown.stdout);
+        shown.says(says);
         let advice = shown.stdout.contains("add --in-place");
         assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
         assert_eq!(all(&files.path()), before);
     }
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("4 removed of 5 files, 1 kept"),
-        "{}",
-        run.stdout
-    );
+    run.says("4 removed of 5 files, 1 kept");
     let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -132,7 +128,7 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
         let is_there = files.path().join("WINDOWS/tcplimit.journal").exists();
         assert_eq!(is_there, !goes, "{}", run.stdout);
         if !goes {
-            assert!(run.stdout.contains("puts back first"), "{}", run.stdout);
+            run.says("puts back first");
             assert_eq!(all(&files.path()), before);
             let restore = files.run(&["restore", "--root", ".", "--in-place"]);
             assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
@@ -145,11 +141,7 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("no journal of this program"),
-        "{}",
-        run.stdout
-    );
+    run.says("no journal of this program");
     assert_eq!(read(&files, "WINDOWS/tcplimit.journal"), b"mine");
 }
 
@@ -179,23 +171,19 @@ fn what_can_t_be_done_is_said() {
     let clean = ["clean", "--root", "."];
     let run = none.run(&clean);
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    assert!(run.stderr.contains("no Windows is here"), "{}", run.stderr);
+    run.warns("no Windows is here");
     let bare = Files::new().with(DRIVERS, &xp());
     let run = bare.run(&clean);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("has left anything here"),
-        "{}",
-        run.stdout
-    );
+    run.says("has left anything here");
     let two = used().with("WINNT/system32/drivers/tcpip.sys", &xp());
     let before = all(&two.path());
     let run = two.run(&[&clean[..], &["--in-place"]].concat());
     assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
     let says = "tcplimit clean --root . --in-place --windows WINNT";
-    assert!(run.stderr.contains(says), "{}", run.stderr);
+    run.warns(says);
     assert_eq!(all(&two.path()), before);
     let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("4 removed"), "{}", run.stdout);
+    run.says("4 removed");
 }

@@ -37,19 +37,11 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
     killed(&files);
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
-    assert!(
-        status.stdout.contains("an earlier run was interrupted"),
-        "{}",
-        status.stdout
-    );
+    status.says("an earlier run was interrupted");
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     assert_eq!(objects.last().unwrap()["summary"]["journal_pending"], true);
     let shown = files.run(&["patch", "--root", "."]);
-    assert!(
-        shown.stderr.contains("puts back what it changed first"),
-        "{}",
-        shown.stderr
-    );
+    shown.warns("puts back what it changed first");
     assert_eq!(
         all(&files.path()),
         before,
@@ -70,11 +62,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
     killed(&files);
     let patch = files.run(&["patch", "--root", ".", "--limit", "30", "--in-place"]);
     assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
-    assert!(
-        patch.stderr.contains("1 file put back first"),
-        "{}",
-        patch.stderr
-    );
+    patch.warns("1 file put back first");
     assert_eq!(limits(&files), expected([30, 10, 30, 30, 30]));
 }
 
@@ -97,7 +85,7 @@ fn what_a_killed_run_left_is_not_changed_file_by_file() {
             "{arguments:?}: {}",
             run.stdout
         );
-        assert!(!run.stdout.contains(" changed the limit"), "{}", run.stdout);
+        run.does_not_say(" changed the limit");
         assert_eq!(all(&files.path()), before, "{arguments:?}");
     }
     let within = run_in(&drivers, &["patch", "--in-place", "--json", "tcpip.sys"]);
@@ -116,11 +104,7 @@ fn a_journal_that_is_none_stops_everything() {
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
     assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
-    assert!(
-        patch.stderr.contains("no journal of this program"),
-        "{}",
-        patch.stderr
-    );
+    patch.warns("no journal of this program");
     assert_eq!(all(&files.path()), before);
 }
 
@@ -151,11 +135,7 @@ fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
 
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
     assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
-    assert!(
-        restore.stderr.contains("Left as they are"),
-        "{}",
-        restore.stderr
-    );
+    restore.warns("Left as they are");
     let summary = &restore.objects().pop().unwrap()["summary"];
     assert_eq!(summary["put_back"], serde_json::json!([]));
     assert_eq!(summary["left"].as_array().unwrap().len(), 2, "{summary}");
@@ -175,13 +155,7 @@ fn a_journal_about_a_file_that_is_gone_is_cleared() {
     killed(&files);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();
     let status = files.run(&["status", "--root", "."]);
-    assert!(
-        status
-            .stdout
-            .contains("system32/drivers/tcpip.sys: removed since"),
-        "{}",
-        status.stdout
-    );
+    status.says("system32/drivers/tcpip.sys: removed since");
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
     assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
     assert_eq!(read(&files, PACK), xp());

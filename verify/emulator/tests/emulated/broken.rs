@@ -1,7 +1,7 @@
 //! The shipped files, broken on purpose: each breakage must be noticed, and for
 //! what it is. Instructions are found by what they do, not by where they are.
 
-use emulator::address::STACK;
+use emulator::address::entry;
 use emulator::broken::{Broken, PREFERRED};
 use emulator::image::Laid;
 use emulator::plain::races;
@@ -10,7 +10,6 @@ use emulator::scenario::Scenario;
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::violation::{Access, Violation};
-use iced_x86::{Mnemonic, OpKind, Register};
 use verify::specimen::{Arch, Spec};
 
 fn spec(arch: Arch) -> Spec {
@@ -40,10 +39,6 @@ fn broken(how: impl Fn(Broken) -> Broken, mut noticed: impl FnMut(&Violation) ->
 
 fn called(name: &str, why: &str) -> impl Fn(&Violation) -> bool {
     move |violation| matches!(violation, Violation::Call { import, what } if *import == name && what.contains(why))
-}
-
-fn unbalanced(what: &str) -> impl Fn(&Violation) -> bool {
-    move |violation| matches!(violation, Violation::Unbalanced(left) if left.contains(what))
 }
 
 #[test]
@@ -81,66 +76,20 @@ fn an_exchange_that_does_not_happen_is_noticed() {
 }
 
 #[test]
-fn a_reference_that_is_kept_is_noticed() {
-    broken(
-        |driver| driver.without("ObfDereferenceObject", 0),
-        unbalanced("references"),
-    );
-}
-
-#[test]
-fn a_module_that_is_looked_at_without_a_reference_is_noticed() {
-    for (arch, file) in files(&folder()).expect("the drivers are built") {
-        let broken = Broken::of(&file).letting_go();
-        assert_eq!(broken.changed, 1);
-        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
-        let scenario = Scenario::of_specimen(&spec(arch));
-        let target = scenario.world.modules[0].as_ref().expect("tcpip.sys");
-        let headers = target.base..target.base + 0x1000;
-        let result = run(&mut system, &scenario);
-        let read = matches!(
-            &result,
-            Err(Violation::Access { access: Access::Read, address, .. }) if headers.contains(address)
+fn whatever_is_kept_is_noticed() {
+    for (import, dwords, left) in [
+        ("ObfDereferenceObject", 0, "references"),
+        ("ZwClose", 1, "handles"),
+        ("ExFreePoolWithTag", 2, "pool"),
+        ("KeLeaveCriticalRegion", 0, "critical"),
+        ("IoDeleteDevice", 1, r"\Device\"),
+        ("IoWriteErrorLogEntry", 1, "unwritten log entries"),
+    ] {
+        broken(
+            |driver| driver.without(import, dwords),
+            |violation| matches!(violation, Violation::Unbalanced(what) if what.contains(left)),
         );
-        assert!(read, "{arch:?}: {result:?}");
     }
-}
-
-#[test]
-fn a_handle_that_is_kept_is_noticed() {
-    broken(|driver| driver.without("ZwClose", 1), unbalanced("handles"));
-}
-
-#[test]
-fn pool_that_is_kept_is_noticed() {
-    broken(
-        |driver| driver.without("ExFreePoolWithTag", 2),
-        unbalanced("pool"),
-    );
-}
-
-#[test]
-fn a_critical_region_that_is_not_left_is_noticed() {
-    broken(
-        |driver| driver.without("KeLeaveCriticalRegion", 0),
-        unbalanced("critical"),
-    );
-}
-
-#[test]
-fn a_mutex_that_is_kept_is_noticed() {
-    broken(
-        |driver| driver.without("KeReleaseMutex", 2),
-        |violation| matches!(violation, Violation::Call { import, .. } if *import == "KeLeaveCriticalRegion"),
-    );
-}
-
-#[test]
-fn a_device_that_is_left_is_noticed() {
-    broken(
-        |driver| driver.without("IoDeleteDevice", 1),
-        unbalanced(r"\Device\"),
-    );
 }
 
 #[test]
@@ -152,110 +101,11 @@ fn a_device_that_anyone_may_open_is_noticed() {
 }
 
 #[test]
-fn a_device_that_others_may_open_too_is_noticed() {
-    // FILE_ALL_ACCESS, in either of the list's entries.
-    for entry in [0, 1] {
-        broken(
-            |driver| driver.constant(0x001F_01FF, 1, entry),
-            called("ZwSetSecurityObject", "other rights than those of SYSTEM"),
-        );
-    }
-}
-
-#[test]
-fn a_key_to_remember_in_that_others_may_write_to_is_noticed() {
-    // KEY_ALL_ACCESS.
-    for entry in [0, 1] {
-        broken(
-            |driver| driver.constant(0x000F_003F, 1, entry),
-            called("ZwCreateKey", "other rights than those of SYSTEM"),
-        );
-    }
-    // Another place, one that might go with the service.
-    broken(
-        |driver| driver.renamed(r"Control\TcpLimit", r"Control\tcpLimit"),
-        called("ZwCreateKey", "none of the driver's"),
-    );
-}
-
-#[test]
-fn a_key_that_is_opened_with_other_rights_is_noticed() {
-    // KEY_READ and KEY_WRITE, without the right to query values.
-    broken(
-        |driver| driver.immediate(0x0002_001F, 1, 0),
-        |violation| matches!(violation, Violation::Call { what, .. } if what.contains("DesiredAccess")),
-    );
-}
-
-#[test]
-fn a_link_that_is_left_is_noticed() {
-    broken(
-        |driver| driver.without("IoDeleteSymbolicLink", 1),
-        called("IoDeleteDevice", "programs can still open it"),
-    );
-    broken(
-        |driver| {
-            let driver = driver.without("IoDeleteSymbolicLink", 1);
-            driver.without("IoDeleteDevice", 1)
-        },
-        unbalanced(r"\DosDevices\"),
-    );
-}
-
-#[test]
-fn an_entry_of_the_log_that_is_never_written_is_noticed() {
-    broken(
-        |driver| driver.without("IoWriteErrorLogEntry", 1),
-        unbalanced("unwritten log entries"),
-    );
-}
-
-#[test]
 fn a_request_that_is_never_completed_is_noticed() {
     broken(
         |driver| driver.without("IofCompleteRequest", 0),
         |violation| matches!(violation, Violation::Completion(what) if what.contains("never")),
     );
-}
-
-#[test]
-fn pool_that_is_freed_under_another_tag_is_noticed() {
-    let tag = u32::from_le_bytes(*b"tcpl");
-    broken(
-        // The first use is the allocation's.
-        |driver| driver.immediate(tag, 1, 1),
-        called("ExFreePoolWithTag", "the tag is"),
-    );
-}
-
-#[test]
-fn a_frame_that_is_larger_than_the_stack_is_noticed() {
-    let larger = |driver: Broken| {
-        driver.with(|laid, instruction| {
-            let stack = [Register::ESP, Register::RSP].contains(&instruction.op0_register());
-            let wide = matches!(
-                instruction.op1_kind(),
-                OpKind::Immediate32 | OpKind::Immediate32to64
-            );
-            let frame = matches!(instruction.mnemonic(), Mnemonic::Sub | Mnemonic::Add);
-            if !stack || !wide || !frame {
-                return None;
-            }
-            let at = usize::try_from(instruction.ip() - laid.base).expect("a small file");
-            let mut bytes = laid.memory[at..at + instruction.len()].to_vec();
-            // 2 KiB more, taken and given back.
-            let second = bytes.len() - 3;
-            bytes[second] += 8;
-            Some(bytes)
-        })
-    };
-    broken(larger, |violation| {
-        // Below the stack there is no memory.
-        let below = |arch| STACK.of(arch) - 0x1000..STACK.of(arch);
-        let stack = [below(Arch::X86), below(Arch::X64)];
-        matches!(violation, Violation::Access { access: Access::Write, address, .. }
-            | Violation::Write { address, .. } if stack.iter().any(|it| it.contains(address)))
-    });
 }
 
 #[test]
@@ -359,6 +209,23 @@ fn a_function_that_returns_otherwise_than_it_must_is_noticed() {
                 "{arch:?}, {why}: {result:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_stack_that_is_too_deep_is_noticed() {
+    for (arch, file) in files(&folder()).expect("the drivers are built") {
+        // sub esp, 2052; mov byte [esp], 0.
+        let wide: &[u8] = if arch == Arch::X64 { &[0x48] } else { &[] };
+        let code = [wide, &[0x81, 0xEC, 4, 8, 0, 0], &[0xC6, 4, 0x24, 0]].concat();
+        let broken = Broken::of(&file).first(&code);
+        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+        let below = entry(arch) - 2052;
+        let result = system.start();
+        assert!(
+            matches!(result, Err(Violation::Write { address, size: 1, .. }) if address == below),
+            "{arch:?}: {result:?}"
+        );
     }
 }
 

@@ -5,17 +5,15 @@
 use emulator::broken::{Broken, PREFERRED};
 use emulator::plain::LIMIT;
 use emulator::question;
-use emulator::registry::{BINARY, DWORD, Operation, PARAMETERS, STATE};
+use emulator::registry::{DWORD, PARAMETERS};
 use emulator::run::{Outcome, run};
 use emulator::scenario::{Act, Scenario};
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::target::Target;
 use emulator::violation::Violation;
-use emulator::world::Paging;
 use scanner_core::Module;
 use std::rc::Rc;
-use verify::property::module;
 use verify::specimen::{Arch, Spec};
 
 /// A world with tcpip.sys in it, and nothing that is asked for.
@@ -25,13 +23,6 @@ fn scenario(arch: Arch) -> Scenario {
         Arch::X64 => Spec::xp_x64().sized(4),
     };
     alone(&spec)
-}
-
-/// The same with tcpip6.sys.
-fn scenario6(arch: Arch) -> Scenario {
-    let mut kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(4));
-    let six = kinds.find(|spec| spec.arch == arch && module(spec.module) == Module::Tcpip6);
-    alone(&six.expect("there is one"))
 }
 
 fn alone(spec: &Spec) -> Scenario {
@@ -93,78 +84,12 @@ fn another_limit_than_the_service_key_has_is_noticed() {
 }
 
 #[test]
-fn a_second_write_at_start_is_noticed() {
-    noticed(
-        1,
-        twice,
-        |scenario| put(scenario, "Limit", LIMIT),
-        "at start: more than one write to a module",
-    );
-}
-
-#[test]
-fn a_limit_that_no_setting_asks_for_is_noticed() {
-    noticed(
-        0,
-        |driver| driver.renamed("Limit6", "Limit7"),
-        |scenario| {
-            *scenario = scenario6(scenario.world.arch);
-            put(scenario, "Limit7", LIMIT);
-        },
-        "at start: a write at start though none was asked for",
-    );
-}
-
-#[test]
-fn a_start_in_spite_of_the_mark_is_noticed() {
-    noticed(
-        0,
-        |driver| driver.renamed("StartPending", "StartPendinX"),
-        |scenario| {
-            put(scenario, "Limit", LIMIT);
-            put(scenario, "StartPending", 1);
-        },
-        "at start: a write at start though none was asked for",
-    );
-}
-
-#[test]
-fn a_start_where_rights_can_not_be_told_is_noticed() {
-    noticed(
-        0,
-        |driver| driver.renamed("TestOnlyAcceptUnknownRights", "TestOnlyAcceptUnknownRightz"),
-        |scenario| {
-            put(scenario, "Limit", LIMIT);
-            put(scenario, "TestOnlyAcceptUnknownRightz", 1);
-            scenario.world.paging = Paging::Absent;
-        },
-        "at start: the page's rights can't be told",
-    );
-}
-
-#[test]
-fn a_set_where_rights_can_not_be_told_is_noticed_whatever_the_registry_refuses() {
-    noticed(
-        0,
-        |driver| driver.renamed("TestOnlyAcceptUnknownRights", "TestOnlyAcceptUnknownRightz"),
-        |scenario| {
-            put(scenario, "TestOnlyAcceptUnknownRightz", 1);
-            scenario.world.paging = Paging::Absent;
-            let refused = (Operation::Flush, "State", 0xC000_0001);
-            scenario.world.registry.refused.push(refused);
-            set(scenario, LIMIT);
-        },
-        "for a request: the page's rights can't be told",
-    );
-}
-
-#[test]
 fn a_second_write_for_a_request_is_noticed() {
     noticed(
         1,
         twice,
         |scenario| set(scenario, LIMIT),
-        "for a request: more than one write",
+        "for a request: more than one write to a module",
     );
 }
 
@@ -202,44 +127,5 @@ fn a_limit_that_is_put_back_though_nobody_asked_is_noticed() {
             set(scenario, LIMIT);
         },
         "at unload: a write at unload though none was asked for",
-    );
-}
-
-#[test]
-fn another_limit_than_was_found_first_is_noticed_when_it_is_put_back() {
-    // From 10 to 11, as was asked for; then to 12 and not back to 10.
-    noticed(
-        2,
-        counting_up,
-        |scenario| {
-            put(scenario, "RestoreAtUnload", 1);
-            set(scenario, 11);
-        },
-        "at unload: another limit than was found first was put back",
-    );
-}
-
-#[test]
-fn a_limit_that_is_put_back_twice_is_noticed() {
-    // dec twice: from 12, as an earlier load has left it, to 10.
-    noticed(
-        1,
-        |driver| driver.exchange(|operands| [0xFF, 0x08 | operands & 7].repeat(2)),
-        |scenario| {
-            put(scenario, "RestoreAtUnload", 1);
-            let target = scenario.world.module_mut(Module::Tcpip).expect("tcpip.sys");
-            target.write(target.threshold.expect("it is known"), &[12, 0, 0, 0]);
-            let nt = target.dword(0x3C).expect("headers");
-            let build = [8, 24 + 64, 24 + 56].map(|field| target.dword(nt + field));
-            let [time, checksum, size] = build.map(|field| field.expect("headers"));
-            let record = [time, checksum, size, 12, 10]
-                .map(u32::to_le_bytes)
-                .concat();
-            scenario
-                .world
-                .registry
-                .put(STATE, "tcpip.sys", (BINARY, record));
-        },
-        "at unload: more than one write to a module",
     );
 }

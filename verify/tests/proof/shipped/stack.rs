@@ -1,9 +1,14 @@
 //! The depths here are added up by hand.
 
 use crate::shipped::assembler::{Assembled, Assembler};
-use crate::shipped::pe::{self, DBG_PRINT, Draft, IO_CREATE_DEVICE, IOF_COMPLETE_REQUEST, driver};
+use crate::shipped::pe::{
+    self, DBG_PRINT, Draft, IO_CREATE_DEVICE, IO_DELETE_DEVICE, IO_DRIVER_OBJECT_TYPE,
+    IOF_COMPLETE_REQUEST, driver,
+};
+use iced_x86::Register;
 use iced_x86::code_asm::{
-    dword_ptr, eax, ebp, ebx, ecx, esi, esp, ptr, qword_ptr, rax, rbp, rbx, rcx, rsp,
+    CodeAssembler, dword_ptr, eax, ebp, ebx, ecx, esi, esp, ptr, qword_ptr, rax, rbp, rbx, rcx,
+    rsi, rsp,
 };
 use scanner_core::Rva;
 use verify::shipped::{Arch, DEEPEST_DRIVER, Kind, Stack, Violation};
@@ -122,15 +127,6 @@ fn frame_pointers_and_aligned_frames_are_followed() {
         a.ret()
     });
     assert_eq!(stack(&draft), "56 bytes: 1000 (56)");
-    let draft = x86(|code| {
-        let a = &mut code.asm;
-        a.enter(0x30, 0)?; // 4 + 48
-        a.mov(eax, dword_ptr(ebp + 8))?;
-        a.mov(esp, ebp)?;
-        a.pop(ebp)?;
-        a.ret_1(8)
-    });
-    assert_eq!(stack(&draft), "52 bytes: 1000 (52)");
 }
 
 #[test]
@@ -257,29 +253,6 @@ fn a_function_that_never_returns_ends_its_callers_way() {
 }
 
 #[test]
-fn a_stack_probe_that_keeps_its_size_is_followed() {
-    // Windows' __chkstk for x64: rax is the size, and comes back.
-    let draft = x64(|code| {
-        let a = &mut code.asm;
-        let mut probe = a.create_label();
-        a.mov(eax, 0x600)?;
-        a.call(probe)?;
-        a.sub(rsp, rax)?; // 1536
-        a.add(rsp, 0x600)?;
-        a.ret()?;
-        a.set_label(&mut probe)?;
-        a.push(rcx)?;
-        a.push(rax)?;
-        a.lea(rcx, ptr(rsp + 0x18))?;
-        a.test(qword_ptr(rcx), rcx)?;
-        a.pop(rax)?;
-        a.pop(rcx)?;
-        a.ret()
-    });
-    assert_eq!(stack(&draft), "1536 bytes: 1000 (1536)");
-}
-
-#[test]
 fn too_deep_a_stack_is_told() {
     let deep = |bytes: u32| {
         x64(move |code| {
@@ -297,4 +270,195 @@ fn too_deep_a_stack_is_told() {
         most: DEEPEST_DRIVER,
     };
     assert_eq!(deep(DEEPEST_DRIVER + 8).violations(), [wrong]);
+}
+
+#[test]
+fn ways_that_meet_at_another_depth_are_told() {
+    let draft = x64(|code| {
+        let mut meet = code.asm.create_label();
+        code.asm.test(eax, eax)?;
+        code.asm.je(meet)?;
+        code.asm.push(rax)?;
+        code.asm.set_label(&mut meet)?;
+        code.asm.ret()
+    });
+    let at = Rva(0x1005);
+    let wrong = |one, other| Violation::Disagree { at, one, other };
+    let violations = draft.violations();
+    assert!(violations.contains(&wrong(8, 0)) || violations.contains(&wrong(0, 8)));
+}
+
+#[test]
+fn a_loop_that_grows_the_stack_is_told() {
+    let draft = x86(|code| {
+        let mut again = code.asm.create_label();
+        code.asm.set_label(&mut again)?;
+        code.asm.push(ecx)?;
+        code.asm.dec(ecx)?;
+        code.asm.jne(again)?;
+        code.asm.pop(ecx)?;
+        code.asm.ret_1(8)
+    });
+    let wrong = Violation::Disagree {
+        at: Rva(0x1000),
+        one: 0,
+        other: 4,
+    };
+    assert_eq!(draft.violations(), [wrong]);
+}
+
+#[test]
+fn a_stack_of_unknown_size_is_told() {
+    for lose in [
+        |a: &mut CodeAssembler| a.sub(esp, eax),
+        |a: &mut CodeAssembler| a.mov(esp, eax),
+        |a: &mut CodeAssembler| a.xchg(esp, eax),
+        |a: &mut CodeAssembler| a.inc(esp),
+        |a: &mut CodeAssembler| a.leave(),
+        |a: &mut CodeAssembler| a.db(b"\x66\x50"),
+    ] {
+        let draft = x86(|code| {
+            lose(&mut code.asm)?;
+            code.asm.ret_1(8)
+        });
+        assert_eq!(draft.violations(), [Violation::StackLost(Rva(0x1000))]);
+    }
+}
+
+#[test]
+fn a_return_with_something_left_is_told() {
+    let draft = x86(|code| {
+        code.asm.push(eax)?;
+        code.asm.ret_1(8)
+    });
+    let at = Rva(0x1001);
+    assert_eq!(draft.violations(), [Violation::Return { at, depth: 4 }]);
+}
+
+#[test]
+fn taking_what_belongs_to_the_caller_is_told() {
+    let draft = x86(|code| {
+        code.asm.pop(eax)?;
+        code.asm.push(eax)?;
+        code.asm.ret_1(8)
+    });
+    assert_eq!(draft.violations(), [Violation::BelowEntry(Rva(0x1000))]);
+    let draft = x86(|code| {
+        code.call_import(IO_CREATE_DEVICE)?; // without its arguments
+        code.asm.ret_1(8)
+    });
+    assert_eq!(draft.violations(), [Violation::BelowEntry(Rva(0x1000))]);
+}
+
+#[test]
+fn memory_beyond_the_top_of_the_stack_is_told() {
+    let draft = x64(|code| {
+        code.asm.lea(rax, ptr(rsp - 8))?;
+        code.asm.mov(qword_ptr(rsp - 8), rcx)?;
+        code.asm.ret()
+    });
+    assert_eq!(draft.violations(), [Violation::BeyondTop(Rva(0x1005))]);
+}
+
+#[test]
+fn returns_that_remove_different_arguments_are_told() {
+    let draft = x86(|code| {
+        let a = &mut code.asm;
+        let mut other = a.create_label();
+        a.test(eax, eax)?;
+        a.je(other)?;
+        a.ret_1(8)?;
+        a.set_label(&mut other)?;
+        a.ret_1(4)
+    });
+    let wrong = Violation::Cleanup {
+        at: Rva(0x1007),
+        one: 4,
+        other: 8,
+    };
+    assert!(draft.violations().contains(&wrong));
+}
+
+#[test]
+fn a_driver_entry_that_leaves_its_arguments_is_told() {
+    let draft = x86(|code| code.asm.ret());
+    let (removes, wanted) = (0, 8);
+    assert_eq!(
+        draft.violations(),
+        [Violation::EntryCleanup { removes, wanted }]
+    );
+}
+
+#[test]
+fn an_import_in_a_preserved_register_may_be_called_again_and_again() {
+    let draft = x86(|code| {
+        let mut again = code.asm.create_label();
+        code.asm.push(esi)?; // 4
+        code.load_import(Register::ESI, IO_DELETE_DEVICE)?;
+        code.asm.set_label(&mut again)?;
+        code.asm.push(eax)?; // 8
+        code.asm.call(esi)?; // 12, removes the argument
+        code.asm.test(eax, eax)?;
+        code.asm.jne(again)?;
+        code.asm.pop(esi)?;
+        code.asm.ret_1(8)
+    });
+    assert_eq!(draft.report().stack.unwrap().depth, 12);
+    let draft = driver(Arch::X64, |code| {
+        code.asm.push(rsi)?; // 8
+        code.asm.sub(rsp, 0x20)?; // 40
+        code.load_import(Register::RSI, IO_DELETE_DEVICE)?;
+        code.asm.call(rsi)?; // 48
+        code.asm.call(rsi)?;
+        code.asm.add(rsp, 0x20)?;
+        code.asm.pop(rsi)?;
+        code.load_import(Register::RAX, IOF_COMPLETE_REQUEST)?;
+        code.asm.jmp(rax)
+    });
+    assert_eq!(draft.report().stack.unwrap().depth, 48);
+}
+
+#[test]
+fn a_call_through_any_other_pointer_is_told() {
+    for arch in [Arch::X86, Arch::X64] {
+        let draft = driver(arch, |code| {
+            match code.arch {
+                Arch::X86 => code.asm.call(eax)?,
+                Arch::X64 => code.asm.call(rax)?,
+            }
+            code.asm.ret()
+        });
+        assert_eq!(draft.violations(), [Violation::Indirect(Rva(0x1000))]);
+    }
+    let draft = x86(|code| {
+        code.asm.call(dword_ptr(0x1_3000))?;
+        code.asm.ret_1(8)
+    });
+    assert_eq!(draft.violations(), [Violation::Indirect(Rva(0x1000))]);
+    let draft = x86(|code| code.asm.jmp(dword_ptr(ecx * 4 + 0x1_2000)));
+    assert_eq!(draft.violations(), [Violation::Indirect(Rva(0x1000))]);
+}
+
+#[test]
+fn a_call_of_an_imported_variable_is_told() {
+    let draft = x86(|code| {
+        code.call_import(IO_DRIVER_OBJECT_TYPE)?;
+        code.asm.ret_1(8)
+    });
+    let wrong = Violation::CallsData {
+        at: Rva(0x1000),
+        name: "IoDriverObjectType".to_owned(),
+    };
+    assert_eq!(draft.violations(), [wrong]);
+}
+
+#[test]
+fn a_call_through_a_register_that_lost_the_import_is_told() {
+    let draft = x86(|code| {
+        code.load_import(Register::ESI, DBG_PRINT)?;
+        code.asm.mov(esi, ecx)?;
+        code.asm.call(esi)?;
+        code.asm.ret_1(8)
+    });
+    assert_eq!(draft.violations(), [Violation::Indirect(Rva(0x1008))]);
 }

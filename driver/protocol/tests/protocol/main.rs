@@ -1,0 +1,3 @@
+//! Tests of the records and their numbers.
+
+mod record;
