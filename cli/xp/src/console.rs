@@ -4,13 +4,14 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt::Write;
 
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::win32::Win32;
 use crate::windows::{Stream, Windows};
 
 /// As in docs/json.md.
@@ -24,6 +25,21 @@ pub(crate) struct Console<'a> {
     /// What was done, one sentence a step.
     steps: Vec<String>,
     is_read: Cell<bool>,
+    /// Where text goes instead of to the streams: a window has none.
+    record: Option<Record>,
+}
+
+/// What was said to a window.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    text: RefCell<String>,
+    is_denied: Cell<bool>,
+}
+
+impl Record {
+    fn add(&self, text: &str) {
+        self.text.borrow_mut().push_str(text);
+    }
 }
 
 /// What all objects begin with.
@@ -57,11 +73,31 @@ impl<'a> Console<'a> {
             json,
             steps: Vec::new(),
             is_read: Cell::new(true),
+            record: None,
         }
+    }
+
+    /// A console that keeps what is said, unbroken, for a window.
+    pub(crate) fn recording(windows: &'a dyn Windows, verb: &'static str) -> Console<'a> {
+        Console {
+            record: Some(Record::default()),
+            ..Console::new(windows, verb, false)
+        }
+    }
+
+    /// What was said, and whether it was refused for want of rights.
+    pub(crate) fn into_recorded(self) -> (String, bool) {
+        let Record { text, is_denied } = self.record.unwrap_or_default();
+        (text.into_inner(), is_denied.get())
     }
 
     /// Text for people; on a console broken at words.
     pub(crate) fn say(&self, text: &str) {
+        if let Some(record) = &self.record {
+            record.add(text);
+            record.add("\n");
+            return;
+        }
         match self.windows.columns(Stream::Out) {
             Some(columns) => self.draw(&fitted(text, columns)),
             None => self.draw(text),
@@ -116,6 +152,11 @@ impl<'a> Console<'a> {
                 steps: &self.steps,
                 rest,
             });
+        } else if let (Some(record), Some(failure)) = (&self.record, failure) {
+            record.add(&failure.sentences());
+            record
+                .is_denied
+                .set(failure.error == Some(Win32::ACCESS_DENIED));
         } else if let Some(failure) = failure {
             let mut text = format!("tcplimit: {}\n", failure.message);
             if !failure.advice.is_empty() {

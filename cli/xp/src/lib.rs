@@ -49,6 +49,7 @@ mod verb;
 mod watch;
 mod who;
 mod win32;
+pub mod window;
 mod windows;
 
 use alloc::format;
@@ -75,35 +76,40 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
         Ok(arguments) => arguments,
         Err(wrong) => return usage(windows, &wrong, arguments::wants_json(words)),
     };
+    let mut console = Console::new(windows, arguments.verb.name, arguments.json);
+    perform(windows, &mut console, &arguments)
+}
+
+/// Does what a command line asks for.
+fn perform(windows: &dyn Windows, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
     let verb = arguments.verb;
-    let mut console = Console::new(windows, verb.name, arguments.json);
     if arguments.help {
-        return help(&console, &help::of(verb));
+        return help(console, &help::of(verb));
     }
     if let Err(failure) = system::check(windows, verb.needs) {
         return console.finish(Some(&failure), Nothing {});
     }
     let done = match verb.act {
         Act::Install => match &arguments.compat {
-            None => install::run(windows, &mut console),
-            Some(folder) => install::compat(windows, &mut console, folder, arguments.force),
+            None => install::run(windows, console),
+            Some(folder) => install::compat(windows, console, folder, arguments.force),
         },
-        Act::Load => service::load(windows, &mut console),
-        Act::Unload => service::unload(windows, &mut console),
-        Act::Uninstall => service::uninstall(windows, &mut console),
-        Act::Repair => service::repair(windows, &mut console),
-        Act::Get | Act::Set | Act::Reset => return limits(windows, &mut console, &arguments),
-        Act::Status => return status::run(windows, &console),
-        Act::Watch => return watch::run(windows, &console, &arguments),
-        Act::Who => return who::run(windows, &console, arguments.every),
-        Act::Probe => return probe::run(windows, &console, arguments.operand.as_deref()),
-        Act::Version => return version(&console),
+        Act::Load => service::load(windows, console),
+        Act::Unload => service::unload(windows, console),
+        Act::Uninstall => service::uninstall(windows, console),
+        Act::Repair => service::repair(windows, console),
+        Act::Get | Act::Set | Act::Reset => return limits(windows, console, arguments),
+        Act::Status => return status::run(windows, console),
+        Act::Watch => return watch::run(windows, console, arguments),
+        Act::Who => return who::run(windows, console, arguments.every),
+        Act::Probe => return probe::run(windows, console, arguments.operand.as_deref()),
+        Act::Version => return version(console),
         Act::Help => {
             let Some(name) = &arguments.operand else {
-                return help(&console, &help::program());
+                return help(console, &help::program());
             };
             return match Verb::named(name) {
-                Some(verb) => help(&console, &help::of(verb)),
+                Some(verb) => help(console, &help::of(verb)),
                 None => usage(windows, &arguments::no_verb(name), arguments.json),
             };
         }

@@ -151,6 +151,10 @@ pub(crate) struct Machine {
     pub(crate) moved: RefCell<Vec<usize>>,
     pub(crate) out: RefCell<String>,
     pub(crate) error: RefCell<String>,
+    /// Whether the user may not open the device.
+    pub(crate) denied: Cell<bool>,
+    /// Queries that the driver was sent.
+    pub(crate) queries: Cell<u32>,
     calls: Cell<usize>,
     fault: Cell<Option<(usize, Fault)>>,
     /// Calls that changed something.
@@ -202,6 +206,8 @@ impl Machine {
             moved: RefCell::default(),
             out: RefCell::default(),
             error: RefCell::default(),
+            denied: Cell::new(false),
+            queries: Cell::new(0),
             calls: Cell::new(0),
             fault: Cell::new(None),
             changes: Cell::new(0),
@@ -258,6 +264,15 @@ impl Machine {
             Err(what) if what.is::<Kill>() => None,
             Err(what) => panic::resume_unwind(what),
         }
+    }
+
+    /// Does something while a call fails.
+    pub(crate) fn with_fault<T>(&self, call: usize, error: Win32, act: impl FnOnce() -> T) -> T {
+        self.calls.set(0);
+        self.fault.set(Some((call, Fault::Fails(error))));
+        let done = act();
+        self.fault.set(None);
+        done
     }
 
     /// Calls that the last run made.
@@ -704,8 +719,12 @@ impl Windows for Machine {
             if !self.is_loaded() || self.zombie.get() {
                 return Err(Win32::FILE_NOT_FOUND);
             }
+            if self.denied.get() {
+                return Err(Win32::ACCESS_DENIED);
+            }
             let answer = match request.code {
                 QUERY => {
+                    self.queries.set(self.queries.get() + 1);
                     let query = Query::read_from_bytes(request.input).expect("a query");
                     let index = usize::from(query.module == ModuleId::TCPIP6);
                     let reason = self.limiters.borrow()[index].query;
