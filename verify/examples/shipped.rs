@@ -1,6 +1,6 @@
 //! Checks shipped files: prints what is worth knowing, or everything that is wrong.
 //!
-//! `cargo run --package verify --example shipped -- driver|program x86|x64 FILE...`
+//! `cargo run --package verify --example shipped -- driver|program|window x86|x64 FILE...`
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let kind = match arguments.next().as_deref() {
         Some("driver") => Kind::Driver,
         Some("program") => Kind::Program,
+        Some("window") => Kind::Window,
         _ => return usage(),
     };
     let arch = match arguments.next().as_deref() {
@@ -49,7 +50,7 @@ fn source(kind: Kind) -> io::Result<Source> {
     for folder in ["driver", "scanner-core/src"] {
         source.add_folder(&workspace.join(folder))?;
     }
-    if kind == Kind::Program {
+    if kind != Kind::Driver {
         source.add_folder(&workspace.join("cli/xp"))?;
         source.add_words(&fs::read_to_string(workspace.join("corpus/builds.toml"))?);
     }
@@ -57,7 +58,7 @@ fn source(kind: Kind) -> io::Result<Source> {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: shipped driver|program x86|x64 FILE...");
+    eprintln!("usage: shipped driver|program|window x86|x64 FILE...");
     ExitCode::FAILURE
 }
 
@@ -97,6 +98,7 @@ fn figures(report: &Report, kind: Kind) {
     let arch = match kind {
         Kind::Driver => arch.to_string(),
         Kind::Program => format!("tcplimit.exe {arch}"),
+        Kind::Window => format!("tcplimitw.exe {arch}"),
     };
     println!("figure: {arch}: bytes = {}", report.file_size);
     println!("figure: {arch}: imports = {}", report.imports.len());

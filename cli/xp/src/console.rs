@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::win32::Win32;
 use crate::windows::{Stream, Windows};
 
 /// As in docs/json.md.
@@ -26,20 +25,7 @@ pub(crate) struct Console<'a> {
     steps: Vec<String>,
     is_read: Cell<bool>,
     /// Where text goes instead of to the streams: a window has none.
-    record: Option<Record>,
-}
-
-/// What was said to a window.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    text: RefCell<String>,
-    is_denied: Cell<bool>,
-}
-
-impl Record {
-    fn add(&self, text: &str) {
-        self.text.borrow_mut().push_str(text);
-    }
+    record: Option<RefCell<String>>,
 }
 
 /// What all objects begin with.
@@ -80,22 +66,27 @@ impl<'a> Console<'a> {
     /// A console that keeps what is said, unbroken, for a window.
     pub(crate) fn recording(windows: &'a dyn Windows, verb: &'static str) -> Console<'a> {
         Console {
-            record: Some(Record::default()),
+            record: Some(RefCell::default()),
             ..Console::new(windows, verb, false)
         }
     }
 
-    /// What was said, and whether it was refused for want of rights.
-    pub(crate) fn into_recorded(self) -> (String, bool) {
-        let Record { text, is_denied } = self.record.unwrap_or_default();
-        (text.into_inner(), is_denied.get())
+    /// What was said, with the failure behind it. (Without the objects of JSON, which a window
+    /// has no use for.)
+    pub(crate) fn into_recorded(self, failure: Option<&Failure>) -> String {
+        let mut text = self.record.unwrap_or_default().into_inner();
+        if let Some(failure) = failure {
+            text.push_str(&failure.sentences());
+        }
+        text
     }
 
     /// Text for people; on a console broken at words.
     pub(crate) fn say(&self, text: &str) {
         if let Some(record) = &self.record {
-            record.add(text);
-            record.add("\n");
+            let mut record = record.borrow_mut();
+            record.push_str(text);
+            record.push('\n');
             return;
         }
         match self.windows.columns(Stream::Out) {
@@ -152,11 +143,6 @@ impl<'a> Console<'a> {
                 steps: &self.steps,
                 rest,
             });
-        } else if let (Some(record), Some(failure)) = (&self.record, failure) {
-            record.add(&failure.sentences());
-            record
-                .is_denied
-                .set(failure.error == Some(Win32::ACCESS_DENIED));
         } else if let Some(failure) = failure {
             let mut text = format!("tcplimit: {}\n", failure.message);
             if !failure.advice.is_empty() {

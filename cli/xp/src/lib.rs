@@ -76,40 +76,35 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
         Ok(arguments) => arguments,
         Err(wrong) => return usage(windows, &wrong, arguments::wants_json(words)),
     };
-    let mut console = Console::new(windows, arguments.verb.name, arguments.json);
-    perform(windows, &mut console, &arguments)
-}
-
-/// Does what a command line asks for.
-fn perform(windows: &dyn Windows, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
     let verb = arguments.verb;
+    let mut console = Console::new(windows, verb.name, arguments.json);
     if arguments.help {
-        return help(console, &help::of(verb));
+        return help(&console, &help::of(verb));
     }
     if let Err(failure) = system::check(windows, verb.needs) {
         return console.finish(Some(&failure), Nothing {});
     }
     let done = match verb.act {
         Act::Install => match &arguments.compat {
-            None => install::run(windows, console),
-            Some(folder) => install::compat(windows, console, folder, arguments.force),
+            None => install::run(windows, &mut console),
+            Some(folder) => install::compat(windows, &mut console, folder, arguments.force),
         },
-        Act::Load => service::load(windows, console),
-        Act::Unload => service::unload(windows, console),
-        Act::Uninstall => service::uninstall(windows, console),
-        Act::Repair => service::repair(windows, console),
-        Act::Get | Act::Set | Act::Reset => return limits(windows, console, arguments),
-        Act::Status => return status::run(windows, console),
-        Act::Watch => return watch::run(windows, console, arguments),
-        Act::Who => return who::run(windows, console, arguments.every),
-        Act::Probe => return probe::run(windows, console, arguments.operand.as_deref()),
-        Act::Version => return version(console),
+        Act::Load => service::load(windows, &mut console),
+        Act::Unload => service::unload(windows, &mut console),
+        Act::Uninstall => service::uninstall(windows, &mut console),
+        Act::Repair => service::repair(windows, &mut console),
+        Act::Get | Act::Set | Act::Reset => return limits(windows, &mut console, &arguments),
+        Act::Status => return status::run(windows, &console),
+        Act::Watch => return watch::run(windows, &console, &arguments),
+        Act::Who => return who::run(windows, &console, arguments.every),
+        Act::Probe => return probe::run(windows, &console, arguments.operand.as_deref()),
+        Act::Version => return version(&console),
         Act::Help => {
             let Some(name) = &arguments.operand else {
-                return help(console, &help::program());
+                return help(&console, &help::program());
             };
             return match Verb::named(name) {
-                Some(verb) => help(console, &help::of(verb)),
+                Some(verb) => help(&console, &help::of(verb)),
                 None => usage(windows, &arguments::no_verb(name), arguments.json),
             };
         }
@@ -119,6 +114,11 @@ fn perform(windows: &dyn Windows, console: &mut Console<'_>, arguments: &Argumen
 
 /// After a double click: without this the window would vanish at once.
 fn greet(windows: &dyn Windows) -> Exit {
+    let folder = windows.program_folder();
+    let window = folder.map(|folder| format!(r"{folder}\{WINDOW}"));
+    if window.is_ok_and(|window| windows.start_program(&window).is_ok()) {
+        return Exit::Done;
+    }
     let console = Console::new(windows, "help", false);
     console.say(&format!(
         "tcplimit {VERSION} raises the limit of half-open TCP connections of Windows XP SP2 and \
@@ -150,6 +150,9 @@ struct Said<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
+
+/// The program with a window, where it lies beside this one.
+const WINDOW: &str = "tcplimitw.exe";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -13,6 +13,7 @@ mod head;
 mod history;
 mod layout;
 mod legend;
+mod menu;
 mod notice;
 mod scale;
 mod table;
@@ -41,9 +42,10 @@ pub use change::{Change, Outcome, USUAL};
 pub use drawing::{Font, Ink, Point, Rect, Rgb, Shape, SystemColors};
 pub use filter::passes;
 pub use graph::draw;
-pub use head::Head;
+pub use head::{Head, title};
 pub use history::{Counts, Entry, History, Rates, SPAN, Sample};
 pub use layout::{Control, Layout, minimum};
+pub use menu::{Command, ICON_MENU, Key, MENUS, Menu};
 pub use table::{Order, Row};
 
 /// The facts of `status` are gathered again after so many seconds.

@@ -11,7 +11,13 @@ use crate::arguments::Arguments;
 use crate::client::{self, SHIPPED};
 use crate::console::Console;
 use crate::exit::Exit;
-use crate::perform;
+use crate::failure::Failure;
+use crate::install;
+use crate::limit::{self, Limits};
+use crate::service;
+use crate::system;
+use crate::verb::Act;
+use crate::win32::Win32;
 use crate::windows::Windows;
 
 /// Limits to choose from.
@@ -154,7 +160,7 @@ impl Model {
     }
 }
 
-/// Does what a command line says; what it said.
+/// Does what a command line says; what it said, and whether it was refused for want of rights.
 fn perform_line(windows: &dyn Windows, line: &str) -> (Exit, String, bool) {
     let words: Vec<String> = line.split_whitespace().map(String::from).collect();
     let arguments = match Arguments::parse(&words) {
@@ -162,9 +168,30 @@ fn perform_line(windows: &dyn Windows, line: &str) -> (Exit, String, bool) {
         Err(wrong) => return (Exit::Usage, format!("{}.", wrong.message), false),
     };
     let mut console = Console::recording(windows, arguments.verb.name);
-    let exit = perform(windows, &mut console, &arguments);
-    let (text, is_denied) = console.into_recorded();
-    (exit, text, is_denied)
+    let failure = perform(windows, &mut console, &arguments).err();
+    let is_denied = failure
+        .as_ref()
+        .is_some_and(|failure| failure.error == Some(Win32::ACCESS_DENIED));
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    (exit, console.into_recorded(failure.as_ref()), is_denied)
+}
+
+/// The verbs that a window has use for.
+fn perform(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    system::check(windows, arguments.verb.needs)?;
+    let mut limits = Limits::default();
+    match arguments.verb.act {
+        Act::Install => install::run(windows, console),
+        Act::Load => service::load(windows, console),
+        Act::Repair => service::repair(windows, console),
+        Act::Set => limit::set(windows, console, arguments, &mut limits),
+        Act::Reset => limit::reset(windows, console, arguments, &mut limits),
+        _ => Ok(()),
+    }
 }
 
 impl Action {

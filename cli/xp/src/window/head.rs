@@ -9,10 +9,18 @@ use scanner_core::Module;
 use super::Model;
 use crate::advice;
 use crate::status::{self, Row};
+use crate::system;
 use crate::windows::Windows;
 
 /// Lines that the head has room for: one of the driver, three of each module, one of the events.
 pub(super) const LINES: usize = 8;
+
+/// What the window is called: with the version, and Windows' own.
+#[must_use]
+pub fn title(windows: &dyn Windows) -> String {
+    let system = system::name(windows.version());
+    format!("tcplimit {} on {system}", crate::VERSION)
+}
 
 /// The texts at the top of the window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

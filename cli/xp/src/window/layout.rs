@@ -24,8 +24,10 @@ pub enum Control {
     Details,
     /// "Limit" before the number.
     NumberLabel,
-    /// The number: a choice, and an edit control.
+    /// The number, to be typed.
     Number,
+    /// Usual numbers to choose from.
+    Usual,
     /// Whether the limit is kept after a restart.
     Keep,
     /// Whether IPv6 is meant too.
@@ -48,7 +50,7 @@ pub enum Control {
 
 impl Control {
     /// All of them, in the order of the Tab key.
-    pub const ALL: [Control; 18] = [
+    pub const ALL: [Control; 19] = [
         Control::HeadLabels,
         Control::HeadTexts,
         Control::Advice,
@@ -58,6 +60,7 @@ impl Control {
         Control::Details,
         Control::NumberLabel,
         Control::Number,
+        Control::Usual,
         Control::Keep,
         Control::Ipv6,
         Control::Apply,
@@ -153,7 +156,12 @@ impl Measures<'_> {
     }
 
     fn number(&self) -> i32 {
-        self.font.width("16777215") + self.line * 3
+        self.font.width("16777215") + self.line * 3 / 2
+    }
+
+    /// The width of the choice, with its arrow.
+    fn usual(&self) -> i32 {
+        self.font.width("500") + self.line * 3
     }
 
     /// The widest row, which is the one that sets the limit.
@@ -161,7 +169,7 @@ impl Measures<'_> {
         let controls = [Control::Keep, Control::Ipv6, Control::Apply, Control::Reset];
         let widths = controls.map(|control| self.width(control.label()) + self.margin);
         let label = self.font.width(Control::NumberLabel.label()) + self.margin;
-        widths.iter().sum::<i32>() + label + self.number() + 2 * self.margin
+        widths.iter().sum::<i32>() + label + self.number() + self.usual() + 3 * self.margin
     }
 
     /// All rows but graph and table, with the margins.
@@ -245,6 +253,7 @@ impl Layout {
         let label = Control::NumberLabel.label();
         row(Control::NumberLabel, measures.font.width(label), line);
         row(Control::Number, measures.number(), button);
+        row(Control::Usual, measures.usual(), button);
         row(Control::Keep, measures.width(Control::Keep.label()), line);
         if self.ipv6 {
             row(Control::Ipv6, measures.width(Control::Ipv6.label()), line);

@@ -151,6 +151,10 @@ pub(crate) struct Machine {
     pub(crate) moved: RefCell<Vec<usize>>,
     pub(crate) out: RefCell<String>,
     pub(crate) error: RefCell<String>,
+    /// What the user has chosen in the window.
+    pub(crate) settings: RefCell<BTreeMap<String, u32>>,
+    /// Programs that were started.
+    pub(crate) started: RefCell<Vec<String>>,
     /// Whether the user may not open the device.
     pub(crate) denied: Cell<bool>,
     /// Queries that the driver was sent.
@@ -206,6 +210,8 @@ impl Machine {
             moved: RefCell::default(),
             out: RefCell::default(),
             error: RefCell::default(),
+            settings: RefCell::default(),
+            started: RefCell::default(),
             denied: Cell::new(false),
             queries: Cell::new(0),
             calls: Cell::new(0),
@@ -712,6 +718,30 @@ impl Windows for Machine {
             }
             keys.remove(key).map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
         })
+    }
+
+    fn setting(&self, value: &str) -> Result<Option<u32>, Win32> {
+        Ok(self.settings.borrow().get(value).copied())
+    }
+
+    fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32> {
+        self.settings.borrow_mut().insert(value.into(), number);
+        Ok(())
+    }
+
+    fn delete_settings(&self) -> Result<(), Win32> {
+        match std::mem::take(&mut *self.settings.borrow_mut()).is_empty() {
+            true => Err(Win32::FILE_NOT_FOUND),
+            false => Ok(()),
+        }
+    }
+
+    fn start_program(&self, path: &str) -> Result<(), Win32> {
+        if self.file(path).is_none() {
+            return Err(Win32::FILE_NOT_FOUND);
+        }
+        self.started.borrow_mut().push(path.into());
+        Ok(())
     }
 
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {

@@ -250,7 +250,10 @@ fn event_4226_makes_a_balloon_once_in_ten_minutes() {
     for second in 0..1300 {
         if second % 100 == 50 {
             let at = machine.now.get() + 1;
-            machine.log.borrow_mut().insert(0, record(at, 4226, "Tcpip"));
+            machine
+                .log
+                .borrow_mut()
+                .insert(0, record(at, 4226, "Tcpip"));
         }
         shown += usize::from(tick(&mut model, &machine).is_some());
     }
