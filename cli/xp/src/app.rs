@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use tcplimit_xp::window::{
-    Action, Change, Command, Control, Ink, Layout, Model, Order, Rect, Shape, USUAL, bitmap,
+    Action, Change, Command, Control, Ink, Layout, Model, Order, Rect, Shape, USUAL, bitmap, lines,
     minimum, title,
 };
 use tcplimit_xp::{Exit, Win32, Windows};
@@ -538,8 +538,8 @@ impl App {
             run_as: self.model.is_denied(),
             ipv6: self.model.has_ipv6(),
         };
-        self.set_text(Control::HeadLabels, head.labels.join("\r\n"));
-        self.set_text(Control::HeadTexts, head.texts.join("\r\n"));
+        self.set_text(Control::HeadLabels, lines(&head.labels, "\r\n"));
+        self.set_text(Control::HeadTexts, lines(&head.texts, "\r\n"));
         self.set_text(Control::Advice, head.advice);
         for (control, action) in [Control::Act, Control::ActToo].into_iter().zip(actions) {
             self.set_text(control, action.label().into());
@@ -615,9 +615,8 @@ impl App {
     /// width of a usual character.
     fn tab_stops(&self, pixels: [i32; 2]) {
         use tcplimit_xp::window::Font;
-        let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        let width = (self.font.width(letters) / 26 + 1) / 2;
-        let stops = pixels.map(|at| at * 4 / width.max(1));
+        let digits = self.font.width("0123456789");
+        let stops = pixels.map(|at| (at * 40).checked_div(digits).unwrap_or(0));
         self.control(Control::Table)
             .send_numbers(LB_SETTABSTOPS, &stops);
     }

@@ -42,7 +42,7 @@ pub use change::{Change, Outcome, USUAL};
 pub use drawing::{Font, Ink, Point, Rect, Rgb, Shape, SystemColors};
 pub use filter::passes;
 pub use graph::draw;
-pub use head::{Head, title};
+pub use head::{Head, lines, title};
 pub use history::{Counts, Entry, History, Rates, SPAN, Sample};
 pub use layout::{Control, Layout, minimum};
 pub use menu::{Command, ICON_MENU, Key, MENUS, Menu};

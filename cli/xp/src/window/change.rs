@@ -111,7 +111,7 @@ impl Model {
                 ));
             }
             let command = client::command(verb, module, expect, persist);
-            let command = command.trim_start_matches("tcplimit ");
+            let command = command.strip_prefix("tcplimit ").unwrap_or(&command);
             change.commands.push(command.into());
         }
         change

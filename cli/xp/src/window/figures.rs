@@ -50,8 +50,8 @@ impl Model {
     pub fn copied(&self) -> String {
         let time = self.shown().latest().map_or(0, |entry| entry.sample.time);
         let mut text = format!("{}\r\n", time::date(time));
-        for figure in self.figures().split(", ") {
-            text.push_str(figure);
+        for figure in self.figures().split(',') {
+            text.push_str(figure.trim_start());
             text.push_str("\r\n");
         }
         for row in self.rows() {

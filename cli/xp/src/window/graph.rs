@@ -286,7 +286,8 @@ impl Plot<'_> {
         let room = i64::from(self.area.height() - 3);
         let value = i64::try_from(value.min(self.scale.top())).unwrap_or(i64::MAX);
         let top = i64::try_from(self.scale.top().max(1)).unwrap_or(i64::MAX);
-        let up = i32::try_from(room * value / top).unwrap_or(0);
+        let up = (room * value).checked_div(top).unwrap_or(0);
+        let up = i32::try_from(up).unwrap_or(0);
         self.area.bottom - 2 - up
     }
 

@@ -33,6 +33,19 @@ pub struct Head {
     pub advice: String,
 }
 
+/// Lines as one text.
+#[must_use]
+pub fn lines(lines: &[String], end: &str) -> String {
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        if index != 0 {
+            text.push_str(end);
+        }
+        text.push_str(line);
+    }
+    text
+}
+
 impl Model {
     /// The texts of the head as they are now.
     #[must_use]
@@ -77,7 +90,7 @@ impl Model {
         let Some(facts) = self.facts() else {
             return self.head().advice;
         };
-        let mut text = status::lines(windows, facts).join("\n");
+        let mut text = lines(&status::lines(windows, facts), "\n");
         for note in advice::notes(facts) {
             text.push_str("\n\n");
             text.push_str(&note);

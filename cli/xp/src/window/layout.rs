@@ -7,9 +7,10 @@ use super::head;
 
 /// A control of the window. Its number is the one that Windows knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
 pub enum Control {
     /// What the lines of the head are about.
-    HeadLabels = 101,
+    HeadLabels = 1001,
     /// The lines of the head.
     HeadTexts,
     /// What is advised.

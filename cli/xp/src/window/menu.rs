@@ -2,9 +2,10 @@
 
 /// A command of the menu bar. Its number is the one that Windows knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
 pub enum Command {
     /// Saves the graph as a picture.
-    Save = 201,
+    Save = 2001,
     /// Copies the figures and the table.
     Copy,
     /// Lets graph and table stand still.

@@ -23,26 +23,27 @@ impl Scale {
         let highest = values.iter().copied().chain(limit).max().unwrap_or(0);
         let highest = u64::from(highest).max(LOWEST_TOP);
         // Labels are a line high, and half a line apart.
-        let fits = u64::try_from(height / (line.max(1) * 3 / 2).max(1)).unwrap_or(0);
+        let fits = height.checked_div(line.max(1) * 3 / 2).unwrap_or(0);
+        let fits = u64::try_from(fits).unwrap_or(0);
         let most = fits.saturating_sub(1).clamp(1, MOST_LINES);
         let mut step = 1_u64;
         // 1, 2, 5, 10, 20, 50 and so on.
         let factors = [2, 5, 10];
         'found: loop {
             let unit = step;
-            if highest.div_ceil(unit) <= most {
+            if ceil(highest, unit) <= most {
                 break;
             }
             for factor in factors {
                 step = unit.saturating_mul(factor);
-                if highest.div_ceil(step) <= most {
+                if ceil(highest, step) <= most {
                     break 'found;
                 }
             }
         }
         Scale {
             step,
-            lines: highest.div_ceil(step),
+            lines: ceil(highest, step),
         }
     }
 
@@ -65,6 +66,12 @@ impl Scale {
         let widths = labels.iter().map(|(_, label)| font.width(label));
         widths.max().unwrap_or(0)
     }
+}
+
+/// So many steps reach a value. (A plain division by what may be 0 would link a panic.)
+fn ceil(value: u64, step: u64) -> u64 {
+    let most = value.saturating_add(step.saturating_sub(1));
+    most.checked_div(step).unwrap_or(value)
 }
 
 #[cfg(test)]

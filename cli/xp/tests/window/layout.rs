@@ -64,7 +64,7 @@ fn controls_are_known_by_their_numbers() {
         assert_eq!(Control::from_id(control.id()), Some(control));
     }
     assert_eq!(Control::from_id(1), None);
-    assert_eq!(Control::Table.id(), 119);
+    assert_eq!(Control::Table.id(), 1019);
 }
 
 /// Letters of the menu bar.
