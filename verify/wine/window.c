@@ -250,8 +250,8 @@ static void run(char *line)
     } else if (!strcmp(line, "close")) {
         PostMessageW(window, WM_CLOSE, 0, 0);
         puts("error=0");
-    } else if (!strcmp(line, "visible"))
-        printf("visible=%d\n", IsWindowVisible(window));
+    } else if (!strcmp(line, "shown"))
+        printf("there=%d visible=%d\n", window != NULL, IsWindowVisible(window));
     else if (!strcmp(line, "taskbar")) {
         SendMessageW(window, RegisterWindowMessageW(L"TaskbarCreated"), 0, 0);
         puts("error=0");

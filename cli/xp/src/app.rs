@@ -69,6 +69,8 @@ struct App {
     is_hidden: bool,
     /// Whether a question is being asked.
     is_busy: bool,
+    /// The control that had the keyboard last.
+    last_focus: Control,
     instance: Option<Instance>,
     taskbar_created: u32,
     show_again: u32,
@@ -121,6 +123,7 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
         hides,
         is_hidden: false,
         is_busy: false,
+        last_focus: Control::Number,
         instance: Some(instance),
         taskbar_created: window::message("TaskbarCreated"),
         show_again,
@@ -187,6 +190,24 @@ pub(crate) fn event(main: Window, event: Event) -> bool {
         Event::Command(id, what) => {
             command(id, what);
             true
+        }
+        Event::Deactivate => {
+            let focused = window::focused();
+            APP.with(|app| {
+                let found = app.controls.iter().find(|(_, window)| *window == focused);
+                if let Some((control, _)) = found {
+                    app.last_focus = *control;
+                }
+            });
+            // Windows' own part of it is to be done, too.
+            false
+        }
+        Event::Focus => {
+            let last = APP.with(|app| app.control(app.last_focus));
+            if let Some(last) = last {
+                last.focus();
+            }
+            last.is_some()
         }
         Event::Close => {
             let hides = APP.with(|app| app.hides && app.is_in_tray);

@@ -42,7 +42,15 @@ impl Display {
         fs::create_dir_all(&folder)?;
         let mut server = workspace
             .command(PROGRAM)
-            .args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp"])
+            .args([
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                SCREEN,
+                "-nolisten",
+                "tcp",
+            ])
             .arg("-fbdir")
             .arg(&folder)
             .stdin(Stdio::null())

@@ -183,7 +183,11 @@ impl<'a> Machine<'a> {
             .arg(format!("WINELOADER={}", self.loader()))
             .arg("WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=")
             .arg("WINEDEBUG=-all,+debugstr")
-            .args(self.display.iter().map(|number| format!("DISPLAY={number}")))
+            .args(
+                self.display
+                    .iter()
+                    .map(|number| format!("DISPLAY={number}")),
+            )
             .arg(path);
         command
     }

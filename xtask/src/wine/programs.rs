@@ -225,7 +225,13 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in ["client.exe", "legacy.exe", "limit.exe", WAITING, window::DRIVER] {
+        for name in [
+            "client.exe",
+            "legacy.exe",
+            "limit.exe",
+            WAITING,
+            window::DRIVER,
+        ] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
         // Also where its path has a space.

@@ -71,7 +71,10 @@ fn on_screen(session: &mut Session<'_>, display: &Display) -> Result<(), Failure
     let fits = width <= Some(800) && height <= Some(600);
     // A border is black, or a shade of it.
     let most = wanted.map(|pixels| usize::try_from(pixels).unwrap_or(0) * 8 / 10);
-    let seen = format!("{size}, {painted} pixels in {colors} colours, {:?}", screen.size());
+    let seen = format!(
+        "{size}, {painted} pixels in {colors} colours, {:?}",
+        screen.size()
+    );
     let is_right = fits && Some(painted) > most && colors > 10;
     let what = "the window fits a screen of 800 by 600, and is painted";
     session.judge.hold(what, is_right, &seen);
@@ -84,12 +87,17 @@ fn picture(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failu
     session.check("", "window key 74", "sent=2")?;
     let said = session.tell("window box")?;
     session.check("", "window answer ok", "error=0")?;
-    let path = said.trim().strip_prefix(r"Saved C:\").map(|path| path.replace('\\', "/"));
+    let path = said
+        .trim()
+        .strip_prefix(r"Saved C:\")
+        .map(|path| path.replace('\\', "/"));
     let file = path.and_then(|path| fs::read(machine.drive().join(path)).ok());
     let size = session.tell("window graph")?;
     let is_right = file.is_some_and(|file| is_picture(&file, &size));
     let what = "F5 saves the graph as a BMP of its size that is not blank, and says where";
-    session.judge.hold(what, is_right, &format!("{said}; {size}"));
+    session
+        .judge
+        .hold(what, is_right, &format!("{said}; {size}"));
     Ok(())
 }
 

@@ -27,6 +27,7 @@ const ARROW: usize = 32512;
 
 const WM_DESTROY: u32 = 0x2;
 const WM_SIZE: u32 = 0x5;
+const WM_ACTIVATE: u32 = 0x6;
 const WM_SETFOCUS: u32 = 0x7;
 const WM_KILLFOCUS: u32 = 0x8;
 const WM_PAINT: u32 = 0xF;
@@ -49,6 +50,10 @@ pub(crate) enum Event {
     Size,
     /// A control or a command of the menu: its number, and what happened to it.
     Command(u16, u16),
+    /// Another window is to have the keyboard.
+    Deactivate,
+    /// The window itself has got the keyboard.
+    Focus,
     /// The user closes the window.
     Close,
     /// The window is gone.
@@ -110,6 +115,8 @@ unsafe extern "system" fn main_procedure(
     let event = match message {
         WM_TIMER => Some(Event::Second),
         WM_SIZE => Some(Event::Size),
+        WM_ACTIVATE if halves(wide).0 == 0 => Some(Event::Deactivate),
+        WM_SETFOCUS => Some(Event::Focus),
         WM_CLOSE => Some(Event::Close),
         WM_DESTROY => Some(Event::Destroy),
         WM_SYSCOLORCHANGE | WM_SETTINGCHANGE | WM_THEMECHANGED => Some(Event::Settings),

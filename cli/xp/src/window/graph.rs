@@ -22,6 +22,8 @@ const GAP: u64 = 5;
 const FAR: u64 = 20;
 /// The least value at the top of a plot.
 const LOWEST_TOP: u64 = 10;
+/// Lines of text that a picture with two plots is high at least.
+const LOWEST_OF_TWO: i32 = 12;
 /// A plot of fewer pixels is not drawn.
 const SMALLEST: i32 = 24;
 
@@ -93,8 +95,14 @@ pub fn draw(
         // The time axis has the last line.
         bottom: height - margin - line - line / 4,
     };
+    // A picture that is too low for both plots has the upper one alone.
+    let share = if inner.height() < line * LOWEST_OF_TWO {
+        5
+    } else {
+        3
+    };
     let above = Rect {
-        bottom: inner.top + inner.height() * 3 / 5,
+        bottom: inner.top + inner.height() * share / 5,
         ..inner
     };
     let below = Rect {

@@ -129,7 +129,7 @@ pub(super) fn sign(sign: Sign, at: Point, reach: i32, ink: Ink, area: &Rect) -> 
         )]),
         Sign::Bars => [-1, 1]
             .map(|side| {
-                let left = x + side * reach / 2 - 1;
+                let left = x + side * (reach - 1) - 1;
                 Shape::Fill(Rect::at(left, y - reach, 2, reach * 2), ink)
             })
             .into(),
