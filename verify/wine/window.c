@@ -11,8 +11,8 @@
 
 static const WCHAR CLASS[] = L"tcplimitw";
 
-/* Nothing takes this long. */
-#define PATIENCE 60000
+/* In milliseconds: nothing takes this long. */
+#define PATIENCE 20000
 
 static HWND find(void)
 {
@@ -43,8 +43,11 @@ static HWND wait_for_box(void)
 /* Prints a text in one line of ASCII. */
 static void print_text(const WCHAR *text)
 {
-    for (; *text; text++)
-        putchar(*text == '\r' ? ' ' : *text == '\n' ? '|' : *text < 0x7F ? *text : '?');
+    for (; *text; text++) {
+        if (*text == '\n')
+            fputs(" |", stdout);
+        putchar(*text == '\r' || *text == '\n' ? ' ' : *text < 0x7F ? *text : '?');
+    }
     putchar('\n');
 }
 
@@ -90,7 +93,7 @@ static void press_in_box(int id)
     puts(IsWindow(window) ? "error=1" : "error=0");
 }
 
-static void key(WORD code, int with_control)
+static UINT key(WORD code, int with_control)
 {
     INPUT input[4];
     int count = 0;
@@ -110,18 +113,50 @@ static void key(WORD code, int with_control)
         input[count].ki.wVk = VK_CONTROL;
         input[count++].ki.dwFlags = KEYEVENTF_KEYUP;
     }
-    printf("sent=%u\n", SendInput(count, input, sizeof *input));
+    return SendInput(count, input, sizeof *input);
+}
+
+/* Presses a key until the message box is gone. Without a window manager Wine's first key may go to
+   nobody. */
+static void key_in_box(WORD code)
+{
+    HWND window = wait_for_box();
+    int tries = 0;
+
+    while (IsWindow(window) && tries++ < 10) {
+        key(code, 0);
+        Sleep(200);
+    }
+    printf("box=%d\n", box() != NULL);
 }
 
 /* Who has the keyboard in the window's thread, by its number. */
-static void focus(void)
+static int focus(void)
 {
     GUITHREADINFO info;
 
     memset(&info, 0, sizeof info);
     info.cbSize = sizeof info;
     GetGUIThreadInfo(GetWindowThreadProcessId(FindWindowW(CLASS, NULL), NULL), &info);
-    printf("focus=%d\n", (int)GetWindowLongPtrW(info.hwndFocus, GWLP_ID));
+    return (int)GetWindowLongPtrW(info.hwndFocus, GWLP_ID);
+}
+
+/* Presses Tab until the first control has the keyboard again. */
+static void tabs(void)
+{
+    int first = focus(), now = first, before, count = 0;
+    DWORD begin;
+
+    printf("order=%d", first);
+    do {
+        before = now;
+        key(VK_TAB, 0);
+        begin = GetTickCount();
+        while ((now = focus()) == before && GetTickCount() - begin < 2000)
+            Sleep(10);
+        printf(",%d", now);
+    } while (now != first && now != before && ++count < 20);
+    putchar('\n');
 }
 
 static void clipboard(void)
@@ -224,11 +259,15 @@ static void run(char *line)
         SetForegroundWindow(window);
         printf("front=%d\n", GetForegroundWindow() == window);
     } else if (!strcmp(line, "key"))
-        key((WORD)strtol(words, NULL, 16), 0);
+        printf("sent=%u\n", key((WORD)strtol(words, NULL, 16), 0));
     else if (!strcmp(line, "control"))
-        key((WORD)strtol(words, NULL, 16), 1);
+        printf("sent=%u\n", key((WORD)strtol(words, NULL, 16), 1));
     else if (!strcmp(line, "focus"))
-        focus();
+        printf("focus=%d\n", focus());
+    else if (!strcmp(line, "keybox"))
+        key_in_box((WORD)strtol(words, NULL, 16));
+    else if (!strcmp(line, "tabs"))
+        tabs();
     else if (!strcmp(line, "clipboard"))
         clipboard();
     else if (!strcmp(line, "attack"))
@@ -250,6 +289,11 @@ static void run(char *line)
     } else if (!strcmp(line, "close")) {
         PostMessageW(window, WM_CLOSE, 0, 0);
         puts("error=0");
+    } else if (!strcmp(line, "appear")) {
+        DWORD begin = GetTickCount();
+        while (!IsWindowVisible(window) && GetTickCount() - begin < PATIENCE)
+            Sleep(20);
+        printf("there=%d visible=%d\n", window != NULL, IsWindowVisible(window));
     } else if (!strcmp(line, "shown"))
         printf("there=%d visible=%d\n", window != NULL, IsWindowVisible(window));
     else if (!strcmp(line, "taskbar")) {

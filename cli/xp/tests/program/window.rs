@@ -354,3 +354,19 @@ fn a_fault_at_any_call_leaves_a_window_that_says_something() {
         assert!(!model.figures().is_empty());
     }
 }
+
+#[test]
+fn uninstall_deletes_what_the_user_has_chosen_in_the_window() {
+    let machine = Machine::installed();
+    machine
+        .settings
+        .borrow_mut()
+        .insert("HideOnClose".into(), 1);
+    assert!(
+        machine
+            .done("uninstall")
+            .contains("Deleted the settings of the window.")
+    );
+    assert!(machine.settings.borrow().is_empty() && machine.is_clean());
+    assert!(!machine.done("uninstall").contains("settings"));
+}
