@@ -116,17 +116,17 @@ static UINT key(WORD code, int with_control)
     return SendInput(count, input, sizeof *input);
 }
 
-/* Presses a key until the message box is gone. Without a window manager Wine's first key may go to
-   nobody. */
+/* Presses a key in the message box, which is gone then. */
 static void key_in_box(WORD code)
 {
     HWND window = wait_for_box();
-    int tries = 0;
+    DWORD begin = GetTickCount();
 
-    while (IsWindow(window) && tries++ < 10) {
-        key(code, 0);
-        Sleep(200);
-    }
+    /* A second key would go to the window that has the keyboard after the box. */
+    Sleep(300);
+    key(code, 0);
+    while (IsWindow(window) && GetTickCount() - begin < PATIENCE)
+        Sleep(20);
     printf("box=%d\n", box() != NULL);
 }
 

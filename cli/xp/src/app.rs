@@ -151,10 +151,10 @@ pub(crate) fn minimum_size() -> Option<(i32, i32)> {
     APP.with(|app| window::outside(minimum(&app.font)))
 }
 
-/// Whether a key at that window may be one of a command: in the number Ctrl+C is the control's own.
-pub(crate) fn wants_keys(focused: Window) -> bool {
-    APP.with(|app| app.control(Control::Number) != focused)
-        .unwrap_or(true)
+/// Whether that is the control of the number.
+pub(crate) fn is_number(window: Window) -> bool {
+    APP.with(|app| app.control(Control::Number) == window)
+        .unwrap_or(false)
 }
 
 /// Draws the graph.

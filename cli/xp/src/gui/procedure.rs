@@ -36,6 +36,7 @@ const WM_ERASEBKGND: u32 = 0x14;
 const WM_SYSCOLORCHANGE: u32 = 0x15;
 const WM_SETTINGCHANGE: u32 = 0x1A;
 const WM_GETMINMAXINFO: u32 = 0x24;
+const WM_KEYDOWN: u32 = 0x100;
 const WM_COMMAND: u32 = 0x111;
 const WM_TIMER: u32 = 0x113;
 const WM_LBUTTONDOWN: u32 = 0x201;
@@ -179,7 +180,9 @@ pub(crate) fn run(main: Window, keys: &Keys) {
     };
     // SAFETY: `message` is written; null is all windows of this thread.
     while unsafe { GetMessageW(&mut message, ptr::null_mut(), 0, 0) } > 0 {
-        if app::wants_keys(Window(message.window)) {
+        // There it copies what is selected.
+        let is_copy = message.message == WM_KEYDOWN && message.wide == usize::from(b'C');
+        if !(is_copy && app::is_number(Window(message.window))) {
             // SAFETY: `message` is one that was got; the table is of this program.
             let is_key = unsafe { TranslateAcceleratorW(main.0, keys.get(), &message) };
             if is_key != 0 {
