@@ -200,6 +200,8 @@ static void attack(void)
     PostMessageW(window, WM_TIMER, 7, 0x41414141);
     /* A double click has the edit control look for the word's ends. */
     SendMessageTimeoutW(control(1009), WM_LBUTTONDBLCLK, 0, 0x00040004, SMTO_NORMAL, 5000, &answer);
+    /* Keys of commands do nothing while the mouse is captured. */
+    SendMessageTimeoutW(control(1009), WM_LBUTTONUP, 0, 0x00040004, SMTO_NORMAL, 5000, &answer);
     Sleep(300);
     printf("alive=%d\n", IsWindow(window)
            && SendMessageTimeoutW(window, WM_NULL, 0, 0, SMTO_NORMAL, 5000, &answer) != 0);

@@ -132,10 +132,8 @@ impl Model {
         let latest = self.history.latest().map(|entry| entry.sample);
         let logged = latest.map_or(0, |sample| sample.events);
         let is_new = logged != 0 && (self.history.events() != events || before.is_none());
-        let balloon = is_new
-            .then(|| self.notices.due(windows.now()))
-            .unwrap_or(false)
-            .then(|| figures::balloon(latest.and_then(|sample| sample.counts)));
+        let is_due = is_new && self.notices.due(windows.now());
+        let balloon = is_due.then(|| figures::balloon(latest.and_then(|sample| sample.counts)));
         Tick { balloon, head }
     }
 
