@@ -1,10 +1,14 @@
 //! Makes `tcplimit.exe` of the program: how it is linked, its version, and the
 //! builds that it knows.
 
+#[path = "build/icon.rs"]
+mod icon;
 #[path = "build/known.rs"]
 mod known;
 #[path = "build/link.rs"]
 mod link;
+#[path = "build/manifest.rs"]
+mod manifest;
 // Resources are made as those of the driver.
 #[path = "../../driver/build/resource.rs"]
 #[expect(dead_code, reason = "a program has no messages")]
@@ -14,6 +18,8 @@ mod version;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+use link::Subsystem;
 
 const DRIVER: &str = "../../driver/build";
 const BUILDS: &str = "../../corpus/builds.toml";
@@ -25,19 +31,34 @@ fn main() {
     let builds = fs::read_to_string(BUILDS).expect("the manifest can be read");
     write("known.rs", known::table(&builds).as_bytes());
 
+    let version = var("CARGO_PKG_VERSION");
+    let console = version::of(&version, &version::PROGRAM);
+    let console = [(resource::RT_VERSION, 1, console)];
+    program("tcplimit-exe", Subsystem::Console, &console);
+
+    let mut window = Vec::from([
+        (
+            resource::RT_VERSION,
+            1,
+            version::of(&version, &version::WINDOW),
+        ),
+        (resource::RT_MANIFEST, 1, manifest::MANIFEST.into()),
+    ]);
+    window.extend(icon::resources());
+    program("tcplimitw-exe", Subsystem::Window, &window);
+}
+
+/// How a program is linked, and its resources.
+fn program(name: &str, subsystem: Subsystem, resources: &[(u16, u16, Vec<u8>)]) {
     let (os, arch) = (var("CARGO_CFG_TARGET_OS"), var("CARGO_CFG_TARGET_ARCH"));
-    let Some(arguments) = link::arguments(&os, &arch) else {
+    let Some(arguments) = link::arguments(&os, &arch, subsystem) else {
         return;
     };
     for argument in arguments {
-        println!("cargo::rustc-link-arg-bins={argument}");
+        println!("cargo::rustc-link-arg-bin={name}={argument}");
     }
-    let version = version::of(&var("CARGO_PKG_VERSION"), &version::PROGRAM);
-    let resources = write(
-        "tcplimit.res",
-        &resource::file(&[(resource::RT_VERSION, version)]),
-    );
-    println!("cargo::rustc-link-arg-bins={}", resources.display());
+    let resources = write(&format!("{name}.res"), &resource::named(resources));
+    println!("cargo::rustc-link-arg-bin={name}={}", resources.display());
 }
 
 fn write(name: &str, contents: &[u8]) -> PathBuf {

@@ -7,6 +7,15 @@ pub(crate) const RT_MESSAGETABLE: u16 = 11;
 /// The type of a version resource.
 pub(crate) const RT_VERSION: u16 = 16;
 
+/// The type of a manifest.
+#[allow(dead_code, reason = "for the program's build")]
+pub(crate) const RT_MANIFEST: u16 = 24;
+/// The types of an icon's picture, and of the list of its pictures.
+#[allow(dead_code, reason = "for the program's build")]
+pub(crate) const RT_ICON: u16 = 3;
+#[allow(dead_code, reason = "for the program's build")]
+pub(crate) const RT_GROUP_ICON: u16 = 14;
+
 /// English (United States), as the compilers of resources write it.
 pub(crate) const LANGUAGE: u16 = 0x0409;
 
@@ -17,11 +26,18 @@ const MEMORY_FLAGS: u16 = 0x30;
 
 /// The file that holds these, each of a type and by the name 1.
 pub(crate) fn file(resources: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let one = |(kind, data): &(u16, Vec<u8>)| (*kind, 1, data.clone());
+    let named: Vec<(u16, u16, Vec<u8>)> = resources.iter().map(one).collect();
+    self::named(&named)
+}
+
+/// The file that holds these, each of a type and by a number.
+pub(crate) fn named(resources: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
     let mut file = Vec::new();
     // An empty one of type 0 tells the file from those of 16-bit Windows.
     entry(&mut file, 0, 0, 0, &[]);
-    for (kind, data) in resources {
-        entry(&mut file, *kind, 1, LANGUAGE, data);
+    for (kind, name, data) in resources {
+        entry(&mut file, *kind, *name, LANGUAGE, data);
     }
     file
 }

@@ -40,6 +40,14 @@ pub(crate) const PROGRAM: Product = Product {
     kind: [1, 0],
 };
 
+/// VFT_APP.
+#[allow(dead_code, reason = "for the program's build")]
+pub(crate) const WINDOW: Product = Product {
+    file: "tcplimitw.exe",
+    description: "tcplimit: half-open connection limit, window",
+    kind: [1, 0],
+};
+
 /// The resource for a version such as `1.2.3`.
 pub(crate) fn of(version: &str, product: &Product) -> Vec<u8> {
     let strings: Vec<u8> = children(&[

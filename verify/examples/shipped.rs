@@ -1,6 +1,6 @@
 //! Checks shipped files: prints what is worth knowing, or everything that is wrong.
 //!
-//! `cargo run --package verify --example shipped -- driver|program x86|x64 FILE...`
+//! `cargo run --package verify --example shipped -- driver|program|window x86|x64 FILE...`
 
 use std::process::ExitCode;
 use std::{env, fs};
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let kind = match arguments.next().as_deref() {
         Some("driver") => Kind::Driver,
         Some("program") => Kind::Program,
+        Some("window") => Kind::Window,
         _ => return usage(),
     };
     let arch = match arguments.next().as_deref() {
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: shipped driver|program x86|x64 FILE...");
+    eprintln!("usage: shipped driver|program|window x86|x64 FILE...");
     ExitCode::FAILURE
 }
 
@@ -75,6 +76,7 @@ fn figures(report: &Report, kind: Kind) {
     let arch = match kind {
         Kind::Driver => arch.to_string(),
         Kind::Program => format!("tcplimit.exe {arch}"),
+        Kind::Window => format!("tcplimitw.exe {arch}"),
     };
     println!("figure: {arch}: bytes = {}", report.file_size);
     println!("figure: {arch}: imports = {}", report.imports.len());

@@ -42,6 +42,8 @@ pub enum Kind {
     Driver,
     /// A console program (`.exe`).
     Program,
+    /// A program with a window (`.exe`).
+    Window,
 }
 
 /// Checks the bytes of a shipped file.
@@ -69,7 +71,7 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
             Kind::Driver => violations.append(wrong),
             // A program has a megabyte of stack, and calls through pointers: there the depth is
             // only told. What calls itself could take all the same.
-            Kind::Program => {
+            Kind::Program | Kind::Window => {
                 let recursions = wrong.extract_if(.., |it| matches!(it, Violation::Recursion(_)));
                 violations.extend(recursions);
             }

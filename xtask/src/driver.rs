@@ -63,6 +63,8 @@ impl Again {
 pub(crate) enum Kind {
     Driver,
     Program,
+    /// A program with a window.
+    Window,
 }
 
 impl Kind {
@@ -71,6 +73,7 @@ impl Kind {
         match self {
             Self::Driver => "driver",
             Self::Program => "program",
+            Self::Window => "window",
         }
     }
 }
@@ -86,7 +89,7 @@ pub(crate) struct Product {
     program: &'static str,
 }
 
-pub(crate) const PRODUCTS: [Product; 2] = [
+pub(crate) const PRODUCTS: [Product; 3] = [
     Product {
         file: "tcplimit.sys",
         kind: Kind::Driver,
@@ -98,6 +101,12 @@ pub(crate) const PRODUCTS: [Product; 2] = [
         kind: Kind::Program,
         package: "tcplimit-xp",
         program: "tcplimit-exe",
+    },
+    Product {
+        file: "tcplimitw.exe",
+        kind: Kind::Window,
+        package: "tcplimit-xp",
+        program: "tcplimitw-exe",
     },
 ];
 

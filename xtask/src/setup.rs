@@ -9,7 +9,7 @@ use crate::emulate;
 use crate::offsets;
 use crate::package;
 use crate::report::Outcome;
-use crate::wine;
+use crate::wine::{self, display};
 use crate::workspace::{Workspace, consent};
 
 /// A cargo subcommand, installed under `target/tools`.
@@ -107,6 +107,13 @@ impl Need {
                 Self::Debian(packages, "to run the driver in Wine")
             } else {
                 Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
+            });
+        }
+        if cfg!(target_os = "linux") && !display::is_installed(workspace) {
+            let purpose = "to show the window in Wine";
+            needs.push(match debian {
+                true => Self::Debian(display::PACKAGES, purpose),
+                false => Self::ByHand(format!("Xvfb, {purpose}")),
             });
         }
         if !workspace.has_program("cabextract") {

@@ -14,6 +14,7 @@
 mod client;
 mod console;
 mod crowd;
+pub(crate) mod display;
 mod former;
 mod in_force;
 mod judge;
@@ -27,6 +28,7 @@ mod session;
 mod tool;
 mod watch;
 mod who;
+mod window;
 mod workbench;
 
 use std::fs::{self, File};
@@ -73,6 +75,9 @@ pub(crate) struct Options {
     /// Only tcplimit.exe, not the programs in C.
     #[arg(long)]
     owner: bool,
+    /// Only tcplimitw.exe.
+    #[arg(long)]
+    window: bool,
     /// Also the tests of the tool for files, as programs for Windows; they compile for minutes.
     #[arg(long)]
     tests: bool,
@@ -93,6 +98,7 @@ impl Options {
         Self {
             arch: None,
             owner: false,
+            window: false,
             tests: false,
             long: false,
             driver: None,
@@ -132,13 +138,13 @@ pub(crate) fn run(
         let name = arch.name();
         judge.begin(name);
         match ready(workspace, options, arch) {
-            Ok(Ok(machine)) => {
+            Ok(Ok(mut machine)) => {
                 tried = true;
                 let before = judge.tally();
                 let looked = judge.looks();
                 // What breaks off one processor's session must not hide what
                 // was found before, nor the other's.
-                if let Err(failure) = test(workspace, options, &machine, &mut judge) {
+                if let Err(failure) = test(workspace, options, &mut machine, &mut judge) {
                     judge.hold("the session comes to its end", false, &failure);
                 }
                 let checks = judge.tally().passed - before.passed;
@@ -187,7 +193,7 @@ fn ready<'a>(
 fn test(
     workspace: &Workspace,
     options: &Options,
-    machine: &Machine<'_>,
+    machine: &mut Machine<'_>,
     judge: &mut Judge,
 ) -> Result<(), Failure> {
     let arch = machine.arch();
@@ -196,7 +202,7 @@ fn test(
     let places = programs.probe(workspace, judge)?;
     machine.restore()?;
     programs.install(&machine.drive())?;
-    if !options.owner {
+    if !options.owner && !options.window {
         by_programs(workspace, options, machine, judge, &places)?;
     }
     // What the last session has left hanging is ended, and the registry is as
@@ -204,7 +210,10 @@ fn test(
     machine.restore()?;
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
-            tool::test(workspace, machine, folder, judge)?;
+            if !options.window {
+                tool::test(workspace, machine, folder, judge)?;
+            }
+            window::test(workspace, machine, folder, judge)?;
         }
         _ => {
             let why = "no tcplimit.exe beside the driver: cargo xtask driver";

@@ -9,7 +9,33 @@ use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
 use crate::client::{self, SHIPPED};
 use crate::status::{Facts, ModuleFacts};
-use crate::windows::Start;
+use crate::windows::{Activity, Service, Start};
+
+/// What a window offers to do about a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `tcplimit install`.
+    Install,
+    /// `tcplimit load`.
+    Load,
+    /// `tcplimit repair`.
+    Repair,
+}
+
+/// What would help, the best first.
+pub(crate) fn actions(facts: &Facts) -> Vec<Action> {
+    let survey = &facts.survey;
+    let is_stopped = |service: &Service| service.activity == Activity::Stopped;
+    if survey.is_empty() {
+        Vec::from([Action::Install])
+    } else if !survey.is_whole() {
+        Vec::from([Action::Install, Action::Repair])
+    } else if survey.service.as_ref().is_some_and(is_stopped) {
+        Vec::from([Action::Load])
+    } else {
+        Vec::new()
+    }
+}
 
 /// Notes, the most important first; none where all is well.
 pub(crate) fn notes(facts: &Facts) -> Vec<String> {

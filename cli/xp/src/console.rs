@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt::Write;
 
 use serde::Serialize;
@@ -24,6 +24,8 @@ pub(crate) struct Console<'a> {
     /// What was done, one sentence a step.
     steps: Vec<String>,
     is_read: Cell<bool>,
+    /// Where text goes instead of to the streams: a window has none.
+    record: Option<RefCell<String>>,
 }
 
 /// What all objects begin with.
@@ -57,11 +59,36 @@ impl<'a> Console<'a> {
             json,
             steps: Vec::new(),
             is_read: Cell::new(true),
+            record: None,
         }
+    }
+
+    /// A console that keeps what is said, unbroken, for a window.
+    pub(crate) fn recording(windows: &'a dyn Windows, verb: &'static str) -> Console<'a> {
+        Console {
+            record: Some(RefCell::default()),
+            ..Console::new(windows, verb, false)
+        }
+    }
+
+    /// What was said, with the failure behind it. (Without the objects of JSON, which a window
+    /// has no use for.)
+    pub(crate) fn into_recorded(self, failure: Option<&Failure>) -> String {
+        let mut text = self.record.unwrap_or_default().into_inner();
+        if let Some(failure) = failure {
+            text.push_str(&failure.sentences());
+        }
+        text
     }
 
     /// Text for people; on a console broken at words.
     pub(crate) fn say(&self, text: &str) {
+        if let Some(record) = &self.record {
+            let mut record = record.borrow_mut();
+            record.push_str(text);
+            record.push('\n');
+            return;
+        }
         match self.windows.columns(Stream::Out) {
             Some(columns) => self.draw(&fitted(text, columns)),
             None => self.draw(text),

@@ -48,6 +48,36 @@ pub(crate) struct Reached {
     pub(crate) number: u32,
 }
 
+/// The newest event that was seen so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Newest {
+    /// When the log was last looked at, in seconds since 1970.
+    pub(crate) looked: u32,
+    /// The number of its record.
+    pub(crate) number: u32,
+}
+
+impl Newest {
+    /// The events that were not seen before, the oldest first. The numbers of a log that was
+    /// cleared begin anew.
+    pub(crate) fn unseen<'a>(
+        &self,
+        events: &'a [Reached],
+    ) -> impl Iterator<Item = &'a Reached> + use<'a> {
+        let Newest { looked, number } = *self;
+        let is_new = move |event: &&Reached| event.number > number || event.at > looked;
+        events.iter().rev().filter(is_new)
+    }
+
+    /// After a look at that time.
+    pub(crate) fn after(self, time: u32, events: &[Reached]) -> Newest {
+        Newest {
+            looked: time,
+            number: events.first().map_or(self.number, |event| event.number),
+        }
+    }
+}
+
 /// All times since then, the newest first. Entries are in the order of time
 /// unless the clock was changed, so the first older one ends the search. A log that
 /// goes in circles ends where the numbers of its records do not go down.

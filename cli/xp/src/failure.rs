@@ -30,6 +30,14 @@ const FILE: &str = "Is the folder or the file read-only, or does antivirus softw
 const IN_MEMORY: &str = "Close Event Viewer, and try again.";
 
 impl Failure {
+    /// What went wrong and what can be done about it, in one text.
+    pub(crate) fn sentences(&self) -> String {
+        match self.advice.is_empty() {
+            true => self.message.clone(),
+            false => format!("{} {}", self.message, self.advice),
+        }
+    }
+
     /// Something that is refused.
     pub(crate) fn refused(message: impl Into<String>, advice: impl Into<String>) -> Failure {
         Failure {

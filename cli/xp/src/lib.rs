@@ -49,6 +49,7 @@ mod verb;
 mod watch;
 mod who;
 mod win32;
+pub mod window;
 mod windows;
 
 use alloc::format;
@@ -113,6 +114,11 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
 
 /// After a double click: without this the window would vanish at once.
 fn greet(windows: &dyn Windows) -> Exit {
+    let folder = windows.program_folder();
+    let window = folder.map(|folder| format!(r"{folder}\{WINDOW}"));
+    if window.is_ok_and(|window| windows.start_program(&window).is_ok()) {
+        return Exit::Done;
+    }
     let console = Console::new(windows, "help", false);
     console.say(&format!(
         "tcplimit {VERSION} raises the limit of half-open TCP connections of Windows XP SP2 and \
@@ -144,6 +150,9 @@ struct Said<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
+
+/// The program with a window, where it lies beside this one.
+const WINDOW: &str = "tcplimitw.exe";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -165,6 +165,10 @@ fn stays(windows: &dyn Windows) -> String {
 pub(crate) fn uninstall(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
     let paths = Paths::of(windows)?;
     let survey = Survey::of(windows, &paths)?;
+    // Of this user; whoever else has opened the window keeps a number or two.
+    if windows.delete_settings().is_ok() {
+        console.did("Deleted the settings of the window.");
+    }
     if survey.is_empty() {
         console.did("Nothing was done: tcplimit is not installed.");
         return Ok(());

@@ -49,7 +49,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    fn gather(windows: &dyn Windows) -> Result<Facts, Failure> {
+    pub(crate) fn gather(windows: &dyn Windows) -> Result<Facts, Failure> {
         let paths = Paths::of(windows)?;
         let survey = Survey::of(windows, &paths)?;
         let mut modules = Vec::new();
@@ -163,15 +163,43 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>) -> Exit {
     facts.exit()
 }
 
-fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut row = |label: &str, text: String| lines.push(format!("{label:<12} {text}"));
+/// A line about the driver, or about one of the two modules.
+pub(crate) struct Row {
+    pub(crate) module: Option<Module>,
+    pub(crate) label: &'static str,
+    pub(crate) text: String,
+}
+
+/// All lines, for a console.
+pub(crate) fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
-    row(
-        "tcplimit",
-        format!("{version}, on {}", system::name(windows.version())),
-    );
-    row("driver", driver(facts));
+    let system = system::name(windows.version());
+    let mut lines = Vec::from([format!("{:<12} {version}, on {system}", "tcplimit")]);
+    for Row {
+        module,
+        label,
+        text,
+    } in rows(facts)
+    {
+        let is_below = module.is_some_and(|module| module.file_name() != label);
+        let margin = if is_below { "  " } else { "" };
+        let label = format!("{margin}{label}");
+        lines.push(format!("{label:<12} {text}"));
+    }
+    lines
+}
+
+/// What is known, line by line.
+pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut row = |module, label, text| {
+        rows.push(Row {
+            module,
+            label,
+            text,
+        });
+    };
+    row(None, "driver", driver(facts));
     for ModuleFacts {
         module,
         look,
@@ -179,21 +207,23 @@ fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
         stored,
     } in &facts.modules
     {
+        let of = Some(*module);
         let version = match look.version {
             Some(version) => format!("{version}, "),
             None => String::new(),
         };
-        row(module.file_name(), format!("{version}{}", look.path));
-        row("  in memory", in_memory(*module, memory));
-        row("  on disk", on_disk(look));
+        row(of, module.file_name(), format!("{version}{}", look.path));
+        row(of, "in memory", in_memory(*module, memory));
+        row(of, "on disk", on_disk(look));
         let stored = match stored.limit {
             _ if stored.malformed => "something that is no limit".into(),
             None => "no limit for the next start".into(),
             Some(limit) => format!("{limit}, {}", outcome(memory, facts.guarded)),
         };
-        row("  stored", stored);
+        row(of, "stored", stored);
     }
     row(
+        None,
         "event 4226",
         match facts.events {
             Ok(0) => "not logged since Windows was started".into(),
@@ -202,7 +232,7 @@ fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
             Err(error) => format!("unknown: {error}"),
         },
     );
-    lines
+    rows
 }
 
 fn driver(facts: &Facts) -> String {

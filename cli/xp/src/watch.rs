@@ -13,7 +13,7 @@ use crate::arguments::Arguments;
 use crate::chart;
 use crate::client;
 use crate::console::{Console, Nothing, SCHEMA};
-use crate::event_log::{self, Reached};
+use crate::event_log::{self, Newest, Reached};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::time;
@@ -204,8 +204,8 @@ impl Sample {
 struct Log<'a> {
     windows: &'a dyn Windows,
     path: &'a str,
-    /// When the last look was, what was seen, and the number of the newest event.
-    last: Option<(u32, String, u32)>,
+    /// What was seen at the last look, and the newest event then.
+    last: Option<(String, Newest)>,
 }
 
 impl<'a> Log<'a> {
@@ -232,19 +232,14 @@ impl<'a> Log<'a> {
     /// then: the connections that it is about are gone.
     fn note(&mut self, sample: &Sample) -> Result<(), Failure> {
         let events = sample.events.as_deref().unwrap_or_default();
-        let mut newest = 0;
-        if let Some((time, seen, number)) = &self.last {
-            newest = *number;
-            // The numbers of a log that was cleared begin anew.
-            let is_new = |event: &&Reached| event.number > *number || event.at > *time;
-            for event in events.iter().rev().filter(is_new) {
+        let mut newest = Newest::default();
+        if let Some((seen, last)) = &self.last {
+            newest = *last;
+            for event in last.unseen(events) {
                 self.add(&format!("{} event 4226; {seen}", time::date(event.at)))?;
             }
         }
-        if let Some(event) = events.first() {
-            newest = event.number;
-        }
-        self.last = Some((sample.time, sample.seen(), newest));
+        self.last = Some((sample.seen(), newest.after(sample.time, events)));
         Ok(())
     }
 }

@@ -28,11 +28,11 @@ pub(crate) struct Party {
     /// Whether the system lists its processes, and this one is not among them.
     #[serde(skip)]
     has_ended: bool,
-    path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Why the path is not known.
     path_error: Option<String>,
     /// Services that it hosts; `None` where they can't be listed.
-    services: Option<Vec<String>>,
+    pub(crate) services: Option<Vec<String>>,
     pub(crate) connections: usize,
     /// The other ends, as `ADDRESS:PORT`.
     remote: Vec<String>,

@@ -4,12 +4,12 @@
 //! are those of the call's page in Microsoft's documentation of Win32.
 
 mod access;
-mod calls;
-mod console;
+pub(crate) mod calls;
+pub(crate) mod console;
 mod device;
 mod entry;
 mod file;
-mod handle;
+pub(crate) mod handle;
 mod interrupt;
 mod log;
 mod memory;
@@ -18,7 +18,7 @@ mod processes;
 mod registry;
 mod service;
 mod system;
-mod wide;
+pub(crate) mod wide;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -138,6 +138,22 @@ impl Windows for ThisWindows {
 
     fn delete_key(&self, key: &str) -> Result<(), Win32> {
         registry::delete_key(key)
+    }
+
+    fn setting(&self, value: &str) -> Result<Option<u32>, Win32> {
+        registry::setting(value)
+    }
+
+    fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32> {
+        registry::set_setting(value, number)
+    }
+
+    fn delete_settings(&self) -> Result<(), Win32> {
+        registry::delete_settings()
+    }
+
+    fn start_program(&self, path: &str) -> Result<(), Win32> {
+        processes::start(path)
     }
 
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {

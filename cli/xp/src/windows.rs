@@ -162,6 +162,30 @@ pub trait Windows {
     /// When it is still there, or never was.
     fn delete_key(&self, key: &str) -> Result<(), Win32>;
 
+    /// A number that the user has chosen in the window; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read, or is no REG_DWORD.
+    fn setting(&self, value: &str) -> Result<Option<u32>, Win32>;
+
+    /// Keeps what the user has chosen, in HKEY_CURRENT_USER.
+    ///
+    /// # Errors
+    /// When it was not written.
+    fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32>;
+
+    /// Deletes all that this user has chosen.
+    ///
+    /// # Errors
+    /// [`Win32::FILE_NOT_FOUND`] where there is nothing.
+    fn delete_settings(&self) -> Result<(), Win32>;
+
+    /// Starts a program by its path, and does not wait for it.
+    ///
+    /// # Errors
+    /// When it was not started; [`Win32::FILE_NOT_FOUND`] where it is not there.
+    fn start_program(&self, path: &str) -> Result<(), Win32>;
+
     /// Opens our device, sends one request, and closes it; how many bytes came
     /// back.
     ///

@@ -23,10 +23,14 @@ macro_rules! lists {
 
 const LISTS: &[List] = lists! {
     X86 "winxp-sp3-x86":
-        "advapi32.dll", "hal.dll", "iphlpapi.dll", "kernel32.dll", "ntdll.dll", "ntoskrnl.exe";
-    X86 "server2003-sp2-x86": "advapi32.dll", "hal.dll", "kernel32.dll", "ntoskrnl.exe";
+        "advapi32.dll", "comctl32.dll", "gdi32.dll", "hal.dll", "iphlpapi.dll", "kernel32.dll",
+        "ntdll.dll", "ntoskrnl.exe", "shell32.dll", "user32.dll";
+    X86 "server2003-sp2-x86":
+        "advapi32.dll", "comctl32.dll", "gdi32.dll", "hal.dll", "kernel32.dll", "ntoskrnl.exe",
+        "shell32.dll", "user32.dll";
     X64 "winxp-x64-sp2":
-        "advapi32.dll", "hal.dll", "iphlpapi.dll", "kernel32.dll", "ntdll.dll", "ntoskrnl.exe";
+        "advapi32.dll", "comctl32.dll", "gdi32.dll", "hal.dll", "iphlpapi.dll", "kernel32.dll",
+        "ntdll.dll", "ntoskrnl.exe", "shell32.dll", "user32.dll";
 };
 
 /// The lists of a DLL (by its lower-case name) for `arch` that lack `name`, by their file names in

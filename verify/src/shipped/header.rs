@@ -23,6 +23,7 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
     let subsystem = match kind {
         Kind::Driver => pe::IMAGE_SUBSYSTEM_NATIVE.0,
         Kind::Program => pe::IMAGE_SUBSYSTEM_WINDOWS_CUI.0,
+        Kind::Window => pe::IMAGE_SUBSYSTEM_WINDOWS_GUI.0,
     };
     if header.subsystem != subsystem {
         violations.push(Violation::Subsystem {
@@ -56,7 +57,7 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
     }
     let largest = match kind {
         Kind::Driver => LARGEST_DRIVER,
-        Kind::Program => LARGEST_PROGRAM,
+        Kind::Program | Kind::Window => LARGEST_PROGRAM,
     };
     if image.file.len() >= largest {
         violations.push(Violation::TooLarge {

@@ -70,7 +70,7 @@ fn is_everywhere(feature: CpuidFeature, arch: Arch, kind: Kind) -> bool {
     match feature {
         INTEL8086 | INTEL186 | INTEL286 | INTEL386 | INTEL486 | CX8 | PAUSE => true,
         X64 | CMOV | MULTIBYTENOP => arch == Arch::X64,
-        SSE | SSE2 => arch == Arch::X64 && kind == Kind::Program,
+        SSE | SSE2 => arch == Arch::X64 && kind != Kind::Driver,
         _ => false,
     }
 }

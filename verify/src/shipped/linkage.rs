@@ -91,6 +91,15 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
     let allowed: &[&str] = match kind {
         Kind::Driver => &["ntoskrnl.exe", "hal.dll"],
         Kind::Program => &["kernel32.dll", "advapi32.dll", "ntdll.dll"],
+        Kind::Window => &[
+            "kernel32.dll",
+            "advapi32.dll",
+            "ntdll.dll",
+            "comctl32.dll",
+            "gdi32.dll",
+            "shell32.dll",
+            "user32.dll",
+        ],
     };
     let Linked { dll, name } = linked.clone();
     let lacking = export::lacking(arch, &dll, &name);
@@ -100,6 +109,7 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
     let unknown = match kind {
         Kind::Driver => import::find(&dll, &name).is_none(),
         Kind::Program => !program::may_import(&dll, &name),
+        Kind::Window => !program::may_window_import(&dll, &name),
     };
     let mut violations: Vec<_> = lacking
         .into_iter()

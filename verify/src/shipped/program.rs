@@ -40,6 +40,7 @@ pub const PROGRAM: &[(&str, &[&str])] = &[
             "CloseHandle",
             "CreateEventW",
             "CreateFileW",
+            "CreateProcessW",
             "CreateToolhelp32Snapshot",
             "DeleteFileW",
             "DeviceIoControl",
@@ -87,12 +88,116 @@ pub const PROGRAM: &[(&str, &[&str])] = &[
     ("ntdll.dll", &["NtQuerySystemInformation", "RtlGetVersion"]),
 ];
 
+/// What the window may import besides, by file, in the order of their names.
+pub const WINDOW: &[(&str, &[&str])] = &[
+    ("comctl32.dll", &["InitCommonControlsEx"]),
+    (
+        "gdi32.dll",
+        &[
+            "BitBlt",
+            "CreateCompatibleBitmap",
+            "CreateCompatibleDC",
+            "CreateDIBSection",
+            "CreateFontIndirectW",
+            "CreatePen",
+            "DeleteDC",
+            "DeleteObject",
+            "ExtTextOutW",
+            "GdiFlush",
+            "GetTextExtentPoint32W",
+            "Polyline",
+            "SelectObject",
+            "SetBkColor",
+            "SetBkMode",
+            "SetTextColor",
+        ],
+    ),
+    (
+        "kernel32.dll",
+        &[
+            "CreateMutexW",
+            "GlobalAlloc",
+            "GlobalFree",
+            "GlobalLock",
+            "GlobalUnlock",
+        ],
+    ),
+    (
+        "shell32.dll",
+        &["SHGetFolderPathW", "ShellExecuteW", "Shell_NotifyIconW"],
+    ),
+    (
+        "user32.dll",
+        &[
+            "AdjustWindowRectEx",
+            "AppendMenuW",
+            "BeginPaint",
+            "CallWindowProcW",
+            "CheckMenuItem",
+            "CloseClipboard",
+            "CreateAcceleratorTableW",
+            "CreateMenu",
+            "CreatePopupMenu",
+            "CreateWindowExW",
+            "DefWindowProcW",
+            "DestroyMenu",
+            "DestroyWindow",
+            "DispatchMessageW",
+            "EmptyClipboard",
+            "EnableWindow",
+            "EndPaint",
+            "FindWindowW",
+            "GetClassInfoExW",
+            "GetClientRect",
+            "GetCursorPos",
+            "GetFocus",
+            "GetMessageW",
+            "GetSysColor",
+            "GetSystemMetrics",
+            "GetWindowTextW",
+            "InvalidateRect",
+            "IsDialogMessageW",
+            "IsIconic",
+            "LoadCursorW",
+            "LoadImageW",
+            "MessageBoxA",
+            "MessageBoxW",
+            "MoveWindow",
+            "OpenClipboard",
+            "PostMessageW",
+            "PostQuitMessage",
+            "RegisterClassExW",
+            "RegisterWindowMessageW",
+            "SendMessageW",
+            "SetClipboardData",
+            "SetFocus",
+            "SetForegroundWindow",
+            "SetTimer",
+            "SetWindowTextW",
+            "ShowWindow",
+            "SystemParametersInfoW",
+            "TrackPopupMenu",
+            "TranslateAcceleratorW",
+            "TranslateMessage",
+        ],
+    ),
+];
+
+/// Whether the window may import that. `dll` is in lower case.
+#[must_use]
+pub fn may_window_import(dll: &str, name: &str) -> bool {
+    may_import(dll, name) || is_in(WINDOW, dll, name)
+}
+
 /// Whether the program may import that. `dll` is in lower case.
 #[must_use]
 pub fn may_import(dll: &str, name: &str) -> bool {
-    PROGRAM
-        .iter()
-        .any(|(one, names)| *one == dll && names.contains(&name))
+    is_in(PROGRAM, dll, name)
+}
+
+fn is_in(table: &[(&str, &[&str])], dll: &str, name: &str) -> bool {
+    let mut table = table.iter();
+    table.any(|(one, names)| *one == dll && names.contains(&name))
 }
 
 #[cfg(test)]
@@ -102,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_import_of_the_table_is_exported_by_every_system() {
-        for (dll, names) in PROGRAM {
+        for (dll, names) in PROGRAM.iter().chain(WINDOW) {
             for name in *names {
                 for arch in [Arch::X86, Arch::X64] {
                     assert_eq!(export::lacking(arch, dll, name), Some(vec![]), "{name}");
@@ -113,8 +218,10 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_names_nothing_twice() {
-        assert!(PROGRAM.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        for (_, names) in PROGRAM {
+        for table in [PROGRAM, WINDOW] {
+            assert!(table.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
+        for (_, names) in PROGRAM.iter().chain(WINDOW) {
             assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
         }
     }
@@ -125,5 +232,8 @@ mod tests {
         assert!(!may_import("advapi32.dll", "ExitProcess"));
         // Since Windows XP SP2 only: to be looked for at run time.
         assert!(!may_import("kernel32.dll", "IsWow64Process"));
+        assert!(may_window_import("user32.dll", "CreateWindowExW"));
+        assert!(may_window_import("kernel32.dll", "ExitProcess"));
+        assert!(!may_import("user32.dll", "CreateWindowExW"));
     }
 }

@@ -26,12 +26,30 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
     if kind == Kind::Driver {
         require(has(pe::RT_MESSAGETABLE, is_table), Violation::NoMessages);
     }
+    if kind == Kind::Window {
+        require(has(pe::RT_MANIFEST, is_manifest), Violation::NoManifest);
+        require(has(pe::RT_GROUP_ICON, is_icon), Violation::NoIcon);
+    }
     violations.dedup();
     violations
 }
 
 fn is_version(bytes: &[u8]) -> bool {
     bytes.get(FIXED_AT..FIXED_AT + 4) == Some(&FIXED.to_le_bytes())
+}
+
+/// It asks for visual styles, and for no other rights than the user's.
+fn is_manifest(bytes: &[u8]) -> bool {
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+    has(b"Microsoft.Windows.Common-Controls") && has(b"asInvoker")
+}
+
+/// GRPICONDIR: type 1, and an entry of 14 bytes for each picture.
+fn is_icon(bytes: &[u8]) -> bool {
+    match bytes.first_chunk() {
+        Some(&[_, _, 1, 0, count, 0]) => count > 0 && bytes.len() == 6 + usize::from(count) * 14,
+        _ => false,
+    }
 }
 
 /// At least one block of messages, and its messages behind the blocks.

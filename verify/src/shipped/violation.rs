@@ -140,6 +140,10 @@ pub enum Violation {
     NoVersion,
     /// No message table, so Event Viewer would show gibberish.
     NoMessages,
+    /// No manifest that asks for visual styles and for the user's rights.
+    NoManifest,
+    /// No icon.
+    NoIcon,
 }
 
 impl fmt::Display for Violation {
@@ -293,6 +297,11 @@ impl fmt::Display for Violation {
             Resources(why) => write!(f, "resource directory: {why}"),
             NoVersion => write!(f, "there is no version resource"),
             NoMessages => write!(f, "there is no message table"),
+            NoManifest => write!(
+                f,
+                "there is no manifest for visual styles and the user's rights"
+            ),
+            NoIcon => write!(f, "there is no icon"),
         }
     }
 }

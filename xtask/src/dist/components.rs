@@ -154,7 +154,7 @@ pub(super) fn bill(
         components.push(json!({
             "type": match program.kind {
                 Kind::Driver => "device-driver",
-                Kind::Program => "application",
+                Kind::Program | Kind::Window => "application",
             },
             "bom-ref": program.name,
             "name": program.name,
@@ -233,7 +233,7 @@ impl Program {
         match self.kind {
             _ if !self.target.ends_with("-uefi") => "rust std",
             Kind::Driver => "rust core",
-            Kind::Program => "rust core and alloc",
+            Kind::Program | Kind::Window => "rust core and alloc",
         }
     }
 

@@ -14,6 +14,8 @@ use crate::workspace::Workspace;
 const WINE64: &str = "/usr/lib/wine/wine64";
 const WINE32: &str = "/usr/lib/wine/wine";
 const SERVER: &str = "/usr/lib/wine/wineserver";
+/// Where Wine finds its fonts.
+const FONTS: &str = "/usr/share/wine/fonts";
 /// The prefix inside the Debian for x86.
 const PREFIX_IN_ROOT: &str = "/prefix";
 /// Where the registry is kept as Wine first made it, inside the prefix.
@@ -29,6 +31,8 @@ pub(super) struct Machine<'a> {
     root: Option<Root>,
     /// The prefix, from outside.
     prefix: PathBuf,
+    /// The screen of programs with a window, if there is one.
+    display: Option<String>,
 }
 
 impl<'a> Machine<'a> {
@@ -56,6 +60,7 @@ impl<'a> Machine<'a> {
             arch,
             root,
             prefix,
+            display: None,
         };
         machine.make_prefix()?;
         Ok(Ok(machine))
@@ -63,6 +68,26 @@ impl<'a> Machine<'a> {
 
     pub(super) fn arch(&self) -> Arch {
         self.arch
+    }
+
+    /// Gives programs that are started from now on a screen, or none.
+    pub(super) fn show_on(&mut self, display: Option<&str>) {
+        self.display = display.map(Into::into);
+    }
+
+    /// Wine's fonts, for a root that came without: without any nothing is written.
+    pub(super) fn bring_fonts(&self) -> Result<(), Failure> {
+        let Some(to) = self.root.as_ref().map(|root| root.path(FONTS)) else {
+            return Ok(());
+        };
+        fs::create_dir_all(&to)?;
+        for font in fs::read_dir(FONTS)?.flatten() {
+            let to = to.join(font.file_name());
+            if !to.exists() {
+                copy(&font.path(), &to)?;
+            }
+        }
+        Ok(())
     }
 
     /// Drive C, from outside.
@@ -134,7 +159,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A program outside Wine, with the variables that Wine looks at and no
-    /// others: no screen, no questions, no menus.
+    /// others: no questions, no menus, and no screen unless it was given one.
     fn program(&self, path: &str) -> Command {
         let (mut command, prefix) = match &self.root {
             None => (
@@ -158,6 +183,11 @@ impl<'a> Machine<'a> {
             .arg(format!("WINELOADER={}", self.loader()))
             .arg("WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=")
             .arg("WINEDEBUG=-all,+debugstr")
+            .args(
+                self.display
+                    .iter()
+                    .map(|number| format!("DISPLAY={number}")),
+            )
             .arg(path);
         command
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::judge::Judge;
-use super::{Arch, copy, tool};
+use super::{Arch, copy, tool, window};
 use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
@@ -118,6 +118,8 @@ impl Programs {
         programs.program(workspace, &toolchain, "limit.exe", &example)?;
         let waiting = ["verify/wine/waiting.c".to_string()];
         programs.program(workspace, &toolchain, WAITING, &waiting)?;
+        let window = ["verify/wine/window.c".to_string()];
+        programs.program(workspace, &toolchain, window::DRIVER, &window)?;
         Ok(programs)
     }
 
@@ -223,7 +225,13 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in ["client.exe", "legacy.exe", "limit.exe", WAITING] {
+        for name in [
+            "client.exe",
+            "legacy.exe",
+            "limit.exe",
+            WAITING,
+            window::DRIVER,
+        ] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
         // Also where its path has a space.

@@ -26,6 +26,8 @@ pub(super) struct Session<'a> {
     workspace: &'a Workspace,
     machine: &'a Machine<'a>,
     client: Client,
+    /// The program that drives the window.
+    pub(super) driver: Option<Client>,
     pub(super) judge: &'a mut Judge,
 }
 
@@ -42,6 +44,7 @@ impl<'a> Session<'a> {
             workspace,
             machine,
             client,
+            driver: None,
             judge,
         };
         let answer = session.each(&["create Mend mend.sys", "start Mend"])?;
@@ -125,6 +128,10 @@ impl<'a> Session<'a> {
         }
         match (verb, words) {
             ("tcplimit", line) => tool::run(self.machine, line),
+            ("window", line) => match &mut self.driver {
+                Some(driver) => driver.tell(line),
+                None => Err(Failure("no program drives the window".into())),
+            },
             ("former", line) => tool::run_former(self.machine, line),
             ("load", _) => self.each(&LOAD),
             ("unload", _) => self.each(&UNLOAD),

@@ -41,6 +41,8 @@ pub(super) fn test(
 ) -> Result<(), Failure> {
     unpack(machine, folder, FOLDER)?;
     remove_installed(machine)?;
+    // The window is tried by itself.
+    remove(&path(machine, &format!("{FOLDER}/tcplimitw.exe")))?;
     let answer = run(machine, "install")?;
     let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
     let what = "a Windows without the limit is refused: that which Wine is by itself";
@@ -70,6 +72,13 @@ pub(super) fn test(
     read_only(session, machine)?;
     told(session, machine)?;
     scripted(workspace, session, machine)
+}
+
+/// The program's files, on a Windows XP that has none of it installed.
+pub(super) fn prepare(machine: &Machine<'_>, folder: &Path) -> Result<(), Failure> {
+    unpack(machine, folder, FOLDER)?;
+    remove_installed(machine)?;
+    be_xp(machine)
 }
 
 /// The files of a zip in their folder.

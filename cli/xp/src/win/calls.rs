@@ -2,37 +2,14 @@
 //! 2000 or XP, and `cargo xtask driver` checks the names against what real
 //! systems export. (IsWow64Process, which is younger, and GetTcpStatistics, whose
 //! library Windows would look for beside the program, are found at run time.)
-//!
-//! No import library is needed: the linker makes the import table (raw-dylib).
 
 use core::ffi::c_void;
 
 /// A handle of any kind.
-pub(super) type Handle = *mut c_void;
+pub(crate) type Handle = *mut c_void;
 
 /// INVALID_HANDLE_VALUE.
 pub(super) const INVALID_HANDLE: Handle = core::ptr::without_provenance_mut(usize::MAX);
-
-macro_rules! imports {
-    ($dll:literal: $($functions:tt)*) => {
-        #[cfg_attr(
-            target_arch = "x86",
-            link(
-                name = $dll,
-                kind = "raw-dylib",
-                modifiers = "+verbatim",
-                import_name_type = "undecorated"
-            )
-        )]
-        #[cfg_attr(
-            not(target_arch = "x86"),
-            link(name = $dll, kind = "raw-dylib", modifiers = "+verbatim")
-        )]
-        unsafe extern "system" {
-            $($functions)*
-        }
-    };
-}
 
 imports! { "kernel32.dll":
     pub(super) fn CloseHandle(handle: Handle) -> i32;
@@ -51,6 +28,18 @@ imports! { "kernel32.dll":
         flags: u32,
         template: Handle,
     ) -> Handle;
+    pub(super) fn CreateProcessW(
+        program: *const u16,
+        line: *mut u16,
+        process_security: *const c_void,
+        thread_security: *const c_void,
+        inherit: i32,
+        flags: u32,
+        environment: *const c_void,
+        folder: *const u16,
+        start: *const StartupInfo,
+        made: *mut [Handle; 3],
+    ) -> i32;
     pub(super) fn CreateToolhelp32Snapshot(what: u32, process: u32) -> Handle;
     pub(super) fn DeleteFileW(name: *const u16) -> i32;
     pub(super) fn DeviceIoControl(
@@ -75,7 +64,7 @@ imports! { "kernel32.dll":
     pub(super) fn GetFileSize(file: Handle, high: *mut u32) -> u32;
     pub(super) fn GetLastError() -> u32;
     pub(super) fn GetModuleFileNameW(module: Handle, name: *mut u16, length: u32) -> u32;
-    pub(super) fn GetModuleHandleW(name: *const u16) -> Handle;
+    pub(crate) fn GetModuleHandleW(name: *const u16) -> Handle;
     pub(super) fn GetOEMCP() -> u32;
     pub(super) fn GetProcAddress(module: Handle, name: *const u8) -> *const c_void;
     pub(super) fn GetProcessHeap() -> Handle;
@@ -333,6 +322,16 @@ impl ProcessEntry {
     };
 }
 
+/// STARTUPINFOW.
+#[repr(C)]
+pub(super) struct StartupInfo {
+    pub(super) size: u32,
+    pub(super) names: [usize; 3],
+    pub(super) numbers: [u32; 8],
+    pub(super) shown: [u16; 2],
+    pub(super) rest: [usize; 4],
+}
+
 /// ENUM_SERVICE_STATUS_PROCESSW.
 #[repr(C)]
 pub(super) struct HostedService {
@@ -365,6 +364,7 @@ const _: () = assert!(size_of::<InputRecord>() == 20);
 const _: () = {
     let is_x64 = size_of::<usize>() == 8;
     assert!(size_of::<ProcessEntry>() == if is_x64 { 568 } else { 556 });
+    assert!(size_of::<StartupInfo>() == if is_x64 { 104 } else { 68 });
     assert!(size_of::<HostedService>() == if is_x64 { 56 } else { 44 });
 };
 const _: () = assert!(size_of::<OsVersion>() == 284);

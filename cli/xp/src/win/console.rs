@@ -99,7 +99,7 @@ fn bytes(units: &[u16]) -> Vec<u8> {
 }
 
 /// Writes bytes as they are, without any memory; whether all were taken.
-pub(super) fn print_plain(stream: Stream, mut bytes: &[u8]) -> bool {
+pub(crate) fn print_plain(stream: Stream, mut bytes: &[u8]) -> bool {
     let handle = handle(stream);
     while !bytes.is_empty() {
         let mut written = 0;

@@ -1,9 +1,9 @@
 //! Where Windows begins.
 
-use tcplimit_xp::{Exit, Stream, Windows, run, words};
+use tcplimit_xp::{Exit, Stream, words};
 
-use super::ThisWindows;
 use super::calls::{ExitProcess, GetCommandLineW};
+use super::console;
 use super::wide::units;
 
 /// Called once, by the loader, with nothing that is needed.
@@ -12,10 +12,10 @@ extern "C" fn start() -> ! {
     // SAFETY: the command line is UTF-16 with a NUL, and stays as it is.
     let line = unsafe { units(GetCommandLineW()) };
     let exit = match words(line) {
-        Some(words) => run(&ThisWindows, &words),
+        Some(words) => crate::program(&words),
         None => {
             let what = "tcplimit: a word of the command line is no Unicode.\n";
-            ThisWindows.print(Stream::Error, what);
+            console::print(Stream::Error, what);
             Exit::Usage
         }
     };

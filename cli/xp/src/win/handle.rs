@@ -7,7 +7,7 @@ use super::calls::{INVALID_HANDLE, RegCloseKey};
 
 /// What a handle is of, and so how it is closed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Object,
     Service,
     Key,
@@ -16,21 +16,21 @@ pub(super) enum Kind {
 
 /// An open handle.
 #[derive(Debug)]
-pub(super) struct Owned(Handle, Kind);
+pub(crate) struct Owned(Handle, Kind);
 
 impl Owned {
     /// What a call returned: a handle, or one of the two values that are none.
     ///
     /// # Errors
     /// The call's.
-    pub(super) fn of(handle: Handle, kind: Kind) -> Result<Owned, Win32> {
+    pub(crate) fn of(handle: Handle, kind: Kind) -> Result<Owned, Win32> {
         if handle.is_null() || handle == INVALID_HANDLE {
             return Err(last_error());
         }
         Ok(Owned(handle, kind))
     }
 
-    pub(super) fn get(&self) -> Handle {
+    pub(crate) fn get(&self) -> Handle {
         self.0
     }
 }
@@ -50,7 +50,7 @@ impl Drop for Owned {
 }
 
 /// The error of this thread's last call.
-pub(super) fn last_error() -> Win32 {
+pub(crate) fn last_error() -> Win32 {
     // SAFETY: it has no conditions.
     Win32(unsafe { GetLastError() })
 }
@@ -59,7 +59,7 @@ pub(super) fn last_error() -> Win32 {
 ///
 /// # Errors
 /// The last error, for FALSE.
-pub(super) fn done(result: i32) -> Result<(), Win32> {
+pub(crate) fn done(result: i32) -> Result<(), Win32> {
     if result == 0 {
         Err(last_error())
     } else {
@@ -79,6 +79,6 @@ pub(super) fn status(result: u32) -> Result<(), Win32> {
 }
 
 /// A length as calls take it; no buffer here is longer than 4 GB.
-pub(super) fn length(bytes: usize) -> u32 {
+pub(crate) fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -8,11 +8,12 @@ use core::{mem, ptr};
 use tcplimit_xp::{TcpTable, Win32};
 
 use super::calls::{
-    CreateToolhelp32Snapshot, Handle, OpenProcess, Process32FirstW, Process32NextW, ProcessEntry,
+    CreateProcessW, CreateToolhelp32Snapshot, Handle, OpenProcess, Process32FirstW, Process32NextW,
+    ProcessEntry, StartupInfo,
 };
-use super::handle::{Kind, Owned, last_error, length, status};
+use super::handle::{Kind, Owned, done, last_error, length, status};
 use super::system::function;
-use super::wide::narrow;
+use super::wide::{narrow, wide};
 
 /// AF_INET, AF_INET6.
 const V4: u32 = 2;
@@ -117,4 +118,39 @@ pub(super) fn path(id: u32) -> Result<String, Win32> {
         0 => Err(last_error()),
         units => narrow(buffer.get(..units).unwrap_or_default()),
     }
+}
+
+/// Starts a program by its path, without arguments, and does not wait for it.
+pub(super) fn start(path: &str) -> Result<(), Win32> {
+    let program = wide(path);
+    // In quotes, for the path may have spaces.
+    let mut line = wide(&alloc::format!("\"{path}\""));
+    let start = StartupInfo {
+        size: length(size_of::<StartupInfo>()),
+        names: [0; 3],
+        numbers: [0; 8],
+        shown: [0; 2],
+        rest: [0; 4],
+    };
+    let mut made = [ptr::null_mut(); 3];
+    // SAFETY: both texts end in a NUL; the structure has the size that it states; `made` is
+    // written: PROCESS_INFORMATION is two handles and two numbers of 32 bits.
+    done(unsafe {
+        CreateProcessW(
+            program.as_ptr(),
+            line.as_mut_ptr(),
+            ptr::null(),
+            ptr::null(),
+            0,
+            0,
+            ptr::null(),
+            ptr::null(),
+            &start,
+            &mut made,
+        )
+    })?;
+    let [process, thread, _] = made;
+    drop(Owned::of(process, Kind::Object));
+    drop(Owned::of(thread, Kind::Object));
+    Ok(())
 }

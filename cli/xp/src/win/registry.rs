@@ -1,4 +1,4 @@
-//! The registry, below HKEY_LOCAL_MACHINE.
+//! The registry: HKEY_LOCAL_MACHINE, and this user's settings.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +17,11 @@ use super::wide::{narrow, wide};
 /// HKEY_LOCAL_MACHINE, which is a number that is extended by its sign.
 const MACHINE: Handle =
     core::ptr::without_provenance_mut(0x8000_0002_u32.cast_signed() as isize as usize);
+/// HKEY_CURRENT_USER.
+const USER: Handle =
+    core::ptr::without_provenance_mut(0x8000_0001_u32.cast_signed() as isize as usize);
+/// Where the window keeps what its user has chosen.
+const SETTINGS: &str = r"Software\tcplimit";
 const KEY_QUERY_VALUE: u32 = 1;
 const KEY_SET_VALUE: u32 = 2;
 const REG_SZ: u32 = 1;
@@ -25,16 +30,16 @@ const REG_DWORD: u32 = 4;
 /// The longest text that is read, in units.
 const LONGEST: usize = 1024;
 
-fn open(key: &str, access: u32) -> Result<Owned, Win32> {
+fn open(root: Handle, key: &str, access: u32) -> Result<Owned, Win32> {
     let key = wide(key);
     let mut handle = ptr::null_mut();
     // SAFETY: the name ends in a NUL; `handle` is written.
-    status(unsafe { RegOpenKeyExW(MACHINE, key.as_ptr(), 0, access, &mut handle) })?;
+    status(unsafe { RegOpenKeyExW(root, key.as_ptr(), 0, access, &mut handle) })?;
     Owned::of(handle, Kind::Key)
 }
 
 pub(super) fn has_key(key: &str) -> Result<bool, Win32> {
-    match open(key, KEY_QUERY_VALUE) {
+    match open(MACHINE, key, KEY_QUERY_VALUE) {
         Ok(_) => Ok(true),
         Err(error) if error.is_absence() => Ok(false),
         Err(error) => Err(error),
@@ -42,8 +47,13 @@ pub(super) fn has_key(key: &str) -> Result<bool, Win32> {
 }
 
 /// A value's type and bytes.
-fn value(key: &str, name: &str, room: usize) -> Result<Option<(u32, Vec<u8>)>, Win32> {
-    let key = match open(key, KEY_QUERY_VALUE) {
+fn value(
+    root: Handle,
+    key: &str,
+    name: &str,
+    room: usize,
+) -> Result<Option<(u32, Vec<u8>)>, Win32> {
+    let key = match open(root, key, KEY_QUERY_VALUE) {
         Ok(key) => key,
         Err(error) if error.is_absence() => return Ok(None),
         Err(error) => return Err(error),
@@ -75,7 +85,15 @@ fn value(key: &str, name: &str, room: usize) -> Result<Option<(u32, Vec<u8>)>, W
 }
 
 pub(super) fn number(key: &str, name: &str) -> Result<Option<u32>, Win32> {
-    let Some((kind, bytes)) = value(key, name, 4)? else {
+    number_in(MACHINE, key, name)
+}
+
+pub(super) fn setting(name: &str) -> Result<Option<u32>, Win32> {
+    number_in(USER, SETTINGS, name)
+}
+
+fn number_in(root: Handle, key: &str, name: &str) -> Result<Option<u32>, Win32> {
+    let Some((kind, bytes)) = value(root, key, name, 4)? else {
         return Ok(None);
     };
     match <[u8; 4]>::try_from(bytes.as_slice()) {
@@ -85,7 +103,7 @@ pub(super) fn number(key: &str, name: &str) -> Result<Option<u32>, Win32> {
 }
 
 pub(super) fn text(key: &str, name: &str) -> Result<Option<String>, Win32> {
-    let Some((kind, bytes)) = value(key, name, 2 * LONGEST)? else {
+    let Some((kind, bytes)) = value(MACHINE, key, name, 2 * LONGEST)? else {
         return Ok(None);
     };
     if kind != REG_SZ && kind != REG_EXPAND_SZ {
@@ -99,22 +117,32 @@ pub(super) fn text(key: &str, name: &str) -> Result<Option<String>, Win32> {
 }
 
 pub(super) fn set_number(key: &str, name: &str, number: u32) -> Result<(), Win32> {
-    set(key, name, REG_DWORD, &number.to_le_bytes())
+    set(MACHINE, key, name, REG_DWORD, &number.to_le_bytes())
+}
+
+pub(super) fn set_setting(name: &str, number: u32) -> Result<(), Win32> {
+    set(USER, SETTINGS, name, REG_DWORD, &number.to_le_bytes())
+}
+
+pub(super) fn delete_settings() -> Result<(), Win32> {
+    let key = wide(SETTINGS);
+    // SAFETY: the name ends in a NUL.
+    status(unsafe { RegDeleteKeyW(USER, key.as_ptr()) })
 }
 
 pub(super) fn set_text(key: &str, name: &str, text: &str) -> Result<(), Win32> {
     let units = wide(text).into_iter();
     let bytes: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
-    set(key, name, REG_EXPAND_SZ, &bytes)
+    set(MACHINE, key, name, REG_EXPAND_SZ, &bytes)
 }
 
-fn set(key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(), Win32> {
+fn set(root: Handle, key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(), Win32> {
     let (key, name) = (wide(key), wide(name));
     let mut handle = ptr::null_mut();
     // SAFETY: the name ends in a NUL; no class, no security; `handle` is written.
     status(unsafe {
         RegCreateKeyExW(
-            MACHINE,
+            root,
             key.as_ptr(),
             0,
             ptr::null(),
@@ -140,7 +168,7 @@ fn set(key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(), Win32> {
 }
 
 pub(super) fn delete_value(key: &str, name: &str) -> Result<(), Win32> {
-    let key = open(key, KEY_SET_VALUE)?;
+    let key = open(MACHINE, key, KEY_SET_VALUE)?;
     let name = wide(name);
     // SAFETY: the name ends in a NUL.
     status(unsafe { RegDeleteValueW(key.get(), name.as_ptr()) })

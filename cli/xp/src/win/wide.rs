@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use tcplimit_xp::Win32;
 
 /// A text for a call. One with a NUL inside ends there.
-pub(super) fn wide(text: &str) -> Vec<u16> {
+pub(crate) fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
 }
 
@@ -14,7 +14,7 @@ pub(super) fn wide(text: &str) -> Vec<u16> {
 ///
 /// # Errors
 /// Where it is no Unicode, which names may be.
-pub(super) fn narrow(units: &[u16]) -> Result<String, Win32> {
+pub(crate) fn narrow(units: &[u16]) -> Result<String, Win32> {
     let end = units.iter().position(|&unit| unit == 0);
     let text = units.get(..end.unwrap_or(units.len())).unwrap_or_default();
     String::from_utf16(text).map_err(|_| Win32::INVALID_NAME)

@@ -107,6 +107,22 @@ fn after_a_double_click_the_window_stays_until_a_key_is_pressed() {
 }
 
 #[test]
+fn after_a_double_click_the_window_is_opened_where_it_lies_beside() {
+    let mut machine = Machine::new();
+    machine.alone = true;
+    let window = r"D:\zip\tcplimitw.exe";
+    machine.files.borrow_mut().insert(window.into(), vec![]);
+    assert_eq!(machine.done(""), "");
+    assert_eq!(*machine.started.borrow(), [window]);
+    assert_eq!(machine.keys_pressed.get(), 0);
+    // With words, or in a console that was there before, it is a program of the console.
+    machine.done("version");
+    machine.alone = false;
+    machine.done("");
+    assert_eq!(machine.started.borrow().len(), 1);
+}
+
+#[test]
 fn on_a_console_messages_are_broken_at_words_and_redirected_they_are_not() {
     for columns in [None, Some(80), Some(40)] {
         let mut machine = Machine::installed();

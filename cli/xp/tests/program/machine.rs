@@ -151,6 +151,14 @@ pub(crate) struct Machine {
     pub(crate) moved: RefCell<Vec<usize>>,
     pub(crate) out: RefCell<String>,
     pub(crate) error: RefCell<String>,
+    /// What the user has chosen in the window.
+    pub(crate) settings: RefCell<BTreeMap<String, u32>>,
+    /// Programs that were started.
+    pub(crate) started: RefCell<Vec<String>>,
+    /// Whether the user may not open the device.
+    pub(crate) denied: Cell<bool>,
+    /// Queries that the driver was sent.
+    pub(crate) queries: Cell<u32>,
     calls: Cell<usize>,
     fault: Cell<Option<(usize, Fault)>>,
     /// Calls that changed something.
@@ -202,6 +210,10 @@ impl Machine {
             moved: RefCell::default(),
             out: RefCell::default(),
             error: RefCell::default(),
+            settings: RefCell::default(),
+            started: RefCell::default(),
+            denied: Cell::new(false),
+            queries: Cell::new(0),
             calls: Cell::new(0),
             fault: Cell::new(None),
             changes: Cell::new(0),
@@ -258,6 +270,15 @@ impl Machine {
             Err(what) if what.is::<Kill>() => None,
             Err(what) => panic::resume_unwind(what),
         }
+    }
+
+    /// Does something while a call fails.
+    pub(crate) fn with_fault<T>(&self, call: usize, error: Win32, act: impl FnOnce() -> T) -> T {
+        self.calls.set(0);
+        self.fault.set(Some((call, Fault::Fails(error))));
+        let done = act();
+        self.fault.set(None);
+        done
     }
 
     /// Calls that the last run made.
@@ -699,13 +720,41 @@ impl Windows for Machine {
         })
     }
 
+    fn setting(&self, value: &str) -> Result<Option<u32>, Win32> {
+        Ok(self.settings.borrow().get(value).copied())
+    }
+
+    fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32> {
+        self.settings.borrow_mut().insert(value.into(), number);
+        Ok(())
+    }
+
+    fn delete_settings(&self) -> Result<(), Win32> {
+        match std::mem::take(&mut *self.settings.borrow_mut()).is_empty() {
+            true => Err(Win32::FILE_NOT_FOUND),
+            false => Ok(()),
+        }
+    }
+
+    fn start_program(&self, path: &str) -> Result<(), Win32> {
+        if self.file(path).is_none() {
+            return Err(Win32::FILE_NOT_FOUND);
+        }
+        self.started.borrow_mut().push(path.into());
+        Ok(())
+    }
+
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
         self.call(|| {
             if !self.is_loaded() || self.zombie.get() {
                 return Err(Win32::FILE_NOT_FOUND);
             }
+            if self.denied.get() {
+                return Err(Win32::ACCESS_DENIED);
+            }
             let answer = match request.code {
                 QUERY => {
+                    self.queries.set(self.queries.get() + 1);
                     let query = Query::read_from_bytes(request.input).expect("a query");
                     let index = usize::from(query.module == ModuleId::TCPIP6);
                     let reason = self.limiters.borrow()[index].query;

@@ -10,3 +10,4 @@ mod probe;
 mod status;
 mod watch;
 mod who;
+mod window;

@@ -1,6 +1,6 @@
 use crate::shipped::BOTH;
-use crate::shipped::pe::{EXTRA, RAW_RDATA, plain_driver};
-use verify::shipped::{Arch, Violation};
+use crate::shipped::pe::{self, EXTRA, RAW_RDATA, plain_driver};
+use verify::shipped::{Arch, Kind, Violation};
 
 #[test]
 fn a_text_about_the_machine_it_was_built_on_is_told() {
@@ -104,4 +104,35 @@ fn a_damaged_resource_directory_is_told() {
         draft.directories = vec![(2, rva, size)];
         assert!(matches!(draft.violations()[..], [Violation::Resources(_)]));
     }
+}
+
+/// A window with a manifest and an icon.
+fn plain_window() -> pe::Draft {
+    let mut draft = pe::draft(Kind::Window, Arch::X64, |code| code.asm.ret());
+    let version = draft.resources.remove(1);
+    let manifest = b"Microsoft.Windows.Common-Controls asInvoker".to_vec();
+    let icon = [&[0, 0, 1, 0, 1, 0][..], &[0; 14]].concat();
+    draft.resources = vec![(14, icon), version, (24, manifest)];
+    draft
+}
+
+#[test]
+fn a_window_needs_its_subsystem_an_icon_and_a_manifest_without_more_rights() {
+    plain_window().report();
+    let mut draft = plain_window();
+    draft.resources.remove(2);
+    assert_eq!(draft.violations(), [Violation::NoManifest]);
+    let mut draft = plain_window();
+    draft.resources[2].1 = b"Microsoft.Windows.Common-Controls requireAdministrator".to_vec();
+    assert_eq!(draft.violations(), [Violation::NoManifest]);
+    let mut draft = plain_window();
+    draft.resources[0].1.pop();
+    assert_eq!(draft.violations(), [Violation::NoIcon]);
+    let mut draft = plain_window();
+    draft.subsystem = 3;
+    let wrong = Violation::Subsystem {
+        found: 3,
+        wanted: 2,
+    };
+    assert_eq!(draft.violations(), [wrong]);
 }

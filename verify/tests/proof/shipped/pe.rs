@@ -133,7 +133,7 @@ pub(crate) fn draft(
     };
     let imports = match kind {
         Kind::Driver => ("ntoskrnl.exe", IMPORTS.map(Thunk::Name).to_vec()),
-        Kind::Program => ("kernel32.dll", vec![Thunk::Name("ExitProcess")]),
+        Kind::Program | Kind::Window => ("kernel32.dll", vec![Thunk::Name("ExitProcess")]),
     };
     let section = |name, rva, flags| Section {
         name,
@@ -147,7 +147,11 @@ pub(crate) fn draft(
         arch,
         machine,
         characteristics: 0x0102,
-        subsystem: if kind == Kind::Driver { 1 } else { 3 },
+        subsystem: match kind {
+            Kind::Driver => 1,
+            Kind::Window => 2,
+            Kind::Program => 3,
+        },
         subsystem_version: version,
         system_version: version,
         entry: TEXT,

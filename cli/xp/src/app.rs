@@ -1,0 +1,644 @@
+//! The window's program: events in, calls of the model and of the controls out.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use tcplimit_xp::window::{
+    Action, Change, Command, Control, Ink, Layout, Model, Order, Rect, Shape, USUAL, bitmap, lines,
+    minimum, title,
+};
+use tcplimit_xp::{Exit, Win32, Windows};
+
+use crate::gui::canvas::{self, MessageFont, Picture};
+use crate::gui::control;
+use crate::gui::icon;
+use crate::gui::menu::{self, Bar, Keys};
+use crate::gui::procedure::{self, Event, MAIN};
+use crate::gui::shell::{self, Instance, Mood};
+use crate::gui::state::State;
+use crate::gui::window::{self, Window};
+use crate::win::ThisWindows;
+
+/// The size of a new window's inside, where that is larger than the least.
+const SIZE: (i32, i32) = (760, 520);
+/// A setting: closing the window hides it.
+const HIDE_ON_CLOSE: &str = "HideOnClose";
+/// The file of the program.
+const FILE: &str = "tcplimitw.exe";
+
+const WM_SETFONT: u32 = 0x30;
+const WM_SETREDRAW: u32 = 0xB;
+const EM_LIMITTEXT: u32 = 0xC5;
+const BM_GETCHECK: u32 = 0xF0;
+const BM_CLICK: u32 = 0xF5;
+const CB_ADDSTRING: u32 = 0x143;
+const CB_GETCURSEL: u32 = 0x147;
+const LB_ADDSTRING: u32 = 0x180;
+const LB_RESETCONTENT: u32 = 0x184;
+const LB_SETCURSEL: u32 = 0x186;
+const LB_GETCURSEL: u32 = 0x188;
+const LB_GETTOPINDEX: u32 = 0x18E;
+const LB_SETTABSTOPS: u32 = 0x192;
+const LB_SETTOPINDEX: u32 = 0x197;
+const WM_LBUTTONDBLCLK: u32 = 0x203;
+const WM_RBUTTONUP: u32 = 0x205;
+const WM_CONTEXTMENU: u32 = 0x7B;
+/// NIN_SELECT is WM_USER, NIN_BALLOONUSERCLICK WM_USER + 5.
+const BALLOON_CLICKED: u32 = 0x405;
+/// LBN_SELCHANGE and CBN_SELCHANGE.
+const SELECTION: u16 = 1;
+/// What Enter sends.
+const ENTER: u16 = 1;
+/// No row.
+const NONE: usize = usize::MAX;
+
+/// The program's state.
+struct App {
+    main: Window,
+    controls: Vec<(Control, Window)>,
+    bar: Bar,
+    font: MessageFont,
+    model: Model,
+    layout: Option<Layout>,
+    /// What the controls show, so that only what changes is painted.
+    shown: Vec<(Control, String)>,
+    rows: Vec<String>,
+    is_in_tray: bool,
+    hides: bool,
+    is_hidden: bool,
+    /// Whether a question is being asked.
+    is_busy: bool,
+    /// The control that had the keyboard last.
+    last_focus: Control,
+    instance: Option<Instance>,
+    taskbar_created: u32,
+    show_again: u32,
+}
+
+static APP: State<App> = State::new();
+
+/// Runs the program until its window is closed.
+pub(crate) fn run() -> Exit {
+    let show_again = window::message("tcplimitw.show");
+    let Some(instance) = Instance::take(MAIN) else {
+        if let Some(other) = Window::find(MAIN) {
+            other.post(show_again);
+        }
+        return Exit::Done;
+    };
+    match open(instance, show_again) {
+        Ok((main, keys)) => {
+            procedure::run(main, &keys);
+            Exit::Done
+        }
+        Err(_) => Exit::Unreachable,
+    }
+}
+
+/// Makes the window and all that is in it.
+fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
+    procedure::register()?;
+    control::register()?;
+    let font = MessageFont::load();
+    let bar = Bar::make();
+    let (width, height) = minimum(&font);
+    let size = (width.max(SIZE.0), height.max(SIZE.1));
+    let main = Window::main(MAIN, &title(&ThisWindows), bar.get(), size)?;
+    let mut controls = Vec::new();
+    for control in Control::ALL {
+        controls.push((control, control::make(control, main)?));
+    }
+    let hides = matches!(ThisWindows.setting(HIDE_ON_CLOSE), Ok(Some(1)));
+    let mut app = App {
+        main,
+        controls,
+        bar,
+        font,
+        model: Model::new(&ThisWindows),
+        layout: None,
+        shown: Vec::new(),
+        rows: Vec::new(),
+        is_in_tray: false,
+        hides,
+        is_hidden: false,
+        is_busy: false,
+        last_focus: Control::Number,
+        instance: Some(instance),
+        taskbar_created: window::message("TaskbarCreated"),
+        show_again,
+    };
+    let number = app.control(Control::Number);
+    number.send(EM_LIMITTEXT, 8, 0);
+    let usual = app.control(Control::Usual);
+    for limit in USUAL {
+        usual.send_text(CB_ADDSTRING, &limit.to_string());
+    }
+    number.set_text("100");
+    app.bar.check(Command::HideOnClose, hides);
+    app.is_in_tray = icon::add(main, &app.model.tooltip());
+    app.set_font();
+    app.show_all();
+    APP.put(app);
+    main.show(true);
+    APP.with(|app| app.control(Control::Number).focus());
+    main.start_timer();
+    Ok((main, Keys::make()))
+}
+
+/// The least outer size of the window; `None` where that can't be told now.
+pub(crate) fn minimum_size() -> Option<(i32, i32)> {
+    APP.with(|app| window::outside(minimum(&app.font)))
+}
+
+/// Whether that is the control of the number.
+pub(crate) fn is_number(window: Window) -> bool {
+    APP.with(|app| app.control(Control::Number) == window)
+        .unwrap_or(false)
+}
+
+/// Draws the graph.
+pub(crate) fn graph(
+    (width, height): (i32, i32),
+    has_focus: bool,
+    draw: &mut dyn FnMut(&Picture<'_>),
+) {
+    APP.with(|app| {
+        let mut picture = app.picture(width, height);
+        if has_focus {
+            for area in [
+                Rect::at(0, 0, width, 1),
+                Rect::at(0, height - 1, width, 1),
+                Rect::at(0, 0, 1, height),
+                Rect::at(width - 1, 0, 1, height),
+            ] {
+                picture.shapes.push(Shape::Fill(area, Ink::Text));
+            }
+        }
+        draw(&picture);
+    });
+}
+
+/// Handles an event; whether it was handled.
+pub(crate) fn event(main: Window, event: Event) -> bool {
+    match event {
+        Event::Second => {
+            APP.with(App::tick);
+            true
+        }
+        Event::Size => APP.with(App::place).is_some(),
+        Event::Command(id, what) => {
+            command(id, what);
+            true
+        }
+        Event::Deactivate => {
+            let focused = window::focused();
+            APP.with(|app| {
+                let found = app.controls.iter().find(|(_, window)| *window == focused);
+                if let Some((control, _)) = found {
+                    app.last_focus = *control;
+                }
+            });
+            // Windows' own part of it is to be done, too.
+            false
+        }
+        Event::Focus => {
+            let last = APP.with(|app| app.control(app.last_focus));
+            if let Some(last) = last {
+                last.focus();
+            }
+            last.is_some()
+        }
+        Event::Close => {
+            let hides = APP.with(|app| app.hides && app.is_in_tray);
+            match hides {
+                Some(true) => APP.with(App::hide).is_some(),
+                // Not while a question is asked.
+                _ => is_busy(),
+            }
+        }
+        Event::Destroy => {
+            icon::remove(main);
+            window::quit();
+            true
+        }
+        Event::Settings => {
+            APP.with(App::set_font);
+            // Windows' own part of it is to be done, too.
+            false
+        }
+        Event::Icon(what) => {
+            match what {
+                WM_LBUTTONDBLCLK | BALLOON_CLICKED => show_again(main),
+                WM_RBUTTONUP | WM_CONTEXTMENU => {
+                    let hides = APP.with(|app| app.hides).unwrap_or(false);
+                    // Else it stays when the user clicks elsewhere.
+                    main.to_front();
+                    menu::at_icon(main, hides);
+                }
+                _ => {}
+            }
+            true
+        }
+        Event::Named(message) => {
+            let is = |of: fn(&App) -> u32| APP.with(|app| of(app)) == Some(message);
+            if is(|app| app.taskbar_created) {
+                APP.with(|app| app.is_in_tray = icon::add(app.main, &app.model.tooltip()));
+                true
+            } else if is(|app| app.show_again) {
+                show_again(main);
+                true
+            } else {
+                false
+            }
+        }
+    }
+}
+
+fn show_again(main: Window) {
+    main.bring_up();
+    APP.with(|app| {
+        app.is_hidden = false;
+        app.show_all();
+    });
+}
+
+fn is_busy() -> bool {
+    APP.with(|app| app.is_busy).unwrap_or(true)
+}
+
+/// What a control or a command of the menu stands for.
+fn command(id: u16, what: u16) {
+    if id == ENTER {
+        let focused = window::focused();
+        let control = APP.with(|app| {
+            let found = app.controls.iter().find(|(_, window)| *window == focused);
+            found.map(|(control, _)| *control)
+        });
+        match control.flatten() {
+            Some(Control::Number | Control::Usual) => pressed(Control::Apply, 0),
+            // A button that Enter is pressed on.
+            Some(
+                Control::HeadLabels
+                | Control::HeadTexts
+                | Control::Advice
+                | Control::Graph
+                | Control::Table
+                | Control::NumberLabel,
+            )
+            | None => {}
+            Some(_) => {
+                focused.send(BM_CLICK, 0, 0);
+            }
+        }
+    } else if let Some(control) = Control::from_id(id) {
+        pressed(control, what);
+    } else if let Some(command) = Command::from_id(id) {
+        chosen(command);
+    }
+}
+
+/// Something was done to a control: mostly, a button was pressed.
+fn pressed(control: Control, what: u16) {
+    match control {
+        Control::Usual if what == SELECTION => {
+            APP.with(|app| {
+                let index = app.control(Control::Usual).send(CB_GETCURSEL, 0, 0);
+                let usual = usize::try_from(index)
+                    .ok()
+                    .and_then(|index| USUAL.get(index));
+                if let Some(limit) = usual {
+                    app.control(Control::Number).set_text(&limit.to_string());
+                }
+            });
+        }
+        Control::Table if what == SELECTION => {
+            APP.with(|app| {
+                let index = app.control(Control::Table).send(LB_GETCURSEL, 0, 0);
+                app.model.select(usize::try_from(index).ok());
+            });
+        }
+        Control::ByConnections => sort(Order::Connections),
+        Control::ByName => sort(Order::Name),
+        Control::ByProcess => sort(Order::Process),
+        Control::Act => act(0),
+        Control::ActToo => act(1),
+        Control::RunAs => run_as(),
+        Control::Details => {
+            let details = APP.with(|app| app.model.details(&ThisWindows));
+            tell(Mood::Information, &details.unwrap_or_default());
+        }
+        Control::Apply => {
+            ask(|app| {
+                let is_checked = |control| app.control(control).send(BM_GETCHECK, 0, 0) == 1;
+                let ipv6 = is_checked(Control::Ipv6) && app.model.has_ipv6();
+                let number = app.control(Control::Number).text();
+                Some(app.model.set(&number, is_checked(Control::Keep), ipv6))
+            });
+        }
+        Control::Reset => {
+            ask(|app| {
+                let is_checked = app.control(Control::Ipv6).send(BM_GETCHECK, 0, 0) == 1;
+                Some(app.model.reset(is_checked && app.model.has_ipv6()))
+            });
+        }
+        _ => {}
+    }
+}
+
+fn sort(order: Order) {
+    APP.with(|app| {
+        app.model.sort(order);
+        app.show_rows();
+    });
+}
+
+fn act(index: usize) {
+    ask(|app| {
+        let action: Option<Action> = app.model.actions().get(index).copied();
+        action.map(|action| app.model.act(action))
+    });
+}
+
+/// Shows a message, and lets no command in meanwhile.
+fn tell(mood: Mood, text: &str) -> bool {
+    let Some(main) = APP.with(|app| {
+        app.is_busy = true;
+        app.main
+    }) else {
+        return false;
+    };
+    let answer = shell::say(main, mood, text);
+    APP.with(|app| app.is_busy = false);
+    answer
+}
+
+/// Asks before a change, carries it out, and says what came of it.
+fn ask(change: impl FnOnce(&mut App) -> Option<Change>) {
+    if is_busy() {
+        return;
+    }
+    let Some(Some(change)) = APP.with(change) else {
+        return;
+    };
+    if !tell(Mood::Question, &change.question) {
+        return;
+    }
+    let outcome = APP.with(|app| {
+        let outcome = app.model.carry_out(&ThisWindows, &change);
+        app.show_all();
+        outcome
+    });
+    let Some(outcome) = outcome else { return };
+    let mood = match outcome.exit {
+        Exit::Done => Mood::Information,
+        _ => Mood::Warning,
+    };
+    tell(mood, &outcome.text);
+    if outcome.is_denied
+        && tell(
+            Mood::Question,
+            "Start tcplimit as another user, such as an Administrator?",
+        )
+    {
+        run_as();
+    }
+}
+
+/// Starts the program as another user, in place of this one.
+fn run_as() {
+    let Some(Some((main, instance))) = APP.with(|app| Some((app.main, app.instance.take()))) else {
+        return;
+    };
+    // The other one is not to find this one.
+    drop(instance);
+    let started = ThisWindows.program_folder().and_then(|folder| {
+        let program = format!(r"{folder}\{FILE}");
+        shell::run_as(main, &program, &folder)
+    });
+    match started {
+        Ok(true) => main.destroy(),
+        Ok(false) => {
+            APP.with(|app| app.instance = Instance::take(MAIN));
+        }
+        Err(error) => {
+            APP.with(|app| app.instance = Instance::take(MAIN));
+            tell(Mood::Warning, &format!("Can't start tcplimit: {error}."));
+        }
+    }
+}
+
+fn chosen(command: Command) {
+    match command {
+        Command::Save => save(),
+        Command::Copy => {
+            APP.with(|app| shell::copy(app.main, &app.model.copied()));
+        }
+        Command::Pause => {
+            APP.with(|app| {
+                app.model.pause(&ThisWindows);
+                app.bar.check(Command::Pause, app.model.is_paused());
+                app.show_all();
+            });
+        }
+        Command::Refresh => {
+            APP.with(|app| {
+                app.model.refresh(&ThisWindows);
+                app.show_all();
+            });
+        }
+        Command::HideOnClose => {
+            APP.with(|app| {
+                app.hides = !app.hides;
+                app.bar.check(Command::HideOnClose, app.hides);
+                // Where it can't be kept it is as chosen until the program ends.
+                let _ = ThisWindows.set_setting(HIDE_ON_CLOSE, app.hides.into());
+            });
+        }
+        Command::Open => {
+            if let Some(main) = APP.with(|app| app.main) {
+                show_again(main);
+            }
+        }
+        Command::Exit => {
+            if let Some(Some(main)) = APP.with(|app| (!app.is_busy).then_some(app.main)) {
+                main.destroy();
+            }
+        }
+        Command::About => {
+            let title = title(&ThisWindows);
+            tell(
+                Mood::Information,
+                &format!("{title}\n\nThe limit of half-open TCP connections. MIT OR Apache-2.0."),
+            );
+        }
+    }
+}
+
+/// Saves the graph as a picture among the user's documents.
+fn save() {
+    if is_busy() {
+        return;
+    }
+    let saved = APP.with(|app| {
+        let (width, height) = app.control(Control::Graph).size();
+        let rows = canvas::rows(width, height, &app.picture(width, height));
+        let file = rows.and_then(|rows| bitmap(width.unsigned_abs(), height.unsigned_abs(), &rows));
+        let file = file.ok_or(Win32::NO_SYSTEM_RESOURCES)?;
+        let path = format!(r"{}\{}", shell::documents()?, app.model.picture_name());
+        ThisWindows.write(&path, &file).map(|()| path)
+    });
+    match saved {
+        Some(Ok(path)) => tell(Mood::Information, &format!("Saved {path}")),
+        Some(Err(error)) => tell(Mood::Warning, &format!("Can't save the picture: {error}.")),
+        None => false,
+    };
+}
+
+impl App {
+    fn control(&self, control: Control) -> Window {
+        let found = self.controls.iter().find(|(one, _)| *one == control);
+        found.map_or(self.main, |(_, window)| *window)
+    }
+
+    fn picture(&self, width: i32, height: i32) -> Picture<'_> {
+        Picture {
+            shapes: self.model.graph(width, height, &self.font),
+            font: &self.font,
+            colors: canvas::system_colors(),
+        }
+    }
+
+    fn tick(&mut self) {
+        let tick = self.model.tick(&ThisWindows);
+        if self.is_in_tray {
+            icon::set_tip(self.main, &self.model.tooltip());
+            if let Some(text) = tick.balloon {
+                icon::balloon(self.main, "tcplimit", &text);
+            }
+        }
+        if !self.is_hidden {
+            self.show_all();
+        }
+    }
+
+    fn hide(&mut self) {
+        self.main.show(false);
+        self.is_hidden = true;
+    }
+
+    /// The user's font, for all controls.
+    fn set_font(&mut self) {
+        let font = MessageFont::load();
+        for (_, window) in &self.controls {
+            window.send(WM_SETFONT, font.handle(), 1);
+        }
+        // The old one is deleted when nobody has it any more.
+        self.font = font;
+        self.place();
+    }
+
+    /// Puts text into a control, if it has another.
+    fn set_text(&mut self, control: Control, text: String) {
+        let window = self.control(control);
+        match self.shown.iter_mut().find(|(one, _)| *one == control) {
+            Some((_, shown)) if *shown == text => return,
+            Some((_, shown)) => shown.clone_from(&text),
+            None => self.shown.push((control, text.clone())),
+        }
+        window.set_text(&text);
+    }
+
+    /// All controls as the model has them now.
+    fn show_all(&mut self) {
+        let head = self.model.head();
+        let actions = self.model.actions();
+        let layout = Layout {
+            lines: head.labels.len(),
+            actions: actions.len(),
+            run_as: self.model.is_denied(),
+            ipv6: self.model.has_ipv6(),
+        };
+        self.set_text(Control::HeadLabels, lines(&head.labels, "\r\n"));
+        self.set_text(Control::HeadTexts, lines(&head.texts, "\r\n"));
+        self.set_text(Control::Advice, head.advice);
+        for (control, action) in [Control::Act, Control::ActToo].into_iter().zip(actions) {
+            self.set_text(control, action.label().into());
+        }
+        if self.layout != Some(layout) {
+            self.layout = Some(layout);
+            self.place();
+        }
+        for control in [Control::Apply, Control::Reset] {
+            self.control(control).enable(self.model.can_set());
+        }
+        // For screen readers.
+        let figures = self.model.figures();
+        self.set_text(Control::Graph, figures);
+        self.control(Control::Graph).invalidate();
+        self.show_rows();
+    }
+
+    /// The table, if it has changed.
+    fn show_rows(&mut self) {
+        let rows: Vec<String> = self
+            .model
+            .rows()
+            .iter()
+            .map(|row| row.line.clone())
+            .collect();
+        if rows == self.rows {
+            return;
+        }
+        let table = self.control(Control::Table);
+        let top = table.send(LB_GETTOPINDEX, 0, 0);
+        table.send(WM_SETREDRAW, 0, 0);
+        table.send(LB_RESETCONTENT, 0, 0);
+        for row in &rows {
+            table.send_text(LB_ADDSTRING, row);
+        }
+        let selected = self.model.selected();
+        table.send(LB_SETCURSEL, selected.unwrap_or(NONE), 0);
+        table.send(LB_SETTOPINDEX, usize::try_from(top).unwrap_or(0), 0);
+        table.send(WM_SETREDRAW, 1, 0);
+        table.invalidate();
+        self.rows = rows;
+    }
+
+    /// Puts the controls where they belong.
+    fn place(&mut self) {
+        let Some(layout) = self.layout else { return };
+        let (width, height) = self.main.size();
+        if width == 0 || height == 0 {
+            return;
+        }
+        let places = layout.place(width, height, &self.font);
+        let mut stops = [0; 2];
+        for &(control, window) in &self.controls {
+            let place = places.iter().find(|(one, _)| *one == control);
+            if let Some((_, area)) = place {
+                let mut area = *area;
+                match control {
+                    // With the list that drops down.
+                    Control::Usual => area.bottom += area.height() * 8,
+                    Control::ByName => stops[0] = area.left,
+                    Control::ByProcess => stops[1] = area.right * 2,
+                    _ => {}
+                }
+                window.place(&area);
+            }
+            window.show(place.is_some());
+        }
+        self.tab_stops(stops);
+    }
+
+    /// Columns of the table, below the buttons that sort it. A list counts in quarters of the
+    /// width of a usual character.
+    fn tab_stops(&self, pixels: [i32; 2]) {
+        use tcplimit_xp::window::Font;
+        let digits = self.font.width("0123456789");
+        let stops = pixels.map(|at| (at * 40).checked_div(digits).unwrap_or(0));
+        self.control(Control::Table)
+            .send_numbers(LB_SETTABSTOPS, &stops);
+    }
+}

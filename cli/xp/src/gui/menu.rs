@@ -1,0 +1,102 @@
+//! Menus and keys.
+
+use alloc::vec::Vec;
+use core::ptr;
+
+use tcplimit_xp::window::{Command, ICON_MENU, MENUS};
+
+use super::calls::{
+    AppendMenuW, CheckMenuItem, CreateAcceleratorTableW, CreateMenu, CreatePopupMenu, DestroyMenu,
+    GetCursorPos, TrackPopupMenu,
+};
+use super::window::Window;
+use crate::win::calls::Handle;
+use crate::win::wide::wide;
+
+/// MF_POPUP, MF_CHECKED.
+const POPUP: u32 = 0x10;
+const CHECKED: u32 = 8;
+/// FVIRTKEY, FCONTROL.
+const VIRTUAL_KEY: u16 = 1;
+const CONTROL: u16 = 8;
+
+/// The menu bar.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bar(Handle);
+
+fn append(menu: Handle, command: Command, is_checked: bool) {
+    let label = wide(command.label());
+    let flags = if is_checked { CHECKED } else { 0 };
+    // SAFETY: the label ends in a NUL.
+    unsafe { AppendMenuW(menu, flags, command.id().into(), label.as_ptr()) };
+}
+
+impl Bar {
+    /// Makes it; the window that gets it destroys it.
+    pub(crate) fn make() -> Bar {
+        // SAFETY: it has no conditions.
+        let bar = unsafe { CreateMenu() };
+        for menu in &MENUS {
+            // SAFETY: it has no conditions.
+            let popup = unsafe { CreatePopupMenu() };
+            for &command in menu.commands {
+                append(popup, command, false);
+            }
+            let label = wide(menu.label);
+            // SAFETY: the label ends in a NUL; the number is a menu's handle.
+            unsafe { AppendMenuW(bar, POPUP, popup.addr(), label.as_ptr()) };
+        }
+        Bar(bar)
+    }
+
+    pub(crate) fn get(self) -> Handle {
+        self.0
+    }
+
+    /// Shows whether a command is chosen.
+    pub(crate) fn check(self, command: Command, is_checked: bool) {
+        let flags = if is_checked { CHECKED } else { 0 };
+        // SAFETY: it has no conditions.
+        unsafe { CheckMenuItem(self.0, command.id().into(), flags) };
+    }
+}
+
+/// Shows the menu of the icon at the mouse; the command goes to the window.
+pub(crate) fn at_icon(window: Window, hides: bool) {
+    // SAFETY: it has no conditions.
+    let menu = unsafe { CreatePopupMenu() };
+    for command in ICON_MENU {
+        append(menu, command, hides && command == Command::HideOnClose);
+    }
+    let mut point = [0; 2];
+    // SAFETY: `point` is written.
+    unsafe { GetCursorPos(&mut point) };
+    let [x, y] = point;
+    // SAFETY: the menu is there; it is shown until the user has chosen.
+    unsafe { TrackPopupMenu(menu, 0, x, y, 0, window.0, ptr::null()) };
+    // SAFETY: it is of this program, and nobody uses it after.
+    unsafe { DestroyMenu(menu) };
+}
+
+/// The keys of the commands.
+#[derive(Debug)]
+pub(crate) struct Keys(Handle);
+
+impl Keys {
+    /// Makes the table, which stays until the program ends.
+    pub(crate) fn make() -> Keys {
+        let keys = Command::ALL.into_iter().filter_map(|command| {
+            let key = command.key()?;
+            let flags = VIRTUAL_KEY | if key.control { CONTROL } else { 0 };
+            Some([flags, key.code, command.id()])
+        });
+        let keys: Vec<[u16; 3]> = keys.collect();
+        let count = i32::try_from(keys.len()).unwrap_or(0);
+        // SAFETY: so many ACCEL are there: three numbers of 16 bits each.
+        Keys(unsafe { CreateAcceleratorTableW(keys.as_ptr(), count) })
+    }
+
+    pub(super) fn get(&self) -> Handle {
+        self.0
+    }
+}

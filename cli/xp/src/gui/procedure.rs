@@ -1,0 +1,205 @@
+//! Window procedures and the message loop: messages become events.
+
+use core::ptr;
+
+use tcplimit_xp::Win32;
+
+use super::calls::{
+    Class, DefWindowProcW, DispatchMessageW, GetMessageW, IsDialogMessageW, LoadCursorW, Message,
+    MinMaxInfo, Procedure, RegisterClassExW, TranslateAcceleratorW, TranslateMessage,
+};
+use super::icon;
+use super::menu::Keys;
+use super::window::{Window, module};
+use crate::app;
+use crate::win::calls::Handle;
+use crate::win::handle::{last_error, length};
+use crate::win::wide::wide;
+
+/// The classes.
+pub(crate) const MAIN: &str = "tcplimitw";
+pub(crate) const GRAPH: &str = "TcpLimitGraph";
+
+/// COLOR_3DFACE, as a class takes it.
+const FACE: usize = 16;
+/// IDC_ARROW.
+const ARROW: usize = 32512;
+
+const WM_DESTROY: u32 = 0x2;
+const WM_SIZE: u32 = 0x5;
+const WM_ACTIVATE: u32 = 0x6;
+const WM_SETFOCUS: u32 = 0x7;
+const WM_KILLFOCUS: u32 = 0x8;
+const WM_PAINT: u32 = 0xF;
+const WM_CLOSE: u32 = 0x10;
+const WM_ERASEBKGND: u32 = 0x14;
+const WM_SYSCOLORCHANGE: u32 = 0x15;
+const WM_SETTINGCHANGE: u32 = 0x1A;
+const WM_GETMINMAXINFO: u32 = 0x24;
+const WM_KEYDOWN: u32 = 0x100;
+const WM_COMMAND: u32 = 0x111;
+const WM_TIMER: u32 = 0x113;
+const WM_LBUTTONDOWN: u32 = 0x201;
+const WM_THEMECHANGED: u32 = 0x31A;
+
+/// What happened to the main window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// A second has passed.
+    Second,
+    /// The window has another size.
+    Size,
+    /// A control or a command of the menu: its number, and what happened to it.
+    Command(u16, u16),
+    /// Another window is to have the keyboard.
+    Deactivate,
+    /// The window itself has got the keyboard.
+    Focus,
+    /// The user closes the window.
+    Close,
+    /// The window is gone.
+    Destroy,
+    /// Colours, fonts or the theme have changed.
+    Settings,
+    /// Something at the icon in the notification area.
+    Icon(u32),
+    /// A message by its name.
+    Named(u32),
+}
+
+/// Makes the classes of the main window and of the graph.
+///
+/// # Errors
+/// When one can't be made.
+pub(crate) fn register() -> Result<(), Win32> {
+    for (name, procedure, background) in [
+        (MAIN, main_procedure as Procedure, FACE),
+        (GRAPH, graph_procedure as Procedure, 0),
+    ] {
+        let name = wide(name);
+        let class = Class {
+            size: length(size_of::<Class>()),
+            style: 0,
+            procedure: Some(procedure),
+            class_extra: 0,
+            window_extra: 0,
+            module: module(),
+            icon: icon::load(icon::Size::Large),
+            // SAFETY: null is Windows' own; the arrow is always there.
+            cursor: unsafe { LoadCursorW(ptr::null_mut(), ARROW) },
+            background: ptr::without_provenance_mut(background),
+            menu: ptr::null(),
+            name: name.as_ptr(),
+            small_icon: icon::load(icon::Size::Small),
+        };
+        // SAFETY: the structure is whole, and the name ends in a NUL.
+        if unsafe { RegisterClassExW(&class) } == 0 {
+            return Err(last_error());
+        }
+    }
+    Ok(())
+}
+
+/// The two halves of a parameter.
+fn halves(wide: usize) -> (u16, u16) {
+    let [a, b, c, d, ..] = wide.to_le_bytes();
+    (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+}
+
+unsafe extern "system" fn main_procedure(
+    handle: Handle,
+    message: u32,
+    wide: usize,
+    long: isize,
+) -> isize {
+    let window = Window(handle);
+    let event = match message {
+        WM_TIMER => Some(Event::Second),
+        WM_SIZE => Some(Event::Size),
+        WM_ACTIVATE if halves(wide).0 == 0 => Some(Event::Deactivate),
+        WM_SETFOCUS => Some(Event::Focus),
+        WM_CLOSE => Some(Event::Close),
+        WM_DESTROY => Some(Event::Destroy),
+        WM_SYSCOLORCHANGE | WM_SETTINGCHANGE | WM_THEMECHANGED => Some(Event::Settings),
+        WM_COMMAND => {
+            let (id, what) = halves(wide);
+            Some(Event::Command(id, what))
+        }
+        icon::MESSAGE => Some(Event::Icon(u32::try_from(long).unwrap_or(0))),
+        0xC000..=0xFFFF => Some(Event::Named(message)),
+        WM_GETMINMAXINFO => {
+            // SAFETY: the system hands this message to a window of the same process with a
+            // structure that may be written. Windows copies it where another process sends it.
+            let info = unsafe { (long as *mut MinMaxInfo).as_mut() };
+            if let (Some(info), Some((width, height))) = (info, app::minimum_size()) {
+                info.least = [width, height];
+                return 0;
+            }
+            None
+        }
+        _ => None,
+    };
+    match event {
+        Some(event) if app::event(window, event) => 0,
+        // SAFETY: the parameters are those that Windows has handed over.
+        _ => unsafe { DefWindowProcW(handle, message, wide, long) },
+    }
+}
+
+unsafe extern "system" fn graph_procedure(
+    handle: Handle,
+    message: u32,
+    wide: usize,
+    long: isize,
+) -> isize {
+    let window = Window(handle);
+    match message {
+        WM_PAINT => {
+            super::canvas::paint(window, app::graph);
+            return 0;
+        }
+        // All of it is painted.
+        WM_ERASEBKGND => return 1,
+        WM_LBUTTONDOWN => window.focus(),
+        WM_SETFOCUS | WM_KILLFOCUS => window.invalidate(),
+        _ => {}
+    }
+    // SAFETY: the parameters are those that Windows has handed over.
+    unsafe { DefWindowProcW(handle, message, wide, long) }
+}
+
+/// Handles messages until the main window is gone.
+pub(crate) fn run(main: Window, keys: &Keys) {
+    let mut message = Message {
+        window: ptr::null_mut(),
+        message: 0,
+        wide: 0,
+        long: 0,
+        time: 0,
+        point: [0; 2],
+    };
+    // SAFETY: `message` is written; null is all windows of this thread.
+    while unsafe { GetMessageW(&mut message, ptr::null_mut(), 0, 0) } > 0 {
+        // There it copies what is selected.
+        let is_copy = message.message == WM_KEYDOWN && message.wide == usize::from(b'C');
+        if !(is_copy && app::is_number(Window(message.window))) {
+            // SAFETY: `message` is one that was got; the table is of this program.
+            let is_key = unsafe { TranslateAcceleratorW(main.0, keys.get(), &message) };
+            if is_key != 0 {
+                continue;
+            }
+        }
+        // SAFETY: as above.
+        if unsafe { IsDialogMessageW(main.0, &message) } != 0 {
+            continue;
+        }
+        // SAFETY: as above.
+        unsafe { TranslateMessage(&message) };
+        // A timer with a function would have it called: none of this program has one.
+        if message.message == WM_TIMER && message.long != 0 {
+            continue;
+        }
+        // SAFETY: as above.
+        unsafe { DispatchMessageW(&message) };
+    }
+}

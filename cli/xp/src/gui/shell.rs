@@ -1,0 +1,171 @@
+//! Questions, the clipboard, folders, other users, and the one instance of a session.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::ptr;
+
+use tcplimit_xp::Win32;
+
+use super::calls::{
+    CloseClipboard, CreateMutexW, EmptyClipboard, GlobalAlloc, GlobalFree, GlobalLock,
+    GlobalUnlock, MessageBoxA, MessageBoxW, OpenClipboard, SHGetFolderPathW, SetClipboardData,
+    ShellExecuteW,
+};
+use super::window::Window;
+use crate::win::handle::{Kind, Owned, last_error};
+use crate::win::wide::{narrow, wide};
+
+/// CSIDL_PERSONAL: My Documents.
+const DOCUMENTS: i32 = 5;
+/// MAX_PATH.
+const LONGEST: usize = 260;
+/// CF_UNICODETEXT, GMEM_MOVEABLE.
+const UNICODE_TEXT: u32 = 13;
+const MOVEABLE: u32 = 2;
+/// IDYES.
+const YES: i32 = 6;
+/// SW_SHOW.
+const SHOW: i32 = 5;
+/// ShellExecute returns more than this where it works.
+const LARGEST_ERROR: isize = 32;
+/// ERROR_CANCELLED: the user has changed his mind.
+const CANCELLED: Win32 = Win32(1223);
+
+/// What a message box is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// MB_ICONINFORMATION.
+    Information = 0x40,
+    /// MB_ICONWARNING.
+    Warning = 0x30,
+    /// MB_ICONQUESTION with MB_YESNO and MB_DEFBUTTON2: what is pressed by accident is "No".
+    Question = 0x20 | 0x4 | 0x100,
+}
+
+/// Shows a message over the window; whether "Yes" was chosen.
+pub(crate) fn say(window: Window, mood: Mood, text: &str) -> bool {
+    let (text, title) = (wide(text), wide("tcplimit"));
+    // SAFETY: both texts end in a NUL.
+    unsafe { MessageBoxW(window.0, text.as_ptr(), title.as_ptr(), mood as u32) == YES }
+}
+
+/// Shows a message without any memory.
+pub(crate) fn say_plainly(text: &CStr) {
+    // SAFETY: both texts end in a NUL. MB_ICONERROR.
+    unsafe {
+        MessageBoxA(
+            ptr::null_mut(),
+            text.as_ptr().cast(),
+            c"tcplimit".as_ptr().cast(),
+            0x10,
+        )
+    };
+}
+
+/// Puts text onto the clipboard; whether it is there.
+pub(crate) fn copy(window: Window, text: &str) -> bool {
+    let units = wide(text);
+    // SAFETY: any window of this program may open it.
+    if unsafe { OpenClipboard(window.0) } == 0 {
+        return false;
+    }
+    // SAFETY: the clipboard is open.
+    unsafe { EmptyClipboard() };
+    let is_there = put(&units);
+    // SAFETY: it is open.
+    unsafe { CloseClipboard() };
+    is_there
+}
+
+/// Hands a copy to the open clipboard.
+fn put(units: &[u16]) -> bool {
+    // SAFETY: it has no conditions.
+    let memory = unsafe { GlobalAlloc(MOVEABLE, units.len().saturating_mul(2)) };
+    if memory.is_null() {
+        return false;
+    }
+    // SAFETY: the memory is this program's.
+    let place = unsafe { GlobalLock(memory) };
+    if !place.is_null() {
+        // SAFETY: there is room for so many units, which lie elsewhere.
+        unsafe { ptr::copy_nonoverlapping(units.as_ptr(), place.cast(), units.len()) };
+    }
+    // SAFETY: it was locked.
+    unsafe { GlobalUnlock(memory) };
+    // SAFETY: the clipboard is open; where it takes the memory it owns it.
+    if unsafe { SetClipboardData(UNICODE_TEXT, memory) }.is_null() {
+        // SAFETY: nobody has taken it.
+        unsafe { GlobalFree(memory) };
+        return false;
+    }
+    true
+}
+
+/// The folder of the user's documents.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn documents() -> Result<String, Win32> {
+    let mut path: Vec<u16> = alloc::vec![0; LONGEST];
+    // SAFETY: there is room for MAX_PATH units; null is no window and this user.
+    let result = unsafe {
+        SHGetFolderPathW(
+            ptr::null_mut(),
+            DOCUMENTS,
+            ptr::null_mut(),
+            0,
+            path.as_mut_ptr(),
+        )
+    };
+    match result {
+        0 => narrow(&path),
+        _ => Err(Win32::PATH_NOT_FOUND),
+    }
+}
+
+/// Starts a program as another user, whom Windows asks for.
+///
+/// # Errors
+/// When it was not started. It is no error that the user has changed his mind.
+pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool, Win32> {
+    let [verb, program, folder] = ["runas", program, folder].map(wide);
+    // SAFETY: all texts end in a NUL; null is no arguments.
+    let result = unsafe {
+        ShellExecuteW(
+            window.0,
+            verb.as_ptr(),
+            program.as_ptr(),
+            ptr::null(),
+            folder.as_ptr(),
+            SHOW,
+        )
+    };
+    if result > LARGEST_ERROR {
+        return Ok(true);
+    }
+    match last_error() {
+        CANCELLED | Win32(0) => Ok(false),
+        error => Err(error),
+    }
+}
+
+/// The mark that an instance runs in this session.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    _mutex: Owned,
+}
+
+impl Instance {
+    /// Takes the mark; `None` where another instance has it. An instance of another user may have
+    /// one that can't be opened.
+    pub(crate) fn take(name: &str) -> Option<Instance> {
+        let name = wide(&format!("Local\\{name}"));
+        // SAFETY: the name ends in a NUL; null is the usual security.
+        let mutex = unsafe { CreateMutexW(ptr::null(), 0, name.as_ptr()) };
+        let error = last_error();
+        let mutex = Owned::of(mutex, Kind::Object).ok()?;
+        (error != Win32::ALREADY_EXISTS).then_some(Instance { _mutex: mutex })
+    }
+}

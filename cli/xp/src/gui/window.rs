@@ -1,0 +1,245 @@
+//! Windows: what is asked of them and told to them.
+
+use alloc::string::String;
+use core::ptr;
+
+use tcplimit_xp::Win32;
+use tcplimit_xp::window::Rect;
+
+use super::calls::{
+    AdjustWindowRectEx, CreateWindowExW, DestroyWindow, EnableWindow, FindWindowW, GetClientRect,
+    GetFocus, GetWindowTextW, InvalidateRect, IsIconic, MoveWindow, PostMessageW, PostQuitMessage,
+    RegisterWindowMessageW, SendMessageW, SetFocus, SetForegroundWindow, SetTimer, SetWindowTextW,
+    ShowWindow,
+};
+use crate::win::calls::{GetModuleHandleW, Handle};
+use crate::win::handle::last_error;
+use crate::win::wide::{narrow, wide};
+
+/// WS_CHILD.
+pub(super) const CHILD: u32 = 0x4000_0000;
+/// WS_OVERLAPPEDWINDOW with WS_CLIPCHILDREN.
+const MAIN: u32 = 0x00CF_0000 | 0x0200_0000;
+/// CW_USEDEFAULT.
+const ANYWHERE: i32 = i32::MIN;
+/// SW_HIDE, SW_SHOW, SW_RESTORE.
+const HIDE: i32 = 0;
+const SHOW: i32 = 5;
+const RESTORE: i32 = 9;
+/// The longest text that is read, in units.
+const LONGEST: i32 = 64;
+/// The one timer, and its milliseconds.
+const TIMER: usize = 1;
+const SECOND: u32 = 1000;
+
+/// A window of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window(pub(super) Handle);
+
+/// What a window is made of.
+pub(super) struct Made<'a> {
+    pub(super) class: &'a str,
+    pub(super) text: &'a str,
+    pub(super) style: u32,
+    pub(super) extended: u32,
+    pub(super) area: [i32; 4],
+    pub(super) parent: Handle,
+    /// A menu, or the number of a child.
+    pub(super) menu: Handle,
+}
+
+/// The module of the program.
+pub(super) fn module() -> Handle {
+    // SAFETY: null is this program.
+    unsafe { GetModuleHandleW(ptr::null()) }
+}
+
+impl Window {
+    pub(super) fn make(made: &Made<'_>) -> Result<Window, Win32> {
+        let (class, text) = (wide(made.class), wide(made.text));
+        let [x, y, width, height] = made.area;
+        // SAFETY: both texts end in a NUL; the handles may be any.
+        let window = unsafe {
+            CreateWindowExW(
+                made.extended,
+                class.as_ptr(),
+                text.as_ptr(),
+                made.style,
+                x,
+                y,
+                width,
+                height,
+                made.parent,
+                made.menu,
+                module(),
+                ptr::null(),
+            )
+        };
+        match window.is_null() {
+            true => Err(last_error()),
+            false => Ok(Window(window)),
+        }
+    }
+
+    /// The program's main window, hidden, with an inside of that size.
+    pub(crate) fn main(
+        class: &str,
+        title: &str,
+        menu: Handle,
+        inside: (i32, i32),
+    ) -> Result<Window, Win32> {
+        let (width, height) = outside(inside);
+        Window::make(&Made {
+            class,
+            text: title,
+            style: MAIN,
+            extended: 0,
+            area: [ANYWHERE, ANYWHERE, width, height],
+            parent: ptr::null_mut(),
+            menu,
+        })
+    }
+
+    /// The window of that class, of whatever process of this desktop.
+    pub(crate) fn find(class: &str) -> Option<Window> {
+        let class = wide(class);
+        // SAFETY: the name ends in a NUL; null is any title.
+        let window = unsafe { FindWindowW(class.as_ptr(), ptr::null()) };
+        (!window.is_null()).then_some(Window(window))
+    }
+
+    /// Sends a message whose parameters are numbers.
+    pub(crate) fn send(self, message: u32, wide: usize, long: isize) -> isize {
+        // SAFETY: callers pass messages of controls that take numbers.
+        unsafe { SendMessageW(self.0, message, wide, long) }
+    }
+
+    /// Sends a message that takes a text.
+    pub(crate) fn send_text(self, message: u32, text: &str) {
+        let text = wide(text);
+        // SAFETY: the text ends in a NUL, and the message is handled before this returns.
+        unsafe { SendMessageW(self.0, message, 0, text.as_ptr() as isize) };
+    }
+
+    /// Sends a message that takes so many numbers.
+    pub(crate) fn send_numbers(self, message: u32, numbers: &[i32]) {
+        // SAFETY: so many numbers are there, and the message is handled before this returns.
+        unsafe { SendMessageW(self.0, message, numbers.len(), numbers.as_ptr() as isize) };
+    }
+
+    /// Posts a message whose parameters are numbers.
+    pub(crate) fn post(self, message: u32) {
+        // SAFETY: it has no conditions; numbers are passed.
+        unsafe { PostMessageW(self.0, message, 0, 0) };
+    }
+
+    pub(crate) fn set_text(self, text: &str) {
+        let text = wide(text);
+        // SAFETY: the text ends in a NUL.
+        unsafe { SetWindowTextW(self.0, text.as_ptr()) };
+    }
+
+    /// Its text, if it is short.
+    pub(crate) fn text(self) -> String {
+        let mut units = [0; LONGEST as usize];
+        // SAFETY: there is room for so many units.
+        unsafe { GetWindowTextW(self.0, units.as_mut_ptr(), LONGEST) };
+        narrow(&units).unwrap_or_default()
+    }
+
+    pub(crate) fn place(self, area: &Rect) {
+        let Rect { left, top, .. } = *area;
+        // SAFETY: it has no conditions.
+        unsafe { MoveWindow(self.0, left, top, area.width(), area.height(), 1) };
+    }
+
+    pub(crate) fn show(self, is_shown: bool) {
+        // SAFETY: it has no conditions.
+        unsafe { ShowWindow(self.0, if is_shown { SHOW } else { HIDE }) };
+    }
+
+    /// Shows it in front of all others.
+    pub(crate) fn bring_up(self) {
+        // SAFETY: it has no conditions.
+        let is_iconic = unsafe { IsIconic(self.0) } != 0;
+        // SAFETY: it has no conditions.
+        unsafe { ShowWindow(self.0, if is_iconic { RESTORE } else { SHOW }) };
+        // SAFETY: it has no conditions.
+        unsafe { SetForegroundWindow(self.0) };
+    }
+
+    /// Gives it the keyboard, shown or not.
+    pub(crate) fn to_front(self) {
+        // SAFETY: it has no conditions.
+        unsafe { SetForegroundWindow(self.0) };
+    }
+
+    pub(crate) fn enable(self, is_enabled: bool) {
+        // SAFETY: it has no conditions.
+        unsafe { EnableWindow(self.0, is_enabled.into()) };
+    }
+
+    /// Has it painted anew.
+    pub(crate) fn invalidate(self) {
+        // SAFETY: null is the whole window.
+        unsafe { InvalidateRect(self.0, ptr::null(), 0) };
+    }
+
+    /// The width and height of its inside.
+    pub(crate) fn size(self) -> (i32, i32) {
+        let mut area = [0; 4];
+        // SAFETY: `area` is written.
+        unsafe { GetClientRect(self.0, &mut area) };
+        let [_, _, width, height] = area;
+        (width, height)
+    }
+
+    pub(crate) fn focus(self) {
+        // SAFETY: it has no conditions.
+        unsafe { SetFocus(self.0) };
+    }
+
+    pub(crate) fn has_focus(self) -> bool {
+        // SAFETY: it has no conditions.
+        unsafe { GetFocus() == self.0 }
+    }
+
+    /// Starts the timer of each second.
+    pub(crate) fn start_timer(self) {
+        // SAFETY: null: the message goes to the window.
+        unsafe { SetTimer(self.0, TIMER, SECOND, ptr::null()) };
+    }
+
+    pub(crate) fn destroy(self) {
+        // SAFETY: it has no conditions.
+        unsafe { DestroyWindow(self.0) };
+    }
+}
+
+/// The window that has the keyboard.
+pub(crate) fn focused() -> Window {
+    // SAFETY: it has no conditions.
+    Window(unsafe { GetFocus() })
+}
+
+/// The outer size of a main window with such an inside and a menu.
+pub(crate) fn outside((width, height): (i32, i32)) -> (i32, i32) {
+    let mut area = [0, 0, width, height];
+    // SAFETY: `area` is read and written.
+    unsafe { AdjustWindowRectEx(&mut area, MAIN, 1, 0) };
+    let [left, top, right, bottom] = area;
+    (right - left, bottom - top)
+}
+
+/// Ends the message loop.
+pub(crate) fn quit() {
+    // SAFETY: it has no conditions.
+    unsafe { PostQuitMessage(0) };
+}
+
+/// The number of a message by its name.
+pub(crate) fn message(name: &str) -> u32 {
+    let name = wide(name);
+    // SAFETY: the name ends in a NUL.
+    unsafe { RegisterWindowMessageW(name.as_ptr()) }
+}

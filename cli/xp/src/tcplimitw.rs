@@ -1,0 +1,38 @@
+//! `tcplimitw.exe`: the window over Windows. `cargo xtask driver` builds it.
+//!
+//! All decisions are in the library; here is only what Windows is called with.
+
+#![cfg_attr(target_os = "uefi", no_std, no_main)]
+
+#[cfg(target_os = "uefi")]
+extern crate alloc;
+
+#[cfg(target_os = "uefi")]
+#[macro_use]
+mod imports;
+
+#[cfg(target_os = "uefi")]
+mod app;
+#[cfg(target_os = "uefi")]
+#[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
+mod gui;
+#[cfg(target_os = "uefi")]
+#[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
+mod win;
+
+/// The window takes no words.
+#[cfg(target_os = "uefi")]
+fn program(_: &[alloc::string::String]) -> tcplimit_xp::Exit {
+    app::run()
+}
+
+/// Said before the program ends by a fault, without any memory.
+#[cfg(target_os = "uefi")]
+fn last_words(text: &core::ffi::CStr) {
+    gui::shell::say_plainly(text);
+}
+
+#[cfg(not(target_os = "uefi"))]
+fn main() {
+    println!("This is the place of the window for Windows XP. To build it: cargo xtask driver");
+}

@@ -1,0 +1,304 @@
+//! What `tcplimitw.exe` shows and asks: a model without Win32. Samples go in; texts, drawing
+//! commands and questions come out.
+//!
+//! All that is done is done by the verbs of the command line, in their words.
+
+mod bitmap;
+mod change;
+mod drawing;
+mod figures;
+mod filter;
+mod graph;
+mod head;
+mod history;
+mod layout;
+mod legend;
+mod menu;
+mod notice;
+mod scale;
+mod table;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use scanner_core::Module;
+use tcplimit_protocol::Answer;
+
+use crate::advice;
+use crate::client;
+use crate::event_log::{self, Newest};
+use crate::failure::Failure;
+use crate::status::Facts;
+use crate::system;
+use crate::verb::Needs;
+use crate::win32::Win32;
+use crate::windows::{Tcp, Windows};
+use notice::Notices;
+use table::Table;
+
+pub use crate::advice::Action;
+pub use bitmap::bitmap;
+pub use change::{Change, Outcome, USUAL};
+pub use drawing::{Font, Ink, Point, Rect, Rgb, Shape, SystemColors};
+pub use filter::passes;
+pub use graph::draw;
+pub use head::{Head, lines, title};
+pub use history::{Counts, Entry, History, Rates, SPAN, Sample};
+pub use layout::{Control, Layout, minimum};
+pub use menu::{Command, ICON_MENU, Key, MENUS, Menu};
+pub use table::{Order, Row};
+
+/// The facts of `status` are gathered again after so many seconds.
+const FACTS_EVERY: u32 = 60;
+
+/// What came of a tick.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// What to say in a balloon.
+    pub balloon: Option<String>,
+    /// Whether the head has changed.
+    pub head: bool,
+}
+
+/// The state of the window.
+#[derive(Debug, Default)]
+pub struct Model {
+    history: History,
+    /// What is shown while the graph stands still.
+    frozen: Option<History>,
+    /// Why this Windows has no limit.
+    unsupported: Option<Failure>,
+    facts: Option<Result<Facts, Failure>>,
+    /// When they were gathered, in seconds since 1970.
+    facts_at: u32,
+    /// What the stack had counted at the last look, and when.
+    counted: Option<(u32, Tcp)>,
+    newest: Option<Newest>,
+    notices: Notices,
+    table: Table,
+}
+
+impl Model {
+    /// Looks for the first time.
+    #[must_use]
+    pub fn new(windows: &dyn Windows) -> Model {
+        let mut model = Model {
+            unsupported: system::check(windows, Needs::Limit).err(),
+            ..Model::default()
+        };
+        model.refresh(windows);
+        model
+    }
+
+    /// Gathers everything anew; this asks the driver once for each module.
+    pub fn refresh(&mut self, windows: &dyn Windows) {
+        if self.unsupported.is_some() {
+            self.sample(windows, None);
+            return;
+        }
+        let facts = Facts::gather(windows);
+        self.facts_at = windows.now();
+        let module = facts.as_ref().ok().and_then(|facts| facts.modules.first());
+        let answer = module.and_then(|module| module.memory.as_ref().ok());
+        let counts = answer.and_then(counts);
+        self.facts = Some(facts);
+        self.sample(windows, counts);
+    }
+
+    /// Looks once more. The driver is asked at most once for each module.
+    pub fn tick(&mut self, windows: &dyn Windows) -> Tick {
+        let events = self.history.events();
+        let before = self.history.latest().map(|entry| entry.sample);
+        let is_due = windows.now().abs_diff(self.facts_at) >= FACTS_EVERY;
+        let mut head = false;
+        if self.unsupported.is_some() {
+            self.sample(windows, None);
+        } else if is_due {
+            self.refresh(windows);
+            head = true;
+        } else {
+            let answer = client::query(windows, Module::Tcpip);
+            let counts = answer.as_ref().ok().and_then(counts);
+            self.sample(windows, counts);
+            head |= self.note_answer(answer);
+            let had = before.and_then(|sample| sample.counts);
+            let same = had.map(|had| had.limit) == counts.map(|now| now.limit);
+            if !same {
+                // The driver came or went, or someone has set the limit: at the next tick all
+                // that hangs on it is looked at again.
+                self.facts_at = 0;
+            }
+        }
+        let latest = self.history.latest().map(|entry| entry.sample);
+        let logged = latest.map_or(0, |sample| sample.events);
+        let is_new = logged != 0 && (self.history.events() != events || before.is_none());
+        let is_due = is_new && self.notices.due(windows.now());
+        let balloon = is_due.then(|| figures::balloon(latest.and_then(|sample| sample.counts)));
+        Tick { balloon, head }
+    }
+
+    /// Puts a fresh answer into the facts; whether the head is another now.
+    fn note_answer(&mut self, answer: Result<Answer, Failure>) -> bool {
+        let Some(Ok(facts)) = &mut self.facts else {
+            return false;
+        };
+        if let Some(module) = facts.modules.first_mut() {
+            module.memory = answer;
+        }
+        true
+    }
+
+    /// Adds a sample with what the stack, the event log and the connections tell.
+    fn sample(&mut self, windows: &dyn Windows, counts: Option<Counts>) {
+        let time = windows.now();
+        let events = self.events(windows, time);
+        let rates = self.rates(windows, time);
+        self.history.push(Sample {
+            time,
+            counts,
+            rates,
+            events,
+        });
+        if self.frozen.is_none() {
+            self.table.look(windows);
+        }
+    }
+
+    /// Event 4226 since the last look; none at the first.
+    fn events(&mut self, windows: &dyn Windows, time: u32) -> u32 {
+        let since = self.newest.map_or(time, |newest| newest.looked);
+        let Ok(events) = event_log::reached_since(windows, since.min(time)) else {
+            return 0;
+        };
+        let unseen = self
+            .newest
+            .map_or(0, |newest| newest.unseen(&events).count());
+        let newest = self.newest.unwrap_or_default();
+        self.newest = Some(newest.after(time, &events));
+        u32::try_from(unseen).unwrap_or(u32::MAX)
+    }
+
+    fn rates(&mut self, windows: &dyn Windows, time: u32) -> Option<Rates> {
+        let Ok(tcp) = windows.tcp() else {
+            self.counted = None;
+            return None;
+        };
+        let Some((then, before)) = self.counted else {
+            self.counted = Some((time, tcp));
+            return None;
+        };
+        let passed = time.saturating_sub(then);
+        if passed == 0 {
+            return self.history.latest()?.sample.rates;
+        }
+        self.counted = Some((time, tcp));
+        Some(Rates {
+            // The stack counts to 4,294,967,295 and goes on with 0.
+            attempts: tcp.attempts.wrapping_sub(before.attempts).div_ceil(passed),
+            failures: tcp.failures.wrapping_sub(before.failures).div_ceil(passed),
+            established: tcp.established,
+        })
+    }
+
+    fn facts(&self) -> Option<&Facts> {
+        self.facts.as_ref()?.as_ref().ok()
+    }
+
+    /// Whether IPv6 has a limit that can be set.
+    #[must_use]
+    pub fn has_ipv6(&self) -> bool {
+        let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
+        modules.iter().any(|module| {
+            let answer = module.memory.as_ref().ok();
+            module.module == Module::Tcpip6
+                && answer.is_some_and(|answer| client::refusal(module.module, answer).is_none())
+        })
+    }
+
+    /// Whether a limit can be set at all: the driver answers.
+    #[must_use]
+    pub fn can_set(&self) -> bool {
+        let latest = self.history.latest();
+        latest.is_some_and(|entry| entry.sample.counts.is_some())
+    }
+
+    /// What the window offers to do, the best first.
+    #[must_use]
+    pub fn actions(&self) -> Vec<Action> {
+        self.facts().map(advice::actions).unwrap_or_default()
+    }
+
+    /// Whether something needs rights that this user has not.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
+        modules.iter().any(|module| {
+            let failure = module.memory.as_ref().err();
+            failure.is_some_and(|failure| failure.error == Some(Win32::ACCESS_DENIED))
+        })
+    }
+
+    /// The history that the graph shows.
+    fn shown(&self) -> &History {
+        self.frozen.as_ref().unwrap_or(&self.history)
+    }
+
+    /// The graph in that size.
+    #[must_use]
+    pub fn graph(&self, width: i32, height: i32, font: &dyn Font) -> Vec<Shape> {
+        graph::draw(self.shown(), width, height, self.is_paused(), font)
+    }
+
+    /// Whether graph and table stand still.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Lets graph and table stand still, or go on. The samples go on in any case.
+    pub fn pause(&mut self, windows: &dyn Windows) {
+        self.frozen = match self.frozen {
+            None => Some(self.history.clone()),
+            Some(_) => {
+                self.table.look(windows);
+                None
+            }
+        };
+    }
+
+    /// The processes with half-open connections.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        self.table.rows()
+    }
+
+    /// The index of the selected process.
+    #[must_use]
+    pub fn selected(&self) -> Option<usize> {
+        self.table.selected()
+    }
+
+    /// Selects a process by its index.
+    pub fn select(&mut self, index: Option<usize>) {
+        self.table.select(index);
+    }
+
+    /// Sorts the processes.
+    pub fn sort(&mut self, order: Order) {
+        self.table.sort(order);
+    }
+}
+
+/// The numbers of an answer, unless it is a refusal.
+fn counts(answer: &Answer) -> Option<Counts> {
+    if client::refusal(Module::Tcpip, answer).is_some() {
+        return None;
+    }
+    // It goes below 0 for a moment when an update is half done.
+    let count = |number: u32| i32::try_from(number).map_or(0, i32::unsigned_abs);
+    Some(Counts {
+        limit: answer.limit.get(),
+        half_open: count(answer.half_open.get()),
+        queued: count(answer.queued.get()),
+    })
+}

@@ -1,0 +1,207 @@
+//! Changes: the question that comes before each, and the command lines that it stands for.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use scanner_core::Module;
+
+use super::{Action, Model};
+use crate::arguments::Arguments;
+use crate::client::{self, SHIPPED};
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::install;
+use crate::limit::{self, Limits};
+use crate::service;
+use crate::system;
+use crate::verb::Act;
+use crate::win32::Win32;
+use crate::windows::Windows;
+
+/// Limits to choose from.
+pub const USUAL: [u32; 6] = [10, 20, 50, 100, 200, 500];
+
+/// What is about to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What the user is asked, with all values.
+    pub question: String,
+    /// Command lines without the program's name, done one after the other.
+    pub commands: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Of the first command line that failed.
+    pub exit: Exit,
+    /// All that the command lines said.
+    pub text: String,
+    /// Whether an Administrator could have done it.
+    pub is_denied: bool,
+}
+
+impl Model {
+    /// To set the limit. `number` is what the user typed; what is no limit is refused by `set`.
+    #[must_use]
+    pub fn set(&self, number: &str, keep: bool, ipv6: bool) -> Change {
+        let number = number.trim();
+        let number: String = number.chars().filter(|it| !it.is_whitespace()).collect();
+        let mut change = self.change(&format!("set {number}"), keep, ipv6, &|module, now| {
+            format!("{module}: set the limit from {now} to {number}?")
+        });
+        change.question.push_str(match keep {
+            true => "\nIt is kept after a restart of Windows.",
+            false => "\nIt lasts until Windows is restarted.",
+        });
+        change
+    }
+
+    /// To set the limit back to 10. A stored limit is forgotten.
+    #[must_use]
+    pub fn reset(&self, ipv6: bool) -> Change {
+        let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
+        let is_stored = modules
+            .iter()
+            .any(|module| module.stored.limit.is_some() || module.stored.malformed);
+        let mut change = self.change("reset", is_stored, ipv6, &|module, now| {
+            format!("{module}: set the limit from {now} back to {SHIPPED}?")
+        });
+        if is_stored {
+            change.question.push_str("\nThe stored limit is forgotten.");
+        }
+        change
+    }
+
+    fn change(
+        &self,
+        verb: &str,
+        persist: bool,
+        ipv6: bool,
+        ask: &dyn Fn(Module, &str) -> String,
+    ) -> Change {
+        let facts = self.facts();
+        let modules = match ipv6 {
+            true => &Module::ALL[..],
+            false => &[Module::Tcpip],
+        };
+        let mut change = Change {
+            question: String::new(),
+            commands: Vec::new(),
+        };
+        for &module in modules {
+            let mut known = facts.into_iter().flat_map(|facts| &facts.modules);
+            let known = known.find(|known| known.module == module);
+            let answer = known.and_then(|known| known.memory.as_ref().ok());
+            let limit = answer.map(|answer| answer.limit.get());
+            let now = limit.map_or_else(|| "?".to_string(), |limit| limit.to_string());
+            if !change.question.is_empty() {
+                change.question.push('\n');
+            }
+            change.question.push_str(&ask(module, &now));
+            // The question names the value, and the user agrees to it.
+            let expect = answer
+                .filter(|answer| client::is_foreign(answer))
+                .and(limit);
+            if expect.is_some() {
+                change.question.push_str(&format!(
+                    "\ntcplimit has not set the {now}: other software did, or the file is patched."
+                ));
+            }
+            let command = client::command(verb, module, expect, persist);
+            let command = command.strip_prefix("tcplimit ").unwrap_or(&command);
+            change.commands.push(command.into());
+        }
+        change
+    }
+
+    /// To do what is advised.
+    #[must_use]
+    pub fn act(&self, action: Action) -> Change {
+        let (question, command) = match action {
+            Action::Install => (
+                "Install the driver? It is copied to system32\\drivers, registered as the service \
+                 TcpLimit, and loaded. The limit stays as it is.",
+                "install",
+            ),
+            Action::Load => ("Load the driver? A stored limit is applied then.", "load"),
+            Action::Repair => (
+                "Remove what is left of an installation that is not whole?",
+                "repair",
+            ),
+        };
+        Change {
+            question: question.into(),
+            commands: Vec::from([command.into()]),
+        }
+    }
+
+    /// Does it, until a command line fails, and looks at everything again.
+    pub fn carry_out(&mut self, windows: &dyn Windows, change: &Change) -> Outcome {
+        let mut outcome = Outcome {
+            exit: Exit::Done,
+            text: String::new(),
+            is_denied: false,
+        };
+        for command in &change.commands {
+            let (exit, text, is_denied) = perform_line(windows, command);
+            outcome.text.push_str(&text);
+            if exit != Exit::Done {
+                outcome.exit = exit;
+                outcome.is_denied = is_denied;
+                break;
+            }
+        }
+        outcome.text.truncate(outcome.text.trim_end().len());
+        self.refresh(windows);
+        outcome
+    }
+}
+
+/// Does what a command line says; what it said, and whether it was refused for want of rights.
+fn perform_line(windows: &dyn Windows, line: &str) -> (Exit, String, bool) {
+    let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+    let arguments = match Arguments::parse(&words) {
+        Ok(arguments) => arguments,
+        Err(wrong) => return (Exit::Usage, format!("{}.", wrong.message), false),
+    };
+    let mut console = Console::recording(windows, arguments.verb.name);
+    let failure = perform(windows, &mut console, &arguments).err();
+    let is_denied = failure
+        .as_ref()
+        .is_some_and(|failure| failure.error == Some(Win32::ACCESS_DENIED));
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    (exit, console.into_recorded(failure.as_ref()), is_denied)
+}
+
+/// The verbs that a window has use for.
+fn perform(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    system::check(windows, arguments.verb.needs)?;
+    let mut limits = Limits::default();
+    match arguments.verb.act {
+        Act::Install => install::run(windows, console),
+        Act::Load => service::load(windows, console),
+        Act::Repair => service::repair(windows, console),
+        Act::Set => limit::set(windows, console, arguments, &mut limits),
+        Act::Reset => limit::reset(windows, console, arguments, &mut limits),
+        _ => Ok(()),
+    }
+}
+
+impl Action {
+    /// What its button says.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Action::Install => "&Install...",
+            Action::Load => "&Load...",
+            Action::Repair => "R&epair...",
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The figures as text: for screen readers, the clipboard, the notification area.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::Model;
+use super::history::{Counts, SPAN};
+use crate::time;
+
+/// A tooltip has room for 127 characters.
+const LONGEST_TOOLTIP: usize = 127;
+
+impl Model {
+    /// The figures of the graph in one line.
+    #[must_use]
+    pub fn figures(&self) -> String {
+        let history = self.shown();
+        let Some(latest) = history.latest() else {
+            return "no figures yet".into();
+        };
+        let unknown = || "?".to_string();
+        let counts = |of: fn(&Counts) -> u32| {
+            let counts = latest.sample.counts.as_ref();
+            counts.map_or_else(unknown, |counts| of(counts).to_string())
+        };
+        let rates = |of: fn(&super::Rates) -> u32| {
+            let rates = latest.sample.rates.as_ref();
+            rates.map_or_else(unknown, |rates| of(rates).to_string())
+        };
+        let peak = match history.peak() {
+            Some((entry, peak)) => format!("peak {peak} at {}", time::clock(entry.sample.time)),
+            None => "peak ?".into(),
+        };
+        format!(
+            "limit {}, half-open {}, queued {}, attempts per second {}, failures per second {}, \
+             established {}, {peak}, event 4226 in {} minutes: {}",
+            counts(|counts| counts.limit),
+            counts(|counts| counts.half_open),
+            counts(|counts| counts.queued),
+            rates(|rates| rates.attempts),
+            rates(|rates| rates.failures),
+            rates(|rates| rates.established),
+            SPAN / 60,
+            history.events(),
+        )
+    }
+
+    /// What Ctrl+C copies: the time, the figures, a line each, and the table.
+    #[must_use]
+    pub fn copied(&self) -> String {
+        let time = self.shown().latest().map_or(0, |entry| entry.sample.time);
+        let mut text = format!("{}\r\n", time::date(time));
+        for figure in self.figures().split(',') {
+            text.push_str(figure.trim_start());
+            text.push_str("\r\n");
+        }
+        for row in self.rows() {
+            text.push_str(&row.line);
+            text.push_str("\r\n");
+        }
+        text
+    }
+
+    /// What the icon in the notification area says.
+    #[must_use]
+    pub fn tooltip(&self) -> String {
+        let counts = self.history.latest().and_then(|entry| entry.sample.counts);
+        let text = match counts {
+            Some(Counts {
+                limit, half_open, ..
+            }) => format!("tcplimit: limit {limit}, half-open {half_open}"),
+            None => "tcplimit: the driver does not answer".into(),
+        };
+        text.chars().take(LONGEST_TOOLTIP).collect()
+    }
+
+    /// The file name of a saved picture: `tcplimit 2008-01-10 21-20-00.bmp`.
+    #[must_use]
+    pub fn picture_name(&self) -> String {
+        let time = self.shown().latest().map_or(0, |entry| entry.sample.time);
+        let date = time::date(time).replace(':', "-");
+        format!("tcplimit {}.bmp", date.trim_end_matches('Z'))
+    }
+}
+
+/// What the balloon says of event 4226.
+pub(super) fn balloon(counts: Option<Counts>) -> String {
+    match counts {
+        Some(Counts { limit, .. }) => {
+            format!("The limit of {limit} half-open connections was reached (event 4226).")
+        }
+        None => "The limit of half-open connections was reached (event 4226).".into(),
+    }
+}

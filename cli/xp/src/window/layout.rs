@@ -1,0 +1,283 @@
+//! Where the controls lie, for any size and font.
+
+use alloc::vec::Vec;
+
+use super::drawing::{Font, Rect};
+use super::head;
+
+/// A control of the window. Its number is the one that Windows knows it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Control {
+    /// What the lines of the head are about.
+    HeadLabels = 1001,
+    /// The lines of the head.
+    HeadTexts,
+    /// What is advised.
+    Advice,
+    /// Does what is advised.
+    Act,
+    /// Does the other thing that is advised.
+    ActToo,
+    /// Starts the program as another user.
+    RunAs,
+    /// Shows all that `status` tells.
+    Details,
+    /// "Limit" before the number.
+    NumberLabel,
+    /// The number, to be typed.
+    Number,
+    /// Usual numbers to choose from.
+    Usual,
+    /// Whether the limit is kept after a restart.
+    Keep,
+    /// Whether IPv6 is meant too.
+    Ipv6,
+    /// Sets the limit.
+    Apply,
+    /// Sets it back.
+    Reset,
+    /// The graph.
+    Graph,
+    /// Sorts by connections.
+    ByConnections,
+    /// Sorts by names.
+    ByName,
+    /// Sorts by processes.
+    ByProcess,
+    /// The processes.
+    Table,
+}
+
+impl Control {
+    /// All of them, in the order of the Tab key.
+    pub const ALL: [Control; 19] = [
+        Control::HeadLabels,
+        Control::HeadTexts,
+        Control::Advice,
+        Control::Act,
+        Control::ActToo,
+        Control::RunAs,
+        Control::Details,
+        Control::NumberLabel,
+        Control::Number,
+        Control::Usual,
+        Control::Keep,
+        Control::Ipv6,
+        Control::Apply,
+        Control::Reset,
+        Control::Graph,
+        Control::ByConnections,
+        Control::ByName,
+        Control::ByProcess,
+        Control::Table,
+    ];
+
+    /// Its number.
+    #[must_use]
+    pub fn id(self) -> u16 {
+        self as u16
+    }
+
+    /// The one with that number.
+    #[must_use]
+    pub fn from_id(id: u16) -> Option<Control> {
+        Control::ALL.into_iter().find(|control| control.id() == id)
+    }
+
+    /// What it says for good; buttons of actions say what they do.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Control::RunAs => "Run &as...",
+            Control::Details => "&Details...",
+            Control::NumberLabel => "Li&mit:",
+            Control::Keep => "&Keep after restart",
+            Control::Ipv6 => "IPv&6 too",
+            Control::Apply => "&Set...",
+            Control::Reset => "&Reset...",
+            Control::ByConnections => "&Connections",
+            Control::ByName => "&Program",
+            Control::ByProcess => "Pr&ocess",
+            _ => "",
+        }
+    }
+}
+
+/// Lines of the advice.
+const ADVICE_LINES: i32 = 2;
+/// Lines of the graph and of the table at least.
+const GRAPH_LINES: i32 = 10;
+const TABLE_LINES: i32 = 3;
+
+/// What the layout depends on besides size and font.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Lines of the head.
+    pub lines: usize,
+    /// Actions with a button: 0 to 2.
+    pub actions: usize,
+    /// Whether "Run as" is offered.
+    pub run_as: bool,
+    /// Whether IPv6 can be set.
+    pub ipv6: bool,
+}
+
+/// Measures of a font.
+struct Measures<'a> {
+    font: &'a dyn Font,
+    line: i32,
+    margin: i32,
+    /// The height of a button.
+    button: i32,
+}
+
+impl Measures<'_> {
+    fn of(font: &dyn Font) -> Measures<'_> {
+        let line = font.height().max(1);
+        Measures {
+            font,
+            line,
+            margin: line / 2,
+            button: line * 7 / 4,
+        }
+    }
+
+    /// The width of a button, or of a text with a box before it.
+    fn width(&self, label: &str) -> i32 {
+        self.font.width(label) + self.line * 2
+    }
+
+    fn action(&self) -> i32 {
+        self.width("&Install...")
+    }
+
+    fn labels(&self) -> i32 {
+        self.font.width("IPv6 in memory") + self.line
+    }
+
+    fn number(&self) -> i32 {
+        self.font.width("16777215") + self.line * 3 / 2
+    }
+
+    /// The width of the choice, with its arrow.
+    fn usual(&self) -> i32 {
+        self.font.width("500") + self.line * 3
+    }
+
+    /// The widest row, which is the one that sets the limit.
+    fn set_row(&self) -> i32 {
+        let controls = [Control::Keep, Control::Ipv6, Control::Apply, Control::Reset];
+        let widths = controls.map(|control| self.width(control.label()) + self.margin);
+        let label = self.font.width(Control::NumberLabel.label()) + self.margin;
+        widths.iter().sum::<i32>() + label + self.number() + self.usual() + 3 * self.margin
+    }
+
+    /// All rows but graph and table, with the margins.
+    fn fixed(&self, lines: usize) -> i32 {
+        let lines = i32::try_from(lines.min(head::LINES)).unwrap_or(0);
+        self.line * (lines + ADVICE_LINES) + 2 * self.button + 7 * self.margin
+    }
+}
+
+/// The least size of the window's inside, whatever it shows.
+#[must_use]
+pub fn minimum(font: &dyn Font) -> (i32, i32) {
+    let measures = Measures::of(font);
+    let details = measures.width(Control::Details.label());
+    let buttons = 2 * measures.action()
+        + measures.width(Control::RunAs.label())
+        + details
+        + 5 * measures.margin;
+    let advice = buttons + measures.line * 12;
+    let height = measures.fixed(head::LINES) + measures.line * (GRAPH_LINES + TABLE_LINES);
+    (measures.set_row().max(advice), height)
+}
+
+impl Layout {
+    /// Where each control lies; one that is not among them is hidden.
+    #[must_use]
+    pub fn place(&self, width: i32, height: i32, font: &dyn Font) -> Vec<(Control, Rect)> {
+        let measures = Measures::of(font);
+        let Measures {
+            line,
+            margin,
+            button,
+            ..
+        } = measures;
+        let mut places = Vec::new();
+        let right = width - margin;
+        let mut top = margin;
+
+        let lines = i32::try_from(self.lines.min(head::LINES)).unwrap_or(0);
+        if lines > 0 {
+            let labels = measures.labels();
+            let texts = margin + labels;
+            places.push((
+                Control::HeadLabels,
+                Rect::at(margin, top, labels, line * lines),
+            ));
+            places.push((
+                Control::HeadTexts,
+                Rect::at(texts, top, right - texts, line * lines),
+            ));
+            top += line * lines + margin;
+        }
+
+        // Buttons from the right; the advice has what is left.
+        let mut end = right;
+        let mut buttons = Vec::from([(Control::Details, measures.width(Control::Details.label()))]);
+        if self.run_as {
+            buttons.push((Control::RunAs, measures.width(Control::RunAs.label())));
+        }
+        let actions = [Control::ActToo, Control::Act];
+        let shown = actions.len().saturating_sub(self.actions);
+        for &action in actions.iter().skip(shown) {
+            buttons.push((action, measures.action()));
+        }
+        for (control, wide) in buttons {
+            places.push((control, Rect::at(end - wide, top, wide, button)));
+            end -= wide + margin;
+        }
+        let advice = line * ADVICE_LINES;
+        places.push((Control::Advice, Rect::at(margin, top, end - margin, advice)));
+        top += advice.max(button) + margin;
+
+        let mut left = margin;
+        let mut row = |control: Control, wide: i32, high: i32| {
+            places.push((
+                control,
+                Rect::at(left, top + (button - high) / 2, wide, high),
+            ));
+            left += wide + margin;
+        };
+        let label = Control::NumberLabel.label();
+        row(Control::NumberLabel, measures.font.width(label), line);
+        row(Control::Number, measures.number(), button);
+        row(Control::Usual, measures.usual(), button);
+        row(Control::Keep, measures.width(Control::Keep.label()), line);
+        if self.ipv6 {
+            row(Control::Ipv6, measures.width(Control::Ipv6.label()), line);
+        }
+        for control in [Control::Apply, Control::Reset] {
+            row(control, measures.width(control.label()), button);
+        }
+        top += button + margin;
+
+        // Three quarters of the rest are the graph's.
+        let rest = height - top - button - 3 * margin;
+        let graph = rest * 7 / 10;
+        places.push((Control::Graph, Rect::at(margin, top, right - margin, graph)));
+        top += graph + margin;
+        let mut left = margin;
+        for control in [Control::ByConnections, Control::ByName, Control::ByProcess] {
+            let wide = measures.width(control.label());
+            places.push((control, Rect::at(left, top, wide, button)));
+            left += wide + margin / 2;
+        }
+        top += button;
+        let table = height - margin - top;
+        places.push((Control::Table, Rect::at(margin, top, right - margin, table)));
+        places
+    }
+}

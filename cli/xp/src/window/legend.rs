@@ -1,0 +1,137 @@
+//! The legend of a plot, and the marks that tell its lines apart.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::drawing::{Font, Ink, Point, Rect, Shape};
+
+/// What a line is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// A line of two pixels, without marks.
+    Thick,
+    /// A thin line with marks of that form.
+    Square,
+    /// A thin line with triangles.
+    Triangle,
+    /// A thin line with crosses.
+    Cross,
+    /// A thin line with diamonds.
+    Diamond,
+    /// The limit.
+    Dashes,
+    /// The highest point.
+    Peak,
+    /// An event.
+    Event,
+    /// Two bars: paused.
+    Bars,
+}
+
+/// An entry of the legend.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) sign: Sign,
+    pub(super) ink: Ink,
+    pub(super) text: String,
+}
+
+/// Draws the entries at the top of an area, in as many rows as they need; the height that they use.
+/// One that is wider than the area is left out.
+pub(super) fn draw(items: &[Item], area: Rect, font: &dyn Font) -> (Vec<Shape>, i32) {
+    let line = font.height().max(1);
+    let sample = line * 2;
+    let (mut x, mut y) = (area.left, area.top);
+    let mut shapes = Vec::new();
+    let mut bottom = area.top;
+    for item in items {
+        let text = font.width(&item.text);
+        let width = sample + line / 4 + text;
+        if width > area.width() {
+            continue;
+        }
+        if x + width > area.right {
+            x = area.left;
+            y += line + line / 4;
+        }
+        if y + line > area.bottom {
+            break;
+        }
+        shapes.extend(sample_of(item, Rect::at(x, y, sample, line)));
+        shapes.push(Shape::Text {
+            area: Rect::at(x + sample + line / 4, y, text, line),
+            text: item.text.clone(),
+        });
+        x += width + line;
+        bottom = y + line;
+    }
+    (shapes, bottom - area.top)
+}
+
+/// A piece of the line with its mark.
+fn sample_of(item: &Item, area: Rect) -> Vec<Shape> {
+    let middle = Point {
+        x: (area.left + area.right) / 2,
+        y: (area.top + area.bottom) / 2,
+    };
+    let fill = |left: i32, width: i32, height: i32| {
+        Shape::Fill(Rect::at(left, middle.y, width, height), item.ink)
+    };
+    let reach = (area.height() / 4).max(2);
+    let mut shapes = Vec::new();
+    match item.sign {
+        Sign::Thick => shapes.push(fill(area.left, area.width(), 2)),
+        Sign::Dashes => {
+            let dash = area.width() / 3;
+            shapes.push(fill(area.left, dash, 2));
+            shapes.push(fill(area.right - dash, dash, 2));
+        }
+        Sign::Square | Sign::Triangle | Sign::Cross | Sign::Diamond => {
+            shapes.push(fill(area.left, area.width(), 1));
+        }
+        Sign::Event => {
+            let line = Rect::at(middle.x, area.top, 1, area.height());
+            shapes.push(Shape::Fill(line, item.ink));
+        }
+        Sign::Peak | Sign::Bars => {}
+    }
+    shapes.extend(sign(item.sign, middle, reach, item.ink, &area));
+    shapes
+}
+
+/// A mark around a point, moved so that it lies within the area.
+pub(super) fn sign(sign: Sign, at: Point, reach: i32, ink: Ink, area: &Rect) -> Vec<Shape> {
+    // A line of one pixel may cover the pixel behind its end.
+    let within = |value: i32, low: i32, high: i32| value.min(high - reach - 2).max(low + reach + 1);
+    let x = within(at.x, area.left, area.right);
+    let y = within(at.y, area.top, area.bottom);
+    let points = |offsets: &[(i32, i32)]| {
+        let point = |&(right, down): &(i32, i32)| Point {
+            x: x + right * reach,
+            y: y + down * reach,
+        };
+        Shape::Line {
+            points: offsets.iter().map(point).collect(),
+            ink,
+            width: 1,
+        }
+    };
+    match sign {
+        Sign::Thick | Sign::Dashes => Vec::new(),
+        Sign::Square => Vec::from([points(&[(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])]),
+        Sign::Triangle => Vec::from([points(&[(-1, 1), (0, -1), (1, 1), (-1, 1)])]),
+        Sign::Diamond => Vec::from([points(&[(-1, 0), (0, -1), (1, 0), (0, 1), (-1, 0)])]),
+        Sign::Cross => Vec::from([points(&[(-1, -1), (1, 1)]), points(&[(-1, 1), (1, -1)])]),
+        Sign::Peak => Vec::from([points(&[(-1, -1), (1, -1), (0, 1), (-1, -1)])]),
+        Sign::Event => Vec::from([Shape::Fill(
+            Rect::at(x - reach / 2, y - reach / 2, reach, reach),
+            ink,
+        )]),
+        Sign::Bars => [-1, 1]
+            .map(|side| {
+                let left = x + side * (reach - 1) - 1;
+                Shape::Fill(Rect::at(left, y - reach, 2, reach * 2), ink)
+            })
+            .into(),
+    }
+}

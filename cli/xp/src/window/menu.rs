@@ -1,0 +1,140 @@
+//! The menu bar, and the keys of its commands.
+
+/// A command of the menu bar. Its number is the one that Windows knows it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Command {
+    /// Saves the graph as a picture.
+    Save = 2001,
+    /// Copies the figures and the table.
+    Copy,
+    /// Lets graph and table stand still.
+    Pause,
+    /// Looks at everything anew.
+    Refresh,
+    /// Whether closing the window hides it in the notification area.
+    HideOnClose,
+    /// Shows the window again.
+    Open,
+    /// Ends the program.
+    Exit,
+    /// Tells the version.
+    About,
+}
+
+/// A key of the keyboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its virtual-key code.
+    pub code: u16,
+    /// Whether Ctrl is held.
+    pub control: bool,
+}
+
+/// A menu of the menu bar.
+#[derive(Clone, Copy, Debug)]
+pub struct Menu {
+    /// What it is called.
+    pub label: &'static str,
+    /// What it holds.
+    pub commands: &'static [Command],
+}
+
+/// The menu bar.
+pub const MENUS: [Menu; 3] = [
+    Menu {
+        label: "&File",
+        commands: &[Command::Save, Command::Copy, Command::Exit],
+    },
+    Menu {
+        label: "&View",
+        commands: &[Command::Pause, Command::Refresh, Command::HideOnClose],
+    },
+    Menu {
+        label: "&Help",
+        commands: &[Command::About],
+    },
+];
+
+/// The menu of the icon in the notification area.
+pub const ICON_MENU: [Command; 3] = [Command::Open, Command::HideOnClose, Command::Exit];
+
+const F4: u16 = 0x73;
+const F5: u16 = 0x74;
+const F9: u16 = 0x78;
+
+impl Command {
+    /// All of them.
+    pub const ALL: [Command; 8] = [
+        Command::Save,
+        Command::Copy,
+        Command::Pause,
+        Command::Refresh,
+        Command::HideOnClose,
+        Command::Open,
+        Command::Exit,
+        Command::About,
+    ];
+
+    /// Its number.
+    #[must_use]
+    pub fn id(self) -> u16 {
+        self as u16
+    }
+
+    /// The one with that number.
+    #[must_use]
+    pub fn from_id(id: u16) -> Option<Command> {
+        Command::ALL.into_iter().find(|command| command.id() == id)
+    }
+
+    /// What the menu says, with the key behind a tab.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Command::Save => "&Save picture\tF5",
+            Command::Copy => "&Copy figures\tCtrl+C",
+            Command::Pause => "&Pause\tCtrl+P",
+            Command::Refresh => "&Refresh\tF9",
+            Command::HideOnClose => "&Hide in the notification area when closed",
+            Command::Open => "&Open",
+            Command::Exit => "E&xit\tCtrl+F4",
+            Command::About => "&About tcplimit",
+        }
+    }
+
+    /// The key that does the same.
+    #[must_use]
+    pub fn key(self) -> Option<Key> {
+        let (code, control) = match self {
+            Command::Save => (F5, false),
+            Command::Copy => (b'C'.into(), true),
+            Command::Pause => (b'P'.into(), true),
+            Command::Refresh => (F9, false),
+            Command::Exit => (F4, true),
+            Command::HideOnClose | Command::Open | Command::About => return None,
+        };
+        Some(Key { code, control })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_with_a_key_names_it_in_the_menu() {
+        for command in Command::ALL {
+            assert_eq!(Command::from_id(command.id()), Some(command));
+            let has_tab = command.label().contains('\t');
+            assert_eq!(command.key().is_some(), has_tab, "{command:?}");
+        }
+        let in_menus = MENUS.iter().flat_map(|menu| menu.commands);
+        let in_menus: std::vec::Vec<&Command> = in_menus.chain(&ICON_MENU).collect();
+        assert!(
+            Command::ALL
+                .iter()
+                .all(|command| in_menus.contains(&command))
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! The table: what `who` tells, sorted, with a selection that stays with its process.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::who::{self, Party};
+use crate::windows::Windows;
+
+/// What the table is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Most connections first.
+    #[default]
+    Connections,
+    /// By the program's name.
+    Name,
+    /// By the process's number.
+    Process,
+}
+
+/// A process with half-open connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number; `None` where the system does not tell processes.
+    pub process: Option<u32>,
+    /// How many connections it has.
+    pub connections: usize,
+    /// Connections, name and path, with tabs between them.
+    pub line: String,
+    name: String,
+}
+
+impl Row {
+    fn of(party: &Party) -> Row {
+        let mut place = party.path.clone().unwrap_or_default();
+        let services = party.services.as_deref().unwrap_or_default();
+        if !services.is_empty() {
+            if !place.is_empty() {
+                place.push_str(", ");
+            }
+            place.push_str(&format!("services: {}", super::lines(services, ", ")));
+        }
+        let name = party.title();
+        let line = format!("{}\t{name}\t{place}", party.connections);
+        Row {
+            process: party.pid,
+            connections: party.connections,
+            // Nothing of a name or path may look like another column or line.
+            line: line.replace(['\r', '\n'], " "),
+            name: name.to_ascii_lowercase().to_string(),
+        }
+    }
+
+    /// Whether it comes before another row.
+    fn is_before(&self, other: &Row, order: Order) -> bool {
+        match order {
+            Order::Connections if self.connections != other.connections => {
+                self.connections > other.connections
+            }
+            Order::Name if self.name != other.name => self.name < other.name,
+            _ => self.process < other.process,
+        }
+    }
+}
+
+/// The rows in their order.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    rows: Vec<Row>,
+    order: Order,
+    /// The process of the selected row.
+    selected: Option<Option<u32>>,
+}
+
+impl Table {
+    /// Looks at the connections. What can't be listed leaves the table empty.
+    pub(super) fn look(&mut self, windows: &dyn Windows) {
+        let parties = who::parties(windows, false).unwrap_or_default();
+        self.rows.clear();
+        for party in &parties {
+            self.insert(Row::of(party));
+        }
+    }
+
+    /// (A sort calls itself, and the stack is to be bounded.)
+    fn insert(&mut self, row: Row) {
+        let order = self.order;
+        let place = self
+            .rows
+            .iter()
+            .position(|other| row.is_before(other, order));
+        self.rows.insert(place.unwrap_or(self.rows.len()), row);
+    }
+
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(super) fn sort(&mut self, order: Order) {
+        self.order = order;
+        for row in core::mem::take(&mut self.rows) {
+            self.insert(row);
+        }
+    }
+
+    pub(super) fn select(&mut self, index: Option<usize>) {
+        let row = index.and_then(|index| self.rows.get(index));
+        self.selected = row.map(|row| row.process);
+    }
+
+    pub(super) fn selected(&self) -> Option<usize> {
+        let selected = self.selected?;
+        self.rows.iter().position(|row| row.process == selected)
+    }
+}

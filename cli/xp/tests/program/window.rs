@@ -1,0 +1,372 @@
+//! The window's model over a Windows that is made up: what it asks of the system, what it says,
+//! and that its changes are those of the command line.
+
+use tcplimit_protocol::Reason;
+use tcplimit_xp::window::{Action, Model, Order, SPAN};
+use tcplimit_xp::{Exit, Version, Win32};
+
+use crate::machine::{Data, Machine, PARAMETERS, record};
+
+/// The next second, and a tick.
+fn tick(model: &mut Model, machine: &Machine) -> Option<String> {
+    machine.now.set(machine.now.get() + 1);
+    model.tick(machine).balloon
+}
+
+#[test]
+fn without_a_driver_it_advises_to_install_it_and_does_so_after_a_question() {
+    let machine = Machine::new();
+    let mut model = Model::new(&machine);
+    let head = model.head();
+    assert_eq!(head.labels.len(), head.texts.len());
+    assert!(head.texts[0].contains("not installed"), "{head:?}");
+    assert!(head.advice.contains("Run: tcplimit install"), "{head:?}");
+    assert!(model.figures().starts_with("limit ?, half-open ?"));
+    assert!(!model.can_set() && !model.has_ipv6());
+    assert_eq!(model.actions(), [Action::Install]);
+    let change = model.act(Action::Install);
+    assert!(change.question.contains("system32"), "{change:?}");
+    assert!(!machine.is_installed(), "nothing is done before the answer");
+    let outcome = model.carry_out(&machine, &change);
+    assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+    assert!(outcome.text.contains("Loaded tcplimit.sys."), "{outcome:?}");
+    assert!(machine.is_installed() && model.can_set());
+    assert_eq!(model.head().advice, "All is well.");
+    assert_eq!(model.actions(), []);
+    assert!(
+        model
+            .figures()
+            .starts_with("limit 10, half-open 3, queued 0")
+    );
+}
+
+#[test]
+fn a_driver_that_is_not_loaded_is_loaded_and_a_half_installation_mended() {
+    let machine = Machine::installed();
+    machine.done("unload");
+    let mut model = Model::new(&machine);
+    assert_eq!(model.actions(), [Action::Load]);
+    let load = model.act(Action::Load);
+    assert_eq!(model.carry_out(&machine, &load).exit, Exit::Done);
+    assert!(model.can_set());
+    machine.files.borrow_mut().remove(crate::machine::DRIVER);
+    model.refresh(&machine);
+    assert_eq!(model.actions(), [Action::Install, Action::Repair]);
+    let repair = model.act(Action::Repair);
+    assert_eq!(model.carry_out(&machine, &repair).exit, Exit::Done);
+    assert!(machine.is_clean());
+}
+
+#[test]
+fn a_change_is_asked_for_with_its_values_and_is_that_of_the_command_line() {
+    let machine = Machine::installed();
+    let mut model = Model::new(&machine);
+    let change = model.set("100", true, false);
+    assert!(
+        change.question.contains("from 10 to 100") && change.question.contains("kept after"),
+        "{change:?}"
+    );
+    assert_eq!(change.commands, ["set 100 --persist"]);
+    let outcome = model.carry_out(&machine, &change);
+    assert!(
+        outcome.text.contains("was 10 and is now 100"),
+        "{outcome:?}"
+    );
+    assert_eq!(machine.limiters.borrow()[0].limit, 100);
+    assert_eq!(machine.value(PARAMETERS, "Limit"), Some(Data::Number(100)));
+
+    let change = model.reset(false);
+    assert!(
+        change.question.contains("from 100 back to 10"),
+        "{change:?}"
+    );
+    assert!(change.question.contains("The stored limit is forgotten"));
+    assert_eq!(change.commands, ["reset --persist"]);
+    assert_eq!(model.carry_out(&machine, &change).exit, Exit::Done);
+    assert_eq!(machine.limiters.borrow()[0].limit, 10);
+    assert_eq!(model.reset(false).commands, ["reset"]);
+    assert!(
+        model
+            .set("20", false, false)
+            .question
+            .contains("until Windows is restarted")
+    );
+}
+
+#[test]
+fn a_limit_of_other_software_is_named_in_the_question() {
+    let machine = Machine::installed();
+    machine.limiters.borrow_mut()[0].limit = 54;
+    let mut model = Model::new(&machine);
+    let change = model.set("100", false, false);
+    assert!(
+        change.question.contains("tcplimit has not set the 54"),
+        "{change:?}"
+    );
+    assert_eq!(change.commands, ["set 100 --expect 54"]);
+    // It is another one by the time of the answer.
+    machine.limiters.borrow_mut()[0].limit = 55;
+    let outcome = model.carry_out(&machine, &change);
+    assert_eq!(outcome.exit, Exit::Refused);
+    assert!(
+        outcome.text.contains("It is 55, and 54 was expected"),
+        "{outcome:?}"
+    );
+    assert_eq!(machine.limiters.borrow()[0].limit, 55);
+}
+
+#[test]
+fn refusals_are_in_the_words_of_the_command_line() {
+    let machine = Machine::installed();
+    let mut model = Model::new(&machine);
+    for number in ["", "0", "many", "-5", "16777216", "10 --expect 5"] {
+        let change = model.set(number, false, false);
+        let outcome = model.carry_out(&machine, &change);
+        assert_eq!(outcome.exit, Exit::Usage, "{number}: {outcome:?}");
+        assert!(!outcome.text.is_empty());
+    }
+    assert_eq!(machine.limiters.borrow()[0].limit, 10);
+    let said = model
+        .carry_out(&machine, &model.set("0", false, false))
+        .text;
+    assert_eq!(said, "N must be a number from 1 to 16777215, and is \"0\".");
+    machine.limiters.borrow_mut()[0].refuses = Reason::PageInvalid;
+    let change = model.set("100", false, false);
+    let said = model.carry_out(&machine, &change).text;
+    let line = machine.fails("set 100", Exit::Refused);
+    assert_eq!(line, format!("tcplimit: {said}"));
+}
+
+#[test]
+fn ipv6_is_offered_where_it_has_a_limit_and_both_are_set_and_asked_for() {
+    assert!(!Model::new(&Machine::installed()).has_ipv6());
+    let machine = Machine::installed().with_ipv6();
+    let mut model = Model::new(&machine);
+    assert!(model.has_ipv6());
+    let change = model.set("50", false, true);
+    assert_eq!(change.commands, ["set 50", "set 50 --ipv6"]);
+    assert!(
+        change
+            .question
+            .contains("tcpip6.sys: set the limit from 10 to 50?")
+    );
+    assert_eq!(model.carry_out(&machine, &change).exit, Exit::Done);
+    assert_eq!(
+        machine.limiters.borrow().map(|limiter| limiter.limit),
+        [50, 50]
+    );
+    let labels = model.head().labels.join(" ");
+    assert!(labels.contains("IPv6 in memory"), "{labels}");
+    assert!(model.head().labels.len() <= 8);
+}
+
+#[test]
+fn who_has_no_rights_is_told_and_run_as_is_offered() {
+    let machine = Machine::installed();
+    machine.denied.set(true);
+    let mut model = Model::new(&machine);
+    assert!(model.is_denied() && !model.can_set());
+    assert!(
+        model.head().advice.contains("Administrator"),
+        "{:?}",
+        model.head()
+    );
+    let change = model.set("100", false, false);
+    let outcome = model.carry_out(&machine, &change);
+    assert!(
+        outcome.is_denied && outcome.exit == Exit::Unreachable,
+        "{outcome:?}"
+    );
+    assert!(model.tooltip().contains("does not answer"));
+}
+
+#[test]
+fn a_windows_without_the_limit_is_named_and_the_connections_are_shown() {
+    let mut machine = Machine::new();
+    machine.version = Version {
+        major: 6,
+        minor: 1,
+        build: 7601,
+        service_pack: 1,
+    };
+    machine
+        .tables
+        .borrow_mut()
+        .insert("owned-v4", table(&[(7, 3)]));
+    machine.processes.borrow_mut().push((7, "a.exe", None));
+    let mut model = Model::new(&machine);
+    tick(&mut model, &machine);
+    assert!(
+        model.head().advice.contains("ended with Vista SP2"),
+        "{:?}",
+        model.head()
+    );
+    assert_eq!(model.actions(), []);
+    assert_eq!(model.rows().len(), 1);
+    assert!(model.figures().contains("established 7"));
+}
+
+/// A table with half-open connections of processes.
+fn table(processes: &[(u32, u32)]) -> Vec<u32> {
+    let rows = processes.iter().flat_map(|&(process, count)| {
+        (0..count).map(move |port| [3, 0, 0, 0x0100_007F, port + 1, process])
+    });
+    let rows: Vec<[u32; 6]> = rows.collect();
+    let count = u32::try_from(rows.len()).expect("few");
+    [count]
+        .into_iter()
+        .chain(rows.into_iter().flatten())
+        .collect()
+}
+
+#[test]
+fn a_tick_asks_the_driver_once_and_counts_rates_by_the_second() {
+    let machine = Machine::installed();
+    let mut model = Model::new(&machine);
+    for _ in 0..3 * SPAN {
+        machine.queries.set(0);
+        tick(&mut model, &machine);
+        // With the facts of each minute tcpip6.sys is asked too.
+        assert!(machine.queries.get() <= 2, "{}", machine.queries.get());
+    }
+    machine.queries.set(0);
+    tick(&mut model, &machine);
+    assert_eq!(machine.queries.get(), 1);
+    assert!(
+        model
+            .figures()
+            .contains("attempts per second 0, failures per second 0")
+    );
+}
+
+#[test]
+fn event_4226_makes_a_balloon_once_in_ten_minutes() {
+    let machine = Machine::installed();
+    let old = machine.now.get() - 60;
+    machine.log.borrow_mut().push(record(old, 4226, "Tcpip"));
+    let mut model = Model::new(&machine);
+    assert_eq!(tick(&mut model, &machine), None, "it was logged before");
+    let mut shown = 0;
+    for second in 0..1300 {
+        if second % 100 == 50 {
+            let at = machine.now.get() + 1;
+            machine
+                .log
+                .borrow_mut()
+                .insert(0, record(at, 4226, "Tcpip"));
+        }
+        shown += usize::from(tick(&mut model, &machine).is_some());
+    }
+    assert_eq!(shown, 3);
+    assert!(
+        model.figures().contains("event 4226 in 5 minutes: 3"),
+        "{}",
+        model.figures()
+    );
+}
+
+#[test]
+fn the_table_is_sorted_and_the_selection_stays_with_its_process() {
+    let machine = Machine::installed();
+    machine
+        .tables
+        .borrow_mut()
+        .insert("owned-v4", table(&[(7, 2), (5, 4), (9, 1)]));
+    for process in [
+        (5, "b.exe", Some(r"C:\b.exe")),
+        (7, "C.exe", None),
+        (9, "a.exe", None),
+    ] {
+        machine.processes.borrow_mut().push(process);
+    }
+    let mut model = Model::new(&machine);
+    let processes =
+        |model: &Model| -> Vec<u32> { model.rows().iter().filter_map(|row| row.process).collect() };
+    assert_eq!(processes(&model), [5, 7, 9]);
+    assert_eq!(model.rows()[0].line, "4\tb.exe (5)\tC:\\b.exe");
+    model.select(Some(1));
+    model.sort(Order::Name);
+    assert_eq!(processes(&model), [9, 5, 7]);
+    assert_eq!(model.selected(), Some(2));
+    machine
+        .tables
+        .borrow_mut()
+        .insert("owned-v4", table(&[(7, 2)]));
+    tick(&mut model, &machine);
+    assert_eq!(model.selected(), Some(0));
+    machine
+        .tables
+        .borrow_mut()
+        .insert("owned-v4", table(&[(5, 1)]));
+    tick(&mut model, &machine);
+    assert_eq!(model.selected(), None);
+    model.pause(&machine);
+    machine
+        .tables
+        .borrow_mut()
+        .insert("owned-v4", table(&[(7, 2)]));
+    tick(&mut model, &machine);
+    assert_eq!(processes(&model), [5], "it stands still");
+    model.pause(&machine);
+    assert_eq!(processes(&model), [7]);
+    model.sort(Order::Process);
+    assert!(
+        model.copied().contains("\r\n2\tC.exe (7)\t\r\n"),
+        "{:?}",
+        model.copied()
+    );
+}
+
+#[test]
+fn a_limit_that_someone_else_sets_is_shown_in_the_head() {
+    let machine = Machine::installed();
+    let mut model = Model::new(&machine);
+    machine.done("set 77");
+    for _ in 0..2 {
+        tick(&mut model, &machine);
+    }
+    assert!(
+        model.head().texts[1].starts_with("77 ("),
+        "{:?}",
+        model.head()
+    );
+    machine.done("unload");
+    for _ in 0..2 {
+        tick(&mut model, &machine);
+    }
+    assert_eq!(model.actions(), [Action::Load]);
+    assert!(model.details(&machine).contains("not loaded"));
+}
+
+#[test]
+fn a_fault_at_any_call_leaves_a_window_that_says_something() {
+    let machine = Machine::installed();
+    let count = {
+        machine.done("version");
+        let _ = Model::new(&machine);
+        machine.calls()
+    };
+    assert!(count > 20);
+    for call in 0..count {
+        machine.done("version");
+        let model = machine.with_fault(call, Win32::NO_SYSTEM_RESOURCES, || Model::new(&machine));
+        assert!(!model.head().advice.is_empty(), "{call}");
+        assert!(!model.figures().is_empty());
+    }
+}
+
+#[test]
+fn uninstall_deletes_what_the_user_has_chosen_in_the_window() {
+    let machine = Machine::installed();
+    machine
+        .settings
+        .borrow_mut()
+        .insert("HideOnClose".into(), 1);
+    assert!(
+        machine
+            .done("uninstall")
+            .contains("Deleted the settings of the window.")
+    );
+    assert!(machine.settings.borrow().is_empty() && machine.is_clean());
+    assert!(!machine.done("uninstall").contains("settings"));
+}

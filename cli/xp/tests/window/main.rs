@@ -1,0 +1,6 @@
+//! The window's model: drawings, layout and history, for any samples, sizes and fonts.
+
+mod drawing;
+mod golden;
+mod layout;
+mod made;

@@ -1,0 +1,143 @@
+//! `tcplimitw.exe` in Wine, on a screen of Xvfb: another program (`verify/wine/window.c`) reads its
+//! texts and presses its buttons, by messages and by keys, beside drivers whose counts a client
+//! changes.
+
+use std::fs;
+use std::path::Path;
+
+use super::client::Client;
+use super::display::{self, Display};
+use super::judge::Judge;
+use super::machine::Machine;
+use super::script::number;
+use super::session::Session;
+use super::tool::{self, FOLDER};
+use crate::command::Failure;
+use crate::workspace::Workspace;
+
+/// The program that drives it.
+pub(super) const DRIVER: &str = "window.exe";
+/// Bytes of both headers of a BMP file.
+const HEADERS: usize = 54;
+
+/// Plays the session of the window, from a Windows without tcplimit on.
+pub(super) fn test(
+    workspace: &Workspace,
+    machine: &mut Machine<'_>,
+    folder: &Path,
+    judge: &mut Judge,
+) -> Result<(), Failure> {
+    if !display::is_installed(workspace) {
+        let arch = machine.arch().name();
+        println!("{arch} SKIPPED: the window: no Xvfb: cargo xtask setup");
+        judge.skip();
+        return Ok(());
+    }
+    let display = Display::start(workspace)?;
+    machine.restore()?;
+    machine.bring_fonts()?;
+    machine.show_on(Some(display.number()));
+    let played = play(workspace, machine, folder, judge, &display);
+    machine.halt()?;
+    machine.show_on(None);
+    played
+}
+
+fn play(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    folder: &Path,
+    judge: &mut Judge,
+    display: &Display,
+) -> Result<(), Failure> {
+    tool::prepare(machine, folder)?;
+    let to = machine.drive().join(FOLDER).join("tcplimitw.exe");
+    super::copy(&folder.join("tcplimitw.exe"), &to)?;
+    let session = &mut Session::begin(workspace, machine, judge)?;
+    session.driver = Some(Client::start(&mut machine.wine(&format!(r"C:\{DRIVER}")))?);
+    session.play("window")?;
+    on_screen(session, display)?;
+    picture(session, machine)?;
+    session.play("window-closed")
+}
+
+/// The window is on the screen, and not blank.
+fn on_screen(session: &mut Session<'_>, display: &Display) -> Result<(), Failure> {
+    let screen = display.look()?;
+    let (painted, colors) = screen.painted();
+    let size = session.tell("window size")?;
+    let (width, height) = (number(&size, "width"), number(&size, "height"));
+    let wanted = width.zip(height).map(|(width, height)| width * height);
+    let fits = width <= Some(800) && height <= Some(600);
+    // A border is black, or a shade of it.
+    let most = wanted.map(|pixels| usize::try_from(pixels).unwrap_or(0) * 8 / 10);
+    let seen = format!(
+        "{size}, {painted} pixels in {colors} colours, {:?}",
+        screen.size()
+    );
+    let is_right = fits && Some(painted) > most && colors > 10;
+    let what = "the window fits a screen of 800 by 600, and is painted";
+    session.judge.hold(what, is_right, &seen);
+    Ok(())
+}
+
+/// F5 saves the graph, as large as it is shown.
+fn picture(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    session.check("", "window front", "front=1")?;
+    session.check("", "window key 74", "sent=2")?;
+    let said = session.tell("window box")?;
+    session.check("", "window answer ok", "error=0")?;
+    let path = said
+        .trim()
+        .strip_prefix(r"Saved C:\")
+        .map(|path| path.replace('\\', "/"));
+    let file = path.and_then(|path| fs::read(machine.drive().join(path)).ok());
+    let size = session.tell("window graph")?;
+    let is_right = file.is_some_and(|file| is_picture(&file, &size));
+    let what = "F5 saves the graph as a BMP of its size that is not blank, and says where";
+    session
+        .judge
+        .hold(what, is_right, &format!("{said}; {size}"));
+    Ok(())
+}
+
+/// Whether it is a BMP file of that size with some colours in it.
+fn is_picture(file: &[u8], size: &str) -> bool {
+    let dword = |at: usize| {
+        let bytes = file.get(at..at + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let mut colors: Vec<&[u8]> = file
+        .get(HEADERS..)
+        .unwrap_or_default()
+        .chunks_exact(3)
+        .collect();
+    colors.sort_unstable();
+    colors.dedup();
+    file.starts_with(b"BM")
+        && dword(18) == number(size, "width")
+        && dword(22) == number(size, "height")
+        && dword(2).and_then(|length| usize::try_from(length).ok()) == Some(file.len())
+        && colors.len() > 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_its_size_and_is_not_blank() {
+        let mut file = b"BM".to_vec();
+        let pixels: Vec<u8> = (0..24).collect();
+        for number in [78_u32, 0, 54, 40, 4, 2] {
+            file.extend(number.to_le_bytes());
+        }
+        file.resize(HEADERS, 0);
+        let blank = [file.clone(), vec![0; 24]].concat();
+        file.extend(pixels);
+        assert!(is_picture(&file, "width=4 height=2"));
+        assert!(!is_picture(&file, "width=2 height=4"));
+        assert!(!is_picture(&blank, "width=4 height=2"));
+        assert!(!is_picture(&file[..70], "width=4 height=2"));
+    }
+}
