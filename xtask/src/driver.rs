@@ -183,17 +183,19 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
             workspace,
             compiler,
             processor,
+            &PRODUCTS,
             &workspace.path(""),
         )?);
     }
     Ok(files)
 }
 
-/// The products of one processor, from sources that may lie elsewhere in the workspace.
+/// Products for one processor, from sources that may lie elsewhere in the workspace.
 pub(crate) fn build_from(
     workspace: &Workspace,
     compiler: Compiler,
     processor: &Processor,
+    products: &[Product],
     sources: &Path,
 ) -> Result<Vec<PathBuf>, Failure> {
     let Some(linker) = compiler.linker(workspace) else {
@@ -202,14 +204,14 @@ pub(crate) fn build_from(
     };
     let mut build = build_for(workspace, compiler, processor);
     build.current_dir(sources);
-    for product in &PRODUCTS {
+    for product in products {
         build.args(["--package", product.package, "--bin", product.program]);
     }
     linker::use_for(&mut build, processor.target, &linker)?;
     command::run(&mut build)?;
     let made = workspace.made(BUILD).join(processor.target).join("driver");
     let efi = |product: &Product| made.join(format!("{}.efi", product.program));
-    Ok(PRODUCTS.iter().map(efi).collect())
+    Ok(products.iter().map(efi).collect())
 }
 
 /// `cargo build` for a processor, before what says of what: the same each time,

@@ -76,9 +76,14 @@ pub(super) fn memory_operand(instruction: &Instruction) -> Option<u32> {
 }
 
 /// Whether the instruction updates its memory operand atomically: a locked read-modify-write
-/// (iced-x86 refuses LOCK on anything else), or an exchange, which locks by itself.
+/// (iced-x86 refuses LOCK on anything else), or an exchange, which locks by itself. Not of
+/// eight bytes: no compiler does that with a variable of four.
 pub(super) fn is_atomic(instruction: &Instruction) -> bool {
     memory_operand(instruction).is_some()
+        && !matches!(
+            instruction.mnemonic(),
+            Mnemonic::Cmpxchg8b | Mnemonic::Cmpxchg16b
+        )
         && (instruction.has_lock_prefix() || instruction.mnemonic() == Mnemonic::Xchg)
 }
 
@@ -150,6 +155,10 @@ mod tests {
         assert!(is_atomic(&[0x87, 0x0D, 0, 0, 1, 0]));
         assert!(!is_atomic(&[0x87, 0xC8]), "exchange of registers");
         assert!(!is_atomic(&[0xFF, 0x05, 0, 0, 1, 0]));
+        assert!(
+            !is_atomic(&[0xF0, 0x0F, 0xC7, 0x0D, 0, 0, 1, 0]),
+            "eight bytes"
+        );
         assert!(
             !is_atomic(&[0xF0, 0x83, 0x3D, 0, 0, 1, 0, 0]),
             "LOCK on a compare"

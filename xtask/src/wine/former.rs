@@ -18,9 +18,11 @@ const COMMIT: &str = "6813a2f";
 /// why they can't be had. A clone without history (a shallow one) does not have the
 /// commit.
 pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
+    // There was no window then.
+    let [products @ .., _window] = &PRODUCTS;
     let folder = workspace.made("wine/former");
     let built = folder.join(arch.name());
-    if PRODUCTS.iter().all(|it| built.join(it.file).is_file()) {
+    if products.iter().all(|it| built.join(it.file).is_file()) {
         return Ok(Ok(built));
     }
     let commit = format!("{COMMIT}^{{commit}}");
@@ -46,9 +48,9 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
     command::listen(&mut unpack)?.success("tar")?;
     // With the same flags, so that `core` is there already.
-    let files = driver::build_from(workspace, compiler, processor, &source)?;
+    let files = driver::build_from(workspace, compiler, processor, products, &source)?;
     fs::create_dir_all(&built)?;
-    for (product, file) in PRODUCTS.iter().zip(files) {
+    for (product, file) in products.iter().zip(files) {
         super::copy(&file, &built.join(product.file))?;
     }
     Ok(Ok(built))
