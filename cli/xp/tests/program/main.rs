@@ -6,6 +6,7 @@ mod install;
 mod json;
 mod limit;
 mod machine;
+mod picture;
 mod probe;
 mod status;
 mod watch;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tcplimit_xp::window::{Control, Layout, Rect, minimum};
 
-use crate::made::{USUAL_FONTS, font};
+use super::made::{USUAL_FONTS, font};
 
 fn layouts() -> impl Strategy<Value = Layout> {
     (0..9_usize, 0..3_usize, any::<bool>(), any::<bool>()).prop_map(

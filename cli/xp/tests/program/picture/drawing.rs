@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tcplimit_xp::window::{Ink, Rect, SPAN, Shape, draw};
 
-use crate::made::{Fixed, font, history, samples};
+use super::made::{Fixed, font, history, samples};
 
 /// Everything that a shape may touch.
 fn extent(shape: &Shape) -> Rect {

@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use tcplimit_xp::window::{Counts, History, Ink, Rates, Rgb, Sample, Shape, SystemColors, draw};
 
-use crate::made::{Fixed, USUAL_FONTS};
+use super::made::{Fixed, USUAL_FONTS};
 
 const LIGHT: SystemColors = SystemColors {
     window: Rgb(255, 255, 255),
