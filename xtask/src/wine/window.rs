@@ -51,6 +51,7 @@ fn play(
     display: &Display,
 ) -> Result<(), Failure> {
     tool::prepare(machine, folder)?;
+    own_documents(machine)?;
     let to = machine.drive().join(FOLDER).join("tcplimitw.exe");
     super::copy(&folder.join("tcplimitw.exe"), &to)?;
     let session = &mut Session::begin(workspace, machine, judge)?;
@@ -59,6 +60,19 @@ fn play(
     on_screen(session, display)?;
     picture(session, machine)?;
     session.play("window-closed")
+}
+
+/// Makes folders of the users' Documents, which in Wine are links to their homes:
+/// what is saved there would lie in another root for x86.
+fn own_documents(machine: &Machine<'_>) -> Result<(), Failure> {
+    for user in fs::read_dir(machine.drive().join("users"))? {
+        let documents = user?.path().join("Documents");
+        if documents.is_symlink() {
+            fs::remove_file(&documents)?;
+            fs::create_dir(&documents)?;
+        }
+    }
+    Ok(())
 }
 
 /// The window is on the screen, and not blank.
