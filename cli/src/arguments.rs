@@ -344,7 +344,7 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    /// What is chosen.
+    /// The choice between several Windows.
     pub(crate) fn choice(&self) -> Choice<'_> {
         match (&self.windows, self.every) {
             (Some(name), _) => Choice::Named(name),

@@ -58,7 +58,7 @@ struct Run<'a> {
     exit: Exit,
 }
 
-/// What a run adds up to.
+/// Totals of a run.
 #[derive(Default, Serialize)]
 struct Totals {
     files: u64,
@@ -92,7 +92,7 @@ impl Run<'_> {
         Ok(homes)
     }
 
-    /// What is left in one Windows; why nothing is done there.
+    /// Cleans one Windows, or returns why nothing is done there.
     fn windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
         let system = match System::of(home) {
             Ok(system) => system,
@@ -125,7 +125,7 @@ impl Run<'_> {
         }
     }
 
-    /// What would become of what is left.
+    /// The outcome for each leftover, before anything is removed.
     fn foresee(
         &self,
         home: &Path,
@@ -169,7 +169,7 @@ impl Run<'_> {
             (Outcome::Stays, Kind::Journal) => Exit::NotLocated,
             _ => Exit::Done,
         };
-        // What is of no use and there all the same: Ctrl-C came first.
+        // A useless leftover stays only because of Ctrl-C.
         let is_interrupted = left.is_useless && matches!(outcome, Outcome::Stays);
         self.totals.interrupted |= is_interrupted;
         self.exit = self.exit.max(match is_interrupted {
@@ -255,9 +255,8 @@ impl Run<'_> {
     }
 }
 
-/// For how long a file has been as it is, in seconds; none where that can't be
-/// told. What is kept of a driver has the driver's times: only Unix has another
-/// beside them.
+/// The age of a file in seconds, where the system knows it. A backup has the
+/// driver's times, so only Unix does, by the time of the last change.
 pub(super) fn age(path: &Path) -> Option<u64> {
     let about = std::fs::symlink_metadata(path).ok()?;
     now().checked_sub(changed(&about)?)

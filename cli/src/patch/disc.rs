@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering;
 
 use scanner_core::policy::PRISTINE_LIMIT;
 
+use super::Refusal;
 use super::disk::Disk;
 use super::job::{Done, Job, Target, Task, Verdict};
 use super::replace::{Failure, unread};
@@ -240,17 +241,19 @@ impl Run<'_> {
         } = self.job.run_disc(self.disk, path, &watch);
         progress.finish();
         for archive in archives {
-            let drivers = archive.drivers.join(" and ");
+            let drivers = archive.drivers;
             let reason = match archive.is_cabinet {
-                true => format!(
-                    "a cabinet of several files, {drivers} among them: such cabinets are rewritten only with --cabinets. What takes the file from it gets the unchanged one"
-                ),
+                true => Refusal::SeveralMembers {
+                    drivers: drivers.clone(),
+                }
+                .to_string(),
                 false => format!(
-                    "a self-extractor with {drivers} in it. What it installs is the unchanged one"
+                    "a self-extractor with {} in it. What it installs is the unchanged one",
+                    drivers.join(" and ")
                 ),
             };
             let path = path.join(archive.path);
-            self.aside(&path, "cabinet", &reason, &archive.drivers, None)?;
+            self.aside(&path, "cabinet", &reason, &drivers, None)?;
         }
         if copies.is_empty() {
             let reason = format!(

@@ -67,8 +67,8 @@ pub trait Disk {
     /// When that can't be told.
     fn real(&self, path: &Path) -> io::Result<PathBuf>;
 
-    /// Whether files may be made in a folder, as far as that can be told without
-    /// making one.
+    /// Whether the rights of a folder let this program make files in it. None is
+    /// made to find out.
     ///
     /// # Errors
     /// Why not.

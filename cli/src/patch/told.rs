@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::{NOTICE, STRONG, cause, complain, quoted};
 use crate::text::count;
 
-/// What a run adds up to.
+/// Totals of a run.
 #[derive(Debug)]
 pub(crate) struct Totals {
     pub(crate) files: u64,

@@ -118,7 +118,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
         "18 atomic updates, as in tcpip.sys",
         "--module tcpip6",
     ] {
-        assert!(probe.stdout.contains(says), "{says}: {}", probe.stdout);
+        probe.says(says);
     }
     let object = &files.run(&["probe", "--json", "tcpip6.sys"]).objects()[0];
     assert_eq!(object["state"], "unconfirmed-name");

@@ -256,7 +256,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
         "a self-extractor with sp3gdr\\tcpip.sys in it",
     ] {
-        assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
+        run.says(line);
     }
     assert!(!run.stdout.contains("SP3.CAB: not rewritten"));
     let values = |image: &str, limit: u64| {

@@ -59,7 +59,8 @@ impl Run {
 
     #[track_caller]
     fn says(&self, text: impl AsRef<str>) {
-        assert!(self.stdout.contains(text.as_ref()), "{}", self.stdout);
+        let text = text.as_ref();
+        assert!(self.stdout.contains(text), "{text}: {}", self.stdout);
     }
 
     #[track_caller]

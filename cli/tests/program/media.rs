@@ -307,7 +307,7 @@ fn a_cabinet_that_cannot_be_looked_into_has_failed() {
         "x.cab can't be looked into: it is no cabinet",
         "4 would be, 0 as they should be, 2 failed; 1 cabinet with",
     ] {
-        assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+        run.says(says);
     }
     run.does_not_say("data1.cab");
     let objects = files.run(&["patch", "-r", "--json", "."]).objects();

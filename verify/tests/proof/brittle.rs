@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tcplimit::patch::Refusal;
 use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
 use tcplimit::patch::journal::{self, Check, Found, exchange_all, recover};
 use tcplimit::patch::lock::{self, Locks};
 use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
@@ -63,6 +63,25 @@ fn faults(disk: &Brittle, run: impl Fn(&Brittle)) -> Vec<Fault> {
     (0..counted.steps()).flat_map(Fault::at).collect()
 }
 
+/// What a job says under each fault, and the disk after it with the content of the
+/// file, which is old or new.
+fn outcomes<'a>(
+    disk: &'a Brittle,
+    job: &'a Job,
+    contents: [&'a Vec<u8>; 2],
+) -> impl Iterator<Item = (Fault, Done, Brittle, Vec<u8>)> {
+    let run = |disk: &Brittle| job.run(disk, Path::new(FILE));
+    let faults = faults(disk, |disk| drop(run(disk)));
+    faults.into_iter().map(move |fault| {
+        let faulty = disk.faulty(fault);
+        let done = run(&faulty);
+        let after = faulty.after();
+        let content = after.content(FILE).expect("the file is there");
+        assert!(contents.contains(&&content), "{fault:?}");
+        (fault, done, after, content)
+    })
+}
+
 #[test]
 fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let (old, new) = (specimen(10), specimen(100));
@@ -70,12 +89,7 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let disk = Brittle::with(&[(FILE, &old)]);
     let patch = job(Task::Patch { limit: 100 });
     let run = |disk: &Brittle| patch.run(disk, Path::new(FILE));
-    for fault in faults(&disk, |disk| drop(run(disk))) {
-        let faulty = disk.faulty(fault);
-        let done = run(&faulty);
-        let after = faulty.after();
-        let content = after.content(FILE).expect("the file is there");
-        assert!(content == old || content == new, "{fault:?}");
+    for (fault, done, after, content) in outcomes(&disk, &patch, [&old, &new]) {
         assert_eq!(after.like(FILE), Some(1), "{fault:?}");
         if let Some(backup) = after.content(&backup) {
             assert_eq!(backup, old, "{fault:?}");
@@ -113,12 +127,7 @@ fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let disk = Brittle::with(&[(FILE, &old), (&backup, &new)]);
     let restore = job(Task::Restore { use_backup: true });
     let run = |disk: &Brittle| restore.run(disk, Path::new(FILE));
-    for fault in faults(&disk, |disk| drop(run(disk))) {
-        let faulty = disk.faulty(fault);
-        run(&faulty);
-        let after = faulty.after();
-        let content = after.content(FILE).expect("the file is there");
-        assert!(content == old || content == new, "{fault:?}");
+    for (fault, _, after, _) in outcomes(&disk, &restore, [&old, &new]) {
         assert_eq!(after.content(&backup).as_ref(), Some(&new), "{fault:?}");
         run(&after);
         assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
@@ -752,12 +761,7 @@ fn a_touched_file_is_new_with_the_time_of_now_or_old_and_its_backup_keeps_the_ti
         ..job(Task::Patch { limit: 100 })
     };
     let run = |disk: &Brittle| patch.run(disk, Path::new(FILE));
-    for fault in faults(&disk, |disk| drop(run(disk))) {
-        let faulty = disk.faulty(fault);
-        run(&faulty);
-        let after = faulty.after();
-        let content = after.content(FILE).expect("the file is there");
-        assert!(content == old || content == new, "{fault:?}");
+    for (fault, _, after, content) in outcomes(&disk, &patch, [&old, &new]) {
         if content == new {
             assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
         }

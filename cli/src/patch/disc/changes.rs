@@ -26,7 +26,7 @@ use crate::storage::{self, Storage};
 pub(super) struct Copy {
     /// Its path from the root of the disc.
     pub(super) path: String,
-    /// What was found out of each, or why the file is refused.
+    /// Facts about each copy, or why the file is refused.
     pub(super) facts: Result<Vec<Facts>, Failure>,
 }
 

@@ -51,7 +51,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         "this may be the only copy of its build",
         "Of no use any more: 4 files. To see and remove them: tcplimit clean --root .\n",
     ] {
-        assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
+        status.says(says);
     }
     if cfg!(unix) {
         status.says("seconds old");
@@ -157,7 +157,7 @@ fn beside_a_run_at_work_nothing_is_removed() {
         let run = files.run(&[&["clean", "--root", "."], options].concat());
         assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
         for says in ["its run is at work", "it stays for now: another run"] {
-            assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+            run.says(says);
         }
         assert_eq!(all(&files.path()), before);
     }

@@ -13,7 +13,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_put_back_by_name() {
         "system32/drivers/tcpip.sys: not there, but a backup is",
         "tcplimit restore --in-place ./WINDOWS/system32/drivers/tcpip.sys",
     ] {
-        assert!(status.stdout.contains(says), "{says}: {}", status.stdout);
+        status.says(says);
     }
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     let is_missing = |object: &&serde_json::Value| object["state"] == "missing";
