@@ -322,10 +322,10 @@ mod tests {
             match evidence {
                 Evidence::Tests(name) => {
                     let places = match name.split_once("::") {
-                        Some((program, module)) => ["verify", "driver"]
+                        Some((program, module)) => ["driver", "verify", "verify/specimen"]
                             .map(|package| format!("{package}/tests/{program}/{module}.rs"))
                             .to_vec(),
-                        None => vec![format!("{name}/src/lib.rs")],
+                        None => vec![format!("verify/{name}/src/lib.rs")],
                     };
                     assert!(
                         places.iter().any(|it| workspace.path(it).is_file()),

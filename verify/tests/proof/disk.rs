@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use scanner_core::{Checksum, DiskFacts, Evidence, Image, RelocationCoverage, StartUp, locate};
-use verify::patching;
+use specimen::checksum;
+use specimen::{Arch, Checksum as Stated, Decoys, Extras, Spec};
 use verify::property;
-use verify::specimen::{Arch, Checksum as Stated, Decoys, Extras, Spec};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -28,7 +28,7 @@ proptest! {
         prop_assert_eq!(facts.export_name, export);
 
         let field = image.headers().checksum_offset();
-        prop_assert_eq!(facts.checksum.computed, patching::checksum(file, field));
+        prop_assert_eq!(facts.checksum.computed, checksum::checksum(file, field));
         prop_assert_eq!(facts.checksum.is_right(), spec.extras.checksum == Stated::Correct);
 
         match StartUp::of(&image, &located) {
@@ -66,7 +66,7 @@ proptest! {
         let headers = scanner_core::Headers::parse(&file).unwrap();
         let checksum = Checksum::of(&headers, &file);
         if lfanew % 2 == 0 {
-            let expected = patching::checksum(&file, headers.checksum_offset());
+            let expected = checksum::checksum(&file, headers.checksum_offset());
             prop_assert_eq!(checksum.computed, expected);
         }
         prop_assert_eq!(checksum.stated, headers.checksum());

@@ -2,9 +2,9 @@
 //! x86, whose operands can be changed without counting distances.
 
 use scanner_core::{Evidence, Image, ImageError, MappedSection, Reason, locate};
+use specimen::{Decoys, Flaw, Placed, Spec, Specimen};
 use verify::memory;
 use verify::property::{self, Verdict};
-use verify::specimen::{Decoys, Flaw, Placed, Spec, Specimen};
 
 const ROOM: usize = 64;
 

@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use scanner_core::{DiskFacts, Image, ImageError, Module, Relocations};
+use specimen::{Arch, Placed, Spec};
 use verify::property::{self, Verdict};
-use verify::specimen::{Arch, Placed, Spec};
 
 /// A specimen whose header fields can be set by name.
 struct Victim {

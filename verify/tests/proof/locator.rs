@@ -3,9 +3,12 @@
 
 use proptest::prelude::*;
 use scanner_core::Evidence;
+use specimen::{
+    Alignment, Arch, Compare, Decoys, EventForm, Extras, Flaw, GateSpec, ImageBase, Jump, Loads,
+    Module, Place, QueueForm, QueueTest, Reach, Register, Spec,
+};
 use verify::agreement;
 use verify::property::{self, Verdict};
-use verify::specimen::{Arch, Decoys, Flaw, Spec};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
@@ -123,7 +126,7 @@ fn where_addresses_read_as_calls_the_limit_is_not_found() {
 fn in_memory_the_base_in_the_header_does_not_matter() {
     for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
-        let mut loaded = specimen.load(property::bases(spec.arch)[0]);
+        let mut loaded = specimen.load(spec.arch.bases()[0]);
         let e_lfanew = u32::from_le_bytes(loaded.headers[0x3C..0x40].try_into().unwrap()) as usize;
         let image_base = e_lfanew + 24 + if spec.arch == Arch::X86 { 28 } else { 24 };
         for byte in [0x00, 0x55, 0xFF] {
@@ -150,7 +153,7 @@ fn a_patched_start_up_value_changes_nothing() {
 fn what_is_in_the_variables_changes_nothing() {
     for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
-        let mut loaded = specimen.load(property::bases(spec.arch)[0]);
+        let mut loaded = specimen.load(spec.arch.bases()[0]);
         for section in &mut loaded.sections {
             if section.name.starts_with(b".data") {
                 section.bytes.fill(0xEE);
@@ -160,4 +163,57 @@ fn what_is_in_the_variables_changes_nothing() {
         assert!(matches!(verdict, Verdict::Located(_)), "{verdict:?}");
         assert_eq!(verdict, property::truth(&specimen));
     }
+}
+
+/// The first filler that was tried for this one had nine calls around a gate,
+/// seven of them to the first byte of a function.
+#[test]
+fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
+    let usual = GateSpec {
+        loads: Loads::Count,
+        register: Register(0),
+        short_load: false,
+        compare: Compare::RegisterFirst,
+        jump: Jump::AtLimit,
+        reach: Reach::Short,
+        queue: QueueTest::FallThrough(QueueForm::MemoryFirst),
+    };
+    property::found_as_built(&Spec {
+        seed: 13_088_790_927_523_318_400,
+        module: Module::Tcpip6,
+        alignment: Alignment::Page,
+        image_base: ImageBase(0),
+        text_kib: 10,
+        place: Place::ZeroTail,
+        gates: [
+            usual,
+            GateSpec {
+                queue: QueueTest::BeforeTarget(QueueForm::MemoryFirst),
+                ..usual
+            },
+        ],
+        gates_together: true,
+        event: EventForm::Push,
+        atomics: 9,
+        decoys: Decoys {
+            stores_of_ten: true,
+            single_gate: true,
+            pageable: true,
+            reversed: true,
+            spread: true,
+            swapped: true,
+            no_queue_test: true,
+            live_writer: true,
+            other_read: true,
+            atomic_threshold: true,
+            ..Decoys::NONE
+        },
+        extras: Extras {
+            export: false,
+            version: false,
+            relocations: false,
+            ..Extras::default()
+        },
+        ..Spec::xp_x64()
+    });
 }

@@ -3,7 +3,6 @@
 mod brittle;
 mod cabinet;
 mod clean;
-mod corpus;
 mod damage;
 mod disc;
 mod disk;
@@ -17,8 +16,8 @@ mod patch;
 mod place;
 mod policy;
 mod reading;
+mod regressions;
 mod runs;
 mod session;
 mod shipped;
-mod specimen;
 mod workspace;

@@ -1,9 +1,9 @@
 //! What ties code to its place: each piece of it alone missing.
 
 use scanner_core::{Directory, Evidence, Headers, Image, locate};
+use specimen::{Arch, Spec, Specimen};
 use verify::memory;
 use verify::property::{self, Verdict};
-use verify::specimen::{Arch, Spec, Specimen};
 
 /// Large enough for windows that leave other calls out.
 fn specimens() -> impl Iterator<Item = Specimen> {
@@ -255,7 +255,7 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
         changed(directory + 4, &[0; 4]);
 
         // Loaded, it has to be handed over, whole.
-        let loaded = built.load(property::bases(built.spec.arch)[0]);
+        let loaded = built.load(built.spec.arch.bases()[0]);
         let sections = memory::sections(&loaded);
         let code = memory::live_code(&loaded.headers, &sections).unwrap();
         let error = |code: &[scanner_core::MappedSection<'_>]| {

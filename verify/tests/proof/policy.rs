@@ -3,13 +3,13 @@
 
 use scanner_core::policy::{self, PageFacts, Refusal, WriteRequest};
 use scanner_core::{Image, Layout, Located, SectionFlags, locate};
+use specimen::Spec;
 use verify::memory;
 use verify::property;
-use verify::specimen::Spec;
 
 fn with_located(check: impl Fn(&Located)) {
     for (_, spec) in Spec::kinds() {
-        let loaded = spec.build().load(property::bases(spec.arch)[0]);
+        let loaded = spec.build().load(spec.arch.bases()[0]);
         let sections = memory::sections(&loaded);
         let code = memory::live_code(&loaded.headers, &sections).unwrap();
         let image = Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap();

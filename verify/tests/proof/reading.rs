@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use scanner_core::{Evidence, Image, Module, locate};
+use specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec, Specimen};
 use verify::planted::Planted;
-use verify::specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec, Specimen};
 use verify::{agreement, property};
 
 /// Bytes that gates are made of come more often than others.

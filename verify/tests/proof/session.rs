@@ -12,13 +12,13 @@ mod written;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use tcplimit_protocol::Reason;
-use verify::kernel::{
+use simulation::kernel::{
     Choice, Configuration, Fault, Installed, Listing, Number, PathStyle, Says, Settings, World,
     X64, X86,
 };
-use verify::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
-use verify::specimen::{Arch, Module};
+use simulation::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
+use specimen::{Arch, Module};
+use tcplimit_protocol::Reason;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16_384))]

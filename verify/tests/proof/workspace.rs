@@ -2,7 +2,7 @@
 //! each search were its first.
 
 use scanner_core::{Image, ImageError, Module, Workspace, locate, locate_in};
-use verify::specimen::{Flaw, Spec, Specimen};
+use specimen::{Flaw, Spec, Specimen};
 
 /// Files of all kinds of answers, one after the other: located, refused for one
 /// lack or another, nothing to see, located again.

@@ -1,12 +1,12 @@
 //! The devices: both or none, and never a trace of them afterwards.
 
-use tcplimit_driver::{Device, Driver};
-use tcplimit_protocol::Status;
-use verify::kernel::{
+use simulation::kernel::{
     Configuration, Fault, Name, Number, Settings, Switch, System, Value, Which, World, X86,
 };
-use verify::session::{Action, Answer, Armed, Run, Step};
-use verify::specimen::Module;
+use simulation::session::{Action, Answer, Armed, Run, Step};
+use specimen::Module;
+use tcplimit_driver::{Device, Driver};
+use tcplimit_protocol::Status;
 
 use crate::session::{set, x86};
 
@@ -64,7 +64,7 @@ fn loaded_again_and_again_it_works_the_same() {
         run.step(&Action::Load.into());
         assert!(run.is_loaded());
         let said = run.step(&set(limit).into());
-        let said = verify::session::Answer::read(&said.output);
+        let said = simulation::session::Answer::read(&said.output);
         assert_eq!((said.values[0], said.original), (limit, 10));
         run.step(&Action::Unload.into());
         assert!(!run.kernel().state().has_devices());

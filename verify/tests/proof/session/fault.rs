@@ -1,12 +1,12 @@
 //! Each fault at each moment of each thing that the driver does.
 
-use tcplimit_protocol::Reason;
-use verify::kernel::{
+use simulation::kernel::{
     Choice, Configuration, Fault, Listing, Number, Part, PathStyle, Right, Says, Settings, Switch,
     Value, Which, World, X86,
 };
-use verify::session::{self, Action, Armed, Run, Session, Step};
-use verify::specimen::Module;
+use simulation::session::{self, Action, Armed, Run, Session, Step};
+use specimen::Module;
+use tcplimit_protocol::Reason;
 
 use crate::session::{
     answer, during, legacy, legacy_get, legacy_set, others_set, query, reset, set, with, x64, x86,

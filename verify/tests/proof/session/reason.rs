@@ -1,9 +1,9 @@
 //! Every reason that the protocol has, and how it comes about.
 
+use simulation::kernel::{Configuration, Fault, Number, Part, Says, Settings, Value};
+use simulation::session::{Action, Answer, Step};
+use specimen::Module;
 use tcplimit_protocol::Reason;
-use verify::kernel::{Configuration, Fault, Number, Part, Says, Settings, Value};
-use verify::session::{Action, Answer, Step};
-use verify::specimen::Module;
 
 use crate::session::{answer, during, others_set, query, set, set_over, with, with_limit, x86};
 

@@ -1,10 +1,10 @@
 //! Requests that are malformed in every way, and what answers must not tell.
 
+use simulation::kernel::{Configuration, Fault, Part, System, Watched, World, X64, X86};
+use simulation::session::{self, Action, Output, Run, Session};
+use specimen::{Arch, Module};
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::{Answer as Record, Status};
-use verify::kernel::{Configuration, Fault, Part, System, Watched, World, X64, X86};
-use verify::session::{self, Action, Output, Run, Session};
-use verify::specimen::{Arch, Module};
 
 use crate::session::{legacy_get, legacy_set, query, reset, set, with, x64, x86};
 
@@ -152,7 +152,7 @@ fn no_answer_has_an_address_in_it() {
                 legacy_set(50),
             ];
             let asked = asked.into_iter().chain([
-                Action::LegacySet(verify::kernel::Number(0), Output::Usual),
+                Action::LegacySet(simulation::kernel::Number(0), Output::Usual),
                 Action::Query(Module::Tcpip6),
             ]);
             let happens = fault.map(Action::Happens);

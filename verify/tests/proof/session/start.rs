@@ -1,10 +1,10 @@
 //! Limits that are applied when the driver is loaded, and the mark that keeps
 //! a start that failed from failing again.
 
+use simulation::kernel::{Configuration, Fault, Number, Settings, Value, World, X86};
+use simulation::session::{Action, Answer, Armed, Run, Step};
+use specimen::Module;
 use tcplimit_protocol::{Reason, Start};
-use verify::kernel::{Configuration, Fault, Number, Settings, Value, World, X86};
-use verify::session::{Action, Answer, Armed, Run, Step};
-use verify::specimen::Module;
 
 use crate::session::{answer, others_set, query, said, set, with_limit, x86};
 

@@ -3,13 +3,13 @@
 
 use scanner_core::policy::{PageFacts, WriteRequest, permit};
 use scanner_core::{Headers, Image, MappedSection, Rva, Section, locate};
-use tcplimit_driver::{Device, Exclusion, Held, Kernel};
-use tcplimit_protocol::Reason;
-use verify::kernel::{
+use simulation::kernel::{
     Configuration, Fault, Installed, Number, System, World, X64, X86, all, named,
 };
-use verify::session::{Action, Answer, Run};
-use verify::specimen::{Arch, Module};
+use simulation::session::{Action, Answer, Run};
+use specimen::{Arch, Module};
+use tcplimit_driver::{Device, Exclusion, Held, Kernel};
+use tcplimit_protocol::Reason;
 
 use crate::session::{installed, x64, x86};
 
@@ -153,7 +153,7 @@ fn a_write_without_a_look_at_the_page_or_against_it_is_noted() {
     assert_eq!(noted(|system| write(system, true)), [] as [String; 0]);
     notes("after being told None", |system| write(system, false));
     notes("rights are Some(false)", |system| {
-        let part = verify::kernel::Part::Limit;
+        let part = simulation::kernel::Part::Limit;
         system.state().apply(Fault::Protected(Module::Tcpip, part));
         write(system, true);
     });

@@ -3,11 +3,11 @@
 
 use std::thread;
 
+use simulation::kernel::{Configuration, Fault, Number, Settings, Switch, System, World, X86};
+use simulation::session::{Action, Answer, Run};
+use specimen::Module;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Reason;
-use verify::kernel::{Configuration, Fault, Number, Settings, Switch, System, World, X86};
-use verify::session::{Action, Answer, Run};
-use verify::specimen::Module;
 
 use crate::session::{
     answer, legacy, legacy_get, legacy_set, others_set, query, reset, set, set_over, with_limit,
@@ -151,7 +151,7 @@ fn a_limit_that_is_in_force_is_done_without_a_write_and_without_becoming_ours() 
 fn a_limit_that_is_in_force_asks_for_no_rights_of_the_page() {
     let faults = [
         Fault::RightsUnknown,
-        Fault::Protected(Module::Tcpip, verify::kernel::Part::Limit),
+        Fault::Protected(Module::Tcpip, simulation::kernel::Part::Limit),
         Fault::ExchangeRefused,
     ];
     for fault in faults {
@@ -162,7 +162,7 @@ fn a_limit_that_is_in_force_asks_for_no_rights_of_the_page() {
         );
         assert_ne!(answer(&x86(), [happens, set(11)]).reason(), Reason::Done);
     }
-    let gone = Fault::PagedOut(Module::Tcpip, verify::kernel::Part::Limit);
+    let gone = Fault::PagedOut(Module::Tcpip, simulation::kernel::Part::Limit);
     let said = answer(&x86(), [Action::Happens(gone), set(10)]);
     assert_eq!(said.reason(), Reason::PageInvalid);
 }
@@ -220,7 +220,7 @@ fn what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes() {
     // Of another build it tells nothing.
     let replaced = Fault::Replaced(
         Module::Tcpip,
-        verify::kernel::Choice::named("tcpip-2003-sp2-x86-later"),
+        simulation::kernel::Choice::named("tcpip-2003-sp2-x86-later"),
     );
     let steps = [
         Action::Happens(former(55)),
