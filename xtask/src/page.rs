@@ -322,9 +322,11 @@ mod tests {
             match evidence {
                 Evidence::Tests(name) => {
                     let places = match name.split_once("::") {
-                        Some((program, module)) => ["driver", "verify", "verify/specimen"]
-                            .map(|package| format!("{package}/tests/{program}/{module}.rs"))
-                            .to_vec(),
+                        Some((program, module)) => {
+                            ["driver", "scanner-core", "verify", "verify/specimen"]
+                                .map(|package| format!("{package}/tests/{program}/{module}.rs"))
+                                .to_vec()
+                        }
                         None => vec![format!("verify/{name}/src/lib.rs")],
                     };
                     assert!(

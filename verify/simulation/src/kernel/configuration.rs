@@ -52,6 +52,53 @@ pub struct Installed {
     pub queued: Number,
 }
 
+impl Configuration {
+    /// Windows XP with nothing out of the ordinary. Headers, code and variables
+    /// share no page.
+    #[must_use]
+    pub fn x86() -> Self {
+        Self {
+            arch: Arch::X86,
+            tcpip: Installed::of("tcpip-2003-sp2-x86"),
+            tcpip6: Installed::of("tcpip6-x86"),
+            rights_known: true,
+            list: Listing {
+                style: PathStyle::SystemRoot,
+                in_pages: false,
+                says: Says::TheTruth,
+            },
+            settings: Settings::NONE,
+            guard: false,
+            safe_mode: false,
+            taken: None,
+        }
+    }
+
+    /// Windows XP x64 likewise.
+    #[must_use]
+    pub fn x64() -> Self {
+        Self {
+            arch: Arch::X64,
+            tcpip: Installed::of("tcpip-xp-x64"),
+            tcpip6: Installed::of("tcpip6-x64"),
+            ..Self::x86()
+        }
+    }
+}
+
+impl Installed {
+    /// A module at rest: a limit of 10, three half-open, two waiting.
+    #[must_use]
+    pub fn of(build: &str) -> Option<Self> {
+        Some(Self {
+            build: Choice::named(build),
+            limit: Number(10),
+            half_open: Number(3),
+            queued: Number(2),
+        })
+    }
+}
+
 /// A build by number. Any can be held: of every four, three are sound on the
 /// system and in the place where they are put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]

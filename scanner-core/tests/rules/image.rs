@@ -1,10 +1,11 @@
-//! Hostile images: a typed error, in bounded time, for whatever headers say.
+//! An image: a typed error for whatever headers say, and for what is not handed
+//! over of it.
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use scanner_core::{DiskFacts, Image, ImageError, Module, Relocations};
+use scanner_core::{DiskFacts, Image, ImageError, MappedSection, Relocations};
 use specimen::{Arch, Placed, Spec};
-use verify::property::{self, Verdict};
+
+use crate::edit::driver;
+use crate::search::{live_code, module, of_file, truth};
 
 /// A specimen whose header fields can be set by name.
 struct Victim {
@@ -216,12 +217,12 @@ fn a_gap_is_allowed_only_where_the_file_is_mapped_as_one_piece() {
     for (name, spec) in Spec::kinds() {
         let alignment = spec.alignment.memory();
         let gap = with_gap(&spec);
-        let module = property::module(spec.module);
+        let claimed = module(&spec);
         match alignment < 0x1000 {
             true => {
-                let truth = property::truth(&spec.build());
+                let truth = truth(&spec.build());
                 assert_eq!(gap.error(), None, "{name}");
-                assert_eq!(property::of_file(&gap.file, module), truth, "{name}");
+                assert_eq!(of_file(&gap.file, claimed), truth, "{name}");
             }
             false => assert!(
                 matches!(gap.error(), Some(ImageError::SectionsDontTile(_))),
@@ -382,62 +383,25 @@ fn directories_that_point_at_themselves_or_nowhere_end() {
     });
 }
 
-/// Every byte of live code is one that a scan stops at.
 #[test]
-fn the_worst_code_takes_a_bounded_number_of_steps() {
-    for (_, spec) in Spec::kinds() {
-        let specimen = spec.build();
-        let text = &specimen.sections[0];
-        let range = text.offset as usize..(text.offset + text.raw_size) as usize;
-        for filler in [0x05, 0x0D, 0x15, 0x39, 0x3B, 0x82, 0xC7, 0xF0, 0xFF, 0x00] {
-            let mut file = specimen.file.clone();
-            file[range.clone()].fill(filler);
-            // Checks the bound.
-            property::of_file(&file, Module::Tcpip);
-            // The gates stay, so that the second pass runs as well.
-            let mut file = specimen.file.clone();
-            let gates = specimen.truth.gates.iter().zip(&specimen.truth.gate_lens);
-            let kept: Vec<_> = gates
-                .map(|(&gate, &length)| {
-                    let at = (gate - text.rva + text.offset) as usize;
-                    at..at + length as usize
-                })
-                .collect();
-            for at in range.clone() {
-                if !kept.iter().any(|gate| gate.contains(&at)) {
-                    file[at] = filler;
-                }
-            }
-            let verdict = property::of_file(&file, Module::Tcpip);
-            assert!(matches!(verdict, Verdict::Refused(_)), "{verdict:?}");
-        }
+fn in_memory_the_size_fits_and_all_code_is_there() {
+    let driver = driver();
+    let loaded = driver.load(0xF7A3_B000);
+    let code = live_code(&loaded);
+    let error = |size: u32, code: &[MappedSection<'_>]| {
+        Image::from_memory(&loaded.headers, loaded.base, size, code).err()
+    };
+    assert_eq!(error(loaded.size, &code), None);
+    for size in [loaded.size + 0x1000, loaded.size - 0x1000, 0, u32::MAX] {
+        assert_eq!(
+            error(size, &code),
+            Some(ImageError::BadImageSize),
+            "{size:X}"
+        );
     }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
-
-    #[test]
-    fn any_bytes_give_an_answer_or_a_reason(bytes in vec(any::<u8>(), 0..2048)) {
-        property::any_bytes(&bytes);
-    }
-
-    #[test]
-    fn any_bytes_behind_sound_signatures_do(
-        bytes in vec(any::<u8>(), 0x200..2048),
-        x64: bool,
-    ) {
-        let mut bytes = bytes;
-        bytes[..2].copy_from_slice(b"MZ");
-        bytes[0x3C..0x40].copy_from_slice(&[0x40, 0, 0, 0]);
-        bytes[0x40..0x44].copy_from_slice(b"PE\0\0");
-        let machine: u16 = if x64 { 0x8664 } else { 0x14C };
-        bytes[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
-        bytes[0x46] %= 8;
-        bytes[0x47] = 0;
-        let magic: u16 = if x64 { 0x20B } else { 0x10B };
-        bytes[0x54..0x56].copy_from_slice(&[if x64 { 240 } else { 224 }, 0]);
-        bytes[0x58..0x5A].copy_from_slice(&magic.to_le_bytes());
-        property::any_bytes(&bytes);
-    }
+    let missing = Some(ImageError::SectionNotMapped(0));
+    assert_eq!(error(loaded.size, &[]), missing);
+    let mut cut = code[0];
+    cut.bytes = &cut.bytes[1..];
+    assert_eq!(error(loaded.size, &[cut]), missing);
 }

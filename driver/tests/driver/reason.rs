@@ -5,13 +5,13 @@ use simulation::session::{Action, Answer, Step};
 use specimen::Module;
 use tcplimit_protocol::Reason;
 
-use crate::session::{answer, during, others_set, query, set, set_over, with, with_limit, x86};
+use crate::session::{answer, during, query, set, set_over, with, with_limit};
 
 const TCPIP: Module = Module::Tcpip;
 
 /// A fault that lasts, and then a set.
 fn after(fault: Fault) -> Answer {
-    answer(&x86(), [Action::Happens(fault), set(100)])
+    answer(&Configuration::x86(), [Action::Happens(fault), set(100)])
 }
 
 fn of(build: &str) -> Answer {
@@ -21,7 +21,7 @@ fn of(build: &str) -> Answer {
 /// An answer that is refused for this reason, with its two numbers.
 fn reached(reason: Reason) -> Option<[u32; 2]> {
     let said = match reason {
-        Reason::Done => answer(&x86(), [set(100)]),
+        Reason::Done => answer(&Configuration::x86(), [set(100)]),
         Reason::NotLoaded => after(Fault::Unloaded(TCPIP)),
         Reason::Unusable => after(Fault::Unusable(TCPIP)),
         Reason::ListUnavailable => after(Fault::Listed(Says::Fails)),
@@ -38,9 +38,9 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         Reason::TooManyCandidates => of("fourteen candidates"),
         Reason::Changed => {
             let broken = Action::Happens(Fault::AtomicBroken(TCPIP));
-            answer(&x86(), [query(), broken, set(100)])
+            answer(&Configuration::x86(), [query(), broken, set(100)])
         }
-        Reason::LimitOutOfRange => answer(&x86(), [set(16_777_216)]),
+        Reason::LimitOutOfRange => answer(&Configuration::x86(), [set(16_777_216)]),
         // The locator refuses what the policy would refuse for this, with the
         // same headers before its eyes (SameDataSection). That the policy does
         // too is in `policy.rs`.
@@ -50,7 +50,7 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         Reason::PageUnknown => after(Fault::RightsUnknown),
         Reason::ImplausibleValue => answer(&with_limit(u32::MAX), [set_over(u32::MAX, 100)]),
         Reason::UnexpectedValue => answer(&with_limit(50), [set(100)]),
-        Reason::NotAsNamed => answer(&x86(), [set_over(50, 100)]),
+        Reason::NotAsNamed => answer(&Configuration::x86(), [set_over(50, 100)]),
         Reason::ChangedMeanwhile | Reason::Overwritten => at_some_moment(reason),
         Reason::NotPermitted => after(Fault::ExchangeRefused),
         Reason::SettingUnreadable | Reason::GuardFailed => return at_start(reason),
@@ -64,7 +64,7 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
 fn at_some_moment(reason: Reason) -> Answer {
     let meanwhile = |call| during(set(100), call, Fault::Limit(TCPIP, Number(77)));
     (0..40)
-        .map(|call| answer(&x86(), [meanwhile(call)]))
+        .map(|call| answer(&Configuration::x86(), [meanwhile(call)]))
         .find(|said| said.reason() == reason)
         .unwrap_or_else(|| panic!("at no moment {reason:?}"))
 }
@@ -76,7 +76,7 @@ fn at_start(reason: Reason) -> Option<[u32; 2]> {
             limit: [value, Value::Absent],
             ..Settings::NONE
         },
-        ..x86()
+        ..Configuration::x86()
     };
     let said = match reason {
         Reason::SettingUnreadable => answer(&stored(Value::Unreadable), [query()]),
@@ -117,14 +117,4 @@ fn every_reason_comes_about_and_tells_its_numbers() {
         assert_eq!(detail, expected, "{reason:?}");
     }
     assert_eq!(never, [Reason::SectionRights]);
-}
-
-#[test]
-fn a_limit_that_others_set_is_replaced_only_by_name() {
-    let refused = answer(&x86(), [others_set(50), set(100)]);
-    assert_eq!(refused.reason(), Reason::UnexpectedValue);
-    assert_eq!(refused.values[0], 50);
-    let named = answer(&x86(), [others_set(50), set_over(50, 100)]);
-    assert_eq!((named.reason(), named.values[0]), (Reason::Done, 100));
-    assert_eq!((named.written, named.original), (100, 50));
 }

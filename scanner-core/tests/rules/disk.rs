@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use scanner_core::{Checksum, DiskFacts, Evidence, Image, RelocationCoverage, StartUp, locate};
 use specimen::checksum;
 use specimen::{Arch, Checksum as Stated, Decoys, Extras, Spec};
-use verify::property;
+
+use crate::search::{module, of_file};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -17,7 +18,7 @@ proptest! {
         let specimen = spec.build();
         let file = &specimen.file;
         let image = Image::from_file(file).unwrap();
-        let located = locate(&image, property::module(spec.module)).unwrap();
+        let located = locate(&image, module(&spec)).unwrap();
         let facts = DiskFacts::of(&image, file).unwrap();
 
         prop_assert_eq!(facts.version.is_some(), spec.extras.version);
@@ -82,7 +83,7 @@ fn two_start_up_stores_are_several_and_none_is_none() {
         }
         .build();
         let image = Image::from_file(&specimen.file).unwrap();
-        let located = locate(&image, property::module(spec.module)).unwrap();
+        let located = locate(&image, module(&spec)).unwrap();
         let rva = specimen.truth.start_up_store.unwrap();
         let section = specimen
             .sections
@@ -133,11 +134,11 @@ fn an_operand_that_is_not_relocated_is_missed() {
         block = next;
     }
     assert_eq!(removed, 1);
-    let module = property::module(specimen.spec.module);
+    let claimed = module(&specimen.spec);
     let whole = Image::from_file(&specimen.file).unwrap();
-    let located = locate(&whole, module).unwrap();
+    let located = locate(&whole, claimed).unwrap();
     let image = Image::from_file(&file).unwrap();
-    let refusal = property::of_file(&file, module);
+    let refusal = of_file(&file, claimed);
     assert_eq!(refusal.missing(), [Evidence::Relocated]);
     let coverage = RelocationCoverage::of(&image, &located).unwrap();
     assert_eq!((coverage.needed, coverage.covered), (5, 4));

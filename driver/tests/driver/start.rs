@@ -6,7 +6,7 @@ use simulation::session::{Action, Answer, Armed, Run, Step};
 use specimen::Module;
 use tcplimit_protocol::{Reason, Start};
 
-use crate::session::{answer, others_set, query, said, set, with_limit, x86};
+use crate::session::{answer, others_set, query, said, set, with_limit};
 
 fn stored(limit: [Value; 2], expect: [Value; 2]) -> Configuration {
     Configuration {
@@ -15,7 +15,7 @@ fn stored(limit: [Value; 2], expect: [Value; 2]) -> Configuration {
             expect,
             ..Settings::NONE
         },
-        ..x86()
+        ..Configuration::x86()
     }
 }
 
@@ -168,7 +168,10 @@ fn the_mark_stands_while_limits_are_applied_and_is_gone_afterwards() {
 #[test]
 fn without_a_stored_limit_the_mark_is_never_touched() {
     for guard in [false, true] {
-        let system = Configuration { guard, ..x86() };
+        let system = Configuration {
+            guard,
+            ..Configuration::x86()
+        };
         let mut run = Run::<X86>::start(&system, World::First);
         run.step(&Action::Load.into());
         assert_eq!(run.kernel().state().guard, guard);
@@ -181,7 +184,7 @@ fn without_a_stored_limit_the_mark_is_never_touched() {
 fn a_set_by_hand_lifts_a_mark_that_nobody_asked_for() {
     let left = Configuration {
         guard: true,
-        ..x86()
+        ..Configuration::x86()
     };
     let mut run = Run::<X86>::start(&left, World::First);
     run.step(&Action::Load.into());

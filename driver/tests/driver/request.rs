@@ -6,7 +6,7 @@ use specimen::{Arch, Module};
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::{Answer as Record, Status};
 
-use crate::session::{legacy_get, legacy_set, query, reset, set, with, x64, x86};
+use crate::session::{legacy_get, legacy_set, query, reset, set, with};
 
 const QUERY: u32 = 0x22_6400;
 const SET: u32 = 0x22_E404;
@@ -15,7 +15,7 @@ const GET_2005: u32 = 0x22_6004;
 const SET_2005: u32 = 0x22_E008;
 
 fn driver() -> Driver<System<X86>, Watched> {
-    let kernel = System::start(&x86(), World::First);
+    let kernel = System::start(&Configuration::x86(), World::First);
     let exclusion = kernel.exclusion();
     let driver = Driver::new(kernel, exclusion);
     driver.load().expect("it loads");
@@ -135,8 +135,8 @@ fn no_answer_has_an_address_in_it() {
         Some(Fault::ExchangeRefused),
     ];
     let systems = [
-        x86(),
-        x64(),
+        Configuration::x86(),
+        Configuration::x64(),
         with("tcpip-xp-sp3-x86"),
         with("tcpip-xp-sp3-x86-SecondCandidate"),
         with("a section elsewhere"),

@@ -8,7 +8,7 @@ use specimen::Module;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Status;
 
-use crate::session::{set, x86};
+use crate::session::set;
 
 /// With a stored limit, to show that it is not applied by a driver that isn't
 /// loaded.
@@ -19,7 +19,7 @@ fn system(taken: Option<Name>) -> Configuration {
             ..Settings::NONE
         },
         taken,
-        ..x86()
+        ..Configuration::x86()
     }
 }
 
@@ -112,7 +112,7 @@ fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
 
 #[test]
 fn a_name_behind_the_devices_or_a_relative_open_is_refused() {
-    let mut run = Run::<X86>::start(&x86(), World::First);
+    let mut run = Run::<X86>::start(&Configuration::x86(), World::First);
     run.step(&Action::Load.into());
     let mut open = |relative| run.step(&Action::Open { relative }.into()).status;
     assert_eq!(open(false), Status::SUCCESS);

@@ -1,20 +1,10 @@
-//! The driver in a system that does what it is told: sessions made up, and
-//! sessions that show each thing that may happen.
-
-mod device;
-mod fault;
-mod reason;
-mod request;
-mod start;
-mod system;
-mod written;
+//! Sessions that are made up, and how others are spelt out.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use simulation::kernel::{
-    Choice, Configuration, Fault, Installed, Listing, Number, PathStyle, Says, Settings, World,
-    X64, X86,
+    Configuration, Fault, Installed, Number, Settings, Switch, Value, World, X64, X86,
 };
 use simulation::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
 use specimen::{Arch, Module};
@@ -63,73 +53,45 @@ fn sessions_that_are_made_up_go_everywhere() {
     assert!(missed.len() <= 4, "{missed:?}");
 }
 
-/// Both modules at rest: a limit of 10, three half-open, two waiting.
-fn installed(build: &str) -> Option<Installed> {
-    Some(Installed {
-        build: Choice::named(build),
-        limit: Number(10),
-        half_open: Number(3),
-        queued: Number(2),
-    })
-}
-
-/// Windows XP with nothing out of the ordinary. Headers, code and variables
-/// share no page.
-fn x86() -> Configuration {
-    Configuration {
-        arch: Arch::X86,
-        tcpip: installed("tcpip-2003-sp2-x86"),
-        tcpip6: installed("tcpip6-x86"),
-        rights_known: true,
-        list: Listing {
-            style: PathStyle::SystemRoot,
-            in_pages: false,
-            says: Says::TheTruth,
-        },
-        settings: Settings::NONE,
-        guard: false,
-        safe_mode: false,
-        taken: None,
-    }
-}
-
-/// Windows XP x64 likewise.
-fn x64() -> Configuration {
-    Configuration {
-        arch: Arch::X64,
-        tcpip: installed("tcpip-xp-x64"),
-        tcpip6: installed("tcpip6-x64"),
-        ..x86()
-    }
-}
-
 /// Windows XP with another tcpip.sys.
-fn with(build: &str) -> Configuration {
+pub(crate) fn with(build: &str) -> Configuration {
     Configuration {
-        tcpip: installed(build),
-        ..x86()
+        tcpip: Installed::of(build),
+        ..Configuration::x86()
     }
 }
 
 /// Windows XP whose tcpip.sys has another limit.
-fn with_limit(limit: u32) -> Configuration {
-    let mut system = x86();
+pub(crate) fn with_limit(limit: u32) -> Configuration {
+    let mut system = Configuration::x86();
     if let Some(tcpip) = &mut system.tcpip {
         tcpip.limit = Number(limit);
     }
     system
 }
 
-fn query() -> Action {
+/// A driver with all to do: stored limits, an unload that puts them back.
+pub(crate) fn busy(system: Configuration) -> Configuration {
+    Configuration {
+        settings: Settings {
+            limit: [Value::Number(Number(100)), Value::Number(Number(200))],
+            restore: Switch::ON,
+            ..Settings::NONE
+        },
+        ..system
+    }
+}
+
+pub(crate) fn query() -> Action {
     Action::Query(Module::Tcpip)
 }
 
 /// Sets the limit of tcpip.sys, whatever the driver expects to be there.
-fn set(limit: u32) -> Action {
+pub(crate) fn set(limit: u32) -> Action {
     set_over(0, limit)
 }
 
-fn set_over(expected: u32, limit: u32) -> Action {
+pub(crate) fn set_over(expected: u32, limit: u32) -> Action {
     Action::Set {
         module: Module::Tcpip,
         limit: Number(limit),
@@ -137,19 +99,19 @@ fn set_over(expected: u32, limit: u32) -> Action {
     }
 }
 
-fn reset() -> Action {
+pub(crate) fn reset() -> Action {
     Action::Reset {
         module: Module::Tcpip,
         expected: Number(0),
     }
 }
 
-fn others_set(limit: u32) -> Action {
+pub(crate) fn others_set(limit: u32) -> Action {
     Action::Happens(Fault::Limit(Module::Tcpip, Number(limit)))
 }
 
 /// An action during which a fault happens, right before the n-th call.
-fn during(action: Action, call: u8, fault: Fault) -> Step {
+pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
     Step {
         action,
         faults: vec![Armed { call, fault }],
@@ -158,7 +120,10 @@ fn during(action: Action, call: u8, fault: Fault) -> Step {
 
 /// Loads the driver and does one thing after the other. Each is checked in all
 /// ways that sessions are; what was said at each, the load first.
-fn said(system: &Configuration, steps: impl IntoIterator<Item = impl Into<Step>>) -> Vec<Said> {
+pub(crate) fn said(
+    system: &Configuration,
+    steps: impl IntoIterator<Item = impl Into<Step>>,
+) -> Vec<Said> {
     let session = Session {
         steps: steps.into_iter().map(Into::into).collect(),
         ..Session::of(system.clone())
@@ -171,14 +136,17 @@ fn said(system: &Configuration, steps: impl IntoIterator<Item = impl Into<Step>>
 }
 
 /// The last answer of ours.
-fn answer(system: &Configuration, steps: impl IntoIterator<Item = impl Into<Step>>) -> Answer {
+pub(crate) fn answer(
+    system: &Configuration,
+    steps: impl IntoIterator<Item = impl Into<Step>>,
+) -> Answer {
     let said = said(system, steps);
     Answer::read(&said.last().expect("a step").output)
 }
 
 /// What a program of 2005 that asks last is told: limit, half-open, error, and
 /// the log.
-fn legacy(
+pub(crate) fn legacy(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
 ) -> ([u32; 3], String) {
@@ -193,10 +161,10 @@ fn legacy(
     (fields, String::from_utf8(log.to_vec()).expect("ASCII"))
 }
 
-fn legacy_get() -> Action {
+pub(crate) fn legacy_get() -> Action {
     Action::LegacyGet(Output::Usual)
 }
 
-fn legacy_set(limit: u32) -> Action {
+pub(crate) fn legacy_set(limit: u32) -> Action {
     Action::LegacySet(Number(limit), Output::Usual)
 }

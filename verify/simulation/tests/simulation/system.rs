@@ -11,13 +11,11 @@ use specimen::{Arch, Module};
 use tcplimit_driver::{Device, Exclusion, Held, Kernel};
 use tcplimit_protocol::Reason;
 
-use crate::session::{installed, x64, x86};
-
 const TCPIP: scanner_core::Module = scanner_core::Module::Tcpip;
 
 /// What the system noted while something was done in the exclusion.
 fn noted(work: impl FnOnce(&System<X86>)) -> Vec<String> {
-    let system = System::start(&x86(), World::First);
+    let system = System::start(&Configuration::x86(), World::First);
     system.exclusion().inside(|| work(&system));
     let state = system.state();
     state.violations().to_vec()
@@ -71,7 +69,7 @@ fn a_page_of_a_discarded_section_cannot_be_read() {
 
 #[test]
 fn calls_outside_of_the_exclusion_are_noted() {
-    let system = System::<X86>::start(&x86(), World::First);
+    let system = System::<X86>::start(&Configuration::x86(), World::First);
     drop(system.hold(TCPIP));
     assert!(system.state().violations()[0].contains("outside"));
 }
@@ -79,7 +77,7 @@ fn calls_outside_of_the_exclusion_are_noted() {
 #[test]
 #[should_panic(expected = "enters its exclusion twice")]
 fn entering_the_exclusion_twice_is_noticed() {
-    let exclusion = System::<X86>::start(&x86(), World::First).exclusion();
+    let exclusion = System::<X86>::start(&Configuration::x86(), World::First).exclusion();
     exclusion.inside(|| exclusion.enter());
 }
 
@@ -165,7 +163,7 @@ fn a_write_without_a_look_at_the_page_or_against_it_is_noted() {
 
 #[test]
 fn a_change_that_the_driver_did_not_make_is_not_taken_for_its_own() {
-    let system = System::<X86>::start(&x86(), World::First);
+    let system = System::<X86>::start(&Configuration::x86(), World::First);
     system
         .state()
         .apply(Fault::Limit(Module::Tcpip, Number(50)));
@@ -180,8 +178,8 @@ fn builds_are_what_they_say() {
     let mut reasons = Vec::new();
     for build in all() {
         for module in [Module::Tcpip, Module::Tcpip6] {
-            for system in [x86(), x64()] {
-                let place = installed(&build.name);
+            for system in [Configuration::x86(), Configuration::x64()] {
+                let place = Installed::of(&build.name);
                 let (tcpip, tcpip6) = match module {
                     Module::Tcpip => (place, None),
                     Module::Tcpip6 => (None, place),
@@ -232,39 +230,4 @@ fn first_answer(system: &Configuration, module: Module) -> Answer {
         }
     };
     Answer::read(&said.output)
-}
-
-/// A locked update less is no reason to find nothing, on any build; but it is
-/// one to notice that the module is not as it was.
-#[test]
-fn broken_code_is_found_or_not_as_the_model_says() {
-    for build in all().iter().filter(|build| build.located.is_ok()) {
-        let module = build.specimen.spec.module;
-        let place: Option<Installed> = installed(&build.name);
-        let (tcpip, tcpip6) = match module {
-            Module::Tcpip => (place, None),
-            Module::Tcpip6 => (None, place),
-        };
-        let system = match build.specimen.spec.arch {
-            Arch::X86 => x86(),
-            Arch::X64 => x64(),
-        };
-        let system = Configuration {
-            tcpip,
-            tcpip6,
-            ..system
-        };
-        let ask = || Action::Query(module);
-        let atomic = || Action::Happens(Fault::AtomicBroken(module));
-        let gate = || Action::Happens(Fault::GateBroken(module));
-        for (steps, reason) in [
-            (vec![atomic(), ask()], Reason::Done),
-            (vec![ask(), atomic(), ask()], Reason::Changed),
-            (vec![gate(), ask()], Reason::EvidenceMissing),
-            (vec![ask(), gate(), ask()], Reason::EvidenceMissing),
-        ] {
-            let said = crate::session::answer(&system, steps);
-            assert_eq!(said.reason(), reason, "{}", build.name);
-        }
-    }
 }

@@ -4,16 +4,15 @@
 use scanner_core::policy::{self, PageFacts, Refusal, WriteRequest};
 use scanner_core::{Image, Layout, Located, SectionFlags, locate};
 use specimen::Spec;
-use verify::memory;
-use verify::property;
+
+use crate::search::{module, with_image};
 
 fn with_located(check: impl Fn(&Located)) {
     for (_, spec) in Spec::kinds() {
         let loaded = spec.build().load(spec.arch.bases()[0]);
-        let sections = memory::sections(&loaded);
-        let code = memory::live_code(&loaded.headers, &sections).unwrap();
-        let image = Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap();
-        check(&locate(&image, property::module(spec.module)).unwrap());
+        with_image(&loaded, |image| {
+            check(&locate(image, module(&spec)).unwrap());
+        });
     }
 }
 
@@ -81,7 +80,7 @@ fn no_request_about_a_file_is_permitted() {
     for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
-        let located = locate(&image, property::module(spec.module)).unwrap();
+        let located = locate(&image, module(&spec)).unwrap();
         assert_eq!(decided_by_the_rules(&located), 0);
     }
 }
@@ -204,7 +203,7 @@ fn what_was_located_in_a_file_is_never_written() {
     for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
-        let located = locate(&image, property::module(spec.module)).unwrap();
+        let located = locate(&image, module(&spec)).unwrap();
         let decision = policy::permit(&located, &good(&located));
         assert_eq!(decision.unwrap_err(), Refusal::NotInMemory);
     }
