@@ -16,13 +16,6 @@ use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
 
-/// Programs of tests by their names, and where the modules of each are.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("driver", "driver/tests/driver"),
-    ("proof", "verify/tests/proof"),
-    ("rules", "scanner-core/tests/rules"),
-];
-
 /// How a file of the program `rules` begins that is about a piece of evidence.
 const EVIDENCE: &str = "//! Evidence: ";
 
@@ -274,6 +267,13 @@ fn cargo_test(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Programs of tests by their names, and where the modules of each are.
+    const PROGRAMS: [(&str, &str); 3] = [
+        ("driver", "driver/tests/driver"),
+        ("proof", "verify/tests/proof"),
+        ("rules", "scanner-core/tests/rules"),
+    ];
 
     #[test]
     fn what_is_to_be_broken_is_there_just_once() {
