@@ -3,9 +3,9 @@
 use std::env;
 use std::sync::LazyLock;
 
+use specimen::{Arch, Decoys, Spec};
 use verify::moved::{Builds, Kind, Move, Outcome};
 use verify::property;
-use verify::specimen::{Arch, Decoys, Spec};
 
 /// How many cases of each kind there are: 4,000, or as many as this variable
 /// says, as in the nightly run.
