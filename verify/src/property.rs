@@ -2,10 +2,7 @@
 //! does not. Tests call them with proptest's cases, fuzz targets with
 //! libFuzzer's, and regressions with files: one property, three uses.
 
-use scanner_core::{
-    Effort, Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace, locate,
-    locate_counted, locate_in,
-};
+use scanner_core::{Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace};
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
 use crate::memory;
@@ -83,12 +80,11 @@ pub fn of_file(file: &[u8], module: Module) -> Verdict {
         Ok(image) => image,
         Err(error) => return Verdict::NoImage(error),
     };
-    let mut effort = Effort::default();
-    let answer = locate_counted(&image, module, &mut effort);
-    let allowed = STEPS_PER_BYTE * file.len() as u64;
-    assert!(effort.steps() <= allowed, "{effort:?} for {allowed}");
-    same_without_simd(&image, module, &answer);
-    Verdict::of(answer)
+    Verdict::of(answer_within(
+        STEPS_PER_BYTE * file.len() as u64,
+        &image,
+        module,
+    ))
 }
 
 /// What the locator says of a loaded image, given just the sections that a
@@ -106,19 +102,26 @@ pub fn of_memory(
     };
     match Image::from_memory(headers, base, size, &code) {
         Ok(image) => {
-            let answer = locate(&image, module);
-            same_without_simd(&image, module, &answer);
-            Verdict::of(answer)
+            let bytes: usize = code.iter().map(|section| section.bytes.len()).sum();
+            let bytes = (headers.len() + bytes) as u64;
+            Verdict::of(answer_within(STEPS_PER_BYTE * bytes, &image, module))
         }
         Err(error) => Verdict::NoImage(error),
     }
 }
 
-/// **A search as a driver does it gives the same answer**, report and all.
-fn same_without_simd(image: &Image<'_>, module: Module, answer: &Result<Located, NotLocated>) {
-    let mut workspace = Workspace::without_simd();
-    let again = locate_in(image, module, &mut workspace);
-    assert_eq!(again, answer.as_ref());
+/// The locator's answer. Checks that **a search as a driver does it gives the
+/// same answer**, report and all, and that neither takes more steps than allowed.
+fn answer_within(allowed: u64, image: &Image<'_>, module: Module) -> Result<Located, NotLocated> {
+    let [answer, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut workspace| {
+        let answer = workspace.locate(image, module).copied();
+        let answer = answer.map_err(|refusal| *refusal);
+        let steps = workspace.steps();
+        assert!(steps <= allowed, "{steps} steps, {allowed} allowed");
+        answer
+    });
+    assert_eq!(by_table, answer);
+    answer
 }
 
 /// The same for a file as it would lie at the base that it prefers.

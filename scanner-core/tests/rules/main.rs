@@ -29,11 +29,11 @@ mod two_gates;
 
 mod candidates;
 mod disk;
-mod effort;
 mod gate;
-mod image;
+mod headers;
 mod policy;
 mod section;
+mod steps;
 mod workspace;
 
 #[test]

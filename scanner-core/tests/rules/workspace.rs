@@ -1,7 +1,7 @@
 //! A workspace that is used again and again, as the driver does, answers as if
 //! each search were its first.
 
-use scanner_core::{Image, ImageError, Module, Workspace, locate, locate_in};
+use scanner_core::{Image, ImageError, Module, Workspace, locate};
 use specimen::{Flaw, Spec, Specimen};
 
 /// Files of all kinds of answers, one after the other: located, refused for one
@@ -39,7 +39,7 @@ fn no_search_sees_what_another_has_left() -> Result<(), ImageError> {
         let image = Image::from_file(file)?;
         for module in Module::ALL {
             let first = locate(&image, module);
-            match locate_in(&image, module, &mut workspace) {
+            match workspace.locate(&image, module) {
                 Ok(again) => {
                     located += 1;
                     assert_eq!(Ok(*again), first);

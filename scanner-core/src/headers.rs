@@ -1,95 +1,16 @@
-//! The PE headers: fields as they lie in the file, and the checks that make
-//! them safe to follow.
-//!
-//! Source of all layouts: the PE format, "COFF File Header", "Optional Header
-//! Standard Fields", "Section Table".
+//! The PE headers, and the checks that make them safe to follow.
 
 use core::mem::{offset_of, size_of};
 
-use zerocopy::byteorder::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::FromBytes;
 
+use crate::arch::{Arch, PAGE_SIZE};
 use crate::error::ImageError;
-use crate::image::{Arch, PAGE_SIZE};
+use crate::raw::{
+    Common, DataDirectory, DosHeader, FileHeader, Optional32, Optional64, SectionHeader,
+};
 use crate::rva::Rva;
 use crate::section::Section;
-
-/// `IMAGE_DOS_HEADER`: only the first and the last field matter.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct DosHeader {
-    magic: [u8; 2],
-    _unused: [u8; 58],
-    e_lfanew: U32,
-}
-
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct FileHeader {
-    signature: [u8; 4],
-    machine: U16,
-    number_of_sections: U16,
-    time_date_stamp: U32,
-    _symbols: [u8; 8],
-    size_of_optional_header: U16,
-    _characteristics: U16,
-}
-
-/// What PE32 and PE32+ have in common after the image base.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Common {
-    section_alignment: U32,
-    file_alignment: U32,
-    _versions: [u8; 16],
-    size_of_image: U32,
-    size_of_headers: U32,
-    checksum: U32,
-    subsystem: U16,
-    _dll_characteristics: U16,
-}
-
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Optional32 {
-    magic: U16,
-    _linker_and_sizes: [u8; 26],
-    image_base: U32,
-    common: Common,
-    _stack_and_heap: [u8; 20],
-    number_of_directories: U32,
-}
-
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Optional64 {
-    magic: U16,
-    _linker_and_sizes: [u8; 22],
-    image_base: U64,
-    common: Common,
-    _stack_and_heap: [u8; 36],
-    number_of_directories: U32,
-}
-
-/// An entry of the data directory: a place and its length in bytes.
-#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(crate) struct DataDirectory {
-    rva: U32,
-    size: U32,
-}
-
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(crate) struct SectionHeader {
-    pub(crate) name: [u8; 8],
-    pub(crate) virtual_size: U32,
-    pub(crate) virtual_address: U32,
-    pub(crate) size_of_raw_data: U32,
-    pub(crate) pointer_to_raw_data: U32,
-    _relocations_and_lines: [u8; 12],
-    pub(crate) characteristics: U32,
-}
 
 /// The data directories that are read here, by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +43,20 @@ impl Directory {
 const MAX_SECTIONS: u16 = 96;
 const MAX_DIRECTORIES: u32 = 16;
 const NATIVE: u16 = 1;
+
+/// Bytes of an entry of the exception table.
+const EXCEPTION_ENTRY: u32 = 12;
+
+/// Where the exception table lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExceptionTable {
+    /// Its first byte.
+    pub rva: Rva,
+    /// Its length in bytes.
+    pub size: u32,
+    /// The index of the section that it lies in.
+    pub section: u16,
+}
 
 /// Parsed headers. Following what they say is safe; whether the sections fit
 /// together is for [`Image`](crate::Image) to check.
@@ -187,6 +122,49 @@ impl<'a> Headers<'a> {
             sections,
         };
         headers.check(bytes.len().saturating_sub(tail.len()))?;
+        Ok(headers)
+    }
+
+    /// Reads the headers of a whole file and checks that the sections tile it
+    /// and the address space.
+    pub(crate) fn parse_file(file: &'a [u8]) -> Result<Headers<'a>, ImageError> {
+        let headers = Headers::parse(file)?;
+        if headers.sections().all(|section| section.extent() == 0) {
+            return Err(match raw_data_ends_within(&headers, file.len()) {
+                true => ImageError::NoVirtualSizes,
+                false => ImageError::Truncated,
+            });
+        }
+        // The PE format: "must be a multiple of 64 K".
+        let base = headers.image_base();
+        if base & 0xFFFF != 0 {
+            return Err(ImageError::BadBase);
+        }
+        check_span(&headers, base)?;
+        check_memory_tiling(&headers)?;
+        check_file_tiling(&headers, file.len())?;
+        Ok(headers)
+    }
+
+    /// Reads the headers of a loaded image and checks them against where the
+    /// system says that it lies and how long it is. Only after that may a
+    /// caller make slices of the sections that they name.
+    ///
+    /// # Errors
+    /// When they are not those of an x86 or x64 image, sections don't tile,
+    /// or base or size contradict them.
+    pub fn parse_loaded(bytes: &'a [u8], base: u64, size: u32) -> Result<Headers<'a>, ImageError> {
+        let headers = Headers::parse(bytes)?;
+        if base & 0xFFF != 0 {
+            return Err(ImageError::BadBase);
+        }
+        check_span(&headers, base)?;
+        // The system may state the size in whole pages.
+        let pages = |size| align_up(size, PAGE_SIZE);
+        if pages(size).is_none() || pages(size) != pages(headers.size_of_image()) {
+            return Err(ImageError::BadImageSize);
+        }
+        check_memory_tiling(&headers)?;
         Ok(headers)
     }
 
@@ -281,6 +259,22 @@ impl<'a> Headers<'a> {
         (size != 0).then_some((Rva(entry.rva.get()), size))
     }
 
+    /// The exception table of an x64 image: what a loaded one may be read of
+    /// besides headers and code. `None` where it does not lie in one section
+    /// that is there as long as the driver is loaded, and is never written.
+    #[must_use]
+    pub fn exception_table(&self) -> Option<ExceptionTable> {
+        let (rva, size) = self.directory(Directory::Exception)?;
+        let is_aligned = rva.0 & 3 == 0 && size.checked_rem(EXCEPTION_ENTRY) == Some(0);
+        let section = self.sections().find(|section| section.holds(rva, size))?;
+        let is_sound = is_aligned && section.is_live_constants();
+        (self.arch() == Arch::X64 && is_sound).then_some(ExceptionTable {
+            rva,
+            size,
+            section: section.index(),
+        })
+    }
+
     /// The sections in table order.
     pub fn sections(&self) -> impl ExactSizeIterator<Item = Section<'a>> + Clone + use<'a> {
         let sections = self.sections;
@@ -348,4 +342,93 @@ fn directories(bytes: &[u8], count: u32) -> Result<&[DataDirectory], ImageError>
     <[DataDirectory]>::ref_from_prefix_with_elems(bytes, count)
         .map(|(directories, _)| directories)
         .map_err(|_| ImageError::BadOptionalHeader)
+}
+
+/// The whole image must fit below the end of the address space.
+fn check_span(headers: &Headers<'_>, base: u64) -> Result<(), ImageError> {
+    let end = base.checked_add(u64::from(headers.size_of_image()));
+    match (headers.arch(), end) {
+        (Arch::X86, Some(end)) if end <= 1 << 32 => Ok(()),
+        (Arch::X64, Some(_)) => Ok(()),
+        _ => Err(ImageError::BadBase),
+    }
+}
+
+/// Whether the file is long enough for the raw data of all sections.
+fn raw_data_ends_within(headers: &Headers<'_>, length: usize) -> bool {
+    headers.sections().all(|section| {
+        let end = section.file_offset().checked_add(section.raw_size());
+        end.and_then(|end| usize::try_from(end).ok())
+            .is_some_and(|end| end <= length)
+    })
+}
+
+/// In memory each section begins where the one before it ends, rounded up to
+/// the section alignment, the first after the headers, and the image ends
+/// where the last one does. One shifted VirtualAddress breaks it. And code has
+/// neither a zero tail nor bytes that are not loaded, so a changed VirtualSize
+/// can't hide much of it.
+///
+/// An image whose sections are aligned to less than a page is mapped as one
+/// piece, the file as it is. There Windows allows gaps between sections, and
+/// each must lie at the same place in the file as in memory, without a zero
+/// tail.
+fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
+    let alignment = headers.section_alignment();
+    let one_piece = alignment < PAGE_SIZE;
+    let mut next = align_up(headers.size_of_headers(), alignment);
+    for section in headers.sections() {
+        let start = section.rva().0;
+        let in_place = match one_piece {
+            true => {
+                section.file_offset() == start
+                    && section.extent() <= section.raw_size()
+                    && align_up(start, alignment) == Some(start)
+                    && next.is_some_and(|next| next <= start)
+            }
+            false => next == Some(start),
+        };
+        let in_file = align_up(section.extent(), headers.file_alignment());
+        let whole = !section.flags().executable() || in_file == Some(section.raw_size());
+        if !in_place || section.extent() == 0 || !whole {
+            return Err(ImageError::SectionsDontTile(section.index()));
+        }
+        next = section
+            .rva()
+            .plus(section.extent())
+            .and_then(|end| align_up(end.0, alignment));
+    }
+    match next {
+        Some(end) if end == headers.size_of_image() => Ok(()),
+        _ => Err(ImageError::BadImageSize),
+    }
+}
+
+/// In the file the raw data of each section follows that of the one before,
+/// the first follows the headers, and all lies inside the file. One shifted
+/// PointerToRawData breaks it. (Where [`check_memory_tiling`] allows gaps, it
+/// ties each section's place in the file to that in memory.)
+fn check_file_tiling(headers: &Headers<'_>, length: usize) -> Result<(), ImageError> {
+    let one_piece = headers.section_alignment() < PAGE_SIZE;
+    let mut next = headers.size_of_headers();
+    for section in headers.sections().filter(|section| section.raw_size() != 0) {
+        let start = section.file_offset();
+        if start < next || (start != next && !one_piece) {
+            return Err(ImageError::SectionsDontTile(section.index()));
+        }
+        next = start
+            .checked_add(section.raw_size())
+            .ok_or(ImageError::SectionsDontTile(section.index()))?;
+    }
+    match usize::try_from(next) {
+        Ok(end) if end <= length => Ok(()),
+        _ => Err(ImageError::Truncated),
+    }
+}
+
+/// `value` rounded up to a multiple of `alignment`, a power of two; `None`
+/// past 4 GiB.
+fn align_up(value: u32, alignment: u32) -> Option<u32> {
+    let mask = alignment.checked_sub(1)?;
+    value.checked_add(mask).map(|sum| sum & !mask)
 }

@@ -1,19 +1,23 @@
 //! How long a search takes, at most.
 
-use scanner_core::{Effort, Image, Module, locate_counted};
+use scanner_core::{Image, Module, Workspace};
 use specimen::Spec;
 
 /// A search takes at most so many steps a byte.
 const STEPS_PER_BYTE: u64 = 32;
 
-/// Whether the limit is located, and that it took no more steps than it may.
+/// Whether the limit is located by both searches, and that neither took more
+/// steps than it may.
 fn search(file: &[u8]) -> bool {
     let image = Image::from_file(file).unwrap();
-    let mut effort = Effort::default();
-    let answer = locate_counted(&image, Module::Tcpip, &mut effort);
-    let allowed = STEPS_PER_BYTE * file.len() as u64;
-    assert!(effort.steps() <= allowed, "{effort:?} for {allowed}");
-    answer.is_ok()
+    let [is_located, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut search| {
+        let is_located = search.locate(&image, Module::Tcpip).is_ok();
+        let (steps, allowed) = (search.steps(), STEPS_PER_BYTE * file.len() as u64);
+        assert!(steps <= allowed, "{steps} of {allowed} steps");
+        is_located
+    });
+    assert_eq!(by_table, is_located);
+    is_located
 }
 
 /// Every byte of live code is one that a scan stops at.
