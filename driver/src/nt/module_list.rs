@@ -7,7 +7,7 @@ use core::ptr::null_mut;
 use tcplimit_driver::Entry;
 use tcplimit_protocol::Status;
 
-use super::calls::{ExAllocatePoolWithTag, ExFreePoolWithTag, ZwQuerySystemInformation, status};
+use super::imports::{ExAllocatePoolWithTag, ExFreePoolWithTag, ZwQuerySystemInformation, status};
 
 /// SYSTEM_INFORMATION_CLASS: SystemModuleInformation.
 const MODULES: i32 = 11;

@@ -7,9 +7,7 @@ use core::ffi::c_void;
 
 use tcplimit_protocol::Status;
 
-use super::bindings::{
-    DEVICE_OBJECT, DRIVER_OBJECT, IRP, KMUTANT, OBJECT_ATTRIBUTES, UNICODE_STRING,
-};
+use super::types::{DEVICE_OBJECT, DRIVER_OBJECT, IRP, KMUTANT, OBJECT_ATTRIBUTES, UNICODE_STRING};
 
 #[cfg_attr(
     target_arch = "x86",

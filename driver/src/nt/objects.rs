@@ -1,17 +1,12 @@
-//! NT's structures from Microsoft's own headers, through wdk-sys: x64, on
-//! Windows with the WDK, with the feature `wdk`. The rest of the driver sees the
-//! same names as from `bindings`.
-
-use core::mem::transmute;
+//! Driver objects and requests: the few places that reach into NT's structures.
+//!
+//! With the feature `wdk`, on Windows, `objects_wdk` does the same over wdk-sys.
 
 use tcplimit_protocol::Status;
-pub(super) use wdk_sys::{
-    DEVICE_OBJECT, DRIVER_OBJECT, IO_ERROR_LOG_PACKET, IRP, KEY_VALUE_PARTIAL_INFORMATION, KMUTANT,
-    OBJECT_ATTRIBUTES, UNICODE_STRING,
-};
 
-use super::calls::IofCompleteRequest;
-use super::request::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
+use super::imports::IofCompleteRequest;
+use super::requests::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
+use super::types::{DEVICE_OBJECT, DRIVER_OBJECT, IRP};
 
 /// What NT calls for a request.
 type Dispatch = unsafe extern "system" fn(*mut DEVICE_OBJECT, *mut IRP) -> i32;
@@ -25,12 +20,7 @@ type Unload = unsafe extern "system" fn(*mut DRIVER_OBJECT);
 pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u32) {
     // SAFETY: by contract. While NT loads the driver they may still be 0, which the
     // caller checks.
-    unsafe {
-        (
-            (*driver).DriverStart.cast_const().cast(),
-            (*driver).DriverSize,
-        )
-    }
+    unsafe { ((*driver).DriverStart.cast(), (*driver).DriverSize) }
 }
 
 /// Tells NT what to call for requests of these kinds, and to unload the driver.
@@ -45,12 +35,10 @@ pub(super) unsafe fn serve(
 ) {
     // SAFETY: by contract nobody else uses it yet.
     let driver = unsafe { &mut *driver };
-    // SAFETY: x64 has one calling convention; "system" and "C" both name it.
-    driver.DriverUnload = Some(unsafe { transmute::<Unload, _>(unload) });
+    driver.DriverUnload = Some(unload);
     for &kind in kinds {
         if let Some(place) = driver.MajorFunction.get_mut(usize::from(kind)) {
-            // SAFETY: as above.
-            *place = Some(unsafe { transmute::<Dispatch, _>(dispatch) });
+            *place = Some(dispatch);
         }
     }
 }
@@ -60,19 +48,9 @@ pub(super) unsafe fn serve(
 /// # Safety
 /// NT passed it to this driver, and it was not completed yet.
 pub(super) unsafe fn request(irp: *mut IRP) -> Request {
-    // SAFETY: by contract the request is ours.
-    let irp = unsafe { &*irp };
-    // SAFETY: this member of the union is the one in use while a driver has it.
-    let overlay = unsafe { &irp.Tail.Overlay };
-    // SAFETY: as above.
-    let stack = unsafe {
-        overlay
-            .__bindgen_anon_2
-            .__bindgen_anon_1
-            .CurrentStackLocation
-    };
-    // SAFETY: NT has filled in the current stack location.
-    let stack = unsafe { &*stack };
+    // SAFETY: by contract the request is ours, and so is its current stack
+    // location, which NT has filled in.
+    let (irp, stack) = unsafe { (&*irp, &*(*irp).CurrentStackLocation) };
     let mut request = Request::of(stack.MajorFunction);
     match request.major {
         IRP_MJ_CREATE => {
@@ -81,18 +59,11 @@ pub(super) unsafe fn request(irp: *mut IRP) -> Request {
             request.relative = file.FileName.Length != 0 || !file.RelatedFileObject.is_null();
         }
         IRP_MJ_DEVICE_CONTROL => {
-            // SAFETY: these members belong to this kind of request.
-            let (control, buffer) = unsafe {
-                (
-                    &stack.Parameters.DeviceIoControl,
-                    irp.AssociatedIrp.SystemBuffer,
-                )
-            };
             request.control(
-                control.IoControlCode,
-                control.InputBufferLength,
-                control.OutputBufferLength,
-                buffer.cast(),
+                stack.IoControlCode.value,
+                stack.InputBufferLength.value,
+                stack.OutputBufferLength.value,
+                irp.SystemBuffer.cast(),
             );
         }
         _ => {}
@@ -107,8 +78,8 @@ pub(super) unsafe fn request(irp: *mut IRP) -> Request {
 pub(super) unsafe fn complete(irp: *mut IRP, status: Status, information: usize) {
     // SAFETY: by contract it is ours until it is completed.
     unsafe {
-        (*irp).IoStatus.__bindgen_anon_1.Status = status.0.cast_signed();
-        (*irp).IoStatus.Information = information as _;
+        (*irp).IoStatus.Status = status.0.cast_signed();
+        (*irp).IoStatus.Information = information;
     }
     // SAFETY: by contract. No boost: nobody waited for a device.
     unsafe { IofCompleteRequest(irp, 0) };
