@@ -4,11 +4,10 @@ use alloc::format;
 use alloc::string::String;
 
 use scanner_core::Module;
+use scanner_core::policy::MAX_LIMIT;
 
 use crate::verb::{Act, Switch, Verb};
 
-/// The largest limit that the driver takes.
-const LARGEST: u32 = 0xFF_FFFF;
 /// The longest interval of `watch`, in seconds.
 const LONGEST: u32 = 3600;
 
@@ -106,7 +105,7 @@ impl Arguments {
             match switch {
                 Switch::Compat => arguments.compat = Some(value.into()),
                 Switch::Expect => {
-                    arguments.expect = Some(number(name, value, LARGEST).map_err(wrong)?);
+                    arguments.expect = Some(number(name, value, MAX_LIMIT).map_err(wrong)?);
                 }
                 Switch::Interval => {
                     arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
@@ -138,7 +137,7 @@ impl Arguments {
                 return Err(wrong(format!("\"{}\" needs {}", verb.name, verb.operand)));
             }
             Some(text) if verb.act == Act::Set => {
-                arguments.limit = number(verb.operand, text, LARGEST).map_err(wrong)?;
+                arguments.limit = number(verb.operand, text, MAX_LIMIT).map_err(wrong)?;
             }
             _ => {}
         }

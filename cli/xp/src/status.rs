@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use scanner_core::Module;
 use serde::Serialize;
-use tcplimit_protocol::{Answer, State};
+use tcplimit_protocol::{Answer, State, setting};
 
 use crate::advice;
 use crate::answer;
@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{LEGACY, Paths, Survey, parameters};
 use crate::probe;
-use crate::stored::{self, Stored, TEST_ONLY};
+use crate::stored::{self, Stored};
 use crate::system;
 use crate::win32::Win32;
 use crate::windows::{Activity, Start, Windows};
@@ -75,7 +75,7 @@ impl Facts {
             .boot_time()
             .and_then(|boot| event_log::reached_since(windows, boot))
             .map(|events| events.len());
-        let test_only = windows.number(&parameters(), TEST_ONLY);
+        let test_only = windows.number(&parameters(), setting::ACCEPT_UNKNOWN_RIGHTS);
         Ok(Facts {
             survey,
             modules,
