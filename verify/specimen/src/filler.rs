@@ -245,7 +245,8 @@ impl<'a> Writer<'a> {
                 }
                 writer.skip(code, condition);
             }
-            130..=134 => {
+            // Variables are compared less often on x64.
+            number @ 130..=134 if writer.arch == Arch::X86 || number < 132 => {
                 let variable = writer.data.any(&mut writer.random);
                 let opcode = writer.random.pick(&[0x39, 0x39, 0x3B]);
                 let register = writer.register();

@@ -145,8 +145,8 @@ fn what_is_in_the_variables_changes_nothing() {
     }
 }
 
-/// The first filler that was tried for this one had nine calls around a gate,
-/// seven of them to the first byte of a function.
+/// The first filler that is tried for this one has too few direct calls around a
+/// gate: without a second one the locator refuses it. One seed in some 60,000.
 #[test]
 fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
     let usual = GateSpec {
@@ -159,7 +159,7 @@ fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
         queue: QueueTest::FallThrough(QueueForm::MemoryFirst),
     };
     property::found_as_built(&Spec {
-        seed: 13_088_790_927_523_318_400,
+        seed: 64_535,
         module: Module::Tcpip6,
         alignment: Alignment::Page,
         image_base: ImageBase(0),
