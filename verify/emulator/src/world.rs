@@ -128,6 +128,12 @@ impl World {
         self.modules[slot(module)].as_ref()
     }
 
+    /// Whether a step of making a device fails.
+    #[must_use]
+    pub fn fails(&self, device: Device, step: Step) -> bool {
+        self.device_fails == Some((device, step))
+    }
+
     /// Whether the test-only value is set.
     #[must_use]
     pub fn accepts_unknown_rights(&self) -> bool {
