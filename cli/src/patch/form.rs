@@ -8,10 +8,10 @@ use std::io::{Cursor, Write};
 
 use cab::{CabinetBuilder, CompressionType};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::cabinet::{self, Cabinet};
 use crate::guard::guard;
-use crate::identity::Names;
+use crate::identity::is_module;
 use crate::report::State;
 
 /// Where in a cabinet the place of its table of members stands, and where in an
@@ -145,12 +145,6 @@ fn mszip(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
     let stamp = usize::try_from(table).ok()?.checked_add(STAMP)?;
     *packed.get_mut(stamp..)?.first_chunk_mut()? = member.stamp;
     Some(packed)
-}
-
-/// Whether a file of this name is one of the modules, compressed or not.
-pub(crate) fn is_module(name: &str) -> bool {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    Names::of_file(last).file.is_some()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
 
 use super::disc::DiscRefusal;
-use super::journal;
+use super::names::JOURNAL;
 use crate::output::quoted;
 use crate::report::State;
 
@@ -263,7 +263,7 @@ impl fmt::Display for Refusal {
             Refusal::Pending(home) => write!(
                 f,
                 "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts back what that run changed before anything else",
-                Path::new(home).join(journal::NAME).display(),
+                Path::new(home).join(JOURNAL).display(),
                 quoted(home)
             ),
             Refusal::ForeignBackup(name) => write!(

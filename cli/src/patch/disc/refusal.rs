@@ -3,8 +3,6 @@
 use std::fmt;
 
 use crate::iso::Flaw;
-use crate::patch::Refusal;
-use crate::patch::replace::Failure;
 
 /// Why no image is written. Sectors are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,14 +128,5 @@ impl fmt::Display for DiscRefusal {
 impl From<Flaw> for DiscRefusal {
     fn from(flaw: Flaw) -> DiscRefusal {
         DiscRefusal::Damaged(flaw.to_string())
-    }
-}
-
-impl From<DiscRefusal> for Failure {
-    fn from(refusal: DiscRefusal) -> Failure {
-        match refusal {
-            DiscRefusal::Interrupted => Failure::Interrupted,
-            refusal => Refusal::Disc(refusal).into(),
-        }
     }
 }
