@@ -51,9 +51,9 @@ pub mod windows_install;
 
 pub use change::{Change, Field};
 pub(crate) use clean::run as clean;
-pub use disc::DiscRefusal;
+
 pub use disc::{DiscDone, Watch, patch_disc};
 pub use plan::{DEFAULT_LIMIT, Plan, apply, plan};
-pub use refusal::Refusal;
+pub use refusal::{DiscRefusal, Refusal};
 pub(crate) use run::{patch, restore};
 pub(crate) use status::run as status;

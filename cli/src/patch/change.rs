@@ -62,3 +62,8 @@ pub(super) fn put(image: &mut [u8], change: &Change) -> Option<()> {
     let place = image.get_mut(change.offset..)?.first_chunk_mut::<4>()?;
     (*place == change.before).then(|| *place = change.after)
 }
+
+/// `0A 00 00 00`
+pub(crate) fn hex(bytes: [u8; 4]) -> String {
+    bytes.map(|byte| format!("{byte:02X}")).join(" ")
+}

@@ -12,7 +12,6 @@
 mod changes;
 mod layout;
 mod record;
-mod refusal;
 mod stage;
 
 use std::cell::Cell;
@@ -24,10 +23,10 @@ use super::disk::{Disk, Machine};
 use super::failure::{Failure, read_failure};
 use super::job::Job;
 use super::outcome::{Done, Source, Target, Task, Verdict};
+use super::refusal::DiscRefusal;
 use crate::iso;
 
 use layout::Archive;
-pub use refusal::DiscRefusal;
 
 use changes::{Changes, Copy, Edited, copies};
 use layout::Layout;

@@ -4,9 +4,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::disc::DiscRefusal;
 use super::holder::{Held, Life};
-use super::refusal::Refusal;
+use super::refusal::{DiscRefusal, Refusal};
 use crate::exit::Exit;
 use crate::output::{cause, quoted};
 

@@ -88,32 +88,34 @@ impl Job {
     }
 
     fn steps(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Verdict, Failure> {
-        let prepared = self.plan(disk, path)?;
-        done.facts.clone_from(&prepared.facts);
-        self.check(disk, path, &prepared)?;
-        let is_alone = self.check_journal(disk, path, None);
-        if is_alone.is_ok() || self.target == Target::Show {
-            is_alone?;
-            if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
-                return Ok(verdict);
+        // 1.
+        let prepared = self.plan_and_check(disk, path, done)?;
+        match self.check_journal(disk, path, None) {
+            Ok(()) => {
+                if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
+                    return Ok(verdict);
+                }
             }
+            Err(failure) if self.target == Target::Show => return Err(failure),
+            // Its run may be at work: the locks wait for that.
+            Err(_) => {}
         }
         // A large cabinet is not held twice.
         drop(prepared);
 
+        // 2.
         let folder = match &self.target {
             Target::Output(output) => folder_of(output),
             _ => folder_of(path),
         };
         let locks = Locks::take(disk, [folder], self.task.verb())?;
-        let prepared = self.plan(disk, path)?;
-        done.facts.clone_from(&prepared.facts);
-        self.check(disk, path, &prepared)?;
+        let prepared = self.plan_and_check(disk, path, done)?;
         self.check_journal(disk, path, Some(&locks))?;
         if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
             return Ok(verdict);
         }
 
+        // 3.
         let new = &prepared.after;
         let like = prepared.like.as_deref().unwrap_or(path);
         let verify = |now: &[u8]| self.verify(path, &prepared, now);
@@ -126,6 +128,19 @@ impl Job {
             (_, Some(exchange)) => done.kept = replace(&locks, &exchange, &verify)?,
         }
         Ok(Verdict::Changed)
+    }
+
+    /// What was planned is said even where the file is refused.
+    fn plan_and_check(
+        &self,
+        disk: &impl Disk,
+        path: &Path,
+        done: &mut Done,
+    ) -> Result<Prepared, Failure> {
+        let prepared = self.plan(disk, path)?;
+        done.facts.clone_from(&prepared.facts);
+        self.check(disk, path, &prepared)?;
+        Ok(prepared)
     }
 
     /// Finds out what is to be done with a file. Nothing is written.

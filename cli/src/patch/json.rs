@@ -1,15 +1,13 @@
-//! What is said to programs: one JSON object a line. docs/json.md describes
-//! it.
+//! Reports for programs: one JSON object a line. docs/json.md describes it.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::change::Field;
+use super::change::{Field, hex};
 use super::failure::Failure;
 use super::outcome::{Aside, Entry, Source, Subject, Verdict};
-use super::text::hex;
 use super::windows_install::Role;
 use crate::json::line;
 

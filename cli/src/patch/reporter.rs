@@ -1,5 +1,5 @@
-//! Says what became of each file as it is done, and sums up in the end: to
-//! people or to programs.
+//! Reports each file as it is done, and sums up in the end: for people or for
+//! programs.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -44,7 +44,7 @@ impl Reporter {
         self.out.flush()
     }
 
-    /// Tells what became of a file: of each driver in it.
+    /// Reports what became of a file: of each driver in it.
     pub(super) fn done(&mut self, done: Done, role: Option<Role>) -> io::Result<()> {
         for done in done.each() {
             self.summary.count(&done.verdict);
@@ -62,7 +62,7 @@ impl Reporter {
         Ok(())
     }
 
-    /// Tells of a cabinet that has copies, or of a compressed copy, which is not
+    /// Reports a cabinet that has copies, or of a compressed copy, which is not
     /// rewritten. `drivers` are the members that are one of the modules by name.
     pub(super) fn cabinet(
         &mut self,
@@ -97,14 +97,14 @@ impl Reporter {
         }
     }
 
-    /// Tells of a link in a folder.
+    /// Reports a link in a folder.
     pub(super) fn link(&mut self, path: &Path, role: Option<Role>) -> io::Result<()> {
         self.summary.links += 1;
         let reason = "it is a link, and what it leads to may lie elsewhere: if that is meant, name the link by itself";
         self.aside(&path.to_string_lossy(), "link", reason, &[], role)
     }
 
-    /// Tells of what is left aside.
+    /// Reports what is left aside.
     pub(super) fn aside(
         &mut self,
         path: &str,

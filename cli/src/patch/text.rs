@@ -1,11 +1,11 @@
-//! What is said to people.
+//! Reports for people.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::change::{Change, Field};
+use super::change::{Change, Field, hex};
 use super::disk::folder_of;
 use super::failure::Failure;
 use super::outcome::{Aside, Done, Entry, Facts, Source, Subject, Target, Verdict};
@@ -34,7 +34,7 @@ const HOW_TO_WRITE_IMAGE: &str =
 /// The same for more than one file.
 const HOW_TO_WRITE_ALL: &str = "Nothing was written. To change the files, add --in-place.";
 
-/// Tells of one file.
+/// Reports one driver.
 pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
     let done = entry.done;
     let path = done.path.to_string_lossy();
@@ -187,16 +187,11 @@ fn change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     )
 }
 
-/// `0A 00 00 00`
-pub(crate) fn hex(bytes: [u8; 4]) -> String {
-    bytes.map(|byte| format!("{byte:02X}")).join(" ")
-}
-
 pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
     writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
 }
 
-/// Tells of what is left aside.
+/// Reports what is left aside.
 pub(crate) fn aside(out: &mut dyn Write, aside: &Aside<'_>) -> io::Result<()> {
     let words = match aside.state {
         "link" => "not followed",
@@ -210,7 +205,7 @@ pub(crate) fn aside(out: &mut dyn Write, aside: &Aside<'_>) -> io::Result<()> {
     row(out, "because", printable(aside.reason))
 }
 
-/// Tells how a run ended.
+/// Reports how a run ended.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, subject: &Subject) -> io::Result<()> {
     let &Summary {
         files,

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::layout::{DriverFile, Layout};
 use super::record::{MAX_EDIT, Record};
-use super::refusal::DiscRefusal;
+
 use crate::cabinet::MAX_MEMBER;
 use crate::cabinet::rewrite::MAX_CABINET;
 use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
@@ -18,7 +18,7 @@ use crate::output::cause;
 use crate::patch::drivers::{Drivers, Planned};
 use crate::patch::failure::Failure;
 use crate::patch::outcome::{Facts, Source};
-use crate::patch::refusal::Refusal;
+use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::report::State;
 use crate::storage::{self, Storage};
 

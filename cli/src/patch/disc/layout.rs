@@ -4,12 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::refusal::DiscRefusal;
 use crate::archive;
 use crate::cabinet;
 use crate::identity::is_module;
 use crate::iso::{self, Entry, Extent, SECTOR, Volume, position};
-use crate::patch::refusal::Refusal;
+use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::storage::{self, Part, Storage};
 
 /// An image that can be changed.

@@ -6,11 +6,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::changes::Changes;
-use super::refusal::DiscRefusal;
+
 use crate::patch::disk::Disk;
 use crate::patch::failure::{Failure, io_failure, read_failure};
 use crate::patch::names::{ATTEMPTS, TEMPORARY, named};
-use crate::patch::refusal::Refusal;
+use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::patch::replace::give_name;
 
 /// Writes the new image. `step` gets the bytes done, and says whether to go on.
