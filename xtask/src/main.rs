@@ -18,6 +18,8 @@ mod emulate;
 mod fuzz;
 mod groups;
 mod history;
+#[cfg(test)]
+mod imports;
 mod linker;
 mod lint;
 mod mutants;
