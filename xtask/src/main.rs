@@ -10,6 +10,8 @@ mod broken;
 mod built;
 mod command;
 mod compiler;
+#[cfg(test)]
+mod contributing;
 mod debian;
 mod dependencies;
 mod dist;
