@@ -11,7 +11,7 @@ use crate::message::Message;
 /// The system that the driver runs in. All calls are made at PASSIVE_LEVEL in
 /// the caller's thread.
 ///
-/// Its implementation over NT is `nt` in the driver's program; `verify` has one
+/// Its implementation over NT is `nt` in the driver's program; `simulation` has one
 /// that injects faults.
 pub trait Kernel {
     /// A module that stays in memory while this value lives.

@@ -9,9 +9,8 @@ use scanner_core::{
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
 use crate::memory;
-use crate::oracle;
 use crate::planted::Planted;
-use crate::specimen::{self, Decoys, Flaw, Loaded, Spec, Specimen};
+use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
 
 /// A search takes at most so many steps a byte.
 const STEPS_PER_BYTE: u64 = 32;
@@ -155,14 +154,6 @@ pub fn truth(specimen: &Specimen) -> Verdict {
     })
 }
 
-/// Two addresses to load a specimen at, as the systems of the time do.
-pub fn bases(arch: specimen::Arch) -> [u64; 2] {
-    match arch {
-        specimen::Arch::X86 => [0xF7A3_B000, 0x8056_7000],
-        specimen::Arch::X64 => [0xFFFF_FADF_E1A2_3000, 0xFFFF_F800_0123_4000],
-    }
-}
-
 /// Whether it is a file for x86 without relocations: then nothing says that its
 /// operands belong where they are.
 fn is_stripped(spec: &Spec) -> bool {
@@ -184,7 +175,7 @@ pub fn found_as_built(spec: &Spec) {
         ),
         false => assert_eq!(in_file, truth, "in the file"),
     }
-    for base in bases(spec.arch) {
+    for base in spec.arch.bases() {
         let loaded = specimen.load(base);
         assert_eq!(of_loaded(&loaded, claimed), truth, "at {base:X}");
     }
@@ -242,7 +233,7 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
     check(of_file(&specimen.file, module(spec.module)), "in the file");
     // In memory the base comes from the system: a wrong one in the header
     // misleads only the loader, which shifts every operand alike.
-    for base in bases(spec.arch) {
+    for base in spec.arch.bases() {
         let loaded = specimen.load(base);
         check(of_loaded(&loaded, module(spec.module)), "in memory");
     }
@@ -477,6 +468,6 @@ pub fn structured(case: &Case) {
     oracle_agrees(&specimen);
     let specimen = damageable(&case.spec, case.flips.len()).build();
     right_or_refused(&specimen, &case.flips);
-    right_or_refused_in_memory(&specimen, bases(case.spec.arch)[0], &case.flips);
+    right_or_refused_in_memory(&specimen, case.spec.arch.bases()[0], &case.flips);
     oracle_reads_alike(&case.spec, &case.planted);
 }

@@ -202,9 +202,9 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// `verify` builds them; a test sees that they were committed.
+/// `specimen` builds them; a test sees that they were committed.
 fn specimens(workspace: &Workspace) -> Result<Outcome, command::Failure> {
-    let mut write = workspace.cargo(&["run", "--quiet", "--package", "verify"]);
+    let mut write = workspace.cargo(&["run", "--quiet", "--package", "specimen"]);
     command::run(write.args(["--example", "specimens"]))?;
     Ok(Outcome::Passed("commit what changed".into()))
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use lzxc::WindowSize;
-use verify::disc::{Built, Disc, SECTOR, both};
-use verify::specimen::Spec;
+use specimen::Spec;
+use specimen::disc::{Built, Disc, SECTOR, both};
 
 use crate::cabinet::{lzx, mszip};
 use crate::expand::expanded;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use verify::cabinet::{Cabinet, Folder, Method};
-use verify::specimen::Spec;
+use specimen::Spec;
+use specimen::cabinet::{Cabinet, Folder, Method};
 
 use crate::expand::expanded;
 use crate::{Files, patched, xp};

@@ -19,7 +19,6 @@ mod media;
 mod output;
 mod patch;
 mod probe;
-mod regressions;
 #[cfg(unix)]
 mod runs;
 mod system;
@@ -28,8 +27,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use specimen::Spec;
 use tempfile::TempDir;
-use verify::specimen::Spec;
 
 /// The program, with nothing in the environment that changes what it prints.
 fn program() -> Command {

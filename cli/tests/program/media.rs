@@ -4,7 +4,7 @@
 use std::fs;
 
 use lzxc::WindowSize;
-use verify::specimen::Spec;
+use specimen::Spec;
 
 use crate::cabinet::{lzx, mszip};
 use crate::{Files, expand, patched, xp};
@@ -72,9 +72,9 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     let to_200 = |spec: Spec| {
         let specimen = spec.build();
         let mut file = specimen.file.clone();
-        let at = verify::patching::value_offset(&specimen);
+        let at = specimen.value_offset();
         file[at..at + 4].copy_from_slice(&200_u32.to_le_bytes());
-        verify::patching::mend(&mut file);
+        specimen::checksum::mend(&mut file);
         file
     };
     for (cabinet, member, content) in [

@@ -31,7 +31,7 @@ fn leftovers(files: &Files) -> Vec<String> {
 
 #[test]
 fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
-    let hash = verify::patching::sha256(&xp());
+    let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     for round in 0..40 {
         let files = Files::new().with("tcpip.sys", &xp());

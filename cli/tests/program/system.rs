@@ -8,7 +8,7 @@ mod killed;
 use std::fs;
 use std::path::Path;
 
-use verify::specimen::Spec;
+use specimen::Spec;
 
 use crate::cabinet::mszip;
 use crate::{Files, patched, xp};

@@ -1,9 +1,9 @@
 //! The emulated system: the driver in its memory, and every call that it makes.
 
 use scanner_core::Module;
+use specimen::Arch;
 use tcplimit_driver::Device;
 use verify::shipped::import::{self, Convention, Import};
-use verify::specimen::Arch;
 
 use crate::address::{
     self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, index,

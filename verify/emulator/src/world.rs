@@ -3,9 +3,9 @@
 //! each given one; they must stay the same.
 
 use scanner_core::Module;
+use simulation::kernel::{Listing, PathStyle, Says};
+use specimen::Arch;
 use tcplimit_driver::Device;
-use verify::kernel::{Listing, PathStyle, Says};
-use verify::specimen::Arch;
 
 use crate::registry::Registry;
 use crate::table::{Above, Format, Mapping, Tables};

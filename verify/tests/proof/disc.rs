@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use scanner_core::StartUp;
+use specimen::Spec;
+use specimen::cabinet::{Cabinet, Folder, Method};
+use specimen::disc::{Disc, SECTOR};
 use tcplimit::patch::disk::Disk;
 use tcplimit::patch::job::{Job, Target, Task, Verdict};
 use tcplimit::patch::patch_disc;
 use tcplimit::probe::{self, Options};
 use verify::brittle::{Brittle, Fault};
-use verify::cabinet::{Cabinet, Folder, Method};
-use verify::disc::{Disc, SECTOR};
 use verify::probing::any_disc_tables;
-use verify::specimen::Spec;
 
 const OLD: &str = "/images/XP.ISO";
 const NEW: &str = "/images/NEW.ISO";

@@ -1,6 +1,6 @@
 //! Cabinets of every kind, rewritten, and every reason not to.
 
-use verify::cabinet::{Cabinet as Spec, Folder, Method};
+use specimen::cabinet::{Cabinet as Spec, Folder, Method};
 
 use super::block::dword;
 use super::*;

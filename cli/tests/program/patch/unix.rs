@@ -136,7 +136,7 @@ fn a_pipe_is_never_replaced() {
     assert_eq!(run.code, 2, "{}", run.stdout);
     run.warns("is a device or a pipe");
     assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
-    let hash = verify::patching::sha256(&xp());
+    let hash = specimen::checksum::sha256(&xp());
     let backup = format!("there/tcpip.sys.{}.orig", &hash[..16]);
     fs::rename(&pipe, files.path().join(backup)).unwrap();
     let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);

@@ -19,7 +19,7 @@ fn states(files: &Files, options: &[&str]) -> Vec<(String, String)> {
 }
 
 fn backup_of(content: &[u8]) -> String {
-    let hash = verify::patching::sha256(content);
+    let hash = specimen::checksum::sha256(content);
     format!("{DRIVERS}.{}.orig", &hash[..16])
 }
 

@@ -36,7 +36,7 @@ fn a_damaged_copy_is_put_back_among_the_others_and_kept_aside() {
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
     restore.ends_with(0);
     assert_eq!(limits(&files), expected([10; 5]));
-    let hash = verify::patching::sha256(&damaged);
+    let hash = specimen::checksum::sha256(&damaged);
     let aside = format!("{DRIVERS}.{}.damaged", &hash[..16]);
     assert_eq!(read(&files, &aside), damaged);
 }

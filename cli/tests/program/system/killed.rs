@@ -13,8 +13,8 @@ pub(super) fn killed(files: &Files) {
         serde_json::json!({
             "path": path,
             "temporary": "tcpip.sys.1.tcplimit-new",
-            "before": verify::patching::sha256(&before),
-            "after": verify::patching::sha256(&after),
+            "before": specimen::checksum::sha256(&before),
+            "after": specimen::checksum::sha256(&after),
             "bytes": bytes,
         })
     };
