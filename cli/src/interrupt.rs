@@ -1,20 +1,27 @@
-//! Ctrl-C, for verbs that work on one file after the other.
+//! Ctrl-C: the first asks a verb to end, the second ends the program.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::Exit;
 
-/// Set by Ctrl-C, which is obeyed between two files; another one ends the
-/// program at once, which loses nothing either.
-pub(crate) fn on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
+/// Calls `first` at the first Ctrl-C. The second ends the program at once, which
+/// loses nothing either.
+pub(crate) fn on_interrupt(first: impl Fn() + Send + 'static) {
+    let again = AtomicBool::new(false);
     // A second run in one process keeps the first handler: only tests do that.
     let _ = ctrlc::set_handler(move || {
-        if told.swap(true, Ordering::Relaxed) {
+        if again.swap(true, Ordering::Relaxed) {
             std::process::exit(Exit::Interrupted.code().into());
         }
+        first();
     });
+}
+
+/// Set by Ctrl-C, for a verb that obeys it between two files.
+pub(crate) fn stop_flag() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    on_interrupt(move || set.store(true, Ordering::Relaxed));
     stop
 }

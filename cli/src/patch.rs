@@ -51,7 +51,6 @@ pub mod windows_install;
 
 pub use change::{Change, Field};
 pub(crate) use clean::run as clean;
-
 pub use disc::{DiscDone, Watch, patch_disc};
 pub use plan::{DEFAULT_LIMIT, Plan, apply, plan};
 pub use refusal::{DiscRefusal, Refusal};

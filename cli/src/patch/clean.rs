@@ -17,7 +17,7 @@ use super::text::row;
 use super::windows_install::System;
 use crate::arguments::{Clean, Talk};
 use crate::exit::Exit;
-use crate::interrupt::on_interrupt;
+use crate::interrupt::stop_flag;
 use crate::json::{line, summary_line};
 use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
 use crate::text::count;
@@ -31,7 +31,7 @@ pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
         verb,
         disk: Machine::default(),
         out: output::stdout(),
-        stop: on_interrupt(),
+        stop: stop_flag(),
         totals: Totals::default(),
         exit: Exit::Done,
     };

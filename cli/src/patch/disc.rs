@@ -26,10 +26,8 @@ use super::outcome::{Done, Source, Target, Task, Verdict};
 use super::refusal::DiscRefusal;
 use crate::iso;
 
-use layout::Archive;
-
 use changes::{Changes, Copy, Edited, copies};
-use layout::Layout;
+use layout::{Archive, Layout};
 use record::Record;
 
 /// Whether a file is an ISO image.

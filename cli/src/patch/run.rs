@@ -21,7 +21,7 @@ use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::exit::Exit;
 use crate::folder::{self, Item};
 use crate::identity::is_module;
-use crate::interrupt::on_interrupt;
+use crate::interrupt::stop_flag;
 use crate::manifest::Manifest;
 use crate::output::{command_line, complain, quoted};
 use crate::progress::Progress;
@@ -85,7 +85,7 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
         talk,
         disk: Machine::default(),
         reporter: Reporter::new(subject, manifest, writing.json),
-        stop: on_interrupt(),
+        stop: stop_flag(),
     };
     match &writing.root {
         Some(root) => run.offline(root)?,

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 use super::layout::{DriverFile, Layout};
 use super::record::{MAX_EDIT, Record};
-
 use crate::cabinet::MAX_MEMBER;
 use crate::cabinet::rewrite::MAX_CABINET;
 use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};

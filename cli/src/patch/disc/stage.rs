@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::changes::Changes;
-
 use crate::patch::disk::Disk;
 use crate::patch::failure::{Failure, io_failure, read_failure};
 use crate::patch::names::{ATTEMPTS, TEMPORARY, named};
