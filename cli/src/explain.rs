@@ -8,9 +8,10 @@ use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
 use crate::exit::{Exit, Outcome};
 use crate::file::Input;
+use crate::image_probe::{self, Options};
 use crate::loaded::Loaded;
 use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain, printable, quoted};
-use crate::probe::{self, Options};
+use crate::probe;
 use crate::report::Report;
 use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
 use crate::text::{self, Detail};
@@ -57,7 +58,7 @@ fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::
         members += usize::from(report.origin.member.is_some());
         if written.is_ok() && (report.origin.member.is_none() || report.is_of_interest()) {
             shown += 1;
-            written = image(out, &probe::identified(report, data), data, options);
+            written = image(out, &image_probe::identified(report, data), data, options);
         }
     });
     written?;

@@ -10,6 +10,8 @@ mod broken;
 mod built;
 mod command;
 mod compiler;
+#[cfg(test)]
+mod contributing;
 mod debian;
 mod dependencies;
 mod dist;
@@ -18,6 +20,8 @@ mod emulate;
 mod fuzz;
 mod groups;
 mod history;
+#[cfg(test)]
+mod imports;
 mod linker;
 mod lint;
 mod mutants;

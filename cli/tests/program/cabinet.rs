@@ -110,7 +110,7 @@ fn a_driver_from_a_setup_disc_is_located() {
     ] {
         let files = Files::new().with("TCPIP.SY_", &cabinet);
         let probe = files.run(&["probe", "TCPIP.SY_"]);
-        assert_eq!(probe.code, 0, "{}{}", probe.stdout, probe.stderr);
+        probe.ends_with(0);
         assert!(
             probe
                 .stdout

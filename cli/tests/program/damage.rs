@@ -112,14 +112,12 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let files = Files::new().with("tcpip6.sys", &without_event().build().file);
     let probe = files.run(&["probe", "tcpip6.sys"]);
     assert_eq!(probe.code, 1, "{}", probe.stdout);
-    for says in [
+    probe.says_all([
         "tcpip6.sys: not located, unconfirmed name\n",
         "the file's name says tcpip6.sys, and nothing else does",
         "18 atomic updates, as in tcpip.sys",
         "--module tcpip6",
-    ] {
-        probe.says(says);
-    }
+    ]);
     let object = &files.run(&["probe", "--json", "tcpip6.sys"]).objects()[0];
     assert_eq!(object["state"], "unconfirmed-name");
     assert!(object["rvas"].is_null() && object["candidate"]["threshold"].is_u64());

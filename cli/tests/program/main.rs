@@ -56,6 +56,19 @@ impl Run {
         }
     }
 
+    /// Whether it ended with this exit code.
+    #[track_caller]
+    fn ends_with(&self, code: i32) {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+    }
+
+    #[track_caller]
+    fn says_all<const N: usize>(&self, texts: [&str; N]) {
+        for text in texts {
+            self.says(text);
+        }
+    }
+
     #[track_caller]
     fn says(&self, text: impl AsRef<str>) {
         let text = text.as_ref();

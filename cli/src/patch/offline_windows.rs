@@ -1,21 +1,23 @@
 //! The copies in a Windows that does not run, as one transaction.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Refusal;
 use super::disk::Machine;
-use super::form::is_module;
-use super::installation::Installations;
-use super::job::{Done, Prepared, Target, Verdict};
+use super::drivers::drivers_in;
+use super::failure::Failure;
+use super::job::{Job, Prepared};
 use super::journal::{self, Exchange, Found, exchange_all};
 use super::lock::{self, Life, Locks};
-use super::replace::{Failure, may_write};
-use super::system::{Place, System};
-use super::verb::{Run, drivers_in, exit_of};
+use super::outcome::{Done, Target, Verdict};
+use super::refusal::Refusal;
+use super::replace::may_write;
+use super::reporter::Reporter;
+use super::windows_install::{Place, System};
 use crate::exit::Exit;
-use crate::output::{command_line, complain};
+use crate::identity::is_module;
+use crate::output::complain;
 use crate::text::count;
 
 const REFUSED: &str =
@@ -25,47 +27,27 @@ type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
 /// What became of the transaction, when it was tried.
 type Changed = Option<Result<(), Failure>>;
 
-impl Run<'_> {
-    /// The Windows on a disk that are meant, each for itself.
-    pub(super) fn disk(&mut self, root: &Path) -> io::Result<()> {
-        let which = &self.writing.which;
-        let found = Installations::on(root).map_err(|reason| (false, reason));
-        let found = found.and_then(|found| {
-            let homes = found.chosen(which.choice(), &command_line())?;
-            let notes = found.notes(which.choice());
-            Ok((homes, notes))
-        });
-        let (homes, notes) = match found {
-            Ok(found) => found,
-            Err((is_choice, reason)) => {
-                let exit = match is_choice {
-                    true => Exit::Usage,
-                    false => Exit::Input,
-                };
-                self.because(exit, &reason);
-                return Ok(());
-            }
-        };
-        for note in notes {
-            complain(&note);
-            self.totals.notes.push(note);
-        }
-        for home in homes {
-            if self.totals.interrupted || self.stop.load(Ordering::Relaxed) {
-                self.totals.interrupted = true;
-                break;
-            }
-            self.system(&home)?;
-        }
-        Ok(())
-    }
+/// What is done with each Windows on a disk.
+pub(super) struct OfflineWindows<'a> {
+    pub(super) job: &'a Job,
+    pub(super) disk: &'a Machine,
+    pub(super) stop: &'a AtomicBool,
+    /// Which Windows it is must be said.
+    pub(super) is_of_several: bool,
+    pub(super) reporter: &'a mut Reporter,
+}
 
-    /// All copies in a Windows, as one transaction.
-    fn system(&mut self, home: &Path) -> io::Result<()> {
+impl OfflineWindows<'_> {
+    /// All copies in a Windows, as one transaction; none once the run is to end.
+    pub(super) fn patch(&mut self, home: &Path) -> io::Result<()> {
+        if self.reporter.summary.interrupted || self.stop.load(Ordering::Relaxed) {
+            self.reporter.summary.interrupted = true;
+            return Ok(());
+        }
         let system = match System::of(home) {
             Ok(system) => system,
             Err(reason) => {
-                self.because(Exit::Input, &reason);
+                self.reporter.because(Exit::Input, &reason);
                 return Ok(());
             }
         };
@@ -73,7 +55,7 @@ impl Run<'_> {
             Ok((ready, changed)) => self.tell_all(&system, ready, changed),
             Err(failure) => {
                 let reason = self.of_home(&system, failure.to_string());
-                self.because(exit_of(&failure), &reason);
+                self.reporter.because(failure.exit(), &reason);
                 Ok(())
             }
         }
@@ -122,8 +104,8 @@ impl Run<'_> {
         let copies = copies.filter(|place| self.is_copy(&system.home, place));
         let prepare = |place: &'s Place| {
             let path = system.home.join(&place.path);
-            let prepared = self.job.prepare(self.disk, &path).and_then(|prepared| {
-                self.job.is_free(self.disk, &path, &prepared)?;
+            let prepared = self.job.plan(self.disk, &path).and_then(|prepared| {
+                self.job.check(self.disk, &path, &prepared)?;
                 Ok(prepared)
             });
             (place, path, prepared)
@@ -158,15 +140,18 @@ impl Run<'_> {
         let packed = system.places.iter().filter(|place| place.is_packed);
         let rewrites = self.job.cabinets;
         for place in packed.filter(|_| !rewrites) {
-            self.look_into(&system.home.join(&place.path), Some(place))?;
+            let path = system.home.join(&place.path);
+            self.reporter
+                .cabinet(&path, drivers_in(&path), Some(place.role))?;
         }
         for place in system.linked.iter().filter(|place| place.is_packed) {
-            self.link(&system.home.join(&place.path), Some(place))?;
+            let path = system.home.join(&place.path);
+            self.reporter.link(&path, Some(place.role))?;
         }
         if ready.is_empty() {
             let home = system.home.display();
             let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
-            self.because(Exit::NotLocated, &reason);
+            self.reporter.because(Exit::NotLocated, &reason);
             return Ok(());
         }
         let is_sound = is_sound(&ready);
@@ -182,23 +167,23 @@ impl Run<'_> {
                 }
                 Err(failure) => Done::new(&path, Verdict::Failed(failure)),
             };
-            self.tell(done, Some(place))?;
+            self.reporter.done(done, Some(place.role))?;
         }
         match changed {
-            Some(Err(Failure::Interrupted)) => self.totals.interrupted = true,
+            Some(Err(Failure::Interrupted)) => self.reporter.summary.interrupted = true,
             Some(Err(failure)) => {
-                self.out.flush()?;
+                self.reporter.flush()?;
                 let reason = match &failure {
                     Failure::Unsure { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
                 let reason = self.of_home(system, reason);
-                self.because(exit_of(&failure), &reason);
+                self.reporter.because(failure.exit(), &reason);
             }
             None if !is_sound => {
-                self.out.flush()?;
+                self.reporter.flush()?;
                 let reason = self.of_home(system, REFUSED.to_owned());
-                self.because(Exit::Done, &reason);
+                self.reporter.because(Exit::Done, &reason);
             }
             _ => {}
         }
@@ -223,7 +208,7 @@ impl Run<'_> {
         let check = |file: &Exchange, now: &[u8]| {
             let pairs = files.iter().zip(&sound);
             match pairs.into_iter().find(|(known, _)| *known == file) {
-                Some((_, (path, prepared))) => self.job.look_again(path, prepared, now),
+                Some((_, (path, prepared))) => self.job.verify(path, prepared, now),
                 None => Err(Refusal::NotItself.into()),
             }
         };
@@ -241,14 +226,13 @@ impl Run<'_> {
                 home.join(journal::NAME).display()
             ),
         };
-        complain(&note);
-        self.totals.notes.push(note);
+        self.reporter.note(note);
         Ok(())
     }
 
     /// A reason, with the Windows that it is about where there may be several.
     fn of_home(&self, system: &System, reason: String) -> String {
-        match self.writing.which.every {
+        match self.is_of_several {
             true => format!("{}: {reason}", system.home.display()),
             false => reason,
         }
@@ -275,14 +259,17 @@ impl Run<'_> {
                 (back, left)
             }
         };
-        let every = self.writing.which.every;
+        let every = self.is_of_several;
         let named = |path: String| match every {
             true => home.join(path).to_string_lossy().into_owned(),
             false => path,
         };
-        let put_back = self.totals.put_back.get_or_insert_default();
+        let put_back = self.reporter.summary.put_back.get_or_insert_default();
         put_back.extend(back.into_iter().map(named));
-        self.totals.left.extend(left.into_iter().map(named));
+        self.reporter
+            .summary
+            .left
+            .extend(left.into_iter().map(named));
     }
 }
 
@@ -302,7 +289,7 @@ fn verdict(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Fail
         Some(Err(failure @ (Failure::Refused(_) | Failure::Interrupted))) => {
             Verdict::NotDone(failure.to_string())
         }
-        Some(Err(failure)) => Verdict::Failed(failure.again()),
+        Some(Err(failure)) => Verdict::Failed(failure.clone()),
     }
 }
 
@@ -328,7 +315,7 @@ mod tests {
                 running: Vec::new(),
                 cabinets: false,
             };
-            job.prepare(&disk, &path).unwrap()
+            job.plan(&disk, &path).unwrap()
         };
         let (same, other) = (prepared(10), prepared(100));
         let unsure = Err(Failure::Unsure {

@@ -7,7 +7,7 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::replace::backup_name;
+use super::names::backup_name;
 use crate::output::cause;
 
 /// What a copy is for.

@@ -1,17 +1,17 @@
-//! What is said to people.
+//! Reports for people.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
 
+use super::change::{Change, Field, hex};
 use super::disk::folder_of;
-use super::job::{Done, Facts, Job, Target, Task, Verdict};
-use super::replace::Failure;
-use super::restore::Source;
-use super::{Change, Field};
-use crate::manifest::Manifest;
+use super::failure::Failure;
+use super::outcome::{Aside, Done, Entry, Facts, Source, Subject, Target, Verdict};
+use super::summary::Summary;
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+use crate::text::count;
 
 /// What follows from a change, where Windows itself guards the file. Only what
 /// is certain.
@@ -19,41 +19,35 @@ pub(crate) const AFTERWARDS: &str = "\
 What follows: the drivers have no signature of their own; Windows lists their hashes in signed catalogues, and a changed file is not the one listed. So sigverif reports it; Windows File Protection, when it sees a change or `sfc /scannow` is run, puts back what it has (dllcache, service pack, setup disc); and an update or service pack that brings the file replaces it. Windows XP, XP x64 and Server 2003 load it all the same: they don't ask for the signature of a driver that starts.";
 
 /// The same in one line, before a change.
-pub(crate) const BEFOREHAND: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
+const BEFOREHAND: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
 
 /// What follows from the time that a changed file has.
 pub(crate) const TIME: &str = "A changed file keeps its time, and mostly its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
 
 /// What to do where nothing was written because nothing was asked for.
-pub(crate) const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
+const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
 
 /// The same for a disc image.
-pub(crate) const HOW_TO_WRITE_IMAGE: &str =
+const HOW_TO_WRITE_IMAGE: &str =
     "Nothing was written. To write a changed image, add --output NEW.iso.";
 
 /// The same for more than one file.
-pub(crate) const HOW_TO_WRITE_ALL: &str =
-    "Nothing was written. To change the files, add --in-place.";
+const HOW_TO_WRITE_ALL: &str = "Nothing was written. To change the files, add --in-place.";
 
-/// Tells of one file.
-pub(crate) fn done(
-    out: &mut dyn Write,
-    job: &Job,
-    done: &Done,
-    manifest: &Manifest,
-    note: Option<&str>,
-) -> io::Result<()> {
+/// Reports one driver.
+pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
+    let done = entry.done;
     let path = done.path.to_string_lossy();
     let member = done.member().map(|member| format!("/{member}"));
     let member = member.unwrap_or_default();
-    let (style, words) = headline(job, done);
+    let (style, words) = headline(subject, done);
     writeln!(
         out,
         "{STRONG}{}{STRONG:#}: {style}{words}{style:#}",
         printable(&format!("{path}{member}"))
     )?;
-    if let Some(note) = note {
-        row(out, "this is", note)?;
+    if let Some(role) = entry.role {
+        row(out, "this is", role.says())?;
     }
     match &done.verdict {
         Verdict::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
@@ -100,8 +94,8 @@ pub(crate) fn done(
     if let (Some(label), Some(output)) = (label, &done.output) {
         row(out, label, printable(&output.to_string_lossy()))?;
     }
-    if matches!(job.task, Task::Restore { .. }) {
-        let text = match facts.as_shipped(manifest) {
+    if !subject.is_patch() {
+        let text = match entry.as_shipped {
             Some(name) => format!("the hash is that of a known build as shipped: {name}"),
             None => "not proved: no known build as shipped has this hash".to_owned(),
         };
@@ -110,7 +104,8 @@ pub(crate) fn done(
     row(out, "SHA-256", &facts.after)
 }
 
-fn headline(job: &Job, done: &Done) -> (Style, String) {
+fn headline(subject: &Subject, done: &Done) -> (Style, String) {
+    let is_in_place = subject.target == Target::InPlace;
     let change = done.facts.first().map(|facts| {
         let plan = &facts.plan;
         match plan.changes.is_empty() {
@@ -128,12 +123,12 @@ fn headline(job: &Job, done: &Done) -> (Style, String) {
             NOTICE,
             format!("damaged or gone, would be put back from its backup: {change}"),
         ),
-        Verdict::Changed if is_damaged && job.target == Target::InPlace => {
+        Verdict::Changed if is_damaged && is_in_place => {
             (GOOD, format!("put back from its backup: {change}"))
         }
         Verdict::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
         Verdict::WouldChange => (NOTICE, format!("would change {change}")),
-        Verdict::Changed if job.target == Target::InPlace => (GOOD, format!("changed {change}")),
+        Verdict::Changed if is_in_place => (GOOD, format!("changed {change}")),
         Verdict::Changed => (GOOD, format!("written, changing {change}")),
         Verdict::Unchanged if done.output.is_some() => {
             (GOOD, "nothing to do: the changed copy is there".to_owned())
@@ -192,31 +187,82 @@ fn change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     )
 }
 
-/// `0A 00 00 00`
-pub(crate) fn hex(bytes: [u8; 4]) -> String {
-    bytes.map(|byte| format!("{byte:02X}")).join(" ")
-}
-
 pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
     writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
 }
 
-/// Tells of what is left aside: a cabinet, a link.
-pub(crate) fn aside(
-    out: &mut dyn Write,
-    path: &str,
-    state: &str,
-    reason: &str,
-    note: Option<&str>,
-) -> io::Result<()> {
-    let words = match state {
+/// Reports what is left aside.
+pub(crate) fn aside(out: &mut dyn Write, aside: &Aside<'_>) -> io::Result<()> {
+    let words = match aside.state {
         "link" => "not followed",
         _ => "not rewritten",
     };
-    let path = printable(path);
+    let path = printable(aside.path);
     writeln!(out, "{STRONG}{path}{STRONG:#}: {NOTICE}{words}{NOTICE:#}")?;
-    if let Some(note) = note {
-        row(out, "this is", note)?;
+    if let Some(role) = aside.role {
+        row(out, "this is", role.says())?;
     }
-    row(out, "because", printable(reason))
+    row(out, "because", printable(aside.reason))
+}
+
+/// Reports how a run ended.
+pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, subject: &Subject) -> io::Result<()> {
+    let &Summary {
+        files,
+        changed,
+        would_change,
+        unchanged,
+        ..
+    } = summary;
+    if summary.interrupted {
+        let what = match subject.is_of_windows {
+            true if changed == 0 => "nothing was changed",
+            _ => "not all files were treated",
+        };
+        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
+    }
+    let is_loud = !subject.is_quiet;
+    if subject.is_of_many && files > 0 && is_loud {
+        write!(
+            out,
+            "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be",
+            count(files, "file"),
+        )?;
+        for (number, what) in [
+            (summary.refused, "refused"),
+            (summary.failed, "failed"),
+            (summary.not_done, "not done because of others"),
+        ] {
+            if number > 0 {
+                write!(out, ", {number} {what}")?;
+            }
+        }
+        for (number, what, then) in [
+            (summary.cabinets, "cabinet", "with copies not rewritten"),
+            (summary.links, "link", "not followed"),
+        ] {
+            if number > 0 {
+                write!(out, "; {} {then}", count(number, what))?;
+            }
+        }
+        writeln!(out)?;
+    }
+    if changed > 0 && !subject.touch && is_loud {
+        writeln!(out, "\n{TIME}")?;
+    }
+    if changed > 0 && subject.is_patch() && is_loud {
+        writeln!(out, "\n{AFTERWARDS}")?;
+    }
+    if would_change > 0 && subject.is_patch() && is_loud {
+        writeln!(out, "\n{BEFOREHAND}")?;
+    }
+    if would_change > 0 && subject.target == Target::Show && subject.may_mean_to_write {
+        let how = match subject.is_of_many {
+            _ if summary.images > 0 => HOW_TO_WRITE_IMAGE,
+            true => HOW_TO_WRITE_ALL,
+            false => HOW_TO_WRITE,
+        };
+        writeln!(out, "\n{how}")?;
+    }
+    Ok(())
 }

@@ -1,22 +1,18 @@
-//! What is said to programs: one JSON object a line. docs/json.md describes
-//! it.
+//! Reports for programs: one JSON object a line. docs/json.md describes it.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Field;
-use super::job::{Done, Job, Verdict};
-use super::replace::Failure;
-use super::restore::Source;
-use super::say::hex;
-use crate::json::{SCHEMA, line};
-use crate::manifest::Manifest;
+use super::change::{Field, hex};
+use super::failure::Failure;
+use super::outcome::{Aside, Entry, Source, Subject, Verdict};
+use super::windows_install::Role;
+use crate::json::line;
 
 #[derive(Serialize)]
 struct Object<'a> {
-    schema: u32,
     path: &'a str,
     member: Option<String>,
     role: Option<&'static str>,
@@ -55,13 +51,8 @@ struct Change {
 }
 
 /// Writes what became of a file.
-pub(crate) fn done(
-    out: &mut dyn Write,
-    job: &Job,
-    done: &Done,
-    manifest: &Manifest,
-    role: Option<&'static str>,
-) -> io::Result<()> {
+pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
+    let done = entry.done;
     let path = done.path.to_string_lossy();
     let facts = done.facts.first();
     let plan = facts.map(|facts| &facts.plan);
@@ -79,11 +70,10 @@ pub(crate) fn done(
     line(
         out,
         &Object {
-            schema: SCHEMA,
             path: &path,
             member: done.member(),
-            role,
-            task: job.task.verb(),
+            role: entry.role.map(Role::name),
+            task: subject.task.verb(),
             state: match &done.verdict {
                 Verdict::WouldChange => "would-change",
                 Verdict::Changed => "changed",
@@ -116,7 +106,7 @@ pub(crate) fn done(
                 changes.collect()
             }),
             written: matches!(done.verdict, Verdict::Changed),
-            touched: job.touch && matches!(done.verdict, Verdict::Changed),
+            touched: subject.touch && matches!(done.verdict, Verdict::Changed),
             output: done.output.as_ref().map(text),
             backup: done.kept.as_ref().filter(|_| is_sound).map(text),
             kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
@@ -129,24 +119,15 @@ pub(crate) fn done(
                 before: facts.before.as_str(),
                 after: facts.after.as_str(),
             }),
-            as_shipped: facts.and_then(|facts| facts.as_shipped(manifest)),
+            as_shipped: entry.as_shipped,
         },
     )
 }
 
-/// Writes what is left aside: a cabinet, a link.
-pub(crate) fn aside(
-    out: &mut dyn Write,
-    job: &Job,
-    path: &str,
-    role: Option<&'static str>,
-    state: &'static str,
-    reason: &str,
-    members: &[String],
-) -> io::Result<()> {
+/// Writes what is left aside.
+pub(crate) fn aside(out: &mut dyn Write, subject: &Subject, aside: &Aside<'_>) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Aside<'a> {
-        schema: u32,
+    struct Object<'a> {
         path: &'a str,
         role: Option<&'static str>,
         task: &'static str,
@@ -156,68 +137,13 @@ pub(crate) fn aside(
     }
     line(
         out,
-        &Aside {
-            schema: SCHEMA,
-            path,
-            role,
-            task: job.task.verb(),
-            state,
-            reason,
-            members,
-        },
-    )
-}
-
-/// Writes the totals.
-pub(crate) fn summary(
-    out: &mut dyn Write,
-    totals: &super::told::Totals,
-    exit: u8,
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        schema: u32,
-        summary: Summary<'a>,
-    }
-    #[derive(Serialize)]
-    struct Summary<'a> {
-        files: u64,
-        changed: u64,
-        would_change: u64,
-        unchanged: u64,
-        not_done: u64,
-        refused: u64,
-        failed: u64,
-        cabinets: u64,
-        links: u64,
-        notes: &'a [String],
-        put_back: Option<&'a [String]>,
-        left: &'a [String],
-        reason: Option<&'a str>,
-        interrupted: bool,
-        exit_code: u8,
-    }
-    line(
-        out,
-        &Line {
-            schema: SCHEMA,
-            summary: Summary {
-                files: totals.files,
-                changed: totals.changed,
-                would_change: totals.would_change,
-                unchanged: totals.unchanged,
-                not_done: totals.not_done,
-                refused: totals.refused,
-                failed: totals.failed,
-                cabinets: totals.cabinets,
-                links: totals.links,
-                notes: &totals.notes,
-                put_back: totals.put_back.as_deref(),
-                left: &totals.left,
-                reason: totals.reason.as_deref(),
-                interrupted: totals.interrupted,
-                exit_code: exit,
-            },
+        &Object {
+            path: aside.path,
+            role: aside.role.map(Role::name),
+            task: subject.task.verb(),
+            state: aside.state,
+            reason: aside.reason,
+            members: aside.members,
         },
     )
 }
