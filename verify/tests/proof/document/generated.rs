@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use scanner_core::{Evidence, EvidenceSet};
+use scanner_core::{Arch, Evidence, EvidenceSet, Layout, Module};
 use tcplimit_protocol::{Answer, QUERY, Query, RESET, Reason, Reset, SET, Set};
 
 /// Set where the tables are to be written.
@@ -94,14 +94,40 @@ fn measured(piece: Evidence) -> Option<(u32, u32)> {
     }
 }
 
+/// Which images a piece of evidence is required for.
+fn required(piece: Evidence) -> &'static str {
+    type Image = (Module, Arch, Layout);
+    let labels: [(&str, fn(Image) -> bool); 5] = [
+        ("all", |_| true),
+        ("tcpip.sys", |(module, ..)| module == Module::Tcpip),
+        ("tcpip6.sys", |(module, ..)| module == Module::Tcpip6),
+        ("x64", |(_, arch, _)| arch == Arch::X64),
+        ("files for x86", |(_, arch, layout)| {
+            (arch, layout) == (Arch::X86, Layout::File)
+        }),
+    ];
+    let images = Module::ALL.into_iter().flat_map(|module| {
+        [Arch::X86, Arch::X64].into_iter().flat_map(move |arch| {
+            [Layout::File, Layout::Memory].map(|layout| (module, arch, layout))
+        })
+    });
+    let fits = |holds: &fn(Image) -> bool| {
+        let mut images = images.clone();
+        images.all(|image| piece.required_for(image.0, image.1, image.2) == holds(image))
+    };
+    let label = labels.iter().find(|(_, holds)| fits(holds));
+    label.expect("a label for these images").0
+}
+
 fn evidence() -> Vec<String> {
     table(
-        ["name", "what must hold", "x86", "x64"],
+        ["name", "images", "what must hold", "x86", "x64"],
         Evidence::ALL.map(|piece| {
             let (x86, x64) = measured(piece).unzip();
             let count = |count: Option<u32>| count.map_or(String::new(), |count| count.to_string());
             let name = format!("`{}`", piece.name());
-            [name, piece.rule().into(), count(x86), count(x64)]
+            let (images, rule) = (required(piece), piece.rule());
+            [name, images.into(), rule.into(), count(x86), count(x64)]
         }),
     )
 }
