@@ -262,7 +262,7 @@ fn second_of_the_window(model: &mut Model, machine: &Machine) -> usize {
     texts.iter().map(String::len).sum::<usize>() + shapes.len() + model.rows().len()
 }
 
-/// Instructions a second, counted once (November 2026; x86-64, opt-level 1, with the made-up
+/// Instructions a second, counted once (x86-64, opt-level 1, with the made-up
 /// Windows): 830,000, 570,000 of them for the graph and 130,000 for the look. By
 ///
 /// ```text
