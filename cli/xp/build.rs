@@ -5,6 +5,8 @@
 mod icon;
 #[path = "build/known.rs"]
 mod known;
+#[path = "build/language.rs"]
+mod language;
 #[path = "build/link.rs"]
 mod link;
 #[path = "build/manifest.rs"]
@@ -22,6 +24,7 @@ use std::{env, fs};
 use link::Subsystem;
 
 const DRIVER: &str = "../../driver/build";
+const GERMAN: &str = "languages/de.po";
 const BUILDS: &str = "../../corpus/builds.toml";
 
 fn main() {
@@ -30,6 +33,12 @@ fn main() {
     println!("cargo::rerun-if-changed={BUILDS}");
     let builds = fs::read_to_string(BUILDS).expect("the manifest can be read");
     write("known.rs", known::table(&builds).as_bytes());
+
+    println!("cargo::rerun-if-changed={GERMAN}");
+    println!("cargo::rerun-if-changed=src/language/hash.rs");
+    let german = fs::read_to_string(GERMAN).expect("the file of German can be read");
+    let german = language::table(&german).unwrap_or_else(|error| panic!("{GERMAN}: {error}"));
+    write("de.rs", german.as_bytes());
 
     let version = var("CARGO_PKG_VERSION");
     let console = version::of(&version, &version::PROGRAM);

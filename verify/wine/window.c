@@ -2,9 +2,9 @@
    its buttons, by messages and by keys. A line goes in, a line comes out. */
 
 #define UNICODE
-#define WIN32_LEAN_AND_MEAN
+#define COBJMACROS
 #include <windows.h>
-#include <shellapi.h>
+#include <shlobj.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static void print_text(const WCHAR *text)
     for (; *text; text++) {
         if (*text == '\n')
             fputs(" |", stdout);
-        putchar(*text == '\r' || *text == '\n' ? ' ' : *text < 0x7F ? *text : '?');
+        putchar(*text == '\r' || *text == '\n' || *text == '\t' ? ' ' : *text < 0x7F ? *text : '?');
     }
     putchar('\n');
 }
@@ -207,6 +207,95 @@ static void attack(void)
            && SendMessageTimeoutW(window, WM_NULL, 0, 0, SMTO_NORMAL, 5000, &answer) != 0);
 }
 
+/* What the entry in the Start menu starts. */
+static void link(void)
+{
+    WCHAR path[MAX_PATH], target[MAX_PATH] = {0}, folder[MAX_PATH] = {0};
+    IShellLinkW *shortcut = NULL;
+    IPersistFile *file = NULL;
+    HRESULT result;
+
+    SHGetFolderPathW(NULL, CSIDL_COMMON_PROGRAMS, NULL, 0, path);
+    wcscat(path, L"\\tcplimit.lnk");
+    if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES) {
+        puts("there=0");
+        return;
+    }
+    CoInitialize(NULL);
+    result = CoCreateInstance(&CLSID_ShellLink, NULL, CLSCTX_INPROC_SERVER, &IID_IShellLinkW,
+                              (void **)&shortcut);
+    if (SUCCEEDED(result))
+        result = IShellLinkW_QueryInterface(shortcut, &IID_IPersistFile, (void **)&file);
+    if (SUCCEEDED(result))
+        result = IPersistFile_Load(file, path, STGM_READ);
+    if (SUCCEEDED(result)) {
+        IShellLinkW_GetPath(shortcut, target, MAX_PATH, NULL, 0);
+        IShellLinkW_GetWorkingDirectory(shortcut, folder, MAX_PATH);
+    }
+    printf("there=1 target=%ls folder=%ls\n", target, folder);
+    if (file)
+        IPersistFile_Release(file);
+    if (shortcut)
+        IShellLinkW_Release(shortcut);
+    CoUninitialize();
+}
+
+/* So many ticks, each of them painted, and what the window has of GDI and USER afterwards. */
+static void ticks(int count)
+{
+    HWND window = FindWindowW(CLASS, NULL);
+    UINT objects = RegisterWindowMessageW(L"tcplimitw.objects");
+    int i;
+
+    for (i = 0; i < count; i++) {
+        SendMessageW(window, WM_TIMER, 1, 0);
+        /* What the tick has made invalid is painted before the next. */
+        SendMessageW(control(1015), WM_PAINT, 0, 0);
+    }
+    printf("objects=%d\n", (int)SendMessageW(window, objects, 0, 0));
+}
+
+/* Sets a value below HKEY_CURRENT_USER. */
+static LONG set_value(const WCHAR *name, const WCHAR *value, DWORD type, const void *data,
+                      DWORD length)
+{
+    HKEY key;
+    LONG error = RegCreateKeyExW(HKEY_CURRENT_USER, name, 0, NULL, 0, KEY_SET_VALUE, NULL, &key,
+                                 NULL);
+
+    if (error)
+        return error;
+    error = RegSetValueExW(key, value, 0, type, data, length);
+    RegCloseKey(key);
+    return error;
+}
+
+/* The colours of High Contrast, for programs that are started from now on. */
+static void contrast(void)
+{
+    static const WCHAR *const colors[][2] = {
+        { L"Window", L"0 0 0" },
+        { L"WindowText", L"255 255 255" },
+        { L"ButtonFace", L"0 0 0" },
+        { L"ButtonText", L"255 255 255" },
+        { L"ButtonShadow", L"192 192 192" },
+        { L"ButtonHilight", L"255 255 255" },
+        { L"GrayText", L"0 255 0" },
+        { L"Hilight", L"128 0 128" },
+        { L"HilightText", L"255 255 255" },
+        { L"Menu", L"0 0 0" },
+        { L"MenuBar", L"0 0 0" },
+        { L"MenuText", L"255 255 255" },
+    };
+    unsigned i;
+    LONG error = 0;
+
+    for (i = 0; i < sizeof colors / sizeof *colors; i++)
+        error |= set_value(L"Control Panel\\Colors", colors[i][0], REG_SZ, colors[i][1],
+                           2 * (wcslen(colors[i][1]) + 1));
+    printf("error=%d\n", (int)error);
+}
+
 static void run(char *line)
 {
     char *words = strchr(line, ' ');
@@ -274,6 +363,55 @@ static void run(char *line)
         clipboard();
     else if (!strcmp(line, "attack"))
         attack();
+    else if (!strcmp(line, "link"))
+        link();
+    else if (!strcmp(line, "ticks"))
+        ticks(atoi(words));
+    else if (!strcmp(line, "contrast"))
+        contrast();
+    else if (!strcmp(line, "dpi")) {
+        DWORD number = atoi(words);
+        printf("error=%d\n", (int)set_value(L"Control Panel\\Desktop", L"LogPixels", REG_DWORD,
+                                            &number, sizeof number));
+    } else if (!strcmp(line, "theme")) {
+        WCHAR *active = *words == '1' ? L"1" : L"0";
+        printf("error=%d\n",
+               (int)set_value(L"Software\\Microsoft\\Windows\\CurrentVersion\\ThemeManager",
+                              L"ThemeActive", REG_SZ, active, 4));
+    } else if (!strcmp(line, "select")) {
+        HWND table = control(1019);
+        SendMessageW(table, LB_SETCURSEL, atoi(words), 0);
+        SendMessageW(window, WM_COMMAND, MAKEWPARAM(1019, LBN_SELCHANGE), (LPARAM)table);
+        puts("error=0");
+    } else if (!strcmp(line, "tab")) {
+        int wanted = atoi(words), count = 0;
+        while (focus() != wanted && count++ < 20) {
+            int before = focus();
+            DWORD begin = GetTickCount();
+            key(VK_TAB, 0);
+            while (focus() == before && GetTickCount() - begin < 2000)
+                Sleep(10);
+        }
+        printf("focus=%d\n", focus());
+    } else if (!strcmp(line, "process")) {
+        static DWORD last;
+        DWORD begin = GetTickCount(), process = 0;
+        /* Another than the last time; it may be starting. */
+        do {
+            GetWindowThreadProcessId(FindWindowW(CLASS, NULL), &process);
+            Sleep(20);
+        } while ((!process || process == last) && GetTickCount() - begin < PATIENCE);
+        printf("another=%d\n", process && process != last);
+        last = process;
+    } else if (!strcmp(line, "with")) {
+        char *file = strchr(words, ' ');
+        HINSTANCE started = NULL;
+        if (file) {
+            *file++ = 0;
+            started = ShellExecuteA(NULL, "open", file, words, NULL, SW_SHOW);
+        }
+        printf("started=%d\n", (INT_PTR)started > 32);
+    }
     else if (!strcmp(line, "size")) {
         GetWindowRect(window, &area);
         printf("width=%d height=%d\n", (int)(area.right - area.left),

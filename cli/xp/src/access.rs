@@ -9,19 +9,23 @@ use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::failure::Failure;
+use crate::language::Text;
 use crate::win32::Win32;
 use crate::windows::Windows;
 
 /// Groups that all who use a machine belong to, each with its SID.
-const EVERYBODY: [(&str, &[u8]); 4] = [
-    ("Everyone", &[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
-    ("INTERACTIVE", &[1, 1, 0, 0, 0, 0, 0, 5, 4, 0, 0, 0]),
+const EVERYBODY: [(Text, &[u8]); 4] = [
+    (Text::new("Everyone"), &[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
     (
-        "Authenticated Users",
+        Text::new("INTERACTIVE"),
+        &[1, 1, 0, 0, 0, 0, 0, 5, 4, 0, 0, 0],
+    ),
+    (
+        Text::new("Authenticated Users"),
         &[1, 1, 0, 0, 0, 0, 0, 5, 11, 0, 0, 0],
     ),
     (
-        "Users",
+        Text::new("Users"),
         &[1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x21, 2, 0, 0],
     ),
 ];
@@ -87,7 +91,7 @@ pub(crate) fn writers(windows: &dyn Windows, folder: &str) -> Result<Writers, Fa
             Ok(Writers::Groups(groups))
         })
     });
-    descriptor.map_err(|error| Failure::file("read the access list of", folder, error))
+    descriptor.map_err(|error| Failure::file(phrase!("read the access list of"), folder, error))
 }
 
 /// The groups that a descriptor allows to write. What it denies is not
@@ -97,7 +101,7 @@ fn groups(descriptor: &[u8]) -> Option<Vec<&'static str>> {
     let at = usize::try_from(header.list.get()).ok()?;
     if header.control.get() & LIST_PRESENT == 0 || at == 0 {
         let [(everyone, _), ..] = EVERYBODY;
-        return Some([everyone].into());
+        return Some([everyone.get()].into());
     }
     let (list, mut rest) = List::ref_from_prefix(descriptor.get(at..)?).ok()?;
     let mut all = Vec::new();
@@ -111,7 +115,8 @@ fn groups(descriptor: &[u8]) -> Option<Vec<&'static str>> {
             continue;
         }
         let groups = EVERYBODY.iter().filter(|(_, group)| sid.starts_with(group));
-        for &(name, _) in groups {
+        for (name, _) in groups {
+            let name = name.get();
             if !all.contains(&name) {
                 all.push(name);
             }
@@ -164,7 +169,7 @@ mod tests {
                 entry(0, 0, ALL, sid),
                 entry(0, 0, ALL, sid),
             ]);
-            assert_eq!(groups(&list).unwrap(), [name]);
+            assert_eq!(groups(&list).unwrap(), [name.english()]);
         }
         let list = descriptor(&[entry(0, 3, READ, USERS), entry(0, 3, ALL, ADMINISTRATORS)]);
         assert_eq!(groups(&list).unwrap(), [""; 0]);

@@ -65,20 +65,22 @@ pub(crate) fn notes(facts: &Facts) -> Vec<String> {
 fn installation(facts: &Facts, notes: &mut Vec<String>) {
     let survey = &facts.survey;
     if survey.is_empty() {
-        notes.push("tcplimit is not installed. Run: tcplimit install".into());
+        notes.push(phrase!("tcplimit is not installed. Run: tcplimit install").into());
     } else if !survey.is_whole() {
         notes.push(
-            "The installation is not whole. Run \"tcplimit install\" to mend it, or \"tcplimit \
+            phrase!(
+                "The installation is not whole. Run \"tcplimit install\" to mend it, or \"tcplimit \
              repair\" to remove what is left."
-                .into(),
+            )
+            .into(),
         );
     }
     let answers = facts.modules.iter().flat_map(|module| &module.memory);
     let mut flags = answers.map(|answer| answer.flags.get());
     if facts.test_only || flags.any(|flags| flags & Flags::ACCEPTS_UNKNOWN_RIGHTS != 0) {
         notes.push(
-            "TestOnlyAcceptUnknownRights is set: tcplimit.sys writes where it can't tell whether \
-             it may. Remove that value from any machine that matters, and load tcplimit.sys anew."
+            phrase!("TestOnlyAcceptUnknownRights is set: tcplimit.sys writes where it can't tell whether \
+             it may. Remove that value from any machine that matters, and load tcplimit.sys anew.")
                 .into(),
         );
     }
@@ -96,9 +98,10 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     let (limit, written) = (answer.limit.get(), answer.written.get());
     let stamp = answer.identity.time_date_stamp.get();
     if facts.look.time_date_stamp.is_some_and(|disk| disk != stamp) {
-        notes.push(format!(
+        notes.push(text!(
             "The file {module} is not the one that runs: an update has replaced it. Restart \
-             Windows to use the new one."
+             Windows to use the new one.",
+            module
         ));
         return;
     }
@@ -108,23 +111,24 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
         client::command(&format!("set {number}"), module, expect, false)
     };
     if written != 0 && limit != written {
-        notes.push(format!(
+        notes.push(text!(
             "{module}: tcplimit set the limit to {written}, and now it is {limit}: other \
-             software changes it too. Remove that, or set the limit again: {}",
-            replace(written)
+             software changes it too. Remove that, or set the limit again: {command}",
+            module,
+            written,
+            limit,
+            command = replace(written)
         ));
     } else if written == 0 && disk.is_some_and(|disk| disk != limit) {
-        notes.push(format!(
-            "{module}: the limit in memory is {limit}, and {} on disk, and tcplimit has not set \
+        notes.push(text!("{module}: the limit in memory is {limit}, and {disk} on disk, and tcplimit has not set \
              it: other software did, or the file was changed since Windows was started. To \
-             replace it: {}",
-            disk.unwrap_or(SHIPPED),
-            replace(100)
-        ));
+             replace it: {command}", module, limit, disk = disk.unwrap_or(SHIPPED), command = replace(100)));
     } else if written == 0 && disk.is_none() && client::is_foreign(answer) {
-        notes.push(format!(
-            "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {}",
-            replace(100)
+        notes.push(text!(
+            "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {command}",
+            module,
+            limit,
+            command = replace(100)
         ));
     }
 }
@@ -133,54 +137,71 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
     let (name, limit) = (module.module, answer.limit.get());
     let start = facts.survey.service.as_ref().map(|service| service.start);
     if module.stored.malformed {
-        notes.push(format!(
+        notes.push(text!(
             "{name}: what is stored as its limit is no number, and is not applied. Store it anew: \
-             tcplimit set N --persist, or forget it: tcplimit reset --persist"
+             tcplimit set N --persist, or forget it: tcplimit reset --persist",
+            name
         ));
         return;
     }
     let Some(stored) = module.stored.limit else {
         let configured = answer.configured.get();
         if configured != 0 && configured == limit && limit != SHIPPED {
-            notes.push(format!(
+            notes.push(text!(
                 "{name}: the limit that was stored when tcplimit.sys was loaded is stored no \
-                 more. It stays in force until Windows is restarted."
+                 more. It stays in force until Windows is restarted.",
+                name
             ));
         }
         return;
     };
     match Applied::from_code(answer.start.get()) {
-        Some(Applied::SafeMode) => notes.push(format!(
+        Some(Applied::SafeMode) => notes.push(text!(
             "{name}: the stored limit {stored} was not applied: this is Safe Mode. It will be \
-             at the next usual start."
+             at the next usual start.",
+            name,
+            stored
         )),
-        Some(Applied::Guarded) if facts.guarded => notes.push(format!(
+        Some(Applied::Guarded) if facts.guarded => notes.push(text!(
             "{name}: the stored limit {stored} was not applied, since Windows did not come up \
              the last time it was. Set a limit by hand, and stored limits will be applied again: \
-             tcplimit set {stored}"
+             tcplimit set {stored}",
+            name,
+            stored
         )),
         Some(Applied::Refused) => {
             let reason = Reason::from_code(answer.start_reason.get());
-            let mut note = format!(
-                "{name}: the stored limit {stored} was not applied. {}",
-                reason.map_or("", Reason::text)
+            let mut note = text!(
+                "{name}: the stored limit {stored} was not applied. {reason}",
+                name,
+                stored,
+                reason = reason.map_or("", client::reason_text)
             );
             if client::is_foreign(answer) && limit != stored {
                 let set = client::command(&format!("set {stored}"), name, Some(limit), true);
-                note += &format!(" To replace {limit} now and at each start: {set}");
+                note += &text!(
+                    " To replace {limit} now and at each start: {set}",
+                    limit,
+                    set
+                );
             }
             notes.push(note);
         }
-        _ if limit != 0 && limit != stored => notes.push(format!(
+        _ if limit != 0 && limit != stored => notes.push(text!(
             "{name}: the limit is {limit}, and {stored} is stored: it was set by hand since, or \
-             stored since tcplimit.sys was loaded. It will be {stored} at the next start."
+             stored since tcplimit.sys was loaded. It will be {stored} at the next start.",
+            name,
+            limit,
+            stored
         )),
         _ => {}
     }
     if start.is_some_and(|start| start != Start::Auto) {
-        notes.push(format!(
+        notes.push(text!(
             "{name}: a limit is stored, but tcplimit.sys is not loaded when Windows starts. Run: \
-             tcplimit set {stored} --persist"
+             tcplimit set {stored} --persist",
+            name,
+            stored
         ));
     }
 }
@@ -189,18 +210,21 @@ fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
     let (module, look) = (facts.module, &facts.look);
     let is_right = look.checksum.is_none_or(|sum| sum.is_right());
     if let Some(limit) = look.limit().filter(|&limit| limit != SHIPPED) {
-        notes.push(format!(
+        notes.push(text!(
             "The file {module} is patched: Windows starts with {limit}. An update or System File \
              Protection may put the original back; then it is 10 again. To replace {limit} now \
-             and at each start: {}",
-            client::command("set 100", module, Some(limit), true)
+             and at each start: {command}",
+            module,
+            limit,
+            command = client::command("set 100", module, Some(limit), true)
         ));
     } else if !is_right {
-        notes.push(format!(
-            "The checksum of the file {module} is wrong: something has changed the file."
+        notes.push(text!(
+            "The checksum of the file {module} is wrong: something has changed the file.",
+            module
         ));
     } else if let Some(reason) = &look.reason {
-        notes.push(format!("The file {}: {reason}", look.path));
+        notes.push(text!("The file {path}: {reason}", path = look.path, reason));
     }
 }
 
@@ -212,8 +236,8 @@ fn events(facts: &Facts, notes: &mut Vec<String>) {
         .map(|answer| answer.limit.get());
     if facts.events.is_ok_and(|events| events > 0) && limit == Some(SHIPPED) {
         notes.push(
-            "The limit of 10 was reached, and connections had to wait (event 4226). To raise it: \
-             tcplimit set 100"
+            phrase!("The limit of 10 was reached, and connections had to wait (event 4226). To raise it: \
+             tcplimit set 100")
                 .into(),
         );
     }

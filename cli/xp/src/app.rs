@@ -5,10 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use tcplimit_xp::window::{
-    Action, Change, Command, Control, Ink, Layout, Model, Order, Rect, Shape, USUAL, bitmap, lines,
-    minimum, title,
+    Action, Change, Command, Control, Ink, Layout, Model, Order, Rect, Shape, USUAL, about, bitmap,
+    lines, minimum, not_started, run_as_question, saved, title,
 };
-use tcplimit_xp::{Exit, Win32, Windows};
+use tcplimit_xp::{Exit, Language, Win32, Windows, chosen_language};
 
 use crate::gui::canvas::{self, MessageFont, Picture};
 use crate::gui::control;
@@ -24,6 +24,8 @@ use crate::win::ThisWindows;
 const SIZE: (i32, i32) = (760, 520);
 /// A setting: closing the window hides it.
 const HIDE_ON_CLOSE: &str = "HideOnClose";
+/// A setting: the language, by its place in [`Language::ALL`].
+const LANGUAGE: &str = "Language";
 /// The file of the program.
 const FILE: &str = "tcplimitw.exe";
 
@@ -79,7 +81,13 @@ struct App {
 static APP: State<App> = State::new();
 
 /// Runs the program until its window is closed.
-pub(crate) fn run() -> Exit {
+pub(crate) fn run(words: &[String]) -> Exit {
+    let kept = ThisWindows.setting(LANGUAGE).ok().flatten();
+    let kept = kept.and_then(|index| Language::ALL.get(usize::try_from(index).ok()?).copied());
+    let language = chosen_language(words).or(kept);
+    language
+        .unwrap_or_else(|| Language::of(&ThisWindows))
+        .choose();
     let show_again = window::message("tcplimitw.show");
     let Some(instance) = Instance::take(MAIN) else {
         if let Some(other) = Window::find(MAIN) {
@@ -135,8 +143,8 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
         usual.send_text(CB_ADDSTRING, &limit.to_string());
     }
     number.set_text("100");
-    app.bar.check(Command::HideOnClose, hides);
     app.is_in_tray = icon::add(main, &app.model.tooltip());
+    app.check_commands();
     app.set_font();
     app.show_all();
     APP.put(app);
@@ -395,12 +403,7 @@ fn ask(change: impl FnOnce(&mut App) -> Option<Change>) {
         _ => Mood::Warning,
     };
     tell(mood, &outcome.text);
-    if outcome.is_denied
-        && tell(
-            Mood::Question,
-            "Start tcplimit as another user, such as an Administrator?",
-        )
-    {
+    if outcome.is_denied && tell(Mood::Question, run_as_question()) {
         run_as();
     }
 }
@@ -423,7 +426,7 @@ fn run_as() {
         }
         Err(error) => {
             APP.with(|app| app.instance = Instance::take(MAIN));
-            tell(Mood::Warning, &format!("Can't start tcplimit: {error}."));
+            tell(Mood::Warning, &not_started(error));
         }
     }
 }
@@ -432,7 +435,11 @@ fn chosen(command: Command) {
     match command {
         Command::Save => save(),
         Command::Copy => {
-            APP.with(|app| shell::copy(app.main, &app.model.copied()));
+            APP.with(|app| {
+                let is_table = app.control(Control::Table) == window::focused();
+                let row = app.model.copied_row().filter(|_| is_table);
+                shell::copy(app.main, &row.unwrap_or_else(|| app.model.copied()));
+            });
         }
         Command::Pause => {
             APP.with(|app| {
@@ -466,12 +473,10 @@ fn chosen(command: Command) {
             }
         }
         Command::About => {
-            let title = title(&ThisWindows);
-            tell(
-                Mood::Information,
-                &format!("{title}\n\nThe limit of half-open TCP connections. MIT OR Apache-2.0."),
-            );
+            tell(Mood::Information, &about(&ThisWindows));
         }
+        Command::English => speak(Language::English),
+        Command::German => speak(Language::German),
     }
 }
 
@@ -480,7 +485,7 @@ fn save() {
     if is_busy() {
         return;
     }
-    let saved = APP.with(|app| {
+    let path = APP.with(|app| {
         let (width, height) = app.control(Control::Graph).size();
         let rows = canvas::rows(width, height, &app.picture(width, height));
         let file = rows.and_then(|rows| bitmap(width.unsigned_abs(), height.unsigned_abs(), &rows));
@@ -488,14 +493,56 @@ fn save() {
         let path = format!(r"{}\{}", shell::documents()?, app.model.picture_name());
         ThisWindows.write(&path, &file).map(|()| path)
     });
-    match saved {
-        Some(Ok(path)) => tell(Mood::Information, &format!("Saved {path}")),
-        Some(Err(error)) => tell(Mood::Warning, &format!("Can't save the picture: {error}.")),
-        None => false,
+    let Some(path) = path else { return };
+    let mood = match path {
+        Ok(_) => Mood::Information,
+        Err(_) => Mood::Warning,
     };
+    tell(mood, &saved(&path));
+}
+
+/// Says everything in that language from now on.
+fn speak(language: Language) {
+    language.choose();
+    let index = Language::ALL.into_iter().position(|one| one == language);
+    let index = index.and_then(|index| u32::try_from(index).ok());
+    // Where it can't be kept it is as chosen until the program ends.
+    let _ = ThisWindows.set_setting(LANGUAGE, index.unwrap_or(0));
+    APP.with(App::say_anew);
 }
 
 impl App {
+    /// The menu bar and the controls with their texts in another language.
+    fn say_anew(&mut self) {
+        let old = self.bar;
+        self.bar = Bar::make();
+        self.bar.show(self.main, old);
+        self.check_commands();
+        for (control, window) in &self.controls {
+            let label = control.label();
+            if !label.is_empty() {
+                window.set_text(label);
+            }
+        }
+        self.main.set_text(&title(&ThisWindows));
+        // What the controls need depends on what they say.
+        self.layout = None;
+        self.show_all();
+    }
+
+    /// Shows in the menu bar which commands are in force.
+    fn check_commands(&self) {
+        let language = Language::current();
+        for (command, is_on) in [
+            (Command::Pause, self.model.is_paused()),
+            (Command::HideOnClose, self.hides),
+            (Command::English, language == Language::English),
+            (Command::German, language == Language::German),
+        ] {
+            self.bar.check(command, is_on);
+        }
+    }
+
     fn control(&self, control: Control) -> Window {
         let found = self.controls.iter().find(|(one, _)| *one == control);
         found.map_or(self.main, |(_, window)| *window)

@@ -1,6 +1,5 @@
 //! The command line.
 
-use alloc::format;
 use alloc::string::String;
 
 use scanner_core::Module;
@@ -23,6 +22,7 @@ pub(crate) struct Arguments {
     /// Seconds.
     pub(crate) interval: u32,
     pub(crate) compat: Option<String>,
+    pub(crate) shortcut: bool,
     pub(crate) force: bool,
     pub(crate) modules: &'static [Module],
     pub(crate) log: Option<String>,
@@ -67,6 +67,7 @@ impl Arguments {
             expect: None,
             interval: 1,
             compat: None,
+            shortcut: false,
             force: false,
             modules: &[Module::Tcpip],
             log: None,
@@ -85,10 +86,14 @@ impl Arguments {
             let known = switch.filter(|&switch| verb.all_switches().any(|one| one == switch));
             let Some(switch) = known else {
                 if switch.is_some() || (word.starts_with('-') && word.len() > 1) {
-                    return Err(wrong(format!("\"{}\" takes no {name}", verb.name)));
+                    return Err(wrong(text!(
+                        "\"{verb}\" takes no {name}",
+                        verb = verb.name,
+                        name
+                    )));
                 }
                 if verb.operand.is_empty() || arguments.operand.is_some() {
-                    return Err(wrong(format!("\"{word}\" is one word too many")));
+                    return Err(wrong(text!("\"{word}\" is one word too many", word)));
                 }
                 arguments.operand = Some(word.into());
                 continue;
@@ -96,14 +101,21 @@ impl Arguments {
             let told = switch.told();
             let value = match (told.value.is_empty(), given) {
                 (true, None) => "",
-                (true, Some(_)) => return Err(wrong(format!("{name} takes no value"))),
+                (true, Some(_)) => return Err(wrong(text!("{name} takes no value", name))),
                 (false, given) => given
                     .or_else(|| words.next())
                     .filter(|value| !value.is_empty())
-                    .ok_or_else(|| wrong(format!("{name} needs a value: {name} {}", told.value)))?,
+                    .ok_or_else(|| {
+                        wrong(text!(
+                            "{name} needs a value: {name} {value}",
+                            name,
+                            value = told.value
+                        ))
+                    })?,
             };
             match switch {
                 Switch::Compat => arguments.compat = Some(value.into()),
+                Switch::Shortcut => arguments.shortcut = true,
                 Switch::Expect => {
                     arguments.expect = Some(number(name, value, MAX_LIMIT).map_err(wrong)?);
                 }
@@ -118,23 +130,36 @@ impl Arguments {
                 Switch::All => all = true,
                 Switch::Json => arguments.json = true,
                 Switch::Help => arguments.help = true,
+                // Taken out of the words before.
+                Switch::Lang => {}
             }
         }
         arguments.modules = match (ipv6, all) {
             (false, false) => &[Module::Tcpip],
             (true, false) => &[Module::Tcpip6],
             (false, true) => &Module::ALL,
-            (true, true) => return Err(wrong("--ipv6 and --all exclude each other".into())),
+            (true, true) => {
+                return Err(wrong(phrase!("--ipv6 and --all exclude each other").into()));
+            }
         };
         if arguments.help {
             return Ok(arguments);
         }
         if arguments.force && arguments.compat.is_none() {
-            return Err(wrong("--force goes with --compat".into()));
+            return Err(wrong(phrase!("--force goes with --compat").into()));
+        }
+        if arguments.shortcut && arguments.compat.is_some() {
+            return Err(wrong(
+                phrase!("--shortcut and --compat exclude each other").into(),
+            ));
         }
         match &arguments.operand {
             None if verb.is_operand_required() => {
-                return Err(wrong(format!("\"{}\" needs {}", verb.name, verb.operand)));
+                return Err(wrong(text!(
+                    "\"{verb}\" needs {operand}",
+                    verb = verb.name,
+                    operand = verb.operand
+                )));
             }
             Some(text) if verb.act == Act::Set => {
                 arguments.limit = number(verb.operand, text, MAX_LIMIT).map_err(wrong)?;
@@ -148,7 +173,7 @@ impl Arguments {
 /// What is wrong with a verb that there is not.
 pub(crate) fn no_verb(name: &str) -> Wrong {
     Wrong {
-        message: format!("There is no verb \"{name}\""),
+        message: text!("There is no verb \"{name}\"", name),
         verb: None,
     }
 }
@@ -160,5 +185,12 @@ fn number(name: &str, text: &str, largest: u32) -> Result<u32, String> {
     text.parse()
         .ok()
         .filter(|number| digits && (1..=largest).contains(number))
-        .ok_or_else(|| format!("{name} must be a number from 1 to {largest}, and is \"{text}\""))
+        .ok_or_else(|| {
+            text!(
+                "{name} must be a number from 1 to {largest}, and is \"{text}\"",
+                name,
+                largest,
+                text
+            )
+        })
 }

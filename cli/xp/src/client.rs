@@ -12,6 +12,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::SERVICE;
+use crate::language::Text;
 use crate::win32::Win32;
 use crate::windows::{Activity, Request, Windows};
 
@@ -115,20 +116,24 @@ pub(crate) fn command(verb: &str, module: Module, expect: Option<u32>, persist: 
 /// that it does not know.
 const UNKNOWN_RECORD: [Win32; 2] = [Win32(24), Win32(1306)];
 
-const NOT_LOADED: &str = "tcplimit.sys is not loaded.";
+const NOT_LOADED: Text = Text::new("tcplimit.sys is not loaded.");
 
 fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
     match error {
         Win32::FILE_NOT_FOUND => {
             let service = windows.service(SERVICE).ok().flatten();
             let (message, advice) = match service.map(|service| service.activity) {
-                None => (NOT_LOADED, "Run: tcplimit install"),
-                Some(Activity::Stopped) => (NOT_LOADED, "Run: tcplimit load"),
+                None => (NOT_LOADED.get(), phrase!("Run: tcplimit install")),
+                Some(Activity::Stopped) => (NOT_LOADED.get(), phrase!("Run: tcplimit load")),
                 Some(Activity::Running | Activity::Pending) => (
-                    "The service TcpLimit runs, but its device is gone: tcplimit.sys was unloaded, \
-                     and Windows still holds on to it.",
-                    "Close programs that use it, \"tcplimit watch\" for one, wait a minute, and run: \
-                     tcplimit load",
+                    phrase!(
+                        "The service TcpLimit runs, but its device is gone: tcplimit.sys was unloaded, \
+                     and Windows still holds on to it."
+                    ),
+                    phrase!(
+                        "Close programs that use it, \"tcplimit watch\" for one, wait a minute, and run: \
+                     tcplimit load"
+                    ),
                 ),
             };
             Failure {
@@ -139,22 +144,30 @@ fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
             }
         }
         _ if UNKNOWN_RECORD.contains(&error) => other_version(Some(error)),
-        _ => Failure::windows("ask tcplimit.sys", error),
+        _ => Failure::windows(phrase!("ask tcplimit.sys"), error),
     }
 }
 
 fn other_version(error: Option<Win32>) -> Failure {
     Failure {
         exit: Exit::Unreachable,
-        message: "The loaded tcplimit.sys is of another version than this program.".into(),
-        advice: "Run tcplimit install from the folder of the version that you want.".into(),
+        message: phrase!("The loaded tcplimit.sys is of another version than this program.").into(),
+        advice: phrase!("Run tcplimit install from the folder of the version that you want.")
+            .into(),
         error,
     }
 }
 
 /// What to do about a build that is not known, without sending it.
-pub(crate) const REPORT: &str = "To report it, run \"tcplimit probe --json > report.txt\" and send \
-     report.txt: it tells the version and which evidence there is, and holds nothing of the file.";
+pub(crate) const REPORT: Text = Text::new(
+    "To report it, run \"tcplimit probe --json > report.txt\" and send \
+     report.txt: it tells the version and which evidence there is, and holds nothing of the file.",
+);
+
+/// A reason of the driver's in the current language.
+pub(crate) fn reason_text(reason: Reason) -> &'static str {
+    Text::new(reason.text()).get()
+}
 
 /// Why an answer is a refusal, if it is one.
 pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
@@ -165,14 +178,28 @@ pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
     };
     let [first, second] = answer.detail.map(|detail| detail.get());
     let text = match reason {
-        Some(reason) => reason.text(),
-        None => "tcplimit.sys has a reason that this version does not know.",
+        Some(reason) => reason_text(reason),
+        None => phrase!("tcplimit.sys has a reason that this version does not know."),
     };
     let message = match reason {
-        Some(Reason::EvidenceMissing) => format!("{text} Missing: {}.", evidence(first)),
-        Some(Reason::Ambiguous) => format!("{text} (RVA {first:X} and {second:X}.)"),
+        Some(Reason::EvidenceMissing) => text!(
+            "{text} Missing: {evidence}.",
+            text,
+            evidence = evidence(first)
+        ),
+        Some(Reason::Ambiguous) => text!(
+            "{text} (RVA {first} and {second}.)",
+            text,
+            first = format_args!("{first:X}"),
+            second = format_args!("{second:X}")
+        ),
         Some(Reason::UnexpectedValue | Reason::NotAsNamed) => {
-            format!("{text} It is {first}, and {second} was expected.")
+            text!(
+                "{text} It is {first}, and {second} was expected.",
+                text,
+                first,
+                second
+            )
         }
         Some(
             Reason::ImplausibleValue
@@ -181,9 +208,13 @@ pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
             | Reason::LimitOutOfRange,
         ) => format!("{text} ({first}.)"),
         Some(Reason::Unusable | Reason::ListUnavailable) => {
-            format!("{text} (Status {first:08X}.)")
+            text!(
+                "{text} (Status {first}.)",
+                text,
+                first = format_args!("{first:08X}")
+            )
         }
-        None => format!("{text} (Reason {code}.)"),
+        None => text!("{text} (Reason {code}.)", text, code),
         Some(_) => text.into(),
     };
     Some(Failure::refused(
@@ -209,9 +240,9 @@ fn advice(reason: Option<Reason>, first: u32) -> String {
             | Reason::PageInvalid
             | Reason::NotPermitted,
         )
-        | None => REPORT.into(),
+        | None => REPORT.get().into(),
         Some(Reason::UnexpectedValue | Reason::NotAsNamed) => {
-            format!("To replace it, name it: --expect {first}")
+            text!("To replace it, name it: --expect {first}", first)
         }
         Some(_) => "".into(),
     }

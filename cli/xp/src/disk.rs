@@ -160,14 +160,14 @@ impl Look {
         {
             return self.refuse(
                 State::Compressed,
-                "It is compressed. Expand it first: expand FILE tcpip.sys",
+                phrase!("It is compressed. Expand it first: expand FILE tcpip.sys"),
             );
         }
         let image = match Headers::parse(file) {
             Ok(headers) if !headers.is_native() => {
                 return self.refuse(
                     State::NotDriver,
-                    "It is a program or library, not a driver.",
+                    phrase!("It is a program or library, not a driver."),
                 );
             }
             Ok(_) => Image::from_file(file),
@@ -198,14 +198,14 @@ impl Look {
             Err(said) => {
                 return self.refuse(
                     State::ConflictingNames,
-                    format!("Its names contradict each other: {said}."),
+                    text!("Its names contradict each other: {said}.", said),
                 );
             }
         }
         let Some(module) = self.module else {
             return self.refuse(
                 State::OtherModule,
-                "No name in or of it is that of tcpip.sys or tcpip6.sys.",
+                phrase!("No name in or of it is that of tcpip.sys or tcpip6.sys."),
             );
         };
         self.search(&image, module);
@@ -229,9 +229,11 @@ impl Look {
                 let updates = located.findings().atomic_updates();
                 self.refuse(
                     State::UnconfirmedName,
-                    format!(
+                    text!(
                         "One name says that it is {module}, and nothing else does, while its \
-                         count has {updates} atomic updates, as in tcpip.sys."
+                         count has {updates} atomic updates, as in tcpip.sys.",
+                        module,
+                        updates
                     ),
                 );
             }
@@ -258,18 +260,21 @@ impl Look {
         self.module = self.names.file;
         match error {
             ImageError::NotPe if self.module.is_none() => {
-                self.refuse(State::NotPe, "It is not a PE file.");
+                self.refuse(State::NotPe, phrase!("It is not a PE file."));
             }
             ImageError::NoVirtualSizes => self.refuse(
                 State::TooOld,
-                format!("It is whole, but older than the limit: {error}."),
+                text!("It is whole, but older than the limit: {error}.", error),
             ),
             ImageError::UnsupportedMachine(_) => {
                 self.refuse(State::UnsupportedMachine, format!("{error}."));
             }
             _ => self.refuse(
                 State::Damaged,
-                format!("It is damaged: {error}. Take a fresh copy of the file."),
+                text!(
+                    "It is damaged: {error}. Take a fresh copy of the file.",
+                    error
+                ),
             ),
         }
     }
@@ -292,23 +297,38 @@ impl Look {
     pub(crate) fn headline(&self) -> String {
         let checksum = match self.checksum {
             Some(sum) if sum.is_right() => "",
-            Some(Checksum { stated: 0, .. }) => ", without checksum",
-            Some(_) => ", wrong checksum",
+            Some(Checksum { stated: 0, .. }) => phrase!(", without checksum"),
+            Some(_) => phrase!(", wrong checksum"),
             None => "",
         };
         match self.state {
             State::Unpatched if self.is_as_shipped() => {
-                "located, as shipped: the limit is 10".into()
+                phrase!("located, as shipped: the limit is 10").into()
             }
-            State::Unpatched => format!("located, unpatched{checksum}: the limit is 10"),
-            State::Patched(value) => format!("located, patched{checksum}: the limit is {value}"),
+            State::Unpatched => text!("located, unpatched{checksum}: the limit is 10", checksum),
+            State::Patched(value) => text!(
+                "located, patched{checksum}: the limit is {value}",
+                checksum,
+                value
+            ),
             State::Located => {
-                format!("located{checksum}, but no single start-up store says its first value")
+                text!(
+                    "located{checksum}, but no single start-up store says its first value",
+                    checksum
+                )
             }
-            State::NotLocated => format!("not located{checksum}"),
-            State::UnconfirmedName => format!("not located, unconfirmed name{checksum}"),
-            State::TooOld => "too old for a limiter".into(),
-            state => state.name().replace('-', " "),
+            State::NotLocated => text!("not located{checksum}", checksum),
+            State::UnconfirmedName => text!("not located, unconfirmed name{checksum}", checksum),
+            State::TooOld => phrase!("too old for a limiter").into(),
+            State::NoLimiter => phrase!("no limiter").into(),
+            State::ConflictingNames => phrase!("conflicting names").into(),
+            State::OtherModule => phrase!("other module").into(),
+            State::NotDriver => phrase!("not a driver").into(),
+            State::UnsupportedMachine => phrase!("unsupported machine").into(),
+            State::Damaged => phrase!("damaged").into(),
+            State::NotPe => phrase!("not pe").into(),
+            State::Compressed => phrase!("compressed").into(),
+            State::Unreadable => phrase!("unreadable").into(),
         }
     }
 
@@ -317,53 +337,68 @@ impl Look {
         let mut lines = alloc::vec![format!("{}: {}", self.path, self.headline())];
         let mut row = |label: &str, text: String| lines.push(format!("  {label:<11} {text}"));
         if let (Some(arch), Some(stamp)) = (self.arch, self.time_date_stamp) {
-            let name = self.module.map_or("unknown", Module::file_name);
+            let name = self
+                .module
+                .map_or_else(|| phrase!("unknown"), Module::file_name);
             let version = match self.version {
                 Some(version) => version.to_string(),
-                None => "without version".into(),
+                None => phrase!("without version").into(),
             };
             row(
-                "module",
-                format!("{name} {version}, {arch}, linked {stamp:X}"),
+                phrase!("module"),
+                text!(
+                    "{name} {version}, {arch}, linked {stamp}",
+                    name,
+                    version,
+                    arch,
+                    stamp = format_args!("{stamp:X}")
+                ),
             );
         }
         if let Some(known) = self.known {
-            row("known as", known.into());
+            row(phrase!("known as"), known.into());
         }
         if let Some(findings) = &self.findings {
             let located = self.state.is_located();
-            let what = if located { "limit" } else { "candidate" };
+            let what = if located {
+                phrase!("limit")
+            } else {
+                phrase!("candidate")
+            };
             row(what, format!("RVA {}", findings.threshold()));
-            row("half-open", format!("RVA {}", findings.count()));
+            row(phrase!("half-open"), format!("RVA {}", findings.count()));
             if let Some(queue) = findings.queue() {
-                row("queued", format!("RVA {queue}"));
+                row(phrase!("queued"), format!("RVA {queue}"));
             }
             let gates: Vec<String> = findings.gates().map(|gate| gate.at().to_string()).collect();
-            row("gates", format!("RVA {}", gates.join(", ")));
+            row(phrase!("gates"), format!("RVA {}", gates.join(", ")));
             let (held, missing) = (findings.held(), findings.missing());
             row(
-                "evidence",
-                format!(
-                    "{} of {} pieces, {} atomic updates",
-                    held.len(),
-                    held.len() + missing.len(),
-                    findings.atomic_updates()
+                phrase!("evidence"),
+                text!(
+                    "{held} of {all} pieces, {updates} atomic updates",
+                    held = held.len(),
+                    all = held.len() + missing.len(),
+                    updates = findings.atomic_updates()
                 ),
             );
-            row("calls", calls_at_gates(findings));
+            row(phrase!("calls"), calls_at_gates(findings));
             for evidence in missing.iter() {
-                row("missing", format!("{evidence}: {}", evidence.explanation()));
+                row(
+                    phrase!("missing"),
+                    format!("{evidence}: {}", evidence.explanation()),
+                );
             }
         }
         if let Some(sum) = self.checksum {
             let verdict = match sum.is_right() {
-                true => "right".into(),
-                false => format!(
-                    "but {:X} computed: the file is damaged, or was changed",
-                    sum.computed
+                true => phrase!("right").into(),
+                false => text!(
+                    "but {computed} computed: the file is damaged, or was changed",
+                    computed = format_args!("{:X}", sum.computed)
                 ),
             };
-            row("checksum", format!("{:X}, {verdict}", sum.stated));
+            row(phrase!("checksum"), format!("{:X}, {verdict}", sum.stated));
         }
         if let Some(sha256) = &self.sha256 {
             row("SHA-256", sha256.clone());
@@ -403,13 +438,13 @@ impl Names {
         };
         let mut votes = Vec::new();
         if let Some(module) = self.file {
-            votes.push(("the file's name", module.file_name(), Some(module)));
+            votes.push((phrase!("the file's name"), module.file_name(), Some(module)));
         }
         if let Some(text) = &self.original {
-            votes.push(("its version resource", text, named(text)));
+            votes.push((phrase!("its version resource"), text, named(text)));
         }
         if let Some(text) = &self.export {
-            votes.push(("its export directory", text, named(text)));
+            votes.push((phrase!("its export directory"), text, named(text)));
         }
         let module = votes.iter().find_map(|&(_, _, module)| module);
         if module.is_none() || votes.iter().all(|&(_, _, vote)| vote == module) {
@@ -417,7 +452,7 @@ impl Names {
         }
         let said = votes
             .iter()
-            .map(|(who, text, _)| format!("{who} says {text}"));
+            .map(|(who, text, _)| text!("{who} says {text}", who, text));
         Err(said.collect::<Vec<String>>().join(", "))
     }
 }
@@ -427,32 +462,26 @@ fn refused(refusal: &NotLocated, module: Module, version: Option<FileVersion>) -
     match (refusal.reason(), version.and_then(Era::of)) {
         (_, Some(Era::Before)) => (
             State::NoLimiter,
-            format!(
-                "This {module} is older than the limit, which came with XP SP2 and Server 2003 SP1."
-            ),
+            text!("This {module} is older than the limit, which came with XP SP2 and Server 2003 SP1.", module),
         ),
         (_, Some(Era::Vista)) => (
             State::NotLocated,
-            "Windows Vista before SP2 limits half-open connections in another way, which is not \
-             supported."
+            phrase!("Windows Vista before SP2 limits half-open connections in another way, which is not \
+             supported.")
                 .into(),
         ),
         (_, Some(Era::After)) => (
             State::NoLimiter,
-            format!(
-                "This {module} is newer than the limit, which ended with Vista SP2: there is \
-                 nothing to lift."
-            ),
+            text!("This {module} is newer than the limit, which ended with Vista SP2: there is \
+                 nothing to lift.", module),
         ),
         (Reason::NoGate, None) => (
             State::NotLocated,
-            format!(
-                "No code compares two variables as the limiter does: damaged, or unknown. {REPORT}"
-            ),
+            text!("No code compares two variables as the limiter does: damaged, or unknown. {report}", report = REPORT.get()),
         ),
         (_, None) => (
             State::NotLocated,
-            format!("Not located: {refusal}. {REPORT}"),
+            text!("Not located: {refusal}. {report}", refusal, report = REPORT.get()),
         ),
     }
 }
@@ -473,8 +502,12 @@ fn calls_at_gates(findings: &Findings) -> String {
     let imports = counts(|around| around.imports);
     let functions = counts(|around| around.functions);
     match (imports.is_empty(), functions.is_empty()) {
-        (true, _) => "none through pointers near the gates".into(),
-        (_, true) => format!("near the gates to imports {imports}"),
-        _ => format!("near the gates to imports {imports}; to functions {functions}"),
+        (true, _) => phrase!("none through pointers near the gates").into(),
+        (_, true) => text!("near the gates to imports {imports}", imports),
+        _ => text!(
+            "near the gates to imports {imports}; to functions {functions}",
+            imports,
+            functions
+        ),
     }
 }

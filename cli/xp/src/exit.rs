@@ -1,5 +1,7 @@
 //! What the program says to the shell.
 
+use crate::language::Text;
+
 /// Exit codes, as those of the workbench's tool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
@@ -15,13 +17,15 @@ pub enum Exit {
 }
 
 /// For the help.
-pub(crate) const TABLE: &str = "\
+pub(crate) const TABLE: Text = Text::new(
+    "\
 Exit codes:
   0  done
   1  not done: refused, not located, or not for this Windows
   2  the command line is wrong
   3  a file, the driver or a part of Windows can't be read or reached
-";
+",
+);
 
 impl Exit {
     /// Its number.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::exit::Exit;
+use crate::language::Text;
 use crate::win32::Win32;
 
 /// What went wrong, and what a person can do about it.
@@ -19,15 +20,19 @@ pub(crate) struct Failure {
 }
 
 /// What to say to who may not.
-const ADMINISTRATOR: &str = "Only an Administrator can do that: log on as one, or start a console by \
-     \"runas /user:Administrator cmd\".";
+const ADMINISTRATOR: Text = Text::new(
+    "Only an Administrator can do that: log on as one, or start a console by \
+     \"runas /user:Administrator cmd\".",
+);
 
 /// What to say where a file is refused to an Administrator.
-const FILE: &str = "Is the folder or the file read-only, or does antivirus software guard it? An \
-     Administrator is needed, too.";
+const FILE: Text = Text::new(
+    "Is the folder or the file read-only, or does antivirus software guard it? An \
+     Administrator is needed, too.",
+);
 
 /// What to say where the driver's file can't be replaced: its messages are in it.
-const IN_MEMORY: &str = "Close Event Viewer, and try again.";
+const IN_MEMORY: Text = Text::new("Close Event Viewer, and try again.");
 
 impl Failure {
     /// What went wrong and what can be done about it, in one text.
@@ -51,16 +56,18 @@ impl Failure {
     /// Windows has refused something; `what` was to be done: "stop the driver".
     pub(crate) fn windows(what: &str, error: Win32) -> Failure {
         let advice = match error {
-            Win32::ACCESS_DENIED => ADMINISTRATOR,
+            Win32::ACCESS_DENIED => ADMINISTRATOR.get(),
             Win32::SERVICE_MARKED_FOR_DELETE => {
-                "Close the Services window and all other programs that look at services. If \
+                phrase!(
+                    "Close the Services window and all other programs that look at services. If \
                  that does not help, restart Windows."
+                )
             }
             _ => "",
         };
         Failure {
             exit: Exit::Unreachable,
-            message: format!("Can't {what}: {error}."),
+            message: text!("Can't {what}: {error}.", what, error),
             advice: advice.into(),
             error: Some(error),
         }
@@ -68,10 +75,10 @@ impl Failure {
 
     /// The same, where it was about a file.
     pub(crate) fn file(what: &str, path: &str, error: Win32) -> Failure {
-        let mut failure = Failure::windows(&format!("{what} {path}"), error);
+        let mut failure = Failure::windows(&text!("{what} {path}", what, path), error);
         match error {
-            Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION => failure.advice = FILE.into(),
-            Win32::USER_MAPPED_FILE => failure.advice = IN_MEMORY.into(),
+            Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION => failure.advice = FILE.get().into(),
+            Win32::USER_MAPPED_FILE => failure.advice = IN_MEMORY.get().into(),
             _ => {}
         }
         failure
@@ -79,38 +86,50 @@ impl Failure {
 
     /// The driver was not loaded.
     pub(crate) fn loading(error: Win32) -> Failure {
-        let mut failure = Failure::windows("load tcplimit.sys", error);
+        let mut failure = Failure::windows(phrase!("load tcplimit.sys"), error);
         let advice = match error {
             Win32::ACCESS_DENIED => {
-                "If you are an Administrator, other software blocks it, such as antivirus \
+                phrase!(
+                    "If you are an Administrator, other software blocks it, such as antivirus \
                  software or a firewall: let it trust tcplimit.sys."
+                )
             }
             Win32::INVALID_IMAGE_HASH | Win32::DRIVER_BLOCKED => {
-                "Windows or other software blocks tcplimit.sys, by a policy or since it has no \
+                phrase!(
+                    "Windows or other software blocks tcplimit.sys, by a policy or since it has no \
                  signature. Look into Event Viewer, and let that software trust tcplimit.sys."
+                )
             }
             Win32::FILE_NOT_FOUND | Win32::PATH_NOT_FOUND => {
-                "tcplimit.sys is gone; antivirus software may have taken it away. Let it \
+                phrase!(
+                    "tcplimit.sys is gone; antivirus software may have taken it away. Let it \
                  trust tcplimit.sys, and run: tcplimit install"
+                )
             }
             Win32::ALREADY_EXISTS => {
-                "Another copy of tcplimit.sys is loaded, or the driver of 2005. Close the program \
+                phrase!(
+                    "Another copy of tcplimit.sys is loaded, or the driver of 2005. Close the program \
                  that has loaded it, or run: sc stop tcpip_patcher"
+                )
             }
             Win32::PROC_NOT_FOUND
             | Win32::INVALID_ORDINAL
             | Win32::BAD_EXE_FORMAT
             | Win32::EXE_MACHINE_TYPE_MISMATCH => {
-                "The file is damaged, or not the one for this Windows. Take a fresh copy of \
+                phrase!(
+                    "The file is damaged, or not the one for this Windows. Take a fresh copy of \
                  tcplimit, and run: tcplimit install"
+                )
             }
-            Win32::SERVICE_DISABLED => "Run: tcplimit install",
+            Win32::SERVICE_DISABLED => phrase!("Run: tcplimit install"),
             Win32::SERVICE_ALREADY_RUNNING => {
-                "Windows still holds on to the tcplimit.sys that was unloaded. Try again in a minute, \
+                phrase!(
+                    "Windows still holds on to the tcplimit.sys that was unloaded. Try again in a minute, \
                  or restart Windows."
+                )
             }
             Win32::SERVICE_DEPENDENCY_FAIL | Win32::SERVICE_DEPENDENCY_DELETED => {
-                "TCP/IP is not installed or does not start; without it there is no limit."
+                phrase!("TCP/IP is not installed or does not start; without it there is no limit.")
             }
             _ => "",
         };

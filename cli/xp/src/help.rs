@@ -9,44 +9,46 @@ use crate::verb::{VERBS, Verb};
 
 /// For the program.
 pub(crate) fn program() -> String {
-    let mut text = String::from(
+    let mut text = String::from(phrase!(
         "tcplimit: the limit of half-open TCP connections of Windows XP SP2 and later\n\n\
-         Usage: tcplimit VERB [OPTIONS]\n\nVerbs:\n",
-    );
+         Usage: tcplimit VERB [OPTIONS]\n\nVerbs:\n"
+    ));
     for verb in &VERBS {
-        line(&mut text, &call(verb), verb.about);
+        line(&mut text, &call(verb), verb.act.page().about.get());
     }
-    text.push_str(
-        "\nAll take --json and --help. In a minute, as an Administrator:\n\
-         \x20 tcplimit install\n  tcplimit set 100\n\n",
-    );
-    text.push_str(exit::TABLE);
+    text.push_str(phrase!(
+        "\nAll take --json, --lang and --help. In a minute, as an Administrator:\n\
+         \x20 tcplimit install\n  tcplimit set 100\n\n"
+    ));
+    text.push_str(exit::TABLE.get());
     text
 }
 
 /// For a verb.
 pub(crate) fn of(verb: &Verb) -> String {
-    let mut text = format!(
-        "tcplimit {}: {}\n\nUsage: tcplimit {} [OPTIONS]\n",
-        verb.name,
-        verb.about,
-        call(verb)
+    let page = verb.act.page();
+    let mut text = text!(
+        "tcplimit {name}: {about}\n\nUsage: tcplimit {call} [OPTIONS]\n",
+        name = verb.name,
+        about = page.about.get(),
+        call = call(verb)
     );
-    if !verb.more.is_empty() {
-        let _ = write!(text, "\n{}", verb.more);
+    let more = page.more.get();
+    if !more.is_empty() {
+        let _ = write!(text, "\n{more}");
     }
-    text.push_str("\nOptions:\n");
+    text.push_str(phrase!("\nOptions:\n"));
     for switch in verb.all_switches() {
         let told = switch.told();
         let name = format!("{} {}", told.name, told.value);
-        line(&mut text, name.trim_end(), told.about);
+        line(&mut text, name.trim_end(), switch.about());
     }
-    text.push_str("\nExamples:\n");
-    for example in verb.examples {
+    text.push_str(phrase!("\nExamples:\n"));
+    for example in page.examples {
         let _ = writeln!(text, "  tcplimit {example}");
     }
     text.push('\n');
-    text.push_str(exit::TABLE);
+    text.push_str(exit::TABLE.get());
     text
 }
 

@@ -16,23 +16,45 @@ use crate::installation::{
 };
 use crate::journal::{Journal, Step};
 use crate::service;
+use crate::shortcut::Entry;
 use crate::windows::{Registration, Start, Windows};
 
-/// Installs, or mends, or upgrades. Where all is there already nothing is done.
-pub(crate) fn run(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
+/// Installs, or mends, or upgrades, with an entry in the Start menu if `shortcut`. Where
+/// all is there already nothing is done.
+pub(crate) fn run(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    shortcut: bool,
+) -> Result<(), Failure> {
     let paths = Paths::of(windows)?;
     let driver = source(windows, &paths)?;
+    // What must be refused is refused before anything is done.
+    let entry = shortcut.then(|| Entry::plan(windows)).transpose()?;
     let survey = Survey::of(windows, &paths)?;
     let is_this = survey.is_whole() && survey.is_quiet() && survey.driver == Some(hash(&driver));
     if is_this && survey.is_active() && client::has_device(windows) {
-        console.did("Nothing was done: tcplimit is installed and loaded already.");
+        let is_made = match &entry {
+            Some(entry) => entry.make(windows, console)?,
+            None => false,
+        };
+        if !is_made {
+            console.did(phrase!(
+                "Nothing was done: tcplimit is installed and loaded already."
+            ));
+        }
         return located(windows, console);
     }
     let mut journal = Journal::default();
-    if let Err(failure) = install(windows, console, &paths, &driver, &survey, &mut journal) {
+    let installed = install(windows, console, &paths, &driver, &survey, &mut journal);
+    // The last step: it takes itself back where it fails.
+    let installed = installed.and_then(|()| match &entry {
+        Some(entry) => entry.make(windows, console).map(|_| ()),
+        None => Ok(()),
+    });
+    if let Err(failure) = installed {
         return Err(take_back(windows, console, &paths, journal, failure));
     }
-    console.say("To undo it: tcplimit uninstall");
+    console.say(phrase!("To undo it: tcplimit uninstall"));
     located(windows, console)
 }
 
@@ -50,7 +72,9 @@ fn install(
         // Noted before, for it stops a while after it was asked to.
         journal.note(Step::Unloaded);
         service::stop(windows)?;
-        console.did("Unloaded the tcplimit.sys that was installed before.");
+        console.did(phrase!(
+            "Unloaded the tcplimit.sys that was installed before."
+        ));
     }
     let before = read(windows, &paths.driver)?;
     if before.as_deref() != Some(driver) {
@@ -63,14 +87,14 @@ fn install(
             was_loaded: survey.service.is_some(),
         };
         copy.make(|| journal.note(Step::Copied(before)))?;
-        console.did(format!("Copied {FILE} to {}.", paths.driver));
+        console.did(text!("Copied {FILE} to {to}.", FILE, to = paths.driver));
     } else {
-        console.did(format!("{} is there already.", paths.driver));
+        console.did(text!("{path} is there already.", path = paths.driver));
     }
     if survey.part && windows.read(&paths.part).is_ok() {
         windows
             .delete(&paths.part)
-            .map_err(|error| Failure::file("delete", &paths.part, error))?;
+            .map_err(|error| Failure::file(phrase!("delete"), &paths.part, error))?;
     }
     // What starts with Windows goes on to.
     let start = match &survey.service {
@@ -88,17 +112,18 @@ fn install(
         Some(service) => {
             windows
                 .change_service(&registration)
-                .map_err(|error| Failure::windows("register the service", error))?;
+                .map_err(|error| Failure::windows(phrase!("register the service"), error))?;
             journal.note(Step::Changed(service.clone()));
-            console.did(format!("Registered the service {SERVICE} anew."));
+            console.did(text!("Registered the service {SERVICE} anew.", SERVICE));
         }
         None => {
             windows
                 .create_service(&registration)
-                .map_err(|error| Failure::windows("register the service", error))?;
+                .map_err(|error| Failure::windows(phrase!("register the service"), error))?;
             journal.note(Step::Created);
-            console.did(format!(
-                "Registered the service {SERVICE}: a driver, started on demand."
+            console.did(text!(
+                "Registered the service {SERVICE}: a driver, started on demand.",
+                SERVICE
             ));
         }
     }
@@ -108,11 +133,11 @@ fn install(
             journal.note(Step::Source);
         }
         register_source(windows)
-            .map_err(|error| Failure::windows("register the event source", error))?;
-        console.did("Registered its messages for Event Viewer.");
+            .map_err(|error| Failure::windows(phrase!("register the event source"), error))?;
+        console.did(phrase!("Registered its messages for Event Viewer."));
     }
     service::start(windows, console)?;
-    console.did("Loaded tcplimit.sys.");
+    console.did(phrase!("Loaded tcplimit.sys."));
     Ok(())
 }
 
@@ -122,25 +147,34 @@ fn source(windows: &dyn Windows, paths: &Paths) -> Result<Vec<u8>, Failure> {
         return Err(Failure {
             exit: Exit::Unreachable,
             ..Failure::refused(
-                format!("{FILE} is not beside tcplimit.exe: {}", paths.source),
-                "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
-                 was there before, antivirus software may have taken it away.",
+                text!(
+                    "{FILE} is not beside tcplimit.exe: {path}",
+                    FILE,
+                    path = paths.source
+                ),
+                phrase!(
+                    "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
+                 was there before, antivirus software may have taken it away."
+                ),
             )
         });
     };
     match Headers::parse(&driver) {
         Ok(headers) if headers.is_native() && headers.arch() == arch(windows) => Ok(driver),
         Ok(headers) if headers.is_native() => Err(Failure::refused(
-            format!(
-                "{} is for {}, and this Windows is not.",
-                paths.source,
-                headers.arch()
+            text!(
+                "{path} is for {arch}, and this Windows is not.",
+                path = paths.source,
+                arch = headers.arch()
             ),
-            format!("Take the zip whose name ends in winxp-{}.", arch(windows)),
+            text!(
+                "Take the zip whose name ends in winxp-{arch}.",
+                arch = arch(windows)
+            ),
         )),
         _ => Err(Failure::refused(
-            format!("{} is damaged: it is no driver.", paths.source),
-            "Unpack the zip again.",
+            text!("{path} is damaged: it is no driver.", path = paths.source),
+            phrase!("Unpack the zip again."),
         )),
     }
 }
@@ -184,12 +218,12 @@ impl Copy<'_> {
         if let Err(error) = placed {
             // Half of it may be there.
             let _ = windows.delete(part);
-            return Err(Failure::file("write", to, error));
+            return Err(Failure::file(phrase!("write"), to, error));
         }
         renamed();
         let copied = windows
             .read(to)
-            .map_err(|error| Failure::file("read", to, error))?;
+            .map_err(|error| Failure::file(phrase!("read"), to, error))?;
         let (copied, wanted) = (hash(&copied), hash(self.bytes));
         if copied == wanted {
             return Ok(());
@@ -197,12 +231,13 @@ impl Copy<'_> {
         Err(Failure {
             exit: Exit::Unreachable,
             ..Failure::refused(
-                format!(
-                    "The copy is not what was copied: {to} has the SHA-256 {}, and not {}.",
-                    hex(&copied),
-                    hex(&wanted)
+                text!(
+                    "The copy is not what was copied: {to} has the SHA-256 {found}, and not {wanted}.",
+                    to,
+                    found = hex(&copied),
+                    wanted = hex(&wanted)
                 ),
-                "The disk may be failing, or other software changes the file.",
+                phrase!("The disk may be failing, or other software changes the file."),
             )
         })
     }
@@ -219,11 +254,11 @@ fn take_back(
     let nothing = journal.is_empty();
     let left = journal.take_back(windows, console, paths);
     let outcome = match left.as_slice() {
-        [] if nothing => "Nothing was changed.".to_string(),
-        [] => "All that was done was taken back.".to_string(),
-        left => format!(
-            "This is left and could not be taken back: {}. Run: tcplimit repair",
-            left.join(", ")
+        [] if nothing => phrase!("Nothing was changed.").to_string(),
+        [] => phrase!("All that was done was taken back.").to_string(),
+        left => text!(
+            "This is left and could not be taken back: {left}. Run: tcplimit repair",
+            left = left.join(", ")
         ),
     };
     failure.message = format!("{} {outcome}", failure.message);
@@ -236,17 +271,17 @@ fn located(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> 
     let answer = client::query(windows, module)?;
     if let Some(refusal) = client::refusal(module, &answer) {
         return Err(Failure {
-            message: format!("tcplimit.sys is loaded, but {}", refusal.message),
+            message: text!(
+                "tcplimit.sys is loaded, but {message}",
+                message = refusal.message
+            ),
             ..refusal
         });
     }
     let limit = answer.limit.get();
     console.say(&match client::is_foreign(&answer) {
-        false => format!("{module}: the limit is {limit}. To change it: tcplimit set 100"),
-        true => format!(
-            "{module}: the limit is {limit}, which tcplimit has not set. To replace it:\n  {}",
-            client::command("set 100", module, Some(limit), false)
-        ),
+        false => text!("{module}: the limit is {limit}. To change it: tcplimit set 100", module, limit),
+        true => text!("{module}: the limit is {limit}, which tcplimit has not set. To replace it:\n  {command}", module, limit, command = client::command("set 100", module, Some(limit), false)),
     });
     Ok(())
 }
@@ -262,26 +297,33 @@ fn warn(
         Writers::Groups(groups) if groups.is_empty() => return Ok(()),
         Writers::Groups(groups) => groups.join(", "),
         Writers::NoLists => {
-            console.did(format!(
+            console.did(text!(
                 "Warning: {folder} is on a disk without access lists. Whoever uses this machine \
-                 can put another driver in the place of this one."
+                 can put another driver in the place of this one.",
+                folder
             ));
             return Ok(());
         }
     };
     if !force {
         return Err(Failure::refused(
-            format!(
+            text!(
                 "{folder} can be written to by: {groups}. Whoever uses this machine could put \
-                 another driver in the place of this one, and the program would load it."
+                 another driver in the place of this one, and the program would load it.",
+                folder,
+                groups
             ),
-            "With \"tcplimit install\" the program needs no driver in its folder. Or take that \
-             right away from them, or add: --force",
+            phrase!(
+                "With \"tcplimit install\" the program needs no driver in its folder. Or take that \
+             right away from them, or add: --force"
+            ),
         ));
     }
-    console.did(format!(
+    console.did(text!(
         "Warning: {folder} can be written to by: {groups}. Whoever uses this machine can put \
-         another driver in the place of this one."
+         another driver in the place of this one.",
+        folder,
+        groups
     ));
     Ok(())
 }
@@ -295,8 +337,10 @@ pub(crate) fn compat(
 ) -> Result<(), Failure> {
     if windows.is_x64() {
         return Err(Failure::refused(
-            "Programs of 2005 are for 32-bit Windows, and load no driver on a 64-bit one.",
-            "Run \"tcplimit install\" without --compat: they find the device of TcpLimit, and work.",
+            phrase!("Programs of 2005 are for 32-bit Windows, and load no driver on a 64-bit one."),
+            phrase!(
+                "Run \"tcplimit install\" without --compat: they find the device of TcpLimit, and work."
+            ),
         ));
     }
     let paths = Paths::of(windows)?;
@@ -307,7 +351,7 @@ pub(crate) fn compat(
     let kept = format!("{to}.original");
     let before = read(windows, &to)?;
     if before.as_deref() == Some(&*driver) {
-        console.did(format!("Nothing was done: {to} is this driver already."));
+        console.did(text!("Nothing was done: {to} is this driver already.", to));
         return Ok(());
     }
     // Only the first one found is the program's own.
@@ -315,8 +359,8 @@ pub(crate) fn compat(
     if keep {
         windows
             .rename(&to, &kept)
-            .map_err(|error| Failure::file("rename", &to, error))?;
-        console.did(format!("Renamed the driver that was there to {kept}."));
+            .map_err(|error| Failure::file(phrase!("rename"), &to, error))?;
+        console.did(text!("Renamed the driver that was there to {kept}.", kept));
     }
     let copy = Copy {
         windows,
@@ -328,22 +372,27 @@ pub(crate) fn compat(
     };
     if let Err(mut failure) = copy.make(|| {}) {
         let outcome = match keep.then(|| windows.rename(&kept, &to)) {
-            Some(Err(_)) => format!("The driver that was there is now {kept}."),
-            _ => "All that was done was taken back.".into(),
+            Some(Err(_)) => text!("The driver that was there is now {kept}.", kept),
+            _ => phrase!("All that was done was taken back.").into(),
         };
         failure.message = format!("{} {outcome}", failure.message);
         return Err(failure);
     }
-    console.did(format!("Copied {FILE} to {to}."));
+    console.did(text!("Copied {FILE} to {to}.", FILE, to));
     let undo = if keep || read(windows, &kept)?.is_some() {
-        format!("To undo it: delete that file, and rename {LEGACY_FILE}.original back.")
+        text!(
+            "To undo it: delete that file, and rename {LEGACY_FILE}.original back.",
+            LEGACY_FILE
+        )
     } else {
-        "To undo it: delete that file.".into()
+        phrase!("To undo it: delete that file.").into()
     };
     console.say(&undo);
-    console.say(&format!(
+    console.say(&text!(
         "The program loads it by itself, as the service {LEGACY}. While the service {SERVICE} \
-         is loaded it needs no driver of its own, and loads none: both have the same devices."
+         is loaded it needs no driver of its own, and loads none: both have the same devices.",
+        LEGACY,
+        SERVICE
     ));
     Ok(())
 }

@@ -59,10 +59,10 @@ impl Paths {
     pub(crate) fn of(windows: &dyn Windows) -> Result<Paths, Failure> {
         let system = windows
             .system_folder()
-            .map_err(|error| Failure::windows("find the folder system32", error))?;
+            .map_err(|error| Failure::windows(phrase!("find the folder system32"), error))?;
         let program = windows
             .program_folder()
-            .map_err(|error| Failure::windows("find the folder of tcplimit.exe", error))?;
+            .map_err(|error| Failure::windows(phrase!("find the folder of tcplimit.exe"), error))?;
         let driver = format!(r"{system}\drivers\{FILE}");
         Ok(Paths {
             source: format!(r"{program}\{FILE}"),
@@ -122,13 +122,13 @@ impl Survey {
     pub(crate) fn of(windows: &dyn Windows, paths: &Paths) -> Result<Survey, Failure> {
         let service = windows
             .service(SERVICE)
-            .map_err(|error| Failure::windows("ask the service manager", error))?;
+            .map_err(|error| Failure::windows(phrase!("ask the service manager"), error))?;
         let key = windows
             .has_key(&key(SERVICE))
-            .map_err(|error| Failure::windows("read the service's key", error))?;
+            .map_err(|error| Failure::windows(phrase!("read the service's key"), error))?;
         let source = windows
             .has_key(SOURCE)
-            .map_err(|error| Failure::windows("read the event source's key", error))?;
+            .map_err(|error| Failure::windows(phrase!("read the event source's key"), error))?;
         let driver = read(windows, &paths.driver)?;
         Ok(Survey {
             service_is_right: service
@@ -211,7 +211,7 @@ pub(crate) fn read(windows: &dyn Windows, path: &str) -> Result<Option<Vec<u8>>,
     match windows.read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_absence() => Ok(None),
-        Err(error) => Err(Failure::file("read", path, error)),
+        Err(error) => Err(Failure::file(phrase!("read"), path, error)),
     }
 }
 

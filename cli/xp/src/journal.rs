@@ -67,15 +67,21 @@ impl Step {
         match self {
             Step::Unloaded => (
                 service::start(windows, console).is_ok(),
-                "tcplimit.sys is no longer loaded",
+                phrase!("tcplimit.sys is no longer loaded"),
             ),
-            Step::Copied(None) => (gone(windows.delete(&paths.driver)), "the copied file"),
+            Step::Copied(None) => (
+                gone(windows.delete(&paths.driver)),
+                phrase!("the copied file"),
+            ),
             Step::Copied(Some(bytes)) => {
                 let written = windows.write(&paths.part, &bytes);
                 let renamed = written.and_then(|()| windows.rename(&paths.part, &paths.driver));
-                (renamed.is_ok(), "the copied file")
+                (renamed.is_ok(), phrase!("the copied file"))
             }
-            Step::Created => (windows.delete_service(SERVICE).is_ok(), "the service"),
+            Step::Created => (
+                windows.delete_service(SERVICE).is_ok(),
+                phrase!("the service"),
+            ),
             Step::Changed(service) => {
                 let changed = windows.change_service(&Registration {
                     name: SERVICE,
@@ -83,9 +89,12 @@ impl Step {
                     image: &paths.plain(&service.image),
                     start: service.start,
                 });
-                (changed.is_ok(), "the changed service")
+                (changed.is_ok(), phrase!("the changed service"))
             }
-            Step::Source => (gone(windows.delete_key(SOURCE)), "the event source"),
+            Step::Source => (
+                gone(windows.delete_key(SOURCE)),
+                phrase!("the event source"),
+            ),
         }
     }
 }

@@ -15,8 +15,12 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
-#[cfg(test)]
+// On the host each thread has its own language, for the tests.
+#[cfg(not(target_os = "uefi"))]
 extern crate std;
+
+#[macro_use]
+mod language;
 
 mod access;
 mod advice;
@@ -39,8 +43,10 @@ mod install;
 mod installation;
 mod journal;
 mod limit;
+mod page;
 mod probe;
 mod service;
+mod shortcut;
 mod status;
 mod stored;
 mod system;
@@ -62,19 +68,32 @@ use verb::{Act, Verb};
 
 pub use command_line::words;
 pub use exit::Exit;
+pub use language::{Language, chosen as chosen_language};
 pub use win32::Win32;
 pub use windows::{
-    Activity, Registration, Request, Service, Start, Stream, Tcp, TcpTable, Version, Windows,
+    Activity, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable, Version,
+    Windows,
 };
 
 /// Does what the words behind the program's name say.
 pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
+    let json = arguments::wants_json(words);
+    let (chosen, rest) = match language::take(words) {
+        Ok((chosen, rest)) => (chosen, Ok(rest)),
+        Err(wrong) => (None, Err(wrong)),
+    };
+    // JSON is for programs.
+    let language = match json {
+        true => Language::English,
+        false => chosen.unwrap_or_else(|| Language::of(windows)),
+    };
+    language.choose();
     if words.is_empty() && windows.is_alone() {
         return greet(windows);
     }
-    let arguments = match Arguments::parse(words) {
+    let arguments = match rest.and_then(|words| Arguments::parse(&words)) {
         Ok(arguments) => arguments,
-        Err(wrong) => return usage(windows, &wrong, arguments::wants_json(words)),
+        Err(wrong) => return usage(windows, &wrong, json),
     };
     let verb = arguments.verb;
     let mut console = Console::new(windows, verb.name, arguments.json);
@@ -86,7 +105,7 @@ pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
     }
     let done = match verb.act {
         Act::Install => match &arguments.compat {
-            None => install::run(windows, &mut console),
+            None => install::run(windows, &mut console, arguments.shortcut),
             Some(folder) => install::compat(windows, &mut console, folder, arguments.force),
         },
         Act::Load => service::load(windows, &mut console),
@@ -120,7 +139,7 @@ fn greet(windows: &dyn Windows) -> Exit {
         return Exit::Done;
     }
     let console = Console::new(windows, "help", false);
-    console.say(&format!(
+    console.say(&text!(
         "tcplimit {VERSION} raises the limit of half-open TCP connections of Windows XP SP2 and \
          later.\nIt is used from a console: as an Administrator start cmd, go to this folder, and \
          type\n\n  \
@@ -128,7 +147,8 @@ fn greet(windows: &dyn Windows) -> Exit {
            tcplimit set 100    set the limit to 100\n  \
            tcplimit status     tell all\n  \
            tcplimit help       explain all commands\n\n\
-         Press any key to close this window."
+         Press any key to close this window.",
+        VERSION
     ));
     windows.wait_for_key();
     Exit::Done
@@ -180,8 +200,8 @@ fn help(console: &Console<'_>, text: &str) -> Exit {
 
 fn usage(windows: &dyn Windows, wrong: &Wrong, json: bool) -> Exit {
     let advice = match wrong.verb {
-        Some(verb) => format!("For help: tcplimit help {verb}"),
-        None => "For help: tcplimit help".into(),
+        Some(verb) => text!("For help: tcplimit help {verb}", verb),
+        None => phrase!("For help: tcplimit help").into(),
     };
     let failure = Failure {
         exit: Exit::Usage,

@@ -49,7 +49,11 @@ pub(crate) fn get(
             None if alone => console.say(&limit),
             None => console.say(&format!("{:<11} {limit}", module.file_name())),
             Some(_) if is_optional(arguments, module, &answer) => {
-                console.say(&format!("{:<11} not loaded", module.file_name()));
+                console.say(&format!(
+                    "{:<11} {}",
+                    module.file_name(),
+                    phrase!("not loaded")
+                ));
             }
             Some(refusal) => first = first.and(Err(refusal)),
         }
@@ -72,31 +76,36 @@ pub(crate) fn set(
         client::set(windows, module, arguments.limit, arguments.expect)
     })?;
     if !arguments.persist {
-        console.say(
-            "It lasts until Windows is restarted; --persist keeps it. To undo it: tcplimit reset",
-        );
+        console.say(phrase!(
+            "It lasts until Windows is restarted; --persist keeps it. To undo it: tcplimit reset"
+        ));
         return Ok(());
     }
     let stored = done.iter().try_for_each(|&module| {
         stored::store(windows, module, arguments.limit, arguments.expect)?;
         let name = stored::limit_name(module);
-        console.did(format!("Stored it for each start, as the value {name}."));
+        console.did(text!(
+            "Stored it for each start, as the value {name}.",
+            name
+        ));
         Ok(())
     });
     let stored = stored.and_then(|()| stored::start_with_windows(windows, Start::Auto));
     match stored {
         Ok(changed) => {
             if changed {
-                console.did("tcplimit.sys is now loaded each time Windows starts.");
+                console.did(phrase!(
+                    "tcplimit.sys is now loaded each time Windows starts."
+                ));
             }
             limits.persisted = true;
-            console.say("To undo it: tcplimit reset --persist");
+            console.say(phrase!("To undo it: tcplimit reset --persist"));
             Ok(())
         }
         Err(failure) => Err(Failure {
-            message: format!(
-                "{} The limit is set until Windows is restarted, and not beyond.",
-                failure.message
+            message: text!(
+                "{message} The limit is set until Windows is restarted, and not beyond.",
+                message = failure.message
             ),
             ..failure
         }),
@@ -140,8 +149,9 @@ fn change(
                 console.did(changed(module, before, answer.limit.get()));
             }
             Some(_) if is_optional(arguments, module, &answer) => {
-                console.say(&format!(
-                    "{module} is not loaded; nothing was changed there."
+                console.say(&text!(
+                    "{module} is not loaded; nothing was changed there.",
+                    module
                 ));
             }
             Some(refusal) => {
@@ -153,7 +163,10 @@ fn change(
         None => Ok(done),
         Some(refusal) if done.is_empty() => Err(refusal),
         Some(refusal) => Err(Failure {
-            message: format!("{} The other was changed.", refusal.message),
+            message: text!(
+                "{message} The other was changed.",
+                message = refusal.message
+            ),
             ..refusal
         }),
     }
@@ -173,16 +186,21 @@ fn replacing(arguments: &Arguments, module: Module, answer: &Answer, refusal: Fa
     };
     let command = client::command(&verb, module, Some(found.get()), arguments.persist);
     Failure {
-        advice: format!("To replace it: {command}"),
+        advice: text!("To replace it: {command}", command),
         ..refusal
     }
 }
 
 fn changed(module: Module, before: u32, now: u32) -> String {
     match before {
-        _ if before == now => format!("{module}: the limit is {now}, as before."),
-        0 => format!("{module}: the limit is now {now}."),
-        _ => format!("{module}: the limit was {before} and is now {now}."),
+        _ if before == now => text!("{module}: the limit is {now}, as before.", module, now),
+        0 => text!("{module}: the limit is now {now}.", module, now),
+        _ => text!(
+            "{module}: the limit was {before} and is now {now}.",
+            module,
+            before,
+            now
+        ),
     }
 }
 
@@ -198,8 +216,8 @@ fn forget(
         any |= stored::forget(windows, module)?;
     }
     console.did(match any {
-        true => "Forgot the stored limit.",
-        false => "No limit was stored.",
+        true => phrase!("Forgot the stored limit."),
+        false => phrase!("No limit was stored."),
     });
     for module in Module::ALL {
         if stored::read(windows, module)?.limit.is_some() {
@@ -207,7 +225,9 @@ fn forget(
         }
     }
     if stored::start_with_windows(windows, Start::Demand)? {
-        console.did("tcplimit.sys is no longer loaded when Windows starts.");
+        console.did(phrase!(
+            "tcplimit.sys is no longer loaded when Windows starts."
+        ));
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
 pub(crate) fn look(windows: &dyn Windows, path: &str) -> Look {
     match windows.read(path) {
         Ok(bytes) => Look::into(path, &bytes),
-        Err(error) => Look::unreadable(path, format!("It can't be read: {error}.")),
+        Err(error) => Look::unreadable(path, text!("It can't be read: {error}.", error)),
     }
 }
 
@@ -87,8 +87,9 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
             error: Some(Win32::FILE_NOT_FOUND),
             ..
         }) => {
-            console.say(&format!(
-                "{module} in memory: tcplimit.sys is not loaded, so unknown"
+            console.say(&text!(
+                "{module} in memory: tcplimit.sys is not loaded, so unknown",
+                module
             ));
             return console.finish(None, Memory::default());
         }
@@ -105,20 +106,23 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
     let rva = answer.limit_rva.get();
     match refusal {
         None if answer.limit.get() == 0 => {
-            console.say(&format!("{module} in memory: not loaded"));
+            console.say(&text!("{module} in memory: not loaded", module));
             Exit::Done
         }
         None => {
-            console.say(&format!(
-                "{module} in memory: located, the limit is {}\n  limit       RVA {rva:X}",
-                answer.limit
+            console.say(&text!(
+                "{module} in memory: located, the limit is {limit}\n  limit       RVA {rva}",
+                module,
+                limit = answer.limit,
+                rva = format_args!("{rva:X}")
             ));
             Exit::Done
         }
         Some(refusal) => {
-            console.say(&format!(
-                "{module} in memory: {}",
-                client::state_name(&answer)
+            console.say(&text!(
+                "{module} in memory: {state}",
+                module,
+                state = client::state_name(&answer)
             ));
             let why = format!("{} {}", refusal.message, refusal.advice);
             console.say(&format!("  {}", why.trim_end()));

@@ -1,6 +1,5 @@
 //! The driver's service: loaded, unloaded, removed.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -11,6 +10,7 @@ use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, key, read};
+use crate::shortcut;
 use crate::win32::Win32;
 use crate::windows::{Activity, Service, Windows};
 
@@ -40,10 +40,10 @@ fn until_let_go(
             result => return result,
         }
         if tries == SILENCE {
-            console.say(
+            console.say(phrase!(
                 "Windows still holds on to the tcplimit.sys that was unloaded: shortly after a \
-                 start its entries wait for the event log. Waiting for up to 40 seconds.",
-            );
+                 start its entries wait for the event log. Waiting for up to 40 seconds."
+            ));
         }
         windows.wait(PAUSE);
     }
@@ -90,7 +90,7 @@ fn stop_named(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
     match windows.stop_service(name) {
         // It stops already, or did so by itself.
         Ok(()) | Err(Win32::SERVICE_NOT_ACTIVE | Win32::SERVICE_CANNOT_ACCEPT_CTRL) => {}
-        Err(error) => return Err(Failure::windows("unload tcplimit.sys", error)),
+        Err(error) => return Err(Failure::windows(phrase!("unload tcplimit.sys"), error)),
     }
     for _ in 0..PATIENCE {
         match find(windows, name)? {
@@ -100,22 +100,25 @@ fn stop_named(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
         windows.wait(PAUSE);
     }
     Err(Failure::refused(
-        "Windows does not unload tcplimit.sys: a program has it open.",
-        "Close programs that use it, \"tcplimit watch\" for one, or restart Windows.",
+        phrase!("Windows does not unload tcplimit.sys: a program has it open."),
+        phrase!("Close programs that use it, \"tcplimit watch\" for one, or restart Windows."),
     ))
 }
 
 fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
     windows
         .service(name)
-        .map_err(|error| Failure::windows("ask the service manager", error))
+        .map_err(|error| Failure::windows(phrase!("ask the service manager"), error))
 }
 
 /// The service, or what to do about its absence.
 pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
     find(windows, SERVICE)?.ok_or_else(|| Failure {
         exit: Exit::Unreachable,
-        ..Failure::refused("tcplimit.sys is not installed.", "Run: tcplimit install")
+        ..Failure::refused(
+            phrase!("tcplimit.sys is not installed."),
+            phrase!("Run: tcplimit install"),
+        )
     })
 }
 
@@ -123,23 +126,23 @@ pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
 pub(crate) fn load(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
     let activity = installed(windows)?.activity;
     if activity == Activity::Running && client::has_device(windows) {
-        console.did("Nothing was done: tcplimit.sys is loaded already.");
+        console.did(phrase!("Nothing was done: tcplimit.sys is loaded already."));
         return Ok(());
     }
     start(windows, console)?;
-    console.did("Loaded tcplimit.sys. To undo it: tcplimit unload");
+    console.did(phrase!("Loaded tcplimit.sys. To undo it: tcplimit unload"));
     Ok(())
 }
 
 /// `unload`.
 pub(crate) fn unload(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
     if installed(windows)?.activity == Activity::Stopped {
-        console.did("Nothing was done: tcplimit.sys is not loaded.");
+        console.did(phrase!("Nothing was done: tcplimit.sys is not loaded."));
         return Ok(());
     }
     let stays = stays(windows);
     stop(windows)?;
-    console.did("Unloaded tcplimit.sys. To undo it: tcplimit load");
+    console.did(phrase!("Unloaded tcplimit.sys. To undo it: tcplimit load"));
     console.say(&stays);
     Ok(())
 }
@@ -149,14 +152,15 @@ fn stays(windows: &dyn Windows) -> String {
     let changed = Module::ALL.into_iter().filter_map(|module| {
         let answer = client::query(windows, module).ok()?;
         let limit = answer.limit.get();
-        (limit != 0 && limit != client::SHIPPED).then(|| format!("{module} has {limit}"))
+        (limit != 0 && limit != client::SHIPPED)
+            .then(|| text!("{module} has {limit}", module, limit))
     });
     let changed: Vec<String> = changed.collect();
     match changed.as_slice() {
-        [] => "The limit is 10.".into(),
-        changed => format!(
-            "The limit stays until Windows is restarted: {}.",
-            changed.join(", ")
+        [] => phrase!("The limit is 10.").into(),
+        changed => text!(
+            "The limit stays until Windows is restarted: {changed}.",
+            changed = changed.join(", ")
         ),
     }
 }
@@ -167,18 +171,21 @@ pub(crate) fn uninstall(windows: &dyn Windows, console: &mut Console<'_>) -> Res
     let survey = Survey::of(windows, &paths)?;
     // Of this user; whoever else has opened the window keeps a number or two.
     if windows.delete_settings().is_ok() {
-        console.did("Deleted the settings of the window.");
+        console.did(phrase!("Deleted the settings of the window."));
     }
     if survey.is_empty() {
-        console.did("Nothing was done: tcplimit is not installed.");
+        if !shortcut::remove(windows, console)? {
+            console.did(phrase!("Nothing was done: tcplimit is not installed."));
+        }
         return Ok(());
     }
     let stays = survey.is_active().then(|| stays(windows));
     remove(windows, console, &paths, &survey)?;
+    shortcut::remove(windows, console)?;
     if let Some(stays) = stays {
         console.say(&stays);
     }
-    console.say("To undo it: tcplimit install");
+    console.say(phrase!("To undo it: tcplimit install"));
     Ok(())
 }
 
@@ -187,21 +194,32 @@ pub(crate) fn repair(windows: &dyn Windows, console: &mut Console<'_>) -> Result
     let paths = Paths::of(windows)?;
     let survey = Survey::of(windows, &paths)?;
     let legacy = stale(windows, &paths)?;
-    if (survey.is_whole() || survey.is_empty()) && !legacy {
-        console.did(if survey.is_whole() {
-            "Nothing was done: the installation is whole."
-        } else {
-            "Nothing was done: tcplimit is not installed, and nothing is left of it."
-        });
-        return Ok(());
-    }
     if legacy {
         delete(windows, LEGACY)?;
-        console.did(format!("Deleted the service {LEGACY}: its file is gone."));
+        console.did(text!(
+            "Deleted the service {LEGACY}: its file is gone.",
+            LEGACY
+        ));
     }
-    if !survey.is_whole() && !survey.is_empty() {
+    if survey.is_whole() {
+        if !legacy {
+            console.did(phrase!("Nothing was done: the installation is whole."));
+        }
+        return Ok(());
+    }
+    let is_left = !survey.is_empty();
+    if is_left {
         remove(windows, console, &paths, &survey)?;
-        console.say("Nothing is left of it. To install it anew: tcplimit install");
+    }
+    // Without a driver an entry is a remnant, too.
+    if shortcut::remove(windows, console)? || is_left {
+        console.say(phrase!(
+            "Nothing is left of it. To install it anew: tcplimit install"
+        ));
+    } else if !legacy {
+        console.did(phrase!(
+            "Nothing was done: tcplimit is not installed, and nothing is left of it."
+        ));
     }
     Ok(())
 }
@@ -216,17 +234,20 @@ fn remove(
 ) -> Result<(), Failure> {
     if survey.is_active() {
         stop(windows)?;
-        console.did("Unloaded tcplimit.sys.");
+        console.did(phrase!("Unloaded tcplimit.sys."));
     }
     if survey.service.is_some() || survey.key {
         delete(windows, SERVICE)?;
-        console.did(format!("Deleted the service {SERVICE} and its settings."));
+        console.did(text!(
+            "Deleted the service {SERVICE} and its settings.",
+            SERVICE
+        ));
     }
     if survey.source {
         windows
             .delete_key(SOURCE)
-            .map_err(|error| Failure::windows("delete the event source", error))?;
-        console.did("Deleted the registration for Event Viewer.");
+            .map_err(|error| Failure::windows(phrase!("delete the event source"), error))?;
+        console.did(phrase!("Deleted the registration for Event Viewer."));
     }
     for (path, is_there) in [
         (&paths.driver, survey.driver.is_some()),
@@ -235,8 +256,8 @@ fn remove(
         if is_there {
             let delete = || windows.delete(path);
             with_file(windows, console, survey.service.is_some(), delete)
-                .map_err(|error| Failure::file("delete", path, error))?;
-            console.did(format!("Deleted {path}."));
+                .map_err(|error| Failure::file(phrase!("delete"), path, error))?;
+            console.did(text!("Deleted {path}.", path));
         }
     }
     Ok(())
@@ -246,9 +267,9 @@ fn remove(
 fn delete(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
     match windows.delete_service(name) {
         Ok(()) | Err(Win32::SERVICE_DOES_NOT_EXIST) => {}
-        Err(error) => return Err(Failure::windows("delete the service", error)),
+        Err(error) => return Err(Failure::windows(phrase!("delete the service"), error)),
     }
-    let left = |error| Failure::windows("delete the service's key", error);
+    let left = |error| Failure::windows(phrase!("delete the service's key"), error);
     if find(windows, name)?.is_none() && windows.has_key(&key(name)).map_err(left)? {
         delete_key(windows, name).map_err(left)?;
     }

@@ -23,6 +23,9 @@ use crate::system;
 use crate::win32::Win32;
 use crate::windows::{Activity, Start, Windows};
 
+/// Columns of the labels at least.
+const NARROWEST: usize = 12;
+
 /// One of the two drivers of the system.
 #[derive(Debug)]
 pub(crate) struct ModuleFacts {
@@ -174,19 +177,25 @@ pub(crate) struct Row {
 pub(crate) fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let system = system::name(windows.version());
-    let mut lines = Vec::from([format!("{:<12} {version}, on {system}", "tcplimit")]);
+    let mut rows = Vec::from([(
+        String::from("tcplimit"),
+        text!("{version}, on {system}", version, system),
+    )]);
     for Row {
         module,
         label,
         text,
-    } in rows(facts)
+    } in self::rows(facts)
     {
         let is_below = module.is_some_and(|module| module.file_name() != label);
         let margin = if is_below { "  " } else { "" };
-        let label = format!("{margin}{label}");
-        lines.push(format!("{label:<12} {text}"));
+        rows.push((format!("{margin}{label}"), text));
     }
-    lines
+    let widths = rows.iter().map(|(label, _)| label.chars().count());
+    let width = widths.max().unwrap_or(0).max(NARROWEST);
+    let rows = rows.iter();
+    rows.map(|(label, text)| format!("{label:<width$} {text}"))
+        .collect()
 }
 
 /// What is known, line by line.
@@ -199,7 +208,7 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
             text,
         });
     };
-    row(None, "driver", driver(facts));
+    row(None, phrase!("driver"), driver(facts));
     for ModuleFacts {
         module,
         look,
@@ -213,23 +222,23 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
             None => String::new(),
         };
         row(of, module.file_name(), format!("{version}{}", look.path));
-        row(of, "in memory", in_memory(*module, memory));
-        row(of, "on disk", on_disk(look));
+        row(of, phrase!("in memory"), in_memory(*module, memory));
+        row(of, phrase!("on disk"), on_disk(look));
         let stored = match stored.limit {
-            _ if stored.malformed => "something that is no limit".into(),
-            None => "no limit for the next start".into(),
+            _ if stored.malformed => phrase!("something that is no limit").into(),
+            None => phrase!("no limit for the next start").into(),
             Some(limit) => format!("{limit}, {}", outcome(memory, facts.guarded)),
         };
-        row(of, "stored", stored);
+        row(of, phrase!("stored"), stored);
     }
     row(
         None,
-        "event 4226",
+        phrase!("event 4226"),
         match facts.events {
-            Ok(0) => "not logged since Windows was started".into(),
-            Ok(1) => "logged once since Windows was started".into(),
-            Ok(times) => format!("logged {times} times since Windows was started"),
-            Err(error) => format!("unknown: {error}"),
+            Ok(0) => phrase!("not logged since Windows was started").into(),
+            Ok(1) => phrase!("logged once since Windows was started").into(),
+            Ok(times) => text!("logged {times} times since Windows was started", times),
+            Err(error) => text!("unknown: {error}", error),
         },
     );
     rows
@@ -241,21 +250,26 @@ fn driver(facts: &Facts) -> String {
     let version = version.map(|[major, minor, patch]| format!("{major}.{minor}.{patch}"));
     let Some(service) = &facts.survey.service else {
         return match version {
-            Some(version) => format!("not installed; {}", elsewhere(facts, &version)),
-            None => "not installed".into(),
+            Some(version) => text!(
+                "not installed; {elsewhere}",
+                elsewhere = elsewhere(facts, &version)
+            ),
+            None => phrase!("not installed").into(),
         };
     };
     let state = match service.activity {
-        Activity::Running if version.is_none() && !facts.has_device() => "unloaded, and still held",
-        Activity::Running => "loaded",
-        Activity::Stopped => "not loaded",
-        Activity::Pending => "about to be loaded or unloaded",
+        Activity::Running if version.is_none() && !facts.has_device() => {
+            phrase!("unloaded, and still held")
+        }
+        Activity::Running => phrase!("loaded"),
+        Activity::Stopped => phrase!("not loaded"),
+        Activity::Pending => phrase!("about to be loaded or unloaded"),
     };
     let start = match service.start {
-        Start::Auto => "loaded each time Windows starts",
-        Start::Demand => "loaded on demand",
-        Start::Disabled => "disabled",
-        Start::Boot | Start::System => "loaded too early for the guard of the start",
+        Start::Auto => phrase!("loaded each time Windows starts"),
+        Start::Demand => phrase!("loaded on demand"),
+        Start::Disabled => phrase!("disabled"),
+        Start::Boot | Start::System => phrase!("loaded too early for the guard of the start"),
     };
     match version {
         Some(version) if service.activity == Activity::Stopped => {
@@ -269,28 +283,38 @@ fn driver(facts: &Facts) -> String {
 /// Who has loaded the driver that answers, where it is not our service.
 fn elsewhere(facts: &Facts, version: &str) -> String {
     match facts.legacy {
-        true => format!("a program of 2005 has loaded {version} as {LEGACY}"),
-        false => format!("another service has loaded {version}"),
+        true => text!(
+            "a program of 2005 has loaded {version} as {LEGACY}",
+            version,
+            LEGACY
+        ),
+        false => text!("another service has loaded {version}", version),
     }
 }
 
 fn in_memory(module: Module, memory: &Result<Answer, Failure>) -> String {
     let answer = match memory {
         Ok(answer) => answer,
-        Err(failure) => return format!("unknown: {}", failure.message),
+        Err(failure) => return text!("unknown: {message}", message = failure.message),
     };
     if client::refusal(module, answer).is_some() && answer.limit.get() == 0 {
         return match State::from_code(answer.state.get()) {
-            Some(State::Absent) => "not loaded".into(),
-            _ => "not located".into(),
+            Some(State::Absent) => phrase!("not loaded").into(),
+            _ => phrase!("not located").into(),
         };
     }
-    let mut text = format!(
-        "{} ({} half-open, {} queued, peak {})",
-        answer.limit, answer.half_open, answer.queued, answer.peak
+    let mut text = text!(
+        "{limit} ({half_open} half-open, {queued} queued, peak {peak})",
+        limit = answer.limit,
+        half_open = answer.half_open,
+        queued = answer.queued,
+        peak = answer.peak
     );
     if answer.written.get() != 0 {
-        text += &format!("; set by tcplimit, was {}", answer.original);
+        text += &text!(
+            "; set by tcplimit, was {original}",
+            original = answer.original
+        );
     }
     text
 }
@@ -302,13 +326,15 @@ fn on_disk(look: &Look) -> String {
     };
     let is_right = look.checksum.is_some_and(|sum| sum.is_right());
     let checksum = match is_right {
-        true => "checksum right",
-        false => "checksum wrong: damaged, or changed",
+        true => phrase!("checksum right"),
+        false => phrase!("checksum wrong: damaged, or changed"),
     };
     match look.known {
-        Some(known) if look.is_as_shipped() => format!("{value}; as shipped in {known}"),
-        _ if limit_is_shipped(look) => format!("{value}; unpatched, {checksum}"),
-        _ => format!("{value}; patched, {checksum}"),
+        Some(known) if look.is_as_shipped() => {
+            text!("{value}; as shipped in {known}", value, known)
+        }
+        _ if limit_is_shipped(look) => text!("{value}; unpatched, {checksum}", value, checksum),
+        _ => text!("{value}; patched, {checksum}", value, checksum),
     }
 }
 
@@ -319,15 +345,15 @@ fn limit_is_shipped(look: &Look) -> bool {
 /// What became of a stored limit.
 fn outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static str {
     let Ok(answer) = memory else {
-        return "applied when tcplimit.sys is loaded";
+        return phrase!("applied when tcplimit.sys is loaded");
     };
     match client::start_name(answer) {
-        "applied" => "applied when tcplimit.sys was loaded",
-        "not-configured" => "stored since tcplimit.sys was loaded",
-        "safe-mode" => "not applied: this is Safe Mode",
-        "guarded" if guarded => "not applied: the last start did not survive it",
-        "guarded" => "not applied at the last start; it will be at the next",
-        _ => "not applied: refused",
+        "applied" => phrase!("applied when tcplimit.sys was loaded"),
+        "not-configured" => phrase!("stored since tcplimit.sys was loaded"),
+        "safe-mode" => phrase!("not applied: this is Safe Mode"),
+        "guarded" if guarded => phrase!("not applied: the last start did not survive it"),
+        "guarded" => phrase!("not applied at the last start; it will be at the next"),
+        _ => phrase!("not applied: refused"),
     }
 }
 

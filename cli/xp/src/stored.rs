@@ -48,7 +48,7 @@ pub(crate) fn read(windows: &dyn Windows, module: Module) -> Result<Stored, Fail
             malformed = true;
             Ok(None)
         }
-        number => number.map_err(|error| Failure::windows("read the stored limit", error)),
+        number => number.map_err(|error| Failure::windows(phrase!("read the stored limit"), error)),
     };
     Ok(Stored {
         limit: number(limit_name(module))?,
@@ -65,7 +65,7 @@ pub(crate) fn store(
     expect: Option<u32>,
 ) -> Result<(), Failure> {
     let key = parameters();
-    let failed = |error| Failure::windows("store the limit", error);
+    let failed = |error| Failure::windows(phrase!("store the limit"), error);
     // What was expected of the limit before must not be believed of this one.
     match expect {
         Some(expect) => windows.set_number(&key, expect_name(module), expect),
@@ -82,7 +82,7 @@ pub(crate) fn forget(windows: &dyn Windows, module: Module) -> Result<bool, Fail
     let mut any = false;
     for value in [limit_name(module), expect_name(module)] {
         any |= delete(windows, value)
-            .map_err(|error| Failure::windows("forget the stored limit", error))?;
+            .map_err(|error| Failure::windows(phrase!("forget the stored limit"), error))?;
     }
     Ok(any)
 }
@@ -98,7 +98,7 @@ fn delete(windows: &dyn Windows, value: &str) -> Result<bool, Win32> {
 /// When the driver is loaded. Whether that was changed; it is not where there is
 /// no service.
 pub(crate) fn start_with_windows(windows: &dyn Windows, start: Start) -> Result<bool, Failure> {
-    let failed = |error| Failure::windows("change when tcplimit.sys is loaded", error);
+    let failed = |error| Failure::windows(phrase!("change when tcplimit.sys is loaded"), error);
     let service = windows.service(SERVICE).map_err(failed)?;
     if service.is_none_or(|service| service.start == start) {
         return Ok(false);

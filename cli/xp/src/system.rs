@@ -14,10 +14,10 @@ pub(crate) fn check(windows: &dyn Windows, needs: Needs) -> Result<(), Failure> 
     }
     if windows.is_wow64() {
         return Err(Failure::refused(
-            "This is tcplimit for 32-bit Windows, and this Windows is a 64-bit one.",
-            format!(
-                "Take the other zip: tcplimit-{}-winxp-x64.zip",
-                env!("CARGO_PKG_VERSION")
+            phrase!("This is tcplimit for 32-bit Windows, and this Windows is a 64-bit one."),
+            text!(
+                "Take the other zip: tcplimit-{version}-winxp-x64.zip",
+                version = env!("CARGO_PKG_VERSION")
             ),
         ));
     }
@@ -28,7 +28,10 @@ pub(crate) fn check(windows: &dyn Windows, needs: Needs) -> Result<(), Failure> 
     match lack(version) {
         None => Ok(()),
         Some(advice) => Err(Failure::refused(
-            format!("{} has no limit that tcplimit can lift.", name(version)),
+            text!(
+                "{system} has no limit that tcplimit can lift.",
+                system = name(version)
+            ),
             advice,
         )),
     }
@@ -45,14 +48,16 @@ fn lack(version: Version) -> Option<&'static str> {
     } = version;
     match (major, minor, service_pack) {
         (5, 1, 2..) | (5, 2, 1..) => None,
-        (0..=5, _, _) => Some(
-            "It has none: the limit came with XP SP2 and Server 2003 SP1. There is nothing to do.",
-        ),
-        (6, 0, 0..=1) => Some(
+        (0..=5, _, _) => Some(phrase!(
+            "It has none: the limit came with XP SP2 and Server 2003 SP1. There is nothing to do."
+        )),
+        (6, 0, 0..=1) => Some(phrase!(
             "Vista before SP2 limits half-open connections in another way, which is not \
-             supported. Install Service Pack 2: it has no limit any more.",
-        ),
-        _ => Some("It has none: the limit ended with Vista SP2. There is nothing to do."),
+             supported. Install Service Pack 2: it has no limit any more."
+        )),
+        _ => Some(phrase!(
+            "It has none: the limit ended with Vista SP2. There is nothing to do."
+        )),
     }
 }
 

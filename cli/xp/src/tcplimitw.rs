@@ -20,10 +20,10 @@ mod gui;
 #[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
 mod win;
 
-/// The window takes no words.
+/// The window takes a language, and passes over all other words.
 #[cfg(target_os = "uefi")]
-fn program(_: &[alloc::string::String]) -> tcplimit_xp::Exit {
-    app::run()
+fn program(words: &[alloc::string::String]) -> tcplimit_xp::Exit {
+    app::run(words)
 }
 
 /// Said before the program ends by a fault, without any memory.

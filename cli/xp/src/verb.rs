@@ -1,4 +1,5 @@
-//! The verbs: one table for the parser and the help.
+//! The verbs: one table for the parser and the help. (`page` has the texts, which the window does
+//! without.)
 
 /// What a verb does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub(crate) enum Needs {
 /// An option, by what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
+    Shortcut,
     Compat,
     Force,
     Expect,
@@ -43,6 +45,7 @@ pub(crate) enum Switch {
     Log,
     Every,
     Json,
+    Lang,
     Help,
 }
 
@@ -53,11 +56,11 @@ pub(crate) struct Told {
     pub(crate) name: &'static str,
     /// What its value is called, if it takes one.
     pub(crate) value: &'static str,
-    pub(crate) about: &'static str,
 }
 
 impl Switch {
-    const ALL: [Switch; 11] = [
+    const ALL: [Switch; 13] = [
+        Switch::Shortcut,
         Switch::Compat,
         Switch::Force,
         Switch::Expect,
@@ -68,6 +71,7 @@ impl Switch {
         Switch::Log,
         Switch::Every,
         Switch::Json,
+        Switch::Lang,
         Switch::Help,
     ];
 
@@ -83,24 +87,22 @@ impl Switch {
     }
 
     pub(crate) fn told(self) -> Told {
-        let (name, value, about) = match self {
-            Switch::Compat => (
-                "--compat",
-                "DIR",
-                "put the driver into DIR as tcpip_patcher.sys instead",
-            ),
-            Switch::Force => ("--force", "", "also where any user can write to DIR"),
-            Switch::Expect => ("--expect", "V", "only if the limit is V now"),
-            Switch::Persist => ("--persist", "", "also each time Windows starts"),
-            Switch::Ipv6 => ("--ipv6", "", "of tcpip6.sys, in place of tcpip.sys"),
-            Switch::All => ("--all", "", "of both, tcpip.sys and tcpip6.sys"),
-            Switch::Interval => ("--interval", "S", "look every S seconds, 1 to 3600 [1]"),
-            Switch::Log => ("--log", "FILE", "add a line to FILE for each event 4226"),
-            Switch::Every => ("--every", "", "all connections, not just half-open ones"),
-            Switch::Json => ("--json", "", "one JSON object (docs/json.md)"),
-            Switch::Help => ("--help", "", "this text"),
+        let (name, value) = match self {
+            Switch::Shortcut => ("--shortcut", ""),
+            Switch::Compat => ("--compat", "DIR"),
+            Switch::Force => ("--force", ""),
+            Switch::Expect => ("--expect", "V"),
+            Switch::Persist => ("--persist", ""),
+            Switch::Ipv6 => ("--ipv6", ""),
+            Switch::All => ("--all", ""),
+            Switch::Interval => ("--interval", "S"),
+            Switch::Log => ("--log", "FILE"),
+            Switch::Every => ("--every", ""),
+            Switch::Json => ("--json", ""),
+            Switch::Lang => ("--lang", "L"),
+            Switch::Help => ("--help", ""),
         };
-        Told { name, value, about }
+        Told { name, value }
     }
 }
 
@@ -114,16 +116,10 @@ pub(crate) struct Verb {
     /// be left out.
     pub(crate) operand: &'static str,
     pub(crate) switches: &'static [Switch],
-    /// In a line.
-    pub(crate) about: &'static str,
-    /// In lines of at most 76 characters.
-    pub(crate) more: &'static str,
-    /// Command lines without the program's name.
-    pub(crate) examples: &'static [&'static str],
 }
 
 /// Those that all verbs take, in the parser.
-pub(crate) const COMMON: [Switch; 2] = [Switch::Json, Switch::Help];
+pub(crate) const COMMON: [Switch; 3] = [Switch::Json, Switch::Lang, Switch::Help];
 
 /// All verbs, in the order of the help.
 pub(crate) const VERBS: [Verb; 14] = [
@@ -132,20 +128,7 @@ pub(crate) const VERBS: [Verb; 14] = [
         act: Act::Install,
         needs: Needs::Limit,
         operand: "",
-        switches: &[Switch::Compat, Switch::Force],
-        about: "install the driver and load it",
-        more: "\
-Copies tcplimit.sys from the folder of tcplimit.exe to system32\\drivers,
-registers it as the service TcpLimit and its messages for Event Viewer, and
-loads it. The limit stays as it is. Installing again is an upgrade, or mends
-an installation that was interrupted.
-
-While tcplimit.sys is loaded, programs that were written for the driver of 2005
-find its device, and load nothing. Only for a program that shall work without
-it, on 32-bit Windows, there is --compat: nothing is registered then, and the
-driver is put beside the program under the name that such programs load.
-",
-        examples: &["install", "install --compat C:\\Program"],
+        switches: &[Switch::Shortcut, Switch::Compat, Switch::Force],
     },
     Verb {
         name: "load",
@@ -153,9 +136,6 @@ driver is put beside the program under the name that such programs load.
         needs: Needs::Limit,
         operand: "",
         switches: &[],
-        about: "load the installed driver",
-        more: "A stored limit (set --persist) is applied then.\n",
-        examples: &["load"],
     },
     Verb {
         name: "unload",
@@ -163,9 +143,6 @@ driver is put beside the program under the name that such programs load.
         needs: Needs::Native,
         operand: "",
         switches: &[],
-        about: "unload the driver; the limit stays as it is",
-        more: "The limit stays until it is set again or Windows is restarted.\n",
-        examples: &["unload"],
     },
     Verb {
         name: "uninstall",
@@ -173,13 +150,6 @@ driver is put beside the program under the name that such programs load.
         needs: Needs::Native,
         operand: "",
         switches: &[],
-        about: "unload the driver, and remove all that install has made",
-        more: "\
-Removes the driver, its service with the stored limit, and its registration
-for Event Viewer. The limit stays until Windows is restarted; \"reset\" before
-puts it back to 10 at once.
-",
-        examples: &["uninstall"],
     },
     Verb {
         name: "repair",
@@ -187,13 +157,6 @@ puts it back to 10 at once.
         needs: Needs::Native,
         operand: "",
         switches: &[],
-        about: "remove a stale or half-removed installation",
-        more: "\
-Where the installation is whole, nothing is changed. Otherwise all that is
-left of it is removed, so that install works again. A service tcpip_patcher
-whose file is gone is removed too: a program of 2005 has left it behind.
-",
-        examples: &["repair"],
     },
     Verb {
         name: "status",
@@ -201,14 +164,6 @@ whose file is gone is removed too: a program of 2005 has left it behind.
         needs: Needs::Native,
         operand: "",
         switches: &[],
-        about: "tell all: driver, limit, file, stored limit, event 4226",
-        more: "\
-Shows the limit in memory, on disk and stored for the next start, whether the
-file is the original, what the driver and its service do, and how often event
-4226 was logged since Windows was started. Where they disagree it says why
-that may be, and what to do.
-",
-        examples: &["status", "status --json"],
     },
     Verb {
         name: "get",
@@ -216,9 +171,6 @@ that may be, and what to do.
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Ipv6, Switch::All],
-        about: "print the limit in force",
-        more: "Prints the number alone; with --all a line for each driver.\n",
-        examples: &["get", "get --all"],
     },
     Verb {
         name: "set",
@@ -226,16 +178,6 @@ that may be, and what to do.
         needs: Needs::Limit,
         operand: "N",
         switches: &[Switch::Expect, Switch::Persist, Switch::Ipv6, Switch::All],
-        about: "set the limit to N, 1 to 16777215",
-        more: "\
-Changes one number in memory, at once, without a restart of Windows. Unless
---persist is given it is 10 again after a restart. 50 to 200 serve most
-programs; some routers do not bear much more.
-
-A limit that is neither 10 nor set by tcplimit is replaced only if --expect
-names it. With --persist that is stored too.
-",
-        examples: &["set 100", "set 100 --persist", "set 100 --expect 50"],
     },
     Verb {
         name: "reset",
@@ -243,12 +185,6 @@ names it. With --persist that is stored too.
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Expect, Switch::Persist, Switch::Ipv6, Switch::All],
-        about: "set the limit back to 10",
-        more: "\
-With --persist the stored limit is forgotten, and the driver is no longer
-loaded when Windows starts.
-",
-        examples: &["reset", "reset --persist"],
     },
     Verb {
         name: "watch",
@@ -256,21 +192,6 @@ loaded when Windows starts.
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Interval, Switch::Log],
-        about: "show limit, half-open connections and event 4226 live",
-        more: "\
-Redraws one screen until Ctrl-C, with the three programs that have most
-half-open connections. Where the output is redirected it prints a line each
-time; with --json an object each time.
-
-With --log each event 4226 adds a line to FILE, written to disk at once: what
-there was at the look before it, since the connections are gone when one reads
-of the event. What is in FILE is kept.
-",
-        examples: &[
-            "watch",
-            "watch --log 4226.txt",
-            "watch --interval 10 --json > log.txt",
-        ],
     },
     Verb {
         name: "who",
@@ -278,14 +199,6 @@ of the event. What is in FILE is kept.
         needs: Needs::Nothing,
         operand: "",
         switches: &[Switch::Every],
-        about: "tell which programs have half-open connections now",
-        more: "\
-Lists the processes that wait for an answer (SYN-SENT), those with most
-connections first: number, name, PID, path, the services that it hosts, and
-the addresses. It needs no driver. Event 4226 is about such connections, and
-they are gone soon: look while it is going on.
-",
-        examples: &["who", "who --every --json"],
     },
     Verb {
         name: "probe",
@@ -293,16 +206,6 @@ they are gone soon: look while it is going on.
         needs: Needs::Nothing,
         operand: "[FILE]",
         switches: &[],
-        about: "find the limit in a file, and show the evidence",
-        more: "\
-Without FILE: in tcpip.sys and tcpip6.sys in system32\\drivers, and, where the
-driver is loaded, in memory. Nothing is written.
-",
-        examples: &[
-            "probe",
-            "probe D:\\i386\\tcpip.sys",
-            "probe --json > report.txt",
-        ],
     },
     Verb {
         name: "version",
@@ -310,9 +213,6 @@ driver is loaded, in memory. Nothing is written.
         needs: Needs::Nothing,
         operand: "",
         switches: &[],
-        about: "print the version",
-        more: "",
-        examples: &["version"],
     },
     Verb {
         name: "help",
@@ -320,9 +220,6 @@ driver is loaded, in memory. Nothing is written.
         needs: Needs::Nothing,
         operand: "[VERB]",
         switches: &[],
-        about: "explain a verb",
-        more: "",
-        examples: &["help", "help set"],
     },
 ];
 

@@ -16,6 +16,7 @@ use crate::console::{Console, Nothing, SCHEMA};
 use crate::event_log::{self, Newest, Reached};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::language::Text;
 use crate::time;
 use crate::who::{self, Party};
 use crate::windows::{Stream, Tcp, Windows};
@@ -136,7 +137,7 @@ impl Sample {
     }
 
     /// What the three rows of the screen show: name and value.
-    fn rows(&self) -> [Vec<(&'static str, String)>; 3] {
+    fn rows(&self) -> [Vec<(Text, String)>; 3] {
         let unknown = || "?".to_string();
         let tcp = |of: fn(&Tcp) -> u32| {
             let tcp = self.tcp.as_ref();
@@ -145,30 +146,33 @@ impl Sample {
         let percent = |percent: u32| format!("{percent}%");
         [
             Vec::from([
-                ("limit", self.answer.limit.to_string()),
-                ("half-open", self.answer.half_open.to_string()),
-                ("queued", self.answer.queued.to_string()),
-                ("peak", self.answer.peak.to_string()),
+                (Text::new("limit"), self.answer.limit.to_string()),
+                (Text::new("half-open"), self.answer.half_open.to_string()),
+                (Text::new("queued"), self.answer.queued.to_string()),
+                (Text::new("peak"), self.answer.peak.to_string()),
             ]),
             Vec::from([
-                ("attempts", tcp(|tcp| tcp.attempts)),
-                ("failed", tcp(|tcp| tcp.failures)),
-                ("connected", tcp(|tcp| tcp.established)),
-                ("success", self.success().map_or_else(unknown, percent)),
+                (Text::new("attempts"), tcp(|tcp| tcp.attempts)),
+                (Text::new("failed"), tcp(|tcp| tcp.failures)),
+                (Text::new("connected"), tcp(|tcp| tcp.established)),
+                (
+                    Text::new("success"),
+                    self.success().map_or_else(unknown, percent),
+                ),
             ]),
             Vec::from([(
-                "4226/min",
+                Text::new("4226/min"),
                 self.count()
                     .map_or_else(unknown, |events| events.to_string()),
             )]),
         ]
     }
 
-    /// All in one line, for a file.
+    /// All in one line, for a file: in English, as programs may read it.
     fn line(&self) -> String {
         let mut line = time::clock(self.time);
         for (name, value) in self.rows().iter().flatten() {
-            line += &format!(" {name} {value}");
+            line += &format!(" {} {value}", name.english());
         }
         if !self.who.is_empty() {
             line += &format!(" who {}", self.who());
@@ -183,7 +187,7 @@ impl Sample {
         who.join(", ")
     }
 
-    /// It in words, for the log.
+    /// It in words, for the log, which is in English, too.
     fn seen(&self) -> String {
         let Answer {
             limit,
@@ -225,7 +229,7 @@ impl<'a> Log<'a> {
         let bytes = format!("{line}\r\n").into_bytes();
         self.windows
             .append(self.path, &bytes)
-            .map_err(|error| Failure::file("write", self.path, error))
+            .map_err(|error| Failure::file(phrase!("write"), self.path, error))
     }
 
     /// Adds a line for each event that came since the last look, with what was seen
@@ -296,22 +300,22 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, arguments: &Argu
 fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32) -> String {
     let width = columns.saturating_sub(1).max(NARROWEST);
     let every = match seconds {
-        1 => "every second".to_string(),
-        _ => format!("every {seconds} seconds"),
+        1 => phrase!("every second").to_string(),
+        _ => text!("every {seconds} seconds", seconds),
     };
     let mut lines = Vec::from([
-        format!("tcplimit watch, {every}; Ctrl-C ends it"),
+        text!("tcplimit watch, {every}; Ctrl-C ends it", every),
         String::new(),
     ]);
     for row in sample.rows() {
         let fields = row
             .iter()
-            .map(|(name, value)| format!("{name:<9} {value:<8}"));
+            .map(|(name, value)| format!("{:<9} {value:<8}", name.get()));
         lines.push(fields.collect());
     }
     // Three lines in any case, so that the next screen is as high.
     for index in 0..SHOWN {
-        let name = if index == 0 { "who" } else { "" };
+        let name = if index == 0 { phrase!("who") } else { "" };
         let party = sample.who.get(index);
         let party = party.map(|party| format!("{:<7} {}", party.connections, party.title()));
         lines.push(format!("{name:<9} {}", party.unwrap_or_default()));

@@ -62,7 +62,7 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, every: bool) -> 
 /// All processes with half-open connections, or with any, those with most first.
 pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, Failure> {
     let all = connections::all(windows)
-        .map_err(|error| Failure::windows("list the TCP connections", error))?;
+        .map_err(|error| Failure::windows(phrase!("list the TCP connections"), error))?;
     let mut grouped: BTreeMap<Option<u32>, Vec<SocketAddr>> = BTreeMap::new();
     for Connection {
         process, remote, ..
@@ -125,25 +125,25 @@ impl Party {
     /// What people know it by: `ares.exe (1234)`.
     pub(crate) fn title(&self) -> String {
         match (&self.name, self.pid) {
-            (_, None) => "processes that this Windows does not tell".into(),
-            (_, Some(0)) => "no process any more".into(),
+            (_, None) => phrase!("processes that this Windows does not tell").into(),
+            (_, Some(0)) => phrase!("no process any more").into(),
             (Some(name), Some(pid)) => format!("{name} ({pid})"),
-            (None, Some(pid)) if self.has_ended => format!("a process that has ended ({pid})"),
-            (None, Some(pid)) => format!("a process whose name is not known ({pid})"),
+            (None, Some(pid)) if self.has_ended => text!("a process that has ended ({pid})", pid),
+            (None, Some(pid)) => text!("a process whose name is not known ({pid})", pid),
         }
     }
 }
 
 fn lines(parties: &[Party], every: bool) -> Vec<String> {
     let what = match every {
-        true => "TCP",
-        false => "half-open",
+        true => phrase!("TCP"),
+        false => phrase!("half-open"),
     };
     let count: usize = parties.iter().map(|party| party.connections).sum();
     let mut lines = Vec::from([match count {
-        0 => format!("There are no {what} connections now."),
-        1 => format!("There is 1 {what} connection now:"),
-        _ => format!("There are {count} {what} connections now:"),
+        0 => text!("There are no {what} connections now.", what),
+        1 => text!("There is 1 {what} connection now:", what),
+        _ => text!("There are {count} {what} connections now:", count, what),
     }]);
     for party in parties {
         lines.push(format!("{:>6}  {}", party.connections, party.title()));
@@ -152,20 +152,27 @@ fn lines(parties: &[Party], every: bool) -> Vec<String> {
             below(path.clone());
         }
         if let Some(error) = &party.path_error {
-            below(format!("its path is not known: {error}"));
+            below(text!("its path is not known: {error}", error));
         }
         match &party.services {
-            None => below("its services are not known".into()),
+            None => below(phrase!("its services are not known").into()),
             Some(services) if services.is_empty() => {}
-            Some(services) => below(format!("services: {}", services.join(", "))),
+            Some(services) => below(text!(
+                "services: {services}",
+                services = services.join(", ")
+            )),
         }
         let shown = party.remote.get(..SHOWN).unwrap_or(&party.remote);
         if !shown.is_empty() {
             let more = match party.remote.len().saturating_sub(shown.len()) {
                 0 => String::new(),
-                more => format!(", and {more} more"),
+                more => text!(", and {more} more", more),
             };
-            below(format!("to {}{more}", shown.join(", ")));
+            below(text!(
+                "to {addresses}{more}",
+                addresses = shown.join(", "),
+                more
+            ));
         }
     }
     lines

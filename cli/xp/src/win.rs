@@ -17,6 +17,7 @@ mod panic;
 mod processes;
 mod registry;
 mod service;
+mod shortcut;
 mod system;
 pub(crate) mod wide;
 
@@ -24,7 +25,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use tcplimit_xp::{
-    Registration, Request, Service, Start, Stream, Tcp, TcpTable, Version, Win32, Windows,
+    Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable, Version, Win32, Windows,
 };
 
 /// The Windows that the program runs on.
@@ -34,6 +35,10 @@ pub(crate) struct ThisWindows;
 impl Windows for ThisWindows {
     fn version(&self) -> Version {
         system::version()
+    }
+
+    fn ui_language(&self) -> u16 {
+        system::ui_language()
     }
 
     fn is_x64(&self) -> bool {
@@ -154,6 +159,18 @@ impl Windows for ThisWindows {
 
     fn start_program(&self, path: &str) -> Result<(), Win32> {
         processes::start(path)
+    }
+
+    fn programs_folder(&self) -> Result<String, Win32> {
+        shortcut::programs_folder()
+    }
+
+    fn shortcut(&self, path: &str) -> Result<Shortcut, Win32> {
+        shortcut::read(path)
+    }
+
+    fn write_shortcut(&self, path: &str, shortcut: &Shortcut) -> Result<(), Win32> {
+        shortcut::write(path, shortcut)
     }
 
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {

@@ -16,7 +16,7 @@ macro_rules! errors {
 
             /// What it means, without a full stop, if it is one that is expected here.
             fn text(self) -> Option<&'static str> {
-                match self.0 { $( $number => Some($text), )* _ => None }
+                match self.0 { $( $number => Some(phrase!($text)), )* _ => None }
             }
         }
     };
@@ -70,10 +70,13 @@ impl Win32 {
 
 impl fmt::Display for Win32 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.0;
+        let (number, error) = (self.0, phrase!("error"));
         match self.text() {
-            Some(text) => write!(f, "{text} (error {number})"),
-            None => write!(f, "error {number}; \"net helpmsg {number}\" tells more"),
+            Some(text) => write!(f, "{text} ({error} {number})"),
+            None => {
+                let tells = phrase!("tells more");
+                write!(f, "{error} {number}; \"net helpmsg {number}\" {tells}")
+            }
         }
     }
 }

@@ -38,11 +38,12 @@ use table::Table;
 
 pub use crate::advice::Action;
 pub use bitmap::bitmap;
-pub use change::{Change, Outcome, USUAL};
+pub use change::{Change, Outcome, USUAL, not_started, run_as_question};
 pub use drawing::{Font, Ink, Point, Rect, Rgb, Shape, SystemColors};
+pub use figures::saved;
 pub use filter::passes;
 pub use graph::draw;
-pub use head::{Head, lines, title};
+pub use head::{Head, about, lines, title};
 pub use history::{Counts, Entry, History, Rates, SPAN, Sample};
 pub use layout::{Control, Layout, minimum};
 pub use menu::{Command, ICON_MENU, Key, MENUS, Menu};

@@ -14,6 +14,9 @@ pub trait Windows {
     /// Which Windows it is.
     fn version(&self) -> Version;
 
+    /// The language of the user's Windows, as a LANGID.
+    fn ui_language(&self) -> u16;
+
     /// Whether this is the program for x64.
     fn is_x64(&self) -> bool;
 
@@ -186,6 +189,25 @@ pub trait Windows {
     /// When it was not started; [`Win32::FILE_NOT_FOUND`] where it is not there.
     fn start_program(&self, path: &str) -> Result<(), Win32>;
 
+    /// The folder of the Start menu's programs for all users, without a backslash at its
+    /// end.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn programs_folder(&self) -> Result<String, Win32>;
+
+    /// Reads a shortcut.
+    ///
+    /// # Errors
+    /// [`Win32::INVALID_DATA`] where the file is none.
+    fn shortcut(&self, path: &str) -> Result<Shortcut, Win32>;
+
+    /// Writes a shortcut's file.
+    ///
+    /// # Errors
+    /// When it was not written; some of it may be there then.
+    fn write_shortcut(&self, path: &str, shortcut: &Shortcut) -> Result<(), Win32>;
+
     /// Opens our device, sends one request, and closes it; how many bytes came
     /// back.
     ///
@@ -350,6 +372,15 @@ pub struct Registration<'a> {
     pub image: &'a str,
     /// When it is started.
     pub start: Start,
+}
+
+/// A shortcut, as in the Start menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortcut {
+    /// The path of the program that it starts, in that program's folder.
+    pub target: String,
+    /// What is shown when the mouse is over it.
+    pub comment: String,
 }
 
 /// A request to our device.

@@ -63,6 +63,7 @@ pub const PROGRAM: &[(&str, &[&str])] = &[
             "GetStdHandle",
             "GetSystemDirectoryW",
             "GetSystemTimeAsFileTime",
+            "GetUserDefaultUILanguage",
             "GetVolumeInformationW",
             "GetVolumePathNameW",
             "HeapAlloc",
@@ -172,6 +173,7 @@ pub const WINDOW: &[(&str, &[&str])] = &[
             "SetClipboardData",
             "SetFocus",
             "SetForegroundWindow",
+            "SetMenu",
             "SetTimer",
             "SetWindowTextW",
             "ShowWindow",
@@ -203,11 +205,28 @@ fn is_in(table: &[(&str, &[&str])], dll: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use crate::shipped::{Arch, export};
 
+    /// What the program finds at run time, by the file that it asks for it. Where one is missing, the
+    /// program does without.
+    const FOUND: &[(&str, &[&str])] = &[
+        (
+            "iphlpapi.dll",
+            &["GetExtendedTcpTable", "GetTcpStatistics", "GetTcpTable"],
+        ),
+        (
+            "ole32.dll",
+            &["CoCreateInstance", "CoInitializeEx", "CoUninitialize"],
+        ),
+        ("psapi.dll", &["GetModuleFileNameExW"]),
+        ("shell32.dll", &["SHGetFolderPathW"]),
+    ];
+
     #[test]
-    fn every_import_of_the_table_is_exported_by_every_system() {
-        for (dll, names) in PROGRAM.iter().chain(WINDOW) {
+    fn every_function_of_the_tables_is_exported_by_every_system() {
+        for (dll, names) in PROGRAM.iter().chain(WINDOW).chain(FOUND) {
             for name in *names {
                 for arch in [Arch::X86, Arch::X64] {
                     assert_eq!(export::lacking(arch, dll, name), Some(vec![]), "{name}");
@@ -218,12 +237,32 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_names_nothing_twice() {
-        for table in [PROGRAM, WINDOW] {
+        for table in [PROGRAM, WINDOW, FOUND] {
             assert!(table.windows(2).all(|pair| pair[0].0 < pair[1].0));
         }
-        for (_, names) in PROGRAM.iter().chain(WINDOW) {
+        for (_, names) in PROGRAM.iter().chain(WINDOW).chain(FOUND) {
             assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
         }
+    }
+
+    #[test]
+    fn what_the_program_finds_at_run_time_is_what_the_table_has() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/xp/src/win");
+        let mut found = Vec::new();
+        for file in fs::read_dir(folder).expect("the program's edge") {
+            let text = fs::read_to_string(file.expect("a file").path()).expect("text");
+            for call in text.split(" function(\"").skip(1) {
+                let (dll, rest) = call.split_once("\", c\"").expect("a name");
+                let (name, _) = rest.split_once('"').expect("its end");
+                found.push((dll.to_owned(), name.to_owned()));
+            }
+        }
+        found.sort();
+        let table = FOUND.iter().flat_map(|&(dll, names)| {
+            let of_it = names.iter().map(move |&name| (dll, name));
+            of_it.map(|(dll, name)| (dll.to_owned(), name.to_owned()))
+        });
+        assert_eq!(found, table.collect::<Vec<_>>());
     }
 
     #[test]

@@ -122,6 +122,17 @@ impl Screen {
         (pixels, colors.len())
     }
 
+    /// Keeps it as a file beside the screen's, in the format PPM.
+    pub(super) fn keep(&self, display: &Display, arch: &str, name: &str) -> Result<(), Failure> {
+        let (width, height) = self.size();
+        let mut file = format!("P6\n{width} {height}\n255\n").into_bytes();
+        for pixel in self.bytes.chunks_exact(4) {
+            file.extend(pixel.iter().take(3).rev());
+        }
+        fs::write(display.folder.join(format!("{arch}-{name}.ppm")), file)?;
+        Ok(())
+    }
+
     /// Width and height.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.width, self.bytes.len() / 4 / self.width.max(1))

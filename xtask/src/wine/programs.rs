@@ -181,7 +181,7 @@ impl Programs {
             .args(sources.iter().map(|source| workspace.path(source)))
             .arg("-o")
             .arg(self.folder.join(name))
-            .args(["-ladvapi32", "-lntdll", "-lws2_32"]);
+            .args(["-ladvapi32", "-lntdll", "-lole32", "-luuid", "-lws2_32"]);
         command::listen(&mut compile)?.success(name)?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::machine::Machine;
 use super::programs::Place;
 use super::script::{self, Check, missing};
-use super::{prepare, tool};
+use super::{Arch, prepare, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -51,6 +51,11 @@ impl<'a> Session<'a> {
         let what = "Wine's kernel is mended (verify/wine/mend.c)";
         session.judge.hold(what, answer == DONE, &answer);
         Ok(session)
+    }
+
+    /// The processor of this Wine.
+    pub(super) fn arch(&self) -> Arch {
+        self.machine.arch()
     }
 
     /// Does what a file of `verify/wine/session` says.

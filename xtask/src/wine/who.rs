@@ -27,6 +27,13 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Starts one whose connections are its own, for the table of the window.
+    pub(super) fn few(machine: &Machine<'_>) -> Result<Self, Failure> {
+        let mut waiting = Self::begin(machine, r"C:\waiting.exe", FEW)?;
+        waiting.call()?;
+        Ok(waiting)
+    }
+
     /// Starts it. Wine does not know whose the connections are until `call`.
     fn begin(
         machine: &Machine<'_>,

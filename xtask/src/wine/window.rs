@@ -12,6 +12,7 @@ use super::machine::Machine;
 use super::script::number;
 use super::session::Session;
 use super::tool::{self, FOLDER};
+use super::who::Waiting;
 use crate::command::Failure;
 use crate::workspace::Workspace;
 
@@ -57,9 +58,38 @@ fn play(
     let session = &mut Session::begin(workspace, machine, judge)?;
     session.driver = Some(Client::start(&mut machine.wine(&format!(r"C:\{DRIVER}")))?);
     session.play("window")?;
-    on_screen(session, display)?;
     picture(session, machine)?;
+    hour(session)?;
+    let waiting = Waiting::few(machine)?;
+    session.play("window-row")?;
+    on_screen(session, display, Look::Usual)?;
+    drop(waiting);
+    session.play("window-german")?;
+    on_screen(session, display, Look::German120)?;
+    session.play("window-contrast")?;
+    on_screen(session, display, Look::Contrast)?;
     session.play("window-closed")
+}
+
+/// How the window looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// In English at 96 dpi, with visual styles.
+    Usual,
+    /// In German at 120 dpi, without visual styles.
+    German120,
+    /// In the colours of High Contrast, as small as it can be.
+    Contrast,
+}
+
+impl Look {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::German120 => "german-120-dpi",
+            Self::Contrast => "contrast",
+        }
+    }
 }
 
 /// Makes folders of the users' Documents, which in Wine are links to their homes:
@@ -75,23 +105,50 @@ fn own_documents(machine: &Machine<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The window is on the screen, and not blank.
-fn on_screen(session: &mut Session<'_>, display: &Display) -> Result<(), Failure> {
+/// The window is on the screen, and not blank. Its picture is kept, to be looked at.
+fn on_screen(session: &mut Session<'_>, display: &Display, look: Look) -> Result<(), Failure> {
     let screen = display.look()?;
+    screen.keep(display, session.arch().name(), look.name())?;
     let (painted, colors) = screen.painted();
     let size = session.tell("window size")?;
     let (width, height) = (number(&size, "width"), number(&size, "height"));
     let wanted = width.zip(height).map(|(width, height)| width * height);
     let fits = width <= Some(800) && height <= Some(600);
-    // A border is black, or a shade of it.
-    let most = wanted.map(|pixels| usize::try_from(pixels).unwrap_or(0) * 8 / 10);
+    let wanted = wanted.map_or(0, |pixels| usize::try_from(pixels).unwrap_or(0));
+    // A border is black, or a shade of it. In High Contrast only what is written is not.
+    let is_painted = match look {
+        Look::Contrast => (wanted / 50..wanted / 2).contains(&painted),
+        _ => painted > wanted * 8 / 10,
+    };
     let seen = format!(
         "{size}, {painted} pixels in {colors} colours, {:?}",
         screen.size()
     );
-    let is_right = fits && Some(painted) > most && colors > 10;
-    let what = "the window fits a screen of 800 by 600, and is painted";
-    session.judge.hold(what, is_right, &seen);
+    let is_right = fits && is_painted && colors > 10;
+    let name = look.name();
+    let what = format!("the window ({name}) fits a screen of 800 by 600, and is painted");
+    session.judge.hold(&what, is_right, &seen);
+    Ok(())
+}
+
+/// An hour's ticks, each of them painted: what is made of GDI and USER is deleted. There stay the
+/// font, what it is measured by, and the menu bar.
+fn hour(session: &mut Session<'_>) -> Result<(), Failure> {
+    // In parts, so that each has an answer before the driver's patience ends.
+    const COUNTS: [u32; 12] = [1, 2, 5, 3, 6, 8, 10, 10, 9, 6, 4, 7];
+    const TICKS: usize = 3600 / COUNTS.len();
+    const STAYS: &str = "objects=3";
+    let mut wrong = Vec::new();
+    for count in COUNTS {
+        session.tell(&format!("target tcpip store count {count}"))?;
+        let seen = session.tell(&format!("window ticks {TICKS}"))?;
+        if seen.trim() != STAYS {
+            wrong.push(seen);
+        }
+    }
+    session.tell("target tcpip store count 3")?;
+    let what = "3,600 ticks, each of them painted, leave no object of GDI or USER";
+    session.judge.none_wrong(what, &wrong);
     Ok(())
 }
 

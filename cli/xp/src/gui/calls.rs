@@ -181,6 +181,7 @@ imports! { "user32.dll":
     pub(super) fn SetClipboardData(format: u32, memory: Handle) -> Handle;
     pub(super) fn SetFocus(window: Handle) -> Handle;
     pub(super) fn SetForegroundWindow(window: Handle) -> i32;
+    pub(super) fn SetMenu(window: Handle, menu: Handle) -> i32;
     pub(super) fn SetTimer(
         window: Handle,
         id: usize,

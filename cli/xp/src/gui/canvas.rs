@@ -8,10 +8,11 @@ use tcplimit_xp::window::{Font, Ink, Rect, Rgb, Shape, SystemColors};
 
 use super::calls::{
     BeginPaint, BitBlt, BitmapInfo, CreateCompatibleBitmap, CreateCompatibleDC, CreateDIBSection,
-    CreateFontIndirectW, CreatePen, DeleteDC, DeleteObject, EndPaint, ExtTextOutW, GdiFlush,
-    GetSysColor, GetTextExtentPoint32W, HighContrast, Paint, Polyline, SelectObject, SetBkColor,
-    SetBkMode, SetTextColor, SystemParametersInfoW,
+    CreateFontIndirectW, CreatePen, EndPaint, ExtTextOutW, GdiFlush, GetSysColor,
+    GetTextExtentPoint32W, HighContrast, Paint, Polyline, SelectObject, SetBkColor, SetBkMode,
+    SetTextColor, SystemParametersInfoW,
 };
+use super::objects;
 use super::window::Window;
 use crate::win::calls::Handle;
 use crate::win::handle::length;
@@ -41,8 +42,8 @@ struct Object(Handle);
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // SAFETY: it is of this program, and no device context has it selected any more.
-        unsafe { DeleteObject(self.0) };
+        // No device context has it selected any more.
+        objects::delete_object(self.0);
     }
 }
 
@@ -54,7 +55,9 @@ impl MemoryDc {
     /// One like the screen's.
     fn make() -> MemoryDc {
         // SAFETY: null is the screen.
-        MemoryDc(unsafe { CreateCompatibleDC(ptr::null_mut()) })
+        MemoryDc(objects::made(unsafe {
+            CreateCompatibleDC(ptr::null_mut())
+        }))
     }
 
     fn select(&self, object: Handle) -> Handle {
@@ -65,8 +68,7 @@ impl MemoryDc {
 
 impl Drop for MemoryDc {
     fn drop(&mut self) {
-        // SAFETY: it is of this program, and nobody uses it after.
-        unsafe { DeleteDC(self.0) };
+        objects::delete_dc(self.0);
     }
 }
 
@@ -97,7 +99,7 @@ impl MessageFont {
         let font = metrics.get(MESSAGE_FONT..).unwrap_or_default();
         let font = font.first_chunk().copied().unwrap_or([0; 23]);
         // SAFETY: it is a LOGFONTW; one of zeros is any font.
-        let font = Object(unsafe { CreateFontIndirectW(&font) });
+        let font = Object(objects::made(unsafe { CreateFontIndirectW(&font) }));
         let dc = MemoryDc::make();
         dc.select(font.0);
         MessageFont { dc, font }
@@ -202,7 +204,7 @@ fn text(dc: Handle, area: &Rect, text: &str, color: Rgb) {
 
 fn line(dc: Handle, points: &[[i32; 2]], width: i32, color: Rgb) {
     // SAFETY: it has no conditions; PS_SOLID.
-    let pen = Object(unsafe { CreatePen(0, width, number(color)) });
+    let pen = Object(objects::made(unsafe { CreatePen(0, width, number(color)) }));
     // SAFETY: both are of this program.
     let before = unsafe { SelectObject(dc, pen.0) };
     let count = i32::try_from(points.len()).unwrap_or(0);
@@ -247,7 +249,9 @@ pub(crate) fn paint(window: Window, show: fn((i32, i32), bool, &mut dyn FnMut(&P
     show((width, height), window.has_focus(), &mut |picture| {
         let memory = MemoryDc::make();
         // SAFETY: the device context is the window's.
-        let bitmap = Object(unsafe { CreateCompatibleBitmap(dc, width, height) });
+        let bitmap = Object(objects::made(unsafe {
+            CreateCompatibleBitmap(dc, width, height)
+        }));
         let before = memory.select(bitmap.0);
         draw(&memory, picture);
         // SAFETY: both are there, and hold so many pixels.
@@ -278,7 +282,7 @@ pub(crate) fn rows(width: i32, height: i32, picture: &Picture<'_>) -> Option<Vec
     if bitmap.is_null() || bits.is_null() {
         return None;
     }
-    let bitmap = Object(bitmap);
+    let bitmap = Object(objects::made(bitmap));
     let memory = MemoryDc::make();
     let before = memory.select(bitmap.0);
     draw(&memory, picture);

@@ -6,9 +6,10 @@ use core::ptr;
 use tcplimit_xp::window::{Command, ICON_MENU, MENUS};
 
 use super::calls::{
-    AppendMenuW, CheckMenuItem, CreateAcceleratorTableW, CreateMenu, CreatePopupMenu, DestroyMenu,
-    GetCursorPos, TrackPopupMenu,
+    AppendMenuW, CheckMenuItem, CreateAcceleratorTableW, CreateMenu, CreatePopupMenu, GetCursorPos,
+    SetMenu, TrackPopupMenu,
 };
+use super::objects;
 use super::window::Window;
 use crate::win::calls::Handle;
 use crate::win::wide::wide;
@@ -35,14 +36,14 @@ impl Bar {
     /// Makes it; the window that gets it destroys it.
     pub(crate) fn make() -> Bar {
         // SAFETY: it has no conditions.
-        let bar = unsafe { CreateMenu() };
+        let bar = objects::made(unsafe { CreateMenu() });
         for menu in &MENUS {
             // SAFETY: it has no conditions.
             let popup = unsafe { CreatePopupMenu() };
             for &command in menu.commands {
                 append(popup, command, false);
             }
-            let label = wide(menu.label);
+            let label = wide(menu.label());
             // SAFETY: the label ends in a NUL; the number is a menu's handle.
             unsafe { AppendMenuW(bar, POPUP, popup.addr(), label.as_ptr()) };
         }
@@ -51,6 +52,13 @@ impl Bar {
 
     pub(crate) fn get(self) -> Handle {
         self.0
+    }
+
+    /// Puts it onto a window, in place of another, which is gone then.
+    pub(crate) fn show(self, window: Window, other: Bar) {
+        // SAFETY: both are of this program.
+        unsafe { SetMenu(window.0, self.0) };
+        objects::destroy_menu(other.0);
     }
 
     /// Shows whether a command is chosen.
@@ -64,7 +72,7 @@ impl Bar {
 /// Shows the menu of the icon at the mouse; the command goes to the window.
 pub(crate) fn at_icon(window: Window, hides: bool) {
     // SAFETY: it has no conditions.
-    let menu = unsafe { CreatePopupMenu() };
+    let menu = objects::made(unsafe { CreatePopupMenu() });
     for command in ICON_MENU {
         append(menu, command, hides && command == Command::HideOnClose);
     }
@@ -74,8 +82,7 @@ pub(crate) fn at_icon(window: Window, hides: bool) {
     let [x, y] = point;
     // SAFETY: the menu is there; it is shown until the user has chosen.
     unsafe { TrackPopupMenu(menu, 0, x, y, 0, window.0, ptr::null()) };
-    // SAFETY: it is of this program, and nobody uses it after.
-    unsafe { DestroyMenu(menu) };
+    objects::destroy_menu(menu);
 }
 
 /// The keys of the commands.

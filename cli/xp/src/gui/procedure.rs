@@ -1,6 +1,7 @@
 //! Window procedures and the message loop: messages become events.
 
 use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use tcplimit_xp::Win32;
 
@@ -10,7 +11,8 @@ use super::calls::{
 };
 use super::icon;
 use super::menu::Keys;
-use super::window::{Window, module};
+use super::objects;
+use super::window::{self, Window, module};
 use crate::app;
 use crate::win::calls::Handle;
 use crate::win::handle::{last_error, length};
@@ -42,6 +44,9 @@ const WM_TIMER: u32 = 0x113;
 const WM_LBUTTONDOWN: u32 = 0x201;
 const WM_THEMECHANGED: u32 = 0x31A;
 
+/// The message that is answered with the number of objects.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// What happened to the main window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
@@ -72,6 +77,7 @@ pub(crate) enum Event {
 /// # Errors
 /// When one can't be made.
 pub(crate) fn register() -> Result<(), Win32> {
+    COUNT.store(window::message("tcplimitw.objects"), Ordering::Relaxed);
     for (name, procedure, background) in [
         (MAIN, main_procedure as Procedure, FACE),
         (GRAPH, graph_procedure as Procedure, 0),
@@ -113,6 +119,9 @@ unsafe extern "system" fn main_procedure(
     long: isize,
 ) -> isize {
     let window = Window(handle);
+    if message != 0 && message == COUNT.load(Ordering::Relaxed) {
+        return isize::try_from(objects::live()).unwrap_or(isize::MAX);
+    }
     let event = match message {
         WM_TIMER => Some(Event::Second),
         WM_SIZE => Some(Event::Size),

@@ -71,6 +71,7 @@ imports! { "kernel32.dll":
     pub(super) fn GetStdHandle(which: u32) -> Handle;
     pub(super) fn GetSystemDirectoryW(name: *mut u16, length: u32) -> u32;
     pub(super) fn GetSystemTimeAsFileTime(time: *mut [u32; 2]);
+    pub(super) fn GetUserDefaultUILanguage() -> u16;
     pub(super) fn GetVolumeInformationW(
         root: *const u16,
         name: *mut u16,

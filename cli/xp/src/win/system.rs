@@ -10,8 +10,8 @@ use tcplimit_xp::{Tcp, Version, Win32};
 
 use super::calls::{
     GetCurrentProcess, GetModuleFileNameW, GetModuleHandleW, GetProcAddress, GetSystemDirectoryW,
-    GetSystemTimeAsFileTime, Handle, LoadLibraryExW, NtQuerySystemInformation, OsVersion,
-    RtlGetVersion, TCP_STATISTICS,
+    GetSystemTimeAsFileTime, GetUserDefaultUILanguage, Handle, LoadLibraryExW,
+    NtQuerySystemInformation, OsVersion, RtlGetVersion, TCP_STATISTICS,
 };
 use super::handle::{last_error, length, status};
 use super::wide::{narrow, wide};
@@ -51,6 +51,11 @@ pub(super) fn version() -> Version {
         build: version.build,
         service_pack: version.service_pack.into(),
     }
+}
+
+pub(super) fn ui_language() -> u16 {
+    // SAFETY: it has no conditions.
+    unsafe { GetUserDefaultUILanguage() }
 }
 
 pub(super) fn is_wow64() -> bool {

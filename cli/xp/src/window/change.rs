@@ -50,11 +50,16 @@ impl Model {
         let number = number.trim();
         let number: String = number.chars().filter(|it| !it.is_whitespace()).collect();
         let mut change = self.change(&format!("set {number}"), keep, ipv6, &|module, now| {
-            format!("{module}: set the limit from {now} to {number}?")
+            text!(
+                "{module}: set the limit from {now} to {number}?",
+                module,
+                now,
+                number
+            )
         });
         change.question.push_str(match keep {
-            true => "\nIt is kept after a restart of Windows.",
-            false => "\nIt lasts until Windows is restarted.",
+            true => phrase!("\nIt is kept after a restart of Windows."),
+            false => phrase!("\nIt lasts until Windows is restarted."),
         });
         change
     }
@@ -67,10 +72,17 @@ impl Model {
             .iter()
             .any(|module| module.stored.limit.is_some() || module.stored.malformed);
         let mut change = self.change("reset", is_stored, ipv6, &|module, now| {
-            format!("{module}: set the limit from {now} back to {SHIPPED}?")
+            text!(
+                "{module}: set the limit from {now} back to {SHIPPED}?",
+                module,
+                now,
+                SHIPPED
+            )
         });
         if is_stored {
-            change.question.push_str("\nThe stored limit is forgotten.");
+            change
+                .question
+                .push_str(phrase!("\nThe stored limit is forgotten."));
         }
         change
     }
@@ -106,8 +118,9 @@ impl Model {
                 .filter(|answer| client::is_foreign(answer))
                 .and(limit);
             if expect.is_some() {
-                change.question.push_str(&format!(
-                    "\ntcplimit has not set the {now}: other software did, or the file is patched."
+                change.question.push_str(&text!(
+                    "\ntcplimit has not set the {now}: other software did, or the file is patched.",
+                    now
                 ));
             }
             let command = client::command(verb, module, expect, persist);
@@ -122,13 +135,18 @@ impl Model {
     pub fn act(&self, action: Action) -> Change {
         let (question, command) = match action {
             Action::Install => (
-                "Install the driver? It is copied to system32\\drivers, registered as the service \
-                 TcpLimit, and loaded. The limit stays as it is.",
+                phrase!(
+                    "Install the driver? It is copied to system32\\drivers, registered as the service \
+                 TcpLimit, and loaded. The limit stays as it is."
+                ),
                 "install",
             ),
-            Action::Load => ("Load the driver? A stored limit is applied then.", "load"),
+            Action::Load => (
+                phrase!("Load the driver? A stored limit is applied then."),
+                "load",
+            ),
             Action::Repair => (
-                "Remove what is left of an installation that is not whole?",
+                phrase!("Remove what is left of an installation that is not whole?"),
                 "repair",
             ),
         };
@@ -185,7 +203,7 @@ fn perform(
     system::check(windows, arguments.verb.needs)?;
     let mut limits = Limits::default();
     match arguments.verb.act {
-        Act::Install => install::run(windows, console),
+        Act::Install => install::run(windows, console, false),
         Act::Load => service::load(windows, console),
         Act::Repair => service::repair(windows, console),
         Act::Set => limit::set(windows, console, arguments, &mut limits),
@@ -199,9 +217,21 @@ impl Action {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Action::Install => "&Install...",
-            Action::Load => "&Load...",
-            Action::Repair => "R&epair...",
+            Action::Install => phrase!("&Install..."),
+            Action::Load => phrase!("&Load..."),
+            Action::Repair => phrase!("R&epair..."),
         }
     }
+}
+
+/// Asked where a change needs an Administrator.
+#[must_use]
+pub fn run_as_question() -> &'static str {
+    phrase!("Start tcplimit as another user, such as an Administrator?")
+}
+
+/// Said where the program can't be started as another user.
+#[must_use]
+pub fn not_started(error: Win32) -> String {
+    text!("Can't start tcplimit: {error}.", error)
 }

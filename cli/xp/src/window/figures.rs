@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use super::Model;
 use super::history::{Counts, SPAN};
 use crate::time;
+use crate::win32::Win32;
 
 /// A tooltip has room for 127 characters.
 const LONGEST_TOOLTIP: usize = 127;
@@ -16,7 +17,7 @@ impl Model {
     pub fn figures(&self) -> String {
         let history = self.shown();
         let Some(latest) = history.latest() else {
-            return "no figures yet".into();
+            return phrase!("no figures yet").into();
         };
         let unknown = || "?".to_string();
         let counts = |of: fn(&Counts) -> u32| {
@@ -28,20 +29,25 @@ impl Model {
             rates.map_or_else(unknown, |rates| of(rates).to_string())
         };
         let peak = match history.peak() {
-            Some((entry, peak)) => format!("peak {peak} at {}", time::clock(entry.sample.time)),
-            None => "peak ?".into(),
+            Some((entry, peak)) => text!(
+                "peak {peak} at {time}",
+                peak,
+                time = time::clock(entry.sample.time)
+            ),
+            None => phrase!("peak ?").into(),
         };
-        format!(
-            "limit {}, half-open {}, queued {}, attempts per second {}, failures per second {}, \
-             established {}, {peak}, event 4226 in {} minutes: {}",
-            counts(|counts| counts.limit),
-            counts(|counts| counts.half_open),
-            counts(|counts| counts.queued),
-            rates(|rates| rates.attempts),
-            rates(|rates| rates.failures),
-            rates(|rates| rates.established),
-            SPAN / 60,
-            history.events(),
+        text!(
+            "limit {limit}, half-open {half_open}, queued {queued}, attempts per second {attempts}, failures per second {failures}, \
+             established {established}, {peak}, event 4226 in {minutes} minutes: {events}",
+            limit = counts(|counts| counts.limit),
+            half_open = counts(|counts| counts.half_open),
+            queued = counts(|counts| counts.queued),
+            attempts = rates(|rates| rates.attempts),
+            failures = rates(|rates| rates.failures),
+            established = rates(|rates| rates.established),
+            peak,
+            minutes = SPAN / 60,
+            events = history.events()
         )
     }
 
@@ -61,6 +67,13 @@ impl Model {
         text
     }
 
+    /// What Ctrl+C copies in the table: the selected row, if there is one.
+    #[must_use]
+    pub fn copied_row(&self) -> Option<String> {
+        let row = self.rows().get(self.selected()?)?;
+        Some(format!("{}\r\n", row.line))
+    }
+
     /// What the icon in the notification area says.
     #[must_use]
     pub fn tooltip(&self) -> String {
@@ -68,8 +81,12 @@ impl Model {
         let text = match counts {
             Some(Counts {
                 limit, half_open, ..
-            }) => format!("tcplimit: limit {limit}, half-open {half_open}"),
-            None => "tcplimit: the driver does not answer".into(),
+            }) => text!(
+                "tcplimit: limit {limit}, half-open {half_open}",
+                limit,
+                half_open
+            ),
+            None => phrase!("tcplimit: the driver does not answer").into(),
         };
         text.chars().take(LONGEST_TOOLTIP).collect()
     }
@@ -87,8 +104,20 @@ impl Model {
 pub(super) fn balloon(counts: Option<Counts>) -> String {
     match counts {
         Some(Counts { limit, .. }) => {
-            format!("The limit of {limit} half-open connections was reached (event 4226).")
+            text!(
+                "The limit of {limit} half-open connections was reached (event 4226).",
+                limit
+            )
         }
-        None => "The limit of half-open connections was reached (event 4226).".into(),
+        None => phrase!("The limit of half-open connections was reached (event 4226).").into(),
+    }
+}
+
+/// Said when a picture was saved, or was not.
+#[must_use]
+pub fn saved(path: &Result<String, Win32>) -> String {
+    match path {
+        Ok(path) => text!("Saved {path}", path),
+        Err(error) => text!("Can't save the picture: {error}.", error),
     }
 }

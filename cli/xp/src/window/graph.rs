@@ -12,6 +12,7 @@ use super::drawing::{Font, Ink, Point, Rect, Shape};
 use super::history::{Entry, History, SPAN, Sample};
 use super::legend::{self, Item, Sign};
 use super::scale::Scale;
+use crate::language::Text;
 use crate::time;
 
 /// A line's marks are so many seconds apart.
@@ -29,7 +30,7 @@ const SMALLEST: i32 = 24;
 
 /// One line of a plot.
 struct Series {
-    name: &'static str,
+    name: Text,
     ink: Ink,
     sign: Sign,
     value: fn(&Sample) -> Option<u32>,
@@ -37,13 +38,13 @@ struct Series {
 
 const CONNECTIONS: [Series; 2] = [
     Series {
-        name: "half-open",
+        name: Text::new("half-open"),
         ink: Ink::HalfOpen,
         sign: Sign::Thick,
         value: |sample| Some(sample.counts?.half_open),
     },
     Series {
-        name: "queued",
+        name: Text::new("queued"),
         ink: Ink::Queued,
         sign: Sign::Square,
         value: |sample| Some(sample.counts?.queued),
@@ -52,19 +53,19 @@ const CONNECTIONS: [Series; 2] = [
 
 const RATES: [Series; 3] = [
     Series {
-        name: "attempts/s",
+        name: Text::new("attempts/s"),
         ink: Ink::Attempts,
         sign: Sign::Triangle,
         value: |sample| Some(sample.rates?.attempts),
     },
     Series {
-        name: "failures/s",
+        name: Text::new("failures/s"),
         ink: Ink::Failures,
         sign: Sign::Cross,
         value: |sample| Some(sample.rates?.failures),
     },
     Series {
-        name: "established",
+        name: Text::new("established"),
         ink: Ink::Established,
         sign: Sign::Diamond,
         value: |sample| Some(sample.rates?.established),
@@ -177,8 +178,8 @@ fn item(series: &Series, history: &History) -> Item {
         sign: series.sign,
         ink: series.ink,
         text: match value {
-            Some(value) => format!("{} {value}", series.name),
-            None => format!("{} ?", series.name),
+            Some(value) => format!("{} {value}", series.name.get()),
+            None => format!("{} ?", series.name.get()),
         },
     }
 }
@@ -196,8 +197,8 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
             sign: Sign::Dashes,
             ink: Ink::Limit,
             text: match is_near(limit, &values) {
-                true => format!("limit {limit}"),
-                false => format!("limit {limit}, above the graph"),
+                true => text!("limit {limit}", limit),
+                false => text!("limit {limit}, above the graph", limit),
             },
         });
     }
@@ -205,19 +206,23 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
         items.push(Item {
             sign: Sign::Peak,
             ink: Ink::HalfOpen,
-            text: format!("peak {peak} at {}", time::clock(entry.sample.time)),
+            text: text!(
+                "peak {peak} at {time}",
+                peak,
+                time = time::clock(entry.sample.time)
+            ),
         });
     }
     items.push(Item {
         sign: Sign::Event,
         ink: Ink::Event,
-        text: format!("event 4226: {}", history.events()),
+        text: text!("event 4226: {events}", events = history.events()),
     });
     if paused {
         items.push(Item {
             sign: Sign::Bars,
             ink: Ink::Text,
-            text: "paused".into(),
+            text: phrase!("paused").into(),
         });
     }
     items
@@ -412,8 +417,8 @@ fn time_axis(plot: Rect, top: i32, whole: Rect, font: &dyn Font, shapes: &mut Ve
         let room = i64::from(plot.width() - 4) * i64::from(minute * 60) / i64::from(SPAN);
         let x = plot.right - 2 - i32::try_from(room).unwrap_or(0);
         let label = match minute {
-            0 => String::from("now"),
-            _ => format!("-{minute} min"),
+            0 => String::from(phrase!("now")),
+            _ => text!("-{minute} min", minute),
         };
         let width = font.width(&label);
         let left = (x - width / 2).min(free - width);

@@ -1,6 +1,5 @@
 //! The head: what `status` tells, in two columns, and what it advises.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -19,7 +18,20 @@ pub(super) const LINES: usize = 8;
 #[must_use]
 pub fn title(windows: &dyn Windows) -> String {
     let system = system::name(windows.version());
-    format!("tcplimit {} on {system}", crate::VERSION)
+    text!(
+        "tcplimit {version} on {system}",
+        version = crate::VERSION,
+        system
+    )
+}
+
+/// What the program says of itself.
+#[must_use]
+pub fn about(windows: &dyn Windows) -> String {
+    text!(
+        "{title}\n\nThe limit of half-open TCP connections. MIT OR Apache-2.0.",
+        title = title(windows)
+    )
 }
 
 /// The texts at the top of the window.
@@ -46,6 +58,17 @@ pub fn lines(lines: &[String], end: &str) -> String {
     text
 }
 
+/// What lines of the head may be about, each where it is longest.
+pub(super) fn labels() -> Vec<String> {
+    let of_module = [phrase!("in memory"), phrase!("on disk"), phrase!("stored")];
+    let of_ipv6 = of_module.map(|label| text!("IPv6 {label}", label));
+    let others = [phrase!("driver"), phrase!("event 4226")];
+    of_ipv6
+        .into_iter()
+        .chain(others.map(String::from))
+        .collect()
+}
+
 impl Model {
     /// The texts of the head as they are now.
     #[must_use]
@@ -70,16 +93,16 @@ impl Model {
         let of_file = |row: &Row| row.module.map(Module::file_name) == Some(row.label);
         for row in status::rows(facts).iter().filter(|row| !of_file(row)) {
             head.labels.push(match row.module {
-                Some(Module::Tcpip6) => format!("IPv6 {}", row.label),
+                Some(Module::Tcpip6) => text!("IPv6 {label}", label = row.label),
                 _ => row.label.into(),
             });
             head.texts.push(row.text.clone());
         }
         let notes = advice::notes(facts);
         head.advice = match notes.as_slice() {
-            [] => "All is well.".into(),
+            [] => phrase!("All is well.").into(),
             [only] => only.clone(),
-            [first, rest @ ..] => format!("{first} ({} more: Details)", rest.len()),
+            [first, rest @ ..] => text!("{first} ({more} more: Details)", first, more = rest.len()),
         };
         head
     }

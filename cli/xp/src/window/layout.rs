@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Rect};
-use super::head;
+use super::{Action, head};
 
 /// A control of the window. Its number is the one that Windows knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,16 +89,16 @@ impl Control {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Control::RunAs => "Run &as...",
-            Control::Details => "&Details...",
-            Control::NumberLabel => "Li&mit:",
-            Control::Keep => "&Keep after restart",
-            Control::Ipv6 => "IPv&6 too",
-            Control::Apply => "&Set...",
-            Control::Reset => "&Reset...",
-            Control::ByConnections => "&Connections",
-            Control::ByName => "&Program",
-            Control::ByProcess => "Pr&ocess",
+            Control::RunAs => phrase!("Run &as..."),
+            Control::Details => phrase!("&Details..."),
+            Control::NumberLabel => phrase!("Li&mit:"),
+            Control::Keep => phrase!("&Keep after restart"),
+            Control::Ipv6 => phrase!("IPv&6 too"),
+            Control::Apply => phrase!("&Set..."),
+            Control::Reset => phrase!("&Reset..."),
+            Control::ByConnections => phrase!("&Connections"),
+            Control::ByName => phrase!("&Program"),
+            Control::ByProcess => phrase!("Pr&ocess"),
             _ => "",
         }
     }
@@ -106,6 +106,8 @@ impl Control {
 
 /// Lines of the advice.
 const ADVICE_LINES: i32 = 2;
+/// Its width at least, in heights of a line.
+const ADVICE_WIDTH: i32 = 11;
 /// Lines of the graph and of the table at least.
 const GRAPH_LINES: i32 = 10;
 const TABLE_LINES: i32 = 3;
@@ -145,15 +147,24 @@ impl Measures<'_> {
 
     /// The width of a button, or of a text with a box before it.
     fn width(&self, label: &str) -> i32 {
-        self.font.width(label) + self.line * 2
+        // The sign before a key's letter is not shown.
+        self.font.width(&label.replace('&', "")) + self.line * 2
     }
 
-    fn action(&self) -> i32 {
-        self.width("&Install...")
+    /// The button of an action, whatever it says.
+    fn action(&self, button: Control) -> i32 {
+        let actions = match button {
+            Control::ActToo => &[Action::Repair][..],
+            _ => &[Action::Install, Action::Load],
+        };
+        let widths = actions.iter().map(|action| self.width(action.label()));
+        widths.max().unwrap_or(0)
     }
 
     fn labels(&self) -> i32 {
-        self.font.width("IPv6 in memory") + self.line
+        let labels = head::labels();
+        let widths = labels.iter().map(|label| self.font.width(label));
+        widths.max().unwrap_or(0) + self.line
     }
 
     fn number(&self) -> i32 {
@@ -185,11 +196,12 @@ impl Measures<'_> {
 pub fn minimum(font: &dyn Font) -> (i32, i32) {
     let measures = Measures::of(font);
     let details = measures.width(Control::Details.label());
-    let buttons = 2 * measures.action()
+    let buttons = measures.action(Control::Act)
+        + measures.action(Control::ActToo)
         + measures.width(Control::RunAs.label())
         + details
         + 5 * measures.margin;
-    let advice = buttons + measures.line * 12;
+    let advice = buttons + measures.line * ADVICE_WIDTH;
     let height = measures.fixed(head::LINES) + measures.line * (GRAPH_LINES + TABLE_LINES);
     (measures.set_row().max(advice), height)
 }
@@ -233,7 +245,7 @@ impl Layout {
         let actions = [Control::ActToo, Control::Act];
         let shown = actions.len().saturating_sub(self.actions);
         for &action in actions.iter().skip(shown) {
-            buttons.push((action, measures.action()));
+            buttons.push((action, measures.action(action)));
         }
         for (control, wide) in buttons {
             places.push((control, Rect::at(end - wide, top, wide, button)));

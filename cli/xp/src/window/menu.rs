@@ -1,5 +1,7 @@
 //! The menu bar, and the keys of its commands.
 
+use crate::language::Text;
+
 /// A command of the menu bar. Its number is the one that Windows knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -20,6 +22,10 @@ pub enum Command {
     Exit,
     /// Tells the version.
     About,
+    /// Says everything in English.
+    English,
+    /// Says everything in German.
+    German,
 }
 
 /// A key of the keyboard.
@@ -34,24 +40,37 @@ pub struct Key {
 /// A menu of the menu bar.
 #[derive(Clone, Copy, Debug)]
 pub struct Menu {
-    /// What it is called.
-    pub label: &'static str,
+    label: Text,
     /// What it holds.
     pub commands: &'static [Command],
+}
+
+impl Menu {
+    /// What it is called.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        self.label.get()
+    }
 }
 
 /// The menu bar.
 pub const MENUS: [Menu; 3] = [
     Menu {
-        label: "&File",
+        label: Text::new("&File"),
         commands: &[Command::Save, Command::Copy, Command::Exit],
     },
     Menu {
-        label: "&View",
-        commands: &[Command::Pause, Command::Refresh, Command::HideOnClose],
+        label: Text::new("&View"),
+        commands: &[
+            Command::Pause,
+            Command::Refresh,
+            Command::HideOnClose,
+            Command::English,
+            Command::German,
+        ],
     },
     Menu {
-        label: "&Help",
+        label: Text::new("&Help"),
         commands: &[Command::About],
     },
 ];
@@ -65,7 +84,7 @@ const F9: u16 = 0x78;
 
 impl Command {
     /// All of them.
-    pub const ALL: [Command; 8] = [
+    pub const ALL: [Command; 10] = [
         Command::Save,
         Command::Copy,
         Command::Pause,
@@ -74,6 +93,8 @@ impl Command {
         Command::Open,
         Command::Exit,
         Command::About,
+        Command::English,
+        Command::German,
     ];
 
     /// Its number.
@@ -92,14 +113,17 @@ impl Command {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Command::Save => "&Save picture\tF5",
-            Command::Copy => "&Copy figures\tCtrl+C",
-            Command::Pause => "&Pause\tCtrl+P",
-            Command::Refresh => "&Refresh\tF9",
-            Command::HideOnClose => "&Hide in the notification area when closed",
-            Command::Open => "&Open",
-            Command::Exit => "E&xit\tCtrl+F4",
-            Command::About => "&About tcplimit",
+            Command::Save => phrase!("&Save picture\tF5"),
+            Command::Copy => phrase!("&Copy figures\tCtrl+C"),
+            Command::Pause => phrase!("&Pause\tCtrl+P"),
+            Command::Refresh => phrase!("&Refresh\tF9"),
+            Command::HideOnClose => phrase!("&Hide in the notification area when closed"),
+            Command::Open => phrase!("&Open"),
+            Command::Exit => phrase!("E&xit\tCtrl+F4"),
+            Command::About => phrase!("&About tcplimit"),
+            // Each in its own language.
+            Command::English => "&English",
+            Command::German => "&Deutsch",
         }
     }
 
@@ -112,7 +136,11 @@ impl Command {
             Command::Pause => (b'P'.into(), true),
             Command::Refresh => (F9, false),
             Command::Exit => (F4, true),
-            Command::HideOnClose | Command::Open | Command::About => return None,
+            Command::HideOnClose
+            | Command::Open
+            | Command::About
+            | Command::English
+            | Command::German => return None,
         };
         Some(Key { code, control })
     }

@@ -39,7 +39,10 @@ impl Row {
             if !place.is_empty() {
                 place.push_str(", ");
             }
-            place.push_str(&format!("services: {}", super::lines(services, ", ")));
+            place.push_str(&text!(
+                "services: {services}",
+                services = super::lines(services, ", ")
+            ));
         }
         let name = party.title();
         let line = format!("{}\t{name}\t{place}", party.connections);

@@ -10,8 +10,8 @@ use tcplimit_protocol::{
     Start as Applied, State,
 };
 use tcplimit_xp::{
-    Activity, Exit, Registration, Request, Service, Start, Stream, Tcp, TcpTable, Version, Win32,
-    Windows, run,
+    Activity, Exit, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable,
+    Version, Win32, Windows, run,
 };
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -20,6 +20,9 @@ pub(crate) const FOLDER: &str = r"D:\zip";
 pub(crate) const DRIVER: &str = r"C:\WINDOWS\system32\drivers\tcplimit.sys";
 pub(crate) const PART: &str = r"C:\WINDOWS\system32\drivers\tcplimit.sys.new";
 pub(crate) const SOURCE: &str = r"D:\zip\tcplimit.sys";
+pub(crate) const WINDOW: &str = r"D:\zip\tcplimitw.exe";
+pub(crate) const ENTRY: &str =
+    r"C:\Documents and Settings\All Users\Start Menu\Programs\tcplimit.lnk";
 pub(crate) const TCPIP: &str = r"C:\WINDOWS\system32\drivers\tcpip.sys";
 pub(crate) const SERVICE_KEY: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimit";
 pub(crate) const PARAMETERS: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimit\Parameters";
@@ -100,6 +103,8 @@ impl Limiter {
 
 pub(crate) struct Machine {
     pub(crate) version: Version,
+    /// LANGID of the user's language.
+    pub(crate) ui_language: u16,
     pub(crate) x64: bool,
     pub(crate) wow64: bool,
     pub(crate) now: Cell<u32>,
@@ -157,8 +162,8 @@ pub(crate) struct Machine {
     pub(crate) started: RefCell<Vec<String>>,
     /// Whether the user may not open the device.
     pub(crate) denied: Cell<bool>,
-    /// Queries that the driver was sent.
-    pub(crate) queries: Cell<u32>,
+    /// Queries that the driver was sent, of tcpip.sys and of tcpip6.sys.
+    pub(crate) queries: Cell<[u32; 2]>,
     calls: Cell<usize>,
     fault: Cell<Option<(usize, Fault)>>,
     /// Calls that changed something.
@@ -171,6 +176,7 @@ impl Machine {
         let files = [(SOURCE, X86), (TCPIP, X86)];
         Machine {
             version: XP,
+            ui_language: 0x0409,
             x64: false,
             wow64: false,
             now: Cell::new(1_200_000_000),
@@ -213,7 +219,7 @@ impl Machine {
             settings: RefCell::default(),
             started: RefCell::default(),
             denied: Cell::new(false),
-            queries: Cell::new(0),
+            queries: Cell::default(),
             calls: Cell::new(0),
             fault: Cell::new(None),
             changes: Cell::new(0),
@@ -226,6 +232,13 @@ impl Machine {
         machine.done("install");
         machine.forget();
         machine
+    }
+
+    /// The whole zip: the window lies beside the program.
+    pub(crate) fn with_window(self) -> Machine {
+        let window = b"a program".into();
+        self.files.borrow_mut().insert(WINDOW.into(), window);
+        self
     }
 
     /// IPv6 is there too.
@@ -279,6 +292,13 @@ impl Machine {
         let done = act();
         self.fault.set(None);
         done
+    }
+
+    /// Calls that are made while something is done.
+    pub(crate) fn calls_of(&self, act: impl FnOnce()) -> usize {
+        self.calls.set(0);
+        act();
+        self.calls.get()
     }
 
     /// Calls that the last run made.
@@ -336,6 +356,8 @@ impl Machine {
             && keys.keys().filter(ours).count() == 0
             && self.file(DRIVER).is_none()
             && self.file(PART).is_none()
+            && self.file(ENTRY).is_none()
+            && self.file(&format!("{ENTRY}.new")).is_none()
     }
 
     fn is_loaded(&self) -> bool {
@@ -435,6 +457,11 @@ impl Machine {
     }
 }
 
+/// A shortcut's file, as this Windows has them.
+pub(crate) fn shortcut_file(target: &str, comment: &str) -> Vec<u8> {
+    format!("shortcut\n{target}\n{comment}\nend").into_bytes()
+}
+
 /// TimeDateStamp of a driver's file.
 pub(crate) fn stamp(file: &[u8]) -> u32 {
     scanner_core::Headers::parse(file)
@@ -484,6 +511,10 @@ pub(crate) const ACCEPTS_UNKNOWN_RIGHTS: u32 = Flags::ACCEPTS_UNKNOWN_RIGHTS;
 impl Windows for Machine {
     fn version(&self) -> Version {
         self.version
+    }
+
+    fn ui_language(&self) -> u16 {
+        self.ui_language
     }
 
     fn is_x64(&self) -> bool {
@@ -744,6 +775,29 @@ impl Windows for Machine {
         Ok(())
     }
 
+    fn programs_folder(&self) -> Result<String, Win32> {
+        self.call(|| Ok(ENTRY.rsplit_once('\\').expect("a folder").0.into()))
+    }
+
+    fn shortcut(&self, path: &str) -> Result<Shortcut, Win32> {
+        self.call(|| {
+            let file = self.file(path).unwrap_or_default();
+            let text = String::from_utf8(file).map_err(|_| Win32::INVALID_DATA)?;
+            match text.split('\n').collect::<Vec<&str>>()[..] {
+                ["shortcut", target, comment, "end"] => Ok(Shortcut {
+                    target: target.into(),
+                    comment: comment.into(),
+                }),
+                _ => Err(Win32::INVALID_DATA),
+            }
+        })
+    }
+
+    fn write_shortcut(&self, path: &str, shortcut: &Shortcut) -> Result<(), Win32> {
+        let file = shortcut_file(&shortcut.target, &shortcut.comment);
+        Windows::write(self, path, &file)
+    }
+
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
         self.call(|| {
             if !self.is_loaded() || self.zombie.get() {
@@ -754,9 +808,11 @@ impl Windows for Machine {
             }
             let answer = match request.code {
                 QUERY => {
-                    self.queries.set(self.queries.get() + 1);
                     let query = Query::read_from_bytes(request.input).expect("a query");
                     let index = usize::from(query.module == ModuleId::TCPIP6);
+                    let mut queries = self.queries.get();
+                    queries[index] += 1;
+                    self.queries.set(queries);
                     let reason = self.limiters.borrow()[index].query;
                     self.answer(query.module, reason)
                 }

@@ -4,3 +4,5 @@ mod drawing;
 mod golden;
 mod layout;
 mod made;
+
+pub(crate) use made::{USUAL_FONTS, said_in};

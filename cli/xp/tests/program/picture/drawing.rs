@@ -1,9 +1,10 @@
 //! Properties of the graph and of the history.
 
 use proptest::prelude::*;
+use tcplimit_xp::Language;
 use tcplimit_xp::window::{Ink, Rect, SPAN, Shape, draw};
 
-use super::made::{Fixed, font, history, samples};
+use super::made::{Fixed, font, history, said_in, samples};
 
 /// Everything that a shape may touch.
 fn extent(shape: &Shape) -> Rect {
@@ -61,8 +62,9 @@ proptest! {
         height in 0..1200_i32,
         font in font(),
         paused in any::<bool>(),
+        language in prop::sample::select(&Language::ALL[..]),
     ) {
-        let shapes = draw(&history(&samples), width, height, paused, &font);
+        let shapes = said_in(language, || draw(&history(&samples), width, height, paused, &font));
         let whole = Rect::at(0, 0, width, height);
         for shape in &shapes {
             prop_assert!(whole.holds(&extent(shape)), "{width} x {height}: {shape:?}");

@@ -6,9 +6,10 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
+use tcplimit_xp::Language;
 use tcplimit_xp::window::{Counts, History, Ink, Rates, Rgb, Sample, Shape, SystemColors, draw};
 
-use super::made::{Fixed, USUAL_FONTS};
+use super::made::{Fixed, USUAL_FONTS, said_in};
 
 const LIGHT: SystemColors = SystemColors {
     window: Rgb(255, 255, 255),
@@ -128,6 +129,7 @@ fn drawings_are_the_golden_ones() {
             large,
             BLACK,
         ),
+        ("burst-german", burst(100), (640, 300), false, small, LIGHT),
         ("first-sample", lone, (640, 240), false, small, LIGHT),
         (
             "nothing",
@@ -138,7 +140,11 @@ fn drawings_are_the_golden_ones() {
             LIGHT,
         ),
     ] {
-        let shapes = draw(&history, size.0, size.1, paused, &font);
+        let language = match name {
+            "burst-german" => Language::German,
+            _ => Language::English,
+        };
+        let shapes = said_in(language, || draw(&history, size.0, size.1, paused, &font));
         let drawn = svg(&shapes, size, &font, &colors);
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden/window")

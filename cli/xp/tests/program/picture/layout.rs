@@ -1,9 +1,11 @@
 //! Properties of the layout.
 
 use proptest::prelude::*;
-use tcplimit_xp::window::{Control, Layout, Rect, minimum};
+use tcplimit_xp::Language;
+use tcplimit_xp::window::{Action, Control, Font, Layout, MENUS, Model, Rect, minimum};
 
-use super::made::{USUAL_FONTS, font};
+use super::made::{USUAL_FONTS, font, said_in};
+use crate::machine::Machine;
 
 fn layouts() -> impl Strategy<Value = Layout> {
     (0..9_usize, 0..3_usize, any::<bool>(), any::<bool>()).prop_map(
@@ -22,11 +24,14 @@ proptest! {
         layout in layouts(),
         font in font(),
         more in (0..1500_i32, 0..1000_i32),
+        language in prop::sample::select(&Language::ALL[..]),
     ) {
-        let (width, height) = minimum(&font);
-        let (width, height) = (width + more.0, height + more.1);
+        let (width, height, places) = said_in(language, || {
+            let (width, height) = minimum(&font);
+            let (width, height) = (width + more.0, height + more.1);
+            (width, height, layout.place(width, height, &font))
+        });
         let inside = Rect::at(0, 0, width, height);
-        let places = layout.place(width, height, &font);
         for (index, (control, area)) in places.iter().enumerate() {
             prop_assert!(inside.holds(area) && !area.is_empty(), "{control:?} {area:?}");
             for (other, its) in &places[..index] {
@@ -50,11 +55,61 @@ proptest! {
 
 #[test]
 fn a_screen_of_800_by_600_has_room_for_it_at_96_and_120_dpi() {
-    for (font, borders) in USUAL_FONTS.iter().zip([(8, 80), (10, 95)]) {
-        let (width, height) = minimum(font);
-        // Borders; and borders, caption, menu and the task bar.
-        assert!(width + borders.0 <= 800, "{width}");
-        assert!(height + borders.1 <= 600, "{height}");
+    for language in Language::ALL {
+        for (font, borders) in USUAL_FONTS.iter().zip([(8, 80), (10, 95)]) {
+            let (width, height) = said_in(language, || minimum(font));
+            // Borders; and borders, caption, menu and the task bar.
+            assert!(width + borders.0 <= 800, "{language:?} {width}");
+            assert!(height + borders.1 <= 600, "{language:?} {height}");
+        }
+    }
+}
+
+/// A label as it is shown: without the sign before its letter.
+fn shown(label: &str) -> String {
+    label.replace('&', "")
+}
+
+#[test]
+fn no_label_is_cut_in_any_language_in_the_smallest_window() {
+    let layout = Layout {
+        lines: 8,
+        actions: 2,
+        run_as: true,
+        ipv6: true,
+    };
+    let machine = Machine::installed().with_ipv6();
+    for (language, font) in Language::ALL
+        .into_iter()
+        .flat_map(|language| USUAL_FONTS.map(|font| (language, font)))
+    {
+        said_in(language, || {
+            let (width, height) = minimum(&font);
+            let places = layout.place(width, height, &font);
+            let room = |control: Control| {
+                let place = places.iter().find(|(one, _)| *one == control);
+                place.expect("it is placed").1.width()
+            };
+            for control in Control::ALL {
+                let label = shown(control.label());
+                let wide = font.width(&label);
+                assert!(wide <= room(control), "{language:?} {label}");
+            }
+            for (action, control) in [
+                (Action::Install, Control::Act),
+                (Action::Load, Control::Act),
+                (Action::Repair, Control::ActToo),
+            ] {
+                let label = shown(action.label());
+                assert!(font.width(&label) < room(control), "{language:?} {label}");
+            }
+            let labels = Model::new(&machine).head().labels;
+            assert_eq!(labels.len(), 8, "{labels:?}");
+            for label in labels {
+                let wide = font.width(&label);
+                assert!(wide < room(Control::HeadLabels), "{language:?} {label}");
+            }
+        });
     }
 }
 
@@ -67,19 +122,30 @@ fn controls_are_known_by_their_numbers() {
     assert_eq!(Control::Table.id(), 1019);
 }
 
-/// Letters of the menu bar.
-const MENU: [char; 3] = ['f', 'v', 'h'];
-
 #[test]
 fn no_two_controls_have_the_same_letter() {
-    let actions = ["&Install...", "&Load...", "R&epair..."];
-    let labels = Control::ALL.map(Control::label);
-    let mut letters = MENU.to_vec();
-    for label in labels.iter().chain(&actions) {
+    for language in Language::ALL {
+        said_in(language, || {
+            let actions = [Action::Install, Action::Load, Action::Repair].map(Action::label);
+            let menus = MENUS.each_ref().map(|menu| menu.label());
+            let labels = Control::ALL.map(Control::label);
+            distinct(labels.into_iter().chain(actions).chain(menus));
+            for menu in &MENUS {
+                distinct(menu.commands.iter().map(|command| command.label()));
+            }
+        });
+    }
+}
+
+/// Panics where two labels have the same letter behind `&`.
+fn distinct<'a>(labels: impl Iterator<Item = &'a str>) {
+    let mut letters = Vec::new();
+    for label in labels {
         let Some((_, rest)) = label.split_once('&') else {
             continue;
         };
-        let letter = rest.chars().next().expect("a letter").to_ascii_lowercase();
+        let letter = rest.chars().next().expect("a letter").to_lowercase();
+        let letter = letter.to_string();
         assert!(!letters.contains(&letter), "{label}: {letter}");
         letters.push(letter);
     }

@@ -1,6 +1,7 @@
 //! Made-up fonts and histories.
 
 use proptest::prelude::*;
+use tcplimit_xp::Language;
 use tcplimit_xp::window::{Counts, Font, History, Rates, Sample};
 
 /// A font whose characters are all of one width.
@@ -19,6 +20,14 @@ impl Font for Fixed {
     fn height(&self) -> i32 {
         self.height
     }
+}
+
+/// Does something in a language, and goes on in English: a thread may have several tests.
+pub(crate) fn said_in<T>(language: Language, act: impl FnOnce() -> T) -> T {
+    language.choose();
+    let done = act();
+    Language::English.choose();
+    done
 }
 
 /// Tahoma 8 at 96 dpi and at 120 dpi, about.

@@ -1,0 +1,245 @@
+//! Texts for people, and the languages that they are said in.
+//!
+//! English stands in the source, in `text!` and `phrase!`, so that
+//! the code can be read. The other language is a file of gettext, `languages/de.po`, of which the
+//! build script makes a table by the hashes of the English texts. A text that is not in the table
+//! is said in English; a test finds it before.
+
+mod hash;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{Display, Write};
+
+use crate::arguments::Wrong;
+use crate::windows::Windows;
+
+/// A text in the current language, with values in its places: `text!("limit {limit}", limit)`, or
+/// `limit = value` where the value is called otherwise. They are in the order in which the places
+/// first stand in the text, as a test sees.
+macro_rules! text {
+    (@value $name:ident) => { $name };
+    (@value $name:ident $value:expr) => { $value };
+    ($english:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {
+        $crate::language::Text::new($english).fill(&[$(&text!(@value $name $($value)?)),*])
+    };
+}
+
+/// A text without places in the current language.
+macro_rules! phrase {
+    ($english:literal) => {
+        $crate::language::Text::new($english).get()
+    };
+}
+
+/// A language.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English, which the source has.
+    #[default]
+    English,
+    /// German.
+    German,
+}
+
+/// Translations, in the order of the hashes of their English texts.
+struct Table {
+    hashes: &'static [u32],
+    /// Where each ends in `texts`.
+    ends: &'static [u16],
+    texts: &'static str,
+}
+
+const GERMAN: Table = include!(concat!(env!("OUT_DIR"), "/de.rs"));
+
+/// Primary language of a LANGID: its lower ten bits. LANG_GERMAN, in whatever country.
+const PRIMARY: u16 = 0x3FF;
+const LANG_GERMAN: u16 = 7;
+
+/// The option.
+const OPTION: &str = "--lang";
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 2] = [Language::English, Language::German];
+
+    /// What it is called on the command line.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::German => "de",
+        }
+    }
+
+    /// The one called that.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Language> {
+        let mut all = Language::ALL.into_iter();
+        all.find(|language| language.code().eq_ignore_ascii_case(code))
+    }
+
+    /// The language of the user's Windows, or English.
+    #[must_use]
+    pub fn of(windows: &dyn Windows) -> Language {
+        match windows.ui_language() & PRIMARY {
+            LANG_GERMAN => Language::German,
+            _ => Language::English,
+        }
+    }
+
+    /// The one that texts are said in now.
+    #[must_use]
+    pub fn current() -> Language {
+        current::get()
+    }
+
+    /// From now on texts are said in this one.
+    pub fn choose(self) {
+        current::set(self);
+    }
+}
+
+#[cfg(target_os = "uefi")]
+mod current {
+    use core::sync::atomic::{AtomicBool, Ordering};
+
+    use super::Language;
+
+    static IS_GERMAN: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn get() -> Language {
+        match IS_GERMAN.load(Ordering::Relaxed) {
+            true => Language::German,
+            false => Language::English,
+        }
+    }
+
+    pub(super) fn set(language: Language) {
+        IS_GERMAN.store(language == Language::German, Ordering::Relaxed);
+    }
+}
+
+/// Tests run in several threads at once, each with a language of its own.
+#[cfg(not(target_os = "uefi"))]
+mod current {
+    use std::cell::Cell;
+    use std::thread_local;
+
+    use super::Language;
+
+    thread_local! {
+        static CURRENT: Cell<Language> = const { Cell::new(Language::English) };
+    }
+
+    pub(super) fn get() -> Language {
+        CURRENT.get()
+    }
+
+    pub(super) fn set(language: Language) {
+        CURRENT.set(language);
+    }
+}
+
+/// Takes `--lang` out of the words of a command line, wherever it stands.
+pub(crate) fn take(words: &[String]) -> Result<(Option<Language>, Vec<String>), Wrong> {
+    let mut rest = Vec::new();
+    let mut chosen = None;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let given = match word.strip_prefix(OPTION) {
+            Some("") => words.next().map_or("", String::as_str),
+            Some(value) if value.starts_with('=') => value.get(1..).unwrap_or_default(),
+            _ => {
+                rest.push(word.clone());
+                continue;
+            }
+        };
+        chosen = Some(Language::from_code(given).ok_or_else(|| Wrong {
+            message: text!("--lang must be en or de, and is \"{given}\"", given),
+            verb: None,
+        })?);
+    }
+    Ok((chosen, rest))
+}
+
+/// The words of a window's command line: only a language may be chosen there.
+#[must_use]
+pub fn chosen(words: &[String]) -> Option<Language> {
+    take(words).ok().and_then(|(chosen, _)| chosen)
+}
+
+/// A text in English.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text(&'static str);
+
+impl Text {
+    /// Nothing, in any language.
+    pub(crate) const NONE: Text = Text::new("");
+
+    /// One that stands in the source.
+    pub(crate) const fn new(english: &'static str) -> Text {
+        Text(english)
+    }
+
+    /// It in English.
+    pub(crate) fn english(self) -> &'static str {
+        self.0
+    }
+
+    /// It in the current language.
+    pub(crate) fn get(self) -> &'static str {
+        let Text(english) = self;
+        match Language::current() {
+            Language::English => english,
+            Language::German => GERMAN.find(hash::hash(english)).unwrap_or(english),
+        }
+    }
+
+    /// It in the current language, with values in its places, such as `{limit}`.
+    pub(crate) fn fill(self, values: &[&dyn Display]) -> String {
+        let mut text = String::new();
+        let mut rest = self.get();
+        while let Some((before, name, behind)) = next_place(rest) {
+            text.push_str(before);
+            if let Some(value) = self.index(name).and_then(|index| values.get(index)) {
+                let _ = write!(text, "{value}");
+            }
+            rest = behind;
+        }
+        text.push_str(rest);
+        text
+    }
+
+    /// How many other places first stand before the one of that name in English.
+    fn index(self, name: &str) -> Option<usize> {
+        let mut names: Vec<&str> = Vec::new();
+        let mut rest = self.0;
+        while let Some((_, one, behind)) = next_place(rest) {
+            if one == name {
+                return Some(names.len());
+            }
+            if !names.contains(&one) {
+                names.push(one);
+            }
+            rest = behind;
+        }
+        None
+    }
+}
+
+/// The first place of a text: what is before it, its name, and what is behind it.
+fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (name, behind) = rest.split_once('}')?;
+    Some((before, name, behind))
+}
+
+impl Table {
+    fn find(&self, hash: u32) -> Option<&'static str> {
+        let index = self.hashes.binary_search(&hash).ok()?;
+        let place = |index: usize| self.ends.get(index).copied().map(usize::from);
+        let start = index.checked_sub(1).map_or(Some(0), place)?;
+        self.texts.get(start..place(index)?)
+    }
+}

@@ -1,0 +1,196 @@
+//! The window's entry in the Start menu, for all users.
+//!
+//! An entry is ours if it starts a `tcplimitw.exe`, in whatever folder, and has our comment. One
+//! that a user has made for himself has no comment, or another.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::WINDOW;
+use crate::access::{self, Writers};
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::installation::{TITLE, read};
+use crate::win32::Win32;
+use crate::windows::{Shortcut, Windows};
+
+/// The name of its file.
+const FILE: &str = "tcplimit.lnk";
+
+/// Paths of the entry.
+#[derive(Debug)]
+struct Paths {
+    entry: String,
+    /// The same while it is being written.
+    part: String,
+}
+
+impl Paths {
+    fn of(windows: &dyn Windows) -> Result<Paths, Failure> {
+        let folder = windows
+            .programs_folder()
+            .map_err(|error| Failure::windows(phrase!("find the Start menu's folder"), error))?;
+        let entry = format!(r"{folder}\{FILE}");
+        Ok(Paths {
+            part: format!("{entry}.new"),
+            entry,
+        })
+    }
+}
+
+/// An entry that is to be made.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    paths: Paths,
+    shortcut: Shortcut,
+    /// Whether there is one already that is as it is to be.
+    is_right: bool,
+}
+
+impl Entry {
+    /// Plans an entry for the window beside this program. Changes nothing.
+    pub(crate) fn plan(windows: &dyn Windows) -> Result<Entry, Failure> {
+        let folder = windows
+            .program_folder()
+            .map_err(|error| Failure::windows(phrase!("find the folder of tcplimit.exe"), error))?;
+        let target = format!(r"{folder}\{WINDOW}");
+        if read(windows, &target)?.is_none() {
+            return Err(Failure {
+                exit: Exit::Unreachable,
+                ..Failure::refused(
+                    text!(
+                        "{WINDOW} is not beside tcplimit.exe: {target}",
+                        WINDOW,
+                        target
+                    ),
+                    phrase!("Unpack the whole zip into one folder, and run tcplimit from there."),
+                )
+            });
+        }
+        let paths = Paths::of(windows)?;
+        let present = match read(windows, &paths.entry)? {
+            None => None,
+            Some(_) => Some(owned(windows, &paths.entry)?.ok_or_else(|| {
+                Failure::refused(
+                    text!(
+                        "The Start menu has another entry by that name: {path}",
+                        path = paths.entry
+                    ),
+                    phrase!("Rename or delete that entry, and try again; or leave out: --shortcut"),
+                )
+            })?),
+        };
+        let shortcut = Shortcut {
+            target,
+            comment: TITLE.into(),
+        };
+        Ok(Entry {
+            is_right: present.is_some_and(|present| is_same(&present, &shortcut)),
+            paths,
+            shortcut,
+        })
+    }
+
+    /// Makes it; whether there was anything to do.
+    pub(crate) fn make(
+        &self,
+        windows: &dyn Windows,
+        console: &mut Console<'_>,
+    ) -> Result<bool, Failure> {
+        let Entry {
+            paths, shortcut, ..
+        } = self;
+        if self.is_right {
+            return Ok(false);
+        }
+        warn(windows, console, shortcut)?;
+        let written = windows.write_shortcut(&paths.part, shortcut);
+        let placed = written.and_then(|()| windows.rename(&paths.part, &paths.entry));
+        if let Err(error) = placed {
+            // It may be there.
+            let _ = windows.delete(&paths.part);
+            return Err(Failure::file(phrase!("write"), &paths.entry, error));
+        }
+        console.did(text!(
+            "Made an entry in the Start menu: {path}",
+            path = paths.entry
+        ));
+        Ok(true)
+    }
+}
+
+/// Warns where others than Administrators could put another program in the place of the window,
+/// which an Administrator would start.
+fn warn(
+    windows: &dyn Windows,
+    console: &mut Console<'_>,
+    shortcut: &Shortcut,
+) -> Result<(), Failure> {
+    let Some((folder, _)) = shortcut.target.rsplit_once('\\') else {
+        return Ok(());
+    };
+    let danger = text!(
+        "Whoever uses this machine can put another program in the place of {WINDOW}.",
+        WINDOW
+    );
+    match access::writers(windows, folder)? {
+        Writers::Groups(groups) if groups.is_empty() => {}
+        Writers::Groups(groups) => {
+            let groups = groups.join(", ");
+            console.did(text!(
+                "Warning: {folder} can be written to by: {groups}. {danger}",
+                folder,
+                groups,
+                danger
+            ));
+        }
+        Writers::NoLists => console.did(text!(
+            "Warning: {folder} is on a disk without access lists. {danger}",
+            folder,
+            danger
+        )),
+    }
+    Ok(())
+}
+
+/// The shortcut in that file, if it is one of ours.
+fn owned(windows: &dyn Windows, path: &str) -> Result<Option<Shortcut>, Failure> {
+    match windows.shortcut(path) {
+        Ok(shortcut) if is_ours(&shortcut) => Ok(Some(shortcut)),
+        Ok(_) | Err(Win32::INVALID_DATA) => Ok(None),
+        Err(error) => Err(Failure::file(phrase!("read"), path, error)),
+    }
+}
+
+fn is_ours(shortcut: &Shortcut) -> bool {
+    let name = shortcut.target.rsplit_once('\\').map(|(_, name)| name);
+    shortcut.comment == TITLE && name.is_some_and(|name| name.eq_ignore_ascii_case(WINDOW))
+}
+
+fn is_same(one: &Shortcut, other: &Shortcut) -> bool {
+    one.comment == other.comment && one.target.eq_ignore_ascii_case(&other.target)
+}
+
+/// Removes our entry, and one that was left unfinished; whether there was any.
+pub(crate) fn remove(windows: &dyn Windows, console: &mut Console<'_>) -> Result<bool, Failure> {
+    let paths = Paths::of(windows)?;
+    let mut any = false;
+    if read(windows, &paths.part)?.is_some() {
+        delete(windows, console, &paths.part)?;
+        any = true;
+    }
+    if read(windows, &paths.entry)?.is_some() && owned(windows, &paths.entry)?.is_some() {
+        delete(windows, console, &paths.entry)?;
+        any = true;
+    }
+    Ok(any)
+}
+
+fn delete(windows: &dyn Windows, console: &mut Console<'_>, path: &str) -> Result<(), Failure> {
+    windows
+        .delete(path)
+        .map_err(|error| Failure::file(phrase!("delete"), path, error))?;
+    console.did(text!("Deleted {path}.", path));
+    Ok(())
+}
