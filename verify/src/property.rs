@@ -24,7 +24,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn of(answer: Result<Located, NotLocated>) -> Verdict {
+    fn of(answer: Result<&Located, &NotLocated>) -> Verdict {
         match answer {
             Ok(located) => Verdict::Located(oracle::Answer {
                 threshold: located.threshold().0,
@@ -80,11 +80,7 @@ pub fn of_file(file: &[u8], module: Module) -> Verdict {
         Ok(image) => image,
         Err(error) => return Verdict::NoImage(error),
     };
-    Verdict::of(answer_within(
-        STEPS_PER_BYTE * file.len() as u64,
-        &image,
-        module,
-    ))
+    verdict_within(STEPS_PER_BYTE * file.len() as u64, &image, module)
 }
 
 /// What the locator says of a loaded image, given just the sections that a
@@ -104,24 +100,23 @@ pub fn of_memory(
         Ok(image) => {
             let bytes: usize = code.iter().map(|section| section.bytes.len()).sum();
             let bytes = (headers.len() + bytes) as u64;
-            Verdict::of(answer_within(STEPS_PER_BYTE * bytes, &image, module))
+            verdict_within(STEPS_PER_BYTE * bytes, &image, module)
         }
         Err(error) => Verdict::NoImage(error),
     }
 }
 
-/// The locator's answer. Checks that **a search as a driver does it gives the
+/// What the locator says. Checks that **a search as a driver does it gives the
 /// same answer**, report and all, and that neither takes more steps than allowed.
-fn answer_within(allowed: u64, image: &Image<'_>, module: Module) -> Result<Located, NotLocated> {
-    let [answer, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut workspace| {
-        let answer = workspace.locate(image, module).copied();
-        let answer = answer.map_err(|refusal| *refusal);
-        let steps = workspace.steps();
+fn verdict_within(allowed: u64, image: &Image<'_>, module: Module) -> Verdict {
+    let [mut workspace, mut by_table] = [Workspace::new(), Workspace::without_simd()];
+    let answer = workspace.locate(image, module);
+    assert_eq!(by_table.locate(image, module), answer);
+    let verdict = Verdict::of(answer);
+    for steps in [workspace.steps(), by_table.steps()] {
         assert!(steps <= allowed, "{steps} steps, {allowed} allowed");
-        answer
-    });
-    assert_eq!(by_table, answer);
-    answer
+    }
+    verdict
 }
 
 /// The same for a file as it would lie at the base that it prefers.
