@@ -144,7 +144,8 @@ impl Workspace {
         let mut least_missing = u32::MAX;
         let mut second = None;
         for (index, pair) in self.pairs.iter().enumerate() {
-            if !pair.is_candidate(image) && !(no_candidate && index == nearest) {
+            let is_nearest = no_candidate && index == nearest;
+            if !pair.is_candidate(image) && !is_nearest {
                 continue;
             }
             let (sieve, effort) = (&mut self.sieve, &mut self.effort);
