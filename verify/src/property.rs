@@ -112,6 +112,10 @@ pub fn of_memory(
 
 /// The locator's answer. Checks that **a search as a driver does it gives the
 /// same answer**, report and all, and that neither takes more steps than allowed.
+#[expect(
+    clippy::result_large_err,
+    reason = "the locator's own answer, once a test"
+)]
 fn answer_within(allowed: u64, image: &Image<'_>, module: Module) -> Result<Located, NotLocated> {
     let [answer, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut workspace| {
         let answer = workspace.locate(image, module).copied();

@@ -97,7 +97,8 @@ fn measured(piece: Evidence) -> Option<(u32, u32)> {
 /// Which images a piece of evidence is required for.
 fn required(piece: Evidence) -> &'static str {
     type Image = (Module, Arch, Layout);
-    let labels: [(&str, fn(Image) -> bool); 5] = [
+    type Holds = fn(Image) -> bool;
+    let labels: [(&str, Holds); 5] = [
         ("all", |_| true),
         ("tcpip.sys", |(module, ..)| module == Module::Tcpip),
         ("tcpip6.sys", |(module, ..)| module == Module::Tcpip6),
@@ -111,7 +112,7 @@ fn required(piece: Evidence) -> &'static str {
             [Layout::File, Layout::Memory].map(|layout| (module, arch, layout))
         })
     });
-    let fits = |holds: &fn(Image) -> bool| {
+    let fits = |holds: &Holds| {
         let mut images = images.clone();
         images.all(|image| piece.required_for(image.0, image.1, image.2) == holds(image))
     };
