@@ -259,7 +259,7 @@ impl Look {
     fn no_image(&mut self, error: ImageError) {
         self.module = self.names.file;
         match error {
-            ImageError::NotPe if self.module.is_none() => {
+            ImageError::NotPe => {
                 self.refuse(State::NotPe, phrase!("It is not a PE file."));
             }
             ImageError::NoVirtualSizes => self.refuse(
