@@ -63,10 +63,14 @@ struct App {
     font: MessageFont,
     model: Model,
     layout: Option<Layout>,
+    /// The size that the controls were placed for.
+    placed: (i32, i32),
     /// What the controls show, so that only what changes is painted.
     shown: Vec<(Control, String)>,
     rows: Vec<String>,
     is_in_tray: bool,
+    /// What the icon says.
+    tip: String,
     hides: bool,
     is_hidden: bool,
     /// Whether a question is being asked.
@@ -79,6 +83,8 @@ struct App {
 }
 
 static APP: State<App> = State::new();
+/// The least size of the window's inside: Windows asks for it also while the state is used.
+static LEAST: State<(i32, i32)> = State::new();
 
 /// Runs the program until its window is closed.
 pub(crate) fn run(words: &[String]) -> Exit {
@@ -125,9 +131,11 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
         font,
         model: Model::new(&ThisWindows),
         layout: None,
+        placed: (0, 0),
         shown: Vec::new(),
         rows: Vec::new(),
         is_in_tray: false,
+        tip: String::new(),
         hides,
         is_hidden: false,
         is_busy: false,
@@ -156,7 +164,7 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
 
 /// The least outer size of the window; `None` where that can't be told now.
 pub(crate) fn minimum_size() -> Option<(i32, i32)> {
-    APP.with(|app| window::outside(minimum(&app.font)))
+    LEAST.with(|least| window::outside(*least))
 }
 
 /// Whether that is the control of the number.
@@ -526,6 +534,7 @@ impl App {
         }
         self.main.set_text(&title(&ThisWindows));
         // What the controls need depends on what they say.
+        LEAST.put(minimum(&self.font));
         self.layout = None;
         self.show_all();
     }
@@ -559,7 +568,12 @@ impl App {
     fn tick(&mut self) {
         let tick = self.model.tick(&ThisWindows);
         if self.is_in_tray {
-            icon::set_tip(self.main, &self.model.tooltip());
+            let tip = self.model.tooltip();
+            // Explorer is not asked to show the same again.
+            if self.tip != tip {
+                icon::set_tip(self.main, &tip);
+                self.tip = tip;
+            }
             if let Some(text) = tick.balloon {
                 icon::balloon(self.main, "tcplimit", &text);
             }
@@ -582,6 +596,7 @@ impl App {
         }
         // The old one is deleted when nobody has it any more.
         self.font = font;
+        LEAST.put(minimum(&self.font));
         self.place();
     }
 
@@ -612,7 +627,8 @@ impl App {
         for (control, action) in [Control::Act, Control::ActToo].into_iter().zip(actions) {
             self.set_text(control, action.label().into());
         }
-        if self.layout != Some(layout) {
+        // Another program may have changed the size while the state was used.
+        if self.layout != Some(layout) || self.main.size() != self.placed {
             self.layout = Some(layout);
             self.place();
         }
@@ -659,6 +675,7 @@ impl App {
         if width == 0 || height == 0 {
             return;
         }
+        self.placed = (width, height);
         let places = layout.place(width, height, &self.font);
         let mut stops = [0; 2];
         for &(control, window) in &self.controls {

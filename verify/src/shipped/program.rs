@@ -259,8 +259,8 @@ mod tests {
         }
         found.sort();
         let table = FOUND.iter().flat_map(|&(dll, names)| {
-            let of_it = names.iter().map(move |&name| (dll, name));
-            of_it.map(|(dll, name)| (dll.to_owned(), name.to_owned()))
+            let names = names.iter();
+            names.map(move |&name| (dll.to_owned(), name.to_owned()))
         });
         assert_eq!(found, table.collect::<Vec<_>>());
     }
