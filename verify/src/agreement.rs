@@ -7,7 +7,7 @@ use scanner_core::{Evidence, Gate, Image, Module, Reason, Rva};
 
 use crate::memory;
 use crate::planted::Planted;
-use crate::property::{Verdict, module, of_file, of_loaded};
+use crate::verdict::{Verdict, module, of_file, of_loaded};
 use specimen::{Decoys, Spec, Specimen};
 
 /// Whether the oracle is told that it is tcpip6.sys.

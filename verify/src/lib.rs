@@ -18,3 +18,4 @@ pub mod probing;
 pub mod property;
 pub mod rewriting;
 pub mod shipped;
+pub mod verdict;

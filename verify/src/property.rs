@@ -2,56 +2,13 @@
 //! does not. Tests call them with proptest's cases, fuzz targets with
 //! libFuzzer's, and regressions with files: one property, three uses.
 
-use scanner_core::{Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace};
+use scanner_core::{Evidence, Module, Reason};
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
 use crate::memory;
 use crate::planted::Planted;
-use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
-
-/// A search takes at most so many steps a byte.
-const STEPS_PER_BYTE: u64 = 32;
-
-/// What the locator says, without what depends on how it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Found: RVAs of limit, count, queue length and gates.
-    Located(oracle::Answer),
-    /// The image is none.
-    NoImage(ImageError),
-    /// Not found.
-    Refused(Reason),
-}
-
-impl Verdict {
-    fn of(answer: Result<&Located, &NotLocated>) -> Verdict {
-        match answer {
-            Ok(located) => Verdict::Located(oracle::Answer {
-                threshold: located.threshold().0,
-                count: located.count().0,
-                queue: located.queue().0,
-                gates: located.findings().gates().map(|gate| gate.at().0).collect(),
-            }),
-            Err(refusal) => Verdict::Refused(refusal.reason()),
-        }
-    }
-
-    /// Where the limit was found.
-    pub fn threshold(&self) -> Option<u32> {
-        match self {
-            Verdict::Located(answer) => Some(answer.threshold),
-            _ => None,
-        }
-    }
-
-    /// The evidence that a refusal names.
-    pub fn missing(&self) -> Vec<Evidence> {
-        match self {
-            Verdict::Refused(Reason::Missing(missing)) => missing.iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-}
+pub use crate::verdict::{Verdict, as_loaded, module, of_file, of_loaded, of_memory};
+use specimen::{Decoys, Flaw, Spec, Specimen};
 
 /// Numbers without end, the same for the same seed: SplitMix64 (Steele, Lea and
 /// Flood, 2014).
@@ -63,82 +20,6 @@ pub fn numbers(seed: u64) -> impl Iterator<Item = u64> {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
     })
-}
-
-/// The locator's module for a specimen's.
-pub fn module(module: specimen::Module) -> Module {
-    match module {
-        specimen::Module::Tcpip => Module::Tcpip,
-        specimen::Module::Tcpip6 => Module::Tcpip6,
-    }
-}
-
-/// What the locator says of a file. Checks that it took no more steps than it
-/// may.
-pub fn of_file(file: &[u8], module: Module) -> Verdict {
-    let image = match Image::from_file(file) {
-        Ok(image) => image,
-        Err(error) => return Verdict::NoImage(error),
-    };
-    verdict_within(STEPS_PER_BYTE * file.len() as u64, &image, module)
-}
-
-/// What the locator says of a loaded image, given just the sections that a
-/// driver would give it.
-pub fn of_memory(
-    headers: &[u8],
-    base: u64,
-    size: u32,
-    sections: &[(u32, &[u8])],
-    module: Module,
-) -> Verdict {
-    let code = match memory::live_code(headers, sections) {
-        Ok(code) => code,
-        Err(error) => return Verdict::NoImage(error),
-    };
-    match Image::from_memory(headers, base, size, &code) {
-        Ok(image) => {
-            let bytes: usize = code.iter().map(|section| section.bytes.len()).sum();
-            let bytes = (headers.len() + bytes) as u64;
-            verdict_within(STEPS_PER_BYTE * bytes, &image, module)
-        }
-        Err(error) => Verdict::NoImage(error),
-    }
-}
-
-/// What the locator says. Checks that **a search as a driver does it gives the
-/// same answer**, report and all, and that neither takes more steps than allowed.
-fn verdict_within(allowed: u64, image: &Image<'_>, module: Module) -> Verdict {
-    let [mut workspace, mut by_table] = [Workspace::new(), Workspace::without_simd()];
-    let answer = workspace.locate(image, module);
-    assert_eq!(by_table.locate(image, module), answer);
-    let verdict = Verdict::of(answer);
-    for steps in [workspace.steps(), by_table.steps()] {
-        assert!(steps <= allowed, "{steps} steps, {allowed} allowed");
-    }
-    verdict
-}
-
-/// The same for a file as it would lie at the base that it prefers.
-pub fn as_loaded(file: &[u8], module: Module) -> Verdict {
-    let mapped = match memory::map(file) {
-        Ok(mapped) => mapped,
-        Err(error) => return Verdict::NoImage(error),
-    };
-    let headers = &file[..mapped.headers.min(file.len())];
-    of_memory(
-        headers,
-        mapped.base,
-        mapped.size,
-        &mapped.sections(),
-        module,
-    )
-}
-
-/// The same for a loaded specimen.
-pub fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
-    let sections = memory::sections(loaded);
-    of_memory(&loaded.headers, loaded.base, loaded.size, &sections, module)
 }
 
 /// The verdict that a specimen must get.

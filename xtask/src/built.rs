@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::command::{self, Failure};
-use crate::emulate;
+use crate::emulator;
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 
@@ -73,7 +73,7 @@ impl Executable {
 /// compiled here: the same each time, so that nothing is built twice.
 pub(crate) fn whole(workspace: &Workspace) -> Vec<&'static str> {
     let mut words = vec!["--workspace"];
-    if emulate::is_possible(workspace) {
+    if emulator::is_possible(workspace) {
         words.extend(["--features", "emulator/unicorn"]);
     }
     words

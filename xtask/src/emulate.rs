@@ -4,7 +4,6 @@
 //! and libclang. So the crate is empty without its feature, and a machine
 //! without them skips this step and no other.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,31 +13,17 @@ use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
+use crate::emulator::{FOLDER, is_possible};
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::test::{self, Tested};
 use crate::workspace::{Workspace, newest};
 
-/// What Debian calls what it needs.
-pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
-/// Where its crate is.
-pub(crate) const FOLDER: &str = "verify/emulator";
 /// The crate with its feature, and no other.
 const ALONE: [&str; 4] = ["--package", "emulator", "--features", "unicorn"];
 /// Its exit code when nothing could be run.
 const UNFIT: i32 = 2;
-/// Where libclang is found, besides where LIBCLANG_PATH says.
-const LIBRARIES: [&str; 4] = [
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/opt/homebrew/lib",
-];
-
-/// Its names; Debian's comes with the headers that the compiler wants too.
-const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
-
 /// What to run.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
@@ -159,32 +144,6 @@ fn is_stale(workspace: &Workspace, drivers: &Path) -> bool {
         .filter_map(|path| newest(&workspace.path(path)));
     let newest = newest.max();
     built.iter().any(|file| file.is_none() || *file < newest)
-}
-
-/// Whether the emulator can be compiled here.
-pub(crate) fn is_possible(workspace: &Workspace) -> bool {
-    workspace.has_program("cmake") && has_libclang()
-}
-
-/// Whether libclang is here, which bindgen loads.
-pub(crate) fn has_libclang() -> bool {
-    let named = env::var_os("LIBCLANG_PATH").map(PathBuf::from);
-    let llvm = LIBRARIES.iter().flat_map(|folder| {
-        let folders = fs::read_dir(folder).into_iter().flatten().flatten();
-        folders.flat_map(|entry| [entry.path(), entry.path().join("lib")])
-    });
-    let own = LIBRARIES.iter().map(PathBuf::from);
-    named
-        .into_iter()
-        .chain(own)
-        .chain(llvm)
-        .any(|folder| holds_libclang(&folder))
-}
-
-fn holds_libclang(folder: &Path) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.any(|name| LIBCLANG.contains(&name.as_str()))
 }
 
 /// What the compiler that built the drivers calls itself: cargo keeps it beside

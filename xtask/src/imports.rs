@@ -12,11 +12,12 @@ use syn::{ItemUse, UseTree, Visibility};
 use crate::workspace::Workspace;
 
 /// The sources of crates without a circle; others are added as they lose theirs.
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "cli/src",
     "driver/protocol/src",
     "driver/src",
     "scanner-core/src",
+    "verify/emulator/src",
 ];
 
 /// A module, or an item of one, from the root of the crate on.

@@ -17,6 +17,7 @@ mod dependencies;
 mod dist;
 mod driver;
 mod emulate;
+mod emulator;
 mod fuzz;
 mod groups;
 mod history;

@@ -5,7 +5,7 @@ use std::fs;
 use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
 use crate::debian;
-use crate::emulate;
+use crate::emulator;
 use crate::offsets;
 use crate::package;
 use crate::report::Outcome;
@@ -148,9 +148,9 @@ impl Need {
                 });
             }
         }
-        if !emulate::is_possible(workspace) {
+        if !emulator::is_possible(workspace) {
             needs.push(if debian {
-                Self::Debian(emulate::PACKAGES, "to compile the emulator")
+                Self::Debian(emulator::PACKAGES, "to compile the emulator")
             } else {
                 Self::ByHand("cmake and libclang, to compile the emulator".into())
             });

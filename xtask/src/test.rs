@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::built::{self, Executable};
 use crate::command::{self, Failure, tail};
-use crate::emulate;
+use crate::emulator;
 use crate::passed::Passed;
 use crate::report::Outcome;
 use crate::seen::Seen;
@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
     println!("--- {SEED}={seed}");
     seen.figure("seed of the properties", &seed);
     let mut tested = Tested::default();
-    let emulator = workspace.path(emulate::FOLDER);
+    let emulator = workspace.path(emulator::FOLDER);
     for program in built::tests(workspace, &built::whole(workspace))? {
         if program.package != emulator {
             tested += run_program(workspace, &program, &[], &[(SEED, &seed)])?;

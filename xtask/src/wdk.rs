@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
-use crate::emulate;
+use crate::emulator;
 use crate::offsets;
 use crate::report::Outcome;
 use crate::workspace::Workspace;
@@ -22,7 +22,7 @@ const STAND_IN: &str = "\n[patch.crates-io]\nwdk-sys = { path = \"verify/wdk-sys
 /// target.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     listed(&metadata(workspace)?)?;
-    if !offsets::is_possible(workspace) || !emulate::has_libclang() {
+    if !offsets::is_possible(workspace) || !emulator::has_libclang() {
         let why = "no mingw-w64 or no libclang: cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
     }

@@ -9,8 +9,8 @@ use tcplimit::report::Search;
 use tcplimit_protocol::{Answer, Reason, State};
 use verify::property::{Verdict, of_memory};
 
+use crate::file::File;
 use crate::run::Run;
-use crate::scenario::File;
 use crate::target::Target;
 use crate::violation::Violation;
 use crate::world::slot;

@@ -50,15 +50,6 @@ impl Value {
     }
 }
 
-/// A function of the driver's that was called.
-#[derive(Debug, Default)]
-pub(crate) struct Call {
-    /// Registers that it must leave as they are.
-    kept: Vec<(Register, u64)>,
-    /// Where its return address is.
-    entry: u64,
-}
-
 /// What a function must leave as it was, besides the stack pointer.
 const KEPT_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
 const KEPT_X64: [Register; 8] = [

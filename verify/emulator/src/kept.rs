@@ -2,19 +2,55 @@
 
 use scanner_core::Module;
 
-use crate::model;
 use crate::violation::Violation;
 use crate::world::slot;
+
+/// A device of the driver's.
+#[derive(Debug, Clone)]
+pub struct CreatedDevice {
+    /// Of the object.
+    pub address: u64,
+    /// Its own name.
+    pub name: String,
+    /// Only SYSTEM and Administrators may open it.
+    pub secured: bool,
+}
+
+/// An open handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handle {
+    /// Its number.
+    pub number: u64,
+    /// What it is of.
+    pub of: Opened,
+}
+
+/// What a handle may be of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// A key, by its path.
+    Key(String),
+    /// A device, by its address.
+    Device(u64),
+}
+/// An entry as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// ErrorCode.
+    pub code: u32,
+    /// The inserts, `%2` first.
+    pub inserts: Vec<String>,
+}
 
 /// What the driver has of the system, and has told it.
 #[derive(Debug, Default)]
 pub struct Kept {
     /// Devices that it has created.
-    pub devices: Vec<model::device::Object>,
+    pub devices: Vec<CreatedDevice>,
     /// Names that programs open, and the devices that they lead to.
     pub links: Vec<(String, String)>,
     /// Open handles.
-    pub handles: Vec<model::object::Handle>,
+    pub handles: Vec<Handle>,
     /// Referenced driver objects, one entry for each reference.
     pub references: Vec<u64>,
     /// Allocated pool: address, bytes, tag.
@@ -26,7 +62,7 @@ pub struct Kept {
     /// The mutex object, and whether it is owned.
     pub mutex: Option<(u64, bool)>,
     /// What was written to the event log.
-    pub events: Vec<model::event_log::Written>,
+    pub events: Vec<Written>,
     /// What the debugger was told.
     pub printed: Vec<String>,
     pub(crate) objects: [u64; 2],

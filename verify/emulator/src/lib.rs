@@ -42,6 +42,7 @@ pub mod change;
 pub mod code;
 pub mod command;
 pub mod cost;
+pub mod file;
 pub mod image;
 pub mod irp;
 pub mod kept;

@@ -12,7 +12,6 @@ use unicorn_engine::{
 };
 
 use crate::address::PAGE;
-use crate::call::Call;
 use crate::watch::{self, LimitWrite, Watch};
 
 /// What a piece of memory is.
@@ -60,6 +59,15 @@ struct Region {
     end: u64,
     kind: Kind,
     rights: Rights,
+}
+
+/// A function of the driver's that was called.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    /// Registers that it must leave as they are.
+    pub(crate) kept: Vec<(Register, u64)>,
+    /// Where its return address is.
+    pub(crate) entry: u64,
 }
 
 /// The processor with its memory.

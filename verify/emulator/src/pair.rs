@@ -8,7 +8,7 @@ use tcplimit_driver::{Event, Text};
 
 use crate::change::Change;
 use crate::irp::{Completed, Request};
-use crate::model::event_log::Written;
+use crate::kept::Written;
 use crate::registry::SERVICE;
 use crate::source::Source;
 use crate::system::System;

@@ -7,11 +7,12 @@ use tcplimit_driver::Device;
 use verify::property::Verdict;
 
 use crate::change::Change;
+use crate::file::File;
 use crate::image::Laid;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
 use crate::question;
 use crate::run::{Outcome, run};
-use crate::scenario::{Act, File, Scenario};
+use crate::scenario::{Act, Scenario};
 use crate::system::System;
 use crate::target::{Paged, Target};
 use crate::violation::Violation;

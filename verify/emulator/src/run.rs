@@ -6,11 +6,12 @@ use scanner_core::Module;
 use tcplimit_protocol::{Answer, Flags, Reason, State};
 
 use crate::change::Change;
+use crate::file::File;
 use crate::irp::{Completed, Request};
 use crate::ledger::{Effect, Ledger};
 use crate::pair::Pair;
 use crate::question;
-use crate::scenario::{Act, File, Scenario};
+use crate::scenario::{Act, Scenario};
 use crate::system::System;
 use crate::target::Target;
 use crate::violation::Violation;

@@ -7,6 +7,7 @@ use specimen::Arch;
 use tcplimit_driver::Device;
 
 use crate::change::Change;
+use crate::file::File;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
 use crate::model::security;
 use crate::placed::Placed;
@@ -36,15 +37,6 @@ pub struct Scenario {
     /// The shipped file runs without its source beside it from the beginning on;
     /// else until something happens in the middle of a request.
     pub alone: bool,
-}
-
-/// A module's file.
-#[derive(Debug)]
-pub struct File {
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// Where it was loaded.
-    pub base: u64,
 }
 
 /// Something that is done.

@@ -385,8 +385,8 @@ impl System {
             })?;
             self.happen();
             let arguments = self.machine.arguments(import)?;
-            self.irql.permits(&entry)?;
-            let (.., model) = entry;
+            let (name, highest, model) = entry;
+            self.irql.permits(name, highest)?;
             let mut scene = Scene {
                 memory: &mut self.machine,
                 world: &mut self.world,

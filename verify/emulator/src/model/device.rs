@@ -3,9 +3,10 @@
 use tcplimit_driver::Device;
 
 use super::irql::Irql::{Apc, Passive};
-use super::{Answer, Entry, SUCCESS, Scene, status};
+use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
 use crate::call::Value;
+use crate::kept::CreatedDevice;
 use crate::machine::Rights;
 use crate::offset::Offsets;
 use crate::placement::{Arena, release};
@@ -21,17 +22,6 @@ pub(super) const MODELS: &[Entry] = &[
 
 const FILE_DEVICE_UNKNOWN: u32 = 0x22;
 const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
-
-/// A device of the driver's.
-#[derive(Debug, Clone)]
-pub struct Object {
-    /// Of the object.
-    pub address: u64,
-    /// Its own name.
-    pub name: String,
-    /// Only SYSTEM and Administrators may open it.
-    pub secured: bool,
-}
 
 /// The device's own name.
 #[must_use]
@@ -108,7 +98,7 @@ fn create(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     scene.memory.write_word(place, address);
     let first = scene.driver + offsets.driver.device;
     scene.memory.write_word(first, address);
-    scene.kept.devices.push(Object {
+    scene.kept.devices.push(CreatedDevice {
         address,
         name: text,
         secured: false,

@@ -3,8 +3,9 @@
 use tcplimit_driver::Message;
 
 use super::irql::Irql::{Dispatch, High};
-use super::{Answer, Entry, Scene};
+use super::scene::{Answer, Entry, Scene};
 use crate::call::Value;
+use crate::kept::Written;
 use crate::machine::{Kind, Rights};
 use crate::offset::Offsets;
 use crate::placement::{Arena, allow, disallow, release};
@@ -18,15 +19,6 @@ pub(super) const MODELS: &[Entry] = &[
 
 /// ERROR_LOG_MAXIMUM_SIZE.
 const LARGEST: u64 = 152;
-
-/// An entry as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// ErrorCode.
-    pub code: u32,
-    /// The inserts, `%2` first.
-    pub inserts: Vec<String>,
-}
 
 fn allocate(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [object, size] = *arguments else {

@@ -1,7 +1,6 @@
 //! Interrupt request levels: how far the processor is from where everything may be
 //! called.
 
-use super::Entry;
 use crate::violation::Violation;
 
 /// A level; each keeps off what is below it.
@@ -22,8 +21,8 @@ impl Irql {
     ///
     /// # Errors
     /// When the level is above the highest that its documentation allows.
-    pub(crate) fn permits(self, (import, highest, _): &Entry) -> Result<(), Violation> {
-        if self <= *highest {
+    pub(crate) fn permits(self, import: &'static str, highest: Irql) -> Result<(), Violation> {
+        if self <= highest {
             return Ok(());
         }
         let what = format!("called at {self:?} level, {highest:?} at most");

@@ -4,10 +4,11 @@ use scanner_core::Module;
 
 use super::device;
 use super::irql::Irql::{Apc, Dispatch, Passive};
-use super::{Answer, Entry, SUCCESS, Scene, status};
+use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::{DRIVER_TYPE, low};
 use crate::call::Value;
 use crate::irp;
+use crate::kept::{Handle, Opened};
 use crate::placement::{driver_object, reach};
 use crate::registry::NOT_FOUND;
 use crate::violation::Violation;
@@ -26,24 +27,6 @@ const CASE_INSENSITIVE: u32 = 0x40;
 /// OBJ_KERNEL_HANDLE.
 const KERNEL_HANDLE: u32 = 0x200;
 const WRITE_DAC: u32 = 0x0004_0000;
-
-/// An open handle.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handle {
-    /// Its number.
-    pub number: u64,
-    /// What it is of.
-    pub of: Opened,
-}
-
-/// What a handle may be of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened {
-    /// A key, by its path.
-    Key(String),
-    /// A device, by its address.
-    Device(u64),
-}
 
 /// A new handle. Those of the kernel's have the highest bit set.
 pub(super) fn opened(scene: &mut Scene<'_>, place: u64, of: Opened) {

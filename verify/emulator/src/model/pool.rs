@@ -2,7 +2,7 @@
 //! is nothing.
 
 use super::irql::Irql::Apc;
-use super::{Answer, Entry, Scene};
+use super::scene::{Answer, Entry, Scene};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Rights;

@@ -1,10 +1,11 @@
 //! Keys and values.
 
 use super::irql::Irql::Passive;
-use super::object::{self, Opened, opened};
+use super::object::{self, opened};
+use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use super::security::{KEY_ALL_ACCESS, descriptor_at};
-use super::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
+use crate::kept::Opened;
 use crate::registry::{MEMORY, below};
 use crate::violation::Violation;
 

@@ -2,9 +2,10 @@
 //! keeps them.
 
 use super::irql::Irql::Passive;
-use super::object::Opened;
-use super::{Answer, Entry, SUCCESS, Scene, device, object, status};
+use super::scene::{Answer, Entry, SUCCESS, Scene, status};
+use super::{device, object};
 use crate::address::{index, low};
+use crate::kept::Opened;
 use crate::violation::Violation;
 use crate::world::{NO_RESOURCES, Step};
 

@@ -1,0 +1,47 @@
+//! The crate of the emulator: where it is, and whether it can be compiled here.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::workspace::Workspace;
+
+/// What Debian calls what it needs.
+pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
+/// Where its crate is.
+pub(crate) const FOLDER: &str = "verify/emulator";
+/// Where libclang is found, besides where LIBCLANG_PATH says.
+const LIBRARIES: [&str; 4] = [
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/opt/homebrew/lib",
+];
+/// Its names; Debian's comes with the headers that the compiler wants too.
+const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
+
+/// Whether the emulator can be compiled here.
+pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+    workspace.has_program("cmake") && has_libclang()
+}
+
+/// Whether libclang is here, which bindgen loads.
+pub(crate) fn has_libclang() -> bool {
+    let named = env::var_os("LIBCLANG_PATH").map(PathBuf::from);
+    let llvm = LIBRARIES.iter().flat_map(|folder| {
+        let folders = fs::read_dir(folder).into_iter().flatten().flatten();
+        folders.flat_map(|entry| [entry.path(), entry.path().join("lib")])
+    });
+    let own = LIBRARIES.iter().map(PathBuf::from);
+    named
+        .into_iter()
+        .chain(own)
+        .chain(llvm)
+        .any(|folder| holds_libclang(&folder))
+}
+
+fn holds_libclang(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| LIBCLANG.contains(&name.as_str()))
+}
