@@ -9,7 +9,7 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use scanner_core::{Image, Module, locate};
-use verify::specimen::{Arch, Spec};
+use specimen::{Arch, Spec};
 
 fn main() {
     divan::main();

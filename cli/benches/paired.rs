@@ -11,10 +11,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use scanner_core::{Image, ImageError, Module, Section, locate};
-use verify::memory;
-use verify::property;
-use verify::specimen::{Arch, Spec};
+use scanner_core::{Image, ImageError, MappedSection, Module, Rva, Section, locate};
+use specimen::{Arch, Spec};
 
 /// Turns of both, of which the median counts.
 const TURNS: usize = 301;
@@ -27,7 +25,7 @@ fn main() {
     println!("{:<28}{:>10}{:>10}{:>8}", "", "locate", "loop", "ratio");
     for (kind, spec) in Spec::kinds_in_full() {
         let specimen = spec.build();
-        let module = property::module(spec.module);
+        let module = Module::named(spec.module.file_name()).expect("a name");
         let text = &specimen.sections[0];
         let code = &specimen.file[text.offset as usize..][..text.virtual_size as usize];
         row(&format!("{kind}, file"), code, || {
@@ -39,7 +37,13 @@ fn main() {
         };
         let loaded = specimen.load(base);
         let (headers, base, size) = (&loaded.headers, loaded.base, loaded.size);
-        let sections = memory::live_code(headers, &memory::sections(&loaded)).expect("headers");
+        let live = loaded.live_code().into_iter();
+        let sections: Vec<_> = live
+            .map(|(rva, bytes)| MappedSection {
+                rva: Rva(rva),
+                bytes,
+            })
+            .collect();
         row(
             &format!("{kind}, loaded"),
             &loaded.sections[0].bytes,

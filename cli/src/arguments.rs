@@ -9,11 +9,11 @@ use scanner_core::Module;
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 
 use crate::exit;
+use crate::image_probe::{Members, Options};
 use crate::loaded::LoadBase;
 use crate::output::complain;
 use crate::patch::DEFAULT_LIMIT;
 use crate::patch::installation::Choice;
-use crate::probe::{Members, Options};
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
 /// Server 2003.

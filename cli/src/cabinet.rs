@@ -15,6 +15,9 @@ use crate::guard::guard;
 use crate::storage::{self, Cursor, Part, Storage};
 
 pub(crate) mod rewrite;
+pub(crate) mod single;
+
+use single::Single;
 
 /// A member larger than this is no driver and is not decompressed, in bytes.
 pub(crate) const MAX_MEMBER: u32 = 16 << 20;
@@ -29,7 +32,6 @@ const CONTINUED: u16 = 0xFFFD;
 
 const HAS_PREVIOUS: u16 = 1;
 const HAS_NEXT: u16 = 2;
-const HAS_RESERVE: u16 = 4;
 
 /// Whether the content of a file is a cabinet.
 pub(crate) fn is_cabinet(data: &[u8]) -> bool {
@@ -102,7 +104,7 @@ impl<'a> Cabinet<'a> {
         let (folder_count, member_count, flags) = (header.u16()?, header.u16()?, header.u16()?);
         header.skip(4)?;
         let (mut header_reserve, mut folder_reserve, mut reserve) = (0, 0, 0);
-        if flags & HAS_RESERVE != 0 {
+        if flags & single::HAS_RESERVE != 0 {
             header_reserve = header.u16()?;
             folder_reserve = header.u8()?;
             reserve = header.u8()?;
@@ -142,7 +144,7 @@ impl<'a> Cabinet<'a> {
         Some(Cabinet {
             data,
             reserve,
-            more: flags & (HAS_PREVIOUS | HAS_NEXT | HAS_RESERVE) != 0,
+            more: flags & (HAS_PREVIOUS | HAS_NEXT | single::HAS_RESERVE) != 0,
             places: Places {
                 flags,
                 header_reserve,
@@ -270,7 +272,7 @@ impl<'a> Cabinet<'a> {
             .blocks(*folder, end)
             .ok_or("the cabinet ends before its data does, or states sizes that can't be")?;
         Ok(Stream {
-            header: one_member(*folder, self.reserve, blocks.length(), count, size),
+            header: of_stream(*folder, self.reserve, count, size).beginning(blocks.length()),
             blocks,
         })
     }
@@ -309,32 +311,16 @@ impl Member {
 /// The name of the one member; any would do.
 const STREAM: &str = "stream";
 
-/// The beginning of a cabinet with one folder that has one member, up to its
-/// data blocks, of which there are `length` bytes.
-fn one_member(folder: Folder, reserve: u8, length: u64, count: u16, size: u32) -> Vec<u8> {
-    // Header and its reserve fields, one folder, one file with its name.
-    let (file, data) = (48_u32, 71_u32);
-    let total = length.saturating_add(data.into());
-    let mut cabinet = Vec::new();
-    cabinet.extend(b"MSCF");
-    cabinet.extend([0; 4]);
-    cabinet.extend(u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes());
-    cabinet.extend([0; 4]);
-    cabinet.extend(file.to_le_bytes());
-    cabinet.extend([0; 4]);
-    cabinet.extend([3, 1]);
-    for field in [1, 1, HAS_RESERVE, 0, 0, 0] {
-        cabinet.extend(u16::to_le_bytes(field));
+/// A cabinet whose one member is a folder's stream.
+fn of_stream(folder: Folder, reserve: u8, count: u16, size: u32) -> Single<'static> {
+    Single {
+        name: STREAM,
+        stamp: [0; 6],
+        compression: folder.compression,
+        reserve,
+        count,
+        size,
     }
-    cabinet.extend([0, reserve]);
-    cabinet.extend(data.to_le_bytes());
-    cabinet.extend(count.to_le_bytes());
-    cabinet.extend(folder.compression.to_le_bytes());
-    cabinet.extend(size.to_le_bytes());
-    cabinet.extend([0; 12]);
-    cabinet.extend(STREAM.bytes());
-    cabinet.push(0);
-    cabinet
 }
 
 /// A cabinet with one member: a beginning of our own, and data blocks where

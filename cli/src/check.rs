@@ -3,15 +3,16 @@
 use std::io::{self, Write};
 
 use crate::arguments::{Check, Talk};
-use crate::command::refuse_folders;
 use crate::corpus::locate_both;
 use crate::exit::Exit;
 use crate::file::Input;
-use crate::folder::Item;
+use crate::folder::{Item, refuse_folders};
 use crate::head;
+use crate::identity;
+use crate::image_probe::{Members, Options};
 use crate::manifest::Manifest;
 use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, cause, complain, printable};
-use crate::probe::{self, Members, Options};
+use crate::probe;
 use crate::progress::Progress;
 use crate::report::{Origin, Report, State};
 use crate::scan::{self, End, Plan, Sink};
@@ -24,15 +25,9 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
     if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "corpus check") {
         return Ok(exit);
     }
-    let manifest = match &verb.manifest {
-        None => Manifest::built_in().clone(),
-        Some(path) => match Manifest::read(path) {
-            Ok(manifest) => manifest,
-            Err((exit, reason)) => {
-                complain(&format!("{}: {reason}", path.display()));
-                return Ok(exit);
-            }
-        },
+    let manifest = match Manifest::read_or_built_in(verb.manifest.as_deref()) {
+        Ok(manifest) => manifest,
+        Err(exit) => return Ok(exit),
     };
     let mut checker = Checker {
         out: output::stdout(),
@@ -116,7 +111,7 @@ fn compare_one(report: Report, data: &[u8], manifest: &Manifest) -> Option<Findi
         ));
     }
     report.image?;
-    let sha256 = probe::sha256(data);
+    let sha256 = identity::sha256(data);
     let Some(known) = manifest.find(&sha256) else {
         return report.module.map(|_| Finding::Unknown(report.origin));
     };

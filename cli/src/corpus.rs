@@ -9,10 +9,12 @@ use scanner_core::{Checksum, Headers, Module};
 use crate::arguments::Add;
 use crate::exit::Exit;
 use crate::file::Input;
+use crate::identity;
+use crate::image_probe::{self, Members, Options};
 use crate::loaded::LoadBase;
 use crate::manifest::{Build, Manifest};
 use crate::output::{self, GOOD, cause, complain, printable};
-use crate::probe::{self, Members, Options};
+use crate::probe;
 use crate::report::{Origin, Report};
 use crate::text;
 
@@ -33,7 +35,7 @@ pub(crate) fn locate_both(
             as_loaded,
             members: Members::All,
         };
-        let report = probe::image(origin.clone(), data, &options);
+        let report = image_probe::image(origin.clone(), data, &options);
         Build::of(&report, sha256, name).ok_or_else(|| refusal(&report))
     };
     let mut file = view(None)?;
@@ -189,7 +191,7 @@ impl Addition<'_> {
         if report.image.is_none() {
             return Err(refusal(report));
         }
-        let sha256 = probe::sha256(data);
+        let sha256 = identity::sha256(data);
         let build = locate_both(&report.origin, data, &sha256, self.module, self.name)?;
         for (whose, known) in [
             ("the manifest", self.manifest.find(&sha256)),

@@ -8,9 +8,10 @@ use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
 use crate::exit::{Exit, Outcome};
 use crate::file::Input;
+use crate::image_probe::{self, Options};
 use crate::loaded::Loaded;
 use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain, printable, quoted};
-use crate::probe::{self, Options};
+use crate::probe;
 use crate::report::Report;
 use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
 use crate::text::{self, Detail};
@@ -57,7 +58,7 @@ fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::
         members += usize::from(report.origin.member.is_some());
         if written.is_ok() && (report.origin.member.is_none() || report.is_of_interest()) {
             shown += 1;
-            written = image(out, &probe::identified(report, data), data, options);
+            written = image(out, &image_probe::identified(report, data), data, options);
         }
     });
     written?;
@@ -106,7 +107,7 @@ fn evidence(out: &mut dyn Write, image: &Image<'_>, findings: &Findings) -> io::
             "\n{style}{mark} {piece}{style:#}: {}",
             piece.explanation()
         )?;
-        writeln!(out, "  {FAINT}{}{FAINT:#}", proves(piece))?;
+        writeln!(out, "  {FAINT}{}{FAINT:#}", piece.proves())?;
         let shown = Shown {
             image,
             listing: &listing,
@@ -144,40 +145,6 @@ fn start_up(
         writeln!(out, "  {line}")?;
     }
     Ok(())
-}
-
-/// What a piece of evidence is good for.
-fn proves(piece: Evidence) -> &'static str {
-    match piece {
-        Evidence::TwoGates => {
-            "A new connection and a queued one each ask whether there is room: count >= limit?"
-        }
-        Evidence::Adjacent => "The compiler laid the three variables out side by side.",
-        Evidence::SameDataSection => {
-            "Writing there is lawful: the memory is writable and is neither freed nor paged out."
-        }
-        Evidence::AtomicCounter => {
-            "It counts what several processors begin and end at the same time; a setting never does."
-        }
-        Evidence::QueueTest => {
-            "Attempts that find no room wait in a queue, whose length is looked at there."
-        }
-        Evidence::GateReadsOnly => {
-            "So it serves for nothing else: changing it changes only the limit."
-        }
-        Evidence::NoLiveWriter => "So nothing would overwrite what is written to it.",
-        Evidence::NoAtomicOnThreshold => "So limit and count are not mistaken for each other.",
-        Evidence::AnchoredBase => {
-            "Were the base wrong, all addresses would be shifted alike and look consistent."
-        }
-        Evidence::EventId => "The driver logs event 4226 when it delays connections for the limit.",
-        Evidence::NoEventId => "By structure alone the two modules can't be told apart.",
-        Evidence::LocalImports | Evidence::LocalFunctions => {
-            "So the code stands where it was linked to be: shifted, it would name other variables."
-        }
-        Evidence::Relocated => "So the code and the rest of the file are of one build.",
-        _ => "",
-    }
 }
 
 /// What there is to see of a candidate.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::output::cause;
+use crate::exit::Exit;
+use crate::output::{cause, complain, quoted};
 
 /// A file to look into, or the reason why what was found can't be.
 #[derive(Clone, Debug)]
@@ -73,4 +74,18 @@ fn is_file(entry: &DirEntry) -> bool {
     let leads_to_file =
         || std::fs::metadata(entry.path()).map_or(true, |about| about.file_type().is_file());
     kind.is_file() || (kind.is_symlink() && leads_to_file())
+}
+
+/// Folders among the paths, though `-r` was not given: an error of usage.
+pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, verb: &str) -> Option<Exit> {
+    if recursive {
+        return None;
+    }
+    let folder = paths.iter().find(|path| path.is_dir())?;
+    let shown = folder.display();
+    complain(&format!(
+        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {}",
+        quoted(&folder.to_string_lossy())
+    ));
+    Some(Exit::Usage)
 }

@@ -3,7 +3,6 @@
 use scanner_core::{Headers, ImageError};
 
 use crate::identity::Names;
-use crate::probe::is_possible;
 use crate::report::{Origin, Report, State};
 use crate::{cabinet, format, text};
 
@@ -55,6 +54,11 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
         }
         Err(error) => report(State::Damaged, &format!("{error}{AGAIN}")),
     }
+}
+
+/// Whether a driver may have so many bytes: none is nearly as large as 64 MB.
+pub(crate) fn is_possible(bytes: u64) -> bool {
+    bytes <= 64 << 20
 }
 
 /// Whether it is the beginning of a program or a library, and of no driver.

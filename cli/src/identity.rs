@@ -1,8 +1,11 @@
-//! Which module a file is. By structure alone `tcpip.sys` and `tcpip6.sys`
+//! Which module a file is, and which build of it. By structure alone `tcpip.sys` and `tcpip6.sys`
 //! can't be told apart, so the names must say it: that of the file, that in
 //! its version resource, that in its export directory.
 
+use std::fmt::Write;
+
 use scanner_core::{Image, Located, Module, export_name, module_by_updates, original_name};
+use sha2::{Digest, Sha256};
 
 /// A name found inside a file, and the module that it names, if it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +139,21 @@ impl Names {
             .map(|name| ("its export directory", name.text.as_str(), name.module));
         [file, original, export].into_iter().flatten().collect()
     }
+}
+
+/// Whether a file of this name is one of the modules, compressed or not.
+pub(crate) fn is_module(name: &str) -> bool {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    Names::of_file(last).file.is_some()
+}
+
+/// 64 lower-case hexadecimal digits.
+pub(crate) fn sha256(data: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(data) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]

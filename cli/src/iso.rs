@@ -5,8 +5,8 @@
 //! two differ, the image is damaged. All that a walk does is bounded: records,
 //! directories, depth, and bytes of directories.
 //!
-//! Read in this order: this file (the volume), [`descriptor`] (its tables),
-//! [`record`] (files and directories), [`tree`] (the walk).
+//! Read in this order: [`sector`], [`record`] (files and directories),
+//! [`descriptor`] (tables), [`tree`] (the walk), this file (the volume).
 //!
 //! Sources: ECMA-119 (ISO 9660), fourth edition; the Joliet specification,
 //! version 1; ECMA-167, part 2 (the volume recognition sequence).
@@ -14,26 +14,28 @@
 mod descriptor;
 mod flaw;
 mod record;
+mod sector;
 mod tree;
 
 use std::io;
 
 use zerocopy::FromBytes;
 
-use crate::storage::{self, Storage};
-use descriptor::Descriptor;
+use crate::storage::Storage;
+use descriptor::{Descriptor, Tree};
+use record::Names;
 
 pub(crate) use descriptor::VOLUME_SIZE;
 pub(crate) use flaw::Flaw;
 pub(crate) use record::{Extent, RECORD_EXTENT, both_orders};
+pub(crate) use sector::{SECTOR, position};
 pub(crate) use tree::Entry;
 
-/// Bytes in a sector, and in a logical block of the images that are read.
-pub(crate) const SECTOR: u32 = 2048;
 /// The sector of the first volume descriptor.
 pub(crate) const FIRST_DESCRIPTOR: u32 = 16;
 /// So many descriptors there are at most; the standard sets no limit.
 const MAX_DESCRIPTORS: u32 = 64;
+
 /// Whether a file is an ISO image with sectors of 2,048 bytes, by its content.
 ///
 /// # Errors
@@ -45,39 +47,6 @@ pub(crate) fn is_image(file: &dyn Storage) -> io::Result<bool> {
     let mut identifier = [0; 5];
     file.read_at(position(FIRST_DESCRIPTOR) + 1, &mut identifier)?;
     Ok(identifier == *descriptor::ISO)
-}
-
-/// Where a sector begins, in bytes.
-pub(crate) fn position(sector: u32) -> u64 {
-    u64::from(sector) * u64::from(SECTOR)
-}
-
-/// Which names a tree has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
-    /// Upper case, digits and `_`; longer ones where the mastering program was
-    /// lax.
-    Primary,
-    /// Unicode. Windows reads these where there are any.
-    Joliet,
-    /// ISO 9660:1999, longer names of any bytes.
-    Enhanced,
-}
-
-/// A directory tree, and the descriptor that names it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tree {
-    /// Which names it has.
-    pub(crate) names: Names,
-    /// The sector of its descriptor.
-    pub(crate) descriptor: u32,
-    /// How many sectors its descriptor says that the volume has.
-    pub(crate) volume_sectors: u32,
-    /// The root directory.
-    pub(crate) root: Extent,
-    /// Where its path tables lie: two byte orders, and an optional second copy
-    /// of each.
-    pub(crate) path_tables: [Extent; 4],
 }
 
 /// The volume descriptors of an image.
@@ -104,7 +73,8 @@ impl Volume {
             if sector >= FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
                 return Err(Flaw::NoTerminator);
             }
-            let bytes = self::sector(storage, sector)?;
+            let bytes = sector::read(storage, sector);
+            let bytes = bytes.map_err(|error| Flaw::unread(sector, &error))?;
             let descriptor = Descriptor::ref_from_bytes(&bytes).map_err(|_| Flaw::NoTerminator)?;
             if descriptor.identifier != *descriptor::ISO {
                 return Err(Flaw::NoTerminator);
@@ -175,10 +145,4 @@ pub(crate) fn is_udf_descriptor(sector: &[u8]) -> bool {
     sector
         .get(1..6)
         .is_some_and(|identifier| descriptor::UDF.contains(&identifier))
-}
-
-/// Reads a sector.
-pub(crate) fn sector(storage: &dyn Storage, sector: u32) -> Result<Vec<u8>, Flaw> {
-    storage::bytes(storage, position(sector), SECTOR as usize)
-        .map_err(|error| Flaw::unread(sector, &error))
 }

@@ -11,11 +11,10 @@ use crate::summary::Summary;
 
 /// Changes when a field is renamed, removed or means something else; not when
 /// one is added.
-pub(crate) const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 struct Object<'a> {
-    schema: u32,
     path: &'a str,
     member: Option<&'a str>,
     bytes: u64,
@@ -104,11 +103,6 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 /// When it can't be written.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Line<'a> {
-        schema: u32,
-        summary: Totals<'a>,
-    }
-    #[derive(Serialize)]
     struct Totals<'a> {
         files: u64,
         members: u64,
@@ -121,36 +115,50 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
         interrupted: bool,
         exit_code: u8,
     }
-    line(
-        out,
-        &Line {
-            schema: SCHEMA,
-            summary: Totals {
-                files: summary.files,
-                members: summary.members,
-                bytes: summary.bytes,
-                searched_bytes: summary.searched_bytes,
-                search_seconds: summary.search_time.as_secs_f64(),
-                located: summary.located(),
-                states: summary
-                    .states()
-                    .map(|(state, count)| (state.name(), count))
-                    .collect(),
-                seconds: summary.seconds(),
-                interrupted: summary.interrupted,
-                exit_code: exit,
-            },
-        },
-    )
+    let totals = Totals {
+        files: summary.files,
+        members: summary.members,
+        bytes: summary.bytes,
+        searched_bytes: summary.searched_bytes,
+        search_seconds: summary.search_time.as_secs_f64(),
+        located: summary.located(),
+        states: summary
+            .states()
+            .map(|(state, count)| (state.name(), count))
+            .collect(),
+        seconds: summary.seconds(),
+        interrupted: summary.interrupted,
+        exit_code: exit,
+    };
+    summary_line(out, &totals)
 }
 
-/// Writes anything as one line of JSON.
+/// Writes an object as one line of JSON, the schema's number first.
 ///
 /// # Errors
 /// When it can't be written.
-pub(crate) fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+pub(crate) fn line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        schema: u32,
+        #[serde(flatten)]
+        object: &'a T,
+    }
+    let schema = SCHEMA;
+    serde_json::to_writer(&mut *out, &Line { schema, object }).map_err(io::Error::from)?;
     out.write_all(b"\n")
+}
+
+/// Writes the totals of a run as one line of JSON.
+///
+/// # Errors
+/// When it can't be written.
+pub(crate) fn summary_line(out: &mut dyn Write, summary: &impl Serialize) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        summary: &'a T,
+    }
+    line(out, &Line { summary })
 }
 
 impl<'a> Object<'a> {
@@ -160,7 +168,6 @@ impl<'a> Object<'a> {
         let file = report.file.as_ref();
         let of = |located: bool| findings.filter(|_| is_located == located).map(Rvas::of);
         Object {
-            schema: SCHEMA,
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
             bytes: report.bytes,

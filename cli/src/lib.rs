@@ -24,6 +24,8 @@ mod format;
 pub mod guard;
 mod head;
 pub mod identity;
+mod image_probe;
+mod interrupt;
 mod iso;
 mod json;
 mod loaded;

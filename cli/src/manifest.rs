@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Arch, Module, Rva, StartUp};
 use serde::Deserialize;
 
 use crate::exit::Exit;
-use crate::output::cause;
+use crate::output::{cause, complain};
 use crate::report::Report;
 
 /// The repository's own, corpus/builds.toml.
@@ -64,9 +65,24 @@ impl Manifest {
     ///
     /// # Errors
     /// A text that says what is wrong, and the exit code for it.
-    pub(crate) fn read(path: &Path) -> Result<Manifest, (Exit, String)> {
+    fn read(path: &Path) -> Result<Manifest, (Exit, String)> {
         let text = fs::read_to_string(path).map_err(|error| (Exit::Input, cause(&error)))?;
         Manifest::parse(&text).map_err(|error| (Exit::Usage, error))
+    }
+
+    /// The manifest in a file that was named on the command line, or else the
+    /// built-in one.
+    ///
+    /// # Errors
+    /// The exit code, when what is wrong was said.
+    pub(crate) fn read_or_built_in(path: Option<&Path>) -> Result<Manifest, Exit> {
+        let Some(path) = path else {
+            return Ok(Manifest::built_in().clone());
+        };
+        Manifest::read(path).map_err(|(exit, reason)| {
+            complain(&format!("{}: {reason}", path.display()));
+            exit
+        })
     }
 
     /// Reads a manifest and checks that it holds together.
@@ -91,6 +107,13 @@ impl Manifest {
     /// The build whose file has this hash.
     pub(crate) fn find(&self, sha256: &str) -> Option<&Build> {
         self.builds.iter().find(|build| build.sha256 == sha256)
+    }
+
+    /// What it calls the build as shipped that an image is, byte for byte, if it
+    /// is one.
+    pub(crate) fn as_shipped(&self, sha256: &str) -> Option<&str> {
+        let build = self.find(sha256)?;
+        (build.start_up_value == Some(PRISTINE_LIMIT)).then_some(build.name.as_str())
     }
 }
 

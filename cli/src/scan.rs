@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::exit::Exit;
 use crate::folder::{self, Item};
+use crate::interrupt::on_interrupt;
 use crate::progress::Progress;
 
 /// What to run over.
@@ -66,7 +66,10 @@ pub(crate) fn run<T: Send + 'static>(
 ) -> io::Result<End> {
     let (events, results) = mpsc::channel();
     let stop = Arc::new(AtomicBool::new(false));
-    on_interrupt(&events);
+    let interrupted = events.clone();
+    on_interrupt(move || {
+        let _ = interrupted.send(Event::Interrupted);
+    });
 
     let (jobs, waiting) = mpsc::channel();
     let waiting = Arc::new(Mutex::new(waiting));
@@ -147,19 +150,6 @@ fn collect<T>(
     } else {
         End::Complete
     })
-}
-
-fn on_interrupt<T: Send + 'static>(events: &Sender<Event<T>>) {
-    let events = Mutex::new(events.clone());
-    let again = AtomicBool::new(false);
-    // A second run in one process keeps the first handler: only tests do that.
-    let _ = ctrlc::set_handler(move || {
-        if again.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted.code().into());
-        }
-        let events = events.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = events.send(Event::Interrupted);
-    });
 }
 
 /// Says that a worker is gone, however it went.

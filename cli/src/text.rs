@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
+use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Evidence, Findings, StartUp, Surroundings, Tally};
 
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
@@ -233,8 +234,8 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 /// A value of the limit; what the driver doesn't take is marked.
 fn limit(value: u32) -> String {
     match value {
-        1..=0xFF_FFFF => value.to_string(),
-        _ => format!("{value} (outside 1 to {})", 0xFF_FFFF),
+        MIN_LIMIT..=MAX_LIMIT => value.to_string(),
+        _ => format!("{value} (outside {MIN_LIMIT} to {MAX_LIMIT})"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Arch, Module, Rva};
-use tcplimit_protocol::Status;
+use tcplimit_protocol::{Status, setting};
 
 use crate::event::Event;
 #[cfg(doc)]
@@ -11,7 +11,7 @@ use crate::message::Message;
 /// The system that the driver runs in. All calls are made at PASSIVE_LEVEL in
 /// the caller's thread.
 ///
-/// Its implementation over NT is `nt` in the driver's program; `verify` has one
+/// Its implementation over NT is `nt` in the driver's program; `simulation` has one
 /// that injects faults.
 pub trait Kernel {
     /// A module that stays in memory while this value lives.
@@ -198,12 +198,12 @@ impl Setting {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Setting::Limit(Module::Tcpip) => "Limit",
-            Setting::Limit(Module::Tcpip6) => "Limit6",
-            Setting::Expect(Module::Tcpip) => "Expect",
-            Setting::Expect(Module::Tcpip6) => "Expect6",
-            Setting::RestoreAtUnload => "RestoreAtUnload",
-            Setting::AcceptUnknownRights => "TestOnlyAcceptUnknownRights",
+            Setting::Limit(Module::Tcpip) => setting::LIMIT,
+            Setting::Limit(Module::Tcpip6) => setting::LIMIT_6,
+            Setting::Expect(Module::Tcpip) => setting::EXPECT,
+            Setting::Expect(Module::Tcpip6) => setting::EXPECT_6,
+            Setting::RestoreAtUnload => setting::RESTORE_AT_UNLOAD,
+            Setting::AcceptUnknownRights => setting::ACCEPT_UNKNOWN_RIGHTS,
         }
     }
 }

@@ -4,23 +4,23 @@
 //! source are those of the call's page in Microsoft's documentation of the
 //! driver interface.
 
-// With the WDK the same names come from wdk-sys; nothing else differs.
-#[cfg_attr(windows, path = "nt/bindings_wdk.rs")]
-mod bindings;
 mod boot;
-mod calls;
 mod device;
 mod entry;
 mod event_log;
+mod imports;
 mod layout;
-mod list;
 mod module;
+mod module_list;
 mod mutex;
 mod name;
+// With the WDK the same names come from wdk-sys; nothing else differs.
+#[cfg_attr(windows, path = "nt/objects_wdk.rs")]
+mod objects;
 mod panic;
 mod processor;
 mod registry;
-mod request;
+mod requests;
 mod system;
-#[cfg(not(windows))]
+#[cfg_attr(windows, path = "nt/types_wdk.rs")]
 mod types;

@@ -2,7 +2,6 @@
 
 use scanner_core::{
     EvidenceSet, Headers, Image, MappedSection, Module, Rva, Section, SectionFlags, Workspace,
-    locate_in,
 };
 use tcplimit_protocol::{Identity, Reason, State, Status};
 
@@ -81,7 +80,7 @@ fn search<K: Kernel>(
     // By reference, for the stack's sake: no second copy.
     let image = &Image::from_memory(headers, held.base(), held.size(), &code);
     let image = image.as_ref().map_err(|&error| Cause::from(error))?;
-    match locate_in(image, module, workspace) {
+    match workspace.locate(image, module) {
         Ok(located) => {
             sight.evidence = located.findings().held();
             let section = image.section_at(located.threshold(), 4);

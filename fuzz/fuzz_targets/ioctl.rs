@@ -4,6 +4,6 @@
 
 #![no_main]
 
-use verify::session::{self, Session};
+use simulation::session::{self, Session};
 
 libfuzzer_sys::fuzz_target!(|session: Session| session::check(&session));

@@ -9,10 +9,10 @@ use core::ops::ControlFlow;
 
 use crate::bytes::dword;
 use crate::effort::Effort;
+use crate::headers::Directory;
 use crate::image::Image;
 use crate::neighbours::{Neighbours, Two};
 use crate::operand;
-use crate::pe::Directory;
 use crate::rva::Rva;
 
 /// So many calls are looked at at most; genuine drivers have hundreds.

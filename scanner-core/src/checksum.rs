@@ -1,6 +1,6 @@
 //! The checksum of a PE file.
 
-use crate::pe::Headers;
+use crate::headers::Headers;
 
 /// What the header states and what the bytes give. Patchers of the time
 /// mended it, so a right checksum does not mean an untouched file.

@@ -1,13 +1,15 @@
 //! What only the file can tell: facts for reports and for patching the file.
 //! None of it helps to locate the limit.
 
+use crate::arch::Arch;
 use crate::bytes::dword;
 use crate::candidate::Findings;
 use crate::checksum::Checksum;
-use crate::image::{Arch, Image, Layout};
-use crate::locate::{Located, Module};
+use crate::headers::Directory;
+use crate::image::{Image, Layout};
+use crate::module::Module;
 use crate::operand;
-use crate::pe::Directory;
+use crate::outcome::Located;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::section::Section;

@@ -1,14 +1,15 @@
 //! How much work a search is.
 
-/// How much work a search did: one step for each byte passed over and one for
-/// each place looked at closely. Tests bound it.
+/// The steps of a search, as [`Workspace::steps`](crate::Workspace::steps)
+/// counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effort(u64);
+pub(crate) struct Effort(u64);
 
 impl Effort {
+    pub(crate) const NONE: Effort = Effort(0);
+
     /// Steps so far.
-    #[must_use]
-    pub fn steps(self) -> u64 {
+    pub(crate) fn steps(self) -> u64 {
         self.0
     }
 

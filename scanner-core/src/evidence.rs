@@ -2,131 +2,132 @@
 
 use core::fmt;
 
-use crate::image::{Arch, Layout};
-use crate::locate::Module;
+use crate::arch::Arch;
+use crate::image::Layout;
+use crate::module::Module;
 
-/// One fact about the code and the variables that holds in genuine drivers.
-/// How good each is by itself was measured on 3,972 other Windows files;
-/// `docs/locator.md` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Evidence {
-    /// Two to four gates compare the same two variables.
-    TwoGates,
-    /// The count lies directly behind the limit, both aligned.
-    Adjacent,
-    /// Queue length, limit and count lie in one section of live data.
-    SameDataSection,
-    /// The count is updated by locked instructions in three places or more.
-    AtomicCounter,
-    /// The dword before the limit is compared or tested near a gate.
-    QueueTest,
-    /// Only the gates read the limit, and in tcpip.sys only they load the count.
-    GateReadsOnly,
-    /// No live code writes the limit.
-    NoLiveWriter,
-    /// No live code updates the limit by a locked instruction.
-    NoAtomicOnThreshold,
-    /// Calls through the import table land in the import table.
-    AnchoredBase,
-    /// The code of event 4226, 80001082h, is in live code.
-    EventId,
-    /// The code of event 4226 is not in live code.
-    NoEventId,
-    /// Calls around each gate land on entries of the import address table.
-    LocalImports,
-    /// Calls around each gate reach functions that the exception table names
-    /// (x64).
-    LocalFunctions,
-    /// Every operand that the answer rests on is relocated (files for x86).
-    Relocated,
+/// Defines [`Evidence`]: bit, name, the exact rule, the rule in plain words, and
+/// what it proves.
+macro_rules! evidence {
+    ($( $bit:literal $name:ident $rule:literal $sentence:literal $proves:literal )*) => {
+        /// One fact about the code and the variables that holds in genuine
+        /// drivers. How good each is by itself was measured on 3,972 other Windows
+        /// files: see `docs/locator.md`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Evidence {
+            $( #[doc = $rule] $name, )*
+        }
+
+        impl Evidence {
+            /// All of it, in the order of a report.
+            pub const ALL: [Evidence; [$( $bit ),*].len()] = [ $( Evidence::$name, )* ];
+
+            /// Its name, the same in every report.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $( Evidence::$name => stringify!($name), )* }
+            }
+
+            /// The rule, in a line of Markdown for an engineer.
+            #[must_use]
+            pub fn rule(self) -> &'static str {
+                match self { $( Evidence::$name => $rule, )* }
+            }
+
+            /// The rule in plain words, in one line.
+            #[must_use]
+            pub fn explanation(self) -> &'static str {
+                match self { $( Evidence::$name => $sentence, )* }
+            }
+
+            /// Why it speaks for the limit, in a sentence.
+            #[must_use]
+            pub fn proves(self) -> &'static str {
+                match self { $( Evidence::$name => $proves, )* }
+            }
+
+            fn bit(self) -> u16 {
+                match self { $( Evidence::$name => 1 << $bit, )* }
+            }
+        }
+    };
+}
+
+// Bits are fixed for good: they stand in the driver's records.
+evidence! {
+    0 TwoGates
+        "two to four gates compare the same pair"
+        "two to four places compare the count of half-open connections with the limit"
+        "A new connection and a queued one each ask whether there is room: count >= limit?"
+
+    1 Adjacent
+        "count = limit + 4, both multiples of 4"
+        "the count lies directly behind the limit, both 4-byte aligned"
+        "The compiler laid the three variables out side by side."
+
+    2 SameDataSection
+        "all three lie in one section that is readable, writable, not executable, not pageable, not discardable"
+        "queue length, limit and count lie in one writable section that stays in memory"
+        "Writing there is lawful: the memory is writable and is neither freed nor paged out."
+
+    3 AtomicCounter
+        "the count is updated by locked instructions in three places or more"
+        "the count goes up and down by locked instructions, in three places or more"
+        "It counts what several processors begin and end at the same time; a setting never does."
+
+    4 QueueTest
+        "the dword before the limit is compared or tested near a gate"
+        "the queue length, directly before the limit, is tested near a gate"
+        "Attempts that find no room wait in a queue, whose length is looked at there."
+
+    5 GateReadsOnly
+        "nothing but the gates reads the limit or takes its address; in `tcpip.sys` nothing but them loads the count"
+        "nothing but the gates reads the limit, and in tcpip.sys nothing but them loads the count"
+        "So it serves for nothing else: changing it changes only the limit."
+
+    6 NoLiveWriter
+        "nothing that runs after start-up writes the limit"
+        "no code that runs after start-up writes the limit: it is a constant by then"
+        "So nothing would overwrite what is written to it."
+
+    7 NoAtomicOnThreshold
+        "the limit is not updated by a locked instruction"
+        "the limit is never updated by a locked instruction: it is no counter"
+        "So limit and count are not mistaken for each other."
+
+    8 AnchoredBase
+        "calls through the import table land in the import table"
+        "calls through the import table land in it: addresses are not shifted by a damaged header"
+        "Were the base wrong, all addresses would be shifted alike and look consistent."
+
+    9 EventId
+        "the code of event 4226, 80001082h, is in live code"
+        "the code of event 4226, logged when the limit is reached, is there: this is tcpip.sys"
+        "The driver logs event 4226 when it delays connections for the limit."
+
+    10 NoEventId
+        "that code is not in live code"
+        "the code of event 4226 is absent, as always in tcpip6.sys"
+        "By structure alone the two modules can't be told apart."
+
+    11 LocalImports
+        "around each gate, two in three calls through pointers land in the import table, eight at least"
+        "around each gate, two in three calls through pointers land in the import table"
+        "So the code stands where it was linked to be: shifted, it would name other variables."
+
+    12 LocalFunctions
+        "around each gate, one in two direct calls reaches a function of the exception table, eight at least"
+        "around each gate, half of the direct calls reach the first byte of a function"
+        "So the code stands where it was linked to be: shifted, it would name other variables."
+
+    13 Relocated
+        "every operand that the answer rests on is relocated, and the relocation table fits the code"
+        "every operand that the answer rests on is in the relocation table, which fits the code"
+        "So the code and the rest of the file are of one build."
 }
 
 impl Evidence {
-    /// All of it, in the order of a report.
-    pub const ALL: [Evidence; 14] = [
-        Evidence::TwoGates,
-        Evidence::Adjacent,
-        Evidence::SameDataSection,
-        Evidence::AtomicCounter,
-        Evidence::QueueTest,
-        Evidence::GateReadsOnly,
-        Evidence::NoLiveWriter,
-        Evidence::NoAtomicOnThreshold,
-        Evidence::AnchoredBase,
-        Evidence::EventId,
-        Evidence::NoEventId,
-        Evidence::LocalImports,
-        Evidence::LocalFunctions,
-        Evidence::Relocated,
-    ];
-
-    /// Its name, the same in every report.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Evidence::TwoGates => "TwoGates",
-            Evidence::Adjacent => "Adjacent",
-            Evidence::SameDataSection => "SameDataSection",
-            Evidence::AtomicCounter => "AtomicCounter",
-            Evidence::QueueTest => "QueueTest",
-            Evidence::GateReadsOnly => "GateReadsOnly",
-            Evidence::NoLiveWriter => "NoLiveWriter",
-            Evidence::NoAtomicOnThreshold => "NoAtomicOnThreshold",
-            Evidence::AnchoredBase => "AnchoredBase",
-            Evidence::EventId => "EventId",
-            Evidence::NoEventId => "NoEventId",
-            Evidence::LocalImports => "LocalImports",
-            Evidence::LocalFunctions => "LocalFunctions",
-            Evidence::Relocated => "Relocated",
-        }
-    }
-
-    /// What it says, in one line for people.
-    #[must_use]
-    pub fn explanation(self) -> &'static str {
-        match self {
-            Evidence::TwoGates => {
-                "two to four places compare the count of half-open connections with the limit"
-            }
-            Evidence::Adjacent => "the count lies directly behind the limit, both 4-byte aligned",
-            Evidence::SameDataSection => {
-                "queue length, limit and count lie in one writable section that stays in memory"
-            }
-            Evidence::AtomicCounter => {
-                "the count goes up and down by locked instructions, in three places or more"
-            }
-            Evidence::QueueTest => {
-                "the queue length, directly before the limit, is tested near a gate"
-            }
-            Evidence::GateReadsOnly => {
-                "nothing but the gates reads the limit, and in tcpip.sys nothing but them loads the count"
-            }
-            Evidence::NoLiveWriter => {
-                "no code that runs after start-up writes the limit: it is a constant by then"
-            }
-            Evidence::NoAtomicOnThreshold => {
-                "the limit is never updated by a locked instruction: it is no counter"
-            }
-            Evidence::AnchoredBase => {
-                "calls through the import table land in it: addresses are not shifted by a damaged header"
-            }
-            Evidence::EventId => {
-                "the code of event 4226, logged when the limit is reached, is there: this is tcpip.sys"
-            }
-            Evidence::NoEventId => "the code of event 4226 is absent, as always in tcpip6.sys",
-            Evidence::LocalImports => {
-                "around each gate, two in three calls through pointers land in the import table"
-            }
-            Evidence::LocalFunctions => {
-                "around each gate, half of the direct calls reach the first byte of a function"
-            }
-            Evidence::Relocated => {
-                "every operand that the answer rests on is in the relocation table, which fits the code"
-            }
-        }
-    }
-
     /// Whether a module's limit is only found when this holds. Two pieces tell
     /// the modules apart. Two are about tables that not every image has: only
     /// x64 has an exception table, and only a file for x86 has relocations of
@@ -139,25 +140,6 @@ impl Evidence {
             Evidence::LocalFunctions => arch == Arch::X64,
             Evidence::Relocated => arch == Arch::X86 && layout == Layout::File,
             _ => true,
-        }
-    }
-
-    fn bit(self) -> u16 {
-        match self {
-            Evidence::TwoGates => 1,
-            Evidence::Adjacent => 1 << 1,
-            Evidence::SameDataSection => 1 << 2,
-            Evidence::AtomicCounter => 1 << 3,
-            Evidence::QueueTest => 1 << 4,
-            Evidence::GateReadsOnly => 1 << 5,
-            Evidence::NoLiveWriter => 1 << 6,
-            Evidence::NoAtomicOnThreshold => 1 << 7,
-            Evidence::AnchoredBase => 1 << 8,
-            Evidence::EventId => 1 << 9,
-            Evidence::NoEventId => 1 << 10,
-            Evidence::LocalImports => 1 << 11,
-            Evidence::LocalFunctions => 1 << 12,
-            Evidence::Relocated => 1 << 13,
         }
     }
 }

@@ -56,8 +56,8 @@ impl<'a> Functions<'a> {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::headers::Headers;
     use crate::image::MappedSection;
-    use crate::pe::Headers;
     use crate::section::Section;
     use std::vec::Vec;
 

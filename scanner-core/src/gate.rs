@@ -1,8 +1,9 @@
 //! The code that gives the variable away: a comparison of the count of
 //! half-open connections with their limit.
 
+use crate::arch::Arch;
 use crate::bytes::dword;
-use crate::image::{Arch, Image};
+use crate::image::Image;
 use crate::operand;
 use crate::rva::Rva;
 

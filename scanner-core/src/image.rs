@@ -2,42 +2,11 @@
 
 use core::fmt;
 
+use crate::arch::Arch;
 use crate::error::ImageError;
-use crate::pe::{Directory, Headers};
+use crate::headers::Headers;
 use crate::rva::Rva;
 use crate::section::Section;
-
-/// Bytes of a page on both processors.
-pub(crate) const PAGE_SIZE: u32 = 0x1000;
-
-/// The processors that ran Windows XP and Server 2003 and are handled here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Arch {
-    /// 32-bit: operands are absolute addresses.
-    X86,
-    /// 64-bit: operands are relative to the next instruction.
-    X64,
-}
-
-impl Arch {
-    /// Bytes of a pointer.
-    #[must_use]
-    pub fn pointer_size(self) -> u32 {
-        match self {
-            Arch::X86 => 4,
-            Arch::X64 => 8,
-        }
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Arch::X86 => "x86",
-            Arch::X64 => "x64",
-        })
-    }
-}
 
 /// How the bytes lie that an [`Image`] was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,24 +51,10 @@ impl<'a> Image<'a> {
     /// When the headers are not those of an x86 or x64 image, or the sections
     /// don't tile the file and the address space.
     pub fn from_file(file: &'a [u8]) -> Result<Image<'a>, ImageError> {
-        let headers = Headers::parse(file)?;
-        if headers.sections().all(|section| section.extent() == 0) {
-            return Err(match raw_data_ends_within(&headers, file.len()) {
-                true => ImageError::NoVirtualSizes,
-                false => ImageError::Truncated,
-            });
-        }
-        // The PE format: "must be a multiple of 64 K".
-        let base = headers.image_base();
-        if base & 0xFFFF != 0 {
-            return Err(ImageError::BadBase);
-        }
-        check_span(&headers, base)?;
-        check_memory_tiling(&headers)?;
-        check_file_tiling(&headers, file.len())?;
+        let headers = Headers::parse_file(file)?;
         let mut image = Image {
             headers,
-            base,
+            base: headers.image_base(),
             contents: Contents::File(file),
             exceptions: None,
         };
@@ -261,147 +216,4 @@ fn mapped<'a>(code: &'a [MappedSection<'a>], rva: Rva, length: u32) -> Option<&'
     code.iter()
         .find(|mapped| mapped.rva == rva && mapped.bytes.len() == length)
         .map(|mapped| mapped.bytes)
-}
-
-impl<'a> Headers<'a> {
-    /// Reads the headers of a loaded image and checks them against where the
-    /// system says that it lies and how long it is. Only after that may a
-    /// caller make slices of the sections that they name.
-    ///
-    /// # Errors
-    /// When they are not those of an x86 or x64 image, sections don't tile,
-    /// or base or size contradict them.
-    pub fn parse_loaded(bytes: &'a [u8], base: u64, size: u32) -> Result<Headers<'a>, ImageError> {
-        let headers = Headers::parse(bytes)?;
-        if base & 0xFFF != 0 {
-            return Err(ImageError::BadBase);
-        }
-        check_span(&headers, base)?;
-        // The system may state the size in whole pages.
-        let pages = |size| align_up(size, PAGE_SIZE);
-        if pages(size).is_none() || pages(size) != pages(headers.size_of_image()) {
-            return Err(ImageError::BadImageSize);
-        }
-        check_memory_tiling(&headers)?;
-        Ok(headers)
-    }
-
-    /// The exception table of an x64 image: what a loaded one may be read of
-    /// besides headers and code. `None` where it does not lie in one section
-    /// that is there as long as the driver is loaded, and is never written.
-    #[must_use]
-    pub fn exception_table(&self) -> Option<ExceptionTable> {
-        let (rva, size) = self.directory(Directory::Exception)?;
-        let is_aligned = rva.0 & 3 == 0 && size.checked_rem(EXCEPTION_ENTRY) == Some(0);
-        let section = self.sections().find(|section| section.holds(rva, size))?;
-        let is_sound = is_aligned && section.is_live_constants();
-        (self.arch() == Arch::X64 && is_sound).then_some(ExceptionTable {
-            rva,
-            size,
-            section: section.index(),
-        })
-    }
-}
-
-/// Bytes of an entry of the exception table.
-const EXCEPTION_ENTRY: u32 = 12;
-
-/// Where the exception table lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExceptionTable {
-    /// Its first byte.
-    pub rva: Rva,
-    /// Its length in bytes.
-    pub size: u32,
-    /// The index of the section that it lies in.
-    pub section: u16,
-}
-
-/// The whole image must fit below the end of the address space.
-fn check_span(headers: &Headers<'_>, base: u64) -> Result<(), ImageError> {
-    let end = base.checked_add(u64::from(headers.size_of_image()));
-    match (headers.arch(), end) {
-        (Arch::X86, Some(end)) if end <= 1 << 32 => Ok(()),
-        (Arch::X64, Some(_)) => Ok(()),
-        _ => Err(ImageError::BadBase),
-    }
-}
-
-/// Whether the file is long enough for the raw data of all sections.
-fn raw_data_ends_within(headers: &Headers<'_>, length: usize) -> bool {
-    headers.sections().all(|section| {
-        let end = section.file_offset().checked_add(section.raw_size());
-        end.and_then(|end| usize::try_from(end).ok())
-            .is_some_and(|end| end <= length)
-    })
-}
-
-/// In memory each section begins where the one before it ends, rounded up to
-/// the section alignment, the first after the headers, and the image ends
-/// where the last one does. One shifted VirtualAddress breaks it. And code has
-/// neither a zero tail nor bytes that are not loaded, so a changed VirtualSize
-/// can't hide much of it.
-///
-/// An image whose sections are aligned to less than a page is mapped as one
-/// piece, the file as it is. There Windows allows gaps between sections, and
-/// each must lie at the same place in the file as in memory, without a zero
-/// tail.
-fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
-    let alignment = headers.section_alignment();
-    let one_piece = alignment < PAGE_SIZE;
-    let mut next = align_up(headers.size_of_headers(), alignment);
-    for section in headers.sections() {
-        let start = section.rva().0;
-        let in_place = match one_piece {
-            true => {
-                section.file_offset() == start
-                    && section.extent() <= section.raw_size()
-                    && align_up(start, alignment) == Some(start)
-                    && next.is_some_and(|next| next <= start)
-            }
-            false => next == Some(start),
-        };
-        let in_file = align_up(section.extent(), headers.file_alignment());
-        let whole = !section.flags().executable() || in_file == Some(section.raw_size());
-        if !in_place || section.extent() == 0 || !whole {
-            return Err(ImageError::SectionsDontTile(section.index()));
-        }
-        next = section
-            .rva()
-            .plus(section.extent())
-            .and_then(|end| align_up(end.0, alignment));
-    }
-    match next {
-        Some(end) if end == headers.size_of_image() => Ok(()),
-        _ => Err(ImageError::BadImageSize),
-    }
-}
-
-/// In the file the raw data of each section follows that of the one before,
-/// the first follows the headers, and all lies inside the file. One shifted
-/// PointerToRawData breaks it. (Where [`check_memory_tiling`] allows gaps, it
-/// ties each section's place in the file to that in memory.)
-fn check_file_tiling(headers: &Headers<'_>, length: usize) -> Result<(), ImageError> {
-    let one_piece = headers.section_alignment() < PAGE_SIZE;
-    let mut next = headers.size_of_headers();
-    for section in headers.sections().filter(|section| section.raw_size() != 0) {
-        let start = section.file_offset();
-        if start < next || (start != next && !one_piece) {
-            return Err(ImageError::SectionsDontTile(section.index()));
-        }
-        next = start
-            .checked_add(section.raw_size())
-            .ok_or(ImageError::SectionsDontTile(section.index()))?;
-    }
-    match usize::try_from(next) {
-        Ok(end) if end <= length => Ok(()),
-        _ => Err(ImageError::Truncated),
-    }
-}
-
-/// `value` rounded up to a multiple of `alignment`, a power of two; `None`
-/// past 4 GiB.
-fn align_up(value: u32, alignment: u32) -> Option<u32> {
-    let mask = alignment.checked_sub(1)?;
-    value.checked_add(mask).map(|sum| sum & !mask)
 }

@@ -41,6 +41,7 @@
 )]
 
 mod anchor;
+mod arch;
 mod bytes;
 mod candidate;
 mod checksum;
@@ -50,12 +51,15 @@ mod error;
 mod evidence;
 mod exception;
 mod gate;
+mod headers;
 mod image;
 mod locate;
+mod module;
 mod neighbours;
 mod operand;
-mod pe;
+mod outcome;
 pub mod policy;
+mod raw;
 mod reference;
 mod relocation;
 mod rva;
@@ -66,21 +70,21 @@ mod surroundings;
 mod sweep;
 mod version;
 
+pub use arch::Arch;
 pub use candidate::{Findings, MAX_GATES};
 pub use checksum::Checksum;
 pub use disk::{
     DiskFacts, RelocationCoverage, StartUp, export_name, file_version, module_by_updates,
     original_name,
 };
-pub use effort::Effort;
 pub use error::ImageError;
 pub use evidence::{Evidence, EvidenceSet};
 pub use gate::Gate;
-pub use image::{Arch, ExceptionTable, Image, Layout, MappedSection};
-pub use locate::{
-    Located, Module, NotLocated, Reason, Workspace, locate, locate_counted, locate_in,
-};
-pub use pe::{Directory, Headers};
+pub use headers::{Directory, ExceptionTable, Headers};
+pub use image::{Image, Layout, MappedSection};
+pub use locate::{Workspace, locate};
+pub use module::Module;
+pub use outcome::{Located, NotLocated, Reason};
 pub use relocation::{Kind as RelocationKind, Relocations};
 pub use rva::Rva;
 pub use section::{Section, SectionFlags};

@@ -4,8 +4,9 @@
 //! Source of the encodings: Intel 64 and IA-32 Architectures Software
 //! Developer's Manual, volume 2, appendix A.
 
+use crate::arch::Arch;
 use crate::bytes::before;
-use crate::image::{Arch, Image};
+use crate::image::Image;
 use crate::rva::Rva;
 
 /// ModRM bytes with a direct operand, mod 00 and r/m 101, have these bits

@@ -3,11 +3,12 @@
 
 use core::ops::ControlFlow;
 
+use crate::arch::Arch;
 use crate::bytes::dword;
 use crate::candidate::Pair;
 use crate::effort::Effort;
 use crate::gate::Gate;
-use crate::image::{Arch, Image};
+use crate::image::Image;
 use crate::neighbours::{Neighbours, SIMD, Two};
 use crate::operand::{self, Access, Use};
 use crate::relocation::Relocations;

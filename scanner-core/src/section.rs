@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::pe::SectionHeader;
+use crate::raw::SectionHeader;
 use crate::rva::Rva;
 
 /// Rights and habits of a section: its `Characteristics` field (the PE format,

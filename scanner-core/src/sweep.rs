@@ -120,8 +120,8 @@ impl Part<'_> {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::headers::Headers;
     use crate::image::MappedSection;
-    use crate::pe::Headers;
     use crate::section::Section;
 
     const X86: &[u8] = include_bytes!("../../corpus/specimens/tcpip-2003-sp2-x86.sys");

@@ -12,8 +12,8 @@ use std::{env, fs, io};
 
 use scanner_core::{Headers, Image, Module, Reason};
 use verify::agreement;
+use verify::memory;
 use verify::property::{self, Verdict};
-use verify::{memory, oracle};
 
 /// Gates are compared with iced-x86's reading in so much code of each file.
 const SAMPLE: usize = 0x4000;

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use scanner_core::{Evidence, Gate, Image, Module, Reason, Rva};
 
 use crate::memory;
-use crate::oracle;
 use crate::planted::Planted;
-use crate::property::{Verdict, bases, module, of_file, of_loaded};
-use crate::specimen::{Decoys, Spec, Specimen};
+use crate::property::{Verdict, module, of_file, of_loaded};
+use specimen::{Decoys, Spec, Specimen};
 
 /// Whether the oracle is told that it is tcpip6.sys.
 fn is_six(specimen: &Specimen) -> bool {
@@ -89,7 +88,7 @@ pub fn oracle_agrees(specimen: &Specimen) {
     let oracle = oracle::locate_file(&specimen.file, six);
     assert_agrees(&verdict, &oracle, exactly);
 
-    let loaded = specimen.load(bases(specimen.spec.arch)[0]);
+    let loaded = specimen.load(specimen.spec.arch.bases()[0]);
     let verdict = of_loaded(&loaded, module(specimen.spec.module));
     let sections = memory::sections(&loaded);
     let oracle = oracle::locate_loaded(&loaded.headers, loaded.base, &sections, six);

@@ -4,7 +4,7 @@ use scanner_core::{
     Arch, Headers, Image, ImageError, MappedSection, RelocationKind, Relocations, Rva, Section,
 };
 
-use crate::specimen::Loaded;
+use specimen::Loaded;
 
 /// A specimen's sections by RVA.
 pub fn sections(loaded: &Loaded) -> Vec<(u32, &[u8])> {

@@ -5,9 +5,8 @@
 use scanner_core::{Checksum, Headers, ImageError, Module};
 
 use crate::memory;
-use crate::oracle;
 use crate::property::{self, Verdict};
-use crate::specimen::{self, Arch, Placed, Spec, Specimen};
+use specimen::{Arch, Placed, Spec, Specimen};
 
 /// A way in which the bytes of a file get out of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary)]
@@ -291,7 +290,7 @@ pub fn right_or_refused(builds: &Builds, moved: &Move, with_oracle: bool) -> Opt
 }
 
 fn as_loaded(file: &[u8], arch: Arch, module: Module) -> Verdict {
-    let base = property::bases(arch)[0];
+    let base = arch.bases()[0];
     let mapped = match memory::load(file, base) {
         Ok(mapped) => mapped,
         Err(error) => return Verdict::NoImage(error),

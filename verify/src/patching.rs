@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use tcplimit::patch::form::Form;
 use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
 use tcplimit::patch::replace::Failure;
@@ -12,56 +11,8 @@ use tcplimit::patch::{Plan, Refusal, apply, plan};
 
 use crate::brittle::Brittle;
 use crate::property;
-use crate::specimen::{Checksum, Extras, Spec, Specimen};
-
-/// The checksum as ImageHlp is documented to compute it, a word at a time: the
-/// carry brought round at once, the field at `field` left out.
-///
-/// # Panics
-/// For files of more than 4 GiB.
-pub fn checksum(file: &[u8], field: usize) -> u32 {
-    let mut sum = 0_u32;
-    for at in (0..file.len()).step_by(2) {
-        if (field..field + 4).contains(&at) {
-            continue;
-        }
-        let high = file.get(at + 1).copied().unwrap_or(0);
-        sum += u32::from(u16::from_le_bytes([file[at], high]));
-        sum = (sum & 0xFFFF) + (sum >> 16);
-    }
-    sum + u32::try_from(file.len()).expect("a file of less than 4 GiB")
-}
-
-/// Where the checksum of a file stands: 64 bytes into the optional header, of
-/// either kind.
-pub fn checksum_field(file: &[u8]) -> Option<usize> {
-    let nt = u32::from_le_bytes(*file.get(0x3C..)?.first_chunk()?) as usize;
-    let field = nt.checked_add(24 + 64)?;
-    (field.is_multiple_of(2) && field.checked_add(4)? <= file.len()).then_some(field)
-}
-
-/// Gives a file the checksum that its bytes have.
-pub fn mend(file: &mut [u8]) {
-    if let Some(field) = checksum_field(file) {
-        let sum = checksum(file, field).to_le_bytes();
-        file[field..field + 4].copy_from_slice(&sum);
-    }
-}
-
-/// 64 lower-case hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Where the value of a specimen's start-up store stands in its file: the last
-/// four bytes of the instruction.
-pub fn value_offset(specimen: &Specimen) -> usize {
-    let store = specimen.truth.start_up_store.expect("a start-up store");
-    let mut places = specimen.sections.iter();
-    let at = places.find_map(|section| section.file_offset(store));
-    at.expect("it is in the file") as usize + 6
-}
+use specimen::checksum::{checksum, checksum_field, mend};
+use specimen::{Checksum, Extras, Spec, Specimen};
 
 /// The plan for a specimen under its own name.
 pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
@@ -88,7 +39,7 @@ fn is_confirmed(spec: &Spec) -> bool {
     let Extras {
         export, version, ..
     } = spec.extras;
-    spec.module == crate::specimen::Module::Tcpip || export || version || spec.atomics < 14
+    spec.module == specimen::Module::Tcpip || export || version || spec.atomics < 14
 }
 
 /// **A sound specimen is patched and nothing but value and checksum changes**:
@@ -107,7 +58,7 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
     assert_eq!(Some(planned.store.0), specimen.truth.start_up_store);
     assert_eq!((planned.before, planned.after), (spec.start_up, limit));
     let patched = apply(name, &planned, file).unwrap_or_else(|refusal| panic!("{refusal}"));
-    only_value_and_checksum(file, &patched, Some(value_offset(&specimen)), limit);
+    only_value_and_checksum(file, &patched, Some(specimen.value_offset()), limit);
     let module = property::module(specimen.spec.module);
     assert_eq!(
         property::of_file(&patched, module),
@@ -163,7 +114,7 @@ pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limi
     };
     assert_eq!(planned.threshold.0, specimen.truth.threshold, "{flips:X?}");
     let patched = apply(name, &planned, &file).expect("what is planned is done");
-    only_value_and_checksum(&file, &patched, Some(value_offset(specimen)), limit);
+    only_value_and_checksum(&file, &patched, Some(specimen.value_offset()), limit);
 }
 
 /// A file in place, and nothing else that is asked for.

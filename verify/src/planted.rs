@@ -3,7 +3,7 @@
 
 use iced_x86::{Decoder, DecoderOptions, OpKind};
 
-use crate::specimen::{Arch, Specimen};
+use specimen::{Arch, Specimen};
 
 /// One instruction, or what looks like one.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]

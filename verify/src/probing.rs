@@ -6,8 +6,8 @@ use scanner_core::{Module, StartUp};
 use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 
-use crate::disc::{Built, Disc, SECTOR};
-use crate::specimen::Spec;
+use specimen::Spec;
+use specimen::disc::{Built, Disc, SECTOR};
 
 /// A name that may be a cabinet's and says which module is in it.
 const NAME: &str = "TCPIP.SY_";

@@ -2,16 +2,12 @@
 //! does not. Tests call them with proptest's cases, fuzz targets with
 //! libFuzzer's, and regressions with files: one property, three uses.
 
-use scanner_core::{
-    Effort, Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace, locate,
-    locate_counted, locate_in,
-};
+use scanner_core::{Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace};
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
 use crate::memory;
-use crate::oracle;
 use crate::planted::Planted;
-use crate::specimen::{self, Decoys, Flaw, Loaded, Spec, Specimen};
+use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
 
 /// A search takes at most so many steps a byte.
 const STEPS_PER_BYTE: u64 = 32;
@@ -28,7 +24,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn of(answer: Result<Located, NotLocated>) -> Verdict {
+    fn of(answer: Result<&Located, &NotLocated>) -> Verdict {
         match answer {
             Ok(located) => Verdict::Located(oracle::Answer {
                 threshold: located.threshold().0,
@@ -84,12 +80,7 @@ pub fn of_file(file: &[u8], module: Module) -> Verdict {
         Ok(image) => image,
         Err(error) => return Verdict::NoImage(error),
     };
-    let mut effort = Effort::default();
-    let answer = locate_counted(&image, module, &mut effort);
-    let allowed = STEPS_PER_BYTE * file.len() as u64;
-    assert!(effort.steps() <= allowed, "{effort:?} for {allowed}");
-    same_without_simd(&image, module, &answer);
-    Verdict::of(answer)
+    verdict_within(STEPS_PER_BYTE * file.len() as u64, &image, module)
 }
 
 /// What the locator says of a loaded image, given just the sections that a
@@ -107,19 +98,25 @@ pub fn of_memory(
     };
     match Image::from_memory(headers, base, size, &code) {
         Ok(image) => {
-            let answer = locate(&image, module);
-            same_without_simd(&image, module, &answer);
-            Verdict::of(answer)
+            let bytes: usize = code.iter().map(|section| section.bytes.len()).sum();
+            let bytes = (headers.len() + bytes) as u64;
+            verdict_within(STEPS_PER_BYTE * bytes, &image, module)
         }
         Err(error) => Verdict::NoImage(error),
     }
 }
 
-/// **A search as a driver does it gives the same answer**, report and all.
-fn same_without_simd(image: &Image<'_>, module: Module, answer: &Result<Located, NotLocated>) {
-    let mut workspace = Workspace::without_simd();
-    let again = locate_in(image, module, &mut workspace);
-    assert_eq!(again, answer.as_ref());
+/// What the locator says. Checks that **a search as a driver does it gives the
+/// same answer**, report and all, and that neither takes more steps than allowed.
+fn verdict_within(allowed: u64, image: &Image<'_>, module: Module) -> Verdict {
+    let [mut workspace, mut by_table] = [Workspace::new(), Workspace::without_simd()];
+    let answer = workspace.locate(image, module);
+    assert_eq!(by_table.locate(image, module), answer);
+    let verdict = Verdict::of(answer);
+    for steps in [workspace.steps(), by_table.steps()] {
+        assert!(steps <= allowed, "{steps} steps, {allowed} allowed");
+    }
+    verdict
 }
 
 /// The same for a file as it would lie at the base that it prefers.
@@ -155,14 +152,6 @@ pub fn truth(specimen: &Specimen) -> Verdict {
     })
 }
 
-/// Two addresses to load a specimen at, as the systems of the time do.
-pub fn bases(arch: specimen::Arch) -> [u64; 2] {
-    match arch {
-        specimen::Arch::X86 => [0xF7A3_B000, 0x8056_7000],
-        specimen::Arch::X64 => [0xFFFF_FADF_E1A2_3000, 0xFFFF_F800_0123_4000],
-    }
-}
-
 /// Whether it is a file for x86 without relocations: then nothing says that its
 /// operands belong where they are.
 fn is_stripped(spec: &Spec) -> bool {
@@ -184,7 +173,7 @@ pub fn found_as_built(spec: &Spec) {
         ),
         false => assert_eq!(in_file, truth, "in the file"),
     }
-    for base in bases(spec.arch) {
+    for base in spec.arch.bases() {
         let loaded = specimen.load(base);
         assert_eq!(of_loaded(&loaded, claimed), truth, "at {base:X}");
     }
@@ -242,7 +231,7 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
     check(of_file(&specimen.file, module(spec.module)), "in the file");
     // In memory the base comes from the system: a wrong one in the header
     // misleads only the loader, which shifts every operand alike.
-    for base in bases(spec.arch) {
+    for base in spec.arch.bases() {
         let loaded = specimen.load(base);
         check(of_loaded(&loaded, module(spec.module)), "in memory");
     }
@@ -477,6 +466,6 @@ pub fn structured(case: &Case) {
     oracle_agrees(&specimen);
     let specimen = damageable(&case.spec, case.flips.len()).build();
     right_or_refused(&specimen, &case.flips);
-    right_or_refused_in_memory(&specimen, bases(case.spec.arch)[0], &case.flips);
+    right_or_refused_in_memory(&specimen, case.spec.arch.bases()[0], &case.flips);
     oracle_reads_alike(&case.spec, &case.planted);
 }

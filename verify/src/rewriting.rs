@@ -9,9 +9,9 @@ use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
 use tcplimit::patch::replace::Failure;
 
 use crate::brittle::Brittle;
-use crate::cabinet::{Cabinet, Folder, Method};
 use crate::patching::only_value_and_checksum;
-use crate::specimen::Spec;
+use specimen::Spec;
+use specimen::cabinet::{Cabinet, Folder, Method};
 
 /// Where it lies.
 pub const FILE: &str = "/xp/Driver Cache/i386/sp3.cab";

@@ -27,9 +27,9 @@ mod stack;
 mod text;
 mod violation;
 
-pub use crate::specimen::Arch;
 pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
 pub use report::Report;
+pub use specimen::Arch;
 pub use stack::{DEEPEST_DRIVER, Stack};
 pub use violation::Violation;
 

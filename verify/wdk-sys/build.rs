@@ -32,7 +32,7 @@ struct __declspec(align(16)) _DEVICE_OBJECT;
 #include <ntddk.h>
 ";
 
-/// The types that `bindings_wdk` and `layout` name, and whatever these refer to.
+/// The types that `types_wdk` names, and whatever these refer to.
 const TYPES: [&str; 11] = [
     "DEVICE_OBJECT",
     "DRIVER_OBJECT",

@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
 
+/// How a file of the program `rules` begins that is about a piece of evidence.
+const EVIDENCE: &str = "//! Evidence: ";
+
 /// The same cases of properties each time, and the first that fails is enough.
 pub(crate) const SAME_CASES: [(&str, &str); 4] = [
     ("RUST_BACKTRACE", "0"),
@@ -36,15 +39,14 @@ pub(crate) enum Extent<'a> {
 }
 
 /// One deliberate mistake.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Breakage {
     /// From the repository's root.
     file: &'static str,
     /// What is then wrong.
-    what: &'static str,
-    /// The tests that must notice, by the beginning of their names in
-    /// `verify/tests/proof`.
-    test: &'static str,
+    what: String,
+    /// The tests that must notice: their program, and how their names begin.
+    test: Tests,
     /// It is tried each time.
     is_sample: bool,
     /// Stands in the file just once.
@@ -52,19 +54,47 @@ struct Breakage {
     replace: String,
 }
 
+/// Tests of one program, by the beginning of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Tests {
+    program: &'static str,
+    names: String,
+}
+
 impl Breakage {
     /// All of them.
     ///
     /// # Errors
     /// A line that is none of theirs.
-    fn all() -> Result<Vec<Self>, Failure> {
+    fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
+        let pieces = evidence(workspace)?;
         let lines = BREAKAGES.lines().filter(|line| !line.starts_with('#'));
         let lines: Vec<&str> = lines.collect();
         let blocks = lines.split(|line| line.is_empty());
-        blocks
-            .filter(|block| !block.is_empty())
-            .map(Self::of)
-            .collect()
+        let mut all = Vec::new();
+        for block in blocks.filter(|block| !block.is_empty()) {
+            let breakage = Self::of(block)?;
+            match breakage.what.contains("EVIDENCE") {
+                true => all.extend(pieces.iter().map(|piece| breakage.with(piece))),
+                false => all.push(breakage),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same for one piece of evidence, of which the module is named.
+    fn with(&self, module: &str) -> Self {
+        let words = module.split('_');
+        let name: String = words.map(capitalized).collect();
+        Self {
+            what: self.what.replace("EVIDENCE", &name),
+            test: Tests {
+                names: self.test.names.replace("evidence", module),
+                ..self.test
+            },
+            replace: self.replace.replace("EVIDENCE", &name),
+            ..self.clone()
+        }
     }
 
     fn of(block: &[&'static str]) -> Result<Self, Failure> {
@@ -74,9 +104,14 @@ impl Breakage {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             match key {
                 "file" => breakage.file = value,
-                "what" => breakage.what = value,
+                "what" => breakage.what = value.into(),
                 "test" | "sample" => {
-                    breakage.test = value;
+                    let named = value.split_once('/');
+                    let (program, names) = named.ok_or_else(|| Failure(value.into()))?;
+                    breakage.test = Tests {
+                        program,
+                        names: names.into(),
+                    };
                     breakage.is_sample = key == "sample";
                 }
                 "-" => find.push(value),
@@ -101,13 +136,33 @@ impl Breakage {
     }
 }
 
+/// The modules of the tests of each piece of evidence: a test of theirs sees that
+/// there is one for each.
+fn evidence(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let mut modules = Vec::new();
+    for entry in fs::read_dir(workspace.path("scanner-core/tests/rules"))? {
+        let path = entry?.path();
+        if fs::read_to_string(&path)?.starts_with(EVIDENCE) {
+            let module = path.file_stem().unwrap_or_default();
+            modules.push(module.to_string_lossy().into_owned());
+        }
+    }
+    modules.sort_unstable();
+    Ok(modules)
+}
+
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_uppercase() + rest
+}
+
 /// Tries the breakages, once the unbroken copy has passed the same tests.
 pub(crate) fn run(
     workspace: &Workspace,
     extent: Extent<'_>,
     seen: &mut Seen,
 ) -> Result<Outcome, Failure> {
-    let all = Breakage::all()?;
+    let all = Breakage::all(workspace)?;
     let is_tried = |it: &&Breakage| match extent {
         Extent::Full => true,
         Extent::Only(words) => it.what.contains(words) || it.file.contains(words),
@@ -118,13 +173,15 @@ pub(crate) fn run(
         return Err(Failure("no breakage has that in it".into()));
     }
     let tree = workspace.copy(workspace.made("broken/tree"))?;
-    let mut tests: Vec<&str> = tried.iter().map(|it| it.test).collect();
+    let mut tests: Vec<&Tests> = tried.iter().map(|it| &it.test).collect();
     tests.sort_unstable();
     tests.dedup();
-    let unbroken = test(workspace, &tree, &tests)?;
-    if !unbroken.is_empty() {
-        let failed = unbroken.join(", ");
-        return Err(Failure(format!("unbroken, and fails: {failed}")));
+    for tests in tests.chunk_by(|one, next| one.program == next.program) {
+        let unbroken = test(workspace, &tree, tests)?;
+        if !unbroken.is_empty() {
+            let failed = unbroken.join(", ");
+            return Err(Failure(format!("unbroken, and fails: {failed}")));
+        }
     }
 
     let mut tally = Tally::default();
@@ -133,11 +190,11 @@ pub(crate) fn run(
         let path = tree.path(breakage.file);
         let whole = fs::read_to_string(&path)?;
         fs::write(&path, breakage.in_text(&whole)?)?;
-        let result = test(workspace, &tree, &[breakage.test]);
+        let result = test(workspace, &tree, &[&breakage.test]);
         fs::write(&path, whole)?;
         let (how, by) = match result {
             Ok(failed) if !failed.is_empty() => ("a test fails", failed.join("\n")),
-            Ok(_) => ("IT SURVIVED", breakage.test.to_owned()),
+            Ok(_) => ("IT SURVIVED", breakage.test.names.clone()),
             Err(failure) => ("IT WAS NOT TRIED", failure.to_string()),
         };
         let is_caught = how == "a test fails";
@@ -161,9 +218,9 @@ pub(crate) fn run(
     Ok(Outcome::Tested(tally, note))
 }
 
-/// The names of those that failed in the copy. That they don't build, or that one
+/// The names of those of one program that failed in the copy. That they don't build, or that one
 /// of them is not there, is no finding but a failure.
-fn test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result<Vec<String>, Failure> {
+fn test(workspace: &Workspace, tree: &Workspace, tests: &[&Tests]) -> Result<Vec<String>, Failure> {
     let said = command::listen(&mut cargo_test(workspace, tree, tests)?)?;
     let ran = |line: &'_ str| {
         Some(
@@ -176,9 +233,10 @@ fn test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result<Vec<S
     let names: Vec<String> = said.out.lines().filter_map(ran).collect();
     if let Some(test) = tests
         .iter()
-        .find(|it| !names.iter().any(|name| name.starts_with(*it)))
+        .find(|it| !names.iter().any(|name| name.starts_with(&it.names)))
     {
-        return Err(Failure(format!("{test}: no test ran{}", tail(&said.err))));
+        let (name, said) = (&test.names, tail(&said.err));
+        return Err(Failure(format!("{name}: no test ran{said}")));
     }
     let failed = said
         .out
@@ -188,9 +246,15 @@ fn test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result<Vec<S
 }
 
 /// Dependencies are those of the sound workspace.
-fn cargo_test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result<Command, Failure> {
-    let mut cargo = workspace.cargo(&["test", "--locked", "--test", "proof"]);
-    cargo.args(built::whole(workspace)).arg("--").args(tests);
+fn cargo_test(
+    workspace: &Workspace,
+    tree: &Workspace,
+    tests: &[&Tests],
+) -> Result<Command, Failure> {
+    let mut cargo = workspace.cargo(&["test", "--locked", "--test"]);
+    cargo.args(tests.first().map(|it| it.program));
+    cargo.args(built::whole(workspace)).arg("--");
+    cargo.args(tests.iter().map(|it| &it.names));
     rustc::keep_apart(workspace, &mut cargo)?;
     cargo
         .current_dir(tree.path(""))
@@ -204,18 +268,43 @@ fn cargo_test(workspace: &Workspace, tree: &Workspace, tests: &[&str]) -> Result
 mod tests {
     use super::*;
 
+    /// Programs of tests by their names, and where the modules of each are.
+    const PROGRAMS: [(&str, &str); 3] = [
+        ("driver", "driver/tests/driver"),
+        ("proof", "verify/tests/proof"),
+        ("rules", "scanner-core/tests/rules"),
+    ];
+
     #[test]
     fn what_is_to_be_broken_is_there_just_once() {
         let workspace = Workspace::of_this_crate();
-        let all = Breakage::all().unwrap();
+        let all = Breakage::all(&workspace).unwrap();
         assert!(all.len() > 50 && all.iter().any(|it| it.is_sample));
         for breakage in all {
             let text = fs::read_to_string(workspace.path(breakage.file)).unwrap();
             let broken = breakage.in_text(&text).unwrap();
             assert_ne!(broken, text, "{}", breakage.what);
-            let (module, _) = breakage.test.split_once("::").unwrap();
-            let tests = format!("verify/tests/proof/{module}.rs");
-            assert!(workspace.path(&tests).is_file(), "{}", breakage.test);
+            let Tests { program, names } = &breakage.test;
+            let (module, _) = names.split_once("::").unwrap();
+            let program = PROGRAMS.iter().find(|it| it.0 == *program).unwrap();
+            let tests = format!("{}/{module}.rs", program.1);
+            assert!(workspace.path(&tests).is_file(), "{names}");
+        }
+    }
+
+    #[test]
+    fn each_piece_of_evidence_is_made_to_hold_always() {
+        let all = Breakage::all(&Workspace::of_this_crate()).unwrap();
+        let always = all.iter().filter(|it| it.what.ends_with(" always holds"));
+        let always: Vec<_> = always.collect();
+        assert!(always.len() >= 14, "{}", always.len());
+        for breakage in always {
+            assert!(
+                breakage
+                    .replace
+                    .contains(breakage.what.split(' ').next().unwrap())
+            );
+            assert_eq!(breakage.test.program, "rules");
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::command::{self, Failure};
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 
+/// What others are compared with, so that it imports nothing of this workspace.
+const INDEPENDENT: [&str; 2] = ["specimen", "oracle"];
+
 /// The arrows, then cargo-deny; offline, so without the advisories.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     arrows(&metadata(workspace)?)?;
@@ -37,7 +40,8 @@ fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
 }
 
 /// A crate that ships may depend on one that does not (`publish = false`) in
-/// its tests only.
+/// its tests only. Specimens and oracle depend on no other crate of this
+/// workspace.
 fn arrows(metadata: &Value) -> Result<(), Failure> {
     let never_ships = |package: &&Value| package["publish"].as_array().is_some_and(Vec::is_empty);
     let (proof, shipped): (Vec<&Value>, Vec<&Value>) =
@@ -51,6 +55,16 @@ fn arrows(metadata: &Value) -> Result<(), Failure> {
                     "{from} ships, and needs {to}, which must not"
                 )));
             }
+        }
+    }
+    // The second opinions would be none.
+    for package in proof {
+        let ours = each(&package["dependencies"]).find(|it| !it["path"].is_null());
+        if let Some(ours) = ours.filter(|_| INDEPENDENT.iter().any(|it| package["name"] == *it)) {
+            let (from, to) = (&package["name"], &ours["name"]);
+            return Err(Failure(format!(
+                "{from} imports nothing of ours, and needs {to}"
+            )));
         }
     }
     Ok(())
@@ -81,5 +95,16 @@ mod tests {
         assert!(arrows(&workspace(&json!("dev"))).is_ok());
         assert!(arrows(&workspace(&Value::Null)).is_err());
         assert!(arrows(&workspace(&json!("build"))).is_err());
+    }
+
+    #[test]
+    fn what_others_are_compared_with_imports_nothing_of_ours() {
+        let needs = |path: &Value| {
+            let dependency = json!({ "name": "scanner-core", "kind": "dev", "path": path });
+            let oracle = json!({ "name": "oracle", "publish": [], "dependencies": [dependency] });
+            arrows(&json!({ "packages": [oracle] }))
+        };
+        assert!(needs(&Value::Null).is_ok());
+        assert!(needs(&json!("/r/scanner-core")).is_err());
     }
 }

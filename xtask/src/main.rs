@@ -10,6 +10,8 @@ mod broken;
 mod built;
 mod command;
 mod compiler;
+#[cfg(test)]
+mod contributing;
 mod debian;
 mod dependencies;
 mod dist;
@@ -18,6 +20,8 @@ mod emulate;
 mod fuzz;
 mod groups;
 mod history;
+#[cfg(test)]
+mod imports;
 mod linker;
 mod lint;
 mod mutants;
@@ -97,6 +101,8 @@ enum Command {
     PanicFree,
     /// Write the specimens of corpus/specimens anew, after a change of the builder.
     Specimens,
+    /// Write the generated tables of docs/ and CONTRIBUTING.md anew.
+    Docs,
     /// Check that the tool for files compiles for macOS and Windows.
     Systems,
     /// Build tcplimit.sys for x86 and x64 into target/driver, and check the files.
@@ -169,6 +175,7 @@ fn main() -> ExitCode {
             fuzz::run(&workspace, target.as_deref(), seconds, seed, seen)
         }),
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
+        Command::Docs => report.step("docs", || docs(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
         Command::Systems => report.step("systems", || systems::run(&workspace)),
         Command::Driver { twice } => {
@@ -198,9 +205,17 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// `verify` builds them; a test sees that they were committed.
+/// The test that compares the tables writes them where it is asked to.
+fn docs(workspace: &Workspace) -> Result<Outcome, command::Failure> {
+    let mut write = workspace.cargo(&["test", "--quiet", "--package", "verify"]);
+    write.args(["--test", "proof", "document::generated"]);
+    command::run(write.env("TCPLIMIT_WRITE_TABLES", "1"))?;
+    Ok(Outcome::Passed("commit what changed".into()))
+}
+
+/// `specimen` builds them; a test sees that they were committed.
 fn specimens(workspace: &Workspace) -> Result<Outcome, command::Failure> {
-    let mut write = workspace.cargo(&["run", "--quiet", "--package", "verify"]);
+    let mut write = workspace.cargo(&["run", "--quiet", "--package", "specimen"]);
     command::run(write.args(["--example", "specimens"]))?;
     Ok(Outcome::Passed("commit what changed".into()))
 }

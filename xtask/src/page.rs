@@ -322,10 +322,12 @@ mod tests {
             match evidence {
                 Evidence::Tests(name) => {
                     let places = match name.split_once("::") {
-                        Some((program, module)) => ["verify", "driver"]
-                            .map(|package| format!("{package}/tests/{program}/{module}.rs"))
-                            .to_vec(),
-                        None => vec![format!("{name}/src/lib.rs")],
+                        Some((program, module)) => {
+                            ["driver", "scanner-core", "verify", "verify/specimen"]
+                                .map(|package| format!("{package}/tests/{program}/{module}.rs"))
+                                .to_vec()
+                        }
+                        None => vec![format!("verify/{name}/src/lib.rs")],
                     };
                     assert!(
                         places.iter().any(|it| workspace.path(it).is_file()),

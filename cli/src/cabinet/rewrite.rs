@@ -9,20 +9,23 @@
 //! All of that is done only where every byte of the file is accounted for:
 //! header, folders, members, and the data of each folder, one behind the other.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::ops::Range;
 
-use cab::{CabinetBuilder, CompressionType};
 use sha2::{Digest, Sha256};
 
-pub(crate) mod block;
+mod block;
+pub(crate) mod compression;
 mod layout;
 
-use block::{BLOCK_HEADER, Block};
+use block::{BLOCK_HEADER, Block, bytes, index, to_u64};
+use compression::{Packed, mszip};
 use layout::{Stream, check_header, check_members, streams};
 
-use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, one_member};
+use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, of_stream};
 use crate::guard::guard;
+
+pub(crate) use layout::Flaw;
 
 /// A larger cabinet is not rewritten, in bytes: it is held in memory.
 pub(crate) const MAX_CABINET: usize = 256 << 20;
@@ -32,17 +35,6 @@ const MAX_STREAMS: u64 = 512 << 20;
 /// An entry of the table of folders without what is reserved in it, in bytes
 /// ([MS-CAB], CFFOLDER).
 const FOLDER_ENTRY: usize = 8;
-/// MSZIP, as an entry of the table of folders has it.
-const MSZIP: u16 = 1;
-/// Why a cabinet is not rewritten.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    /// It can't be written back as it was.
-    Odd(&'static str),
-    /// It is damaged, or forged.
-    Damaged(String),
-}
-
 /// A member whose bytes may be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -149,7 +141,7 @@ impl<'a> Whole<'a> {
                 let packed = self.pack(number, stream, contents)?;
                 let count = self.append(&mut new, number, &packed)?;
                 put(&mut new, entry + 4, &count.to_le_bytes());
-                put(&mut new, entry + 6, &MSZIP.to_le_bytes());
+                put(&mut new, entry + 6, &packed.compression.to_le_bytes());
             } else {
                 new.extend(bytes(self.file, stream.region.clone()));
             }
@@ -290,8 +282,8 @@ impl<'a> Whole<'a> {
             blocks.extend(block.map_or(&[][..], |block| block.data));
         }
         let size = u32::try_from(stream.size).unwrap_or(u32::MAX);
-        let length = to_u64(blocks.len());
-        let mut single = one_member(stream.folder, 0, length, stream.folder.blocks, size);
+        let single = of_stream(stream.folder, 0, stream.folder.blocks, size);
+        let mut single = single.beginning(to_u64(blocks.len()));
         single.extend(blocks);
         single
     }
@@ -319,32 +311,21 @@ impl<'a> Whole<'a> {
         })
     }
 
-    /// A cabinet with one member, the stream of this folder with other bytes in
-    /// it, compressed by MSZIP.
-    fn pack(&self, number: usize, stream: &Stream, contents: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
-        let mut builder = CabinetBuilder::new();
-        builder.add_folder(CompressionType::MsZip).add_file(STREAM);
-        let failed = |error: io::Error| Flaw::Damaged(error.to_string());
-        let packed = io::Cursor::new(Vec::new());
-        let mut writer = builder.build(packed).map_err(failed)?;
-        let member = writer.next_file().map_err(failed)?;
-        let mut member = member.ok_or(Flaw::Odd("it can't be compressed"))?;
-        self.changed(number, stream, contents, &mut |_, piece| {
-            member.write_all(piece)
-        })?;
-        Ok(writer.finish().map_err(failed)?.into_inner())
+    /// The stream of this folder with other bytes in it, compressed by MSZIP.
+    fn pack(&self, number: usize, stream: &Stream, contents: &[Vec<u8>]) -> Result<Packed, Flaw> {
+        mszip(|member| {
+            self.changed(number, stream, contents, &mut |_, piece| {
+                member.write_all(piece)
+            })
+        })
     }
 
     /// Appends the blocks of a packed stream, with what was reserved in the old
     /// ones, and with checksums. Returns how many there are.
-    fn append(&self, new: &mut Vec<u8>, number: usize, packed: &[u8]) -> Result<u16, Flaw> {
+    fn append(&self, new: &mut Vec<u8>, number: usize, packed: &Packed) -> Result<u16, Flaw> {
         let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
         let old = self.streams.get(number).ok_or_else(damaged)?;
-        let cabinet = Cabinet::new(&packed).map_err(|_| damaged())?;
-        let folder = *cabinet.folders.first().ok_or_else(damaged)?;
-        let stream = Stream::of(packed, folder, 0)?;
-        for (number, &at) in stream.blocks.iter().enumerate() {
-            let block = Block::at(packed, at, 0).ok_or_else(damaged)?;
+        for (number, block) in packed.blocks().enumerate() {
             let same = old
                 .blocks
                 .get(number)
@@ -359,14 +340,10 @@ impl<'a> Whole<'a> {
                     ));
                 }
             };
-            let block_again = Block { reserved, ..block };
-            new.extend(block_again.checksum(old.without_reserve).to_le_bytes());
-            new.extend(block_again.sizes());
-            new.extend(reserved);
-            new.extend(block.data);
+            Block { reserved, ..block }.append_to(new, old.without_reserve);
         }
-        match self.reserve == 0 || old.blocks.len() == usize::from(folder.blocks) {
-            true => Ok(folder.blocks),
+        match self.reserve == 0 || old.blocks.len() == usize::from(packed.count) {
+            true => Ok(packed.count),
             false => Err(damaged()),
         }
     }
@@ -386,15 +363,6 @@ fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usiz
     }
 }
 
-/// A range of bytes, or none where it is not there.
-fn bytes(file: &[u8], range: Range<usize>) -> &[u8] {
-    file.get(range).unwrap_or_default()
-}
-
-fn dword(file: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?))
-}
-
 fn word(number: usize) -> Result<[u8; 4], Flaw> {
     let number = u32::try_from(number);
     let number = number.map_err(|_| Flaw::Odd("the new cabinet would be larger than 256 MiB"))?;
@@ -405,14 +373,6 @@ fn put(file: &mut [u8], at: usize, field: &[u8]) {
     if let Some(place) = file.get_mut(at..at + field.len()) {
         place.copy_from_slice(field);
     }
-}
-
-fn index(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn to_u64(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

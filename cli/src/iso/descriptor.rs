@@ -2,8 +2,9 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::record::{BothOrders16, BothOrders32, Extent, Header};
-use super::{Flaw, Names, SECTOR, Tree};
+use super::flaw::Flaw;
+use super::record::{BothOrders16, BothOrders32, Extent, Header, Names};
+use super::sector::SECTOR;
 
 /// The identifier of every descriptor of ISO 9660.
 pub(super) const ISO: &[u8; 5] = b"CD001";
@@ -20,6 +21,22 @@ pub(crate) const VOLUME_SIZE: u64 = 80;
 
 /// How Joliet says that names are UCS-2, three levels.
 const JOLIET: [&[u8]; 3] = [b"%/@", b"%/C", b"%/E"];
+
+/// A directory tree, and the descriptor that names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tree {
+    /// Which names it has.
+    pub(crate) names: Names,
+    /// The sector of its descriptor.
+    pub(crate) descriptor: u32,
+    /// How many sectors its descriptor says that the volume has.
+    pub(crate) volume_sectors: u32,
+    /// The root directory.
+    pub(crate) root: Extent,
+    /// Where its path tables lie: two byte orders, and an optional second copy
+    /// of each.
+    pub(crate) path_tables: [Extent; 4],
+}
 
 /// A primary, supplementary or enhanced descriptor; of others only the
 /// beginning means the same.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::SECTOR;
+use super::sector::SECTOR;
 use crate::output::cause;
 
 /// What is wrong with an image. Sectors are numbered from 0.

@@ -3,7 +3,8 @@
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use zerocopy::{big_endian, little_endian};
 
-use super::{Flaw, Names, SECTOR};
+use super::flaw::Flaw;
+use super::sector::SECTOR;
 
 /// A number of four bytes that stands there twice (ECMA-119, 7.3.3).
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
@@ -39,6 +40,18 @@ impl BothOrders16 {
 pub(crate) fn both_orders(number: u32) -> [u8; 8] {
     let [a, b, c, d] = number.to_le_bytes();
     [a, b, c, d, d, c, b, a]
+}
+
+/// Which names a tree has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Upper case, digits and `_`; longer ones where the mastering program was
+    /// lax.
+    Primary,
+    /// Unicode. Windows reads these where there are any.
+    Joliet,
+    /// ISO 9660:1999, longer names of any bytes.
+    Enhanced,
 }
 
 /// Where the content of a file lies.

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::record::{Extent, records};
-use super::{Flaw, Names, SECTOR, Tree, position, sector};
+use super::descriptor::Tree;
+use super::flaw::Flaw;
+use super::record::{Extent, Names, records};
+use super::sector::{self, SECTOR, position};
 use crate::storage::Storage;
 
 /// Directories in directories: the standard has 8, Joliet sets no limit.
@@ -106,7 +108,8 @@ impl Walk<'_> {
         let mut directories = Vec::new();
         let length = self.path.len();
         for number in extent.start..extent.start.saturating_add(sectors) {
-            let bytes = sector(self.storage, number)?;
+            let bytes = sector::read(self.storage, number);
+            let bytes = bytes.map_err(|error| Flaw::unread(number, &error))?;
             for record in records(number, &bytes) {
                 let (offset, record) = record?;
                 self.records += 1;

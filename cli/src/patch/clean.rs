@@ -9,17 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::disk::{Machine, folder_of};
+use super::failure::Failure;
 use super::installation::Installations;
 use super::leftover::{Kind, Leftover, Outcome, clean, leftovers};
-use super::lock::{age_text, now};
-use super::replace::{Failure, may_write};
-use super::say::row;
-use super::status::container;
-use super::system::System;
-use super::verb::{exit_of, on_interrupt};
+use super::replace::may_write;
+use super::text::row;
+use super::windows_install::System;
 use crate::arguments::{Clean, Talk};
 use crate::exit::Exit;
-use crate::json::{SCHEMA, line};
+use crate::interrupt::stop_flag;
+use crate::json::{line, summary_line};
 use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
 use crate::text::count;
 
@@ -32,7 +31,7 @@ pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
         verb,
         disk: Machine::default(),
         out: output::stdout(),
-        stop: on_interrupt(),
+        stop: stop_flag(),
         totals: Totals::default(),
         exit: Exit::Done,
     };
@@ -75,19 +74,9 @@ struct Totals {
 impl Run<'_> {
     /// The Windows that are meant.
     fn homes(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
-        let root = &self.verb.root;
-        let input = |reason| (Exit::Input, reason);
-        if let Some(reason) = container(root) {
-            return Err(input(reason));
-        }
         let choice = self.verb.which.choice();
-        let found = Installations::on(root).map_err(input)?;
-        let homes = found.chosen(choice, &command_line());
-        let homes = homes.map_err(|(is_choice, reason)| match is_choice {
-            true => (Exit::Usage, reason),
-            false => input(reason),
-        })?;
-        self.totals.notes = found.notes(choice);
+        let (homes, notes) = Installations::choose(&self.verb.root, choice, &command_line())?;
+        self.totals.notes = notes;
         self.totals.notes.iter().for_each(|note| complain(note));
         Ok(homes)
     }
@@ -121,7 +110,7 @@ impl Run<'_> {
                 }
                 Ok(Ok(()))
             }
-            Err(failure) => Ok(Err((exit_of(&failure), failure.to_string()))),
+            Err(failure) => Ok(Err((failure.exit(), failure.to_string()))),
         }
     }
 
@@ -188,7 +177,7 @@ impl Run<'_> {
         let path = printable(&path);
         let out = &mut self.out;
         writeln!(out, "{STRONG}{path}{STRONG:#}: {style}{words}{style:#}")?;
-        row(out, "this is", kind_and_age(left))?;
+        row(out, "this is", left.kind_and_age())?;
         row(out, "because", printable(&reason))
     }
 
@@ -215,13 +204,7 @@ impl Run<'_> {
         let totals = &self.totals;
         let out = &mut self.out;
         if self.verb.json {
-            #[derive(Serialize)]
-            struct Line<'a> {
-                schema: u32,
-                summary: &'a Totals,
-            }
-            let (schema, summary) = (SCHEMA, totals);
-            line(out, &Line { schema, summary })?;
+            summary_line(out, totals)?;
             return Ok(out.finish(exit));
         }
         if totals.interrupted {
@@ -255,36 +238,9 @@ impl Run<'_> {
     }
 }
 
-/// The age of a file in seconds, where the system knows it. A backup has the
-/// driver's times, so only Unix does, by the time of the last change.
-pub(super) fn age(path: &Path) -> Option<u64> {
-    let about = std::fs::symlink_metadata(path).ok()?;
-    now().checked_sub(changed(&about)?)
-}
-
-#[cfg(unix)]
-fn changed(about: &std::fs::Metadata) -> Option<u64> {
-    u64::try_from(std::os::unix::fs::MetadataExt::ctime(about)).ok()
-}
-
-#[cfg(not(unix))]
-fn changed(_: &std::fs::Metadata) -> Option<u64> {
-    None
-}
-
-/// `a backup, 3 days old`
-pub(super) fn kind_and_age(left: &Leftover) -> String {
-    let kind = left.kind.says();
-    match age(&left.path) {
-        Some(age) => format!("{kind}, {} old", age_text(age)),
-        None => kind.to_owned(),
-    }
-}
-
 fn object(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -> io::Result<()> {
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: u32,
         path: &'a str,
         task: &'static str,
         kind: &'static str,
@@ -295,11 +251,10 @@ fn object(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -> io
     line(
         out,
         &Object {
-            schema: SCHEMA,
             path: &left.path.to_string_lossy(),
             task: "clean",
             kind: left.kind.name(),
-            age: age(&left.path),
+            age: left.age(),
             state,
             reason,
         },

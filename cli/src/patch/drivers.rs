@@ -1,15 +1,19 @@
 //! The drivers in a file: one in most, several perhaps in a large cabinet.
 
 use std::borrow::Cow;
+use std::io;
+use std::path::Path;
 
 use scanner_core::Module;
 
-use super::form::{Form, is_module};
-use super::job::Facts;
-use super::{Plan, Refusal, apply, plan};
+use super::form::Form;
+use super::outcome::Facts;
+use super::plan::{Plan, apply, plan};
+use super::refusal::Refusal;
 use crate::cabinet::rewrite::{Flaw, Whole};
 use crate::cabinet::{self, Cabinet};
-use crate::probe::sha256;
+use crate::file::Input;
+use crate::identity::{is_module, sha256};
 use crate::report::State;
 
 /// A file taken apart.
@@ -175,6 +179,27 @@ impl<'a> Drivers<'a> {
             }
         }
     }
+}
+
+/// How InstallShield's files of that name begin: none of Windows' own.
+const INSTALLSHIELD: &[u8] = b"ISc(";
+
+/// The members of a cabinet that are one of the modules by name.
+///
+/// # Errors
+/// When it can't be read, or is no cabinet.
+pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
+    let content = Input::open(path).and_then(Input::content)?;
+    if content.starts_with(INSTALLSHIELD) {
+        return Ok(Vec::new());
+    }
+    if !cabinet::is_cabinet(&content) {
+        return Err(io::Error::other("it is no cabinet"));
+    }
+    let bytes: &[u8] = &content;
+    let tables = Cabinet::new(&bytes).map_err(io::Error::other)?;
+    let drivers = tables.names().filter(|name| is_module(name));
+    Ok(drivers.map(str::to_owned).collect())
 }
 
 /// Whether a file is a cabinet with more in it than one member.

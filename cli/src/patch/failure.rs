@@ -4,8 +4,9 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::Refusal;
-use super::lock::{Held, Life};
+use super::holder::{Held, Life};
+use super::refusal::{DiscRefusal, Refusal};
+use crate::exit::Exit;
 use crate::output::{cause, quoted};
 
 /// Why a file was not replaced.
@@ -78,8 +79,20 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// The same once more, for another file that it is to be said of.
-    pub(crate) fn again(&self) -> Failure {
+    /// What a run ends with that failed so.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::NotLocated,
+            Failure::Interrupted => Exit::Interrupted,
+            _ => Exit::Input,
+        }
+    }
+}
+
+/// One failure may be said of several files. An error of the system is copied by
+/// its kind and text.
+impl Clone for Failure {
+    fn clone(&self) -> Failure {
         let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
         match self {
             Failure::Refused(refusal) => Failure::Refused(refusal.clone()),
@@ -128,8 +141,17 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl From<DiscRefusal> for Failure {
+    fn from(refusal: DiscRefusal) -> Failure {
+        match refusal {
+            DiscRefusal::Interrupted => Failure::Interrupted,
+            refusal => Refusal::Disc(refusal).into(),
+        }
+    }
+}
+
 /// Says what can't be read.
-pub(crate) fn unread(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Unread {
         path: path.to_owned(),
         error,
@@ -137,7 +159,7 @@ pub(crate) fn unread(path: &Path) -> impl FnOnce(io::Error) -> Failure {
 }
 
 /// Says what could not be done.
-pub(crate) fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+pub(crate) fn io_failure(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Disk {
         what: what.into(),
         error,

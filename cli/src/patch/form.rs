@@ -1,24 +1,16 @@
 //! The form of a file: a driver as it is, or compressed as on setup discs,
 //! where `TCPIP.SY_` is a cabinet with one member.
 
-mod lzx;
-
 use std::borrow::Cow;
-use std::io::{Cursor, Write};
+use std::io;
 
-use cab::{CabinetBuilder, CompressionType};
-
-use super::Refusal;
+use super::refusal::Refusal;
+use crate::cabinet::rewrite::Flaw;
+use crate::cabinet::rewrite::compression::{self, LZX};
 use crate::cabinet::{self, Cabinet};
 use crate::guard::guard;
-use crate::identity::Names;
+use crate::identity::is_module;
 use crate::report::State;
-
-/// Where in a cabinet the place of its table of members stands, and where in an
-/// entry of that table date, time and attributes do ([MS-CAB], CFHEADER and
-/// CFFILE), in bytes.
-const MEMBERS: usize = 16;
-const STAMP: usize = 10;
 
 /// How the content of a file is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +86,7 @@ impl Form {
         let member = Member {
             name: member.name,
             stamp: member.stamp,
-            lzx: (method == lzx::LZX).then_some(window),
+            lzx: (method == LZX).then_some(window),
         };
         Ok((Form::Compressed(member), Cow::Owned(content)))
     }
@@ -115,12 +107,20 @@ impl Form {
             }
             _ => false,
         };
-        let by_lzx = member.lzx.and_then(|window| {
-            let packed = guard(|| Ok(lzx::compress(member, window, content)));
-            packed.ok().flatten().filter(is_it)
-        });
-        by_lzx
-            .or_else(|| mszip(member, content).filter(is_it))
+        let cabinet = |packed: compression::Packed| packed.cabinet(&member.name, member.stamp);
+        let by_lzx = || {
+            let window = member.lzx?;
+            let packed = guard(|| Ok(compression::lzx(window, content)));
+            packed.ok().flatten()
+        };
+        let by_mszip = || {
+            let write_error = |error: io::Error| Flaw::Damaged(error.to_string());
+            compression::mszip(|out| out.write_all(content).map_err(write_error)).ok()
+        };
+        by_lzx()
+            .map(cabinet)
+            .filter(is_it)
+            .or_else(|| by_mszip().map(cabinet).filter(is_it))
             .ok_or(Refusal::NotItself)
     }
 
@@ -134,28 +134,16 @@ impl Form {
     }
 }
 
-fn mszip(member: &Member, content: &[u8]) -> Option<Vec<u8>> {
-    let mut builder = CabinetBuilder::new();
-    let folder = builder.add_folder(CompressionType::MsZip);
-    folder.add_file(member.name.as_str());
-    let mut writer = builder.build(Cursor::new(Vec::new())).ok()?;
-    writer.next_file().ok()??.write_all(content).ok()?;
-    let mut packed = writer.finish().ok()?.into_inner();
-    let table = u32::from_le_bytes(*packed.get(MEMBERS..)?.first_chunk()?);
-    let stamp = usize::try_from(table).ok()?.checked_add(STAMP)?;
-    *packed.get_mut(stamp..)?.first_chunk_mut()? = member.stamp;
-    Some(packed)
-}
-
-/// Whether a file of this name is one of the modules, compressed or not.
-pub(crate) fn is_module(name: &str) -> bool {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    Names::of_file(last).file.is_some()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use cab::{CabinetBuilder, CompressionType};
+
     use super::*;
+
+    /// Where in a cabinet the place of its table of members stands, in bytes.
+    const MEMBERS: usize = 16;
 
     fn member() -> Member {
         Member {

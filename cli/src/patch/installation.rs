@@ -3,7 +3,10 @@
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
-use super::system::{entries, named, unreadable};
+use super::windows_install::{entries, named, unreadable};
+use crate::exit::Exit;
+use crate::file::Input;
+use crate::format;
 use crate::output::{cause, quoted};
 
 /// What Windows is installed in, unless somebody chose another name.
@@ -63,6 +66,27 @@ impl Installations {
             }
         }
         Ok(found)
+    }
+
+    /// The Windows folders on a disk that are meant, and what is to be known of the
+    /// others. `command` is the command line that was given.
+    ///
+    /// # Errors
+    /// Why there is none, and the exit code for it.
+    pub(crate) fn choose(
+        root: &Path,
+        choice: Choice<'_>,
+        command: &str,
+    ) -> Result<(Vec<PathBuf>, Vec<String>), (Exit, String)> {
+        if let Some(reason) = not_a_folder(root) {
+            return Err((Exit::Input, reason));
+        }
+        let found = Installations::on(root).map_err(|reason| (Exit::Input, reason))?;
+        match found.chosen(choice, command) {
+            Ok(homes) => Ok((homes, found.notes(choice))),
+            Err((true, reason)) => Err((Exit::Usage, reason)),
+            Err((false, reason)) => Err((Exit::Input, reason)),
+        }
     }
 
     /// Whether there is any.
@@ -177,6 +201,17 @@ impl Installations {
     }
 }
 
+/// What a file is that was named in the place of a folder, where it is an image
+/// or an archive.
+fn not_a_folder(root: &Path) -> Option<String> {
+    if !root.is_file() {
+        return None;
+    }
+    let content = Input::open(root).and_then(Input::content).ok()?;
+    let format = format::of(&content)?;
+    Some(format!("{}: {}", root.display(), format.says()))
+}
+
 /// Whether a folder has `system32\drivers` in it, by links too.
 fn is_windows(home: &Path) -> Result<bool, String> {
     for system32 in named(home, "system32").map_err(|error| unreadable(home, &error))? {
@@ -200,7 +235,7 @@ fn is_called(path: &Path, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::tests::tree;
+    use super::super::windows_install::tests::tree;
     use super::*;
 
     fn names(chosen: &[PathBuf]) -> Vec<&str> {

@@ -16,19 +16,19 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
 use super::disk::{Disk, folder_of};
+use super::failure::{Failure, io_failure, read_failure};
 use super::lock::Locks;
-pub use super::replace::Exchange;
-use super::replace::{
-    Failure, Keep, MEANWHILE, Staged, Swap, TEMPORARY, doing, set, sync_folder, unread,
-};
-use super::system::LEVELS;
+use super::names::{MEANWHILE, TEMPORARY};
+use super::refusal::Refusal;
+use super::replace::{Keep, Staged, set, sync_folder};
+use super::windows_install::LEVELS;
+use crate::identity::sha256;
 use crate::output::cause;
-use crate::probe::sha256;
 
-/// The name of the journal, in the folder of all the files.
-pub const NAME: &str = "tcplimit.journal";
+pub use super::names::JOURNAL as NAME;
+pub use super::replace::Exchange;
+
 /// Its first line.
 const BEGINNING: &str = "tcplimit journal 1";
 
@@ -115,7 +115,7 @@ impl Now {
 /// # Errors
 /// When the folder can't be read.
 pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
-    disk.exists(&home.join(NAME)).map_err(unread(home))
+    disk.exists(&home.join(NAME)).map_err(read_failure(home))
 }
 
 /// The journal of a run that had this file among others and was killed: a
@@ -177,11 +177,11 @@ pub fn exchange_all(
     }
 
     let exchanged = files.iter().zip(&staged).try_for_each(|(file, ready)| {
-        let swapped = match go_on() {
-            true => ready.swap(disk, &|again| check(file, again)),
-            false => return Err(Failure::Interrupted),
-        };
-        swapped.map_err(|(Swap::Before(failure) | Swap::After(failure))| failure)
+        if !go_on() {
+            return Err(Failure::Interrupted);
+        }
+        ready.rename(disk)?;
+        ready.verify(disk, &|again| check(file, again))
     });
     // The transaction is finished when the journal is gone.
     if let Err(failure) = exchanged.and_then(|()| finish(disk, home)) {
@@ -220,7 +220,7 @@ pub fn folders<'p>(
         let entries = entries.iter().map(|entry| folder(Path::new(&entry.path)));
         let mut there = Vec::new();
         for folder in entries {
-            if disk.exists(&folder).map_err(unread(&folder))? {
+            if disk.exists(&folder).map_err(read_failure(&folder))? {
                 there.push(folder);
             }
         }
@@ -313,7 +313,7 @@ fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure
     match disk.create(&path, text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             // Somebody else's, since a moment ago: it stays.
-            return Err(doing(format!("{shown} can't be written"))(error));
+            return Err(io_failure(format!("{shown} can't be written"))(error));
         }
         result => result,
     }
@@ -321,7 +321,7 @@ fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure
     .and_then(|()| sync_folder(disk, home))
     .map_err(|error| {
         let _ = disk.remove(&path);
-        doing(format!("{shown} can't be written"))(error)
+        io_failure(format!("{shown} can't be written"))(error)
     })
 }
 
@@ -329,7 +329,7 @@ fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure
 pub(crate) fn finish(disk: &impl Disk, home: &Path) -> Result<(), Failure> {
     let path = home.join(NAME);
     disk.remove(&path)
-        .map_err(doing(format!("{} can't be removed", path.display())))?;
+        .map_err(io_failure(format!("{} can't be removed", path.display())))?;
     // Should it be back after a power failure, the next run puts everything
     // back: again a state that is whole.
     let _ = sync_folder(disk, home);
@@ -419,7 +419,7 @@ impl Entry {
                         cause(&error)
                     ),
                 );
-                return Err(unread(&path)(error));
+                return Err(read_failure(&path)(error));
             }
         };
         let hash = sha256(&content);
@@ -438,7 +438,7 @@ impl Entry {
         }
         let kept = self.kept.as_ref().map(|kept| self.beside(home, kept));
         if let Some(kept) = &kept {
-            let before = disk.read(kept).map_err(unread(kept))?;
+            let before = disk.read(kept).map_err(read_failure(kept))?;
             if sha256(&before) == self.before {
                 return Ok(before);
             }
@@ -521,7 +521,7 @@ fn read(disk: &impl Disk, home: &Path) -> Result<Option<Journal>, Failure> {
     let text = match disk.read(&path) {
         // The run that it belonged to has just finished.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(unread(&path))?,
+        text => text.map_err(read_failure(&path))?,
     };
     Ok(Some(match parse(&text) {
         Some(entries) => Journal::Whole(entries),

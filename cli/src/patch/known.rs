@@ -4,9 +4,10 @@
 
 use scanner_core::{Checksum, Image, Located, Rva};
 
-use super::{Refusal, changes, put};
+use super::change::{changes, put};
+use super::refusal::Refusal;
+use crate::identity::sha256;
 use crate::manifest::{Build, Manifest};
-use crate::probe::sha256;
 
 /// A limit that was located in a file, and the store that gives it its value.
 pub(super) struct Found<'a> {
@@ -92,8 +93,8 @@ mod tests {
     use scanner_core::Module;
 
     use super::*;
+    use crate::image_probe::{self, Options};
     use crate::patch::{apply, plan};
-    use crate::probe::{self, Options};
     use crate::report::Origin;
     use crate::source::SPECIMEN;
 
@@ -101,7 +102,7 @@ mod tests {
 
     /// A manifest that knows the specimen.
     fn manifest() -> Manifest {
-        let report = probe::image(Origin::file(NAME), SPECIMEN, &Options::default());
+        let report = image_probe::image(Origin::file(NAME), SPECIMEN, &Options::default());
         let mut build = Build::of(&report, &sha256(SPECIMEN), Some("mine")).expect("located");
         let image = Image::from_file(SPECIMEN).expect("an image");
         build.checksum = Some(Checksum::of(image.headers(), SPECIMEN).computed);
@@ -124,7 +125,7 @@ mod tests {
             parsed: &parsed,
             located: &located,
             store: rva,
-            value_offset: super::super::index(value_offset),
+            value_offset: usize::try_from(value_offset).expect("small"),
         };
         match check(manifest, &found) {
             Ok(()) => None,

@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 use scanner_core::policy::PRISTINE_LIMIT;
 
 use super::disk::{Disk, folder_of};
-use super::failure::{Failure, doing, unread};
-use super::form::is_module;
+use super::failure::{Failure, io_failure, read_failure};
+use super::holder::{age_text, now};
 use super::journal::{self, Now};
 use super::lock::{self, Held, Life, Locks};
-use super::replace::{ASIDE, DIGITS, MEANWHILE, TEMPORARY, backup_name, sync_folder};
+use super::names::{MEANWHILE, backup_of, is_aside, is_staged, module_in};
+use super::refusal::Refusal;
+use super::replace::sync_folder;
 use super::restore::{Build, Content, judge};
-use crate::probe::sha256;
+use crate::identity::is_module;
+use crate::identity::sha256;
 use crate::text::count;
 
 /// What a run has left.
@@ -82,6 +85,36 @@ pub struct Leftover {
     twin: Option<(PathBuf, String)>,
 }
 
+impl Leftover {
+    /// Its age in seconds, where the system knows it. A backup has the driver's
+    /// times, so only Unix does, by the time of the last change.
+    pub(crate) fn age(&self) -> Option<u64> {
+        let about = std::fs::symlink_metadata(&self.path).ok()?;
+        now().checked_sub(changed(&about)?)
+    }
+
+    /// `a backup, 3 days old`
+    pub(crate) fn kind_and_age(&self) -> String {
+        let kind = self.kind.says();
+        match self.age() {
+            Some(age) => format!("{kind}, {} old", age_text(age)),
+            None => kind.to_owned(),
+        }
+    }
+}
+
+/// When a file was changed last, its names and rights included, in seconds since
+/// 1970.
+#[cfg(unix)]
+fn changed(about: &std::fs::Metadata) -> Option<u64> {
+    u64::try_from(std::os::unix::fs::MetadataExt::ctime(about)).ok()
+}
+
+#[cfg(not(unix))]
+fn changed(_: &std::fs::Metadata) -> Option<u64> {
+    None
+}
+
 /// What became of it.
 #[derive(Debug)]
 pub enum Outcome {
@@ -134,7 +167,7 @@ pub fn leftovers<D: Disk>(
     let mut builds = Vec::new();
     let mut staged = Vec::new();
     for folder in folders {
-        let names = disk.names(folder).map_err(unread(folder))?;
+        let names = disk.names(folder).map_err(read_failure(folder))?;
         for name in &names {
             let path = folder.join(name);
             if is_module(&name.to_string_lossy()) {
@@ -232,15 +265,15 @@ fn remove(disk: &impl Disk, home: &Path, left: &Leftover) -> Result<(), Failure>
         disk.links(twin)
             .and_then(|_| disk.sync(twin))
             .and_then(|()| sync_folder(disk, folder_of(twin)))
-            .map_err(doing(format!("{} can't be relied on", twin.display())))?;
-        let now = disk.read(twin).map_err(unread(twin))?;
+            .map_err(io_failure(format!("{} can't be relied on", twin.display())))?;
+        let now = disk.read(twin).map_err(read_failure(twin))?;
         if sha256(&now) != *hash {
-            let changed = super::Refusal::ChangedMeanwhile(twin.display().to_string());
+            let changed = Refusal::ChangedMeanwhile(twin.display().to_string());
             return Err(changed.into());
         }
     }
     let what = format!("{} can't be removed", left.path.display());
-    disk.remove(&left.path).map_err(doing(what))?;
+    disk.remove(&left.path).map_err(io_failure(what))?;
     // Should it be back after a power failure, the next run removes it.
     let _ = sync_folder(disk, folder_of(&left.path));
     Ok(())
@@ -417,87 +450,5 @@ impl Twin {
 /// The content of a file that is no link.
 fn regular(disk: &impl Disk, path: &Path) -> Result<Vec<u8>, Failure> {
     let content = disk.links(path).and_then(|_| disk.read(path));
-    content.map_err(unread(path))
-}
-
-/// The file that the name of a backup or a staged file begins with.
-fn module_in(name: &OsStr) -> String {
-    let name = name.to_string_lossy();
-    let parts: Vec<&str> = name.split('.').take(2).collect();
-    parts.join(".")
-}
-
-/// Whether a file of this name may have been patched: a driver or a cabinet.
-fn is_patched(name: &str) -> bool {
-    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    is_module(name) || end.eq_ignore_ascii_case("cab")
-}
-
-/// The name of the file that this is a backup of by its name, and the hash in
-/// that.
-fn backup_of(name: &OsStr) -> Option<(&OsStr, String)> {
-    let (of, hash) = backup_name(name)?;
-    let of = str::from_utf8(of).ok().filter(|of| is_patched(of))?;
-    Some((OsStr::new(of), hash))
-}
-
-/// Whether this is the name of a staged file of a driver, of a backup or of what
-/// was kept aside.
-fn is_staged(name: &OsStr) -> bool {
-    let staged = name.to_str().and_then(|name| name.strip_suffix(TEMPORARY));
-    let numbered = staged.and_then(|name| name.rsplit_once('.'));
-    numbered.is_some_and(|(of, number)| {
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let of = OsStr::new(of);
-        let is_ours = is_patched(&of.to_string_lossy()) || backup_of(of).is_some() || is_aside(of);
-        is_number && is_ours
-    })
-}
-
-/// Whether this is the name of a damaged driver that was kept aside.
-fn is_aside(name: &OsStr) -> bool {
-    let aside = name.to_str().and_then(|name| name.strip_suffix(ASIDE));
-    let hashed = aside.and_then(|name| name.rsplit_once('.'));
-    hashed.is_some_and(|(of, hash)| {
-        let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hash && is_patched(of)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_say_what_is_ours() {
-        let hash = "0123456789abcdef";
-        let is = |test: fn(&OsStr) -> bool, name: &str| test(OsStr::new(name));
-        for name in [
-            "tcpip.sys.1.tcplimit-new",
-            "TCPIP6.SYS.23.tcplimit-new",
-            &format!("tcpip.sys.{hash}.orig.1.tcplimit-new"),
-            &format!("tcpip.sys.{hash}.damaged.1.tcplimit-new"),
-            "sp3.cab.1.tcplimit-new",
-            &format!("SP3.CAB.{hash}.orig.1.tcplimit-new"),
-        ] {
-            assert!(is(is_staged, name), "{name}");
-            assert!(is_patched(&module_in(OsStr::new(name))), "{name}");
-        }
-        for name in [
-            "tcpip.sys.tcplimit-new",
-            "tcpip.sys.x.tcplimit-new",
-            "afd.sys.1.tcplimit-new",
-            "tcpip.sys.1.tcplimit-new.txt",
-            "1.tcplimit-new",
-        ] {
-            assert!(!is(is_staged, name), "{name}");
-        }
-        assert!(is(is_aside, &format!("tcpip.sys.{hash}.damaged")));
-        assert!(!is(is_aside, &format!("afd.sys.{hash}.damaged")));
-        assert!(!is(is_aside, "tcpip.sys.damaged"));
-        let backup = format!("TcpIp.sys.{hash}.orig");
-        let of = backup_of(OsStr::new(&backup)).unwrap();
-        assert_eq!(of, (OsStr::new("TcpIp.sys"), hash.to_owned()));
-        assert_eq!(backup_of(OsStr::new(&format!("afd.sys.{hash}.orig"))), None);
-    }
+    content.map_err(read_failure(path))
 }

@@ -14,145 +14,20 @@
 //! person decides. Nothing but the lock file itself is ever locked: a lock on a
 //! driver would end with the rename that replaces it.
 
-use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
-
-use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, Lock};
-use super::failure::{Failure, doing, unread};
+use super::failure::{Failure, io_failure, read_failure};
 use super::mount::Shortcoming;
-use crate::text::count;
 
-/// The name of a lock file.
-pub const NAME: &str = "tcplimit.lock";
+pub use super::holder::{Held, Life, Owner};
+pub use super::names::LOCK as NAME;
+
 /// So often a lock file may turn out to be gone.
 const AGAINS: u32 = 1000;
 /// How the text of a lock file begins.
 const BEGINNING: &str = r#"{"tcplimit_lock":1,"#;
-
-/// Which run it is that has a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Which kind of lock file this is.
-    tcplimit_lock: u32,
-    /// The name of the machine.
-    pub host: String,
-    /// The number of the process.
-    pub process: u32,
-    /// Seconds since 1970.
-    pub started: u64,
-    /// `patch`, `restore`.
-    pub verb: String,
-}
-
-impl Owner {
-    /// This run.
-    #[must_use]
-    pub fn this(verb: &str) -> Owner {
-        Owner {
-            tcplimit_lock: 1,
-            host: host(),
-            process: std::process::id(),
-            started: started(),
-            verb: verb.to_owned(),
-        }
-    }
-
-    /// The text of its lock file.
-    #[must_use]
-    pub fn text(&self) -> String {
-        // Nothing in it can fail.
-        serde_json::to_string(self).unwrap_or_default() + "\n"
-    }
-
-    fn parse(text: &[u8]) -> Option<Owner> {
-        let owner: Owner = serde_json::from_slice(text).ok()?;
-        (owner.tcplimit_lock == 1).then_some(owner)
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let age = now().saturating_sub(self.started);
-        write!(
-            f,
-            "tcplimit {}, process {} on {}, for {}",
-            self.verb,
-            self.process,
-            self.host,
-            age_text(age)
-        )
-    }
-}
-
-/// When this process took its first lock: the same in all its lock files.
-fn started() -> u64 {
-    static STARTED: OnceLock<u64> = OnceLock::new();
-    *STARTED.get_or_init(now)
-}
-
-/// So many seconds, for people.
-pub(crate) fn age_text(seconds: u64) -> String {
-    let (number, unit) = match seconds {
-        0..120 => (seconds, "second"),
-        120..7200 => (seconds / 60, "minute"),
-        7200..172_800 => (seconds / 3600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    count(number, unit)
-}
-
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.as_ref().map_or(0, Duration::as_secs)
-}
-
-#[cfg(unix)]
-fn host() -> String {
-    let names = rustix::system::uname();
-    names.nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(not(unix))]
-fn host() -> String {
-    std::env::var("COMPUTERNAME").unwrap_or_default()
-}
-
-/// A lock that another run has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The lock file.
-    pub path: PathBuf,
-    /// Which run it is, where the file says so.
-    pub owner: Option<Owner>,
-    /// Whether that run is at work.
-    pub life: Life,
-}
-
-/// Whether a run is at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It is.
-    AtWork,
-    /// It has ended, and not by itself.
-    Ended,
-    /// That can't be told from here.
-    Unknown,
-}
-
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        match &self.owner {
-            Some(owner) => write!(f, " ({owner})"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// The locks of some folders, given up at the end. Whatever writes to folders
 /// takes them as its way to the disk.
@@ -194,7 +69,9 @@ impl<'d, D: Disk> Locks<'d, D> {
                     Attempt::Again if agains < AGAINS => agains += 1,
                     Attempt::Again => {
                         let error = std::io::Error::other("it does not stay the same file");
-                        return Err(doing(format!("{} can't be locked", path.display()))(error));
+                        return Err(io_failure(format!("{} can't be locked", path.display()))(
+                            error,
+                        ));
                     }
                     Attempt::Held(held) if !disk.pause(pauses) => {
                         let rest = folders.get(index + 1..).unwrap_or_default();
@@ -254,7 +131,7 @@ fn attempt(disk: &impl Disk, path: &Path, owner: &Owner) -> Result<Attempt, Fail
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return existing(disk, path, owner);
         }
-        Err(error) => return Err(doing(format!("{shown} can't be written"))(error)),
+        Err(error) => return Err(io_failure(format!("{shown} can't be written"))(error)),
     }
     match disk.lock(path) {
         Ok(Lock::Taken) => Ok(Attempt::Taken),
@@ -268,7 +145,7 @@ fn attempt(disk: &impl Disk, path: &Path, owner: &Owner) -> Result<Attempt, Fail
             }
             None => {
                 let _ = disk.unlock(path, true);
-                Err(doing(format!("{shown} can't be locked"))(error))
+                Err(io_failure(format!("{shown} can't be locked"))(error))
             }
         },
     }
@@ -293,11 +170,13 @@ fn existing(disk: &impl Disk, path: &Path, this: &Owner) -> Result<Attempt, Fail
         Err(error) => {
             return match Shortcoming::of_lock(&error) {
                 Some(_) => held(Life::Unknown),
-                None => Err(doing(format!("{} can't be locked", path.display()))(error)),
+                None => Err(io_failure(format!("{} can't be locked", path.display()))(
+                    error,
+                )),
             };
         }
     }
-    let text = disk.read(path).map_err(unread(path));
+    let text = disk.read(path).map_err(read_failure(path));
     let is_stale = match &text {
         Ok(text) => match Owner::parse(text) {
             Some(other) => other.host == this.host,
@@ -317,7 +196,7 @@ fn existing(disk: &impl Disk, path: &Path, this: &Owner) -> Result<Attempt, Fail
     text?;
     match is_stale {
         true => {
-            unlocked.map_err(doing(format!("{} can't be removed", path.display())))?;
+            unlocked.map_err(io_failure(format!("{} can't be removed", path.display())))?;
             Ok(Attempt::Again)
         }
         false => held(Life::Unknown),
@@ -342,7 +221,7 @@ pub(crate) fn holder(disk: &impl Disk, folder: &Path) -> Result<Option<Held>, Fa
     let text = match disk.read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unread(&path)(error)),
+        Err(error) => return Err(read_failure(&path)(error)),
     };
     let owner = Owner::parse(&text);
     let life = match disk.lock(&path) {
@@ -351,7 +230,7 @@ pub(crate) fn holder(disk: &impl Disk, folder: &Path) -> Result<Option<Held>, Fa
         Ok(Lock::Taken) => {
             let _ = disk.unlock(&path, false);
             match &owner {
-                Some(owner) if owner.host != host() => Life::Unknown,
+                Some(owner) if owner.host != super::holder::host() => Life::Unknown,
                 _ => Life::Ended,
             }
         }

@@ -12,33 +12,19 @@
 //! A run that ends before 4 leaves the old file, after it the new one. All of it
 //! is done by who has the folder's lock.
 
-use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Refusal;
 use super::disk::{Disk, folder_of};
-pub use super::failure::Failure;
-pub(crate) use super::failure::{doing, unread};
+use super::failure::{io_failure, read_failure};
 use super::lock::Locks;
 use super::mount::Shortcoming;
-use crate::probe::sha256;
+use super::names::{ASIDE, ATTEMPTS, BACKUP, DIGITS, MEANWHILE, TEMPORARY, named};
+use super::refusal::Refusal;
+use crate::identity::sha256;
 
-/// How temporary files end. A run that was killed may leave one: it is no part
-/// of anything.
-pub const TEMPORARY: &str = ".tcplimit-new";
-/// How backups end.
-pub const BACKUP: &str = ".orig";
-/// How files end that keep an old content until a transaction is finished. A run
-/// that was killed may leave one.
-pub(crate) const MEANWHILE: &str = ".tcplimit-old";
-/// How damaged files end that were kept aside.
-pub(crate) const ASIDE: &str = ".damaged";
-/// So many hexadecimal digits of the hash are in the name of what is kept.
-pub(crate) const DIGITS: usize = 16;
-/// So many temporary files of one file may be left over.
-pub(super) const ATTEMPTS: u32 = 100;
+pub use super::failure::Failure;
 
 /// A file that is to have another content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,27 +108,6 @@ impl Keep {
     }
 }
 
-/// The name of the file that this is a backup of, and the hash in its own, in
-/// lower case. Names are bytes: not every one is text.
-pub(crate) fn backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
-    let bytes = backup.as_encoded_bytes();
-    let (rest, end) = bytes.split_at_checked(bytes.len().checked_sub(BACKUP.len())?)?;
-    let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(DIGITS)?)?;
-    let name = rest.strip_suffix(b".")?;
-    let is_backup = end.eq_ignore_ascii_case(BACKUP.as_bytes())
-        && hash.iter().all(u8::is_ascii_hexdigit)
-        && !name.is_empty();
-    let hash = str::from_utf8(hash).ok().filter(|_| is_backup)?;
-    Some((name, hash.to_ascii_lowercase()))
-}
-
-/// The path with something behind its last name.
-pub(super) fn named(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(end);
-    path.with_file_name(name)
-}
-
 /// Replaces the content of a file; returns the file that keeps the old one,
 /// when it is to be kept. What is read again in the end must also pass `check`.
 ///
@@ -155,22 +120,14 @@ pub fn replace(
 ) -> Result<Option<PathBuf>, Failure> {
     let disk = locks.disk();
     let staged = Staged::new(disk, &exchange.path, exchange, exchange.keep)?;
-    match staged.swap(disk, check) {
-        Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
-        Err(Swap::Before(failure)) => {
-            staged.discard(disk);
-            Err(failure)
-        }
-        Err(Swap::After(failure)) => Err(staged.put_back(disk, failure)),
+    if let Err(failure) = staged.rename(disk) {
+        staged.discard(disk);
+        return Err(failure);
     }
-}
-
-/// When a swap failed.
-pub(crate) enum Swap {
-    /// Before the rename: the old file is there.
-    Before(Failure),
-    /// After it: the new file is there.
-    After(Failure),
+    match staged.verify(disk, check) {
+        Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
+        Err(failure) => Err(staged.put_back(disk, failure)),
+    }
 }
 
 impl Staged {
@@ -233,34 +190,38 @@ impl Staged {
         }
     }
 
-    /// Exchanges the files: steps 3 to 5.
-    pub(crate) fn swap(
+    /// Puts the new file in the place of the old: steps 3 and 4.
+    ///
+    /// # Errors
+    /// When it can't; the old file is there then.
+    pub(crate) fn rename(&self, disk: &impl Disk) -> Result<(), Failure> {
+        let shown = self.path.display();
+        has_one_name(disk, &self.path)?;
+        let now = disk.read(&self.path).map_err(read_failure(&self.path))?;
+        if now != *self.before {
+            return Err(Refusal::ChangedMeanwhile(shown.to_string()).into());
+        }
+        disk.rename(&self.temporary, &self.path)
+            .map_err(io_failure(format!("{shown} can't be replaced")))
+    }
+
+    /// Whether the new file is there for good, and holds what it was to hold:
+    /// step 5.
+    ///
+    /// # Errors
+    /// When it is not; the new file is there all the same.
+    pub(crate) fn verify(
         &self,
         disk: &impl Disk,
         check: &dyn Fn(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Swap> {
-        let shown = self.path.display();
-        has_one_name(disk, &self.path).map_err(Swap::Before)?;
-        let now = disk
-            .read(&self.path)
-            .map_err(unread(&self.path))
-            .map_err(Swap::Before)?;
-        if now != *self.before {
-            let changed = Refusal::ChangedMeanwhile(shown.to_string());
-            return Err(Swap::Before(changed.into()));
-        }
-        drop(now);
-        disk.rename(&self.temporary, &self.path)
-            .map_err(doing(format!("{shown} can't be replaced")))
-            .map_err(Swap::Before)?;
-        sync_folder(disk, folder_of(&self.path))
-            .map_err(doing(format!(
-                "{shown} was replaced, but its folder can't be flushed to disk"
-            )))
-            .map_err(Swap::After)?;
-        look_again(disk, &self.path, &self.after)
-            .and_then(|()| check(&self.after))
-            .map_err(Swap::After)
+    ) -> Result<(), Failure> {
+        let what = format!(
+            "{} was replaced, but its folder can't be flushed to disk",
+            self.path.display()
+        );
+        sync_folder(disk, folder_of(&self.path)).map_err(io_failure(what))?;
+        look_again(disk, &self.path, &self.after)?;
+        check(&self.after)
     }
 
     /// Takes away what was made ready. What can't be removed is harmless.
@@ -269,7 +230,7 @@ impl Staged {
         drop_kept(disk, &self.path, &self.before, self.kept.as_ref());
     }
 
-    /// Puts the old content back after a swap that failed so; returns what is to
+    /// Puts the old content back after a replacement that failed so; returns what is to
     /// be said. What counts is which content is there in the end.
     fn put_back(&self, disk: &impl Disk, failure: Failure) -> Failure {
         let tried = set(disk, &self.path, &self.before);
@@ -309,7 +270,7 @@ fn look_again(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failu
     let shown = path.display();
     let again = disk
         .read(path)
-        .map_err(doing(format!("{shown} can't be read again")))?;
+        .map_err(io_failure(format!("{shown} can't be read again")))?;
     match again == content {
         true => Ok(()),
         false => Err(Failure::Disk {
@@ -328,7 +289,7 @@ pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), F
             let _ = disk.remove(&temporary);
         })
         .and_then(|()| sync_folder(disk, folder_of(path)))
-        .map_err(doing(format!("{shown} can't be put back")))
+        .map_err(io_failure(format!("{shown} can't be put back")))
 }
 
 /// Writes a file that is not there yet, like `like` in all but its content, as
@@ -349,7 +310,7 @@ pub(crate) fn write_new(
     let temporary = temporary(disk, path, like, content)?;
     give_name(disk, &temporary, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
-        _ => doing(format!("{} can't be written", path.display()))(error),
+        _ => io_failure(format!("{} can't be written", path.display()))(error),
     })?;
     look_again(disk, path, content).inspect_err(|_| {
         let _ = disk.remove(path);
@@ -372,9 +333,10 @@ fn temporary(
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 // Not ours: it stays.
-                return Err(doing(format!("{} can't be written", temporary.display()))(
-                    error,
-                ));
+                return Err(io_failure(format!(
+                    "{} can't be written",
+                    temporary.display()
+                ))(error));
             }
             result => break (temporary, result),
         }
@@ -391,16 +353,37 @@ fn temporary(
         Ok(()) => Ok(temporary),
         Err(error) => {
             let _ = disk.remove(&temporary);
-            Err(doing(format!("{} can't be written", temporary.display()))(
-                error,
-            ))
+            Err(io_failure(format!(
+                "{} can't be written",
+                temporary.display()
+            ))(error))
         }
     }
 }
 
+/// Refuses a file that can't give its place to another, before anything is made
+/// ready. `before` is what it holds, where it is there.
+///
+/// # Errors
+/// Why it can't.
+pub(crate) fn may_replace(
+    disk: &impl Disk,
+    path: &Path,
+    before: Option<&[u8]>,
+    keep: Keep,
+) -> Result<(), Failure> {
+    if let Some(before) = before {
+        has_one_name(disk, path)?;
+        if let Some(kept) = keep.path(path, before) {
+            is_kept(disk, &kept, before)?;
+        }
+    }
+    may_write(disk, folder_of(path))
+}
+
 /// Refuses a file that has other names: they would keep the old content.
-pub(crate) fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure> {
-    let links = disk.links(path).map_err(unread(path))?;
+fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure> {
+    let links = disk.links(path).map_err(read_failure(path))?;
     match links > 1 {
         true => Err(Refusal::Linked(path.display().to_string(), links).into()),
         false => Ok(()),
@@ -411,22 +394,22 @@ pub(crate) fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure>
 /// it would do says what the real one would.
 pub(crate) fn may_write(disk: &impl Disk, folder: &Path) -> Result<(), Failure> {
     let what = format!("the folder {} can't be written to", folder.display());
-    disk.may_write(folder).map_err(doing(what))
+    disk.may_write(folder).map_err(io_failure(what))
 }
 
 /// Whether a file is there that keeps this content.
 ///
 /// # Errors
 /// When something else goes by its name.
-pub(crate) fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
-    if !disk.exists(kept).map_err(unread(kept))? {
+fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
+    if !disk.exists(kept).map_err(read_failure(kept))? {
         return Ok(false);
     }
     let old = match disk.read(kept) {
         Ok(old) => old,
         // Removed in this moment by the run that had made it.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(unread(kept)(error)),
+        Err(error) => return Err(read_failure(kept)(error)),
     };
     match old == content {
         true => Ok(true),
@@ -441,7 +424,7 @@ fn keep(disk: &impl Disk, kept: PathBuf, path: &Path, content: &[u8]) -> Result<
         let temporary = temporary(disk, &kept, Like::all(path), content)?;
         // One that appeared a moment ago is an error: the next run looks at it.
         give_name(disk, &temporary, &kept)
-            .map_err(doing(format!("{} can't be written", kept.display())))?;
+            .map_err(io_failure(format!("{} can't be written", kept.display())))?;
     }
     Ok(Kept { path: kept, is_new })
 }

@@ -9,35 +9,24 @@ use scanner_core::{Checksum, Headers, Module};
 
 use super::disk::{Disk, folder_of};
 use super::drivers::{Drivers, Planned};
+use super::failure::{Failure, read_failure};
 use super::form::Form;
-use super::replace::{Failure, backup_name, unread};
-use super::{Plan, Refusal, apply, plan};
-use crate::manifest::Manifest;
-use crate::probe::sha256;
+use super::names::backup_name;
+use super::outcome::{Facts, Source};
+use super::plan::{apply, plan};
+use super::refusal::Refusal;
+use crate::identity::sha256;
 use crate::report::State;
-
-/// Where the old content comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A backup beside the file; its name.
-    Backup(OsString),
-    /// The file itself, with the value 10.
-    Ten,
-    /// What the last sector of a disc image says.
-    LastSector,
-}
 
 /// What a file is to hold again.
 #[derive(Clone, Debug)]
 pub struct Original {
-    /// Where it comes from.
-    pub source: Source,
-    /// What is wrong with the file as it is, so that only a backup tells.
-    pub damage: Option<String>,
+    /// The backup that it comes from, if from one: its name.
+    pub backup: Option<OsString>,
     /// The whole file.
     pub file: Vec<u8>,
-    /// Each driver in it.
-    pub drivers: Vec<Driver>,
+    /// What was found out about each driver in it.
+    pub facts: Vec<Facts>,
 }
 
 /// How the old content is looked for.
@@ -49,19 +38,6 @@ pub struct Lookup {
     pub use_backup: bool,
     /// Also of cabinets of several files.
     pub cabinets: bool,
-}
-
-/// A driver in a file that is to be restored.
-#[derive(Clone, Debug)]
-pub struct Driver {
-    /// The member, where the file is a cabinet.
-    pub member: Option<String>,
-    /// What changes in the image, from how it is now.
-    pub plan: Plan,
-    /// SHA-256 of the image as it is now; of a damaged file that of the file.
-    pub sha256_now: String,
-    /// SHA-256 of the image, decompressed where the file is compressed.
-    pub sha256: String,
 }
 
 /// A file whose drivers could all be patched: a backup, for one.
@@ -117,7 +93,7 @@ pub fn original(
         false => Ok(Vec::new()),
     };
     let Some(now) = now else {
-        let gone = unread(path)(ErrorKind::NotFound.into());
+        let gone = read_failure(path)(ErrorKind::NotFound.into());
         return instead(&shown, "it is not there", b"", backups()?, how)?.ok_or(gone);
     };
     let sound = match Sound::of(&shown, now, how) {
@@ -134,24 +110,8 @@ pub fn original(
     let mut fitting = backups()?;
     fitting.retain(|backup| backup.common.0 == rest && backup.common.1.iter().eq(ten()));
     if let Some(backup) = choose(fitting)? {
-        let mut drivers = Vec::new();
-        for (number, (value, sha256)) in backup.values.iter().enumerate() {
-            let planned = sound.drivers.plan(&shown, how.module, *value)?;
-            let driver = planned.into_iter().nth(number);
-            let driver = driver.ok_or(Refusal::NotItself)?;
-            drivers.push(Driver {
-                member: driver.member,
-                plan: driver.plan,
-                sha256_now: driver.before,
-                sha256: sha256.clone(),
-            });
-        }
-        return Ok(Original {
-            source: Source::Backup(backup.name),
-            damage: None,
-            file: backup.file,
-            drivers,
-        });
+        let facts = backup.facts(&sound.drivers, &shown, how.module, None)?;
+        return Ok(backup.original(facts));
     }
     let is_done = sound
         .to_ten
@@ -161,17 +121,14 @@ pub fn original(
         true => now.to_vec(),
         false => sound.drivers.pack(ten().cloned().collect())?,
     };
-    let drivers = sound.to_ten.into_iter().map(|driver| Driver {
-        member: driver.member,
-        plan: driver.plan,
-        sha256_now: driver.before,
-        sha256: sha256(&driver.changed),
+    let facts = sound.to_ten.into_iter().map(|driver| Facts {
+        source: Some(Source::Ten),
+        ..driver.into_parts().0
     });
     Ok(Original {
-        source: Source::Ten,
-        damage: None,
+        backup: None,
         file,
-        drivers: drivers.collect(),
+        facts: facts.collect(),
     })
 }
 
@@ -250,26 +207,50 @@ fn instead(
     let Some(backup) = choose(backups)? else {
         return Ok(None);
     };
-    let opened = Drivers::of(&backup.file, how.cabinets)?;
-    let mut drivers = Vec::new();
-    for (number, (value, sha256)) in backup.values.iter().enumerate() {
-        // It was a sound one under this name and module a moment ago.
-        let planned = opened.plan(shown, how.module, *value)?;
-        let driver = planned.into_iter().nth(number);
-        let driver = driver.ok_or(Refusal::NotItself)?;
-        drivers.push(Driver {
+    // It was a sound one under this name and module a moment ago.
+    let drivers = Drivers::of(&backup.file, how.cabinets)?;
+    let facts = backup.facts(&drivers, shown, how.module, Some((damage, now)))?;
+    Ok(Some(backup.original(facts)))
+}
+
+impl Backup {
+    /// What becomes of each driver in a file that is to hold this again. `drivers`
+    /// are those in the file; of a damaged one those in the backup, with what is
+    /// wrong with the file, and what it holds.
+    fn facts(
+        &self,
+        drivers: &Drivers<'_>,
+        shown: &str,
+        module: Option<Module>,
+        damage: Option<(&str, &[u8])>,
+    ) -> Result<Vec<Facts>, Refusal> {
+        let value = |number| {
+            let value = self.values.get(number);
+            value.map_or(PRISTINE_LIMIT, |(value, _)| *value)
+        };
+        let planned = drivers.plan_each(shown, module, &value)?;
+        if planned.len() != self.values.len() {
+            return Err(Refusal::NotItself);
+        }
+        let each = planned.into_iter().zip(&self.values);
+        let facts = each.map(|(driver, (_, after))| Facts {
             member: driver.member,
             plan: driver.plan,
-            sha256_now: self::sha256(now),
-            sha256: sha256.clone(),
+            source: Some(Source::Backup(self.name.clone())),
+            damage: damage.map(|(damage, _)| damage.to_owned()),
+            before: damage.map_or(driver.before, |(_, now)| sha256(now)),
+            after: after.clone(),
         });
+        Ok(facts.collect())
     }
-    Ok(Some(Original {
-        source: Source::Backup(backup.name),
-        damage: Some(damage.to_owned()),
-        drivers,
-        file: backup.file,
-    }))
+
+    fn original(self, facts: Vec<Facts>) -> Original {
+        Original {
+            backup: Some(self.name),
+            file: self.file,
+            facts,
+        }
+    }
 }
 
 /// Of several backups of one build that with 10, or the only one.
@@ -320,7 +301,7 @@ fn sound_backups(disk: &impl Disk, path: &Path, how: Lookup) -> Result<Vec<Backu
 pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(OsString, Vec<u8>)>, Failure> {
     let folder = folder_of(path);
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let names = disk.names(folder).map_err(unread(folder))?;
+    let names = disk.names(folder).map_err(read_failure(folder))?;
     let mut backups = Vec::new();
     for backup in names {
         let hash = match backup_name(&backup) {
@@ -332,18 +313,11 @@ pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(OsString, Ve
             Ok(content) => content,
             // Removed in this moment by the run that had made it.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(unread(&path)(error)),
+            Err(error) => return Err(read_failure(&path)(error)),
         };
         if sha256(&content).starts_with(&hash) {
             backups.push((backup, content));
         }
     }
     Ok(backups)
-}
-
-/// What the manifest calls the build as shipped that an image is, byte for
-/// byte, if it is one.
-pub(crate) fn as_shipped<'a>(manifest: &'a Manifest, sha256: &str) -> Option<&'a str> {
-    let build = manifest.find(sha256)?;
-    (build.start_up_value == Some(PRISTINE_LIMIT)).then_some(build.name.as_str())
 }

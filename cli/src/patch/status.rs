@@ -8,24 +8,24 @@ use std::path::Path;
 use scanner_core::StartUp;
 use serde::Serialize;
 
-use super::clean::{age, kind_and_age};
 use super::disk::Machine;
-use super::form::is_module;
+use super::drivers::drivers_in;
+use super::failure::Failure;
 use super::installation::{Choice, Installations};
 use super::journal::{self, Now};
 use super::leftover::{Leftover, leftovers};
 use super::lock::{self, Held, Life};
-use super::replace::Failure;
 use super::restore::backups;
-use super::say::row;
-use super::system::{Place, System};
-use super::verb::drivers_in;
+use super::text::row;
+use super::windows_install::{Place, System};
 use crate::arguments::{Status, Talk};
 use crate::exit::Exit;
 use crate::file::Input;
-use crate::json::{SCHEMA, line};
+use crate::identity::is_module;
+use crate::image_probe::{Members, Options};
+use crate::json::{line, summary_line};
 use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
-use crate::probe::{self, Members, Options};
+use crate::probe;
 use crate::report::{Origin, Report, State};
 use crate::text::{self, Detail, count};
 
@@ -45,22 +45,14 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
         });
         return Ok(Exit::Usage);
     };
-    if let Some(reason) = container(root) {
-        return nothing(verb, &reason);
-    }
     let choice = match verb.which.choice() {
         // All that there is can be shown.
         Choice::Only => Choice::Every,
         choice => choice,
     };
-    let found = Installations::on(root).and_then(|found| {
-        let homes = found.chosen(choice, "").map_err(|(_, reason)| reason)?;
-        let notes = found.notes(choice);
-        Ok((homes, notes))
-    });
-    let (homes, notes) = match found {
-        Ok(found) => found,
-        Err(reason) => return nothing(verb, &reason),
+    let (homes, notes) = match Installations::choose(root, choice, "") {
+        Ok(chosen) => chosen,
+        Err((_, reason)) => return nothing(verb, &reason),
     };
     notes.iter().for_each(|note| complain(note));
     let mut out = output::stdout();
@@ -181,7 +173,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
                 reason: None,
                 exit_code: exit.code(),
             };
-            self::summary(out, summary)?;
+            summary_line(out, &summary)?;
         }
         false if system.places.is_empty() && system.linked.is_empty() => {
             writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
@@ -298,7 +290,6 @@ impl Absent<'_> {
     fn object(&self, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Object<'a> {
-            schema: u32,
             path: &'a str,
             role: &'static str,
             state: &'static str,
@@ -308,7 +299,6 @@ impl Absent<'_> {
         line(
             out,
             &Object {
-                schema: SCHEMA,
                 path: self.path,
                 role: self.place.role.name(),
                 state: self.state,
@@ -317,17 +307,6 @@ impl Absent<'_> {
             },
         )
     }
-}
-
-/// What a file is that was named in the place of a folder, where it is an image
-/// or an archive.
-pub(super) fn container(root: &Path) -> Option<String> {
-    if !root.is_file() {
-        return None;
-    }
-    let content = Input::open(root).and_then(Input::content).ok()?;
-    let format = crate::format::of(&content)?;
-    Some(format!("{}: {}", root.display(), format.says()))
 }
 
 /// Says why there is nothing to be told.
@@ -360,7 +339,7 @@ fn nothing_here(
         reason: Some(reason),
         exit_code: Exit::Input.code(),
     };
-    self::summary(out, summary)
+    summary_line(out, &summary)
 }
 
 /// What `probe` says of a copy, or of those in a cabinet.
@@ -412,7 +391,7 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
             out,
             "{STRONG}{}{STRONG:#}: {}",
             printable(&path),
-            kind_and_age(left)
+            left.kind_and_age()
         )?;
         row(out, "meaning", printable(&left.meaning))?;
     }
@@ -441,7 +420,6 @@ fn object(
 ) -> io::Result<()> {
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: u32,
         path: &'a str,
         member: Option<&'a str>,
         role: &'static str,
@@ -459,7 +437,6 @@ fn object(
     line(
         out,
         &Object {
-            schema: SCHEMA,
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
             role: place.role.name(),
@@ -503,7 +480,7 @@ impl Left<'_> {
         Left {
             path: left.path.to_string_lossy(),
             kind: left.kind.name(),
-            age: age(&left.path),
+            age: left.age(),
             useless: left.is_useless,
             meaning: &left.meaning,
         }
@@ -520,14 +497,4 @@ struct Summary<'a> {
     at_work: Option<String>,
     reason: Option<&'a str>,
     exit_code: u8,
-}
-
-fn summary(out: &mut dyn Write, summary: Summary<'_>) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        schema: u32,
-        summary: Summary<'a>,
-    }
-    let schema = SCHEMA;
-    line(out, &Line { schema, summary })
 }

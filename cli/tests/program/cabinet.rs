@@ -1,6 +1,7 @@
 //! `probe` on cabinets.
 
 use std::io::{Cursor, Write};
+use std::path::Path;
 
 use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
 
@@ -109,7 +110,7 @@ fn a_driver_from_a_setup_disc_is_located() {
     ] {
         let files = Files::new().with("TCPIP.SY_", &cabinet);
         let probe = files.run(&["probe", "TCPIP.SY_"]);
-        assert_eq!(probe.code, 0, "{}{}", probe.stdout, probe.stderr);
+        probe.ends_with(0);
         assert!(
             probe
                 .stdout
@@ -274,4 +275,17 @@ fn members_of_any_name_are_added_to_a_manifest() {
     assert!(all.stdout.contains("x.cab/other.bin: added"));
     let text = std::fs::read_to_string(files.path().join("m.toml")).unwrap();
     assert!(text.starts_with("[[build]]\n"), "{text}");
+}
+
+#[test]
+fn the_specimen_is_located_in_a_cabinet_of_each_kind() {
+    for kind in ["stored", "mszip", "lzx"] {
+        let cabinet = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../corpus/cabinets")
+            .join(kind)
+            .with_extension("cab");
+        let run = crate::run([Path::new("probe"), &cabinet]);
+        assert_eq!(run.code, 0, "{kind}: {}", run.stderr);
+        run.says("TCPIP6.SYS: located");
+    }
 }

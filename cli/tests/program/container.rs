@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use verify::specimen::Spec;
+use specimen::Spec;
 
 use crate::cabinet::mszip;
 use crate::{Files, Run, program, xp};
@@ -124,7 +124,7 @@ fn a_damaged_driver_is_identified_as_docs_say() {
         let content = std::fs::read(files.path().join(name)).unwrap();
         assert_eq!(
             object["sha256"],
-            verify::patching::sha256(&content),
+            specimen::checksum::sha256(&content),
             "{name}"
         );
         assert_eq!(object["checksum"].is_object(), sum, "{name}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use verify::specimen::{Flaw, Spec};
+use specimen::{Flaw, Spec};
 
 use crate::{Files, patched, run, xp};
 

@@ -1,8 +1,8 @@
 //! `probe` on drivers that are damaged, and on what only looks so.
 
+use specimen::Spec;
 use tcplimit::probe::{Options, bytes};
 use tcplimit::report::State;
-use verify::specimen::Spec;
 
 use crate::{Files, xp};
 
@@ -94,7 +94,7 @@ fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
 
 /// A tcpip.sys that has lost the code of event 4226 and its own names.
 fn without_event() -> Spec {
-    use verify::specimen::{Extras, Flaw};
+    use specimen::{Extras, Flaw};
 
     Spec {
         flaw: Some(Flaw::NoEventId),
@@ -112,14 +112,12 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let files = Files::new().with("tcpip6.sys", &without_event().build().file);
     let probe = files.run(&["probe", "tcpip6.sys"]);
     assert_eq!(probe.code, 1, "{}", probe.stdout);
-    for says in [
+    probe.says_all([
         "tcpip6.sys: not located, unconfirmed name\n",
         "the file's name says tcpip6.sys, and nothing else does",
         "18 atomic updates, as in tcpip.sys",
         "--module tcpip6",
-    ] {
-        probe.says(says);
-    }
+    ]);
     let object = &files.run(&["probe", "--json", "tcpip6.sys"]).objects()[0];
     assert_eq!(object["state"], "unconfirmed-name");
     assert!(object["rvas"].is_null() && object["candidate"]["threshold"].is_u64());
@@ -133,7 +131,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
 
 #[test]
 fn a_second_witness_confirms_the_name_of_tcpip6() {
-    use verify::specimen::Extras;
+    use specimen::Extras;
 
     for (export, version, atomics, code) in [
         (false, false, 13, 0),
@@ -185,7 +183,7 @@ fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
 
 #[test]
 fn a_wrong_checksum_stands_in_the_headline_and_is_no_reason_to_fail() {
-    use verify::specimen::{Checksum, Extras};
+    use specimen::{Checksum, Extras};
 
     let with = |checksum, start_up| {
         let spec = Spec {

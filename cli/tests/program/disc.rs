@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use lzxc::WindowSize;
-use verify::disc::{Built, Disc, SECTOR, both};
-use verify::specimen::Spec;
+use specimen::Spec;
+use specimen::disc::{Built, Disc, SECTOR, both};
 
 use crate::cabinet::{lzx, mszip};
 use crate::expand::expanded;
@@ -72,7 +72,7 @@ fn all(found: &[(&str, &str)]) -> Vec<(String, String)> {
 fn every_copy_on_a_disc_is_found_and_judged_like_a_file() {
     let files = with(&setup().build());
     let run = files.run(&["probe", "--json", "XP.ISO"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     let expected = [
         ("$OEM$/$1/again/tcpip.sys", "patched"),
         ("AMD64/TCPIP.SY_/tcpip.sys", "unpatched"),
@@ -168,7 +168,7 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
     let built = setup().build();
     let files = with(&built);
     let dry = files.run(&["patch", "XP.ISO"]);
-    assert_eq!(dry.code, 0, "{}{}", dry.stdout, dry.stderr);
+    dry.ends_with(0);
     dry.says("add --output NEW.iso");
     assert!(
         dry.stdout
@@ -180,7 +180,7 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
         dry.stdout
     );
     let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert!(run.stdout.contains("XP.ISO/I386/SP3.CAB: not rewritten"));
     assert_eq!(read(&files, "XP.ISO"), built.image);
     let new = read(&files, "NEW.iso");
@@ -250,14 +250,12 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
     let files = with(&built);
     let new = ["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"];
     let run = files.run(&new);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    for line in [
+    run.ends_with(0);
+    run.says_all([
         "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
         "a self-extractor with sp3gdr\\tcpip.sys in it",
-    ] {
-        run.says(line);
-    }
+    ]);
     assert!(!run.stdout.contains("SP3.CAB: not rewritten"));
     let values = |image: &str, limit: u64| {
         let probe = files.run(&["probe", "--json", image]);
@@ -285,7 +283,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
     }
     let back = ["restore", "NEW.iso", "--cabinets", "--output", "back.iso"];
     let run = files.run(&back);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert!(
         run.stdout
             .contains("SP3.CAB/tcpip6.sys: written, changing the limit from 100 to 10"),
@@ -295,10 +293,10 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
     assert_eq!(read(&files, "back.iso"), built.image);
     // What was rewritten once is among the copies, without the option too.
     let run = files.run(&["patch", "NEW.iso", "--limit", "60", "--output", "60.iso"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     values("60.iso", 60);
     let run = files.run(&["restore", "NEW.iso", "--output", "again.iso"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert_eq!(read(&files, "again.iso"), built.image);
 }
 
@@ -309,13 +307,72 @@ fn a_driver_that_is_refused_in_a_cabinet_on_a_disc_refuses_the_image() {
     six[last] ^= 1;
     let files = with(&with_cabinets(&six));
     let run = files.run(&["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"]);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     assert!(
         run.stdout.contains("SP3.CAB/tcpip6.sys: refused") && run.stdout.contains("XP.ISO/"),
         "{}",
         run.stdout
     );
     assert!(!files.path().join("NEW.iso").exists());
+}
+
+/// A cabinet of two members, stored in blocks of a size that no program makes, with
+/// reserved bytes in each: there are none for the blocks that would be made.
+fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
+    let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let half = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
+    let mut members = Vec::new();
+    let mut stream = Vec::new();
+    for (name, content) in [("afd.sys", &b"x"[..]), ("tcpip.sys", driver)] {
+        members.extend(number(content.len()));
+        members.extend(number(stream.len()));
+        members.extend([0; 8]);
+        members.extend(name.bytes().chain([0]));
+        stream.extend(content);
+    }
+    let blocks = stream.chunks(1000).flat_map(|block| {
+        let sizes = [half(block.len()), half(block.len())].concat();
+        [&[0; 4], &*sizes, &[7; 8], block].concat()
+    });
+    let blocks: Vec<u8> = blocks.collect();
+    let start = 40 + 8 + members.len();
+    let mut cabinet = b"MSCF\0\0\0\0".to_vec();
+    cabinet.extend(number(start + blocks.len()));
+    cabinet.extend([0, 0, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0, 3, 1]);
+    // One folder, two members, reserved fields: none, none, 8 bytes a block.
+    cabinet.extend([1, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 8]);
+    cabinet.extend(number(start));
+    cabinet.extend(half(stream.len().div_ceil(1000)));
+    cabinet.extend([0, 0]);
+    [cabinet, members, blocks].concat()
+}
+
+#[test]
+fn a_cabinet_on_a_disc_that_cannot_be_packed_is_refused_by_name_and_so_is_the_image() {
+    let odd = with_odd_blocks(&xp());
+    let disc = Disc::new(&[("I386/TCPIP.SY_", &compressed()), ("I386/SP3.CAB", &odd)]);
+    let files = with(&disc.build());
+    for target in [&["--output", "NEW.iso"][..], &["--dry-run"]] {
+        let run = files.run(&[&["patch", "--json", "--cabinets", "XP.ISO"], target].concat());
+        run.ends_with(1);
+        let objects = run.objects();
+        let said = objects.iter().map(|object| {
+            let member = object["member"].as_str().unwrap();
+            (member, object["state"].as_str().unwrap())
+        });
+        let mut said: Vec<_> = said.collect();
+        said.sort_unstable();
+        assert_eq!(
+            said,
+            [
+                ("I386/SP3.CAB", "refused"),
+                ("I386/TCPIP.SY_/tcpip.sys", "not-done")
+            ]
+        );
+        let refused = objects.iter().find(|object| object["state"] == "refused");
+        assert_eq!(refused.unwrap()["refusal"], "odd-cabinet");
+        assert!(!files.path().join("NEW.iso").exists());
+    }
 }
 
 /// The content of a file whose record has this place and length in both orders.

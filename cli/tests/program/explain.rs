@@ -1,6 +1,6 @@
 //! `explain`.
 
-use verify::specimen::{Flaw, Spec};
+use specimen::{Flaw, Spec};
 
 use crate::{Files, run};
 

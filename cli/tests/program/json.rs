@@ -1,7 +1,7 @@
 //! `probe --json`.
 
 use serde_json::{Value, json};
-use verify::specimen::{Flaw, Spec};
+use specimen::{Flaw, Spec};
 
 use crate::{Files, patched, xp};
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use verify::cabinet::{Cabinet, Folder, Method};
-use verify::specimen::Spec;
+use specimen::Spec;
+use specimen::cabinet::{Cabinet, Folder, Method};
 
 use crate::expand::expanded;
 use crate::{Files, patched, xp};
@@ -193,7 +193,7 @@ fn cabinets_in_a_tree_and_under_another_name_are_rewritten_when_asked() {
     plain.says("--cabinets");
     assert!(read(&files, "I386/SP3.CAB") == old);
     let run = files.run(&["patch", "-r", "--in-place", "--cabinets", "."]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     run.says("2 changed of 3 files");
     run.does_not_say("NONE.CAB");
     assert_eq!(limits(&files, "I386/SP3.CAB"), both(100));
@@ -277,7 +277,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
     let files = windows(&xp());
     let before = all(&files);
     let shown = files.run(&["patch", "--root", ".", "--cabinets"]);
-    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    shown.ends_with(0);
     assert_eq!(
         shown.stdout.matches("would change the limit").count(),
         5,
@@ -286,7 +286,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
     );
     assert_eq!(all(&files), before);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
-    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(0);
     patch.says("5 changed of 5 files");
     patch.does_not_say("not rewritten");
     assert_eq!(limits(&files, CAB), both(100));
@@ -305,7 +305,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
     let again = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     again.says("5 as they should be");
     let restore = files.run(&["restore", "--root", ".", "--cabinets", "--in-place"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert!(all(&files) == before, "{:?}", all(&files).keys());
 }
 

@@ -19,7 +19,6 @@ mod media;
 mod output;
 mod patch;
 mod probe;
-mod regressions;
 #[cfg(unix)]
 mod runs;
 mod system;
@@ -28,8 +27,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use specimen::Spec;
 use tempfile::TempDir;
-use verify::specimen::Spec;
 
 /// The program, with nothing in the environment that changes what it prints.
 fn program() -> Command {
@@ -54,6 +53,19 @@ impl Run {
             code: output.status.code().expect("the program ended by itself"),
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// Whether it ended with this exit code.
+    #[track_caller]
+    fn ends_with(&self, code: i32) {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+    }
+
+    #[track_caller]
+    fn says_all<const N: usize>(&self, texts: [&str; N]) {
+        for text in texts {
+            self.says(text);
         }
     }
 

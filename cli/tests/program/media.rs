@@ -4,7 +4,7 @@
 use std::fs;
 
 use lzxc::WindowSize;
-use verify::specimen::Spec;
+use specimen::Spec;
 
 use crate::cabinet::{lzx, mszip};
 use crate::{Files, expand, patched, xp};
@@ -49,7 +49,7 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     let large = read(&files, "I386/SP3.CAB");
     let six = expanded(&files, "I386/TCPIP6.SY_", "TCPIP6.SYS");
     let shown = files.run(&["patch", "-r", "."]);
-    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    shown.ends_with(0);
     assert_eq!(
         shown.stdout.matches("would change the limit").count(),
         4,
@@ -57,7 +57,7 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
         shown.stdout
     );
     let run = files.run(&["patch", "-r", "--limit", "200", "--in-place", "."]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     run.says("4 changed of 4 files");
     run.says("SP3.CAB: not rewritten");
     assert!(
@@ -72,9 +72,9 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     let to_200 = |spec: Spec| {
         let specimen = spec.build();
         let mut file = specimen.file.clone();
-        let at = verify::patching::value_offset(&specimen);
+        let at = specimen.value_offset();
         file[at..at + 4].copy_from_slice(&200_u32.to_le_bytes());
-        verify::patching::mend(&mut file);
+        specimen::checksum::mend(&mut file);
         file
     };
     for (cabinet, member, content) in [
@@ -170,7 +170,7 @@ fn a_restored_tree_is_the_old_one_to_the_byte() {
     files.run(&["patch", "-r", "--in-place", "."]);
     assert_ne!(names.map(|name| read(&files, name)), before);
     let restore = files.run(&["restore", "-r", "--in-place", "."]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(names.map(|name| read(&files, name)), before);
 }
 
@@ -266,7 +266,7 @@ fn links_in_a_folder_are_named_and_not_followed() {
     link("tcpip.sys", "tcpip.sys");
     symlink("tree", files.path().join("named")).unwrap();
     let run = files.run(&["patch", "-r", "--in-place", "named"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert_eq!(
         run.stdout.matches(": not followed").count(),
         3,
@@ -301,14 +301,12 @@ fn a_cabinet_that_cannot_be_looked_into_has_failed() {
         // Another's kind, in which Windows keeps nothing.
         .with("data1.cab", b"ISc(\0\0");
     let run = files.run(&["patch", "-r", "."]);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    for says in [
+    run.ends_with(3);
+    run.says_all([
         "SP2.CAB can't be looked into: the cabinet ends",
         "x.cab can't be looked into: it is no cabinet",
         "4 would be, 0 as they should be, 2 failed; 1 cabinet with",
-    ] {
-        run.says(says);
-    }
+    ]);
     run.does_not_say("data1.cab");
     let objects = files.run(&["patch", "-r", "--json", "."]).objects();
     let failed = objects.iter().filter(|object| object["state"] == "failed");

@@ -9,7 +9,7 @@ mod windows;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use verify::specimen::{Checksum, Extras, Flaw, Spec};
+use specimen::{Checksum, Extras, Flaw, Spec};
 
 use crate::{Files, Run, patched, run_in, xp};
 
@@ -42,7 +42,7 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 }
 
 fn refused(run: &Run, because: &str) {
-    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    run.ends_with(1);
     run.says("refused, left as it is");
     assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
 }
@@ -194,7 +194,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
     let mut signed = xp();
     // The size of the fifth data directory, with a checksum to match.
     signed[nt + 24 + 96 + 4 * 8 + 4] = 8;
-    let sum = verify::patching::checksum(&signed, nt + 24 + 64);
+    let sum = specimen::checksum::checksum(&signed, nt + 24 + 64);
     signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
     let unrelocated = with(&|spec| spec.extras.relocations = false);
     let vista = with(&|spec| spec.flaw = Some(Flaw::OneGate));
@@ -302,7 +302,7 @@ fn a_file_that_is_not_there_or_cut_is_an_error_of_input() {
 
 #[test]
 fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
-    let hash = verify::patching::sha256(&xp());
+    let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
     refused(
@@ -390,9 +390,12 @@ fn one_json_object_says_all() {
     }
     assert_eq!(
         object["sha256"]["before"],
-        verify::patching::sha256(&built.file)
+        specimen::checksum::sha256(&built.file)
     );
-    assert_eq!(object["sha256"]["after"], verify::patching::sha256(&after));
+    assert_eq!(
+        object["sha256"]["after"],
+        specimen::checksum::sha256(&after)
+    );
     let backup = PathBuf::from(object["backup"].as_str().unwrap());
     assert_eq!(fs::read(files.path().join(backup)).unwrap(), built.file);
 

@@ -1,6 +1,6 @@
 //! `probe` on single files.
 
-use verify::specimen::{Flaw, Spec};
+use specimen::{Flaw, Spec};
 
 use crate::{Files, patched, run, xp};
 
@@ -339,7 +339,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
 
 #[test]
 fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
-    use verify::specimen::{Extras, ImageBase};
+    use specimen::{Extras, ImageBase};
 
     let spec = Spec {
         image_base: ImageBase(2),

@@ -31,7 +31,7 @@ fn leftovers(files: &Files) -> Vec<String> {
 
 #[test]
 fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
-    let hash = verify::patching::sha256(&xp());
+    let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     for round in 0..40 {
         let files = Files::new().with("tcpip.sys", &xp());
@@ -150,7 +150,7 @@ fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
     assert_eq!(files.run(&["patch", &driver]).code, 0);
     let at_home = lock("WINDOWS");
     let status = files.run(&["status", "--root", "."]);
-    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
+    status.ends_with(0);
     status.says("another run is at work");
     // What is not locked any more is a stale one.
     drop((held, at_home));
@@ -163,6 +163,6 @@ fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
         status.stdout
     );
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
-    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(0);
     assert_eq!(leftovers(&files), [""; 0]);
 }

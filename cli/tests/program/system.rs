@@ -8,7 +8,7 @@ mod killed;
 use std::fs;
 use std::path::Path;
 
-use verify::specimen::Spec;
+use specimen::Spec;
 
 use crate::cabinet::mszip;
 use crate::{Files, patched, xp};
@@ -104,7 +104,7 @@ fn all_copies_are_one_change_and_come_back_as_they_were() {
     let files = windows();
     let before = all(&files.path());
     let shown = files.run(&["patch", "--root", "."]);
-    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    shown.ends_with(0);
     assert_eq!(
         shown
             .stdout
@@ -116,7 +116,7 @@ fn all_copies_are_one_change_and_come_back_as_they_were() {
     assert_eq!(all(&files.path()), before);
 
     let patch = files.run(&["patch", "--root", ".", "--limit", "77", "--in-place"]);
-    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(0);
     patch.says("4 changed of 4 files");
     assert!(patch.stdout.contains("Windows File Protection"));
     patch.says("sp3.cab: not rewritten");
@@ -126,7 +126,7 @@ fn all_copies_are_one_change_and_come_back_as_they_were() {
     assert!(!files.path().join("WINDOWS/tcplimit.journal").exists());
 
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(limits(&files), expected([10; 5]));
     let mut after = all(&files.path());
     after.retain(|(name, _)| !name.ends_with(".orig"));
@@ -138,7 +138,7 @@ fn one_refused_copy_and_none_is_changed() {
     let files = windows().with(CACHE, &patched(0));
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
-    assert_eq!(patch.code, 1, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(1);
     patch.says("which is no limit");
     patch.warns("so none is changed: they are treated alike");
     patch.says("0 changed of 4 files, 0 would be, 0 as they should be, 1 refused, 3 not done");
@@ -176,7 +176,7 @@ fn a_run_that_failed_says_so_of_every_copy() {
         fs::create_dir(drivers.join(format!("tcpip.sys.{number}.tcplimit-new"))).unwrap();
     }
     let run = files.run(&["patch", "--root", ".", "--in-place", "--json"]);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     let objects = run.objects();
     assert_eq!(
         states(&objects),
@@ -195,16 +195,14 @@ fn status_tells_each_copy_and_writes_nothing() {
     files.run(&["patch", "--root", ".", "--in-place"]);
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "WINDOWS"]);
-    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
-    for says in [
+    status.ends_with(0);
+    status.says_all([
         "tcpip.sys: located, patched: the limit is 100 at RVA",
         "what Windows loads",
         "what Windows File Protection puts back",
         "sp3.cab/tcpip.sys: located, unpatched",
         ".orig",
-    ] {
-        status.says(says);
-    }
+    ]);
     assert!(!status.stdout.contains("interrupted"));
     assert_eq!(all(&files.path()), before);
 
@@ -245,8 +243,8 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
         .with("WINDOWS/Driver Cache/i386/tcpip.sy_", &packed)
         .with("WINDOWS/Driver Cache/i386/bad.cab", b"MSCF");
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
-    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
-    for says in [
+    patch.ends_with(3);
+    patch.says_all([
         "sp2.cab: not rewritten",
         "sp3.cab: not rewritten",
         "TCPIP.SY_: not rewritten",
@@ -254,20 +252,16 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
         "for this one alone: tcplimit patch --in-place",
         "bad.cab can't be looked into",
         "4 changed of 5 files, 0 would be, 0 as they should be, 1 failed; 4 cabinets with",
-    ] {
-        patch.says(says);
-    }
+    ]);
     assert_eq!(read(&files, "WINDOWS/Driver Cache/i386/tcpip.sy_"), packed);
     let status = files.run(&["status", "--root", "."]);
-    assert_eq!(status.code, 3, "{}{}", status.stdout, status.stderr);
-    for says in [
+    status.ends_with(3);
+    status.says_all([
         "sp2.cab/tcpip.sys: located, unpatched",
         "TCPIP.SY_/tcpip.sys: located, unpatched",
         "tcpip.sy_/tcpip.sys: located, unpatched",
         "it can't be looked into",
-    ] {
-        status.says(says);
-    }
+    ]);
 }
 
 #[test]

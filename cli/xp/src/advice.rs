@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
 use crate::client::{self, SHIPPED};
-use crate::status::{Facts, ModuleFacts};
+use crate::facts::{Facts, ModuleFacts};
 use crate::windows::{Activity, Service, Start};
 
 /// What a window offers to do about a note.

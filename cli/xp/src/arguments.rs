@@ -3,11 +3,10 @@
 use alloc::string::String;
 
 use scanner_core::Module;
+use scanner_core::policy::MAX_LIMIT;
 
 use crate::verb::{Act, Switch, Verb};
 
-/// The largest limit that the driver takes.
-const LARGEST: u32 = 0xFF_FFFF;
 /// The longest interval of `watch`, in seconds.
 const LONGEST: u32 = 3600;
 
@@ -118,7 +117,7 @@ impl Arguments {
                 Switch::Compat => arguments.compat = Some(value.into()),
                 Switch::Shortcut => arguments.shortcut = true,
                 Switch::Expect => {
-                    arguments.expect = Some(number(name, value, LARGEST).map_err(wrong)?);
+                    arguments.expect = Some(number(name, value, MAX_LIMIT).map_err(wrong)?);
                 }
                 Switch::Interval => {
                     arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
@@ -163,7 +162,7 @@ impl Arguments {
                 )));
             }
             Some(text) if verb.act == Act::Set => {
-                arguments.limit = number(verb.operand, text, LARGEST).map_err(wrong)?;
+                arguments.limit = number(verb.operand, text, MAX_LIMIT).map_err(wrong)?;
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
+use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{EvidenceSet, Module};
 use tcplimit_protocol::{
     Answer, Header, ModuleId, QUERY, Query, RESET, Reason, Reset, SET, Set, Start, State,
@@ -17,7 +18,7 @@ use crate::win32::Win32;
 use crate::windows::{Activity, Request, Windows};
 
 /// The limit as shipped.
-pub(crate) const SHIPPED: u32 = 10;
+pub(crate) const SHIPPED: u32 = PRISTINE_LIMIT;
 
 /// What a module is called in a record.
 fn id(module: Module) -> ModuleId {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use scanner_core::{
     Arch, Checksum, FileVersion, Findings, Headers, Image, ImageError, Located, Module, NotLocated,
     Reason, RelocationCoverage, Rva, StartUp, Surroundings, Tally, Workspace, export_name,
-    file_version, locate_in, module_by_updates, original_name,
+    file_version, module_by_updates, original_name,
 };
 
 use crate::client::{REPORT, SHIPPED};
@@ -223,7 +223,7 @@ impl Look {
 
     fn search(&mut self, image: &Image<'_>, module: Module) {
         self.searched = true;
-        match locate_in(image, module, &mut Workspace::new()) {
+        match Workspace::new().locate(image, module) {
             Ok(located) if !self.names.confirm(located) => {
                 self.findings = Some(*located.findings());
                 let updates = located.findings().atomic_updates();
@@ -259,7 +259,7 @@ impl Look {
     fn no_image(&mut self, error: ImageError) {
         self.module = self.names.file;
         match error {
-            ImageError::NotPe if self.module.is_none() => {
+            ImageError::NotPe => {
                 self.refuse(State::NotPe, phrase!("It is not a PE file."));
             }
             ImageError::NoVirtualSizes => self.refuse(

@@ -37,6 +37,7 @@ mod disk;
 mod era;
 mod event_log;
 mod exit;
+mod facts;
 mod failure;
 mod help;
 mod install;

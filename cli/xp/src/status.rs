@@ -13,108 +13,16 @@ use crate::answer;
 use crate::client;
 use crate::console::Console;
 use crate::disk::Look;
-use crate::event_log;
 use crate::exit::Exit;
+use crate::facts::{Facts, ModuleFacts};
 use crate::failure::Failure;
-use crate::installation::{LEGACY, Paths, Survey, parameters};
+use crate::installation::LEGACY;
 use crate::probe;
-use crate::stored::{self, Stored, TEST_ONLY};
 use crate::system;
-use crate::win32::Win32;
 use crate::windows::{Activity, Start, Windows};
 
 /// Columns of the labels at least.
 const NARROWEST: usize = 12;
-
-/// One of the two drivers of the system.
-#[derive(Debug)]
-pub(crate) struct ModuleFacts {
-    pub(crate) module: Module,
-    pub(crate) look: Look,
-    /// What the driver says; why it says nothing.
-    pub(crate) memory: Result<Answer, Failure>,
-    pub(crate) stored: Stored,
-}
-
-/// All of it.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    pub(crate) survey: Survey,
-    pub(crate) modules: Vec<ModuleFacts>,
-    /// Event 4226 since Windows was started.
-    pub(crate) events: Result<usize, Win32>,
-    /// Whether the test-only value is in the registry.
-    pub(crate) test_only: bool,
-    /// Whether the guard's mark is.
-    pub(crate) guarded: bool,
-    /// Whether a program of 2005 has loaded a driver by the name of then.
-    pub(crate) legacy: bool,
-}
-
-impl Facts {
-    pub(crate) fn gather(windows: &dyn Windows) -> Result<Facts, Failure> {
-        let paths = Paths::of(windows)?;
-        let survey = Survey::of(windows, &paths)?;
-        let mut modules = Vec::new();
-        for module in Module::ALL {
-            let path = paths.of_driver(module.file_name());
-            let memory = client::query(windows, module);
-            let absent = match &memory {
-                Ok(answer) => client::is_not_installed(module, answer),
-                Err(_) => module == Module::Tcpip6,
-            };
-            let no_file = matches!(windows.read(&path), Err(error) if error.is_absence());
-            if absent && no_file {
-                continue;
-            }
-            modules.push(ModuleFacts {
-                module,
-                look: probe::look(windows, &path),
-                memory,
-                stored: stored::read(windows, module)?,
-            });
-        }
-        let events = windows
-            .boot_time()
-            .and_then(|boot| event_log::reached_since(windows, boot))
-            .map(|events| events.len());
-        let test_only = windows.number(&parameters(), TEST_ONLY);
-        Ok(Facts {
-            survey,
-            modules,
-            events,
-            test_only: test_only == Ok(Some(1)),
-            guarded: stored::is_guarded(windows),
-            legacy: matches!(
-                windows.service(LEGACY),
-                Ok(Some(service)) if service.activity == Activity::Running
-            ),
-        })
-    }
-
-    /// Whether a driver with our device is loaded.
-    fn has_device(&self) -> bool {
-        let errors = self.modules.iter().map(|facts| facts.memory.as_ref().err());
-        let gone = |error: Option<&Failure>| error?.error;
-        !errors
-            .map(gone)
-            .any(|error| error == Some(Win32::FILE_NOT_FOUND))
-    }
-
-    /// 0 when the limit of tcpip.sys could be told.
-    fn exit(&self) -> Exit {
-        match self
-            .modules
-            .first()
-            .map(|facts| (facts.module, &facts.memory))
-        {
-            Some((module, Ok(answer))) => {
-                client::refusal(module, answer).map_or(Exit::Done, |refusal| refusal.exit)
-            }
-            _ => Exit::Unreachable,
-        }
-    }
-}
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]

@@ -1,6 +1,7 @@
 //! Limits that are applied each time the driver is loaded.
 
 use scanner_core::Module;
+use tcplimit_protocol::setting;
 
 use crate::failure::Failure;
 use crate::installation::{SERVICE, parameters};
@@ -19,30 +20,23 @@ pub(crate) struct Stored {
 /// The value that holds the limit.
 pub(crate) fn limit_name(module: Module) -> &'static str {
     match module {
-        Module::Tcpip => "Limit",
-        Module::Tcpip6 => "Limit6",
+        Module::Tcpip => setting::LIMIT,
+        Module::Tcpip6 => setting::LIMIT_6,
     }
 }
 
 /// The value that holds the limit that must be in force before.
 pub(crate) fn expect_name(module: Module) -> &'static str {
     match module {
-        Module::Tcpip => "Expect",
-        Module::Tcpip6 => "Expect6",
+        Module::Tcpip => setting::EXPECT,
+        Module::Tcpip6 => setting::EXPECT_6,
     }
 }
-
-/// The driver writes to pages whose rights can't be told. For tests.
-pub(crate) const TEST_ONLY: &str = "TestOnlyAcceptUnknownRights";
-
-/// The guard's mark: Windows did not come up the last time that a stored limit was
-/// applied.
-const GUARD: &str = "StartPending";
 
 /// Whether the guard's mark is there, so that no stored limit is applied. Of another
 /// type it is a mark all the same.
 pub(crate) fn is_guarded(windows: &dyn Windows) -> bool {
-    let mark = windows.number(&parameters(), GUARD);
+    let mark = windows.number(&parameters(), setting::START_PENDING);
     matches!(mark, Ok(Some(_)) | Err(Win32::INVALID_DATA))
 }
 

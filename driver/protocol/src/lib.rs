@@ -32,6 +32,7 @@ mod code;
 pub mod legacy;
 mod reason;
 mod request;
+pub mod setting;
 mod status;
 
 pub use answer::{Answer, Flags, Identity, Start, State};

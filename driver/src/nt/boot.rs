@@ -2,7 +2,7 @@
 
 use tcplimit_protocol::Status;
 
-use super::calls::{ZwQuerySystemInformation, status};
+use super::imports::{ZwQuerySystemInformation, status};
 
 /// SYSTEM_INFORMATION_CLASS: SystemTimeOfDayInformation.
 const TIME_OF_DAY: i32 = 3;

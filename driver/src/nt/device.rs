@@ -6,12 +6,12 @@ use tcplimit_driver::Device;
 use tcplimit_driver::access::descriptor;
 use tcplimit_protocol::Status;
 
-use super::bindings::{DEVICE_OBJECT, DRIVER_OBJECT};
-use super::calls::{
+use super::imports::{
     IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink,
     ObOpenObjectByPointer, ZwClose, ZwSetSecurityObject, status,
 };
 use super::name::{Name, name};
+use super::types::{DEVICE_OBJECT, DRIVER_OBJECT};
 
 const FILE_DEVICE_UNKNOWN: u32 = 0x22;
 /// Opens of names behind the device's are checked like opens of the device.

@@ -6,12 +6,13 @@ use core::slice;
 use tcplimit_driver::Driver;
 use tcplimit_protocol::Status;
 
-use super::bindings::{
-    DEVICE_OBJECT, DRIVER_OBJECT, IRP, UNICODE_STRING, complete, request, serve,
-};
 use super::mutex::Mutex;
-use super::request::{IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
+use super::objects::{complete, request, serve};
+use super::requests::{
+    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request,
+};
 use super::system::Nt;
+use super::types::{DEVICE_OBJECT, DRIVER_OBJECT, IRP, UNICODE_STRING};
 
 /// The requests that the driver serves. NT refuses all others.
 const SERVED: [u8; 4] = [

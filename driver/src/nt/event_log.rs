@@ -4,8 +4,8 @@ use core::mem::offset_of;
 
 use tcplimit_driver::{Event, Text};
 
-use super::bindings::{DRIVER_OBJECT, IO_ERROR_LOG_PACKET};
-use super::calls::{DbgPrint, IoAllocateErrorLogEntry, IoWriteErrorLogEntry};
+use super::imports::{DbgPrint, IoAllocateErrorLogEntry, IoWriteErrorLogEntry};
+use super::types::{DRIVER_OBJECT, IO_ERROR_LOG_PACKET};
 
 /// Characters that an insert has at most, with its NUL: `4294967295`.
 const INSERT: usize = 12;

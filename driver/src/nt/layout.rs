@@ -6,10 +6,7 @@
 
 use core::mem::offset_of;
 
-#[cfg(not(windows))]
 use super::types::*;
-#[cfg(windows)]
-use wdk_sys::*;
 
 /// Asserts each row. A row is a structure, a field or `size`, then bytes on x86
 /// and on x64. Behind `=` stands the field's path in C where that is longer

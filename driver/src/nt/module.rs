@@ -8,13 +8,14 @@ use scanner_core::{Module, Rva};
 use tcplimit_driver::{Exchange, Held, Paging};
 use tcplimit_protocol::Status;
 
-use super::bindings::{DRIVER_OBJECT, driver_range};
-use super::calls::{
+use super::imports::{
     MmGetPhysicalAddress, MmIsAddressValid, ObReferenceObjectByName, ObfDereferenceObject,
     driver_object_type, status,
 };
 use super::name::name;
+use super::objects::driver_range;
 use super::processor::paging;
+use super::types::DRIVER_OBJECT;
 
 const PAGE: usize = 0x1000;
 /// OBJ_CASE_INSENSITIVE.

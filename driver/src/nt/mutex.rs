@@ -7,11 +7,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use tcplimit_driver::Exclusion;
 
-use super::bindings::KMUTANT;
-use super::calls::{
+use super::imports::{
     KeEnterCriticalRegion, KeInitializeMutex, KeLeaveCriticalRegion, KeReleaseMutex,
     KeWaitForSingleObject,
 };
+use super::types::KMUTANT;
 
 /// KWAIT_REASON: Executive.
 const EXECUTIVE: i32 = 0;

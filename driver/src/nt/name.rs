@@ -1,6 +1,6 @@
 //! Names as NT takes them.
 
-use super::bindings::UNICODE_STRING;
+use super::types::UNICODE_STRING;
 
 /// ASCII as UTF-16.
 pub(super) const fn wide<const N: usize>(text: &str) -> [u16; N] {

@@ -7,12 +7,12 @@ use core::ptr::{from_ref, null_mut};
 use tcplimit_driver::access::{descriptor, is_ours};
 use tcplimit_protocol::Status;
 
-use super::bindings::{KEY_VALUE_PARTIAL_INFORMATION, OBJECT_ATTRIBUTES};
-use super::calls::{
+use super::imports::{
     ZwClose, ZwCreateKey, ZwDeleteValueKey, ZwFlushKey, ZwOpenKey, ZwQuerySecurityObject,
     ZwQueryValueKey, ZwSetValueKey, status,
 };
 use super::name::Name;
+use super::types::{KEY_VALUE_PARTIAL_INFORMATION, OBJECT_ATTRIBUTES};
 
 /// KEY_READ and KEY_WRITE.
 const ACCESS: u32 = 0x0002_0019 | 0x0002_0006;
@@ -126,7 +126,7 @@ impl Key {
 
     fn attributes(
         below: Option<&Key>,
-        name: *mut super::bindings::UNICODE_STRING,
+        name: *mut super::types::UNICODE_STRING,
     ) -> OBJECT_ATTRIBUTES {
         OBJECT_ATTRIBUTES {
             // A structure of a few words: its size fits.

@@ -8,14 +8,14 @@ use scanner_core::{Arch, Module};
 use tcplimit_driver::{
     Device, Entry, Event, FORMER_RECORD, Kernel, RECORD, Setting, is_event_source,
 };
-use tcplimit_protocol::Status;
+use tcplimit_protocol::{Status, setting};
 
-use super::bindings::{DEVICE_OBJECT, DRIVER_OBJECT};
-use super::calls::safe_boot_mode;
+use super::imports::safe_boot_mode;
 use super::module::Image;
 use super::name::{Name, name};
 use super::registry::{BINARY, DWORD, Key};
-use super::{boot, device, event_log, list};
+use super::types::{DEVICE_OBJECT, DRIVER_OBJECT};
+use super::{boot, device, event_log, module_list};
 
 /// Characters of a service key's name. (Names of services have up to 256, and
 /// ours has 8.)
@@ -141,7 +141,7 @@ fn record_name(module: Module) -> Name<'static> {
 }
 
 fn guard_name() -> Name<'static> {
-    name!("StartPending")
+    name!(setting::START_PENDING)
 }
 
 impl Kernel for Nt {
@@ -186,7 +186,7 @@ impl Kernel for Nt {
     }
 
     fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
-        list::modules(show)
+        module_list::modules(show)
     }
 
     fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {

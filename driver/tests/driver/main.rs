@@ -1,4 +1,23 @@
-//! What of the driver is tested without its sessions: those are in `verify`.
+//! The rules of the driver, each in a file named after it, in a system that does
+//! what it is told; and what may happen there, made up.
 
+mod session;
+
+mod device;
+mod exclusion;
+mod expected_value;
+mod fault;
+mod history;
+mod in_force;
+mod legacy;
 mod lock;
+mod module_list;
+mod page;
+mod peak;
+mod reason;
+mod request;
 mod resources;
+mod restore;
+mod start;
+mod target;
+mod write;

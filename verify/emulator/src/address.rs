@@ -1,7 +1,7 @@
 //! Where things lie in the emulated system: in those parts of the address space
 //! where Windows XP and XP x64 have them.
 
-use verify::specimen::Arch;
+use specimen::Arch;
 
 /// Bytes of a page.
 pub const PAGE: u64 = 0x1000;

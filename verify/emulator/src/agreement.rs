@@ -2,12 +2,12 @@
 //! this machine over the same memory, and `probe --as-loaded`'s over the file.
 
 use scanner_core::Module;
+use specimen::Arch;
 use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 use tcplimit::report::Search;
 use tcplimit_protocol::{Answer, Reason, State};
 use verify::property::{Verdict, of_memory};
-use verify::specimen::Arch;
 
 use crate::run::Run;
 use crate::scenario::File;
@@ -162,7 +162,7 @@ fn verdict(target: &Target, module: Module) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use verify::specimen::Spec;
+    use specimen::Spec;
     use zerocopy::FromZeros;
 
     use super::*;
@@ -170,7 +170,7 @@ mod tests {
 
     fn found(spec: &Spec) -> (Module, Search, Verdict) {
         let specimen = spec.build();
-        let base = verify::property::bases(spec.arch)[0];
+        let base = spec.arch.bases()[0];
         let target = Target::of_specimen(&specimen, base, Paged::Out);
         let file = File {
             bytes: specimen.file,

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
-use verify::specimen::Arch;
+use specimen::Arch;
 
 use crate::address::index;
 use crate::code;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use specimen::Arch;
 use tcplimit_protocol::Reason;
-use verify::specimen::Arch;
 
 use crate::address::DRIVER;
 use crate::run::{Outcome, run};

@@ -1,7 +1,7 @@
 //! What may happen while the driver is loaded.
 
 use scanner_core::Module;
-use verify::kernel::Says;
+use simulation::kernel::Says;
 
 use crate::registry::Value;
 use crate::target::Target;

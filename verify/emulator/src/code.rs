@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
-use verify::specimen::Arch;
+use specimen::Arch;
 
 use crate::address::index;
 use crate::image::{Laid, Section};

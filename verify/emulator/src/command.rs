@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use verify::specimen::{Arch, Spec};
+use specimen::{Arch, Spec};
 
 use crate::address::DRIVER;
 use crate::campaign::{Campaign, Tally};

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use verify::specimen::{Arch, Spec};
+use specimen::{Arch, Spec};
 
 use crate::address::DRIVER;
 use crate::question;
@@ -63,7 +63,7 @@ pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
 /// Bytes of `.text`, and instructions of a query.
 fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
     let specimen = spec.build();
-    let base = verify::property::bases(spec.arch)[0];
+    let base = spec.arch.bases()[0];
     let target = Target::of_specimen(&specimen, base, Paged::Out);
     let text = target
         .sections

@@ -1,7 +1,7 @@
 //! A driver's file laid out in memory, as NT's loader does it. It shares
 //! nothing with the locator's reader of the same headers.
 
-use verify::specimen::Arch;
+use specimen::Arch;
 
 use crate::address::index;
 

@@ -1,8 +1,10 @@
 //! What the driver has of the system, and that it gives all of it back.
 
+use scanner_core::Module;
+
 use crate::model;
-use crate::system::System;
 use crate::violation::Violation;
+use crate::world::slot;
 
 /// What the driver has of the system, and has told it.
 #[derive(Debug, Default)]
@@ -31,19 +33,18 @@ pub struct Kept {
     pub(crate) next: [u64; 3],
 }
 
-impl System {
+impl Kept {
     /// Whatever was taken in a call must be given back when it ends.
     pub(crate) fn balanced(&self) -> Result<(), Violation> {
-        let kept = &self.kept;
         let left = [
-            ("handles", kept.handles.len()),
-            ("references", kept.references.len()),
-            ("pool allocations", kept.pool.len()),
-            ("unwritten log entries", kept.packets.len()),
-            ("critical regions", kept.critical as usize),
+            ("handles", self.handles.len()),
+            ("references", self.references.len()),
+            ("pool allocations", self.pool.len()),
+            ("unwritten log entries", self.packets.len()),
+            ("critical regions", self.critical as usize),
             (
                 "mutexes",
-                usize::from(kept.mutex.is_some_and(|(_, owned)| owned)),
+                usize::from(self.mutex.is_some_and(|(_, owned)| owned)),
             ),
         ];
         match left.iter().find(|(_, count)| *count > 0) {
@@ -54,12 +55,19 @@ impl System {
 
     /// All that must be gone with the driver.
     pub(crate) fn nothing_left(&self) -> Result<(), Violation> {
-        if let Some((link, _)) = self.kept.links.first() {
+        if let Some((link, _)) = self.links.first() {
             return Err(Violation::Unbalanced(format!("{link} is left")));
         }
-        if let Some(device) = self.kept.devices.first() {
+        if let Some(device) = self.devices.first() {
             return Err(Violation::Unbalanced(format!("{} is left", device.name)));
         }
         Ok(())
+    }
+
+    /// Whether the driver has a reference to a module's driver object: only then
+    /// may it count on the module staying where it is.
+    pub(crate) fn holds(&self, module: Module) -> bool {
+        let object = self.objects[slot(module)];
+        object != 0 && self.references.contains(&object)
     }
 }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use specimen::Arch;
 use unicorn_engine::{
     Arch as Family, Mode, Prot, RegisterX86 as Register, TlbType, Unicorn, X86CpuModel,
 };
-use verify::specimen::Arch;
 
 use crate::address::PAGE;
 use crate::call::Call;

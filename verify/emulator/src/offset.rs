@@ -1,7 +1,7 @@
 //! Where the fields of NT's structures are, as the driver's `nt::layout` has
 //! them proven; here once more, so that a mistake there is seen.
 
-use verify::specimen::Arch;
+use specimen::Arch;
 
 /// Offsets in bytes on one processor.
 #[derive(Debug)]

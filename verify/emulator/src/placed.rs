@@ -2,9 +2,9 @@
 //! wrong about them.
 
 use scanner_core::Module;
-use verify::kernel::{Site, World as Where};
+use simulation::kernel::{Site, World as Where};
+use specimen::{Arch, Flaw, Spec, Specimen};
 use verify::property;
-use verify::specimen::{self, Arch, Flaw, Spec, Specimen};
 
 use crate::change::Change;
 use crate::question::LIMITS;

@@ -4,11 +4,12 @@
 use scanner_core::Module;
 
 use crate::address::{PAGE, index};
-use crate::machine::{Kind, Rights};
+use crate::image::Laid;
+use crate::kept::Kept;
+use crate::machine::{Kind, Machine, Rights};
 use crate::offset::Offsets;
-use crate::system::System;
 use crate::watch::Watched;
-use crate::world::{Paging, slot};
+use crate::world::{Paging, World};
 
 /// Where memory is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,159 +19,162 @@ pub(crate) enum Arena {
     Requests,
 }
 
-impl System {
-    /// Maps the driver as its sections want it; what is discardable comes with
-    /// each start.
-    pub(crate) fn map_driver(&mut self) {
-        let image = &self.image;
-        let headers = &image.memory[..index(PAGE)];
-        self.machine
-            .map(image.base, 1, Kind::Constants, Rights::Read, headers);
-        for section in &image.sections {
-            let (kind, rights) = match section {
-                _ if section.is_discardable() => continue,
-                _ if section.is_code() => (Kind::Code, Rights::Execute),
-                _ if section.is_writable() => (Kind::Data, Rights::Write),
-                _ => (Kind::Constants, Rights::Read),
-            };
-            let at = index(section.rva.into());
-            let length = u64::from(section.virtual_size).next_multiple_of(PAGE);
-            let bytes = &image.memory[at..at + index(length)];
-            let start = image.base + u64::from(section.rva);
-            self.machine.map(start, length / PAGE, kind, rights, bytes);
-            if kind == Kind::Code {
-                let bits = u32::try_from(self.machine.pointer() * 8).expect("32 or 64");
-                let bytes = &bytes[..index(section.virtual_size.into())];
-                self.machine.watch().set_code(start, bytes, bits);
-            }
-        }
-    }
-
-    /// A driver object of an image, with a page of its own.
-    pub(crate) fn driver_object_of(&mut self, (base, size): (u64, u32)) -> u64 {
-        let offsets = Offsets::of(self.machine.arch());
-        let object = self.allocate(Arena::Objects, offsets.driver.size, Rights::Read);
-        self.machine.write_word(object + offsets.driver.start, base);
-        self.machine
-            .write(object + offsets.driver.length, &size.to_le_bytes());
-        object
-    }
-
-    /// Memory whose last byte is the last one of a page, with nothing behind
-    /// it, aligned as NT's pool is.
-    pub(crate) fn allocate(&mut self, arena: Arena, bytes: u64, rights: Rights) -> u64 {
-        let (next, kind) = match arena {
-            Arena::Objects => (&mut self.kept.next[0], Kind::Object),
-            Arena::Pool => (&mut self.kept.next[1], Kind::Pool),
-            Arena::Requests => (&mut self.kept.next[2], Kind::Request),
+/// Maps the driver as its sections want it; what is discardable comes with
+/// each start.
+pub(crate) fn map_driver(memory: &mut Machine, image: &Laid) {
+    let headers = &image.memory[..index(PAGE)];
+    memory.map(image.base, 1, Kind::Constants, Rights::Read, headers);
+    for section in &image.sections {
+        let (kind, rights) = match section {
+            _ if section.is_discardable() => continue,
+            _ if section.is_code() => (Kind::Code, Rights::Execute),
+            _ if section.is_writable() => (Kind::Data, Rights::Write),
+            _ => (Kind::Constants, Rights::Read),
         };
-        let align = self.machine.pointer() * 2;
-        let length = bytes
-            .next_multiple_of(align)
-            .next_multiple_of(PAGE)
-            .max(PAGE);
-        let start = *next;
-        *next += length + PAGE;
-        let garbage = vec![0xCC; index(length)];
-        self.machine
-            .map(start, length / PAGE, kind, rights, &garbage);
-        let address = start + length - bytes.next_multiple_of(align);
-        let zero = vec![0; index(bytes)];
-        if arena != Arena::Pool {
-            self.machine.write(address, &zero);
-        }
-        address
-    }
-
-    /// Takes the page away that [`System::allocate`] gave.
-    pub(crate) fn release(&mut self, address: u64, bytes: u64) {
-        let align = self.machine.pointer() * 2;
-        let end = address + bytes.next_multiple_of(align);
-        let length = bytes
-            .next_multiple_of(align)
-            .next_multiple_of(PAGE)
-            .max(PAGE);
-        self.machine.unmap(end - length);
-    }
-
-    /// Maps the modules and the page tables as the world has them.
-    pub(crate) fn map_modules(&mut self) {
-        self.machine.unmap_all(&[Kind::Module, Kind::Tables]);
-        self.machine.watch().limits.clear();
-        self.machine.watch().modules.clear();
-        let large = self.world.paging == Paging::Large;
-        for module in Module::ALL {
-            let held = self.is_held(module);
-            let Some(target) = self.world.module(module) else {
-                continue;
-            };
-            for (first, count, rights) in target.pieces(large) {
-                let rights = if held { rights } else { Rights::None };
-                let at = index(first * PAGE);
-                let bytes = &target.memory[at..at + index(count * PAGE)];
-                let start = target.base + first * PAGE;
-                self.machine.map(start, count, Kind::Module, rights, bytes);
-            }
-            let (base, watch) = (target.base, self.machine.watch());
-            watch.limits.extend(target.limit());
-            watch.modules.push(Watched {
-                all: base..base + target.memory.len() as u64,
-                readable: target.readable.clone(),
-            });
-        }
-        for (page, bytes) in self.world.tables() {
-            self.machine
-                .map(page, 1, Kind::Tables, Rights::Read, &bytes);
+        let at = index(section.rva.into());
+        let length = u64::from(section.virtual_size).next_multiple_of(PAGE);
+        let bytes = &image.memory[at..at + index(length)];
+        let start = image.base + u64::from(section.rva);
+        memory.map(start, length / PAGE, kind, rights, bytes);
+        if kind == Kind::Code {
+            let bits = u32::try_from(memory.pointer() * 8).expect("32 or 64");
+            let bytes = &bytes[..index(section.virtual_size.into())];
+            memory.watch().set_code(start, bytes, bits);
         }
     }
+}
 
-    /// Whether the driver has a reference to a module's driver object: only then
-    /// may it count on the module staying where it is.
-    fn is_held(&self, module: Module) -> bool {
-        let object = self.kept.objects[slot(module)];
-        object != 0 && self.kept.references.contains(&object)
+/// A driver object of an image, with a page of its own.
+pub(crate) fn driver_object(
+    memory: &mut Machine,
+    next: &mut [u64; 3],
+    (base, size): (u64, u32),
+) -> u64 {
+    let offsets = Offsets::of(memory.arch());
+    let object = allocate(
+        memory,
+        next,
+        Arena::Objects,
+        offsets.driver.size,
+        Rights::Read,
+    );
+    memory.write_word(object + offsets.driver.start, base);
+    memory.write(object + offsets.driver.length, &size.to_le_bytes());
+    object
+}
+
+/// Memory whose last byte is the last one of a page, with nothing behind
+/// it, aligned as NT's pool is.
+pub(crate) fn allocate(
+    memory: &mut Machine,
+    next: &mut [u64; 3],
+    arena: Arena,
+    bytes: u64,
+    rights: Rights,
+) -> u64 {
+    let (next, kind) = match arena {
+        Arena::Objects => (&mut next[0], Kind::Object),
+        Arena::Pool => (&mut next[1], Kind::Pool),
+        Arena::Requests => (&mut next[2], Kind::Request),
+    };
+    let align = memory.pointer() * 2;
+    let length = bytes
+        .next_multiple_of(align)
+        .next_multiple_of(PAGE)
+        .max(PAGE);
+    let start = *next;
+    *next += length + PAGE;
+    let garbage = vec![0xCC; index(length)];
+    memory.map(start, length / PAGE, kind, rights, &garbage);
+    let address = start + length - bytes.next_multiple_of(align);
+    let zero = vec![0; index(bytes)];
+    if arena != Arena::Pool {
+        memory.write(address, &zero);
     }
+    address
+}
 
-    /// A module's pages can be read and written while it is held, and not any more
-    /// after that.
-    pub(crate) fn reach(&mut self, module: Module) {
-        let held = self.is_held(module);
-        let large = self.world.paging == Paging::Large;
-        let Some(target) = self.world.module(module) else {
-            return;
+/// Takes the page away that [`allocate`] gave.
+pub(crate) fn release(memory: &mut Machine, address: u64, bytes: u64) {
+    let align = memory.pointer() * 2;
+    let end = address + bytes.next_multiple_of(align);
+    let length = bytes
+        .next_multiple_of(align)
+        .next_multiple_of(PAGE)
+        .max(PAGE);
+    memory.unmap(end - length);
+}
+
+/// Maps the modules and the page tables as the world has them.
+pub(crate) fn map_modules(memory: &mut Machine, world: &World, kept: &Kept) {
+    memory.unmap_all(&[Kind::Module, Kind::Tables]);
+    memory.watch().limits.clear();
+    memory.watch().modules.clear();
+    let large = world.paging == Paging::Large;
+    for module in Module::ALL {
+        let held = kept.holds(module);
+        let Some(target) = world.module(module) else {
+            continue;
         };
-        for (first, _, rights) in target.pieces(large) {
+        for (first, count, rights) in target.pieces(large) {
             let rights = if held { rights } else { Rights::None };
-            self.machine.protect(target.base + first * PAGE, rights);
+            let at = index(first * PAGE);
+            let bytes = &target.memory[at..at + index(count * PAGE)];
+            let start = target.base + first * PAGE;
+            memory.map(start, count, Kind::Module, rights, bytes);
         }
+        let (base, watch) = (target.base, memory.watch());
+        watch.limits.extend(target.limit());
+        watch.modules.push(Watched {
+            all: base..base + target.memory.len() as u64,
+            readable: target.readable.clone(),
+        });
     }
+    for (page, bytes) in world.tables() {
+        memory.map(page, 1, Kind::Tables, Rights::Read, &bytes);
+    }
+}
 
-    /// A counted string in a page of its own.
-    pub(crate) fn unicode(&mut self, text: &str) -> u64 {
-        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let pointer = self.machine.pointer();
-        let length = u16::try_from(bytes.len()).expect("a short name");
-        let string = self.allocate(
-            Arena::Objects,
-            2 * pointer + bytes.len() as u64,
-            Rights::Read,
-        );
-        let lengths = [length.to_le_bytes(), length.to_le_bytes()].concat();
-        self.machine.write(string, &lengths);
-        self.machine
-            .write_word(string + pointer, string + 2 * pointer);
-        self.machine.write(string + 2 * pointer, &bytes);
-        string
+/// A module's pages can be read and written while it is held, and not any more
+/// after that.
+pub(crate) fn reach(memory: &mut Machine, world: &World, kept: &Kept, module: Module) {
+    let held = kept.holds(module);
+    let large = world.paging == Paging::Large;
+    let Some(target) = world.module(module) else {
+        return;
+    };
+    for (first, _, rights) in target.pieces(large) {
+        let rights = if held { rights } else { Rights::None };
+        memory.protect(target.base + first * PAGE, rights);
     }
+}
 
-    /// The driver may write there, until it is released.
-    pub(crate) fn allow(&mut self, address: u64, bytes: u64) {
-        self.machine.watch().writable.push(address..address + bytes);
-    }
+/// A counted string in a page of its own.
+pub(crate) fn unicode(memory: &mut Machine, next: &mut [u64; 3], text: &str) -> u64 {
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let pointer = memory.pointer();
+    let length = u16::try_from(bytes.len()).expect("a short name");
+    let string = allocate(
+        memory,
+        next,
+        Arena::Objects,
+        2 * pointer + bytes.len() as u64,
+        Rights::Read,
+    );
+    let lengths = [length.to_le_bytes(), length.to_le_bytes()].concat();
+    memory.write(string, &lengths);
+    memory.write_word(string + pointer, string + 2 * pointer);
+    memory.write(string + 2 * pointer, &bytes);
+    string
+}
 
-    /// It may not any more.
-    pub(crate) fn disallow(&mut self, address: u64) {
-        let writable = &mut self.machine.watch().writable;
-        writable.retain(|range| range.start != address);
-    }
+/// The driver may write there, until it is released.
+pub(crate) fn allow(memory: &mut Machine, address: u64, bytes: u64) {
+    memory.watch().writable.push(address..address + bytes);
+}
+
+/// It may not any more.
+pub(crate) fn disallow(memory: &mut Machine, address: u64) {
+    let writable = &mut memory.watch().writable;
+    writable.retain(|range| range.start != address);
 }

@@ -2,10 +2,9 @@
 //! with another program that sets the limit at each single moment.
 
 use scanner_core::{Image, Module, Rva};
+use specimen::{Arch, Spec};
 use tcplimit_driver::Device;
-use verify::oracle;
 use verify::property::Verdict;
-use verify::specimen::{Arch, Spec};
 
 use crate::change::Change;
 use crate::image::Laid;
@@ -67,7 +66,7 @@ impl Scenario {
     #[must_use]
     pub fn of_specimen(spec: &Spec) -> Scenario {
         let specimen = spec.build();
-        let base = verify::property::bases(spec.arch)[0];
+        let base = spec.arch.bases()[0];
         let target = Target::of_specimen(&specimen, base, Paged::Out);
         Scenario::plain(target, Some(specimen.file), spec.arch)
     }
@@ -105,7 +104,7 @@ pub fn races(system: &mut System, spec: &Spec) -> Result<Vec<Outcome>, Violation
 /// # Errors
 /// When it can't be loaded.
 pub fn arch_of(bytes: &[u8]) -> Result<Arch, String> {
-    let base = verify::property::bases(Arch::X86)[0];
+    let base = Arch::X86.bases()[0];
     Laid::at(bytes, base).map(|laid| laid.arch)
 }
 
@@ -114,7 +113,7 @@ pub fn arch_of(bytes: &[u8]) -> Result<Arch, String> {
 /// # Errors
 /// When it can't be loaded.
 pub fn of_file(name: &str, bytes: &[u8], arch: Arch) -> Result<Scenario, String> {
-    let base = verify::property::bases(arch)[0];
+    let base = arch.bases()[0];
     let target = Target::of_file(bytes, by_name(name), arch, base, Paged::Out)?;
     Ok(Scenario::plain(target, Some(bytes.to_vec()), arch))
 }

@@ -262,7 +262,7 @@ impl Run<'_> {
             }
         }
         let unlisted = answer.flags.get() & Flags::UNLISTED != 0;
-        let silent = world.list.says == verify::kernel::Says::Nothing;
+        let silent = world.list.says == simulation::kernel::Says::Nothing;
         if unlisted && !silent {
             return wrong("the module is listed");
         }

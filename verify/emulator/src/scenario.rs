@@ -2,9 +2,9 @@
 //! happens meanwhile, all of it from one number.
 
 use scanner_core::Module;
+use simulation::kernel::{PathStyle, Says};
+use specimen::Arch;
 use tcplimit_driver::Device;
-use verify::kernel::{PathStyle, Says};
-use verify::specimen::Arch;
 
 use crate::change::Change;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};

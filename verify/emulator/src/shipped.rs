@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use verify::specimen::Arch;
+use specimen::Arch;
 
 /// Both processors, with the names of their folders.
 pub const PROCESSORS: [(Arch, &str); 2] = [(Arch::X86, "x86"), (Arch::X64, "x64")];

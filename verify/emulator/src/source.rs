@@ -1,6 +1,6 @@
 //! The driver's source, compiled for this machine and run beside the shipped
 //! file over the same world: whatever the two do must be the same. What the
-//! source decides is proven elsewhere, by `verify::session`.
+//! source decides is proven elsewhere, by `simulation::session`.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -8,12 +8,12 @@ use std::rc::Rc;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
+use simulation::kernel::{Machine, Watched, X64, X86};
+use specimen::Arch;
 use tcplimit_driver::{
     Device, Driver, Entry, Event, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting,
 };
 use tcplimit_protocol::Status;
-use verify::kernel::{Machine, Watched, X64, X86};
-use verify::specimen::Arch;
 
 use crate::address::index;
 use crate::irp::{CREATE, Completed, DEVICE_CONTROL, Request};

@@ -1,8 +1,8 @@
 //! The store by which a module's start-up code gives the limit its value, in an
 //! emulated processor: what the limit is once it has run.
 
+use specimen::Arch;
 use unicorn_engine::{Arch as Family, Mode, Prot, TlbType, Unicorn};
-use verify::specimen::Arch;
 
 use crate::address::index;
 use crate::image::Laid;

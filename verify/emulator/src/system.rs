@@ -1,9 +1,8 @@
 //! The emulated system: the driver in its memory, and every call that it makes.
 
-use scanner_core::Module;
+use specimen::Arch;
 use tcplimit_driver::Device;
 use verify::shipped::import::{self, Convention, Import};
-use verify::specimen::Arch;
 
 use crate::address::{
     self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, index,
@@ -11,12 +10,13 @@ use crate::address::{
 use crate::call::{Stop, Value};
 use crate::change::Change;
 use crate::image::{Laid, Slot};
-use crate::irp::Pending;
+use crate::irp::{Completed, DEVICE_CONTROL, FOUND, Pending, Request, file_object};
 use crate::kept::Kept;
 use crate::machine::{Kind, Machine, Rights};
-use crate::model;
 use crate::model::irql::Irql;
+use crate::model::{self, Scene};
 use crate::offset::Offsets;
+use crate::placement::{Arena, allocate, driver_object, map_driver, map_modules, unicode};
 use crate::violation::Violation;
 use crate::watch::LimitWrite;
 use crate::world::World;
@@ -57,10 +57,9 @@ pub struct System {
     pub failed: u64,
     /// What the last call wrote to limits.
     pub writes: Vec<LimitWrite>,
-    pub(crate) calling: &'static str,
-    pub(crate) unloading: bool,
-    pub(crate) pending: Option<Pending>,
-    pub(crate) image: Laid,
+    unloading: bool,
+    pending: Option<Pending>,
+    image: Laid,
     imports: Vec<(&'static Import, model::Entry)>,
     calls: usize,
     path: Option<u64>,
@@ -118,7 +117,6 @@ impl System {
             happened: 0,
             failed: 0,
             writes: Vec::new(),
-            calling: "",
             unloading: false,
             pending: None,
             image,
@@ -126,7 +124,7 @@ impl System {
             calls: 0,
             path: None,
         };
-        system.map_driver();
+        map_driver(&mut system.machine, &system.image);
         Ok(system)
     }
 
@@ -174,9 +172,10 @@ impl System {
         self.machine.write(variables, &safe_mode.to_le_bytes());
         let kind = DRIVER_TYPE.of(arch);
         self.machine.write_word(variables + 16, kind);
-        self.driver_object = self.driver_object_of(image_range(&self.image));
+        let range = (self.image.base, self.image.size);
+        self.driver_object = driver_object(&mut self.machine, &mut self.kept.next, range);
         self.kept.objects = [0; 2];
-        self.map_modules();
+        map_modules(&mut self.machine, &self.world, &self.kept);
     }
 
     /// Puts bytes over all variables of the driver, as if a load before this one
@@ -193,17 +192,6 @@ impl System {
         }
     }
 
-    /// The driver object of a module, if it is loaded.
-    pub(crate) fn object_of(&mut self, module: Module) -> Option<u64> {
-        let slot = crate::world::slot(module);
-        let target = self.world.modules[slot].as_ref()?;
-        let range = (target.base, target.size);
-        if self.kept.objects[slot] == 0 {
-            self.kept.objects[slot] = self.driver_object_of(range);
-        }
-        Some(self.kept.objects[slot])
-    }
-
     /// Something happens, to the world and to what is mapped of it.
     pub fn change(&mut self, change: &Change) {
         self.settle();
@@ -212,7 +200,7 @@ impl System {
             // Another image has another driver object.
             self.kept.objects[crate::world::slot(*module)] = 0;
         }
-        self.map_modules();
+        map_modules(&mut self.machine, &self.world, &self.kept);
     }
 
     /// Notes in the world what the driver wrote.
@@ -235,7 +223,8 @@ impl System {
     /// # Errors
     /// Whatever the driver does that it may not.
     pub fn start(&mut self) -> Result<u32, Violation> {
-        let path = self.unicode(self.world.registry.service);
+        let service = self.world.registry.service;
+        let path = unicode(&mut self.machine, &mut self.kept.next, service);
         self.path = Some(path);
         let offsets = Offsets::of(self.machine.arch());
         let object = self.driver_object;
@@ -248,7 +237,7 @@ impl System {
         self.machine.unmap(path & !(PAGE - 1));
         self.machine.unmap_all(&[Kind::Discardable]);
         if status >= 0x8000_0000 {
-            self.nothing_left()?;
+            self.kept.nothing_left()?;
             // With its memory the mutex is gone.
             self.kept.mutex = None;
         }
@@ -271,12 +260,102 @@ impl System {
             .word(self.driver_object + offsets.driver.unload);
         self.unloading = true;
         self.call(unload, &[self.driver_object], &[])?;
-        self.nothing_left()
+        self.kept.nothing_left()
+    }
+
+    /// NT passes a request to the driver.
+    ///
+    /// # Errors
+    /// Whatever the driver does that it may not.
+    pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
+        let missing = || Violation::Completion("the device is not there".into());
+        let device = self.device(request.device).ok_or_else(missing)?;
+        let offsets = Offsets::of(self.machine.arch());
+        let (irp, stack) = (&offsets.irp, &offsets.stack);
+        let file = file_object(&mut self.machine, &mut self.kept.next, request);
+        let length = request.buffer();
+        let buffer = match length {
+            0 => 0,
+            _ => {
+                let buffer = allocate(
+                    &mut self.machine,
+                    &mut self.kept.next,
+                    Arena::Requests,
+                    length,
+                    Rights::Write,
+                );
+                // Behind the input it is as it was found.
+                self.machine.write(buffer, &vec![FOUND; index(length)]);
+                self.machine.write(buffer, &request.input);
+                buffer
+            }
+        };
+        let at = allocate(
+            &mut self.machine,
+            &mut self.kept.next,
+            Arena::Requests,
+            irp.size + stack.size,
+            Rights::Write,
+        );
+        let location = at + irp.size;
+        let machine = &mut self.machine;
+        machine.write_word(at + irp.buffer, buffer);
+        machine.write(at + irp.mode, &[1]);
+        machine.write_word(at + irp.stack, location);
+        machine.write(location, &[request.major]);
+        match request.major {
+            DEVICE_CONTROL => {
+                let input = u32::try_from(request.input.len()).expect("a short input");
+                machine.write(location + stack.output, &request.output.to_le_bytes());
+                machine.write(location + stack.input, &input.to_le_bytes());
+                machine.write(location + stack.code, &request.code.to_le_bytes());
+                // Some address of the program's: nobody is to follow it.
+                machine.write_word(location + stack.neither, 0x0012_F700);
+            }
+            // SecurityContext, Options, ShareAccess and so on: no lengths.
+            _ => machine.write(location + stack.output, &[0xFF; 4]),
+        }
+        machine.write_word(location + stack.device, device);
+        machine.write_word(location + stack.file, file);
+        self.pending = Some(Pending {
+            irp: at,
+            buffer,
+            length,
+            input: request.input.len() as u64,
+            file,
+            completed: None,
+        });
+        let major = offsets.driver.major + u64::from(request.major) * self.machine.pointer();
+        let dispatch = self.machine.word(self.driver_object + major);
+        if dispatch == 0 {
+            return Err(Violation::Completion(format!(
+                "nothing serves {:02X}",
+                request.major
+            )));
+        }
+        let io_status = at + irp.status..at + irp.information + self.machine.pointer();
+        let mut writable = vec![io_status];
+        if buffer != 0 {
+            writable.push(buffer..buffer + length);
+        }
+        let returned = self.call(dispatch, &[device, at], &writable)?;
+        let pending = self.pending.take().expect("it was put there");
+        self.machine.unmap(pending.file & !(PAGE - 1));
+        let Some(completed) = pending.completed else {
+            return Err(Violation::Completion("it was never completed".into()));
+        };
+        if returned != completed.status {
+            return Err(Violation::Completion(format!(
+                "{returned:08X} returned, completed with {:08X}",
+                completed.status
+            )));
+        }
+        Ok(completed)
     }
 
     /// Calls a function of the driver's, serves its calls of the system, and
     /// checks what it leaves.
-    pub(crate) fn call(
+    fn call(
         &mut self,
         function: u64,
         arguments: &[u64],
@@ -306,10 +385,19 @@ impl System {
             })?;
             self.happen();
             let arguments = self.machine.arguments(import)?;
-            self.level(&entry)?;
-            self.calling = import.name;
+            self.irql.permits(&entry)?;
             let (.., model) = entry;
-            let value: Value = model(self, &arguments)?;
+            let mut scene = Scene {
+                memory: &mut self.machine,
+                world: &mut self.world,
+                kept: &mut self.kept,
+                request: &mut self.pending,
+                import: import.name,
+                calls: self.calls,
+                driver: self.driver_object,
+                unloading: self.unloading,
+            };
+            let value: Value = model(&mut scene, &arguments)?;
             self.failed += u64::from(value.is_failure());
             self.calls += 1;
             stop = self.machine.resume(import, value)?;
@@ -325,7 +413,7 @@ impl System {
         self.most.calls = self.most.calls.max(taken.calls);
         self.instructions += taken.instructions;
         self.settle();
-        self.balanced()?;
+        self.kept.balanced()?;
         self.modules_intact()?;
         Ok(status)
     }
@@ -382,8 +470,4 @@ impl System {
             .find(|object| object.name == name)
             .map(|object| object.address)
     }
-}
-
-fn image_range(image: &Laid) -> (u64, u32) {
-    (image.base, image.size)
 }

@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use scanner_core::Module;
-use verify::oracle;
-use verify::specimen::{Arch, Specimen};
+use specimen::{Arch, Specimen};
 
 use crate::address::index;
 use crate::image::{Laid, Section, size_of_headers};

@@ -3,9 +3,9 @@
 //! each given one; they must stay the same.
 
 use scanner_core::Module;
+use simulation::kernel::{Listing, PathStyle, Says};
+use specimen::Arch;
 use tcplimit_driver::Device;
-use verify::kernel::{Listing, PathStyle, Says};
-use verify::specimen::Arch;
 
 use crate::registry::Registry;
 use crate::table::{Above, Format, Mapping, Tables};
@@ -126,6 +126,12 @@ impl World {
     #[must_use]
     pub fn module(&self, module: Module) -> Option<&Target> {
         self.modules[slot(module)].as_ref()
+    }
+
+    /// Whether a step of making a device fails.
+    #[must_use]
+    pub fn fails(&self, device: Device, step: Step) -> bool {
+        self.device_fails == Some((device, step))
     }
 
     /// Whether the test-only value is set.

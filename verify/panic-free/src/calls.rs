@@ -9,10 +9,10 @@ use core::hint::black_box;
 
 use scanner_core::policy::{self, PageFacts, WritePermit, WriteRequest};
 use scanner_core::{
-    Arch, Checksum, Directory, DiskFacts, Effort, Evidence, EvidenceSet, Findings, Gate, Headers,
-    Image, Layout, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations,
-    Rva, Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
-    locate_counted, locate_in, module_by_updates, original_name,
+    Arch, Checksum, Directory, DiskFacts, Evidence, EvidenceSet, Findings, Gate, Headers, Image,
+    Layout, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations, Rva,
+    Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
+    module_by_updates, original_name,
 };
 
 /// Calls everything, over bytes of unknown number and content.
@@ -66,6 +66,8 @@ fn names() {
     show(&evidence);
     keep(Evidence::name(evidence));
     keep(Evidence::explanation(evidence));
+    keep(Evidence::rule(evidence));
+    keep(Evidence::proves(evidence));
     keep(Evidence::required_for(
         evidence,
         module,
@@ -152,18 +154,16 @@ fn whole(image: &Image<'_>, file: &[u8]) {
         Ok(located) => found(image, black_box(&located)),
         Err(refusal) => refused(black_box(&refusal)),
     }
-    let mut effort = black_box(Effort::default());
-    keep(locate_counted(image, module, &mut effort).is_ok());
     // Both searches: which one it is, the compiler does not see.
     for workspace in [Workspace::new(), Workspace::without_simd()] {
         let mut workspace = black_box(workspace);
-        match locate_in(image, module, &mut workspace) {
+        match workspace.locate(image, module) {
             Ok(located) => found(image, black_box(located)),
             Err(refusal) => refused(black_box(refusal)),
         }
         keep(Workspace::located(&workspace).is_some());
+        keep(Workspace::steps(&workspace));
     }
-    keep(Effort::steps(effort));
 }
 
 fn one_gate(gate: &Gate) {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use specimen::Spec;
 use tcplimit::patch::Refusal;
 use tcplimit::patch::disk::Disk;
 use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
@@ -12,7 +13,6 @@ use tcplimit::patch::lock::{self, Locks};
 use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
 use verify::brittle::{Brittle, Fault};
 use verify::patching::job;
-use verify::specimen::Spec;
 
 const FILE: &str = "/disc/tcpip.sys";
 

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use specimen::cabinet::Method;
 use tcplimit::patch::job::{Task, Verdict};
 use tcplimit::patch::replace::Keep;
 use verify::brittle::{Brittle, Fault};
-use verify::cabinet::Method;
 use verify::rewriting::{
     FILE, METHODS, PATCH, RESTORE, cabinet, members, only_drivers_differ, right_or_refused, run,
     sound,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use specimen::Spec;
 use tcplimit::patch::disk::Disk;
 use tcplimit::patch::job::{Job, Target, Task, Verdict};
 use tcplimit::patch::journal::{self, exchange_all, recover};
@@ -13,7 +14,6 @@ use tcplimit::patch::lock::Locks;
 use tcplimit::patch::replace::{Exchange, Failure, Keep};
 use verify::brittle::interleaving::{KILLED, Seat, every_order};
 use verify::brittle::{Brittle, Fault};
-use verify::specimen::Spec;
 
 const HOME: &str = "/disc/WINDOWS";
 const CACHE: &str = "/disc/WINDOWS/cache/tcpip.sys";

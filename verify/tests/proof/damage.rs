@@ -2,8 +2,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use specimen::{Spec, Specimen};
 use verify::property;
-use verify::specimen::{Spec, Specimen};
 
 /// One, two or sixteen bytes, anywhere.
 fn flips() -> impl Strategy<Value = Vec<(usize, u8)>> {
@@ -32,7 +32,7 @@ proptest! {
     #[test]
     fn flipped_bytes_in_memory_never_move_the_answer(spec: Spec, all in vec(flips(), 4)) {
         let intact = [0, 2].map(|flips| property::damageable(&spec, flips).build());
-        let [base, _] = property::bases(spec.arch);
+        let [base, _] = spec.arch.bases();
         for flips in all {
             let specimen = &intact[usize::from(flips.len() > 1)];
             property::right_or_refused_in_memory(specimen, base, &flips);

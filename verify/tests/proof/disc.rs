@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use scanner_core::StartUp;
+use specimen::Spec;
+use specimen::cabinet::{Cabinet, Folder, Method};
+use specimen::disc::{Disc, SECTOR};
 use tcplimit::patch::disk::Disk;
 use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::patch_disc;
 use tcplimit::probe::{self, Options};
 use verify::brittle::{Brittle, Fault};
-use verify::cabinet::{Cabinet, Folder, Method};
-use verify::disc::{Disc, SECTOR};
 use verify::probing::any_disc_tables;
-use verify::specimen::Spec;
 
 const OLD: &str = "/images/XP.ISO";
 const NEW: &str = "/images/NEW.ISO";
@@ -46,7 +47,7 @@ fn job(task: Task, output: &str) -> Job {
 }
 
 fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Verdict> {
-    let done = job(task, to).run_disc(disk, Path::new(from), &|_, _| true);
+    let done = patch_disc(&job(task, to), disk, Path::new(from), &|_, _| true);
     done.copies.into_iter().map(|done| done.verdict).collect()
 }
 
@@ -96,7 +97,7 @@ fn whoever_says_stop_gets_nothing_under_the_name() {
             asked.set(asked.get() + 1);
             asked.get() <= stop
         };
-        let done = job(PATCH, NEW).run_disc(&disk, Path::new(OLD), &watch);
+        let done = patch_disc(&job(PATCH, NEW), &disk, Path::new(OLD), &watch);
         if asked.get() <= stop {
             assert!(matches!(done.copies[0].verdict, Verdict::Changed));
             assert!(stop > 3, "{stop}");

@@ -1,5 +1,6 @@
-//! What docs/interface.md and docs/manual.md say, held against the source.
+//! The pages in docs/ and the source agree.
 
+mod generated;
 mod interface;
 mod link;
 mod manual;

@@ -1,11 +1,14 @@
 //! The locator against built specimens: found exactly where built, refused
 //! for the one fact that is missing, and of one mind with the oracle.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
-use scanner_core::Evidence;
+use specimen::{
+    Alignment, Arch, Compare, Decoys, EventForm, Extras, Flaw, GateSpec, ImageBase, Jump, Loads,
+    Module, Place, QueueForm, QueueTest, Reach, Register, Spec,
+};
 use verify::agreement;
 use verify::property::{self, Verdict};
-use verify::specimen::{Arch, Decoys, Flaw, Spec};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
@@ -35,6 +38,34 @@ proptest! {
         };
         let verdict = property::of_loaded(&specimen.load(base), property::module(spec.module));
         prop_assert_eq!(verdict, property::truth(&specimen));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn any_bytes_give_an_answer_or_a_reason(bytes in vec(any::<u8>(), 0..2048)) {
+        property::any_bytes(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_behind_sound_signatures_do(
+        bytes in vec(any::<u8>(), 0x200..2048),
+        x64: bool,
+    ) {
+        let mut bytes = bytes;
+        bytes[..2].copy_from_slice(b"MZ");
+        bytes[0x3C..0x40].copy_from_slice(&[0x40, 0, 0, 0]);
+        bytes[0x40..0x44].copy_from_slice(b"PE\0\0");
+        let machine: u16 = if x64 { 0x8664 } else { 0x14C };
+        bytes[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
+        bytes[0x46] %= 8;
+        bytes[0x47] = 0;
+        let magic: u16 = if x64 { 0x20B } else { 0x10B };
+        bytes[0x54..0x56].copy_from_slice(&[if x64 { 240 } else { 224 }, 0]);
+        bytes[0x58..0x5A].copy_from_slice(&magic.to_le_bytes());
+        property::any_bytes(&bytes);
     }
 }
 
@@ -71,59 +102,11 @@ fn a_kind_as_large_as_the_measured_image_is_found() {
     }
 }
 
-/// The trap: on x86 every operand shifts with the base, all other evidence
-/// stays consistent, and the shifted limit still lies in `.data`.
-#[test]
-fn a_flipped_bit_in_the_image_base_is_caught_by_calls_to_imports_alone() {
-    let spec = Spec::server_2003().sized(256);
-    let specimen = spec.build();
-    let mut file = specimen.file.clone();
-    let e_lfanew = u32::from_le_bytes(file[0x3C..0x40].try_into().unwrap()) as usize;
-    let image_base = e_lfanew + 24 + 28;
-    assert_eq!(file[image_base..image_base + 4], 0x1_0000_u32.to_le_bytes());
-    file[image_base + 2] ^= 1;
-
-    let data = specimen
-        .sections
-        .iter()
-        .find(|section| section.name.starts_with(b".data"))
-        .unwrap();
-    let shifted = specimen.truth.threshold + 0x1_0000;
-    assert!((data.rva..data.rva + data.virtual_size - 8).contains(&shifted));
-
-    let module = property::module(spec.module);
-    let verdict = property::of_file(&file, module);
-    let by_calls = [Evidence::AnchoredBase, Evidence::LocalImports];
-    assert_eq!(verdict.missing(), by_calls);
-    assert_eq!(
-        property::of_file(&specimen.file, module),
-        property::truth(&specimen)
-    );
-}
-
-/// At such a base each address reads as a call through a pointer, FF 15, that
-/// lands nowhere.
-#[test]
-fn where_addresses_read_as_calls_the_limit_is_not_found() {
-    for (_, spec) in Spec::kinds() {
-        let specimen = spec.build();
-        let module = property::module(specimen.spec.module);
-        let at = |base| property::of_loaded(&specimen.load(base), module);
-        assert_eq!(at(0x15FD_0000), property::truth(&specimen));
-        let found = match specimen.spec.arch {
-            Arch::X86 => at(0x15FF_0000).missing() == [Evidence::LocalImports],
-            // Operands count from their instructions.
-            Arch::X64 => at(0x15FF_0000) == property::truth(&specimen),
-        };
-        assert!(found, "{:?}", at(0x15FF_0000));
-    }
-}
-
 #[test]
 fn in_memory_the_base_in_the_header_does_not_matter() {
     for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
-        let mut loaded = specimen.load(property::bases(spec.arch)[0]);
+        let mut loaded = specimen.load(spec.arch.bases()[0]);
         let e_lfanew = u32::from_le_bytes(loaded.headers[0x3C..0x40].try_into().unwrap()) as usize;
         let image_base = e_lfanew + 24 + if spec.arch == Arch::X86 { 28 } else { 24 };
         for byte in [0x00, 0x55, 0xFF] {
@@ -150,7 +133,7 @@ fn a_patched_start_up_value_changes_nothing() {
 fn what_is_in_the_variables_changes_nothing() {
     for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
-        let mut loaded = specimen.load(property::bases(spec.arch)[0]);
+        let mut loaded = specimen.load(spec.arch.bases()[0]);
         for section in &mut loaded.sections {
             if section.name.starts_with(b".data") {
                 section.bytes.fill(0xEE);
@@ -160,4 +143,57 @@ fn what_is_in_the_variables_changes_nothing() {
         assert!(matches!(verdict, Verdict::Located(_)), "{verdict:?}");
         assert_eq!(verdict, property::truth(&specimen));
     }
+}
+
+/// The first filler that is tried for this one has too few direct calls around a
+/// gate: without a second one the locator refuses it. One seed in some 60,000.
+#[test]
+fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
+    let usual = GateSpec {
+        loads: Loads::Count,
+        register: Register(0),
+        short_load: false,
+        compare: Compare::RegisterFirst,
+        jump: Jump::AtLimit,
+        reach: Reach::Short,
+        queue: QueueTest::FallThrough(QueueForm::MemoryFirst),
+    };
+    property::found_as_built(&Spec {
+        seed: 64_535,
+        module: Module::Tcpip6,
+        alignment: Alignment::Page,
+        image_base: ImageBase(0),
+        text_kib: 10,
+        place: Place::ZeroTail,
+        gates: [
+            usual,
+            GateSpec {
+                queue: QueueTest::BeforeTarget(QueueForm::MemoryFirst),
+                ..usual
+            },
+        ],
+        gates_together: true,
+        event: EventForm::Push,
+        atomics: 9,
+        decoys: Decoys {
+            stores_of_ten: true,
+            single_gate: true,
+            pageable: true,
+            reversed: true,
+            spread: true,
+            swapped: true,
+            no_queue_test: true,
+            live_writer: true,
+            other_read: true,
+            atomic_threshold: true,
+            ..Decoys::NONE
+        },
+        extras: Extras {
+            export: false,
+            version: false,
+            relocations: false,
+            ..Extras::default()
+        },
+        ..Spec::xp_x64()
+    });
 }

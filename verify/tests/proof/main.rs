@@ -1,24 +1,17 @@
-//! The properties of locator, driver and patcher, and checks of what proves them.
+//! The properties of all that ships, and of several crates at once: the rules of
+//! each are tested in its own `tests/`.
 
 mod brittle;
 mod cabinet;
 mod clean;
-mod corpus;
 mod damage;
 mod disc;
-mod disk;
 mod document;
-mod edge;
-mod hostile;
 mod locator;
 mod moved;
 mod naive;
 mod patch;
-mod place;
-mod policy;
 mod reading;
+mod regressions;
 mod runs;
-mod session;
 mod shipped;
-mod specimen;
-mod workspace;

@@ -3,9 +3,9 @@
 use std::env;
 use std::sync::LazyLock;
 
+use specimen::{Arch, Decoys, Spec};
 use verify::moved::{Builds, Kind, Move, Outcome};
 use verify::property;
-use verify::specimen::{Arch, Decoys, Spec};
 
 /// How many cases of each kind there are: 4,000, or as many as this variable
 /// says, as in the nightly run.
@@ -116,20 +116,18 @@ fn a_sector_twice_or_a_cluster_further_back_is_refused_on_x64() {
     let module = property::module(spec.module);
     assert_eq!(property::of_file(file, module), property::truth(&specimen));
 
+    // The last cluster that lies a whole one before both gates.
     let text = &specimen.sections[0];
-    let before_gates = |at: u32| {
-        let gates = specimen.truth.gates.iter();
-        gates
-            .map(|gate| gate - text.rva + text.offset)
-            .all(|gate| gate > at + 0x1000)
-    };
-    assert!(before_gates(0x8000), "both gates behind");
-    let doubled = [&file[..0x8000], &file[0x7E00..]].concat();
+    let gates = specimen.truth.gates.iter();
+    let first = gates.map(|gate| gate - text.rva + text.offset).min();
+    let at = (first.expect("a gate") as usize - 0x2000) / 0x1000 * 0x1000;
+    assert!(at > text.offset as usize, "code before it");
+    let doubled = [&file[..at], &file[at - 0x200..]].concat();
     assert!(property::of_file(&doubled, module).threshold().is_none());
 
     let end = (text.offset + text.raw_size) as usize / 0x1000 * 0x1000;
     let mut rotated = file.clone();
-    rotated[0x8000..end].rotate_left(0x1000);
+    rotated[at..end].rotate_left(0x1000);
     let headers = scanner_core::Headers::parse(&rotated).unwrap();
     assert!(scanner_core::Checksum::of(&headers, &rotated).is_right());
     assert!(property::of_file(&rotated, module).threshold().is_none());

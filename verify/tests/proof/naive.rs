@@ -1,7 +1,8 @@
 //! Where the published heuristics go wrong and the locator does not.
 
-use verify::specimen::{Arch, Decoys, Loaded, Spec};
-use verify::{naive, property};
+use oracle::naive;
+use specimen::{Arch, Decoys, Loaded, Spec};
+use verify::property;
 
 fn first_load_compare(loaded: &Loaded) -> Option<u32> {
     let with = |flag: u32| -> Vec<(u32, &[u8])> {

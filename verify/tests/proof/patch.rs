@@ -5,10 +5,11 @@ use std::slice::from_ref;
 
 use proptest::prelude::*;
 use scanner_core::{Module, RelocationCoverage, Rva};
+use specimen::checksum::{checksum_field, mend};
+use specimen::{Arch, Checksum, Extras, Flaw, Spec, Specimen};
 use tcplimit::patch::{Field, Refusal, apply, plan};
-use verify::patching::{self, checksum_field, mend, plan_of, value_offset};
+use verify::patching::{self, plan_of};
 use verify::property::damageable;
-use verify::specimen::{Arch, Checksum, Extras, Flaw, Spec, Specimen};
 
 /// Limits at the edges, and any.
 fn limit() -> impl Strategy<Value = u32> {
@@ -64,7 +65,7 @@ proptest! {
 fn every_byte_of_the_start_up_store_matters() {
     for (name, spec) in Spec::kinds() {
         let specimen = spec.sized(4).build();
-        let value = value_offset(&specimen);
+        let value = specimen.value_offset();
         for at in value - 6..value + 4 {
             for bit in 0..8 {
                 let mut damaged = specimen.clone();
@@ -176,12 +177,12 @@ fn a_checksum_that_is_missing_or_wrong_is_not_made_right() {
 fn no_store_and_two_stores_are_refused() {
     for arch in BOTH {
         let none = refusal(driver(arch), |driver| {
-            let at = value_offset(driver) - 6;
+            let at = driver.value_offset() - 6;
             driver.file[at] = 0x90;
         });
         assert_eq!(none, Refusal::NoStore);
         let several = refusal(driver(arch), |driver| {
-            let at = value_offset(driver) - 6;
+            let at = driver.value_offset() - 6;
             let mut store = driver.file[at..at + 10].to_vec();
             let init = driver
                 .sections
@@ -214,7 +215,7 @@ fn a_store_in_another_section_than_init_is_refused() {
 
 /// Takes the relocation of an RVA out of the table of an x86 driver.
 fn without_relocation(driver: &mut Specimen, rva: u32) {
-    let named = |section: &&verify::specimen::Placed| section.name.starts_with(b".reloc");
+    let named = |section: &&specimen::Placed| section.name.starts_with(b".reloc");
     let table = *driver.sections.iter().find(named).unwrap();
     let (mut at, end) = (
         table.offset as usize,
@@ -270,7 +271,7 @@ fn without_any_one_required_fact_nothing_is_patched() {
         for flaw in Flaw::ALL {
             let spec = Spec {
                 flaw: Some(flaw),
-                decoys: verify::specimen::Decoys::NONE,
+                decoys: specimen::Decoys::NONE,
                 ..kind.clone().sized(4)
             };
             let refused = plan_of(&spec.build(), 77);
@@ -351,7 +352,7 @@ fn values_with_the_same_sum_leave_the_checksum_alone() {
             ..Spec::xp_sp3().sized(4)
         };
         let specimen = spec.build();
-        let even = value_offset(&specimen).is_multiple_of(2);
+        let even = specimen.value_offset().is_multiple_of(2);
         even.then(|| (plan_of(&specimen, other).unwrap(), specimen))
     });
     let (planned, specimen) = changed.expect("a store at an even place");
@@ -506,7 +507,7 @@ fn a_relocation_of_what_is_no_address_is_refused() {
 #[test]
 fn a_relocation_table_that_ends_early_is_refused() {
     let refused = refusal(driver(Arch::X86), |driver| {
-        let named = |section: &&verify::specimen::Placed| section.name.starts_with(b".reloc");
+        let named = |section: &&specimen::Placed| section.name.starts_with(b".reloc");
         let table = *driver.sections.iter().find(named).unwrap();
         let (mut at, mut last) = (table.offset as usize, 0);
         let end = (table.offset + table.virtual_size) as usize;

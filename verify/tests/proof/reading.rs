@@ -1,14 +1,13 @@
 //! How the locator reads instructions, against iced-x86.
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use scanner_core::{Evidence, Image, Module, locate};
+use scanner_core::Image;
+use specimen::Spec;
+use verify::agreement;
 use verify::planted::Planted;
-use verify::specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec, Specimen};
-use verify::{agreement, property};
 
 /// Bytes that gates are made of come more often than others.
 fn gate_like() -> impl Strategy<Value = Vec<u8>> {
@@ -123,139 +122,6 @@ proptest! {
         let spec = Spec { text_kib: 4, ..spec };
         agreement::oracle_reads_alike(&spec, &planted);
     }
-}
-
-/// Whether any of these bytes of the file is part of what the locator goes by.
-fn is_evidence(specimen: &Specimen, bytes: &Range<usize>) -> bool {
-    let mut evidence = specimen.truth.evidence.iter();
-    evidence.any(|used| used.start < bytes.end && bytes.start < used.end)
-}
-
-/// A byte in front may belong to the instruction or end the one before; 66h
-/// would make the immediate a word, and the distance of x64 count from
-/// elsewhere.
-#[test]
-fn a_dword_is_compared_whatever_byte_comes_before() {
-    let plain = Spec::xp_x64();
-    let [mut first, second] = plain.gates;
-    first.queue = QueueTest::FallThrough(QueueForm::Dword);
-    let second = GateSpec {
-        queue: QueueTest::None,
-        ..second
-    };
-    let specimen = Spec {
-        gates: [first, second],
-        ..plain
-    }
-    .build();
-    let text = &specimen.sections[0];
-    let offset = |rva: u32| usize::try_from(rva - text.rva + text.offset).unwrap();
-    let answer = |file: &[u8]| property::of_file(file, Module::Tcpip);
-    let truth = property::truth(&specimen);
-    let test = offset(specimen.truth.queue_tests[0]);
-    assert_eq!(
-        specimen.file[test..test + 2],
-        [0x81, 0x3D],
-        "cmp [queue], 0"
-    );
-    let free = (offset(text.rva)..)
-        .find(|&at| !is_evidence(&specimen, &(at..at + 16)))
-        .unwrap();
-    for before in u8::MIN..=u8::MAX {
-        let mut file = specimen.file.clone();
-        // The jump before it goes elsewhere then, which no evidence minds.
-        file[test - 1] = before;
-        assert_eq!(answer(&file), truth, "{before:X} before the test");
-
-        // All of the limit, or the upper word of it.
-        for (immediate, part) in [(4_usize, 0), (2, 2)] {
-            let mut file = specimen.file.clone();
-            let length = 7 + immediate;
-            let next = text.rva + u32::try_from(free + length).unwrap() - text.offset;
-            let distance = (specimen.truth.threshold + part).wrapping_sub(next);
-            let distance = distance.to_le_bytes();
-            let compare = [&[before, 0x81, 0x3D][..], &distance, &[0; 4][..immediate]].concat();
-            file[free..][..length].copy_from_slice(&compare);
-            // Without 66h the word is no instruction of the time's; but then
-            // its distance names no variable.
-            if immediate == 4 || before == 0x66 {
-                let missing = answer(&file).missing();
-                assert_eq!(
-                    missing,
-                    [Evidence::GateReadsOnly],
-                    "{before:X}, {immediate}"
-                );
-            }
-        }
-    }
-}
-
-/// The locator goes through x64 code in stretches of 512 bytes, by where the
-/// distance to a variable has another multiple of 512.
-#[test]
-fn an_update_counts_once_wherever_in_code_it_stands() {
-    let specimen = Spec::xp_x64().sized(64).build();
-    let text = &specimen.sections[0];
-    let start = usize::try_from(text.offset).unwrap();
-    let updates = |file: &[u8]| {
-        let image = Image::from_file(file).unwrap();
-        let located = locate(&image, Module::Tcpip).unwrap();
-        located.findings().atomic_updates()
-    };
-    let before = updates(&specimen.file);
-    // lock inc, lock add with a byte, and with a dword.
-    let forms: [(u8, &[u8]); 3] = [(0xFF, &[]), (0x83, &[1]), (0x81, &[1, 0, 0, 0])];
-    let mut places = 0;
-    for place in 0x4000..0x4000 + 2 * 512 {
-        for (opcode, immediate) in forms {
-            let length = 7 + immediate.len();
-            let bytes = start + place..start + place + length;
-            if is_evidence(&specimen, &bytes) {
-                continue;
-            }
-            let next = text.rva + u32::try_from(place + length).unwrap();
-            let distance = specimen.truth.count.wrapping_sub(next).to_le_bytes();
-            let mut file = specimen.file.clone();
-            file[bytes]
-                .copy_from_slice(&[&[0xF0, opcode, 0x05], &distance[..], immediate].concat());
-            assert_eq!(updates(&file), before + 1, "{opcode:X} at {place:X}");
-            places += 1;
-        }
-    }
-    assert!(
-        places > 2 * 3 * 512 * 9 / 10,
-        "another seed, please: {places}"
-    );
-}
-
-/// As above, for a variable and an operand at the very beginning of what is
-/// looked for: `cmp dword [queue], imm32`.
-#[test]
-fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
-    let specimen = Spec {
-        flaw: Some(Flaw::NoQueueTest),
-        ..Spec::xp_x64()
-    }
-    .build();
-    let text = &specimen.sections[0];
-    let answer = |file: &[u8]| property::of_file(file, Module::Tcpip);
-    assert_eq!(answer(&specimen.file).missing(), [Evidence::QueueTest]);
-    let gate = specimen.truth.gates[0];
-    let mut places = 0;
-    for rva in gate - 0x1C0..gate + 0x1C0 {
-        let at = usize::try_from(rva - text.rva + text.offset).unwrap();
-        let bytes = at..at + 10;
-        if is_evidence(&specimen, &bytes) {
-            continue;
-        }
-        let queue = specimen.truth.threshold - 4;
-        let distance = queue.wrapping_sub(rva + 10).to_le_bytes();
-        let mut file = specimen.file.clone();
-        file[bytes].copy_from_slice(&[&[0x81, 0x3D][..], &distance, &[0; 4]].concat());
-        assert_eq!(answer(&file), property::truth(&specimen), "at {rva:X}");
-        places += 1;
-    }
-    assert!(places > 0x200, "another seed, please: {places}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use specimen::Spec;
 use tcplimit::patch::disk::Disk;
 use tcplimit::patch::job::{Done, Task, Verdict};
 use tcplimit::patch::journal::{self, exchange_all, recover};
@@ -11,8 +12,7 @@ use tcplimit::patch::mount::Shortcoming;
 use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
 use verify::brittle::interleaving::{Seat, every_order};
 use verify::brittle::{Brittle, Fault};
-use verify::patching::{job, value_offset};
-use verify::specimen::Spec;
+use verify::patching::job;
 
 const FOLDER: &str = "/disc/WINDOWS/drivers";
 const FILE: &str = "/disc/WINDOWS/drivers/a.sys";
@@ -338,7 +338,7 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
 #[test]
 fn of_two_runs_over_a_driver_each_says_what_it_changed() {
     let specimen = Spec::xp_sp3().sized(1).build();
-    let (old, at) = (&specimen.file, value_offset(&specimen));
+    let (old, at) = (&specimen.file, specimen.value_offset());
     let path = Path::new("/disc/tcpip.sys");
     let to = |limit| Task::Patch { limit };
     let back = Task::Restore { use_backup: true };

@@ -1,5 +1,7 @@
 //! The data blocks of a cabinet, and their checksums.
 
+use std::ops::Range;
+
 /// The header of a data block, in bytes ([MS-CAB], CFDATA).
 pub(super) const BLOCK_HEADER: usize = 8;
 
@@ -32,8 +34,28 @@ impl<'a> Block<'a> {
         })
     }
 
+    /// A block of this data, which holds so many bytes when decompressed; `None`
+    /// where either is too long.
+    pub(super) fn of(data: &'a [u8], size: usize) -> Option<Block<'a>> {
+        u16::try_from(data.len()).ok()?;
+        Some(Block {
+            reserved: &[],
+            data,
+            size: u16::try_from(size).ok()?,
+            end: BLOCK_HEADER + data.len(),
+        })
+    }
+
+    /// Appends it to others, with its checksum.
+    pub(super) fn append_to(&self, blocks: &mut Vec<u8>, without_reserve: bool) {
+        blocks.extend(self.checksum(without_reserve).to_le_bytes());
+        blocks.extend(self.sizes());
+        blocks.extend(self.reserved);
+        blocks.extend(self.data);
+    }
+
     /// Its two sizes, as in its header.
-    pub(super) fn sizes(&self) -> [u8; 4] {
+    fn sizes(&self) -> [u8; 4] {
         let length = u16::try_from(self.data.len()).unwrap_or(u16::MAX);
         let ([a, b], [c, d]) = (length.to_le_bytes(), self.size.to_le_bytes());
         [a, b, c, d]
@@ -51,7 +73,7 @@ impl<'a> Block<'a> {
 }
 
 /// The words of these bytes, combined ([MS-CAB], "Checksum method").
-pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+fn checksum(bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<4>();
     let sum = words
         .iter()
@@ -60,6 +82,23 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     sum ^ rest
         .iter()
         .fold(0, |word, &byte| word << 8 | u32::from(byte))
+}
+
+/// A range of bytes, or none where it is not there.
+pub(super) fn bytes(file: &[u8], range: Range<usize>) -> &[u8] {
+    file.get(range).unwrap_or_default()
+}
+
+pub(super) fn dword(file: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?))
+}
+
+pub(super) fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+pub(super) fn to_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

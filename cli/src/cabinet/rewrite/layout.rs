@@ -3,14 +3,22 @@
 
 use std::ops::Range;
 
-use super::block::Block;
-use super::{Flaw, bytes, dword, index, to_u64};
-use crate::cabinet::{CONTINUED, Cabinet, Folder, HAS_NEXT, HAS_PREVIOUS, HAS_RESERVE};
-use crate::cabinet::{MAX_BLOCK, Member};
+use super::block::{Block, bytes, dword, index, to_u64};
+use crate::cabinet::single::HAS_RESERVE;
+use crate::cabinet::{CONTINUED, Cabinet, Folder, HAS_NEXT, HAS_PREVIOUS, MAX_BLOCK, Member};
 
 /// How the reserved bytes of a header begin that tell of a signature behind the
 /// cabinet (Authenticode, as signtool makes it).
 const SIGNATURE: [u8; 4] = [0, 0, 0x10, 0];
+
+/// Why a cabinet is not rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// It can't be written back as it was.
+    Odd(&'static str),
+    /// It is damaged, or forged.
+    Damaged(String),
+}
 
 /// A folder and its data blocks.
 pub(super) struct Stream {

@@ -8,17 +8,16 @@ use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
 use sha2::{Digest, Sha256};
 
-use super::DiscRefusal;
 use super::layout::{DriverFile, Layout};
-use super::record::Record;
+use super::record::{MAX_EDIT, Record};
 use crate::cabinet::MAX_MEMBER;
 use crate::cabinet::rewrite::MAX_CABINET;
 use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
-use crate::patch::Refusal;
+use crate::output::cause;
 use crate::patch::drivers::{Drivers, Planned};
-use crate::patch::job::Facts;
-use crate::patch::replace::Failure;
-use crate::patch::restore::Source;
+use crate::patch::failure::Failure;
+use crate::patch::outcome::{Facts, Source};
+use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::report::State;
 use crate::storage::{self, Storage};
 
@@ -44,7 +43,7 @@ struct Changed {
     content: Option<Vec<u8>>,
 }
 
-/// Finds out of each file what is to become of it.
+/// Finds out of each file what is to become of it. None is packed yet.
 pub(super) fn copies(
     file: &dyn Storage,
     layout: &Layout,
@@ -53,21 +52,36 @@ pub(super) fn copies(
 ) -> Vec<Copy> {
     let copy = |driver: &DriverFile| Copy {
         path: driver.path.clone(),
-        facts: changed(file, driver, module, &|_| limit).map(|changed| changed.facts),
+        facts: facts(file, driver, module, &|_| limit),
     };
     layout.drivers.iter().map(copy).collect()
 }
 
-/// `limit` has that of each copy in the file, by its number.
-fn changed(
+/// What is to become of the copies in a file. `limit` has that of each, by its
+/// number.
+fn facts(
     file: &dyn Storage,
     driver: &DriverFile,
     module: Option<Module>,
     limit: &dyn Fn(usize) -> u32,
-) -> Result<Changed, Failure> {
+) -> Result<Vec<Facts>, Failure> {
     let before = content(file, driver)?;
     let drivers = Drivers::of(&before, driver.is_cabinet)?;
     let planned = drivers.plan_each(&driver.path, module, limit)?;
+    let facts = planned.into_iter().map(|planned| planned.into_parts().0);
+    Ok(facts.collect())
+}
+
+/// A file as it is to be.
+fn changed(
+    file: &dyn Storage,
+    driver: &DriverFile,
+    module: Option<Module>,
+    limit: u32,
+) -> Result<Changed, Failure> {
+    let before = content(file, driver)?;
+    let drivers = Drivers::of(&before, driver.is_cabinet)?;
+    let planned = drivers.plan(&driver.path, module, limit)?;
     let (facts, after): (Vec<Facts>, _) = planned.into_iter().map(Planned::into_parts).unzip();
     let content = match facts.iter().any(Facts::is_change) {
         true => Some(drivers.pack(after)?),
@@ -92,7 +106,7 @@ fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> 
     }
     let length = usize::try_from(driver.extent.length).unwrap_or(usize::MAX);
     let content = storage::bytes(file, position(driver.extent.start), length);
-    content.map_err(|error| unfit(crate::output::cause(&error)).into())
+    content.map_err(|error| unfit(cause(&error)).into())
 }
 
 /// Says of each copy what it was before the image was changed.
@@ -115,7 +129,7 @@ pub(super) fn restored(
             old.get(number)
                 .map_or(PRISTINE_LIMIT, |old: &Planned| old.plan.before)
         };
-        let mut facts = changed(original.now(), driver, module, &value)?.facts;
+        let mut facts = self::facts(original.now(), driver, module, &value)?;
         if facts.len() != old.len() {
             return Err(DiscRefusal::RecordDiffers.into());
         }
@@ -183,9 +197,6 @@ impl Storage for Edited<'_> {
     }
 }
 
-/// No edit is longer: two numbers of a record, in bytes.
-pub(super) const MAX_EDIT: usize = 16;
-
 /// Puts edits into bytes that begin at `offset`.
 fn overlay(edits: &BTreeMap<u64, Vec<u8>>, offset: u64, buffer: &mut [u8]) {
     let end = offset.saturating_add(to_u64(buffer.len()));
@@ -247,21 +258,33 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Each copy is to have a limit.
+    /// Each copy is to have a limit. A file that can't be packed is refused among
+    /// `copies`, and there is no new image then.
     ///
     /// # Errors
-    /// When one is refused, or the image has no room.
+    /// When the image has no room.
     pub(super) fn patching(
         image: Edited<'a>,
         layout: &Layout,
         module: Option<Module>,
         cabinets: bool,
         limit: u32,
-    ) -> Result<Changes<'a>, Failure> {
+        copies: &mut [Copy],
+    ) -> Result<Option<Changes<'a>>, Failure> {
         let mut next = image.length().div_ceil(SECTOR.into());
         let (mut edits, mut appended, mut hashes) = (BTreeMap::new(), Vec::new(), Vec::new());
         for driver in &layout.drivers {
-            let Changed { facts, content } = changed(&image, driver, module, &|_| limit)?;
+            let Changed { facts, content } = match changed(&image, driver, module, limit) {
+                Ok(changed) => changed,
+                Err(failure) => {
+                    let copy = copies.iter_mut().find(|copy| copy.path == driver.path);
+                    let Some(copy) = copy else {
+                        return Err(failure);
+                    };
+                    copy.facts = Err(failure);
+                    return Ok(None);
+                }
+            };
             let of_each = facts.into_iter().map(|facts| facts.after);
             hashes.push((driver.path.clone(), of_each.collect()));
             let Some(mut content) = content else { continue };
@@ -279,7 +302,7 @@ impl<'a> Changes<'a> {
             }
         }
         if edits.is_empty() {
-            return Ok(Changes::restoring(image));
+            return Ok(Some(Changes::restoring(image)));
         }
         // And the record of what was there.
         let volume_sectors =
@@ -294,10 +317,10 @@ impl<'a> Changes<'a> {
         let mut before = BTreeMap::new();
         for (&at, new) in &edits {
             let old = storage::bytes(&image, at, new.len());
-            let old = old.map_err(|error| DiscRefusal::Damaged(crate::output::cause(&error)))?;
+            let old = old.map_err(|error| DiscRefusal::Damaged(cause(&error)))?;
             before.insert(at, old);
         }
-        Ok(Changes {
+        Ok(Some(Changes {
             image,
             patch: Some(Patch {
                 edits,
@@ -310,7 +333,7 @@ impl<'a> Changes<'a> {
                 hashes,
             }),
             is_needed: true,
-        })
+        }))
     }
 
     /// Whether the new image differs from the one that is there.

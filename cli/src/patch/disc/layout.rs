@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Archive, DiscRefusal};
 use crate::archive;
 use crate::cabinet;
+use crate::identity::is_module;
 use crate::iso::{self, Entry, Extent, SECTOR, Volume, position};
-use crate::patch::form::is_module;
+use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::storage::{self, Part, Storage};
 
 /// An image that can be changed.
@@ -35,6 +35,35 @@ pub(super) struct DriverFile {
     pub(super) is_cabinet: bool,
     /// Where the records that name it lie, of any name, in bytes.
     pub(super) records: Vec<u64>,
+}
+
+/// A cabinet of several files or a self-extractor on a disc.
+#[derive(Debug)]
+pub struct Archive {
+    /// Its path from the root of the disc.
+    pub path: String,
+    /// The names of the copies in it.
+    pub drivers: Vec<String>,
+    /// It is a cabinet by itself, which `--cabinets` rewrites.
+    pub is_cabinet: bool,
+    /// Where it begins in the image, in bytes.
+    pub(super) start: u64,
+}
+
+impl Archive {
+    /// Why it is not rewritten.
+    pub(in crate::patch) fn reason(&self) -> String {
+        match self.is_cabinet {
+            true => Refusal::SeveralMembers {
+                drivers: self.drivers.clone(),
+            }
+            .to_string(),
+            false => format!(
+                "a self-extractor with {} in it. What it installs is the unchanged one",
+                self.drivers.join(" and ")
+            ),
+        }
+    }
 }
 
 /// What occupies sectors.

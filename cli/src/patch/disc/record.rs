@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::changes::MAX_EDIT;
 use crate::iso::{SECTOR, position};
 use crate::storage::{self, Storage};
 
@@ -20,6 +19,9 @@ const EDITS: usize = 108;
 const PROOF: usize = SECTOR as usize - 32;
 /// An edit: its place, its length, and room for its bytes.
 const EDIT: usize = 8 + 1 + MAX_EDIT;
+
+/// No edit is longer: two numbers of a record, in bytes.
+pub(super) const MAX_EDIT: usize = 16;
 
 /// What an image was before it was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

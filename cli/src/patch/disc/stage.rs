@@ -5,11 +5,12 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::DiscRefusal;
 use super::changes::Changes;
-use crate::patch::Refusal;
 use crate::patch::disk::Disk;
-use crate::patch::replace::{ATTEMPTS, Failure, TEMPORARY, doing, give_name, named, unread};
+use crate::patch::failure::{Failure, io_failure, read_failure};
+use crate::patch::names::{ATTEMPTS, TEMPORARY, named};
+use crate::patch::refusal::{DiscRefusal, Refusal};
+use crate::patch::replace::give_name;
 
 /// Writes the new image. `step` gets the bytes done, and says whether to go on.
 ///
@@ -31,8 +32,8 @@ pub(super) fn write(
             false => Ok(()),
         })
         .and_then(|()| disk.sync(&temporary))
-        .map_err(doing(format!("{shown} can't be written")))
-        .and_then(|()| disk.open(&temporary).map_err(unread(&temporary)))
+        .map_err(io_failure(format!("{shown} can't be written")))
+        .and_then(|()| disk.open(&temporary).map_err(read_failure(&temporary)))
         .and_then(|written| changes.check(&*written, hash, step))
         .and_then(|()| is_as_long(disk, path, changes))
         .inspect_err(|_| {
@@ -40,7 +41,7 @@ pub(super) fn write(
         })?;
     give_name(disk, &temporary, output).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => DiscRefusal::OutputExists(shown.to_string()).into(),
-        _ => doing(format!("{shown} can't be written"))(error),
+        _ => io_failure(format!("{shown} can't be written"))(error),
     })
 }
 
@@ -73,7 +74,7 @@ fn create(
                 return Err(match (result, created) {
                     (Some(Err(failure)), _) => failure,
                     (_, Err(error)) => {
-                        doing(format!("{} can't be written", temporary.display()))(error)
+                        io_failure(format!("{} can't be written", temporary.display()))(error)
                     }
                     (_, Ok(())) => Refusal::NotItself.into(),
                 });
@@ -81,14 +82,12 @@ fn create(
         }
     }
     let taken = io::Error::from(ErrorKind::AlreadyExists);
-    Err(doing(format!("{} can't be written", output.display()))(
-        taken,
-    ))
+    Err(io_failure(format!("{} can't be written", output.display()))(taken))
 }
 
 /// Whether the old image ends where it did: it may still be being written.
 fn is_as_long(disk: &impl Disk, path: &Path, changes: &Changes<'_>) -> Result<(), Failure> {
-    let now = disk.open(path).map_err(unread(path))?;
+    let now = disk.open(path).map_err(read_failure(path))?;
     match now.length() == changes.source_length() {
         true => Ok(()),
         false => Err(Refusal::ChangedMeanwhile(path.display().to_string()).into()),

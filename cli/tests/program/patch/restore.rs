@@ -38,7 +38,7 @@ fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
     }
     .build()
     .file;
-    let hash = verify::patching::sha256(&other);
+    let hash = specimen::checksum::sha256(&other);
     let name = format!("tcpip.sys.{}.orig", &hash[..16]);
     let files = files.with(&name, &other);
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
@@ -50,7 +50,7 @@ fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
 fn of_several_backups_that_of_10_is_taken_and_otherwise_none() {
     let backup = |value| {
         let file = patched(value);
-        let hash = verify::patching::sha256(&file);
+        let hash = specimen::checksum::sha256(&file);
         (format!("tcpip.sys.{}.orig", &hash[..16]), file)
     };
     let (twenty, thirty, ten) = (backup(20), backup(30), backup(10));
@@ -97,7 +97,7 @@ fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
 /// A file system that keeps no case may give another than it got.
 #[test]
 fn a_backup_is_known_whatever_the_case_of_its_name() {
-    let hash = verify::patching::sha256(&patched(20));
+    let hash = specimen::checksum::sha256(&patched(20));
     let name = format!("TCPIP.SYS.{}.ORIG", hash[..16].to_uppercase());
     let files = Files::new()
         .with("tcpip.sys", &patched(100))
@@ -109,7 +109,7 @@ fn a_backup_is_known_whatever_the_case_of_its_name() {
 
 /// A sound driver's backup, under its name.
 fn backup(file: &[u8]) -> String {
-    let hash = verify::patching::sha256(file);
+    let hash = specimen::checksum::sha256(file);
     format!("tcpip.sys.{}.orig", &hash[..16])
 }
 
@@ -165,10 +165,10 @@ fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
 fn a_file_that_is_gone_is_put_back_from_its_backup() {
     let files = Files::new().with(&backup(&xp()), &xp());
     let shown = files.run(&["restore", "tcpip.sys"]);
-    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    shown.ends_with(0);
     assert_eq!(names(&files.path()).len(), 1);
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()).len(), 2);
     let about = |name: &str| fs::metadata(files.path().join(name)).unwrap();

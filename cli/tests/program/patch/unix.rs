@@ -74,7 +74,7 @@ fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
             let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
             shown.does_not_say(says);
             let run = files.run(&[arguments, options].concat());
-            assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+            run.ends_with(0);
             assert_eq!(is_new(written), touch, "{arguments:?}");
             assert_eq!(run.stdout.contains(says), !touch, "{}", run.stdout);
         }
@@ -93,7 +93,7 @@ fn a_read_only_file_is_replaced_and_stays_read_only() {
     fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
     for (verb, content) in [("patch", patched(100)), ("restore", xp())] {
         let run = files.run(&[verb, "--in-place", "tcpip.sys"]);
-        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        run.ends_with(0);
         assert_eq!(read(&files, "tcpip.sys"), content);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o444, "{verb}");
@@ -136,7 +136,7 @@ fn a_pipe_is_never_replaced() {
     assert_eq!(run.code, 2, "{}", run.stdout);
     run.warns("is a device or a pipe");
     assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
-    let hash = verify::patching::sha256(&xp());
+    let hash = specimen::checksum::sha256(&xp());
     let backup = format!("there/tcpip.sys.{}.orig", &hash[..16]);
     fs::rename(&pipe, files.path().join(backup)).unwrap();
     let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);
@@ -187,14 +187,12 @@ fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
     let [Some(run), Some(shown)] = runs else {
         return;
     };
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    for says in [
+    run.ends_with(3);
+    run.says_all([
         "failed, left as it is",
         "the folder . can't be written to: Permission denied",
         "chmod u+w FOLDER makes it so",
-    ] {
-        run.says(says);
-    }
+    ]);
     assert_eq!((shown.code, shown.stdout), (run.code, run.stdout));
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
@@ -211,7 +209,7 @@ fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
     let Some(run) = as_nobody(&files, &copy) else {
         return;
     };
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert_eq!(read(&files, "out.sys"), patched(100));
     let about = |name: &str| fs::metadata(files.path().join(name)).unwrap();
     assert_eq!(about("out.sys").uid(), 65534);
@@ -219,7 +217,7 @@ fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
     assert_eq!(about("out.sys").mtime(), about("tcpip.sys").mtime());
 
     let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]).unwrap();
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     run.says("can't have the owner of the old one (Operation not permitted): run");
     run.does_not_say("chmod");
     assert_eq!(read(&files, "tcpip.sys"), xp());
@@ -237,10 +235,8 @@ fn an_own_file_of_a_foreign_group_is_left_as_it_is_for_its_group() {
     let Some(run) = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]) else {
         return;
     };
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    for wanted in ["can't have the group of the old one (1: ", "chgrp"] {
-        run.says(wanted);
-    }
+    run.ends_with(3);
+    run.says_all(["can't have the group of the old one (1: ", "chgrp"]);
     run.does_not_say("as that owner");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
@@ -255,7 +251,7 @@ fn a_file_that_may_not_be_read_is_said_to_be_that() {
     let Some(run) = as_nobody(&files, &["patch", "tcpip.sys"]) else {
         return;
     };
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     run.says("tcpip.sys can't be read: Permission denied\n");
 }
 
@@ -295,7 +291,7 @@ fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
     let Some(run) = run else {
         return;
     };
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     let objects = run.objects();
     let states: Vec<&str> = objects
         .iter()
@@ -353,7 +349,7 @@ fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
         let Some(run) = run else {
             return;
         };
-        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        run.ends_with(3);
         run.says(says);
     }
 }

@@ -17,7 +17,7 @@ fn a_read_only_hidden_system_file_stays_one() {
     let before = path.metadata().unwrap();
     assert_eq!(before.file_attributes() & 7, 7, "attrib");
     let run = files.run(&["patch", "--in-place", "--limit", "50", "tcpip.sys"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     let after = path.metadata().unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), patched(50));
     assert_eq!(after.file_attributes(), before.file_attributes());
@@ -25,7 +25,7 @@ fn a_read_only_hidden_system_file_stays_one() {
     assert_eq!(after.creation_time(), before.creation_time());
 
     let run = files.run(&["restore", "--in-place", "tcpip.sys"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert_eq!(std::fs::read(&path).unwrap(), xp());
     assert_eq!(
         path.metadata().unwrap().file_attributes(),

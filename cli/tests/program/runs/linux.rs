@@ -206,14 +206,14 @@ fn a_full_disk_leaves_all_as_it_was() {
     };
     fs::write(at.join("tcpip.sys"), xp()).unwrap();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     run.says("make room");
     assert_eq!(read(&files, "disk/tcpip.sys"), xp());
     assert_eq!(fs::read_dir(&at).unwrap().count(), 1);
     // There is room for nothing at all.
     fs::write(at.join("rest"), vec![0; size]).unwrap_err();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     assert_eq!(fs::read_dir(&at).unwrap().count(), 2);
 }
 
@@ -246,12 +246,12 @@ fn on_an_ntfs_that_is_mounted_by_fuse_all_of_it_works() {
     let all = ["patch", "--root", "disk", "--in-place"];
     let pair = [start(&files, &all), start(&files, &all)].map(ended);
     for run in pair {
-        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        run.ends_with(0);
     }
     let driver = format!("disk/{DRIVER}");
     assert_eq!(read(&files, &driver), patched(100));
     let restore = files.run(&["restore", "--root", "disk", "--in-place"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(read(&files, &driver), xp());
     assert_eq!(leftovers(&files), [""; 0]);
 }

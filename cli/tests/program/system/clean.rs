@@ -19,7 +19,7 @@ fn states(files: &Files, options: &[&str]) -> Vec<(String, String)> {
 }
 
 fn backup_of(content: &[u8]) -> String {
-    let hash = verify::patching::sha256(content);
+    let hash = specimen::checksum::sha256(content);
     format!("{DRIVERS}.{}.orig", &hash[..16])
 }
 
@@ -41,8 +41,8 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
     let files = used();
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
-    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
-    for says in [
+    status.ends_with(0);
+    status.says_all([
         "Left by runs of tcplimit:",
         ".orig: a backup",
         "tcpip.sys.1.tcplimit-new: a staged file",
@@ -50,9 +50,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         "tcpip.sys has the same content",
         "this may be the only copy of its build",
         "Of no use any more: 4 files. To see and remove them: tcplimit clean --root .\n",
-    ] {
-        status.says(says);
-    }
+    ]);
     if cfg!(unix) {
         status.says("seconds old");
     }
@@ -64,7 +62,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
 
     for options in [&[][..], &["--dry-run"]] {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
-        assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+        shown.ends_with(0);
         let says = "4 would be removed of 5 files, 1 kept";
         shown.says(says);
         let advice = shown.stdout.contains("add --in-place");
@@ -72,7 +70,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         assert_eq!(all(&files.path()), before);
     }
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     run.says("4 removed of 5 files, 1 kept");
     let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
         .unwrap()
@@ -131,16 +129,16 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
             run.says("puts back first");
             assert_eq!(all(&files.path()), before);
             let restore = files.run(&["restore", "--root", ".", "--in-place"]);
-            assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+            restore.ends_with(0);
         }
         let restored = files.run(&["clean", "--root", ".", "--in-place"]);
-        assert_eq!(restored.code, 0, "{}{}", restored.stdout, restored.stderr);
+        restored.ends_with(0);
         let left = format!("{DRIVERS}.1.tcplimit-new");
         assert!(!files.path().join(left).exists());
     }
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
-    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    run.ends_with(1);
     run.says("no journal of this program");
     assert_eq!(read(&files, "WINDOWS/tcplimit.journal"), b"mine");
 }
@@ -155,10 +153,8 @@ fn beside_a_run_at_work_nothing_is_removed() {
     let before = all(&files.path());
     for options in [&["--in-place"][..], &[]] {
         let run = files.run(&[&["clean", "--root", "."], options].concat());
-        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-        for says in ["its run is at work", "it stays for now: another run"] {
-            run.says(says);
-        }
+        run.ends_with(3);
+        run.says_all(["its run is at work", "it stays for now: another run"]);
         assert_eq!(all(&files.path()), before);
     }
     drop(held);
@@ -170,20 +166,20 @@ fn what_can_t_be_done_is_said() {
     let none = Files::new().with("a/b", b"");
     let clean = ["clean", "--root", "."];
     let run = none.run(&clean);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     run.warns("no Windows is here");
     let bare = Files::new().with(DRIVERS, &xp());
     let run = bare.run(&clean);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     run.says("has left anything here");
     let two = used().with("WINNT/system32/drivers/tcpip.sys", &xp());
     let before = all(&two.path());
     let run = two.run(&[&clean[..], &["--in-place"]].concat());
-    assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+    run.ends_with(2);
     let says = "tcplimit clean --root . --in-place --windows WINNT";
     run.warns(says);
     assert_eq!(all(&two.path()), before);
     let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     run.says("4 removed");
 }

@@ -8,13 +8,11 @@ fn a_deleted_copy_is_shown_with_its_backup_and_put_back_by_name() {
     files.run(&["patch", "--root", ".", "--in-place"]);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();
     let status = files.run(&["status", "--root", "."]);
-    assert_eq!(status.code, 1, "{}{}", status.stdout, status.stderr);
-    for says in [
+    status.ends_with(1);
+    status.says_all([
         "system32/drivers/tcpip.sys: not there, but a backup is",
         "tcplimit restore --in-place ./WINDOWS/system32/drivers/tcpip.sys",
-    ] {
-        status.says(says);
-    }
+    ]);
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     let is_missing = |object: &&serde_json::Value| object["state"] == "missing";
     let missing = objects.iter().find(is_missing).unwrap();
@@ -22,7 +20,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_put_back_by_name() {
     assert_eq!(missing["backups"].as_array().unwrap().len(), 1);
 
     let restore = files.run(&["restore", "--in-place", DRIVERS]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(read(&files, DRIVERS), xp());
     assert_eq!(files.run(&["status", "--root", "."]).code, 0);
 }
@@ -34,11 +32,11 @@ fn a_damaged_copy_is_put_back_among_the_others_and_kept_aside() {
     let damaged = patched(100)[..9000].to_vec();
     let files = files.with(DRIVERS, &damaged);
     let patch = files.run(&["patch", "--root", ".", "--limit", "7", "--in-place"]);
-    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(3);
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(limits(&files), expected([10; 5]));
-    let hash = verify::patching::sha256(&damaged);
+    let hash = specimen::checksum::sha256(&damaged);
     let aside = format!("{DRIVERS}.{}.damaged", &hash[..16]);
     assert_eq!(read(&files, &aside), damaged);
 }

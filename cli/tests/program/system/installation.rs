@@ -27,7 +27,7 @@ fn of_several_windows_none_is_changed_until_one_or_every_one_is_chosen() {
     for verb in ["patch", "restore"] {
         for target in ["--in-place", "--dry-run"] {
             let run = files.run(&[verb, "--root", ".", target]);
-            assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+            run.ends_with(2);
             let command = format!("tcplimit {verb} --root . {target}");
             for says in [
                 ". has 3 Windows folders, and nothing was done with any",
@@ -43,20 +43,20 @@ fn of_several_windows_none_is_changed_until_one_or_every_one_is_chosen() {
     }
     let patch = ["patch", "--root", ".", "--in-place"];
     let run = files.run(&[&patch[..], &["--windows", "windows.0"]].concat());
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert_eq!(changed(&files), ["Windows.0"]);
     let path = files.path().join("WINXP").display().to_string();
     let run = files.run(&[&patch[..], &["--windows", &path]].concat());
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     assert_eq!(changed(&files), ["Windows.0", "WINXP"]);
 
     let run = files.run(&[&patch[..], &["--windows", "WINNT"]].concat());
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     let says = "no Windows in it is WINNT: there are WINDOWS, WINXP, Windows.0";
     run.warns(says);
 
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--every", "--json"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(changed(&files), [""; 0]);
     let objects = restore.objects();
     assert_eq!(objects.len(), 4);
@@ -73,7 +73,7 @@ fn of_every_windows_one_that_is_refused_stops_no_other() {
     let files = disk().with(&driver("Windows.0"), &patched(0));
     let all = ["patch", "--root", ".", "--every", "--in-place"];
     let run = files.run(&all);
-    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    run.ends_with(1);
     let says = "./Windows.0: A copy is refused or can't be read, so none is changed";
     run.warns(says);
     assert_eq!(read(&files, &driver("Windows.0")), patched(0));
@@ -86,7 +86,7 @@ fn of_every_windows_one_that_is_refused_stops_no_other() {
 fn status_shows_every_windows_or_the_one_that_is_chosen() {
     let files = disk();
     let status = files.run(&["status", "--root", "."]);
-    assert_eq!(status.code, 0, "{}{}", status.stdout, status.stderr);
+    status.ends_with(0);
     for home in HOMES {
         let says = format!("The Windows in ./{home}\n");
         status.says(&says);
@@ -120,20 +120,20 @@ fn a_linked_windows_is_named_and_left_alone_until_it_is_chosen() {
     let patch = ["patch", "--root", "disk", "--in-place"];
     for arguments in [&patch[..], &["status", "--root", "disk"]] {
         let run = files.run(arguments);
-        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        run.ends_with(0);
         for says in ["disk/WINXP is a link", "If it is meant: --windows WINXP"] {
             assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
         }
     }
     assert_eq!(read(&files, &driver("elsewhere/XP")), xp());
     let run = files.run(&[&patch[..], &["--windows", "WINXP"]].concat());
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    run.ends_with(0);
     run.does_not_warn("is a link");
     assert_eq!(read(&files, &driver("elsewhere/XP")), patched(100));
 
     fs::remove_dir_all(files.path().join("disk/WINDOWS")).unwrap();
     let run = files.run(&patch);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    run.ends_with(3);
     for says in ["no Windows is here", "disk/WINXP is a link"] {
         assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
     }
@@ -174,11 +174,11 @@ fn a_linked_folder_or_copy_within_a_windows_is_refused_with_all_and_shown() {
         let json = files.run(&["patch", "--root", ".", "--json"]).objects();
         assert_eq!(json[0]["refusal"], "link", "{json:?}");
         let clean = files.run(&["clean", "--root", "."]);
-        assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
+        clean.ends_with(0);
         let says = format!("./{IN}/{linked} is a link, and what it leads to was left alone");
         clean.warns(&says);
         let status = files.run(&["status", "--root", "."]);
-        assert_eq!(status.code, 1, "{}{}", status.stdout, status.stderr);
+        status.ends_with(1);
         let says = format!("./{IN}/{linked}: a link, not followed");
         status.says(&says);
         let json = files.run(&["status", "--root", ".", "--json"]).objects();

@@ -13,8 +13,8 @@ pub(super) fn killed(files: &Files) {
         serde_json::json!({
             "path": path,
             "temporary": "tcpip.sys.1.tcplimit-new",
-            "before": verify::patching::sha256(&before),
-            "after": verify::patching::sha256(&after),
+            "before": specimen::checksum::sha256(&before),
+            "after": specimen::checksum::sha256(&after),
             "bytes": bytes,
         })
     };
@@ -50,7 +50,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
 
     // A restore that has nothing else to do.
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     let summary = &restore.objects().pop().unwrap()["summary"];
     assert_eq!(
         summary["put_back"],
@@ -61,7 +61,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
 
     killed(&files);
     let patch = files.run(&["patch", "--root", ".", "--limit", "30", "--in-place"]);
-    assert_eq!(patch.code, 0, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(0);
     patch.warns("1 file put back first");
     assert_eq!(limits(&files), expected([30, 10, 30, 30, 30]));
 }
@@ -103,7 +103,7 @@ fn a_journal_that_is_none_stops_everything() {
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
-    assert_eq!(patch.code, 3, "{}{}", patch.stdout, patch.stderr);
+    patch.ends_with(3);
     patch.warns("no journal of this program");
     assert_eq!(all(&files.path()), before);
 }
@@ -134,7 +134,7 @@ fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
     assert_eq!(journal[0]["now"], "other");
 
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     restore.warns("Left as they are");
     let summary = &restore.objects().pop().unwrap()["summary"];
     assert_eq!(summary["put_back"], serde_json::json!([]));
@@ -157,7 +157,7 @@ fn a_journal_about_a_file_that_is_gone_is_cleared() {
     let status = files.run(&["status", "--root", "."]);
     status.says("system32/drivers/tcpip.sys: removed since");
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
-    assert_eq!(restore.code, 0, "{}{}", restore.stdout, restore.stderr);
+    restore.ends_with(0);
     assert_eq!(read(&files, PACK), xp());
     assert!(!files.path().join("WINDOWS/tcplimit.journal").exists());
 }

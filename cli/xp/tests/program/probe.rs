@@ -101,7 +101,7 @@ fn specimens() -> Vec<(String, Vec<u8>)> {
 fn what_is_no_such_driver_is_refused_in_its_own_way() {
     let cut = &X86[..X86.len() / 2];
     for (path, bytes, state, exit) in [
-        (r"E:\tcpip.sys", &b"hello"[..], "damaged", Exit::Unreachable),
+        (r"E:\tcpip.sys", &b"hello"[..], "not-pe", Exit::Refused),
         (r"E:\a.txt", b"hello", "not-pe", Exit::Refused),
         (r"E:\tcpip.sys", cut, "damaged", Exit::Unreachable),
         (r"E:\tcpip.sy_", b"MSCF....", "compressed", Exit::Refused),

@@ -3,13 +3,12 @@
 use tcplimit_driver::Device;
 
 use super::irql::Irql::{Apc, Passive};
-use super::{Answer, Entry, SUCCESS, status};
+use super::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Rights;
 use crate::offset::Offsets;
-use crate::placement::Arena;
-use crate::system::System;
+use crate::placement::{Arena, release};
 use crate::violation::Violation;
 use crate::world::{COLLISION, NO_RESOURCES, Named, Step};
 
@@ -52,31 +51,29 @@ pub fn link_name(device: Device) -> &'static str {
     }
 }
 
-impl System {
-    /// Which device lies there.
-    pub(super) fn device_at(&self, address: u64) -> Result<Device, Violation> {
-        let mut devices = self.kept.devices.iter();
-        let found = devices.find(|device| device.address == address);
-        let wrong = || self.wrong(format!("there is no device at {address:X}"));
-        let found = found.ok_or_else(wrong)?;
-        Ok(self.named(&found.name)?.0)
-    }
-
-    /// The device with a name of one kind or the other.
-    fn named(&self, text: &str) -> Result<(Device, Named), Violation> {
-        for device in Device::ALL {
-            if text == name(device) {
-                return Ok((device, Named::Device));
-            }
-            if text == link_name(device) {
-                return Ok((device, Named::Link));
-            }
-        }
-        Err(self.wrong(format!("{text} is no name of ours")))
-    }
+/// Which device lies there.
+pub(super) fn at(scene: &Scene<'_>, address: u64) -> Result<Device, Violation> {
+    let mut devices = scene.kept.devices.iter();
+    let found = devices.find(|device| device.address == address);
+    let wrong = || scene.wrong(format!("there is no device at {address:X}"));
+    let found = found.ok_or_else(wrong)?;
+    Ok(named(scene, &found.name)?.0)
 }
 
-fn create(system: &mut System, arguments: &[u64]) -> Answer {
+/// The device with a name of one kind or the other.
+fn named(scene: &Scene<'_>, text: &str) -> Result<(Device, Named), Violation> {
+    for device in Device::ALL {
+        if text == name(device) {
+            return Ok((device, Named::Device));
+        }
+        if text == link_name(device) {
+            return Ok((device, Named::Link));
+        }
+    }
+    Err(scene.wrong(format!("{text} is no name of ours")))
+}
+
+fn create(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [
         driver,
         extension,
@@ -89,29 +86,29 @@ fn create(system: &mut System, arguments: &[u64]) -> Answer {
     else {
         unreachable!("seven arguments")
     };
-    system.is(driver, system.driver_object, "DriverObject")?;
-    system.is(low(extension).into(), 0, "DeviceExtensionSize")?;
-    let text = system.text(text)?;
-    let (device, named) = system.named(&text)?;
-    system.expect(named == Named::Device, "a name that programs open")?;
-    system.is(low(kind).into(), FILE_DEVICE_UNKNOWN.into(), "DeviceType")?;
+    scene.is(driver, scene.driver, "DriverObject")?;
+    scene.is(low(extension).into(), 0, "DeviceExtensionSize")?;
+    let text = scene.text(text)?;
+    let (device, named) = named(scene, &text)?;
+    scene.expect(named == Named::Device, "a name that programs open")?;
+    scene.is(low(kind).into(), FILE_DEVICE_UNKNOWN.into(), "DeviceType")?;
     let secure = FILE_DEVICE_SECURE_OPEN.into();
-    system.is(low(characteristics).into(), secure, "Characteristics")?;
-    system.is(exclusive & 0xFF, 0, "Exclusive")?;
-    system.place(place, "DeviceObject")?;
-    let exists = system.kept.devices.iter().any(|device| device.name == text);
-    if exists || system.world.taken == Some((device, named)) {
+    scene.is(low(characteristics).into(), secure, "Characteristics")?;
+    scene.is(exclusive & 0xFF, 0, "Exclusive")?;
+    scene.place(place, "DeviceObject")?;
+    let exists = scene.kept.devices.iter().any(|device| device.name == text);
+    if exists || scene.world.taken == Some((device, named)) {
         return status(COLLISION);
     }
-    if system.device_fails(device, Step::Create) {
+    if scene.world.fails(device, Step::Create) {
         return status(NO_RESOURCES);
     }
-    let offsets = Offsets::of(system.machine.arch());
-    let address = system.allocate(Arena::Objects, offsets.device_size, Rights::Read);
-    system.machine.write_word(place, address);
-    let first = system.driver_object + offsets.driver.device;
-    system.machine.write_word(first, address);
-    system.kept.devices.push(Object {
+    let offsets = Offsets::of(scene.memory.arch());
+    let address = scene.allocate(Arena::Objects, offsets.device_size, Rights::Read);
+    scene.memory.write_word(place, address);
+    let first = scene.driver + offsets.driver.device;
+    scene.memory.write_word(first, address);
+    scene.kept.devices.push(Object {
         address,
         name: text,
         secured: false,
@@ -119,47 +116,47 @@ fn create(system: &mut System, arguments: &[u64]) -> Answer {
     SUCCESS
 }
 
-fn delete(system: &mut System, arguments: &[u64]) -> Answer {
+fn delete(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let address = arguments[0];
-    let device = system.device_at(address)?;
-    let linked = system.kept.links.iter().any(|(_, to)| to == name(device));
-    system.expect(!linked, "programs can still open it")?;
-    system
+    let device = at(scene, address)?;
+    let linked = scene.kept.links.iter().any(|(_, to)| to == name(device));
+    scene.expect(!linked, "programs can still open it")?;
+    scene
         .kept
         .devices
         .retain(|device| device.address != address);
-    let size = Offsets::of(system.machine.arch()).device_size;
-    system.release(address, size);
+    let size = Offsets::of(scene.memory.arch()).device_size;
+    release(scene.memory, address, size);
     Ok(Value::Nothing)
 }
 
-fn link(system: &mut System, arguments: &[u64]) -> Answer {
+fn link(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [link, to] = *arguments else {
         unreachable!("two arguments")
     };
-    let (link, to) = (system.text(link)?, system.text(to)?);
-    let (device, named) = system.named(&link)?;
-    system.expect(named == Named::Link && to == name(device), "other names")?;
-    let devices = system.kept.devices.iter();
+    let (link, to) = (scene.text(link)?, scene.text(to)?);
+    let (device, named) = named(scene, &link)?;
+    scene.expect(named == Named::Link && to == name(device), "other names")?;
+    let devices = scene.kept.devices.iter();
     let secured = devices
         .clone()
         .any(|device| device.name == to && device.secured);
-    system.expect(secured, "anyone could open the device")?;
-    let exists = system.kept.links.iter().any(|(name, _)| *name == link);
-    if exists || system.world.taken == Some((device, named)) {
+    scene.expect(secured, "anyone could open the device")?;
+    let exists = scene.kept.links.iter().any(|(name, _)| *name == link);
+    if exists || scene.world.taken == Some((device, named)) {
         return status(COLLISION);
     }
-    if system.device_fails(device, Step::Link) {
+    if scene.world.fails(device, Step::Link) {
         return status(NO_RESOURCES);
     }
-    system.kept.links.push((link, to));
+    scene.kept.links.push((link, to));
     SUCCESS
 }
 
-fn unlink(system: &mut System, arguments: &[u64]) -> Answer {
-    let link = system.text(arguments[0])?;
-    let exists = system.kept.links.iter().any(|(name, _)| *name == link);
-    system.expect(exists, "there is no such link of the driver's")?;
-    system.kept.links.retain(|(name, _)| *name != link);
+fn unlink(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+    let link = scene.text(arguments[0])?;
+    let exists = scene.kept.links.iter().any(|(name, _)| *name == link);
+    scene.expect(exists, "there is no such link of the driver's")?;
+    scene.kept.links.retain(|(name, _)| *name != link);
     SUCCESS
 }

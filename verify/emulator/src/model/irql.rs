@@ -2,7 +2,6 @@
 //! called.
 
 use super::Entry;
-use crate::system::System;
 use crate::violation::Violation;
 
 /// A level; each keeps off what is below it.
@@ -18,16 +17,16 @@ pub enum Irql {
     High,
 }
 
-impl System {
-    /// Whether a function may be called as things are.
+impl Irql {
+    /// Whether a function may be called at this level.
     ///
     /// # Errors
     /// When the level is above the highest that its documentation allows.
-    pub(crate) fn level(&self, (import, highest, _): &Entry) -> Result<(), Violation> {
-        if self.irql <= *highest {
+    pub(crate) fn permits(self, (import, highest, _): &Entry) -> Result<(), Violation> {
+        if self <= *highest {
             return Ok(());
         }
-        let what = format!("called at {:?} level, {highest:?} at most", self.irql);
+        let what = format!("called at {self:?} level, {highest:?} at most");
         Err(Violation::Call { import, what })
     }
 }

@@ -1,10 +1,9 @@
 //! ZwQuerySystemInformation: the list of modules, and the time of the start.
 
 use super::irql::Irql::Passive;
-use super::{Answer, Entry, SUCCESS, status};
+use super::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
 use crate::offset::Offsets;
-use crate::system::System;
 use crate::world::NO_RESOURCES;
 
 pub(super) const MODELS: &[Entry] = &[("ZwQuerySystemInformation", Passive, query)];
@@ -20,45 +19,45 @@ const UNSUCCESSFUL: u32 = 0xC000_0001;
 /// STATUS_INFO_LENGTH_MISMATCH.
 const LENGTH_MISMATCH: u32 = 0xC000_0004;
 
-fn query(system: &mut System, arguments: &[u64]) -> Answer {
+fn query(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [class, buffer, length, needed] = *arguments else {
         unreachable!("four arguments")
     };
-    system.room(needed, 4, 4, "ReturnLength")?;
+    scene.room(needed, 4, 4, "ReturnLength")?;
     let length = low(length);
     if low(class) == TIME_OF_DAY {
-        system.is(length.into(), TIME_OF_DAY_LENGTH, "the length")?;
-        system.room(buffer, TIME_OF_DAY_LENGTH, 8, "the buffer")?;
-        let Some([time, bias]) = system.world.boot else {
+        scene.is(length.into(), TIME_OF_DAY_LENGTH, "the length")?;
+        scene.room(buffer, TIME_OF_DAY_LENGTH, 8, "the buffer")?;
+        let Some([time, bias]) = scene.world.boot else {
             return status(UNSUCCESSFUL);
         };
         // The clock goes on.
-        let now = time.wrapping_add(system.calls() as u64);
+        let now = time.wrapping_add(scene.calls as u64);
         let fields = [time, now, 0x861C_4680, 1, bias, 0x1234].map(u64::to_le_bytes);
-        system.machine.write(buffer, fields.as_flattened());
-        system
-            .machine
+        scene.memory.write(buffer, fields.as_flattened());
+        scene
+            .memory
             .write(needed, &low(TIME_OF_DAY_LENGTH).to_le_bytes());
         return SUCCESS;
     }
-    system.is(low(class).into(), MODULES.into(), "the class")?;
-    let [first, base, size, name, path, item] = Offsets::of(system.machine.arch()).module;
-    let listed = system.world.listed();
+    scene.is(low(class).into(), MODULES.into(), "the class")?;
+    let [first, base, size, name, path, item] = Offsets::of(scene.memory.arch()).module;
+    let listed = scene.world.listed();
     let modules = listed.clone().unwrap_or_default();
     let total = first + modules.len() * item;
     let bytes = u32::try_from(total).expect("a short list");
     if length < bytes {
         // Nothing is written but the length; there may be no buffer.
-        system.machine.write(needed, &bytes.to_le_bytes());
+        scene.memory.write(needed, &bytes.to_le_bytes());
         return status(LENGTH_MISMATCH);
     }
-    system.room(buffer, length.into(), 8, "the buffer")?;
+    scene.room(buffer, length.into(), 8, "the buffer")?;
     if listed.is_none() {
         return status(NO_RESOURCES);
     }
     let mut list = vec![0; total];
     list[..4].copy_from_slice(&bytes_of(modules.len()));
-    let pointer = if system.machine.pointer() == 4 { 4 } else { 8 };
+    let pointer = if scene.memory.pointer() == 4 { 4 } else { 8 };
     for (place, (file, at, long)) in list[first..].chunks_exact_mut(item).zip(modules) {
         // Section and MappedBase are nobody's.
         place[base..base + pointer].copy_from_slice(&at.to_le_bytes()[..pointer]);
@@ -72,8 +71,8 @@ fn query(system: &mut System, arguments: &[u64]) -> Answer {
             rest.fill(b'\\');
         }
     }
-    system.machine.write(buffer, &list);
-    system.machine.write(needed, &bytes.to_le_bytes());
+    scene.memory.write(buffer, &list);
+    scene.memory.write(needed, &bytes.to_le_bytes());
     SUCCESS
 }
 

@@ -1,12 +1,11 @@
 //! Keys and values.
 
 use super::irql::Irql::Passive;
-use super::object::Opened;
-use super::security::KEY_ALL_ACCESS;
-use super::{Answer, Entry, SUCCESS, status};
+use super::object::{self, Opened, opened};
+use super::security::{KEY_ALL_ACCESS, descriptor_at};
+use super::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
 use crate::registry::{MEMORY, below};
-use crate::system::System;
 use crate::violation::Violation;
 
 pub(super) const MODELS: &[Entry] = &[
@@ -36,56 +35,56 @@ const MOST: u32 = 4096;
 const OWNER_AND_LIST: u64 = 5;
 
 /// The path that OBJECT_ATTRIBUTES name, and their security descriptor.
-fn path(system: &System, attributes: u64) -> Result<(String, u64), Violation> {
-    let pointer = system.machine.pointer();
-    system.readable(attributes, 6 * pointer, "ObjectAttributes")?;
-    system.expect(
+fn path(scene: &Scene<'_>, attributes: u64) -> Result<(String, u64), Violation> {
+    let pointer = scene.memory.pointer();
+    scene.readable(attributes, 6 * pointer, "ObjectAttributes")?;
+    scene.expect(
         attributes.is_multiple_of(pointer),
         "ObjectAttributes are not aligned",
     )?;
-    let field = |number: u64| system.machine.word(attributes + number * pointer);
-    let dword = |number: u64| u64::from(system.machine.dword(attributes + number * pointer));
-    system.is(dword(0), 6 * pointer, "ObjectAttributes' length")?;
-    system.is(dword(3), ATTRIBUTES.into(), "ObjectAttributes' attributes")?;
-    system.is(field(5), 0, "SecurityQualityOfService")?;
-    let name = system.text(field(2))?;
+    let field = |number: u64| scene.memory.word(attributes + number * pointer);
+    let dword = |number: u64| u64::from(scene.memory.dword(attributes + number * pointer));
+    scene.is(dword(0), 6 * pointer, "ObjectAttributes' length")?;
+    scene.is(dword(3), ATTRIBUTES.into(), "ObjectAttributes' attributes")?;
+    scene.is(field(5), 0, "SecurityQualityOfService")?;
+    let name = scene.text(field(2))?;
     match field(1) {
         0 => {
-            system.expect(name.starts_with('\\'), "a relative name without a root")?;
+            scene.expect(name.starts_with('\\'), "a relative name without a root")?;
             Ok((name, field(4)))
         }
         root => {
-            system.expect(!name.starts_with('\\'), "a full name below a root")?;
-            Ok((below(key(system, root)?, &name), field(4)))
+            scene.expect(!name.starts_with('\\'), "a full name below a root")?;
+            Ok((below(key(scene, root)?, &name), field(4)))
         }
     }
 }
 
-fn key(system: &System, handle: u64) -> Result<&str, Violation> {
-    match system.handle(handle)? {
+fn key<'a>(scene: &'a Scene<'_>, handle: u64) -> Result<&'a str, Violation> {
+    match object::handle(scene, handle)? {
         Opened::Key(path) => Ok(path),
-        Opened::Device(_) => Err(system.wrong("the handle is none of a key")),
+        Opened::Device(_) => Err(scene.wrong("the handle is none of a key")),
     }
 }
 
-fn open(system: &mut System, arguments: &[u64]) -> Answer {
+fn open(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [place, access, attributes] = *arguments else {
         unreachable!("three arguments")
     };
-    system.place(place, "KeyHandle")?;
-    system.is(low(access).into(), ACCESS.into(), "DesiredAccess")?;
-    let (path, descriptor) = path(system, attributes)?;
-    system.is(descriptor, 0, "SecurityDescriptor")?;
-    match system.world.registry.open(&path) {
+    scene.place(place, "KeyHandle")?;
+    scene.is(low(access).into(), ACCESS.into(), "DesiredAccess")?;
+    let (path, descriptor) = path(scene, attributes)?;
+    scene.is(descriptor, 0, "SecurityDescriptor")?;
+    match scene.world.registry.open(&path) {
         Ok(()) => {
-            system.opened(place, Opened::Key(path));
+            opened(scene, place, Opened::Key(path));
             SUCCESS
         }
         Err(refused) => status(refused),
     }
 }
 
-fn create(system: &mut System, arguments: &[u64]) -> Answer {
+fn create(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [
         place,
         access,
@@ -98,41 +97,41 @@ fn create(system: &mut System, arguments: &[u64]) -> Answer {
     else {
         unreachable!("seven arguments")
     };
-    system.place(place, "KeyHandle")?;
-    system.is(low(access).into(), ACCESS.into(), "DesiredAccess")?;
-    system.is(low(title).into(), 0, "TitleIndex")?;
-    system.is(class, 0, "Class")?;
-    system.is(
+    scene.place(place, "KeyHandle")?;
+    scene.is(low(access).into(), ACCESS.into(), "DesiredAccess")?;
+    scene.is(low(title).into(), 0, "TitleIndex")?;
+    scene.is(class, 0, "Class")?;
+    scene.is(
         low(options).into(),
         REG_OPTION_VOLATILE.into(),
         "CreateOptions",
     )?;
-    system.is(disposition, 0, "Disposition")?;
-    let (path, descriptor) = path(system, attributes)?;
+    scene.is(disposition, 0, "Disposition")?;
+    let (path, descriptor) = path(scene, attributes)?;
     // What goes with a service is no place to remember in.
-    system.expect(path == MEMORY, "a key that is none of the driver's")?;
-    let guards = system.descriptor(descriptor, KEY_ALL_ACCESS)?;
-    system.expect(guards.owner, "Administrators are not the owner")?;
-    match system.world.registry.create(&path, guards.bytes) {
+    scene.expect(path == MEMORY, "a key that is none of the driver's")?;
+    let guards = descriptor_at(scene, descriptor, KEY_ALL_ACCESS)?;
+    scene.expect(guards.owner, "Administrators are not the owner")?;
+    match scene.world.registry.create(&path, guards.bytes) {
         Ok(()) => {
-            system.opened(place, Opened::Key(path));
+            opened(scene, place, Opened::Key(path));
             SUCCESS
         }
         Err(refused) => status(refused),
     }
 }
 
-fn query(system: &mut System, arguments: &[u64]) -> Answer {
+fn query(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [handle, name, class, buffer, length, needed] = *arguments else {
         unreachable!("six arguments")
     };
-    let path = key(system, handle)?.to_owned();
-    let name = system.text(name)?;
-    system.is(low(class).into(), PARTIAL.into(), "the class")?;
+    let path = key(scene, handle)?.to_owned();
+    let name = scene.text(name)?;
+    scene.is(low(class).into(), PARTIAL.into(), "the class")?;
     let length = low(length);
-    system.room(buffer, length.into(), 4, "the buffer")?;
-    system.room(needed, 4, 4, "ResultLength")?;
-    let (kind, data) = match system.world.registry.query(&path, &name) {
+    scene.room(buffer, length.into(), 4, "the buffer")?;
+    scene.room(needed, 4, 4, "ResultLength")?;
+    let (kind, data) = match scene.world.registry.query(&path, &name) {
         Ok(value) => value.clone(),
         Err(refused) => return status(refused),
     };
@@ -145,71 +144,71 @@ fn query(system: &mut System, arguments: &[u64]) -> Answer {
     );
     value.extend(data);
     let whole = u32::try_from(value.len()).expect("a short value");
-    system.machine.write(needed, &whole.to_le_bytes());
+    scene.memory.write(needed, &whole.to_le_bytes());
     if length < 12 {
         return status(TOO_SMALL);
     }
     value.truncate(length as usize);
-    system.machine.write(buffer, &value);
+    scene.memory.write(buffer, &value);
     if length < whole {
         return status(OVERFLOW);
     }
     SUCCESS
 }
 
-fn set(system: &mut System, arguments: &[u64]) -> Answer {
+fn set(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [handle, name, title, kind, data, length] = *arguments else {
         unreachable!("six arguments")
     };
-    let path = key(system, handle)?.to_owned();
-    let name = system.text(name)?;
-    system.is(low(title).into(), 0, "TitleIndex")?;
+    let path = key(scene, handle)?.to_owned();
+    let name = scene.text(name)?;
+    scene.is(low(title).into(), 0, "TitleIndex")?;
     let length = low(length);
-    system.expect((1..=MOST).contains(&length), "a value of no sane length")?;
-    system.readable(data, length.into(), "the value")?;
-    let data = system.machine.read(data, length as usize);
-    match system.world.registry.set(&path, &name, (low(kind), data)) {
+    scene.expect((1..=MOST).contains(&length), "a value of no sane length")?;
+    scene.readable(data, length.into(), "the value")?;
+    let data = scene.memory.read(data, length as usize);
+    match scene.world.registry.set(&path, &name, (low(kind), data)) {
         Ok(()) => SUCCESS,
         Err(refused) => status(refused),
     }
 }
 
-fn delete(system: &mut System, arguments: &[u64]) -> Answer {
-    let path = key(system, arguments[0])?.to_owned();
-    let name = system.text(arguments[1])?;
-    match system.world.registry.delete(&path, &name) {
+fn delete(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+    let path = key(scene, arguments[0])?.to_owned();
+    let name = scene.text(arguments[1])?;
+    match scene.world.registry.delete(&path, &name) {
         Ok(()) => SUCCESS,
         Err(refused) => status(refused),
     }
 }
 
-fn flush(system: &mut System, arguments: &[u64]) -> Answer {
-    let path = key(system, arguments[0])?;
-    match system.world.registry.flush(path) {
+fn flush(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+    let path = key(scene, arguments[0])?;
+    match scene.world.registry.flush(path) {
         Ok(()) => SUCCESS,
         Err(refused) => status(refused),
     }
 }
 
-fn query_security(system: &mut System, arguments: &[u64]) -> Answer {
+fn query_security(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [handle, information, buffer, length, needed] = *arguments else {
         unreachable!("five arguments")
     };
-    let path = key(system, handle)?.to_owned();
+    let path = key(scene, handle)?.to_owned();
     let information = low(information).into();
-    system.is(information, OWNER_AND_LIST, "SecurityInformation")?;
+    scene.is(information, OWNER_AND_LIST, "SecurityInformation")?;
     let length = low(length);
-    system.room(buffer, length.into(), 4, "the buffer")?;
-    system.room(needed, 4, 4, "LengthNeeded")?;
-    let descriptor = match system.world.registry.security(&path) {
+    scene.room(buffer, length.into(), 4, "the buffer")?;
+    scene.room(needed, 4, 4, "LengthNeeded")?;
+    let descriptor = match scene.world.registry.security(&path) {
         Ok(descriptor) => descriptor.to_owned(),
         Err(refused) => return status(refused),
     };
     let whole = u32::try_from(descriptor.len()).expect("a short descriptor");
-    system.machine.write(needed, &whole.to_le_bytes());
+    scene.memory.write(needed, &whole.to_le_bytes());
     if length < whole {
         return status(TOO_SMALL);
     }
-    system.machine.write(buffer, &descriptor);
+    scene.memory.write(buffer, &descriptor);
     SUCCESS
 }

@@ -3,9 +3,8 @@
 
 use super::irql::Irql::Passive;
 use super::object::Opened;
-use super::{Answer, Entry, SUCCESS, status};
+use super::{Answer, Entry, SUCCESS, Scene, device, object, status};
 use crate::address::{index, low};
-use crate::system::System;
 use crate::violation::Violation;
 use crate::world::{NO_RESOURCES, Step};
 
@@ -98,50 +97,52 @@ pub fn is_believed(descriptor: &[u8]) -> bool {
         && part(16, list.len()) == Some(list.as_slice())
 }
 
-impl System {
-    /// Reads a descriptor that the driver passes: a self-relative one, with the
-    /// list of [`list`].
-    pub(super) fn descriptor(&self, address: u64, mask: u32) -> Result<Guards, Violation> {
-        self.readable(address, 20, "the descriptor")?;
-        self.expect(address.is_multiple_of(4), "the descriptor is not aligned")?;
-        let field = |number: u64| self.machine.dword(address + 4 * number);
-        self.is(
-            field(0).into(),
-            (CONTROL << 16 | 1).into(),
-            "the descriptor's head",
-        )?;
-        let expected = list(mask);
-        let part = |number, length: usize| -> Result<Vec<u8>, Violation> {
-            let at = u64::from(field(number));
-            self.expect((20..LONGEST).contains(&at), "a part that lies elsewhere")?;
-            self.readable(address + at, length as u64, "the descriptor")?;
-            Ok(self.machine.read(address + at, length))
-        };
-        let found = part(4, expected.len())?;
-        self.expect(
-            found == expected,
-            "other rights than those of SYSTEM and Administrators",
-        )?;
-        let owner = field(1) != 0 && part(1, administrators().len())? == administrators();
-        let bytes = returned(administrators(), &expected);
-        Ok(Guards { owner, bytes })
-    }
+/// Reads a descriptor that the driver passes: a self-relative one, with the
+/// list of [`list`].
+pub(super) fn descriptor_at(
+    scene: &Scene<'_>,
+    address: u64,
+    mask: u32,
+) -> Result<Guards, Violation> {
+    scene.readable(address, 20, "the descriptor")?;
+    scene.expect(address.is_multiple_of(4), "the descriptor is not aligned")?;
+    let field = |number: u64| scene.memory.dword(address + 4 * number);
+    scene.is(
+        field(0).into(),
+        (CONTROL << 16 | 1).into(),
+        "the descriptor's head",
+    )?;
+    let expected = list(mask);
+    let part = |number, length: usize| -> Result<Vec<u8>, Violation> {
+        let at = u64::from(field(number));
+        scene.expect((20..LONGEST).contains(&at), "a part that lies elsewhere")?;
+        scene.readable(address + at, length as u64, "the descriptor")?;
+        Ok(scene.memory.read(address + at, length))
+    };
+    let found = part(4, expected.len())?;
+    scene.expect(
+        found == expected,
+        "other rights than those of SYSTEM and Administrators",
+    )?;
+    let owner = field(1) != 0 && part(1, administrators().len())? == administrators();
+    let bytes = returned(administrators(), &expected);
+    Ok(Guards { owner, bytes })
 }
 
-fn set_security(system: &mut System, arguments: &[u64]) -> Answer {
+fn set_security(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     let [handle, information, descriptor] = *arguments else {
         unreachable!("three arguments")
     };
-    let Opened::Device(address) = *system.handle(handle)? else {
-        return Err(system.wrong("the handle is none of a device"));
+    let Opened::Device(address) = *object::handle(scene, handle)? else {
+        return Err(scene.wrong("the handle is none of a device"));
     };
-    system.is(low(information).into(), DACL.into(), "SecurityInformation")?;
-    system.descriptor(descriptor, FILE_ALL_ACCESS)?;
-    let device = system.device_at(address)?;
-    if system.device_fails(device, Step::Secure) {
+    scene.is(low(information).into(), DACL.into(), "SecurityInformation")?;
+    descriptor_at(scene, descriptor, FILE_ALL_ACCESS)?;
+    let device = device::at(scene, address)?;
+    if scene.world.fails(device, Step::Secure) {
         return status(NO_RESOURCES);
     }
-    let mut devices = system.kept.devices.iter_mut();
+    let mut devices = scene.kept.devices.iter_mut();
     if let Some(device) = devices.find(|device| device.address == address) {
         device.secured = true;
     }

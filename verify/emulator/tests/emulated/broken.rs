@@ -10,7 +10,7 @@ use emulator::scenario::Scenario;
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::violation::{Access, Violation};
-use verify::specimen::{Arch, Spec};
+use specimen::{Arch, Spec};
 
 fn spec(arch: Arch) -> Spec {
     match arch {

@@ -8,7 +8,7 @@ use emulator::broken::Broken;
 use emulator::campaign::Campaign;
 use emulator::command::{Wrong, given};
 use emulator::shipped::{files, folder};
-use verify::specimen::{Arch, Flaw, Spec};
+use specimen::{Arch, Flaw, Spec};
 
 /// A file of that name, in a folder of the test's own.
 fn file(test: &str, name: &str, bytes: &[u8]) -> PathBuf {

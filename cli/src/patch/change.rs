@@ -1,0 +1,69 @@
+//! Four bytes of an image that become others: the value that start-up code
+//! stores, and the checksum that goes with it.
+
+use scanner_core::{Checksum, Headers};
+
+/// What four bytes of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The value that start-up code stores into the limit.
+    Limit,
+    /// The checksum in the header.
+    Checksum,
+}
+
+/// Four bytes that become others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What they are.
+    pub field: Field,
+    /// Where they lie in the image, in bytes from its beginning.
+    pub offset: usize,
+    /// What stands there.
+    pub before: [u8; 4],
+    /// What shall stand there.
+    pub after: [u8; 4],
+}
+
+/// The value, and the checksum that the file has with it.
+pub(super) fn changes(
+    image: &[u8],
+    headers: &Headers<'_>,
+    offset: usize,
+    limit: u32,
+) -> Option<Vec<Change>> {
+    let value = Change {
+        field: Field::Limit,
+        offset,
+        before: *image.get(offset..)?.first_chunk()?,
+        after: limit.to_le_bytes(),
+    };
+    let mut changed = image.to_vec();
+    put(&mut changed, &value)?;
+    let field = headers.checksum_offset();
+    let checksum = Change {
+        field: Field::Checksum,
+        offset: field,
+        before: *image.get(field..)?.first_chunk()?,
+        after: Checksum::of(headers, &changed).computed.to_le_bytes(),
+    };
+    // Different values may well have the same sum.
+    let is_one = checksum.before != checksum.after;
+    Some(
+        [value]
+            .into_iter()
+            .chain(is_one.then_some(checksum))
+            .collect(),
+    )
+}
+
+/// Makes a change; `None` where something else than expected stands there.
+pub(super) fn put(image: &mut [u8], change: &Change) -> Option<()> {
+    let place = image.get_mut(change.offset..)?.first_chunk_mut::<4>()?;
+    (*place == change.before).then(|| *place = change.after)
+}
+
+/// `0A 00 00 00`
+pub(crate) fn hex(bytes: [u8; 4]) -> String {
+    bytes.map(|byte| format!("{byte:02X}")).join(" ")
+}

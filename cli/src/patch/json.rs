@@ -1,0 +1,149 @@
+//! Reports for programs: one JSON object a line. docs/json.md describes it.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::change::{Field, hex};
+use super::failure::Failure;
+use super::outcome::{Aside, Entry, Source, Subject, Verdict};
+use super::windows_install::Role;
+use crate::json::line;
+
+#[derive(Serialize)]
+struct Object<'a> {
+    path: &'a str,
+    member: Option<String>,
+    role: Option<&'static str>,
+    task: &'static str,
+    state: &'static str,
+    refusal: Option<&'static str>,
+    reason: Option<String>,
+    module: Option<&'static str>,
+    arch: Option<String>,
+    version: Option<String>,
+    limit: Option<Pair<Option<u32>>>,
+    damage: Option<&'a str>,
+    changes: Vec<Change>,
+    written: bool,
+    touched: bool,
+    output: Option<String>,
+    backup: Option<String>,
+    kept_aside: Option<String>,
+    from: Option<Cow<'a, str>>,
+    sha256: Option<Pair<&'a str>>,
+    as_shipped: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Pair<T> {
+    before: T,
+    after: T,
+}
+
+#[derive(Serialize)]
+struct Change {
+    field: &'static str,
+    file_offset: usize,
+    before: String,
+    after: String,
+}
+
+/// Writes what became of a file.
+pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
+    let done = entry.done;
+    let path = done.path.to_string_lossy();
+    let facts = done.facts.first();
+    let plan = facts.map(|facts| &facts.plan);
+    let is_sound = facts.is_some_and(|facts| facts.damage.is_none());
+    let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
+    let refused = match &done.verdict {
+        Verdict::Failed(Failure::Refused(refusal)) => Some(refusal),
+        _ => None,
+    };
+    let reason = match &done.verdict {
+        Verdict::Failed(failure) => Some(failure.to_string()),
+        Verdict::NotDone(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    line(
+        out,
+        &Object {
+            path: &path,
+            member: done.member(),
+            role: entry.role.map(Role::name),
+            task: subject.task.verb(),
+            state: match &done.verdict {
+                Verdict::WouldChange => "would-change",
+                Verdict::Changed => "changed",
+                Verdict::Unchanged => "unchanged",
+                Verdict::NotDone(_) => "not-done",
+                Verdict::Failed(Failure::Refused(_)) => "refused",
+                Verdict::Failed(Failure::Unsure { .. }) => "unsure",
+                Verdict::Failed(_) => "failed",
+            },
+            refusal: refused.map(|refusal| refusal.name()),
+            reason,
+            module: plan.map(|plan| plan.module.file_name()),
+            arch: plan.map(|plan| plan.arch.to_string()),
+            version: plan.and_then(|plan| Some(plan.version?.to_string())),
+            limit: plan.map(|plan| Pair {
+                before: is_sound.then_some(plan.before),
+                after: Some(plan.after),
+            }),
+            damage: facts.and_then(|facts| facts.damage.as_deref()),
+            changes: plan.map_or_else(Vec::new, |plan| {
+                let changes = plan.changes.iter().map(|change| Change {
+                    field: match change.field {
+                        Field::Limit => "limit",
+                        Field::Checksum => "checksum",
+                    },
+                    file_offset: change.offset,
+                    before: hex(change.before),
+                    after: hex(change.after),
+                });
+                changes.collect()
+            }),
+            written: matches!(done.verdict, Verdict::Changed),
+            touched: subject.touch && matches!(done.verdict, Verdict::Changed),
+            output: done.output.as_ref().map(text),
+            backup: done.kept.as_ref().filter(|_| is_sound).map(text),
+            kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
+            from: facts.and_then(|facts| match facts.source.as_ref()? {
+                Source::Backup(name) => Some(name.to_string_lossy()),
+                Source::LastSector => Some("last sector".into()),
+                Source::Ten => None,
+            }),
+            sha256: facts.map(|facts| Pair {
+                before: facts.before.as_str(),
+                after: facts.after.as_str(),
+            }),
+            as_shipped: entry.as_shipped,
+        },
+    )
+}
+
+/// Writes what is left aside.
+pub(crate) fn aside(out: &mut dyn Write, subject: &Subject, aside: &Aside<'_>) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        path: &'a str,
+        role: Option<&'static str>,
+        task: &'static str,
+        state: &'static str,
+        reason: &'a str,
+        members: &'a [String],
+    }
+    line(
+        out,
+        &Object {
+            path: aside.path,
+            role: aside.role.map(Role::name),
+            task: subject.task.verb(),
+            state: aside.state,
+            reason: aside.reason,
+            members: aside.members,
+        },
+    )
+}

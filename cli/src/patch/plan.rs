@@ -1,0 +1,247 @@
+//! What is to be changed in an image, decided before anything is: the limit is
+//! located in the file and in the image as loaded, and the one store that gives
+//! it its value is found.
+
+use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
+use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
+use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp};
+
+use super::change::{Change, changes, put};
+use super::known;
+use super::refusal::Refusal;
+use crate::identity::Names;
+use crate::image_probe::{self, Members, Options};
+use crate::loaded::LoadBase;
+use crate::manifest::Manifest;
+use crate::report::{Origin, Report, State};
+
+/// The limit where none is asked for. Programs of the time asked their users
+/// for 50 to 100.
+pub const DEFAULT_LIMIT: u32 = 100;
+
+/// What is to be changed in an image, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Which of the two drivers it is.
+    pub module: Module,
+    /// x86 or x64.
+    pub arch: Arch,
+    /// From the version resource.
+    pub version: Option<FileVersion>,
+    /// Where the limit lies in memory.
+    pub threshold: Rva,
+    /// The first byte of the store that gives it its value.
+    pub store: Rva,
+    /// The value that is stored.
+    pub before: u32,
+    /// The value that shall be stored.
+    pub after: u32,
+    /// The value and the checksum, or nothing when the value is there already.
+    pub changes: Vec<Change>,
+}
+
+/// Decides what is to be changed in an image so that start-up code sets the
+/// limit to `limit`. The name of `path` says which module it is, unless
+/// `module` does; nothing is read there.
+///
+/// # Errors
+/// Whenever anything is missing, ambiguous or out of the ordinary.
+pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Result<Plan, Refusal> {
+    if !(MIN_LIMIT..=MAX_LIMIT).contains(&limit) {
+        return Err(Refusal::LimitOutOfRange(limit));
+    }
+    let origin = Origin::file(path);
+    if module.is_none() && is_wow(path) {
+        return Err(Refusal::Wow);
+    }
+    let view = |as_loaded| {
+        let options = Options {
+            module,
+            as_loaded,
+            members: Members::All,
+        };
+        image_probe::image(origin.clone(), image, &options)
+    };
+    let report = view(None);
+    let Some(located) = report.located() else {
+        return Err(unfit(report));
+    };
+    let claimed = located.module();
+    if module.is_none() && report.names.file != Some(claimed) {
+        return Err(Refusal::Renamed(claimed));
+    }
+    let loaded = view(Some(LoadBase::Typical));
+    match loaded.located() {
+        Some(loaded) if places(loaded) == places(located) => {}
+        Some(_) => return Err(Refusal::LoadedDiffers("it is found elsewhere".to_owned())),
+        None => {
+            let reason = loaded.reason.unwrap_or_default();
+            return Err(Refusal::LoadedDiffers(reason));
+        }
+    }
+
+    let parsed = Image::from_file(image).map_err(|error| Refusal::Unfit {
+        state: State::Damaged,
+        reason: error.to_string(),
+    })?;
+    let headers = parsed.headers();
+    if is_signed(image, headers) != Some(false) {
+        return Err(Refusal::Signed);
+    }
+    let checksum = Checksum::of(headers, image);
+    match checksum {
+        Checksum { stated: 0, .. } => return Err(Refusal::NoChecksum),
+        _ if !checksum.is_right() => return Err(Refusal::WrongChecksum(checksum)),
+        _ => {}
+    }
+    let (store, offset, before) = match StartUp::of(&parsed, located) {
+        StartUp::Unique {
+            rva,
+            value_offset,
+            value,
+        } => (rva, value_offset, value),
+        StartUp::None => return Err(Refusal::NoStore),
+        StartUp::Several => return Err(Refusal::SeveralStores),
+    };
+    let section = parsed.section_at(store, STORE_LENGTH);
+    if section.is_none_or(|section| section.name() != b"INIT") {
+        return Err(Refusal::StoreOutsideInit(store));
+    }
+    if let Some(coverage) = RelocationCoverage::of(&parsed, located)
+        && !coverage.is_full()
+    {
+        return Err(Refusal::NotRelocated(coverage));
+    }
+    check_relocations(&parsed)?;
+    let found = known::Found {
+        image,
+        parsed: &parsed,
+        located,
+        store,
+        value_offset: index(offset),
+    };
+    known::check(Manifest::built_in(), &found)?;
+    if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
+        return Err(Refusal::ImplausibleValue(before));
+    }
+
+    Ok(Plan {
+        module: claimed,
+        arch: parsed.arch(),
+        version: report.image.and_then(|image| image.version),
+        threshold: located.threshold(),
+        store,
+        before,
+        after: limit,
+        changes: match before == limit {
+            true => Vec::new(),
+            false => changes(image, headers, index(offset), limit).ok_or(Refusal::NotItself)?,
+        },
+    })
+}
+
+/// Whether an image has a signature of its own: the fifth data directory, which
+/// is of no use to the locator and so is not read there (the PE format, "The
+/// Attribute Certificate Table"). `None` where the headers are too short.
+fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
+    /// Bytes of an optional header before the checksum, and before the number
+    /// of directories.
+    const CHECKSUM: usize = 64;
+    const COUNT: [usize; 2] = [92, 108];
+    const CERTIFICATES: u32 = 4;
+    let optional = headers.checksum_offset().checked_sub(CHECKSUM)?;
+    let count = match headers.arch() {
+        Arch::X86 => COUNT[0],
+        Arch::X64 => COUNT[1],
+    };
+    let at = optional.checked_add(count)?;
+    let dword = |at: usize| Some(u32::from_le_bytes(*image.get(at..)?.first_chunk()?));
+    // Each has eight bytes: where it is, and how long.
+    let size = at.checked_add(4 + 8 * index(CERTIFICATES) + 4)?;
+    Some(dword(at)? > CERTIFICATES && dword(size)? != 0)
+}
+
+/// Checks that the relocation table can be read to its end, and that an address
+/// inside the image stands wherever it names one. Where a part of the file comes
+/// from another, or from another place, none does.
+fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
+    let mut entries = Relocations::of(image);
+    for (at, kind) in entries.by_ref() {
+        let address = match kind {
+            RelocationKind::HighLow => dword(image, at).map(u64::from),
+            RelocationKind::Dir64 => {
+                let halves = dword(image, at).zip(at.plus(4).and_then(|at| dword(image, at)));
+                halves.map(|(low, high)| u64::from(high) << 32 | u64::from(low))
+            }
+            RelocationKind::Other => continue,
+        };
+        let offset = address.and_then(|address| address.checked_sub(image.base()));
+        if offset.is_none_or(|offset| offset > image.headers().size_of_image().into()) {
+            return Err(Refusal::DamagedRelocations(Some(at)));
+        }
+    }
+    match entries.is_cut() {
+        true => Err(Refusal::DamagedRelocations(None)),
+        false => Ok(()),
+    }
+}
+
+fn dword(image: &Image<'_>, at: Rva) -> Option<u32> {
+    Some(u32::from_le_bytes(*image.read(at, 4)?.first_chunk()?))
+}
+
+/// `C7 05`, an operand and a value, in bytes.
+const STORE_LENGTH: u32 = 10;
+
+/// The image with the changes of its plan, after it has been looked at anew:
+/// it must be located where it was, and store the new value.
+///
+/// # Errors
+/// When the plan is not for this image.
+pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut changed = image.to_vec();
+    for change in &plan.changes {
+        put(&mut changed, change).ok_or(Refusal::NotItself)?;
+    }
+    let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
+    let same = anew.changes.is_empty()
+        && anew.before == plan.after
+        && (anew.threshold, anew.store) == (plan.threshold, plan.store);
+    match same {
+        true => Ok(changed),
+        false => Err(Refusal::NotItself),
+    }
+}
+
+/// All that two views of one image must agree in.
+fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
+    let gates = located.findings().gates().map(|gate| gate.at());
+    (
+        located.threshold(),
+        located.count(),
+        located.queue(),
+        gates.collect(),
+    )
+}
+
+/// Why a report that locates nothing is a refusal.
+fn unfit(report: Report) -> Refusal {
+    match report.state {
+        State::OtherModule if report.names == Names::default() => Refusal::Nameless,
+        state => Refusal::Unfit {
+            state,
+            reason: report.reason.unwrap_or_default(),
+        },
+    }
+}
+
+/// Whether a file lies in the folder of what 64-bit Windows keeps for 32-bit
+/// programs: no driver is ever loaded from there.
+fn is_wow(path: &str) -> bool {
+    path.split(['/', '\\'])
+        .any(|part| part.eq_ignore_ascii_case("SysWOW64"))
+}
+
+fn index(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}

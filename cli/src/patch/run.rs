@@ -1,0 +1,363 @@
+//! The verbs: from the command line to an exit code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use scanner_core::Module;
+
+use super::disc::{self, DiscDone, patch_disc};
+use super::disk::{Machine, folder_of};
+use super::drivers::drivers_in;
+use super::failure::{Failure, read_failure};
+use super::installation::Installations;
+use super::job::Job;
+use super::offline_windows::OfflineWindows;
+use super::outcome::{Done, Subject, Target, Task, Verdict};
+use super::reporter::Reporter;
+use super::restore::backups;
+use crate::arguments::{Patch, Restore, Talk, Writing};
+use crate::exit::Exit;
+use crate::folder::{self, Item};
+use crate::identity::is_module;
+use crate::interrupt::stop_flag;
+use crate::manifest::Manifest;
+use crate::output::{command_line, complain, quoted};
+use crate::progress::Progress;
+use crate::source;
+
+/// Runs `patch`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn patch(verb: &Patch, talk: Talk) -> io::Result<Exit> {
+    let task = Task::Patch { limit: verb.limit };
+    let manifest = Manifest::built_in().clone();
+    run(&verb.writing, task, manifest, talk)
+}
+
+/// Runs `restore`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
+    let manifest = match Manifest::read_or_built_in(verb.manifest.as_deref()) {
+        Ok(manifest) => manifest,
+        Err(exit) => return Ok(exit),
+    };
+    let task = Task::Restore {
+        use_backup: !verb.without_backup,
+    };
+    run(&verb.writing, task, manifest, talk)
+}
+
+/// One run of either.
+fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Result<Exit> {
+    if let Err(usage) = check_usage(writing, task.verb()) {
+        complain(&usage);
+        return Ok(Exit::Usage);
+    }
+    let target = match (&writing.output, writing.in_place) {
+        (Some(output), _) => Target::Output(output.clone()),
+        (None, true) => Target::InPlace,
+        (None, false) => Target::Show,
+    };
+    let subject = Subject {
+        task,
+        target: target.clone(),
+        touch: writing.touch,
+        is_of_many: writing.recursive || writing.root.is_some() || writing.paths.len() > 1,
+        is_of_windows: writing.root.is_some(),
+        may_mean_to_write: !writing.dry_run,
+        is_quiet: talk.quiet,
+    };
+    let mut run = Run {
+        writing,
+        job: Job {
+            task,
+            target,
+            module: writing.module.map(Module::from),
+            touch: writing.touch,
+            running: source::system_drivers(),
+            cabinets: writing.cabinets,
+        },
+        talk,
+        disk: Machine::default(),
+        reporter: Reporter::new(subject, manifest, writing.json),
+        stop: stop_flag(),
+    };
+    match &writing.root {
+        Some(root) => run.offline(root)?,
+        None => run.files()?,
+    }
+    run.reporter.finish(run.disk.shortcomings())
+}
+
+/// Checks what the command line asks for.
+///
+/// # Errors
+/// A text that says what is wrong with it.
+fn check_usage(writing: &Writing, name: &str) -> Result<(), String> {
+    if let Some(folder) = writing.paths.iter().find(|path| path.is_dir())
+        && !writing.recursive
+    {
+        let shown = quoted(&folder.to_string_lossy());
+        return Err(format!(
+            "{} is a folder. For a tree of setup files, add -r: tcplimit {name} -r {shown}; for an installed Windows: tcplimit {name} --root {shown}",
+            folder.display(),
+        ));
+    }
+    if writing.output.is_some() && writing.paths.len() != 1 {
+        return Err("--output takes one copy: give one FILE with it.".to_owned());
+    }
+    if let Some(output) = &writing.output {
+        if output.as_os_str() == "-" {
+            return Err(
+                "--output names a file; nothing is written to standard output. For a file of this name, write --output ./-".to_owned(),
+            );
+        }
+        let folder = folder_of(output);
+        if !folder.is_dir() {
+            return Err(format!(
+                "--output names a file in {}, and there is no such folder: make it first.",
+                folder.display()
+            ));
+        }
+        if output.exists() && !output.is_dir() && !output.is_file() {
+            return Err(format!(
+                "--output names a new file, and {} is a device or a pipe. To write nothing, leave --output out.",
+                output.display()
+            ));
+        }
+        if output.is_dir() {
+            return Err(format!(
+                "--output names a file, and {} is a folder.",
+                output.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a run is to do, and what it does it with.
+struct Run<'a> {
+    writing: &'a Writing,
+    job: Job,
+    talk: Talk,
+    disk: Machine,
+    reporter: Reporter,
+    stop: Arc<AtomicBool>,
+}
+
+impl Run<'_> {
+    /// Files, and those in folders, each for itself.
+    fn files(&mut self) -> io::Result<()> {
+        let paths = &self.writing.paths;
+        if !self.are_there(paths)? {
+            return Ok(());
+        }
+        let mut items = Vec::new();
+        folder::each(paths, |item| {
+            let name = item.path.to_string_lossy();
+            if !item.within_folder || item.problem.is_some() || is_module(&name) || is_large(&name)
+            {
+                items.push(item);
+            }
+            !self.stop.load(Ordering::Relaxed)
+        });
+        let progress = match self.talk.quiet || !self.writing.recursive {
+            true => Progress::hidden(),
+            false => Progress::of_files(),
+        };
+        items.iter().for_each(|item| progress.found(&item.path));
+        for item in items {
+            if self.stop.load(Ordering::Relaxed) {
+                self.reporter.summary.interrupted = true;
+                break;
+            }
+            self.item(item)?;
+            progress.done(0, self.reporter.summary.changed);
+            progress.aside(|| self.reporter.flush())?;
+        }
+        progress.finish();
+        self.point_at_root();
+        let summary = &self.reporter.summary;
+        if summary.files == 0 && !summary.interrupted {
+            self.reporter.because(
+                Exit::NotLocated,
+                "neither tcpip.sys nor tcpip6.sys, compressed or not, is there",
+            );
+        }
+        Ok(())
+    }
+
+    /// One of them, by what it is.
+    fn item(&mut self, item: Item) -> io::Result<()> {
+        let Item {
+            path,
+            within_folder,
+            problem,
+            ..
+        } = item;
+        let done = match problem {
+            Some(problem) => {
+                let failure = read_failure(&path)(io::Error::other(problem));
+                Done::new(&path, Verdict::Failed(failure))
+            }
+            None if within_folder && is_link(&path) => return self.reporter.link(&path, None),
+            None if within_folder && is_large(&path.to_string_lossy()) && !self.rewrites(&path) => {
+                return self.reporter.cabinet(&path, drivers_in(&path), None);
+            }
+            None if !within_folder && disc::is_disc(&path) => return self.disc(&path),
+            None => {
+                // What is renamed must be the file, not a link that leads to it.
+                let real = match std::fs::canonicalize(&path) {
+                    Ok(real) if is_link(&path) => real,
+                    _ => path,
+                };
+                self.job.run(&self.disk, &real)
+            }
+        };
+        self.reporter.done(done, None)
+    }
+
+    /// The copies on a disc, in a new image.
+    fn disc(&mut self, path: &Path) -> io::Result<()> {
+        self.reporter.summary.images += 1;
+        let progress = match self.talk.quiet {
+            true => Progress::hidden(),
+            false => Progress::of_bytes(),
+        };
+        let watch = |done: u64, all: u64| {
+            progress.is_at(done, all);
+            !self.stop.load(Ordering::Relaxed)
+        };
+        let DiscDone {
+            copies,
+            archives,
+            reason,
+        } = patch_disc(&self.job, &self.disk, path, &watch);
+        progress.finish();
+        for archive in archives {
+            let path = path.join(&archive.path);
+            let (reason, drivers) = (archive.reason(), &archive.drivers);
+            let shown = path.to_string_lossy();
+            self.reporter
+                .aside(&shown, "cabinet", &reason, drivers, None)?;
+        }
+        if copies.is_empty() {
+            let reason = format!(
+                "{}: neither tcpip.sys nor tcpip6.sys is on this disc as a file of its own",
+                path.display()
+            );
+            self.reporter.because(Exit::NotLocated, &reason);
+            return Ok(());
+        }
+        for done in copies {
+            if matches!(done.verdict, Verdict::Failed(Failure::Interrupted)) {
+                self.reporter.summary.interrupted = true;
+            }
+            self.reporter.done(done, None)?;
+        }
+        if let Some(reason) = reason {
+            self.reporter.flush()?;
+            self.reporter.because(Exit::Done, reason);
+        }
+        Ok(())
+    }
+
+    /// The Windows on a disk that are meant, each for itself.
+    fn offline(&mut self, root: &Path) -> io::Result<()> {
+        let which = &self.writing.which;
+        let chosen = Installations::choose(root, which.choice(), &command_line());
+        let (homes, notes) = match chosen {
+            Ok(chosen) => chosen,
+            Err((exit, reason)) => {
+                self.reporter.because(exit, &reason);
+                return Ok(());
+            }
+        };
+        for note in notes {
+            self.reporter.note(note);
+        }
+        let mut offline = OfflineWindows {
+            job: &self.job,
+            disk: &self.disk,
+            stop: &self.stop,
+            is_of_several: which.every,
+            reporter: &mut self.reporter,
+        };
+        for home in homes {
+            offline.patch(&home)?;
+        }
+        Ok(())
+    }
+
+    /// A folder with an installed Windows in it is better treated as one.
+    fn point_at_root(&mut self) {
+        let windows = self.writing.paths.iter().filter(|path| {
+            path.is_dir() && Installations::on(path).is_ok_and(|found| !found.is_empty())
+        });
+        for path in windows {
+            self.reporter.note(format!(
+                "{} has an installed Windows in it. Here each copy was taken for itself, those that updates keep for their removal ($NtUninstall…$, $hf_mig$) included. To change what Windows uses as one, and nothing else: tcplimit {} --root {}",
+                path.display(),
+                self.job.task.verb(),
+                quoted(&path.to_string_lossy())
+            ));
+        }
+    }
+
+    /// Whether all that is named is there. If not, nothing is done with any.
+    fn are_there(&mut self, paths: &[PathBuf]) -> io::Result<bool> {
+        let mut all = true;
+        for path in paths {
+            if let Err(error) = std::fs::metadata(path) {
+                if self.has_backup(path) {
+                    continue;
+                }
+                all = false;
+                let failure = read_failure(path)(error);
+                let done = Done::new(path, Verdict::Failed(failure));
+                self.reporter.done(done, None)?;
+                let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
+                if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
+                    complain(&format!(
+                        "{number} is taken for a file. To set that limit, write --limit {number}"
+                    ));
+                }
+            }
+        }
+        if !all && paths.len() > 1 {
+            self.reporter.flush()?;
+            self.reporter.because(
+                Exit::Input,
+                "Nothing was done with the others: all that is named must be there.",
+            );
+        }
+        Ok(all)
+    }
+
+    /// Whether a backup can take the place of a file that is not there.
+    fn has_backup(&self, path: &Path) -> bool {
+        let uses = matches!(self.job.task, Task::Restore { use_backup: true });
+        uses && backups(&self.disk, path).is_ok_and(|backups| !backups.is_empty())
+    }
+
+    /// Whether a cabinet that was found has drivers which are to be changed in it.
+    fn rewrites(&self, path: &Path) -> bool {
+        self.job.cabinets && drivers_in(path).is_ok_and(|drivers| !drivers.is_empty())
+    }
+}
+
+/// A cabinet of many files, by its name.
+fn is_large(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("cab"))
+}
+
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
+}

@@ -1,0 +1,73 @@
+//! What a run adds up to.
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::outcome::Verdict;
+use crate::exit::Exit;
+
+/// Totals of a run, as docs/json.md describes them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) files: u64,
+    pub(crate) changed: u64,
+    pub(crate) would_change: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) not_done: u64,
+    pub(crate) refused: u64,
+    pub(crate) failed: u64,
+    pub(crate) cabinets: u64,
+    pub(crate) links: u64,
+    /// Disc images.
+    #[serde(skip)]
+    pub(crate) images: u64,
+    /// What follows from what was done, or is to be done first.
+    pub(crate) notes: Vec<String>,
+    /// What interrupted runs had changed, where there were any, and what of
+    /// theirs was left as it is.
+    pub(crate) put_back: Option<Vec<String>>,
+    pub(crate) left: Vec<String>,
+    /// Why nothing, or not all, was done.
+    pub(crate) reason: Option<String>,
+    pub(crate) interrupted: bool,
+    exit_code: u8,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl Summary {
+    /// Counts what became of a driver.
+    pub(crate) fn count(&mut self, verdict: &Verdict) {
+        let (number, exit) = match verdict {
+            Verdict::WouldChange => (&mut self.would_change, Exit::Done),
+            Verdict::Changed => (&mut self.changed, Exit::Done),
+            Verdict::Unchanged => (&mut self.unchanged, Exit::Done),
+            // What stopped it counts for itself.
+            Verdict::NotDone(_) => (&mut self.not_done, Exit::Done),
+            Verdict::Failed(failure @ Failure::Refused(_)) => (&mut self.refused, failure.exit()),
+            Verdict::Failed(failure) => (&mut self.failed, failure.exit()),
+        };
+        *number += 1;
+        self.files += 1;
+        self.exit = self.exit.max(exit);
+    }
+
+    /// Takes note of why nothing, or not all, was done.
+    pub(crate) fn add_reason(&mut self, exit: Exit, reason: &str) {
+        self.exit = self.exit.max(exit);
+        self.reason = Some(match self.reason.take() {
+            Some(before) => format!("{before}\n{reason}"),
+            None => reason.to_owned(),
+        });
+    }
+
+    /// The exit code of the run, which ends now.
+    pub(crate) fn close(&mut self) -> Exit {
+        let exit = match self.interrupted {
+            true => Exit::Interrupted,
+            false => self.exit,
+        };
+        self.exit_code = exit.code();
+        exit
+    }
+}

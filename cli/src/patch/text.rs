@@ -1,0 +1,268 @@
+//! Reports for people.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::change::{Change, Field, hex};
+use super::disk::folder_of;
+use super::failure::Failure;
+use super::outcome::{Aside, Done, Entry, Facts, Source, Subject, Target, Verdict};
+use super::summary::Summary;
+use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+use crate::text::count;
+
+/// What follows from a change, where Windows itself guards the file. Only what
+/// is certain.
+pub(crate) const AFTERWARDS: &str = "\
+What follows: the drivers have no signature of their own; Windows lists their hashes in signed catalogues, and a changed file is not the one listed. So sigverif reports it; Windows File Protection, when it sees a change or `sfc /scannow` is run, puts back what it has (dllcache, service pack, setup disc); and an update or service pack that brings the file replaces it. Windows XP, XP x64 and Server 2003 load it all the same: they don't ask for the signature of a driver that starts.";
+
+/// The same in one line, before a change.
+const BEFOREHAND: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
+
+/// What follows from the time that a changed file has.
+pub(crate) const TIME: &str = "A changed file keeps its time, and mostly its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
+
+/// What to do where nothing was written because nothing was asked for.
+const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
+
+/// The same for a disc image.
+const HOW_TO_WRITE_IMAGE: &str =
+    "Nothing was written. To write a changed image, add --output NEW.iso.";
+
+/// The same for more than one file.
+const HOW_TO_WRITE_ALL: &str = "Nothing was written. To change the files, add --in-place.";
+
+/// Reports one driver.
+pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
+    let done = entry.done;
+    let path = done.path.to_string_lossy();
+    let member = done.member().map(|member| format!("/{member}"));
+    let member = member.unwrap_or_default();
+    let (style, words) = headline(subject, done);
+    writeln!(
+        out,
+        "{STRONG}{}{STRONG:#}: {style}{words}{style:#}",
+        printable(&format!("{path}{member}"))
+    )?;
+    if let Some(role) = entry.role {
+        row(out, "this is", role.says())?;
+    }
+    match &done.verdict {
+        Verdict::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
+        Verdict::NotDone(reason) => row(out, "because", printable(reason))?,
+        _ => {}
+    }
+    let Some(facts) = done.facts.first() else {
+        return Ok(());
+    };
+    self::facts(out, facts)?;
+    if let Some(damage) = &facts.damage {
+        row(out, "it was", printable(damage))?;
+    }
+    if let Some(kept) = &done.kept {
+        let label = match &facts.damage {
+            Some(_) => "kept aside",
+            None => "backup",
+        };
+        row(out, label, printable(&kept.to_string_lossy()))?;
+    }
+    match &facts.source {
+        Some(Source::Backup(name)) => {
+            let backup = folder_of(&done.path).join(name);
+            let text = format!("{} (it stays)", backup.display());
+            row(out, "from", printable(&text))?;
+        }
+        Some(Source::LastSector) => {
+            row(
+                out,
+                "from",
+                "the image itself: its last sector says what it was",
+            )?;
+        }
+        Some(Source::Ten) if !facts.plan.changes.is_empty() => {
+            row(out, "from", "the file itself: no backup was used")?;
+        }
+        _ => {}
+    }
+    let label = match &done.verdict {
+        Verdict::Changed => Some("written to"),
+        Verdict::Unchanged => Some("it is in"),
+        _ => None,
+    };
+    if let (Some(label), Some(output)) = (label, &done.output) {
+        row(out, label, printable(&output.to_string_lossy()))?;
+    }
+    if !subject.is_patch() {
+        let text = match entry.as_shipped {
+            Some(name) => format!("the hash is that of a known build as shipped: {name}"),
+            None => "not proved: no known build as shipped has this hash".to_owned(),
+        };
+        row(out, "proof", printable(&text))?;
+    }
+    row(out, "SHA-256", &facts.after)
+}
+
+fn headline(subject: &Subject, done: &Done) -> (Style, String) {
+    let is_in_place = subject.target == Target::InPlace;
+    let change = done.facts.first().map(|facts| {
+        let plan = &facts.plan;
+        match plan.changes.is_empty() {
+            true => format!("the limit is {}", plan.after),
+            false => format!("the limit from {} to {}", plan.before, plan.after),
+        }
+    });
+    let change = change.unwrap_or_default();
+    let is_damaged = done
+        .facts
+        .first()
+        .is_some_and(|facts| facts.damage.is_some());
+    match &done.verdict {
+        Verdict::WouldChange if is_damaged => (
+            NOTICE,
+            format!("damaged or gone, would be put back from its backup: {change}"),
+        ),
+        Verdict::Changed if is_damaged && is_in_place => {
+            (GOOD, format!("put back from its backup: {change}"))
+        }
+        Verdict::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
+        Verdict::WouldChange => (NOTICE, format!("would change {change}")),
+        Verdict::Changed if is_in_place => (GOOD, format!("changed {change}")),
+        Verdict::Changed => (GOOD, format!("written, changing {change}")),
+        Verdict::Unchanged if done.output.is_some() => {
+            (GOOD, "nothing to do: the changed copy is there".to_owned())
+        }
+        Verdict::Unchanged => (GOOD, format!("nothing to do: {change}")),
+        Verdict::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
+        Verdict::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
+        Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED, and not put back".to_owned()),
+        Verdict::Failed(_) => (BAD, "failed, left as it is".to_owned()),
+    }
+}
+
+fn facts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+    let plan = &facts.plan;
+    let version = plan.version.map_or_else(
+        || "without version".to_owned(),
+        |version| version.to_string(),
+    );
+    row(
+        out,
+        "module",
+        format!("{} {version}, {}", plan.module, plan.arch),
+    )?;
+    row(
+        out,
+        "start-up",
+        format!(
+            "stores {} to RVA {} (at RVA {})",
+            plan.before, plan.threshold, plan.store
+        ),
+    )?;
+    for change in &plan.changes {
+        self::change(out, change)?;
+    }
+    Ok(())
+}
+
+/// One line of the difference.
+fn change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
+    let (label, shown): (_, fn(u32) -> String) = match change.field {
+        Field::Limit => ("limit", |value| value.to_string()),
+        Field::Checksum => ("checksum", |sum| format!("{sum:X}")),
+    };
+    let value = |bytes| shown(u32::from_le_bytes(bytes));
+    row(
+        out,
+        label,
+        format!(
+            "at file offset {:X}: {} -> {} ({} -> {})",
+            change.offset,
+            hex(change.before),
+            hex(change.after),
+            value(change.before),
+            value(change.after)
+        ),
+    )
+}
+
+pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
+    writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
+}
+
+/// Reports what is left aside.
+pub(crate) fn aside(out: &mut dyn Write, aside: &Aside<'_>) -> io::Result<()> {
+    let words = match aside.state {
+        "link" => "not followed",
+        _ => "not rewritten",
+    };
+    let path = printable(aside.path);
+    writeln!(out, "{STRONG}{path}{STRONG:#}: {NOTICE}{words}{NOTICE:#}")?;
+    if let Some(role) = aside.role {
+        row(out, "this is", role.says())?;
+    }
+    row(out, "because", printable(aside.reason))
+}
+
+/// Reports how a run ended.
+pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, subject: &Subject) -> io::Result<()> {
+    let &Summary {
+        files,
+        changed,
+        would_change,
+        unchanged,
+        ..
+    } = summary;
+    if summary.interrupted {
+        let what = match subject.is_of_windows {
+            true if changed == 0 => "nothing was changed",
+            _ => "not all files were treated",
+        };
+        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
+    }
+    let is_loud = !subject.is_quiet;
+    if subject.is_of_many && files > 0 && is_loud {
+        write!(
+            out,
+            "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be",
+            count(files, "file"),
+        )?;
+        for (number, what) in [
+            (summary.refused, "refused"),
+            (summary.failed, "failed"),
+            (summary.not_done, "not done because of others"),
+        ] {
+            if number > 0 {
+                write!(out, ", {number} {what}")?;
+            }
+        }
+        for (number, what, then) in [
+            (summary.cabinets, "cabinet", "with copies not rewritten"),
+            (summary.links, "link", "not followed"),
+        ] {
+            if number > 0 {
+                write!(out, "; {} {then}", count(number, what))?;
+            }
+        }
+        writeln!(out)?;
+    }
+    if changed > 0 && !subject.touch && is_loud {
+        writeln!(out, "\n{TIME}")?;
+    }
+    if changed > 0 && subject.is_patch() && is_loud {
+        writeln!(out, "\n{AFTERWARDS}")?;
+    }
+    if would_change > 0 && subject.is_patch() && is_loud {
+        writeln!(out, "\n{BEFOREHAND}")?;
+    }
+    if would_change > 0 && subject.target == Target::Show && subject.may_mean_to_write {
+        let how = match subject.is_of_many {
+            _ if summary.images > 0 => HOW_TO_WRITE_IMAGE,
+            true => HOW_TO_WRITE_ALL,
+            false => HOW_TO_WRITE,
+        };
+        writeln!(out, "\n{how}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,342 @@
+//! `tcplimit probe`: from the command line to an exit code.
+
+use std::io::{self, Write};
+
+use scanner_core::Module;
+
+use crate::archive::{self, Archive};
+use crate::arguments::{Probe, Talk, hint_at_base};
+use crate::exit::{Exit, Outcome};
+use crate::file::Input;
+use crate::folder::{Item, refuse_folders};
+use crate::image_probe::{Members, Options, identified};
+use crate::loaded::LoadBase;
+use crate::output::{self, Output, cause, complain, printable, quoted};
+use crate::progress::Progress;
+use crate::report::{Origin, Report, State};
+use crate::scan::{self, End, Plan, Sink};
+use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
+use crate::summary::Summary;
+use crate::text::{self, Detail};
+use crate::{head, json};
+
+/// Runs `probe`.
+///
+/// # Errors
+/// When the output can't be written.
+pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "probe") {
+        return Ok(exit);
+    }
+    let system = verb.paths.is_empty();
+    let paths = if system {
+        source::system_drivers()
+    } else {
+        verb.paths
+    };
+    hint_at_base(&paths);
+    let options = verb.look.options();
+    let folders = paths.iter().any(|path| path.is_dir());
+    let mut reporter = Reporter {
+        out: output::stdout(),
+        json: verb.json,
+        talk,
+        detail: match (talk.verbose, folders || paths.len() > FEW) {
+            (true, _) => Detail::Verbose,
+            (false, true) => Detail::Line,
+            (false, false) => Detail::Full,
+        },
+        folders,
+        options,
+        progress: match talk.quiet || !folders {
+            true => Progress::hidden(),
+            false => Progress::of_bytes(),
+        },
+        outcomes: vec![Outcome::default(); paths.len()],
+        reached: 0,
+        summary: Summary::new(),
+    };
+    let single = paths.len() <= 1 && !folders;
+    if paths.is_empty() && !cfg!(windows) {
+        let exit = reporter.specimen()?;
+        return Ok(reporter.out.finish(exit));
+    }
+
+    let plan = Plan {
+        paths,
+        threads: verb.many.threads.map_or(0, usize::from),
+        progress: reporter.progress.clone(),
+    };
+    let (json, detail) = (verb.json, reporter.detail);
+    let identify = move |item: &Item, report: &Report| {
+        // What is located is said to be whole or not, in a line as well.
+        json || report.state.is_located()
+            || detail_of(detail, item.within_folder, report) != Detail::Line
+    };
+    let work = move |item: &Item| examine(item, &options, |report| identify(item, report));
+    let end = scan::run(plan, work, &mut reporter);
+    reporter.progress.finish();
+    let exit = match end {
+        // Nobody reads any more: what was looked at so far counts.
+        Err(_) => reporter.worst(),
+        Ok(end) => {
+            let exit = reporter.finish(end, single)?;
+            match system && end == End::Complete {
+                true => reporter.system(exit)?,
+                false => exit,
+            }
+        }
+    };
+    Ok(reporter.out.finish(exit))
+}
+
+/// How much to say of one file: of those in a folder that are nothing, a line.
+fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
+    match detail {
+        Detail::Verbose if within_folder && !report.is_of_interest() => Detail::Line,
+        detail => detail,
+    }
+}
+
+/// The command that explains a file which was looked at in this way.
+fn explaining(options: &Options, path: &str) -> String {
+    let mut command = "tcplimit explain".to_owned();
+    match options.module {
+        Some(Module::Tcpip) => command.push_str(" --module tcpip"),
+        Some(Module::Tcpip6) => command.push_str(" --module tcpip6"),
+        None => {}
+    }
+    match options.as_loaded {
+        Some(LoadBase::Typical) => command.push_str(" --as-loaded"),
+        Some(LoadBase::At(base)) => command.push_str(&format!(" --as-loaded={base:X}")),
+        None => {}
+    }
+    format!("{command} {}", quoted(path))
+}
+
+/// So many files get a full report each.
+const FEW: usize = 10;
+
+/// Tells of each file as it is done.
+struct Reporter {
+    out: Output,
+    json: bool,
+    talk: Talk,
+    detail: Detail,
+    folders: bool,
+    options: Options,
+    progress: Progress,
+    outcomes: Vec<Outcome>,
+    /// So many of them were come to.
+    reached: usize,
+    summary: Summary,
+}
+
+impl Sink<Examined> for Reporter {
+    fn take(&mut self, item: &Item, examined: Examined) -> io::Result<()> {
+        let Examined { bytes, reports } = examined;
+        self.reached = item.named + 1;
+        self.summary.add(bytes, &reports);
+        self.progress
+            .done(self.summary.bytes, self.summary.located());
+        for report in &reports {
+            if let Some(outcome) = self.outcomes.get_mut(item.named) {
+                outcome.note(report.state, item.within_folder);
+            }
+            self.tell(report, item.within_folder)?;
+        }
+        let of_nothing =
+            |report: &Report| report.origin.member.is_some() && !report.is_of_interest();
+        let silent = item.within_folder || self.json || self.talk.verbose || reports.is_empty();
+        if !silent && reports.iter().all(of_nothing) {
+            let path = item.path.to_string_lossy();
+            let text = text::no_member(&path, reports.len(), "-v");
+            writeln!(self.out, "{}", printable(&text))?;
+        }
+        self.out.is_wanted()
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        if !self.out.is_flushed() {
+            self.progress.aside(|| self.out.flush())?;
+        }
+        self.out.is_wanted()
+    }
+}
+
+impl Reporter {
+    fn tell(&mut self, report: &Report, within_folder: bool) -> io::Result<()> {
+        if self.json {
+            return json::report(&mut self.out, report);
+        }
+        let among_many = within_folder || report.origin.member.is_some();
+        if among_many && !report.is_of_interest() && !self.talk.verbose {
+            return Ok(());
+        }
+        if report.state == State::Unreadable {
+            let reason = report.reason.as_deref().unwrap_or_default();
+            let skipped = if within_folder { " (skipped)" } else { "" };
+            let text = format!("{}: {reason}{skipped}", report.origin);
+            // In order with what was said before, where both go to one place.
+            self.progress.aside(|| self.out.flush())?;
+            self.progress.aside(|| complain(&text));
+            return Ok(());
+        }
+        let detail = detail_of(self.detail, within_folder, report);
+        text::report(&mut self.out, report, detail)?;
+        let candidate = report.search.and_then(|search| search.findings().copied());
+        if detail != Detail::Line && !report.state.is_located() && candidate.is_some() {
+            let command = explaining(&self.options, &report.origin.path);
+            writeln!(self.out, "  The code behind it: {}", printable(&command))?;
+        }
+        Ok(())
+    }
+
+    /// The worst of the paths named that were looked at.
+    fn worst(&self) -> Exit {
+        let outcomes = self.outcomes.iter().take(self.reached);
+        outcomes
+            .map(|outcome| outcome.exit())
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Sums up.
+    fn finish(&mut self, end: End, single: bool) -> io::Result<Exit> {
+        let interrupted = end == End::Interrupted;
+        self.summary.finish(interrupted);
+        let exit = match interrupted {
+            true => Exit::Interrupted,
+            false => {
+                self.reached = self.outcomes.len();
+                self.worst()
+            }
+        };
+        let several = !single || interrupted;
+        if self.json {
+            if several {
+                json::summary(&mut self.out, &self.summary, exit.code())?;
+            }
+        } else if (several || self.summary.members > 1) && (!self.talk.quiet || interrupted) {
+            if !self.folders {
+                writeln!(self.out)?;
+            }
+            text::summary(&mut self.out, &self.summary)?;
+        }
+        Ok(exit)
+    }
+
+    /// Says what the reports say of the running Windows.
+    fn system(&mut self, exit: Exit) -> io::Result<Exit> {
+        let verdict = Verdict::of(self.summary.states().map(|(state, _)| state));
+        if verdict == Verdict::NoDrivers {
+            complain(verdict.text().unwrap_or_default());
+        }
+        if let Some(text) = verdict.text().filter(|_| !self.json) {
+            if verdict != Verdict::NoDrivers {
+                writeln!(self.out, "\n{text}")?;
+            }
+            // So that a stranger on a newer Windows sees what it would look
+            // like.
+            if verdict.wants_specimen() {
+                self.specimen()?;
+            }
+        }
+        Ok(match verdict {
+            Verdict::NoDrivers => Exit::NotLocated,
+            _ => exit,
+        })
+    }
+
+    /// Tells of the specimen.
+    fn specimen(&mut self) -> io::Result<Exit> {
+        let mut outcome = Outcome::default();
+        for report in super::bytes(SPECIMEN_NAME, SPECIMEN, &self.options) {
+            outcome.note(report.state, false);
+            self.tell(&report, false)?;
+        }
+        if !self.json && !self.talk.quiet {
+            writeln!(self.out, "\n{SPECIMEN_NOTE}")?;
+        }
+        Ok(outcome.exit())
+    }
+}
+
+/// What became of one file.
+struct Examined {
+    bytes: u64,
+    reports: Vec<Report>,
+}
+
+/// Looks into one file. `identify` says whether a report is to have what takes
+/// hashing the file.
+fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -> Examined {
+    let path = item.path.to_string_lossy();
+    let unreadable = |reason: String| Examined {
+        bytes: 0,
+        reports: vec![Report::new(
+            Origin::file(&path),
+            0,
+            State::Unreadable,
+            reason,
+        )],
+    };
+    if let Some(problem) = &item.problem {
+        return unreadable(problem.clone());
+    }
+    let input = match Input::named(&item.path) {
+        Ok(input) => input,
+        Err(error) => return unreadable(cause(&error)),
+    };
+    let options = match item.within_folder {
+        true => Options {
+            members: Members::Likely,
+            ..*options
+        },
+        false => *options,
+    };
+    let bytes = input.length();
+    let origin = Origin::file(&path);
+    let mut reports = Vec::new();
+    let mut visit = |report: Report, data: &[u8]| {
+        reports.push(match identify(&report) {
+            true => identified(report, data),
+            false => report,
+        });
+    };
+    // Of many programs few are self-extractors, and those are called .exe.
+    let programs = !item.within_folder || archive::is_archive(&path);
+    if let Some(storage) = input.storage()
+        && let Some(archive) = Archive::of(input.head(), storage, programs)
+    {
+        archive.visit(&origin, storage, &options, &mut visit);
+        return Examined { bytes, reports };
+    }
+    let by_head = head::report(&origin, input.head(), bytes);
+    let reports = match by_head {
+        Some(report) if !needs_content(&report, item.within_folder) => vec![report],
+        _ => match input.content() {
+            Ok(content) => {
+                super::visit(&path, &content, &options, &mut visit);
+                reports
+            }
+            Err(error) => return unreadable(cause(&error)),
+        },
+    };
+    Examined { bytes, reports }
+}
+
+/// Discs have their descriptors behind so many bytes.
+const FAR: u64 = 0x8000;
+
+/// Whether all of a file says more than its beginning did: its hash, where it is
+/// called as a module; which other program opens it, where it is no driver.
+fn needs_content(report: &Report, within_folder: bool) -> bool {
+    let is_named = report.names.name_a_module() && head::is_possible(report.bytes);
+    match report.state {
+        State::NotPe => report.bytes > FAR || is_named,
+        State::NotDriver => !within_folder,
+        State::Container | State::Compressed => false,
+        _ => is_named,
+    }
+}

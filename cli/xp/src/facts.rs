@@ -1,0 +1,108 @@
+//! The state of the machine: driver, limits, what is stored, files, events.
+
+use alloc::vec::Vec;
+
+use scanner_core::Module;
+use tcplimit_protocol::{Answer, setting};
+
+use crate::client;
+use crate::disk::Look;
+use crate::event_log;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::installation::{LEGACY, Paths, Survey, parameters};
+use crate::probe;
+use crate::stored::{self, Stored};
+use crate::win32::Win32;
+use crate::windows::{Activity, Windows};
+
+/// One of the two drivers of the system.
+#[derive(Debug)]
+pub(crate) struct ModuleFacts {
+    pub(crate) module: Module,
+    pub(crate) look: Look,
+    /// What the driver says; why it says nothing.
+    pub(crate) memory: Result<Answer, Failure>,
+    pub(crate) stored: Stored,
+}
+
+/// What a machine's state is made of.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) survey: Survey,
+    pub(crate) modules: Vec<ModuleFacts>,
+    /// Event 4226 since Windows was started.
+    pub(crate) events: Result<usize, Win32>,
+    /// Whether the test-only value is in the registry.
+    pub(crate) test_only: bool,
+    /// Whether the guard's mark is.
+    pub(crate) guarded: bool,
+    /// Whether a program of 2005 has loaded a driver by the name of then.
+    pub(crate) legacy: bool,
+}
+
+impl Facts {
+    /// Asks Windows and the driver.
+    pub(crate) fn gather(windows: &dyn Windows) -> Result<Facts, Failure> {
+        let paths = Paths::of(windows)?;
+        let survey = Survey::of(windows, &paths)?;
+        let mut modules = Vec::new();
+        for module in Module::ALL {
+            let path = paths.of_driver(module.file_name());
+            let memory = client::query(windows, module);
+            let absent = match &memory {
+                Ok(answer) => client::is_not_installed(module, answer),
+                Err(_) => module == Module::Tcpip6,
+            };
+            let no_file = matches!(windows.read(&path), Err(error) if error.is_absence());
+            if absent && no_file {
+                continue;
+            }
+            modules.push(ModuleFacts {
+                module,
+                look: probe::look(windows, &path),
+                memory,
+                stored: stored::read(windows, module)?,
+            });
+        }
+        let events = windows
+            .boot_time()
+            .and_then(|boot| event_log::reached_since(windows, boot))
+            .map(|events| events.len());
+        let test_only = windows.number(&parameters(), setting::ACCEPT_UNKNOWN_RIGHTS);
+        Ok(Facts {
+            survey,
+            modules,
+            events,
+            test_only: test_only == Ok(Some(1)),
+            guarded: stored::is_guarded(windows),
+            legacy: matches!(
+                windows.service(LEGACY),
+                Ok(Some(service)) if service.activity == Activity::Running
+            ),
+        })
+    }
+
+    /// Whether a driver with our device is loaded.
+    pub(crate) fn has_device(&self) -> bool {
+        let errors = self.modules.iter().map(|facts| facts.memory.as_ref().err());
+        let gone = |error: Option<&Failure>| error?.error;
+        !errors
+            .map(gone)
+            .any(|error| error == Some(Win32::FILE_NOT_FOUND))
+    }
+
+    /// 0 when the limit of tcpip.sys could be told.
+    pub(crate) fn exit(&self) -> Exit {
+        match self
+            .modules
+            .first()
+            .map(|facts| (facts.module, &facts.memory))
+        {
+            Some((module, Ok(answer))) => {
+                client::refusal(module, answer).map_or(Exit::Done, |refusal| refusal.exit)
+            }
+            _ => Exit::Unreachable,
+        }
+    }
+}

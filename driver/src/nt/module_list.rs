@@ -1,0 +1,108 @@
+//! The system's list of modules.
+
+use core::ffi::c_void;
+use core::mem::offset_of;
+use core::ptr::null_mut;
+
+use tcplimit_driver::Entry;
+use tcplimit_protocol::Status;
+
+use super::imports::{ExAllocatePoolWithTag, ExFreePoolWithTag, ZwQuerySystemInformation, status};
+
+/// SYSTEM_INFORMATION_CLASS: SystemModuleInformation.
+const MODULES: i32 = 11;
+/// POOL_TYPE: PagedPool.
+const PAGED_POOL: i32 = 1;
+/// "tcpl", as tools show it.
+const TAG: u32 = u32::from_le_bytes(*b"tcpl");
+/// Room for a few modules that are loaded between two calls.
+const SLACK: u32 = 0x1000;
+
+/// One module, as the call returns it (RTL_PROCESS_MODULE_INFORMATION; in no
+/// public header, the same in all versions).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Item {
+    section: *mut c_void,
+    mapped_base: *mut c_void,
+    image_base: *mut c_void,
+    image_size: u32,
+    flags: u32,
+    indices: [u16; 2],
+    load_count: u16,
+    file_name: u16,
+    path: [u8; 256],
+}
+
+/// The count, and the first of the items.
+#[repr(C)]
+struct Items {
+    count: u32,
+    first: [Item; 0],
+}
+
+const _: () = assert!(size_of::<Item>() == if size_of::<usize>() == 8 { 296 } else { 284 });
+
+/// Memory of the paged pool, freed when dropped.
+struct Pool(*mut c_void);
+
+impl Pool {
+    fn of(bytes: u32) -> Result<Pool, Status> {
+        // SAFETY: at PASSIVE_LEVEL any pool may be used; a length of 0 does not
+        // occur.
+        let memory = unsafe { ExAllocatePoolWithTag(PAGED_POOL, bytes as usize, TAG) };
+        if memory.is_null() {
+            return Err(Status::INSUFFICIENT_RESOURCES);
+        }
+        Ok(Pool(memory))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // SAFETY: it was allocated with this tag and is freed once.
+        unsafe { ExFreePoolWithTag(self.0, TAG) };
+    }
+}
+
+/// Shows every module.
+///
+/// # Errors
+/// INSUFFICIENT_RESOURCES without memory for the list; any other of the system.
+pub(super) fn modules(mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+    let mut length = 0;
+    // Asked for too little on purpose: it says how much it needs.
+    let _ = query(null_mut(), 0, &mut length);
+    let room = length.saturating_add(SLACK);
+    let pool = Pool::of(room)?;
+    query(pool.0, room, &mut length)?;
+
+    let items: *const Items = pool.0.cast();
+    // SAFETY: the pool's memory is aligned for it and holds `room` bytes, more
+    // than one page; the call wrote the count.
+    let count = unsafe { (*items).count };
+    let first = items
+        .wrapping_byte_add(offset_of!(Items, first))
+        .cast::<Item>();
+    let fits = (room as usize - offset_of!(Items, first)) / size_of::<Item>();
+    for index in 0..fits.min(count as usize) {
+        // SAFETY: item `index` of `fits` lies wholly inside the memory. The
+        // call initialised `count` of them, and every bit pattern is valid.
+        let item = unsafe { &*first.wrapping_add(index) };
+        let end = item.path.iter().position(|&byte| byte == 0);
+        show(&Entry {
+            path: item
+                .path
+                .get(..end.unwrap_or(item.path.len()))
+                .unwrap_or_default(),
+            base: item.image_base.addr() as u64,
+            size: item.image_size,
+        });
+    }
+    Ok(())
+}
+
+fn query(buffer: *mut c_void, room: u32, length: &mut u32) -> Result<(), Status> {
+    // SAFETY: `buffer` has `room` bytes, or there is none and `room` is 0.
+    status(unsafe { ZwQuerySystemInformation(MODULES, buffer, room, length) })
+}

@@ -1,0 +1,110 @@
+//! As `objects`, over the structures of wdk-sys.
+
+use core::mem::transmute;
+
+use tcplimit_protocol::Status;
+
+use super::imports::IofCompleteRequest;
+use super::requests::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
+use super::types::{DEVICE_OBJECT, DRIVER_OBJECT, IRP};
+
+/// What NT calls for a request.
+type Dispatch = unsafe extern "system" fn(*mut DEVICE_OBJECT, *mut IRP) -> i32;
+/// What NT calls when the driver is to go.
+type Unload = unsafe extern "system" fn(*mut DRIVER_OBJECT);
+
+/// Where a driver's image lies, and its length.
+///
+/// # Safety
+/// `driver` points to a driver object.
+pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u32) {
+    // SAFETY: by contract. While NT loads the driver they may still be 0, which the
+    // caller checks.
+    unsafe {
+        (
+            (*driver).DriverStart.cast_const().cast(),
+            (*driver).DriverSize,
+        )
+    }
+}
+
+/// Tells NT what to call for requests of these kinds, and to unload the driver.
+///
+/// # Safety
+/// `driver` is this driver's object, and DriverEntry has not returned.
+pub(super) unsafe fn serve(
+    driver: *mut DRIVER_OBJECT,
+    kinds: &[u8],
+    dispatch: Dispatch,
+    unload: Unload,
+) {
+    // SAFETY: by contract nobody else uses it yet.
+    let driver = unsafe { &mut *driver };
+    // SAFETY: x64 has one calling convention; "system" and "C" both name it.
+    driver.DriverUnload = Some(unsafe { transmute::<Unload, _>(unload) });
+    for &kind in kinds {
+        if let Some(place) = driver.MajorFunction.get_mut(usize::from(kind)) {
+            // SAFETY: as above.
+            *place = Some(unsafe { transmute::<Dispatch, _>(dispatch) });
+        }
+    }
+}
+
+/// Reads what a request asks for.
+///
+/// # Safety
+/// NT passed it to this driver, and it was not completed yet.
+pub(super) unsafe fn request(irp: *mut IRP) -> Request {
+    // SAFETY: by contract the request is ours.
+    let irp = unsafe { &*irp };
+    // SAFETY: this member of the union is the one in use while a driver has it.
+    let overlay = unsafe { &irp.Tail.Overlay };
+    // SAFETY: as above.
+    let stack = unsafe {
+        overlay
+            .__bindgen_anon_2
+            .__bindgen_anon_1
+            .CurrentStackLocation
+    };
+    // SAFETY: NT has filled in the current stack location.
+    let stack = unsafe { &*stack };
+    let mut request = Request::of(stack.MajorFunction);
+    match request.major {
+        IRP_MJ_CREATE => {
+            // SAFETY: an open always comes with the file object that it makes.
+            let file = unsafe { &*stack.FileObject };
+            request.relative = file.FileName.Length != 0 || !file.RelatedFileObject.is_null();
+        }
+        IRP_MJ_DEVICE_CONTROL => {
+            // SAFETY: these members belong to this kind of request.
+            let (control, buffer) = unsafe {
+                (
+                    &stack.Parameters.DeviceIoControl,
+                    irp.AssociatedIrp.SystemBuffer,
+                )
+            };
+            request.control(
+                control.IoControlCode,
+                control.InputBufferLength,
+                control.OutputBufferLength,
+                buffer.cast(),
+            );
+        }
+        _ => {}
+    }
+    request
+}
+
+/// Completes a request.
+///
+/// # Safety
+/// NT passed it to this driver; it is not touched afterwards.
+pub(super) unsafe fn complete(irp: *mut IRP, status: Status, information: usize) {
+    // SAFETY: by contract it is ours until it is completed.
+    unsafe {
+        (*irp).IoStatus.__bindgen_anon_1.Status = status.0.cast_signed();
+        (*irp).IoStatus.Information = information as _;
+    }
+    // SAFETY: by contract. No boost: nobody waited for a device.
+    unsafe { IofCompleteRequest(irp, 0) };
+}

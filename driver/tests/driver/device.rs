@@ -1,0 +1,120 @@
+//! The devices: both or none, and never a trace of them afterwards.
+
+use simulation::kernel::{
+    Configuration, Fault, Name, Number, Settings, Switch, System, Value, Which, World, X86,
+};
+use simulation::session::{Action, Answer, Armed, Run, Step};
+use specimen::Module;
+use tcplimit_driver::{Device, Driver};
+use tcplimit_protocol::Status;
+
+use crate::session::set;
+
+/// With a stored limit, to show that it is not applied by a driver that isn't
+/// loaded.
+fn system(taken: Option<Name>) -> Configuration {
+    Configuration {
+        settings: Settings {
+            limit: [Value::Number(Number(100)), Value::Absent],
+            ..Settings::NONE
+        },
+        taken,
+        ..Configuration::x86()
+    }
+}
+
+#[test]
+fn where_another_driver_has_a_name_the_load_fails_and_nothing_is_left() {
+    for legacy in [false, true] {
+        for link in [false, true] {
+            let mut run = Run::<X86>::start(&system(Some(Name { legacy, link })), World::First);
+            let status = run.step(&Action::Load.into()).status;
+            assert_eq!(status, Status::OBJECT_NAME_COLLISION);
+            let state = run.kernel().state();
+            assert!(!run.is_loaded() && !state.has_devices());
+            assert!(state.exchanges.is_empty() && !state.guard);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_cannot_be_made_is_undone_with_the_other() {
+    for which in [Which::Ours, Which::Legacy] {
+        for (fault, status) in [
+            (Fault::NotCreated(which), Status::INSUFFICIENT_RESOURCES),
+            (Fault::NotProtected(which), Status::ACCESS_DENIED),
+            (Fault::NotLinked(which), Status::INSUFFICIENT_RESOURCES),
+        ] {
+            let mut run = Run::<X86>::start(&system(None), World::First);
+            let load = Step {
+                action: Action::Load,
+                faults: vec![Armed { call: 0, fault }],
+            };
+            assert_eq!(run.step(&load).status, status, "{fault:?}");
+            assert!(!run.kernel().state().has_devices(), "{fault:?}");
+            assert!(run.kernel().state().exchanges.is_empty());
+        }
+    }
+}
+
+#[test]
+fn loaded_again_and_again_it_works_the_same() {
+    let mut run = Run::<X86>::start(&system(None), World::First);
+    for limit in 1..20 {
+        run.step(&Action::Load.into());
+        assert!(run.is_loaded());
+        let said = run.step(&set(limit).into());
+        let said = simulation::session::Answer::read(&said.output);
+        assert_eq!((said.values[0], said.original), (limit, 10));
+        run.step(&Action::Unload.into());
+        assert!(!run.kernel().state().has_devices());
+    }
+}
+
+/// As in a system that keeps a driver's variables from one load to the next.
+#[test]
+fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
+    let system = Configuration {
+        guard: true,
+        settings: Settings {
+            restore: Switch::ON,
+            ..system(None).settings
+        },
+        ..system(None)
+    };
+    let kernel = System::<X86>::start(&system, World::First);
+    let exclusion = kernel.exclusion();
+    let driver = Driver::new(kernel, exclusion);
+    let ask = |code: u32, fields: &[u32]| {
+        let bytes = fields.iter().flat_map(|field| field.to_le_bytes());
+        let mut buffer: Vec<u8> = bytes.collect();
+        let input = buffer.len();
+        buffer.resize(104, 0);
+        driver.control(Device::Ours, code, &mut buffer, input, 104);
+        Answer::read(&buffer)
+    };
+    driver.load().expect("it loads");
+    let said = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!((said.start, said.peak, said.configured), (3, 3, 100));
+    // The system has other settings then, and another number of connections.
+    {
+        let mut state = driver.kernel().state();
+        state.settings = Settings::NONE;
+        state.guard = false;
+        state.apply(Fault::HalfOpen(Module::Tcpip, Number(1)));
+    }
+    driver.unload();
+    driver.load().expect("it loads");
+    let said = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!((said.start, said.peak, said.configured), (0, 1, 0));
+    assert_eq!((said.flags, said.written), (0, 0));
+}
+
+#[test]
+fn a_name_behind_the_devices_or_a_relative_open_is_refused() {
+    let mut run = Run::<X86>::start(&Configuration::x86(), World::First);
+    run.step(&Action::Load.into());
+    let mut open = |relative| run.step(&Action::Open { relative }.into()).status;
+    assert_eq!(open(false), Status::SUCCESS);
+    assert!(!open(true).is_success());
+}

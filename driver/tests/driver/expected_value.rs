@@ -1,0 +1,16 @@
+//! The value that must be there before another is written.
+
+use simulation::kernel::Configuration;
+use tcplimit_protocol::Reason;
+
+use crate::session::{answer, others_set, set, set_over};
+
+#[test]
+fn a_limit_that_others_set_is_replaced_only_by_name() {
+    let refused = answer(&Configuration::x86(), [others_set(50), set(100)]);
+    assert_eq!(refused.reason(), Reason::UnexpectedValue);
+    assert_eq!(refused.values[0], 50);
+    let named = answer(&Configuration::x86(), [others_set(50), set_over(50, 100)]);
+    assert_eq!((named.reason(), named.values[0]), (Reason::Done, 100));
+    assert_eq!((named.written, named.original), (100, 50));
+}

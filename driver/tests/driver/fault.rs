@@ -1,0 +1,165 @@
+//! Each fault at each moment of each thing that the driver does.
+
+use simulation::kernel::{
+    Choice, Configuration, Fault, Number, Part, Right, Says, Which, World, X86,
+};
+use simulation::session::{self, Action, Armed, Run, Session, Step};
+use specimen::Module;
+
+use crate::session::{busy, during, legacy_get, legacy_set, query, reset, set};
+
+const TCPIP: Module = Module::Tcpip;
+
+/// One of each kind, and of kinds with places one of each place.
+fn faults() -> Vec<Fault> {
+    let mut faults = vec![
+        Fault::Unloaded(TCPIP),
+        Fault::Unusable(TCPIP),
+        Fault::Replaced(TCPIP, Choice(1)),
+        Fault::Replaced(TCPIP, Choice::named("impostor")),
+        Fault::Replaced(TCPIP, Choice::named("no headers")),
+        Fault::Replaced(TCPIP, Choice::named("tcpip-2003-sp2-x86-OneGate")),
+        Fault::Moved(TCPIP),
+        Fault::RightsUnknown,
+        Fault::Limit(TCPIP, Number(77)),
+        Fault::Limit(TCPIP, Number(u32::MAX)),
+        Fault::HalfOpen(TCPIP, Number(9)),
+        Fault::HalfOpen(TCPIP, Number(u32::MAX)),
+        Fault::GateBroken(TCPIP),
+        Fault::AtomicBroken(TCPIP),
+        Fault::Detour(TCPIP),
+        Fault::Headers(TCPIP, 0, 0xFF),
+        Fault::Headers(TCPIP, 0xDE, 1),
+        Fault::SettingsUnreadable,
+        Fault::GuardUnreadable,
+        Fault::GuardUnwritable,
+        Fault::Forgets,
+        Fault::RecallFails,
+        Fault::RecordGarbled(TCPIP, 0, 1),
+        Fault::RecordGarbled(TCPIP, 12, 1),
+        Fault::RecordGarbled(TCPIP, 16, 1),
+        Fault::RecordGarbled(TCPIP, 20, 1),
+        Fault::FormerRecord(TCPIP, Number(77), Number(10)),
+        Fault::BootUnknown,
+        Fault::ExchangeRefused,
+        Fault::PowerFailure,
+    ];
+    for part in [Part::Headers, Part::Code, Part::Limit, Part::ExceptionTable] {
+        faults.push(Fault::PagedOut(TCPIP, part));
+        faults.push(Fault::Protected(TCPIP, part));
+    }
+    for right in [
+        Right::Discardable,
+        Right::NotPaged,
+        Right::Execute,
+        Right::Read,
+        Right::Write,
+    ] {
+        // .text, .rdata and .data.
+        faults.extend((0..3).map(|section| Fault::SectionFlags(TCPIP, section, right)));
+    }
+    for says in [
+        Says::Nothing,
+        Says::OtherBase,
+        Says::OtherSize,
+        Says::OtherName,
+        Says::NameTwice,
+        Says::BaseTwice,
+        Says::Fails,
+        Says::FailsAtItsEnd,
+    ] {
+        faults.push(Fault::Listed(says));
+    }
+    for which in [Which::Ours, Which::Legacy] {
+        faults.push(Fault::NotCreated(which));
+        faults.push(Fault::NotProtected(which));
+        faults.push(Fault::NotLinked(which));
+    }
+    faults
+}
+
+/// What happens after a fault: a little, and a new load.
+fn then(step: Step) -> Vec<Step> {
+    let then = [query(), set(50), Action::Unload, Action::Load, query()];
+    std::iter::once(step).chain(then.map(Step::from)).collect()
+}
+
+/// What happens after a fault: all that can.
+fn then_all(step: Step) -> Vec<Step> {
+    let asked = [query(), set(50), reset(), legacy_set(60), legacy_get()];
+    let again = [Action::Unload, Action::Load, query(), set(70)];
+    let restarted = [Action::Restart, Action::Load, query(), Action::Unload];
+    let then = asked.into_iter().chain(again).chain(restarted);
+    std::iter::once(step).chain(then.map(Step::from)).collect()
+}
+
+/// More calls than the driver makes for a request, and for a load with limits
+/// to apply to both modules.
+pub(crate) const CALLS: u8 = 28;
+const CALLS_OF_LOAD: u8 = 70;
+
+#[test]
+fn the_moments_that_are_tried_are_all_there_are() {
+    let mut run = Run::<X86>::start(&busy(Configuration::x86()), World::First);
+    let mut calls = |action: Action| {
+        let before = run.kernel().state().calls();
+        run.step(&action.into());
+        run.kernel().state().calls() - before
+    };
+    assert!((40..usize::from(CALLS_OF_LOAD)).contains(&calls(Action::Load)));
+    for action in [query(), set(40), reset(), legacy_set(30)] {
+        let calls = calls(action);
+        assert!((10..usize::from(CALLS)).contains(&calls), "{calls}");
+    }
+}
+
+#[test]
+fn no_fault_at_any_moment_of_a_request_makes_the_driver_write_what_it_must_not() {
+    for system in [Configuration::x86(), busy(Configuration::x64())] {
+        for action in [query(), set(40), reset(), legacy_set(30)] {
+            for fault in faults() {
+                for call in 0..CALLS {
+                    session::check(&Session {
+                        system: system.clone(),
+                        faults: Vec::new(),
+                        steps: then(during(action.clone(), call, fault)),
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_fault_at_any_moment_of_load_and_unload_makes_the_driver_write_what_it_must_not() {
+    for system in [busy(Configuration::x86()), busy(Configuration::x64())] {
+        for fault in faults() {
+            for call in 0..CALLS_OF_LOAD {
+                let faults = vec![Armed { call, fault }];
+                session::check(&Session {
+                    system: system.clone(),
+                    faults,
+                    steps: then(during(Action::Unload, call, fault)),
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn after_each_fault_that_lasts_the_driver_says_what_the_model_says() {
+    for system in [
+        Configuration::x86(),
+        busy(Configuration::x86()),
+        Configuration::x64(),
+        busy(Configuration::x64()),
+    ] {
+        for fault in faults() {
+            session::check(&Session {
+                system: system.clone(),
+                faults: Vec::new(),
+                steps: then_all(Action::Happens(fault).into()),
+            });
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Every reason that the protocol has, and how it comes about.
+
+use simulation::kernel::{Configuration, Fault, Number, Part, Says, Settings, Value};
+use simulation::session::{Action, Answer, Step};
+use specimen::Module;
+use tcplimit_protocol::Reason;
+
+use crate::session::{answer, during, query, set, set_over, with, with_limit};
+
+const TCPIP: Module = Module::Tcpip;
+
+/// A fault that lasts, and then a set.
+fn after(fault: Fault) -> Answer {
+    answer(&Configuration::x86(), [Action::Happens(fault), set(100)])
+}
+
+fn of(build: &str) -> Answer {
+    answer(&with(build), [set(100)])
+}
+
+/// An answer that is refused for this reason, with its two numbers.
+fn reached(reason: Reason) -> Option<[u32; 2]> {
+    let said = match reason {
+        Reason::Done => answer(&Configuration::x86(), [set(100)]),
+        Reason::NotLoaded => after(Fault::Unloaded(TCPIP)),
+        Reason::Unusable => after(Fault::Unusable(TCPIP)),
+        Reason::ListUnavailable => after(Fault::Listed(Says::Fails)),
+        Reason::ListDiffers => after(Fault::Listed(Says::OtherBase)),
+        Reason::HeadersUnreadable => after(Fault::PagedOut(TCPIP, Part::Headers)),
+        Reason::NotAnImage => of("no headers"),
+        Reason::WrongMachine => of("for ARM"),
+        Reason::Inconsistent => of("a section elsewhere"),
+        Reason::TooManySections => of("five code sections"),
+        Reason::CodeUnreadable => after(Fault::PagedOut(TCPIP, Part::Code)),
+        Reason::NoGate => of("tcpip-xp-sp3-x86-UnsignedJumps"),
+        Reason::EvidenceMissing => of("tcpip-xp-sp3-x86-OneGate"),
+        Reason::Ambiguous => of("tcpip-xp-sp3-x86-SecondCandidate"),
+        Reason::TooManyCandidates => of("fourteen candidates"),
+        Reason::Changed => {
+            let broken = Action::Happens(Fault::AtomicBroken(TCPIP));
+            answer(&Configuration::x86(), [query(), broken, set(100)])
+        }
+        Reason::LimitOutOfRange => answer(&Configuration::x86(), [set(16_777_216)]),
+        // The locator refuses what the policy would refuse for this, with the
+        // same headers before its eyes (SameDataSection). That the policy does
+        // too is in `policy.rs`.
+        Reason::SectionRights => return None,
+        Reason::PageInvalid => after(Fault::PagedOut(TCPIP, Part::Limit)),
+        Reason::PageReadOnly => after(Fault::Protected(TCPIP, Part::Limit)),
+        Reason::PageUnknown => after(Fault::RightsUnknown),
+        Reason::ImplausibleValue => answer(&with_limit(u32::MAX), [set_over(u32::MAX, 100)]),
+        Reason::UnexpectedValue => answer(&with_limit(50), [set(100)]),
+        Reason::NotAsNamed => answer(&Configuration::x86(), [set_over(50, 100)]),
+        Reason::ChangedMeanwhile | Reason::Overwritten => at_some_moment(reason),
+        Reason::NotPermitted => after(Fault::ExchangeRefused),
+        Reason::SettingUnreadable | Reason::GuardFailed => return at_start(reason),
+        other => panic!("nothing here reaches {other:?}"),
+    };
+    assert_eq!(said.reason(), reason, "{said:?}");
+    Some(said.detail)
+}
+
+/// Other software sets the limit to 77 at one moment or another of a set.
+fn at_some_moment(reason: Reason) -> Answer {
+    let meanwhile = |call| during(set(100), call, Fault::Limit(TCPIP, Number(77)));
+    (0..40)
+        .map(|call| answer(&Configuration::x86(), [meanwhile(call)]))
+        .find(|said| said.reason() == reason)
+        .unwrap_or_else(|| panic!("at no moment {reason:?}"))
+}
+
+/// Why a stored limit is refused.
+fn at_start(reason: Reason) -> Option<[u32; 2]> {
+    let stored = |value| Configuration {
+        settings: Settings {
+            limit: [value, Value::Absent],
+            ..Settings::NONE
+        },
+        ..Configuration::x86()
+    };
+    let said = match reason {
+        Reason::SettingUnreadable => answer(&stored(Value::Unreadable), [query()]),
+        _ => {
+            // The first start fails for want of power, the second for want of
+            // a mark.
+            let load = during(Action::Load, 0, Fault::GuardUnwritable);
+            let unload: Step = Action::Unload.into();
+            let system = stored(Value::Number(Number(100)));
+            answer(&system, [unload, load, query().into()])
+        }
+    };
+    assert_eq!(said.start_reason(), reason, "{said:?}");
+    Some([0; 2])
+}
+
+#[test]
+fn every_reason_comes_about_and_tells_its_numbers() {
+    let mut never = Vec::new();
+    for &reason in Reason::ALL {
+        let Some(detail) = reached(reason) else {
+            never.push(reason);
+            continue;
+        };
+        let expected = match reason {
+            Reason::Unusable => [0xC000_0022, 0],
+            Reason::ListUnavailable => [0xC000_009A, 0],
+            Reason::Inconsistent => [2, 0],
+            Reason::LimitOutOfRange => [16_777_216, 0],
+            Reason::ImplausibleValue => [u32::MAX, 0],
+            Reason::UnexpectedValue => [50, 10],
+            Reason::NotAsNamed => [10, 50],
+            Reason::ChangedMeanwhile | Reason::Overwritten => [77, 0],
+            // Which evidence, and where: the locator's tests know.
+            Reason::EvidenceMissing | Reason::Ambiguous => detail,
+            _ => [0; 2],
+        };
+        assert_eq!(detail, expected, "{reason:?}");
+    }
+    assert_eq!(never, [Reason::SectionRights]);
+}

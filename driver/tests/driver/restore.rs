@@ -1,0 +1,73 @@
+//! At unload the limit is put back if asked.
+
+use simulation::kernel::{Configuration, Fault, Settings, Switch, World, X86};
+use simulation::session::{Action, Run};
+use specimen::Module;
+
+use crate::session::{others_set, set, set_over, with_limit};
+
+fn restoring(system: Configuration) -> Configuration {
+    Configuration {
+        settings: Settings {
+            restore: Switch::ON,
+            ..Settings::NONE
+        },
+        ..system
+    }
+}
+
+/// The limit of tcpip.sys once all is done.
+fn left(system: &Configuration, steps: &[Action]) -> u32 {
+    let mut run = Run::<X86>::start(system, World::First);
+    run.step(&Action::Load.into());
+    for step in steps {
+        run.step(&step.clone().into());
+    }
+    assert!(!run.is_loaded());
+    let state = run.kernel().state();
+    let tcpip = state.loaded(Module::Tcpip).expect("it is loaded");
+    tcpip.dword(tcpip.threshold())
+}
+
+#[test]
+fn at_unload_the_limit_is_put_back_only_if_asked_and_only_if_it_is_ours() {
+    let unload = || Action::Unload;
+    assert_eq!(left(&Configuration::x86(), &[set(100), unload()]), 100);
+    assert_eq!(
+        left(&restoring(Configuration::x86()), &[set(100), unload()]),
+        10
+    );
+    assert_eq!(
+        left(
+            &restoring(Configuration::x86()),
+            &[set(100), set(200), unload()]
+        ),
+        10
+    );
+    // What was there first comes back, not 10.
+    let patched = restoring(with_limit(50));
+    assert_eq!(left(&patched, &[set_over(50, 100), unload()]), 50);
+    // What an earlier load wrote is ours too.
+    let reload = [
+        set(100),
+        Action::Happens(Fault::SettingsUnreadable),
+        unload(),
+    ];
+    assert_eq!(left(&restoring(Configuration::x86()), &reload), 10);
+    // Somebody else's is not.
+    assert_eq!(
+        left(
+            &restoring(Configuration::x86()),
+            &[set(100), others_set(77), unload()]
+        ),
+        77
+    );
+    assert_eq!(
+        left(
+            &restoring(Configuration::x86()),
+            &[others_set(77), unload()]
+        ),
+        77
+    );
+    assert_eq!(left(&restoring(Configuration::x86()), &[unload()]), 10);
+}

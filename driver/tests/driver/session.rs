@@ -1,0 +1,170 @@
+//! Sessions that are made up, and how others are spelt out.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use simulation::kernel::{
+    Configuration, Fault, Installed, Number, Settings, Switch, Value, World, X64, X86,
+};
+use simulation::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
+use specimen::{Arch, Module};
+use tcplimit_protocol::Reason;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16_384))]
+
+    #[test]
+    fn whatever_happens_only_limits_are_written_and_answers_are_true(session: Session) {
+        session::check(&session);
+    }
+}
+
+/// What is made up must be worth it: most answers foretold, most reasons
+/// reached, many limits written.
+#[test]
+fn sessions_that_are_made_up_go_everywhere() {
+    let mut runner = TestRunner::deterministic();
+    let (mut answers, mut foretold, mut changes) = (0, 0, 0);
+    let mut reached = Vec::new();
+    for _ in 0..6144 {
+        let session = any::<Session>().new_tree(&mut runner).expect("a session");
+        let session = session.current();
+        let said = match session.system.arch {
+            Arch::X86 => Run::<X86>::all(&session, World::First),
+            Arch::X64 => Run::<X64>::all(&session, World::First),
+        };
+        for said in &said {
+            let changed = |event: &&String| event.contains("was changed from");
+            changes += said.events.iter().filter(changed).count();
+            answers += usize::from(!said.output.is_empty());
+            foretold += usize::from(said.foretold);
+            if said.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
+                let answer = Answer::read(&said.output);
+                reached.extend([answer.reason(), answer.start_reason()]);
+            }
+        }
+    }
+    assert!(answers > 8192 && changes > 512, "{answers}, {changes}");
+    assert!(foretold * 2 > answers, "{foretold} of {answers}");
+    let missed = Reason::ALL
+        .iter()
+        .filter(|reason| !reached.contains(reason));
+    let missed: Vec<_> = missed.collect();
+    assert!(missed.len() <= 4, "{missed:?}");
+}
+
+/// Windows XP with another tcpip.sys.
+pub(crate) fn with(build: &str) -> Configuration {
+    Configuration {
+        tcpip: Installed::of(build),
+        ..Configuration::x86()
+    }
+}
+
+/// Windows XP whose tcpip.sys has another limit.
+pub(crate) fn with_limit(limit: u32) -> Configuration {
+    let mut system = Configuration::x86();
+    if let Some(tcpip) = &mut system.tcpip {
+        tcpip.limit = Number(limit);
+    }
+    system
+}
+
+/// A driver with all to do: stored limits, an unload that puts them back.
+pub(crate) fn busy(system: Configuration) -> Configuration {
+    Configuration {
+        settings: Settings {
+            limit: [Value::Number(Number(100)), Value::Number(Number(200))],
+            restore: Switch::ON,
+            ..Settings::NONE
+        },
+        ..system
+    }
+}
+
+pub(crate) fn query() -> Action {
+    Action::Query(Module::Tcpip)
+}
+
+/// Sets the limit of tcpip.sys, whatever the driver expects to be there.
+pub(crate) fn set(limit: u32) -> Action {
+    set_over(0, limit)
+}
+
+pub(crate) fn set_over(expected: u32, limit: u32) -> Action {
+    Action::Set {
+        module: Module::Tcpip,
+        limit: Number(limit),
+        expected: Number(expected),
+    }
+}
+
+pub(crate) fn reset() -> Action {
+    Action::Reset {
+        module: Module::Tcpip,
+        expected: Number(0),
+    }
+}
+
+pub(crate) fn others_set(limit: u32) -> Action {
+    Action::Happens(Fault::Limit(Module::Tcpip, Number(limit)))
+}
+
+/// An action during which a fault happens, right before the n-th call.
+pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
+    Step {
+        action,
+        faults: vec![Armed { call, fault }],
+    }
+}
+
+/// Loads the driver and does one thing after the other. Each is checked in all
+/// ways that sessions are; what was said at each, the load first.
+pub(crate) fn said(
+    system: &Configuration,
+    steps: impl IntoIterator<Item = impl Into<Step>>,
+) -> Vec<Said> {
+    let session = Session {
+        steps: steps.into_iter().map(Into::into).collect(),
+        ..Session::of(system.clone())
+    };
+    session::check(&session);
+    match system.arch {
+        Arch::X86 => Run::<X86>::all(&session, World::First),
+        Arch::X64 => Run::<X64>::all(&session, World::First),
+    }
+}
+
+/// The last answer of ours.
+pub(crate) fn answer(
+    system: &Configuration,
+    steps: impl IntoIterator<Item = impl Into<Step>>,
+) -> Answer {
+    let said = said(system, steps);
+    Answer::read(&said.last().expect("a step").output)
+}
+
+/// What a program of 2005 that asks last is told: limit, half-open, error, and
+/// the log.
+pub(crate) fn legacy(
+    system: &Configuration,
+    steps: impl IntoIterator<Item = impl Into<Step>>,
+) -> ([u32; 3], String) {
+    let said = said(system, steps);
+    let output = &said.last().expect("a step").output;
+    let fields = [0, 4, 8].map(|at| {
+        let field = output[at..at + 4].try_into().expect("a field");
+        u32::from_le_bytes(field)
+    });
+    let (nul, log) = output[12..].split_last().expect("a log");
+    assert_eq!(*nul, 0);
+    (fields, String::from_utf8(log.to_vec()).expect("ASCII"))
+}
+
+pub(crate) fn legacy_get() -> Action {
+    Action::LegacyGet(Output::Usual)
+}
+
+pub(crate) fn legacy_set(limit: u32) -> Action {
+    Action::LegacySet(Number(limit), Output::Usual)
+}

@@ -1,0 +1,41 @@
+//! The two drivers that have the limit.
+
+use core::fmt;
+
+/// Which driver the caller says it is. By structure alone the two can't be
+/// told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Module {
+    /// `tcpip.sys`: IPv4.
+    Tcpip,
+    /// `tcpip6.sys`: IPv6.
+    Tcpip6,
+}
+
+impl Module {
+    /// Both.
+    pub const ALL: [Module; 2] = [Module::Tcpip, Module::Tcpip6];
+
+    /// The name of its file.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Module::Tcpip => "tcpip.sys",
+            Module::Tcpip6 => "tcpip6.sys",
+        }
+    }
+
+    /// The module whose file has this name, upper or lower case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Module> {
+        Module::ALL
+            .into_iter()
+            .find(|module| name.eq_ignore_ascii_case(module.file_name()))
+    }
+}
+
+impl fmt::Display for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file_name())
+    }
+}

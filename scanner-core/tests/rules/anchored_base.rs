@@ -1,0 +1,106 @@
+//! Evidence: calls through the import table land in the import table.
+
+use scanner_core::Evidence;
+use specimen::{Arch, Decoys, Flaw, Spec, Specimen};
+
+use crate::edit::{address, driver, dword, put, section};
+use crate::search::{assert_missing, in_file, in_memory, truth, without};
+
+#[test]
+fn without_an_import_table_nothing_anchors_the_base() {
+    for driver in without(Flaw::NoAnchor) {
+        assert_missing(&driver, &[Evidence::AnchoredBase, Evidence::LocalImports]);
+    }
+}
+
+/// Calls near the gates are left alone.
+#[test]
+fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
+    for (_, kind) in Spec::kinds() {
+        let spec = Spec {
+            decoys: Decoys::NONE,
+            gates_together: true,
+            ..kind.sized(250)
+        };
+        let mut driver = spec.build();
+        let text = *section(&driver, b".text");
+        let variable = section(&driver, b".data").rva;
+        for at in text.offset..text.offset + text.virtual_size - 6 {
+            let rva = at - text.offset + text.rva;
+            let mut gates = driver.truth.gates.iter();
+            let is_near = gates.any(|gate| gate.abs_diff(rva) < 0x1010);
+            let place = at as usize;
+            if is_near || driver.file[place..place + 2] != [0xFF, 0x15] {
+                continue;
+            }
+            let operand = match spec.arch {
+                Arch::X86 => driver.image_base + variable,
+                Arch::X64 => variable.wrapping_sub(rva + 6),
+            };
+            put(&mut driver, place + 2, &operand.to_le_bytes());
+        }
+        assert_eq!(in_file(&driver).missing(), [Evidence::AnchoredBase]);
+        assert_eq!(in_memory(&driver).missing(), [Evidence::AnchoredBase]);
+    }
+}
+
+/// So many calls land in the import table, so many elsewhere, and no others.
+fn with_calls(land: usize, elsewhere: usize) -> Specimen {
+    let mut driver = driver();
+    let text = section(&driver, b".text");
+    let variable = address(&driver, section(&driver, b".data").rva);
+    let mut seen = 0;
+    for at in text.offset as usize..(text.offset + text.raw_size) as usize - 6 {
+        if driver.file[at..at + 2] != [0xFF, 0x15] {
+            continue;
+        }
+        let slot = dword(&driver.file, at + 2).wrapping_sub(driver.image_base);
+        let lands = driver.slots.contains(&slot);
+        seen += usize::from(lands);
+        if !lands || seen > land + elsewhere {
+            put(&mut driver, at + 1, &[0x35]);
+        } else if seen > land {
+            put(&mut driver, at + 2, &variable);
+        }
+    }
+    assert!(seen >= land + elsewhere, "{seen}");
+    driver
+}
+
+#[test]
+fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
+    for (land, elsewhere, enough) in [(8, 0, true), (7, 0, false), (8, 56, true), (8, 57, false)] {
+        // Around the gates there are fewer: that is another piece.
+        let missing = in_memory(&with_calls(land, elsewhere)).missing();
+        let anchored = !missing.contains(&Evidence::AnchoredBase);
+        assert_eq!(anchored, enough, "{land} {elsewhere}");
+    }
+    // Not on an entry, but between two.
+    let mut driver = with_calls(8, 0);
+    let call = driver
+        .file
+        .windows(2)
+        .position(|bytes| bytes == [0xFF, 0x15])
+        .unwrap();
+    driver.file[call + 2] ^= 2;
+    let missing = in_memory(&driver).missing();
+    assert!(missing.contains(&Evidence::AnchoredBase), "{missing:?}");
+}
+
+/// The trap: on x86 every operand shifts with the base, all other evidence
+/// stays consistent, and the shifted limit still lies in `.data`.
+#[test]
+fn a_flipped_bit_in_the_image_base_is_caught_by_calls_to_imports_alone() {
+    let mut driver = Spec::server_2003().sized(256).build();
+    assert_eq!(in_file(&driver), truth(&driver));
+    let image_base = dword(&driver.file, 0x3C) as usize + 24 + 28;
+    assert_eq!(dword(&driver.file, image_base), 0x1_0000);
+    driver.file[image_base + 2] ^= 1;
+
+    let data = section(&driver, b".data");
+    let shifted = driver.truth.threshold + 0x1_0000;
+    assert!((data.rva..data.rva + data.virtual_size - 8).contains(&shifted));
+
+    let by_calls = [Evidence::AnchoredBase, Evidence::LocalImports];
+    assert_eq!(in_file(&driver).missing(), by_calls);
+}

@@ -1,0 +1,146 @@
+//! What only the file tells, against what the builder put there.
+
+use proptest::prelude::*;
+use scanner_core::{Checksum, DiskFacts, Evidence, Image, RelocationCoverage, StartUp, locate};
+use specimen::checksum;
+use specimen::{Arch, Checksum as Stated, Decoys, Extras, Spec};
+
+use crate::search::{module, of_file};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn disk_facts_are_what_was_built(spec: Spec) {
+        // Without relocations a file for x86 is refused.
+        let relocations = spec.extras.relocations || spec.arch == Arch::X86;
+        let spec = Spec { extras: Extras { relocations, ..spec.extras }, ..spec };
+        let specimen = spec.build();
+        let file = &specimen.file;
+        let image = Image::from_file(file).unwrap();
+        let located = locate(&image, module(&spec)).unwrap();
+        let facts = DiskFacts::of(&image, file).unwrap();
+
+        prop_assert_eq!(facts.version.is_some(), spec.extras.version);
+        if let Some(name) = facts.original_name {
+            prop_assert!(name.eq_ignore_ascii_case(spec.module.file_name()));
+        }
+        let export = spec.extras.export.then_some(spec.module.file_name().as_bytes());
+        prop_assert_eq!(facts.export_name, export);
+
+        let field = image.headers().checksum_offset();
+        prop_assert_eq!(facts.checksum.computed, checksum::checksum(file, field));
+        prop_assert_eq!(facts.checksum.is_right(), spec.extras.checksum == Stated::Correct);
+
+        match StartUp::of(&image, &located) {
+            StartUp::Unique { rva, value_offset, value } => {
+                prop_assert_eq!(Some(rva.0), specimen.truth.start_up_store);
+                prop_assert_eq!(value, spec.start_up);
+                let at = value_offset as usize;
+                prop_assert_eq!(&file[at..at + 4], &spec.start_up.to_le_bytes());
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+        let coverage = RelocationCoverage::of(&image, &located);
+        match spec.arch {
+            Arch::X64 => prop_assert_eq!(coverage, None),
+            Arch::X86 => {
+                let coverage = coverage.unwrap();
+                prop_assert_eq!(coverage.needed, 5);
+                prop_assert!(coverage.is_full());
+            }
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_right_for_any_length_and_place_of_the_field(
+        lfanew in 0x40_u8..0xC0,
+        tail in prop::collection::vec(any::<u8>(), 0..9),
+    ) {
+        // An odd place is one that no linker makes, but a loader accepts.
+        let built = Spec::xp_sp3().build().file;
+        let nt = u32::from_le_bytes(built[0x3C..0x40].try_into().unwrap()) as usize;
+        let mut file = built[..usize::from(lfanew)].to_vec();
+        file.extend(&built[nt..]);
+        file.extend(tail);
+        file[0x3C..0x40].copy_from_slice(&u32::from(lfanew).to_le_bytes());
+        let headers = scanner_core::Headers::parse(&file).unwrap();
+        let checksum = Checksum::of(&headers, &file);
+        if lfanew % 2 == 0 {
+            let expected = checksum::checksum(&file, headers.checksum_offset());
+            prop_assert_eq!(checksum.computed, expected);
+        }
+        prop_assert_eq!(checksum.stated, headers.checksum());
+    }
+}
+
+#[test]
+fn two_start_up_stores_are_several_and_none_is_none() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = Spec {
+            decoys: Decoys::NONE,
+            ..spec.clone()
+        }
+        .build();
+        let image = Image::from_file(&specimen.file).unwrap();
+        let located = locate(&image, module(&spec)).unwrap();
+        let rva = specimen.truth.start_up_store.unwrap();
+        let section = specimen
+            .sections
+            .iter()
+            .find(|s| s.file_offset(rva).is_some())
+            .unwrap();
+        let at = section.file_offset(rva).unwrap() as usize;
+
+        let mut gone = specimen.file.clone();
+        gone[at] = 0x90;
+        let image = Image::from_file(&gone).unwrap();
+        assert_eq!(StartUp::of(&image, &located), StartUp::None);
+
+        // Another store, of another value, ten bytes before or behind.
+        let mut twice = specimen.file.clone();
+        let (store, place) = (specimen.file[at..at + 10].to_vec(), at + 10);
+        twice[place..place + 10].copy_from_slice(&store);
+        if spec.arch == Arch::X64 {
+            let distance = i32::from_le_bytes(store[2..6].try_into().unwrap()) - 10;
+            twice[place + 2..place + 6].copy_from_slice(&distance.to_le_bytes());
+        }
+        let image = Image::from_file(&twice).unwrap();
+        assert_eq!(StartUp::of(&image, &located), StartUp::Several);
+    }
+}
+
+#[test]
+fn an_operand_that_is_not_relocated_is_missed() {
+    let specimen = Spec::server_2003().build();
+    let gate = specimen.truth.gates[0];
+    // The operand behind the load's opcode.
+    let operand = gate + 1;
+    let reloc = specimen.sections.last().unwrap();
+    assert!(reloc.name.starts_with(b".reloc"));
+    let mut file = specimen.file.clone();
+    let entry = (0x3000 | operand & 0xFFF).to_le_bytes();
+    let (mut block, mut removed) = (reloc.offset as usize, 0);
+    let end = block + reloc.virtual_size as usize;
+    while block < end {
+        let field = |at: usize| u32::from_le_bytes(specimen.file[at..at + 4].try_into().unwrap());
+        let next = block + field(block + 4) as usize;
+        for at in (block + 8..next).step_by(2) {
+            if field(block) == operand & !0xFFF && file[at..at + 2] == entry[..2] {
+                file[at..at + 2].fill(0);
+                removed += 1;
+            }
+        }
+        block = next;
+    }
+    assert_eq!(removed, 1);
+    let claimed = module(&specimen.spec);
+    let whole = Image::from_file(&specimen.file).unwrap();
+    let located = locate(&whole, claimed).unwrap();
+    let image = Image::from_file(&file).unwrap();
+    let refusal = of_file(&file, claimed);
+    assert_eq!(refusal.missing(), [Evidence::Relocated]);
+    let coverage = RelocationCoverage::of(&image, &located).unwrap();
+    assert_eq!((coverage.needed, coverage.covered), (5, 4));
+    assert!(!coverage.is_full());
+}

@@ -1,0 +1,138 @@
+//! Specimens, and changes to them. Most are for x86, whose operands can be changed
+//! without counting distances.
+
+use std::ops::Range;
+
+use scanner_core::Evidence;
+use specimen::{Decoys, Flaw, Placed, Spec, Specimen};
+
+use crate::search::in_memory;
+
+const ROOM: usize = 64;
+
+/// A driver of XP SP3, in which nothing else looks like a limit.
+pub(crate) fn driver() -> Specimen {
+    build(None)
+}
+
+pub(crate) fn driver_without(flaw: Flaw) -> Specimen {
+    build(Some(flaw))
+}
+
+fn build(flaw: Option<Flaw>) -> Specimen {
+    let spec = Spec {
+        decoys: Decoys::NONE,
+        flaw,
+        ..Spec::xp_sp3()
+    };
+    spec.sized(64).build()
+}
+
+/// Large enough for windows that leave other calls out.
+pub(crate) fn specimens() -> impl Iterator<Item = Specimen> {
+    Spec::kinds()
+        .into_iter()
+        .map(|(_, spec)| spec.sized(64).build())
+}
+
+pub(crate) fn section<'a>(driver: &'a Specimen, name: &[u8]) -> &'a Placed {
+    let named = |section: &&Placed| section.name.starts_with(name);
+    driver.sections.iter().find(named).unwrap()
+}
+
+pub(crate) fn dword(file: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(file[at..at + 4].try_into().unwrap())
+}
+
+pub(crate) fn put(driver: &mut Specimen, at: usize, bytes: &[u8]) {
+    driver.file[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// The address of a variable, as code names it.
+pub(crate) fn address(driver: &Specimen, rva: u32) -> [u8; 4] {
+    (driver.image_base + rva).to_le_bytes()
+}
+
+/// Places in the file where live code is that no evidence rests on.
+pub(crate) fn free(driver: &Specimen) -> Vec<usize> {
+    let text = section(driver, b".text");
+    let evidence = &driver.truth.evidence;
+    let is_free = |at: &usize| {
+        !evidence
+            .iter()
+            .any(|used| used.start < at + ROOM && *at < used.end)
+    };
+    let end = text.offset + text.raw_size.min(text.virtual_size);
+    (text.offset as usize..end as usize - ROOM)
+        .step_by(ROOM)
+        .filter(is_free)
+        .collect()
+}
+
+/// The load, the comparison and the jump of another gate.
+pub(crate) fn gate(driver: &Specimen, threshold: u32) -> Vec<u8> {
+    let (count, threshold) = (address(driver, threshold + 4), address(driver, threshold));
+    [&[0xA1][..], &count, &[0x3B, 0x05], &threshold, &[0x7D, 0]].concat()
+}
+
+/// Every operand that names one of `from` names another place instead.
+pub(crate) fn moved(driver: &mut Specimen, from: &[u32], by: u32) {
+    for rva in driver.pointers.clone() {
+        let at = driver.sections.iter().find_map(|s| s.file_offset(rva));
+        let at = at.unwrap() as usize;
+        let named = dword(&driver.file, at);
+        if from.contains(&named.wrapping_sub(driver.image_base)) {
+            put(driver, at, &named.wrapping_add(by).to_le_bytes());
+        }
+    }
+}
+
+/// One whose code may end up to 64 bytes earlier, and fill as much of the file.
+pub(crate) fn with_room(spec: &Spec) -> Specimen {
+    let alignment = spec.alignment.file();
+    (0..)
+        .map(|seed| {
+            let spec = Spec {
+                seed,
+                ..spec.clone()
+            };
+            spec.build()
+        })
+        .find(|driver| (section(driver, b".text").virtual_size - 1) % alignment >= 64)
+        .unwrap()
+}
+
+/// The same with so many bytes less of code, and where in the file it ends then.
+pub(crate) fn ending_earlier(driver: &Specimen, less: u32) -> (Specimen, usize) {
+    let mut driver = driver.clone();
+    let text = *section(&driver, b".text");
+    let mut headers = driver.file.windows(8);
+    let header = headers.position(|name| name == b".text\0\0\0").unwrap();
+    let size = text.virtual_size - less;
+    put(&mut driver, header + 8, &size.to_le_bytes());
+    let mut sections = driver.sections.iter_mut();
+    let placed = sections.find(|it| it.rva == text.rva).unwrap();
+    placed.virtual_size = size;
+    (driver, (text.offset + size) as usize)
+}
+
+/// What is missing once these bytes, with an address in their middle, are put
+/// where no evidence is.
+pub(crate) fn missing_with(
+    driver: &Specimen,
+    place: usize,
+    front: &[u8],
+    rva: u32,
+    behind: &[u8],
+) -> Vec<Evidence> {
+    let mut driver = driver.clone();
+    let bytes = [front, &address(&driver, rva), behind].concat();
+    put(&mut driver, place, &bytes);
+    in_memory(&driver).missing()
+}
+
+/// Whether any of these bytes of the file is part of what the locator goes by.
+pub(crate) fn is_evidence(specimen: &Specimen, bytes: &Range<usize>) -> bool {
+    let mut evidence = specimen.truth.evidence.iter();
+    evidence.any(|used| used.start < bytes.end && bytes.start < used.end)
+}

@@ -1,0 +1,59 @@
+//! The rules of the locator, each in a file named after it: just inside it is
+//! found, just outside refused. Of a piece of evidence the file shows a driver
+//! that lacks nothing else, and is refused for it by name; with that piece made to
+//! hold always, `cargo xtask broken` sees a test of the file fail.
+
+use std::fs;
+use std::path::Path;
+
+use scanner_core::Evidence;
+
+mod edit;
+mod search;
+mod surroundings;
+
+mod adjacent;
+mod anchored_base;
+mod atomic_counter;
+mod event_id;
+mod gate_reads_only;
+mod local_functions;
+mod local_imports;
+mod no_atomic_on_threshold;
+mod no_event_id;
+mod no_live_writer;
+mod queue_test;
+mod relocated;
+mod same_data_section;
+mod two_gates;
+
+mod candidates;
+mod disk;
+mod gate;
+mod headers;
+mod policy;
+mod section;
+mod steps;
+mod workspace;
+
+#[test]
+fn each_piece_of_evidence_has_a_file_of_tests() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules");
+    let mut files = 0;
+    for file in fs::read_dir(&folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        files += usize::from(text.starts_with("//! Evidence: "));
+    }
+    assert_eq!(files, Evidence::ALL.len());
+    for evidence in Evidence::ALL {
+        let mut name = String::new();
+        for letter in evidence.name().chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        let text = fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap();
+        assert!(text.starts_with("//! Evidence: "), "{name}");
+    }
+}

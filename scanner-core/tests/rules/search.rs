@@ -1,0 +1,104 @@
+//! Searches of specimens, in the file and in memory.
+
+use scanner_core::{
+    Evidence, Image, Located, MappedSection, Module, NotLocated, Reason, Rva, locate,
+};
+use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
+
+/// What the locator says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The limit is there, and so are the gates: RVAs.
+    Located(u32, Vec<u32>),
+    /// It is not located.
+    Refused(Reason),
+}
+
+impl Verdict {
+    fn of(answer: Result<Located, NotLocated>) -> Verdict {
+        match answer {
+            Ok(located) => {
+                let gates = located.findings().gates();
+                let gates = gates.map(|gate| gate.at().0).collect();
+                Verdict::Located(located.threshold().0, gates)
+            }
+            Err(refusal) => Verdict::Refused(refusal.reason()),
+        }
+    }
+
+    /// The evidence that a refusal names.
+    pub(crate) fn missing(&self) -> Vec<Evidence> {
+        match self {
+            Verdict::Refused(Reason::Missing(missing)) => missing.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The verdict that the specimen must get, were nothing wrong with it.
+pub(crate) fn truth(specimen: &Specimen) -> Verdict {
+    Verdict::Located(specimen.truth.threshold, specimen.truth.gates.clone())
+}
+
+pub(crate) fn module(spec: &Spec) -> Module {
+    Module::named(spec.module.file_name()).unwrap()
+}
+
+pub(crate) fn in_file(specimen: &Specimen) -> Verdict {
+    of_file(&specimen.file, module(&specimen.spec))
+}
+
+pub(crate) fn of_file(file: &[u8], module: Module) -> Verdict {
+    Verdict::of(locate(&Image::from_file(file).unwrap(), module))
+}
+
+/// Where it lies at the base that its header prefers.
+pub(crate) fn in_memory(specimen: &Specimen) -> Verdict {
+    let loaded = specimen.load(specimen.image_base.into());
+    of_loaded(&loaded, module(&specimen.spec))
+}
+
+pub(crate) fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
+    with_image(loaded, |image| Verdict::of(locate(image, module)))
+}
+
+/// Looks at a loaded image, given what a driver hands over of it.
+pub(crate) fn with_image<T>(loaded: &Loaded, look: impl FnOnce(&Image<'_>) -> T) -> T {
+    let code = live_code(loaded);
+    look(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
+}
+
+pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
+    let sections = loaded.live_code().into_iter();
+    let mapped = |(rva, bytes)| MappedSection {
+        rva: Rva(rva),
+        bytes,
+    };
+    sections.map(mapped).collect()
+}
+
+/// One of each kind, with a fact removed; nothing else in it looks like a limit.
+pub(crate) fn without(flaw: Flaw) -> impl Iterator<Item = Specimen> {
+    let spec = move |spec| Spec {
+        decoys: Decoys::NONE,
+        flaw: Some(flaw),
+        ..spec
+    };
+    let kinds = Spec::kinds().into_iter();
+    kinds.map(move |(_, kind)| spec(kind).build())
+}
+
+/// Refused for these pieces of evidence and no other, in the file and in memory.
+#[track_caller]
+pub(crate) fn assert_missing(specimen: &Specimen, evidence: &[Evidence]) {
+    let spec = &specimen.spec;
+    assert_eq!(
+        in_file(specimen).missing(),
+        evidence,
+        "in the file: {spec:?}"
+    );
+    for base in spec.arch.bases() {
+        let verdict = of_loaded(&specimen.load(base), module(spec));
+        assert_eq!(verdict.missing(), evidence, "at {base:X}: {spec:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! How long a search takes, at most.
+
+use scanner_core::{Image, Module, Workspace};
+use specimen::Spec;
+
+/// A search takes at most so many steps a byte.
+const STEPS_PER_BYTE: u64 = 32;
+
+/// Whether the limit is located by both searches, and that neither took more
+/// steps than it may.
+fn search(file: &[u8]) -> bool {
+    let image = Image::from_file(file).unwrap();
+    let [is_located, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut search| {
+        let is_located = search.locate(&image, Module::Tcpip).is_ok();
+        let (steps, allowed) = (search.steps(), STEPS_PER_BYTE * file.len() as u64);
+        assert!(steps <= allowed, "{steps} of {allowed} steps");
+        is_located
+    });
+    assert_eq!(by_table, is_located);
+    is_located
+}
+
+/// Every byte of live code is one that a scan stops at.
+#[test]
+fn the_worst_code_takes_a_bounded_number_of_steps() {
+    for (_, spec) in Spec::kinds() {
+        let specimen = spec.build();
+        let text = &specimen.sections[0];
+        let range = text.offset as usize..(text.offset + text.raw_size) as usize;
+        for filler in [0x05, 0x0D, 0x15, 0x39, 0x3B, 0x82, 0xC7, 0xF0, 0xFF, 0x00] {
+            let mut file = specimen.file.clone();
+            file[range.clone()].fill(filler);
+            search(&file);
+            // The gates stay, so that the second pass runs as well.
+            let mut file = specimen.file.clone();
+            let gates = specimen.truth.gates.iter().zip(&specimen.truth.gate_lens);
+            let kept: Vec<_> = gates
+                .map(|(&gate, &length)| {
+                    let at = (gate - text.rva + text.offset) as usize;
+                    at..at + length as usize
+                })
+                .collect();
+            for at in range.clone() {
+                if !kept.iter().any(|gate| gate.contains(&at)) {
+                    file[at] = filler;
+                }
+            }
+            assert!(!search(&file));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A workspace that is used again and again, as the driver does, answers as if
+//! each search were its first.
+
+use scanner_core::{Image, ImageError, Module, Workspace, locate};
+use specimen::{Flaw, Spec, Specimen};
+
+/// Files of all kinds of answers, one after the other: located, refused for one
+/// lack or another, nothing to see, located again.
+fn files() -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    for (_, spec) in Spec::kinds() {
+        for flaw in [None].into_iter().chain(Flaw::ALL.map(Some)) {
+            let spec = Spec {
+                flaw,
+                ..spec.clone()
+            };
+            files.push(spec.sized(4).build().file);
+        }
+        files.push(without_code(spec.sized(4).build()));
+    }
+    files
+}
+
+/// Nothing but `nop`: not even a pair to report.
+fn without_code(specimen: Specimen) -> Vec<u8> {
+    let mut file = specimen.file;
+    let text = &specimen.sections[0];
+    file[text.offset as usize..][..text.raw_size as usize].fill(0x90);
+    file
+}
+
+#[test]
+fn no_search_sees_what_another_has_left() -> Result<(), ImageError> {
+    let files = files();
+    let mut workspace = Workspace::new();
+    let (mut located, mut refused) = (0, 0);
+    // In both directions, so that each answer comes after many others.
+    for file in files.iter().chain(files.iter().rev()) {
+        let image = Image::from_file(file)?;
+        for module in Module::ALL {
+            let first = locate(&image, module);
+            match workspace.locate(&image, module) {
+                Ok(again) => {
+                    located += 1;
+                    assert_eq!(Ok(*again), first);
+                }
+                Err(again) => {
+                    refused += 1;
+                    assert_eq!(Err(*again), first);
+                }
+            }
+            assert_eq!(workspace.located().copied(), first.ok());
+        }
+    }
+    assert!(located >= 10 && refused >= 100, "{located} {refused}");
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! A second locator, slow and obvious, to hold the shipped one against.
+//!
+//! It shares nothing with the shipped one but the description of the images. It decodes at every
+//! byte of live code with iced-x86 and asks the decoded instructions, where the shipped one matches
+//! byte patterns.
+
+#[cfg(test)]
+mod assembly;
+mod code;
+mod decode;
+mod gate;
+pub mod naive;
+mod pe;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub use gate::{ReadGate, gate_at};
+
+use code::{FoundGate, LiveCode, is_plain_load};
+use decode::memory_access;
+use iced_x86::OpAccess;
+use pe::Image;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The status code of event 4226, which tcpip.sys logs when it holds a connection back.
+const EVENT: u32 = 0x8000_1082;
+
+/// So many calls through a pointer are looked at, from the first on, or fewer
+const CALLS: usize = 512;
+/// when so many of them land in the import table.
+const PLENTY: usize = 32;
+/// How far from a gate, or from where its jump leads, the queue's length is tested, in bytes.
+const QUEUE_TEST: u64 = 0x200;
+
+/// Where everything is. All addresses are RVAs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// The half-open limit.
+    pub threshold: u32,
+    /// The connections that are half-open now.
+    pub count: u32,
+    /// The connection attempts that wait.
+    pub queue: u32,
+    /// The first bytes of the gates, in ascending order.
+    pub gates: Vec<u32>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum No {
+    /// The PE image can't be used.
+    Image(String),
+    /// There is not one gate.
+    NoCandidate,
+    /// What the candidate that comes closest lacks.
+    Missing(BTreeSet<Fact>),
+    /// More than one candidate has everything.
+    Ambiguous,
+}
+
+/// One thing that must hold before a candidate is believed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Fact {
+    /// Two to four gates compare the same two variables.
+    TwoGates,
+    /// The count stands right behind the limit, and the limit is aligned.
+    Adjacent,
+    /// Queue, limit and count are in one section of resident data.
+    SameDataSection,
+    /// Three or more places update the count atomically.
+    AtomicCounter,
+    /// The dword before the limit is compared or tested near a gate.
+    QueueTest,
+    /// Nothing but the gates reads the limit or takes its address, or loads the count.
+    GateReadsOnly,
+    /// Nothing in live code writes the limit.
+    NoLiveWriter,
+    /// Nothing in live code updates the limit atomically.
+    NoAtomicOnThreshold,
+    /// Calls through the import address table prove the base.
+    AnchoredBase,
+    /// Live code holds the event's status code (tcpip).
+    EventId,
+    /// Live code doesn't hold the event's status code (tcpip6).
+    NoEventId,
+    /// Of the calls through a pointer around each gate, enough land in the import table.
+    LocalImports,
+    /// Of the direct calls around each gate, enough reach a function's first byte (x64).
+    LocalFunctions,
+    /// All operands that count are relocated (files for x86).
+    Relocated,
+}
+
+/// Locates in a file's bytes. `six`: the caller says that it is tcpip6.sys.
+///
+/// # Errors
+/// [`No`], unless exactly one candidate has everything.
+pub fn locate_file(file: &[u8], six: bool) -> Result<Answer, No> {
+    locate(&pe::from_file(file)?, six)
+}
+
+/// Locates in a loaded image at `base`: its headers, and its readable sections by RVA. `six`: the
+/// caller says that it is tcpip6.sys.
+///
+/// # Errors
+/// [`No`], unless exactly one candidate has everything. [`No::Image`] also if a section of live
+/// code isn't given in its whole virtual size.
+pub fn locate_loaded(
+    headers: &[u8],
+    base: u64,
+    sections: &[(u32, &[u8])],
+    six: bool,
+) -> Result<Answer, No> {
+    locate(&pe::from_memory(headers, base, sections)?, six)
+}
+
+/// Two variables that at least one gate compares, by virtual address.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Pair {
+    threshold: u64,
+    count: u64,
+}
+
+impl Pair {
+    fn queue(self) -> u64 {
+        self.threshold.wrapping_sub(4)
+    }
+}
+
+fn locate(image: &Image, six: bool) -> Result<Answer, No> {
+    let code = LiveCode::of(image);
+    let mut candidates: BTreeMap<Pair, Vec<FoundGate>> = BTreeMap::new();
+    for found in code.gates() {
+        let pair = Pair {
+            threshold: found.gate.threshold,
+            count: found.gate.count,
+        };
+        candidates.entry(pair).or_default().push(found);
+    }
+    let of_image = missing_of_image(image, &code, six);
+    let judged: Vec<_> = candidates
+        .iter()
+        .map(|(&pair, gates)| {
+            let of_place = place::missing(image, &code, pair, gates);
+            let missing =
+                &(&missing_of_pair(image, &code, pair, gates, six) | &of_image) | &of_place;
+            (pair, gates, missing)
+        })
+        .collect();
+
+    let complete: Vec<_> = judged
+        .iter()
+        .filter(|(_, _, missing)| missing.is_empty())
+        .collect();
+    match complete[..] {
+        [&(pair, gates, _)] => Ok(answer(image, pair, gates)),
+        [] => Err(judged
+            .into_iter()
+            .map(|(_, _, missing)| missing)
+            .min_by_key(BTreeSet::len)
+            .map_or(No::NoCandidate, No::Missing)),
+        _ => Err(No::Ambiguous),
+    }
+}
+
+fn answer(image: &Image, pair: Pair, gates: &[FoundGate]) -> Answer {
+    let rva = |address: u64| {
+        u32::try_from(address - image.base).expect("what has everything is in a section")
+    };
+    Answer {
+        threshold: rva(pair.threshold),
+        count: rva(pair.count),
+        queue: rva(pair.queue()),
+        gates: gates.iter().map(|found| rva(found.at)).collect(),
+    }
+}
+
+fn missing_of_image(image: &Image, code: &LiveCode, six: bool) -> BTreeSet<Fact> {
+    let event = match (six, code.has_dword(EVENT)) {
+        (false, false) => Some(Fact::EventId),
+        (true, true) => Some(Fact::NoEventId),
+        _ => None,
+    };
+    let base = (!is_base_anchored(image, code)).then_some(Fact::AnchoredBase);
+    event.into_iter().chain(base).collect()
+}
+
+fn is_base_anchored(image: &Image, code: &LiveCode) -> bool {
+    let granularity = if image.loaded { 0x1000 } else { 0x1_0000 };
+    if !image.base.is_multiple_of(granularity) {
+        return false;
+    }
+    let (mut calls, mut landed) = (0, 0);
+    for call in code.calls_through_pointers() {
+        calls += 1;
+        landed += usize::from(place::lands(image, call.variable));
+        if calls == CALLS || landed == PLENTY {
+            break;
+        }
+    }
+    landed >= 8 && landed * 8 >= calls
+}
+
+fn missing_of_pair(
+    image: &Image,
+    code: &LiveCode,
+    pair: Pair,
+    gates: &[FoundGate],
+    six: bool,
+) -> BTreeSet<Fact> {
+    let mut missing = BTreeSet::new();
+    let mut require = |fact: Fact, holds: bool| {
+        if !holds {
+            missing.insert(fact);
+        }
+    };
+    require(Fact::TwoGates, (2..=4).contains(&gates.len()));
+    let follows = pair.threshold.checked_add(4) == Some(pair.count);
+    require(Fact::Adjacent, follows && pair.threshold.is_multiple_of(4));
+    require(Fact::SameDataSection, are_in_one_data_section(image, pair));
+    require(Fact::AtomicCounter, code.atomic_updates(pair.count) >= 3);
+    require(
+        Fact::NoAtomicOnThreshold,
+        code.atomic_updates(pair.threshold) == 0,
+    );
+
+    let tested = code.tests_of(pair.queue()).into_iter().any(|(test, _)| {
+        gates.iter().any(|found| {
+            test.abs_diff(found.at) <= QUEUE_TEST
+                || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST
+        })
+    });
+    require(Fact::QueueTest, tested);
+
+    // Elsewhere: in no operand of the pair's own gates.
+    let elsewhere = |variable: u64| {
+        let mut references = code.references(variable);
+        references.retain(|reference| {
+            gates
+                .iter()
+                .all(|found| !found.fields.contains(&reference.field))
+        });
+        references
+    };
+    // Any byte of the limit.
+    for reference in (0..4).flat_map(|byte| elsewhere(pair.threshold + byte)) {
+        if code.is_atomic_update(&reference) {
+            continue; // NoAtomicOnThreshold
+        }
+        let writes = reference.by.is_some_and(|instruction| {
+            !matches!(
+                memory_access(&instruction),
+                OpAccess::None | OpAccess::NoMemAccess | OpAccess::Read | OpAccess::CondRead
+            )
+        });
+        require(Fact::NoLiveWriter, !writes);
+        require(Fact::GateReadsOnly, writes);
+    }
+    let loaded = elsewhere(pair.count)
+        .into_iter()
+        .filter_map(|reference| reference.by)
+        .any(|instruction| is_plain_load(&instruction));
+    // Measured for tcpip.sys only.
+    require(Fact::GateReadsOnly, six || !loaded);
+    missing
+}
+
+fn are_in_one_data_section(image: &Image, pair: Pair) -> bool {
+    let variables = [pair.queue(), pair.threshold, pair.count];
+    image
+        .sections
+        .iter()
+        .filter(|section| section.is_live_data())
+        .any(|section| {
+            variables.iter().all(|variable| {
+                variable
+                    .checked_sub(image.base)
+                    .is_some_and(|rva| section.contains(rva, 4))
+            })
+        })
+}

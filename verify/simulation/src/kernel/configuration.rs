@@ -1,0 +1,340 @@
+//! The plain description of a system. Every value can be set up.
+
+use arbitrary::Unstructured;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::{option, sample};
+
+use super::build;
+use specimen::{Arch, Module};
+
+/// A system as it is started.
+#[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Configuration {
+    /// Which processor.
+    pub arch: Arch,
+    /// tcpip.sys, if it is loaded.
+    #[proptest(strategy = "mostly_installed()")]
+    pub tcpip: Option<Installed>,
+    /// tcpip6.sys, if it is loaded.
+    pub tcpip6: Option<Installed>,
+    /// Whether the page tables can be read.
+    #[arbitrary(with = mostly)]
+    #[proptest(strategy = "proptest::bool::weighted(0.8)")]
+    pub rights_known: bool,
+    /// How the list of modules reads.
+    pub list: Listing,
+    /// The values in the service key.
+    pub settings: Settings,
+    /// The mark that guards the start.
+    #[arbitrary(with = seldom)]
+    #[proptest(strategy = "proptest::bool::weighted(0.1)")]
+    pub guard: bool,
+    /// Safe Mode.
+    #[arbitrary(with = seldom)]
+    #[proptest(strategy = "proptest::bool::weighted(0.1)")]
+    pub safe_mode: bool,
+    /// A name of a device that another driver has.
+    #[arbitrary(with = seldom_some)]
+    #[proptest(strategy = "option::weighted(0.1, any::<Name>())")]
+    pub taken: Option<Name>,
+}
+
+/// A module that the system loads when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Installed {
+    /// Which.
+    pub build: Choice,
+    /// Its limit once it has started.
+    pub limit: Number,
+    /// How many connections are half-open.
+    pub half_open: Number,
+    /// How many attempts wait.
+    pub queued: Number,
+}
+
+impl Configuration {
+    /// Windows XP with nothing out of the ordinary. Headers, code and variables
+    /// share no page.
+    #[must_use]
+    pub fn x86() -> Self {
+        Self {
+            arch: Arch::X86,
+            tcpip: Installed::of("tcpip-2003-sp2-x86"),
+            tcpip6: Installed::of("tcpip6-x86"),
+            rights_known: true,
+            list: Listing {
+                style: PathStyle::SystemRoot,
+                in_pages: false,
+                says: Says::TheTruth,
+            },
+            settings: Settings::NONE,
+            guard: false,
+            safe_mode: false,
+            taken: None,
+        }
+    }
+
+    /// Windows XP x64 likewise.
+    #[must_use]
+    pub fn x64() -> Self {
+        Self {
+            arch: Arch::X64,
+            tcpip: Installed::of("tcpip-xp-x64"),
+            tcpip6: Installed::of("tcpip6-x64"),
+            ..Self::x86()
+        }
+    }
+}
+
+impl Installed {
+    /// A module at rest: a limit of 10, three half-open, two waiting.
+    #[must_use]
+    pub fn of(build: &str) -> Option<Self> {
+        Some(Self {
+            build: Choice::named(build),
+            limit: Number(10),
+            half_open: Number(3),
+            queued: Number(2),
+        })
+    }
+}
+
+/// A build by number. Any can be held: of every four, three are sound on the
+/// system and in the place where they are put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Choice(pub u16);
+
+impl Choice {
+    /// The build's place in [`build::all`].
+    pub fn on(self, arch: Arch, module: Module) -> usize {
+        let number = usize::from(self.0);
+        if number % 4 == 3 {
+            number % build::all().len()
+        } else {
+            let sound: Vec<usize> = build::sound(arch, module).collect();
+            sound[number % sound.len()]
+        }
+    }
+
+    /// The build of a name, of any kind.
+    pub fn named(name: &str) -> Choice {
+        let build = build::named(name);
+        let number = (0..=u16::MAX).find(|&number| {
+            let number = usize::from(number);
+            number % 4 == 3 && number % build::all().len() == build
+        });
+        // Whenever there are an odd number of builds.
+        Choice(number.expect("a number for each build"))
+    }
+}
+
+/// A 32-bit value, most often one that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number(pub u32);
+
+/// Just inside and outside of each rule, and what the field has seen.
+const NUMBERS: [u32; 16] = [
+    0,
+    1,
+    9,
+    10,
+    10,
+    11,
+    50,
+    100,
+    1000,
+    0x00FF_FFFE,
+    0x00FF_FFFF,
+    0x0100_0000,
+    0x7FFF_FFFF,
+    0x8000_0000,
+    0xFFFF_FFFF,
+    10,
+];
+
+impl<'a> arbitrary::Arbitrary<'a> for Number {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let number = input.arbitrary::<u8>()?;
+        Ok(Number(match NUMBERS.get(usize::from(number)) {
+            Some(&number) => number,
+            None if number < 0x80 => 10,
+            None => input.arbitrary()?,
+        }))
+    }
+}
+
+impl proptest::arbitrary::Arbitrary for Number {
+    type Parameters = ();
+    type Strategy = proptest::strategy::BoxedStrategy<Number>;
+
+    fn arbitrary_with((): ()) -> Self::Strategy {
+        prop_oneof![
+            4 => Just(10),
+            4 => sample::select(&NUMBERS[..]),
+            1 => any::<u32>(),
+        ]
+        .prop_map(Number)
+        .boxed()
+    }
+}
+
+/// The system's list of modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Listing {
+    /// How paths are written.
+    pub style: PathStyle,
+    /// Sizes in whole pages, or to the byte.
+    pub in_pages: bool,
+    /// What it says of the module that is asked for.
+    #[arbitrary(with = mostly_agreeing)]
+    #[proptest(strategy = "prop_oneof![8 => Just(Says::TheTruth), 1 => any::<Says>()]")]
+    pub says: Says,
+}
+
+/// How whatever loads a driver writes its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum PathStyle {
+    /// `\SystemRoot\System32\DRIVERS\tcpip.sys`, by the service manager.
+    SystemRoot,
+    /// `\WINDOWS\System32\Drivers\TCPIP.SYS`, by the boot loader.
+    Windows,
+    /// `\??\C:\WINDOWS\system32\drivers\tcpip.sys`.
+    DosDevice,
+    /// `Tcpip.SYS`.
+    Bare,
+    /// `/windows/tcpip.sys`.
+    Slashes,
+}
+
+/// What the list says of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Says {
+    /// As it is.
+    TheTruth,
+    /// It has no entry.
+    Nothing,
+    /// Its name at another base.
+    OtherBase,
+    /// A page more.
+    OtherSize,
+    /// Its base under another name.
+    OtherName,
+    /// The truth, and its name once more elsewhere.
+    NameTwice,
+    /// The truth, and its base once more under another name.
+    BaseTwice,
+    /// There is no memory to read the list into.
+    Fails,
+    /// The same, after all of it was shown.
+    FailsAtItsEnd,
+}
+
+/// Values of the service key, those of tcpip.sys first.
+#[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Settings {
+    /// `Limit`, `Limit6`.
+    pub limit: [Value; 2],
+    /// `Expect`, `Expect6`.
+    pub expect: [Value; 2],
+    /// `RestoreAtUnload`.
+    pub restore: Switch,
+    /// `TestOnlyAcceptUnknownRights`.
+    pub accept_unknown_rights: Switch,
+}
+
+impl Settings {
+    /// An empty key.
+    pub const NONE: Settings = Settings {
+        limit: [Value::Absent; 2],
+        expect: [Value::Absent; 2],
+        restore: Switch(Value::Absent),
+        accept_unknown_rights: Switch(Value::Absent),
+    };
+}
+
+/// A value of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Value {
+    /// Not there.
+    #[proptest(weight = 3)]
+    Absent,
+    /// REG_DWORD.
+    #[proptest(weight = 3)]
+    Number(Number),
+    /// Of another type, or not to be read.
+    Unreadable,
+}
+
+/// A value that switches something on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch(pub Value);
+
+impl Switch {
+    /// On.
+    pub const ON: Switch = Switch(Value::Number(Number(1)));
+    const ALL: [Switch; 6] = [
+        Switch(Value::Absent),
+        Switch::ON,
+        Switch::ON,
+        Switch(Value::Number(Number(0))),
+        Switch(Value::Number(Number(2))),
+        Switch(Value::Unreadable),
+    ];
+
+    /// Whether it is.
+    pub fn is_on(self) -> bool {
+        self == Switch::ON
+    }
+}
+
+impl<'a> arbitrary::Arbitrary<'a> for Switch {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        input.choose(&Switch::ALL).copied()
+    }
+}
+
+impl proptest::arbitrary::Arbitrary for Switch {
+    type Parameters = ();
+    type Strategy = sample::Select<Switch>;
+
+    fn arbitrary_with((): ()) -> Self::Strategy {
+        sample::select(&Switch::ALL[..])
+    }
+}
+
+/// A name that a device needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Name {
+    /// The 2005 device's; ours otherwise.
+    pub legacy: bool,
+    /// What programs open; the device's own otherwise.
+    pub link: bool,
+}
+
+fn mostly_installed() -> impl Strategy<Value = Option<Installed>> {
+    option::weighted(0.95, any::<Installed>())
+}
+
+fn mostly_agreeing(input: &mut Unstructured<'_>) -> arbitrary::Result<Says> {
+    if mostly(input)? {
+        Ok(Says::TheTruth)
+    } else {
+        input.arbitrary()
+    }
+}
+
+fn mostly(input: &mut Unstructured<'_>) -> arbitrary::Result<bool> {
+    input.ratio(4u8, 5u8)
+}
+
+fn seldom(input: &mut Unstructured<'_>) -> arbitrary::Result<bool> {
+    input.ratio(1u8, 10u8)
+}
+
+fn seldom_some(input: &mut Unstructured<'_>) -> arbitrary::Result<Option<Name>> {
+    if seldom(input)? {
+        input.arbitrary().map(Some)
+    } else {
+        Ok(None)
+    }
+}

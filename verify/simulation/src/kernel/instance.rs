@@ -1,0 +1,378 @@
+//! A module in memory: its bytes, its pages, and what became of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use scanner_core::policy::PageFacts;
+use tcplimit_protocol::Reason;
+
+use super::build::{self, Build, PAGE, Site, index, section_header};
+use specimen::{Alignment, Arch, Module, Placed};
+
+/// One load of a module. It stays after the module was unloaded: what a driver
+/// holds does not go away.
+#[derive(Debug)]
+pub struct Instance {
+    /// Which of [`build::all`].
+    pub build: usize,
+    /// Whose place it took.
+    pub module: Module,
+    /// Where its first byte lies.
+    pub base: u64,
+    /// Its length as the driver object says.
+    pub size: u32,
+    /// How many references are held.
+    pub holds: u32,
+    /// What became of its code.
+    pub code: Code,
+    /// A call near a gate is none any more; there are enough others.
+    detoured: bool,
+    /// Bytes of its headers were changed: nothing follows from the build.
+    pub headers_changed: bool,
+    arch: Arch,
+    memory: Arc<Vec<u8>>,
+    /// The memory as the system made it and other software left it, without
+    /// what the driver wrote.
+    foreign: Arc<Vec<u8>>,
+    pages: Vec<Page>,
+    sections: Vec<Placed>,
+}
+
+/// What other software did to a module's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Nothing.
+    Whole,
+    /// One of the two gates is none any more.
+    OneGate,
+    /// A piece of evidence that there is enough of is gone.
+    FewerAtomics,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    valid: bool,
+    writable: bool,
+}
+
+impl Instance {
+    /// A build, loaded.
+    pub fn load(build: usize, site: Site, arch: Arch) -> Instance {
+        let of = &build::all()[build];
+        let memory = of.image(site, arch);
+        Instance {
+            build,
+            module: site.module,
+            base: site.base(arch),
+            size: of.stated_size.unwrap_or(of.specimen.size_of_image),
+            holds: 0,
+            code: Code::Whole,
+            detoured: false,
+            headers_changed: false,
+            arch,
+            foreign: Arc::clone(&memory),
+            memory,
+            pages: (0..of.pages()).map(|page| Page::of(of, page)).collect(),
+            sections: of.sections.clone(),
+        }
+    }
+
+    /// What it was built as.
+    pub fn build(&self) -> &'static Build {
+        &build::all()[self.build]
+    }
+
+    /// The RVA of its limit.
+    pub fn threshold(&self) -> u32 {
+        self.build().specimen.truth.threshold
+    }
+
+    /// What the driver must make of it as far as its code goes: `None` where
+    /// other software changed what it should know it by.
+    pub fn verdict(&self) -> Option<Result<(), Reason>> {
+        if self.headers_changed {
+            return None;
+        }
+        let verdict = self.build().verdict(self.arch, self.module);
+        match self.code {
+            // Its load is then a read outside the gates.
+            Code::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
+            Code::Whole | Code::FewerAtomics => Some(verdict),
+            Code::OneGate => None,
+        }
+    }
+
+    /// All of its memory, as it is now.
+    pub fn memory(&self) -> &Arc<Vec<u8>> {
+        &self.memory
+    }
+
+    /// What its headers in memory say of the build: TimeDateStamp, CheckSum and
+    /// SizeOfImage.
+    pub fn identity(&self) -> [u32; 3] {
+        let field = |at: usize| {
+            let bytes = self.memory.get(at..).and_then(|rest| rest.first_chunk());
+            u32::from_le_bytes(*bytes.unwrap_or(&[0; 4]))
+        };
+        let nt = index(field(0x3C));
+        [8, 24 + 64, 24 + 56].map(|at| field(nt.saturating_add(at)))
+    }
+
+    /// The 32-bit variable at an RVA, whether or not its page is there.
+    pub fn dword(&self, rva: u32) -> u32 {
+        let bytes = &self.memory[index(rva)..][..4];
+        u32::from_le_bytes(bytes.try_into().expect("four bytes"))
+    }
+
+    /// The system or other software writes.
+    pub fn write(&mut self, rva: u32, bytes: &[u8]) {
+        for memory in [&mut self.memory, &mut self.foreign] {
+            Arc::make_mut(memory)[index(rva)..][..bytes.len()].copy_from_slice(bytes);
+        }
+    }
+
+    /// The driver writes.
+    pub(super) fn write_limit(&mut self, rva: u32, limit: u32) {
+        let memory = Arc::make_mut(&mut self.memory);
+        memory[index(rva)..][..4].copy_from_slice(&limit.to_le_bytes());
+    }
+
+    /// Whether all of it but the limit is as the system and other software
+    /// left it.
+    pub fn is_intact(&self) -> bool {
+        let (before, behind) = self.foreign.split_at(index(self.threshold()));
+        let (limit, behind) = behind.split_at(4);
+        let now = &self.memory[..];
+        debug_assert_eq!(limit.len(), 4);
+        Arc::ptr_eq(&self.memory, &self.foreign)
+            || (now[..before.len()] == *before && now[before.len() + 4..] == *behind)
+    }
+
+    /// What the page tables say of the page that an RVA lies in.
+    pub fn page(&self, rva: u32) -> PageFacts {
+        match self.pages.get(index(rva / PAGE)) {
+            Some(page) => PageFacts {
+                valid: page.valid,
+                writable: Some(page.writable),
+            },
+            None => PageFacts {
+                valid: false,
+                writable: Some(false),
+            },
+        }
+    }
+
+    /// Whether all bytes of a range lie in it, in pages that are there.
+    pub fn is_readable(&self, bytes: &Range<u64>) -> bool {
+        let pages = bytes.start / u64::from(PAGE)..bytes.end.div_ceil(u64::from(PAGE));
+        self.has(bytes)
+            && pages.into_iter().all(|page| {
+                let page = usize::try_from(page).expect("a small module");
+                self.pages[page].valid
+            })
+    }
+
+    /// Whether all bytes of a range lie in its pages.
+    pub fn has(&self, bytes: &Range<u64>) -> bool {
+        bytes.start <= bytes.end && bytes.end <= self.memory.len() as u64
+    }
+
+    /// Its sections as its headers have them now.
+    pub fn sections(&self) -> &[Placed] {
+        &self.sections
+    }
+
+    /// The first section of live code that has a page which is not there, or the
+    /// section of an exception table of which that is true.
+    pub fn unreadable_code(&self) -> Option<usize> {
+        let code = self
+            .sections
+            .iter()
+            .position(|section| is_live_code(section) && !self.is_readable(&extent(section)));
+        code.or_else(|| {
+            let table = self
+                .exception_table()
+                .filter(|table| !self.is_readable(table))?;
+            self.sections
+                .iter()
+                .position(|section| holds(section, &table))
+        })
+    }
+
+    /// The RVAs of the exception table, as the headers have it now: only on x64,
+    /// and only where it lies in a section that stays and is never written.
+    pub fn exception_table(&self) -> Option<Range<u64>> {
+        let directory = &self.memory[EXCEPTION_DIRECTORY..][..8];
+        let field = |at: usize| {
+            let field = directory[at..at + 4].try_into().expect("four bytes");
+            u64::from(u32::from_le_bytes(field))
+        };
+        let table = field(0)..field(0) + field(4);
+        let constant = |section: &&Placed| {
+            stays(section) && section.flags & WRITE == 0 && holds(section, &table)
+        };
+        let sound = self.arch == Arch::X64 && !table.is_empty();
+        (sound && self.sections.iter().any(|section| constant(&section))).then_some(table)
+    }
+
+    /// The page that an RVA lies in is gone.
+    pub fn page_out(&mut self, rva: u32) {
+        self.pages[index(rva / PAGE)].valid = false;
+    }
+
+    /// The page that an RVA lies in may only be read.
+    pub fn protect(&mut self, rva: u32) {
+        self.pages[index(rva / PAGE)].writable = false;
+    }
+
+    /// Other software changes a byte of the headers.
+    pub fn change_headers(&mut self, place: u32, bits: u8) {
+        let headers = self.build().specimen.truth.headers.end;
+        let place = index(place) % headers;
+        let byte = self.memory[place] ^ bits;
+        self.write(u32::try_from(place).expect("small headers"), &[byte]);
+        self.read_sections();
+    }
+
+    /// Other software changes the flags of a section.
+    pub fn change_section(&mut self, number: u8, bits: u32) {
+        let number = usize::from(number) % self.sections.len();
+        let flags = self.sections[number].flags ^ bits;
+        let number = u32::try_from(number).expect("few sections");
+        let header = section_header(&self.build().specimen, number);
+        self.write(header + 36, &flags.to_le_bytes());
+        self.read_sections();
+    }
+
+    /// Takes the section table for what it is now.
+    fn read_sections(&mut self) {
+        self.headers_changed = true;
+        let specimen = &self.build().specimen;
+        for (number, section) in (0..).zip(&mut self.sections) {
+            let header = &self.memory[index(section_header(specimen, number))..][..40];
+            let field = |at: usize| {
+                let field = header[at..at + 4].try_into().expect("four bytes");
+                u32::from_le_bytes(field)
+            };
+            section.name.copy_from_slice(&header[..8]);
+            section.virtual_size = field(8);
+            section.rva = field(12);
+            section.flags = field(36);
+        }
+    }
+
+    /// Other software puts an `int3` where one of the gates compares and jumps.
+    /// Only where there is one limiter: of two, the other would be found then.
+    pub fn break_gate(&mut self) {
+        let truth = &self.build().specimen.truth;
+        let sound = self.build().located.is_ok();
+        if let (true, Some(&gate), Some(&length)) =
+            (sound, truth.gates.first(), truth.gate_lens.first())
+        {
+            // The last bytes are the jump.
+            self.write(gate + length - 6, &[0xCC; 6]);
+            self.code = Code::OneGate;
+        }
+    }
+
+    /// Other software puts a jump over the first call through a pointer some 100h
+    /// bytes behind the first gate, as hooks do. Once, for after many such hooks
+    /// the calls near the gate are too few; and not where they are from the start.
+    pub fn detour(&mut self) {
+        let truth = &self.build().specimen.truth;
+        let sound = self.build().located.is_ok() && !self.detoured;
+        let (true, Some(&gate)) = (sound, truth.gates.first()) else {
+            return;
+        };
+        let offset = |rva: u32| {
+            let sections = &self.build().specimen.sections;
+            sections.iter().find_map(|section| section.file_offset(rva))
+        };
+        let is_free = |&rva: &u32| {
+            let place = offset(rva).map_or(0, index);
+            let mut used = truth.evidence.iter();
+            !used.any(|used| used.start < place + 6 && place < used.end)
+        };
+        let is_call = |&rva: &u32| self.memory[index(rva)..].starts_with(&[0xFF, 0x15]);
+        let call = (gate + 0x100..gate + 0x400).filter(is_call).find(is_free);
+        let call = call.expect("calls near each gate");
+        self.write(call, &[0xE9, 0, 0, 0, 0, 0xCC]);
+        self.detoured = true;
+    }
+
+    /// Other software does the same to one of the locked updates; there are
+    /// enough others.
+    pub fn break_atomic(&mut self) {
+        let truth = &self.build().specimen.truth;
+        if self.code == Code::Whole && truth.atomics.len() > 3 {
+            let last = truth.atomics[truth.atomics.len() - 1];
+            self.write(last, &[0xCC; 5]);
+            self.code = Code::FewerAtomics;
+        }
+    }
+}
+
+impl Page {
+    /// As it is once the module has started: what may be paged out is, so that
+    /// nobody comes to rely on it.
+    fn of(build: &Build, number: u32) -> Page {
+        let page = number * PAGE..(number + 1) * PAGE;
+        let inside = |section: &&Placed| {
+            section.rva < page.end && page.start < section.rva + section.virtual_size
+        };
+        let sections: Vec<_> = build.sections.iter().filter(inside).collect();
+        let shared = build.specimen.spec.alignment != Alignment::Page;
+        Page {
+            valid: number == 0 || sections.iter().any(|section| stays(section)),
+            writable: shared || sections.iter().any(|section| section.flags & WRITE != 0),
+        }
+    }
+}
+
+const DISCARDABLE: u32 = 0x0200_0000;
+const NOT_PAGED: u32 = 0x0800_0000;
+const EXECUTE: u32 = 0x2000_0000;
+const WRITE: u32 = 0x8000_0000;
+
+/// Whether a section stays in memory, by flags and by name.
+fn stays(section: &Placed) -> bool {
+    let pageable = [&b"PAGE"[..], b".eda", b"INIT"];
+    section.flags & DISCARDABLE == 0
+        && section.flags & NOT_PAGED != 0
+        && !pageable.iter().any(|name| section.name.starts_with(name))
+}
+
+fn is_live_code(section: &Placed) -> bool {
+    section.flags & EXECUTE != 0 && stays(section)
+}
+
+/// Where the exception table's data directory lies in the builder's headers for
+/// x64: e_lfanew is D8h.
+const EXCEPTION_DIRECTORY: usize = 0xD8 + 24 + 112 + 8 * 3;
+
+fn extent(section: &Placed) -> Range<u64> {
+    let start = u64::from(section.rva);
+    start..start + u64::from(section.virtual_size)
+}
+
+fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
+    let extent = extent(section);
+    extent.start <= bytes.start && bytes.end <= extent.end
+}
+
+/// The section that the driver has no business to read a range for: one in it
+/// that is no live code. The first page is the headers', whatever shares it, and
+/// the exception table may be read, just as it is.
+pub(super) fn none_of_its_business<'a>(
+    sections: &'a [Placed],
+    table: Option<&Range<u64>>,
+    bytes: &Range<u64>,
+) -> Option<&'a Placed> {
+    if bytes.start == 0 && bytes.end <= u64::from(PAGE) || table == Some(bytes) {
+        return None;
+    }
+    sections.iter().find(|section| {
+        let extent = extent(section);
+        extent.start < bytes.end && bytes.start < extent.end && !is_live_code(section)
+    })
+}

@@ -1,0 +1,319 @@
+//! Requests as they cross: bytes, lengths, and what they mean, read here by
+//! hand.
+
+use proptest::prelude::{any, prop_oneof};
+use proptest::strategy::{Just, Strategy};
+use proptest::{collection, option};
+use tcplimit_driver::Device;
+use tcplimit_protocol::Status;
+
+use crate::kernel::{Number, Which};
+use specimen::Module;
+
+/// Bytes of an answer of ours.
+pub(super) const ANSWER: usize = 104;
+/// Bytes of the record of 2005.
+pub(super) const RECORD: usize = 16;
+/// What programs of 2005 have room for.
+const USUAL: usize = RECORD + 3072;
+
+/// How much room a program has for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Output {
+    /// As programs have it.
+    #[proptest(weight = 4)]
+    Usual,
+    /// Just enough for a record.
+    Record,
+    /// So many bytes.
+    #[proptest(weight = 2)]
+    Bytes(#[proptest(strategy = "0u16..600")] u16),
+}
+
+/// A request that may be wrong in any way.
+#[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub struct Odd {
+    /// To which device.
+    pub device: Which,
+    /// Its code.
+    pub code: Code,
+    /// What is sent.
+    pub content: Content,
+    /// So many bytes of it, filled up with zeros.
+    #[proptest(strategy = "option::weighted(0.4, 0u8..32)")]
+    pub length: Option<u8>,
+    /// A byte of it is changed: where, and which bits.
+    pub flip: Option<(u8, u8)>,
+    /// Room for the answer.
+    pub output: Output,
+}
+
+/// A control code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Code {
+    /// [`tcplimit_protocol::QUERY`].
+    Query,
+    /// [`tcplimit_protocol::SET`].
+    Set,
+    /// [`tcplimit_protocol::RESET`].
+    Reset,
+    /// 226004h.
+    LegacyGet,
+    /// 22E008h.
+    LegacySet,
+    /// One of these with a bit flipped.
+    Near(#[proptest(strategy = "0u8..32")] u8),
+    /// Any.
+    Any(u32),
+}
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Content {
+    /// A request of ours: fields behind the header.
+    Ours(#[proptest(strategy = "collection::vec(field(), 0..5)")] Vec<u32>),
+    /// A record of 2005.
+    Legacy(Number),
+    /// Anything.
+    Bytes(Vec<u8>),
+}
+
+fn field() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        Just(4),
+        Just(6),
+        any::<Number>().prop_map(|Number(number)| number)
+    ]
+}
+
+/// A request as the I/O manager passes it on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) device: Device,
+    pub(super) code: u32,
+    pub(super) input: Vec<u8>,
+    pub(super) output: usize,
+}
+
+/// What it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) module: Module,
+    pub(super) wish: Wish,
+    /// The answer is a record of 2005.
+    pub(super) legacy: bool,
+}
+
+/// To look, or to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Look,
+    Set {
+        limit: u32,
+        /// What must be in force; `None` for what the driver thinks.
+        expected: Expected,
+    },
+}
+
+/// The limit that must be in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// 10, or what the driver wrote.
+    Own,
+    /// This.
+    Just(u32),
+    /// 10, what the driver wrote, or this.
+    OwnOr(u32),
+}
+
+const QUERY: u32 = 0x22_6400;
+const SET: u32 = 0x22_E404;
+const RESET: u32 = 0x22_E408;
+const LEGACY_GET: u32 = 0x22_6004;
+const LEGACY_SET: u32 = 0x22_E008;
+
+impl Request {
+    pub(super) fn query(module: Module) -> Request {
+        Request::ours(QUERY, &[id(module)])
+    }
+
+    pub(super) fn set(module: Module, limit: u32, expected: u32) -> Request {
+        Request::ours(SET, &[id(module), limit, expected])
+    }
+
+    pub(super) fn reset(module: Module, expected: u32) -> Request {
+        Request::ours(RESET, &[id(module), expected])
+    }
+
+    pub(super) fn legacy_get(output: Output) -> Request {
+        Request {
+            device: Device::Legacy,
+            code: LEGACY_GET,
+            input: Vec::new(),
+            output: output.bytes(Device::Legacy),
+        }
+    }
+
+    pub(super) fn legacy_set(limit: u32, output: Output) -> Request {
+        Request {
+            code: LEGACY_SET,
+            input: legacy_record(limit),
+            ..Request::legacy_get(output)
+        }
+    }
+
+    pub(super) fn odd(odd: &Odd) -> Request {
+        let mut input = match &odd.content {
+            Content::Ours(fields) => ours(fields),
+            &Content::Legacy(Number(limit)) => legacy_record(limit),
+            Content::Bytes(bytes) => bytes.clone(),
+        };
+        if let Some(length) = odd.length {
+            input.resize(usize::from(length), 0);
+        }
+        if let Some((place, bits)) = odd.flip
+            && !input.is_empty()
+        {
+            let place = usize::from(place) % input.len();
+            input[place] ^= bits;
+        }
+        let device = odd.device.into();
+        Request {
+            device,
+            code: odd.code.number(),
+            input,
+            output: odd.output.bytes(device),
+        }
+    }
+
+    fn ours(code: u32, fields: &[u32]) -> Request {
+        Request {
+            device: Device::Ours,
+            code,
+            input: ours(fields),
+            output: ANSWER,
+        }
+    }
+
+    /// What it asks for, or how it must be refused.
+    pub(super) fn read(&self) -> Result<Asked, Status> {
+        let wanted = match (self.device, self.code) {
+            (Device::Ours, QUERY) => 3,
+            (Device::Ours, SET) => 5,
+            (Device::Ours, RESET) => 4,
+            (Device::Legacy, LEGACY_GET) => return self.legacy(Wish::Look),
+            (Device::Legacy, LEGACY_SET) => {
+                let limit = self.field(0).filter(|_| self.input.len() >= RECORD);
+                let wish = Wish::Set {
+                    limit: limit.ok_or(Status::INFO_LENGTH_MISMATCH)?,
+                    expected: Expected::Own,
+                };
+                return self.legacy(wish);
+            }
+            _ => return Err(Status::INVALID_DEVICE_REQUEST),
+        };
+        let length = wanted * 4;
+        if self.input.len() < length {
+            return Err(Status::INFO_LENGTH_MISMATCH);
+        }
+        if self.field(1) != Some(1) {
+            return Err(Status::REVISION_MISMATCH);
+        }
+        if self.input.len() > length || self.field(0).map(|size| size as usize) != Some(length) {
+            return Err(Status::INFO_LENGTH_MISMATCH);
+        }
+        let module = match self.field(2) {
+            Some(4) => Module::Tcpip,
+            Some(6) => Module::Tcpip6,
+            _ => return Err(Status::INVALID_PARAMETER),
+        };
+        if self.output < ANSWER {
+            return Err(Status::BUFFER_TOO_SMALL);
+        }
+        let expected = match self.field(wanted - 1) {
+            Some(0) | None => Expected::Own,
+            Some(expected) => Expected::Just(expected),
+        };
+        let wish = match self.code {
+            QUERY => Wish::Look,
+            SET => Wish::Set {
+                limit: self.field(3).unwrap_or_default(),
+                expected,
+            },
+            _ => Wish::Set {
+                limit: 10,
+                expected,
+            },
+        };
+        Ok(Asked {
+            module,
+            wish,
+            legacy: false,
+        })
+    }
+
+    fn legacy(&self, wish: Wish) -> Result<Asked, Status> {
+        if self.output < RECORD {
+            return Err(Status::BUFFER_TOO_SMALL);
+        }
+        Ok(Asked {
+            module: Module::Tcpip,
+            wish,
+            legacy: true,
+        })
+    }
+
+    fn field(&self, number: usize) -> Option<u32> {
+        dword(&self.input, number * 4)
+    }
+}
+
+impl Output {
+    pub(super) fn bytes(self, device: Device) -> usize {
+        match (self, device) {
+            (Output::Usual, Device::Legacy) => USUAL,
+            (Output::Record, Device::Legacy) => RECORD,
+            (Output::Usual | Output::Record, Device::Ours) => ANSWER,
+            (Output::Bytes(bytes), _) => usize::from(bytes),
+        }
+    }
+}
+
+impl Code {
+    fn number(self) -> u32 {
+        match self {
+            Code::Query => QUERY,
+            Code::Set => SET,
+            Code::Reset => RESET,
+            Code::LegacyGet => LEGACY_GET,
+            Code::LegacySet => LEGACY_SET,
+            Code::Near(bit) => SET ^ (1 << (bit % 32)),
+            Code::Any(code) => code,
+        }
+    }
+}
+
+/// The little-endian dword at an offset.
+pub(super) fn dword(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..)?.get(..4)?;
+    bytes.try_into().ok().map(u32::from_le_bytes)
+}
+
+fn id(module: Module) -> u32 {
+    match module {
+        Module::Tcpip => 4,
+        Module::Tcpip6 => 6,
+    }
+}
+
+/// A record of ours: its size, version 1, and fields.
+fn ours(fields: &[u32]) -> Vec<u8> {
+    let size = u32::try_from(8 + 4 * fields.len()).expect("few fields");
+    let all = [size, 1].into_iter().chain(fields.iter().copied());
+    all.flat_map(u32::to_le_bytes).collect()
+}
+
+fn legacy_record(limit: u32) -> Vec<u8> {
+    let fields = [limit, 0xAAAA_AAAA, 0xBBBB_BBBB, 0xCCCC_CCCC];
+    fields.into_iter().flat_map(u32::to_le_bytes).collect()
+}

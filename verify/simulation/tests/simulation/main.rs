@@ -1,0 +1,3 @@
+//! The simulation notices what it must.
+
+mod system;

@@ -1,0 +1,154 @@
+//! Specimens: complete driver images, made from a plain description, with the
+//! truth about them.
+//!
+//! A specimen has the shape of Microsoft's tcpip.sys and tcpip6.sys as measured
+//! on genuine images (sections, alignments, idioms, how often code touches
+//! variables) and not a byte of them. The same [`Spec`] always gives the same
+//! bytes, on every machine. Every value of [`Spec`] can be built, so fuzzing
+//! and properties share the type.
+//!
+//! What drivers come in is made likewise: cabinets ([`cabinet`]) and disc images
+//! ([`disc`]).
+//!
+//! Nothing here knows the locator or its PE reader: what they agree on, they
+//! agree on independently.
+//!
+//! ```
+//! use specimen::Spec;
+//!
+//! let specimen = Spec::server_2003().build();
+//! let loaded = specimen.load(0xF7A3_B000);
+//! assert_eq!(loaded.dword(specimen.truth.threshold), Some(10));
+//! ```
+
+mod accident;
+mod atomic;
+pub mod cabinet;
+pub mod checksum;
+mod code;
+mod constants;
+mod data;
+mod decoy;
+mod density;
+pub mod disc;
+mod export;
+mod filler;
+mod flaw;
+mod gate;
+mod header;
+mod image;
+mod import;
+mod instruction;
+mod kind;
+mod limiter;
+mod loaded;
+mod program;
+mod random;
+mod relocation;
+mod section;
+mod spec;
+mod truth;
+mod version;
+
+use code::Mark;
+use import::Imports;
+use section::Name;
+use truth::Variables;
+
+pub use decoy::Decoys;
+pub use flaw::Flaw;
+pub use gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach};
+pub use loaded::{Loaded, LoadedSection};
+pub use section::Placed;
+pub use spec::{
+    Alignment, Arch, Checksum, EventForm, Extras, ImageBase, Module, Place, Register, Spec,
+};
+pub use truth::Truth;
+
+/// A built image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Specimen {
+    /// The file's bytes.
+    pub file: Vec<u8>,
+    /// What it contains.
+    pub truth: Truth,
+    /// What was built: the spec in its normal form.
+    pub spec: Spec,
+    /// The section table.
+    pub sections: Vec<Placed>,
+    /// SizeOfImage.
+    pub size_of_image: u32,
+    /// The header's ImageBase.
+    pub image_base: u32,
+    /// RVAs of everything that is relocated, ascending.
+    pub pointers: Vec<u32>,
+    /// RVAs of the import address table's slots.
+    pub slots: Vec<u32>,
+    names: Vec<Name>,
+    stores: Vec<(u32, u32)>,
+}
+
+impl Spec {
+    /// Builds the specimen.
+    pub fn build(&self) -> Specimen {
+        let spec = self.normal();
+        (0..)
+            .find_map(|attempt| attempt_build(&spec, attempt))
+            .expect("some filler will do")
+    }
+}
+
+/// The specimen, unless its filler names the limiter's variables by accident or
+/// calls too little around a gate.
+fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
+    let program = program::write(spec, attempt);
+    let marks: Vec<(Name, Vec<Mark>)> = program
+        .parts
+        .sections
+        .iter()
+        .map(|section| (section.name, section.code.marks.clone()))
+        .collect();
+    let (trio, rivals, stores) = (program.trio, program.rivals, program.stores);
+    let image = program.parts.link(spec);
+    let variables = Variables::of(trio, &rivals, &image);
+    let truth = Truth::read(&marks, &variables, &image);
+    if accident::happened(spec, &image, &truth, &variables)
+        || accident::few_calls(spec, &image, &truth)
+    {
+        return None;
+    }
+    let slots = Imports::plan(spec.arch).slots;
+    Some(Specimen {
+        truth,
+        spec: spec.clone(),
+        size_of_image: image.size,
+        image_base: image.image_base,
+        pointers: image.pointers(),
+        slots: slots
+            .into_iter()
+            .map(|slot| image.rva(Name::Rdata, slot))
+            .collect(),
+        stores: stores
+            .into_iter()
+            .map(|(trio, value)| (image.rva(trio.section, trio.threshold), value))
+            .collect(),
+        names: image.names,
+        sections: image.placed,
+        file: image.file,
+    })
+}
+
+impl Specimen {
+    /// Where the value of the start-up store stands in the file: the last four
+    /// bytes of the instruction.
+    ///
+    /// # Panics
+    /// Without a start-up store.
+    #[must_use]
+    pub fn value_offset(&self) -> usize {
+        let store = self.truth.start_up_store.expect("a start-up store");
+        let mut places = self.sections.iter();
+        let at = places.find_map(|section| section.file_offset(store));
+        at.expect("it is in the file") as usize + 6
+    }
+}

@@ -1,0 +1,4 @@
+//! What the builder makes is what it says.
+
+mod corpus;
+mod specimen;

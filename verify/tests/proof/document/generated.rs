@@ -1,0 +1,223 @@
+//! Tables of the pages that are generated from the source, below a comment that
+//! names them. `cargo xtask docs` writes them; here they are compared.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use scanner_core::{Arch, Evidence, EvidenceSet, Layout, Module};
+use tcplimit_protocol::{Answer, QUERY, Query, RESET, Reason, Reset, SET, Set};
+
+/// Set where the tables are to be written.
+const WRITE: &str = "TCPLIMIT_WRITE_TABLES";
+
+/// A table: its page, its name in the page, and its lines.
+type Table = (&'static str, &'static str, fn() -> Vec<String>);
+
+const TABLES: [Table; 5] = [
+    ("docs/interface.md", "codes", codes),
+    ("docs/interface.md", "evidence bits", evidence_bits),
+    ("docs/interface.md", "reasons", reasons),
+    ("docs/locator.md", "evidence", evidence),
+    ("CONTRIBUTING.md", "evidence", evidence_in_source),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A heading row, the row below it, and the others.
+fn table<const N: usize>(
+    heading: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Vec<String> {
+    let row = |cells: [String; N]| format!("| {} |", cells.join(" | "));
+    let mut lines = vec![row(heading.map(String::from)), "|---".repeat(N) + "|"];
+    lines.extend(rows.into_iter().map(row));
+    lines
+}
+
+fn codes() -> Vec<String> {
+    let row = |code: u32, name: &str, record: &str, length: usize| {
+        let access = ["", "read", "", "read, write"][(code >> 14 & 3) as usize];
+        [
+            format!("{code:08X}"),
+            name.into(),
+            format!("{:X}", code >> 2 & 0xFFF),
+            access.into(),
+            record.into(),
+            length.to_string(),
+            size_of::<Answer>().to_string(),
+        ]
+    };
+    table(
+        [
+            "code",
+            "name",
+            "function",
+            "access",
+            "record",
+            "bytes in",
+            "bytes out",
+        ],
+        [
+            row(QUERY, "query", "Query", size_of::<Query>()),
+            row(SET, "set", "Set", size_of::<Set>()),
+            row(RESET, "reset", "Reset", size_of::<Reset>()),
+        ],
+    )
+}
+
+fn evidence_bits() -> Vec<String> {
+    let bit = |piece| EvidenceSet::EMPTY.with(piece).bits().trailing_zeros();
+    table(
+        ["bit", "evidence"],
+        Evidence::ALL.map(|piece| [bit(piece).to_string(), piece.name().into()]),
+    )
+}
+
+fn reasons() -> Vec<String> {
+    let row = |reason: &Reason| [reason.code().to_string(), reason.text().into()];
+    table(["number", "text"], Reason::ALL.iter().map(row))
+}
+
+/// Of 2,607 other files for x86 and 1,365 for x64, how many have a pair that
+/// passes a piece of evidence alone, where it was counted.
+fn measured(piece: Evidence) -> Option<(u32, u32)> {
+    match piece {
+        Evidence::TwoGates => Some((9, 2)),
+        Evidence::Adjacent => Some((69, 9)),
+        Evidence::AtomicCounter => Some((10, 3)),
+        Evidence::QueueTest => Some((9, 3)),
+        Evidence::EventId => Some((0, 0)),
+        _ => None,
+    }
+}
+
+/// Which images a piece of evidence is required for.
+fn required(piece: Evidence) -> &'static str {
+    type Image = (Module, Arch, Layout);
+    type IsOne = fn(Image) -> bool;
+    let labels: [(&str, IsOne); 5] = [
+        ("all", |_| true),
+        ("tcpip.sys", |(module, ..)| module == Module::Tcpip),
+        ("tcpip6.sys", |(module, ..)| module == Module::Tcpip6),
+        ("x64", |(_, arch, _)| arch == Arch::X64),
+        ("files for x86", |(_, arch, layout)| {
+            (arch, layout) == (Arch::X86, Layout::File)
+        }),
+    ];
+    let images = Module::ALL.into_iter().flat_map(|module| {
+        [Arch::X86, Arch::X64].into_iter().flat_map(move |arch| {
+            [Layout::File, Layout::Memory].map(|layout| (module, arch, layout))
+        })
+    });
+    let fits = |holds: &IsOne| {
+        let mut images = images.clone();
+        images.all(|image| piece.required_for(image.0, image.1, image.2) == holds(image))
+    };
+    let label = labels.iter().find(|(_, holds)| fits(holds));
+    label.expect("a label for these images").0
+}
+
+fn evidence() -> Vec<String> {
+    table(
+        ["name", "images", "what must hold", "x86", "x64"],
+        Evidence::ALL.map(|piece| {
+            let (x86, x64) = measured(piece).unzip();
+            let count = |count: Option<u32>| count.map_or(String::new(), |count| count.to_string());
+            let name = format!("`{}`", piece.name());
+            let (images, rule) = (required(piece), piece.rule());
+            [name, images.into(), rule.into(), count(x86), count(x64)]
+        }),
+    )
+}
+
+/// The file of scanner-core that finds out whether a piece of evidence holds.
+fn source(piece: Evidence) -> &'static str {
+    match piece {
+        Evidence::TwoGates | Evidence::Adjacent | Evidence::SameDataSection => "candidate",
+        Evidence::AnchoredBase => "anchor",
+        Evidence::EventId | Evidence::NoEventId => "sweep",
+        Evidence::LocalImports | Evidence::LocalFunctions => "surroundings",
+        Evidence::Relocated => "relocation",
+        _ => "reference",
+    }
+}
+
+/// `TwoGates` as `two_gates`.
+fn snake_case(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push('_');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
+fn evidence_in_source() -> Vec<String> {
+    table(
+        ["evidence", "code", "test", "mutant"],
+        Evidence::ALL.map(|piece| {
+            let code = format!("scanner-core/src/{}.rs", source(piece));
+            let test = format!("scanner-core/tests/rules/{}.rs", snake_case(piece.name()));
+            for path in [&code, &test] {
+                assert!(root().join(path).is_file(), "{path}");
+            }
+            let link = |path: String| format!("[{path}]({path})");
+            let mutant = format!("\"{} always holds\"", piece.name());
+            [
+                format!("`{}`", piece.name()),
+                link(code),
+                link(test),
+                mutant,
+            ]
+        }),
+    )
+}
+
+/// A page with its table of this name replaced: the lines from the second one
+/// below the comment that names it up to the next empty one.
+fn with_table(page: &str, name: &str, table: &[String]) -> String {
+    let comment = format!("<!-- table, generated: {name} -->");
+    let mut lines = page.lines();
+    let mut written = Vec::new();
+    for line in lines.by_ref() {
+        written.push(line);
+        if line == comment {
+            break;
+        }
+    }
+    assert_eq!(written.last(), Some(&comment.as_str()), "no {comment}");
+    assert_eq!(lines.next(), Some(""), "an empty line below {comment}");
+    written.push("");
+    written.extend(table.iter().map(String::as_str));
+    let rest = lines.skip_while(|line| !line.is_empty());
+    written.extend(rest);
+    written.join("\n") + "\n"
+}
+
+#[test]
+fn generated_tables_are_up_to_date() {
+    for (path, name, lines) in TABLES {
+        let place = root().join(path);
+        let page = fs::read_to_string(&place).expect("the page is there");
+        let generated = with_table(&page, name, &lines());
+        if env::var_os(WRITE).is_some() {
+            fs::write(place, generated).expect("the page can be written");
+        } else {
+            assert!(page == generated, "{path}, {name}: run `cargo xtask docs`");
+        }
+    }
+}
+
+#[test]
+fn a_table_is_replaced_and_nothing_else() {
+    let page = "a\n<!-- table, generated: x -->\n\n| 1 |\n|---|\n| 2 |\n\nb\n";
+    let new = with_table(page, "x", &table(["3"], [["4".into()]]));
+    let expected = "a\n<!-- table, generated: x -->\n\n| 3 |\n|---|\n| 4 |\n\nb\n";
+    assert_eq!(new, expected);
+    assert_eq!(with_table(&new, "x", &table(["3"], [["4".into()]])), new);
+}
