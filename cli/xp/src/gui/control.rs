@@ -40,9 +40,14 @@ const ROWS: u32 = 1 | 0x80 | 0x100;
 /// ICC_STANDARD_CLASSES, since XP; without a manifest it is not needed.
 const STANDARD: u32 = 0x4000;
 
+/// CS_HREDRAW, CS_VREDRAW: all is painted where the size is another.
+const REDRAW: u32 = 1 | 2;
+/// A class whose text is broken anew in another width.
+const STATIC: &str = "Static";
+
 /// Windows' classes, and what ours are called.
 const CLASSES: [(&str, &str); 5] = [
-    ("Static", "TcpLimitStatic"),
+    (STATIC, "TcpLimitStatic"),
     ("Button", "TcpLimitButton"),
     ("Edit", "TcpLimitEdit"),
     ("ComboBox", "TcpLimitComboBox"),
@@ -91,6 +96,7 @@ pub(crate) fn register() -> Result<(), Win32> {
         filtered::<4>,
     ];
     for (((original, ours), place), procedure) in CLASSES.iter().zip(&ORIGINALS).zip(procedures) {
+        let is_static = *original == STATIC;
         let (original, ours) = (wide(original), wide(ours));
         let mut class = Class {
             size: length(size_of::<Class>()),
@@ -118,6 +124,9 @@ pub(crate) fn register() -> Result<(), Win32> {
         class.name = ours.as_ptr();
         // CS_GLOBALCLASS is for libraries.
         class.style &= !0x4000;
+        if is_static {
+            class.style |= REDRAW;
+        }
         // SAFETY: the structure is whole, and the name ends in a NUL.
         if unsafe { RegisterClassExW(&class) } == 0 {
             return Err(last_error());
