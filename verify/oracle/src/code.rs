@@ -1,7 +1,7 @@
 //! Live code: decoded at every byte, asked what it does to one variable.
 
 use super::decode::{
-    Access, access, decode, has_register, is_atomic, memory_operand, starts_canonically,
+    Access, access, decode, has_register, has_sib, is_atomic, memory_operand, starts_canonically,
 };
 use super::gate::{ReadGate, gate_with_fields};
 use super::pe::Image;
@@ -207,7 +207,9 @@ impl LiveCode {
             let Some(bytes) = self.bytes_from(at) else {
                 return false;
             };
+            // No compiler spends a SIB byte on `[register]`: it is part of something else.
             starts_canonically(bytes, self.bits64)
+                && !has_sib(bytes, self.bits64)
                 && decode(bytes, at, self.bits64).is_some_and(|update| {
                     is_atomic(&update)
                         && update.memory_base().full_register() == register.full_register()

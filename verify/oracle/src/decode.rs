@@ -70,6 +70,16 @@ pub(super) fn starts_canonically(code: &[u8], bits64: bool) -> bool {
     })
 }
 
+/// Whether a SIB byte follows the ModRM byte of an instruction that starts canonically.
+pub(super) fn has_sib(code: &[u8], bits64: bool) -> bool {
+    let mut bytes = code.iter().copied().peekable();
+    bytes.next_if_eq(&0xF0);
+    bytes.next_if(|byte| bits64 && matches!(byte, 0x40..=0x4F));
+    bytes.next_if_eq(&0x0F);
+    let mod_rm = bytes.nth(1);
+    mod_rm.is_some_and(|byte| byte >> 6 != 3 && byte & 7 == 4)
+}
+
 /// The number of the instruction's memory operand.
 pub(super) fn memory_operand(instruction: &Instruction) -> Option<u32> {
     (0..instruction.op_count()).find(|&operand| instruction.op_kind(operand) == OpKind::Memory)

@@ -157,7 +157,7 @@ fn whole(image: &Image<'_>, file: &[u8]) {
     // Both searches: which one it is, the compiler does not see.
     for workspace in [Workspace::new(), Workspace::without_simd()] {
         let mut workspace = black_box(workspace);
-        match workspace.locate(image, module) {
+        match Workspace::locate(&mut workspace, image, module) {
             Ok(located) => found(image, black_box(located)),
             Err(refusal) => refused(black_box(refusal)),
         }

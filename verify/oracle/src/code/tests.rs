@@ -109,6 +109,11 @@ fn atomic_updates_are_direct_or_through_a_register() {
         "indexed"
     );
     assert_eq!(
+        updates(&[&[0xBB], &V, &[0xF0, 0x0F, 0xC1, 0x0C, 0x23]]),
+        0,
+        "with a SIB byte that says no more than ModRM could"
+    );
+    assert_eq!(
         updates(&[&[0xB8], &V, &[0x0F, 0xC1, 0x08]]),
         0,
         "not locked"
