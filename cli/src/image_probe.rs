@@ -57,7 +57,7 @@ pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
         return Report::new(origin, length, State::Container, format.says());
     }
     let head = data.get(..HEAD).unwrap_or(data);
-    // What the beginning leaves open, all of it decides.
+    // Where the beginning does not decide, the whole does.
     let decided = head::report(&origin, head, length)
         .or_else(|| head::report(&origin, data, length))
         .map(|report| match report.state {
@@ -213,7 +213,7 @@ fn search(
             report.start_up = Some(store);
         }
         Ok(Search::Refused(refusal)) => {
-            // What is called otherwise has the versions of something else.
+            // A file of another name has another file's versions.
             let version = report.image.and_then(|image| image.version);
             let version = version.filter(|_| !report.names.contradict(module));
             let (state, reason) = refused(refusal, module, version.and_then(Era::of));
@@ -258,7 +258,7 @@ pub(crate) fn identified(mut report: Report, data: &[u8]) -> Report {
     report
 }
 
-/// What a refusal means for the module.
+/// State and reason of a module whose limit was not located.
 fn refused(refusal: &NotLocated, module: Module, era: Option<Era>) -> (State, String) {
     match (refusal.reason(), era) {
         (_, Some(Era::Before)) => (

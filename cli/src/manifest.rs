@@ -74,7 +74,7 @@ impl Manifest {
     /// built-in one.
     ///
     /// # Errors
-    /// The exit code, when what is wrong was said.
+    /// The exit code; the error was printed.
     pub(crate) fn read_or_built_in(path: Option<&Path>) -> Result<Manifest, Exit> {
         let Some(path) = path else {
             return Ok(Manifest::built_in().clone());
@@ -109,8 +109,7 @@ impl Manifest {
         self.builds.iter().find(|build| build.sha256 == sha256)
     }
 
-    /// What it calls the build as shipped that an image is, byte for byte, if it
-    /// is one.
+    /// The name of the build that an image is, byte for byte, as shipped.
     pub(crate) fn as_shipped(&self, sha256: &str) -> Option<&str> {
         let build = self.find(sha256)?;
         (build.start_up_value == Some(PRISTINE_LIMIT)).then_some(build.name.as_str())

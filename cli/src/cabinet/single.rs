@@ -5,7 +5,7 @@
 /// The flag for fields that are reserved (CFHEADER, flags).
 pub(super) const HAS_RESERVE: u16 = 4;
 
-/// What is said of the one member.
+/// The entries that a cabinet of one member has in its tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Single<'a> {
     /// Its name, ASCII.

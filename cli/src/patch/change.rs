@@ -3,7 +3,7 @@
 
 use scanner_core::{Checksum, Headers};
 
-/// What four bytes of a file are.
+/// The meaning of four bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The value that start-up code stores into the limit.

@@ -58,16 +58,7 @@ fn faults() -> Vec<Fault> {
         // .text, .rdata and .data.
         faults.extend((0..3).map(|section| Fault::SectionFlags(TCPIP, section, right)));
     }
-    for says in [
-        Says::Nothing,
-        Says::OtherBase,
-        Says::OtherSize,
-        Says::OtherName,
-        Says::NameTwice,
-        Says::BaseTwice,
-        Says::Fails,
-        Says::FailsAtItsEnd,
-    ] {
+    for says in Says::WRONG {
         faults.push(Fault::Listed(says));
     }
     for which in [Which::Ours, Which::Legacy] {

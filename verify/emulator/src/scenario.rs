@@ -52,16 +52,6 @@ pub enum Act {
 
 /// Status codes that calls fail with.
 const STATUSES: [u32; 4] = [0xC000_0022, 0xC000_009A, 0xC000_0034, 0xC000_0001];
-const SAYS: [Says; 8] = [
-    Says::Nothing,
-    Says::OtherBase,
-    Says::OtherSize,
-    Says::OtherName,
-    Says::NameTwice,
-    Says::BaseTwice,
-    Says::Fails,
-    Says::FailsAtItsEnd,
-];
 
 impl Scenario {
     /// The run of a number.
@@ -163,7 +153,7 @@ impl Scenario {
             world.paging = random.pick(&[Paging::Absent, Paging::Foreign]);
         }
         if random.chance(10) {
-            world.list.says = random.pick(&SAYS);
+            world.list.says = random.pick(&Says::WRONG);
             self.sound = [self.sound[0], self.sound[1]]
                 .map(|sound| sound && world.list.says == Says::Nothing);
         }
@@ -340,7 +330,7 @@ impl Scenario {
             3 => Change::ReadOnly(module, threshold),
             4 => Change::Absent(module, threshold),
             5 => Change::Unloaded(module),
-            6 => Change::Listed(random.pick(&SAYS)),
+            6 => Change::Listed(random.pick(&Says::WRONG)),
             7 => Change::Pool(false),
             8 => Change::Paging(random.pick(&[
                 Paging::Small,

@@ -96,7 +96,7 @@ fn window(power: u8) -> Option<WindowSize> {
     })
 }
 
-/// What `write` writes, compressed by MSZIP.
+/// Compresses by MSZIP the bytes that `write` writes.
 ///
 /// # Errors
 /// That of `write`, or when it can't be compressed.

@@ -229,6 +229,20 @@ pub enum Says {
     FailsAtItsEnd,
 }
 
+impl Says {
+    /// All but the truth.
+    pub const WRONG: [Says; 8] = [
+        Says::Nothing,
+        Says::OtherBase,
+        Says::OtherSize,
+        Says::OtherName,
+        Says::NameTwice,
+        Says::BaseTwice,
+        Says::Fails,
+        Says::FailsAtItsEnd,
+    ];
+}
+
 /// Values of the service key, those of tcpip.sys first.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Settings {
