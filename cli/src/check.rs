@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use crate::arguments::{Check, Talk};
 use crate::corpus::locate_both;
-use crate::exit::Exit;
 use crate::file::Input;
 use crate::folder::{Item, refuse_folders};
 use crate::head;
@@ -16,6 +15,7 @@ use crate::probe;
 use crate::progress::Progress;
 use crate::report::{Origin, Report, State};
 use crate::scan::{self, End, Plan, Sink};
+use tcplimit_report::Exit;
 
 /// Runs `corpus check`.
 ///
@@ -218,11 +218,11 @@ impl Checker {
         }
         Ok(match self {
             _ if end == End::Interrupted => Exit::Interrupted,
-            Checker { disagree: 1.., .. } => Exit::NotLocated,
+            Checker { disagree: 1.., .. } => Exit::Refused,
             Checker {
                 unreadable: 1.., ..
-            } => Exit::Input,
-            Checker { agree: 0, .. } => Exit::NotLocated,
+            } => Exit::Unreadable,
+            Checker { agree: 0, .. } => Exit::Refused,
             _ => Exit::Done,
         })
     }

@@ -7,7 +7,6 @@ use std::path::Path;
 use scanner_core::{Checksum, Headers, Module};
 
 use crate::arguments::Add;
-use crate::exit::Exit;
 use crate::file::Input;
 use crate::identity;
 use crate::image_probe::{self, Members, Options};
@@ -17,6 +16,7 @@ use crate::output::{self, GOOD, cause, complain, printable};
 use crate::probe;
 use crate::report::{Origin, Report};
 use crate::text;
+use tcplimit_report::Exit;
 
 /// What both views of a file with this hash say of it, when they agree.
 ///
@@ -76,7 +76,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => {
             complain(&format!("{shown} can't be read: {}", cause(&error)));
-            return Ok(Exit::Input);
+            return Ok(Exit::Unreadable);
         }
     };
     let manifest = match Manifest::parse(&old) {
@@ -121,7 +121,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
             "{shown} can't be written: {}{hint}",
             cause(&error)
         ));
-        return Ok(Exit::Input);
+        return Ok(Exit::Unreadable);
     }
     let mut out = output::stdout();
     for (origin, said) in done {
@@ -150,7 +150,7 @@ impl Addition<'_> {
             Ok(content) => content,
             Err(error) => {
                 let text = format!("{}: {}", path.display(), cause(&error));
-                return self.refuse(&text, Exit::Input);
+                return self.refuse(&text, Exit::Unreadable);
             }
         };
         let options = Options {
@@ -171,8 +171,8 @@ impl Addition<'_> {
                 Ok(said) => self.done.push((report.origin, said)),
                 Err(reason) => {
                     let exit = match report.state.is_bad_input() {
-                        true => Exit::Input,
-                        false => Exit::NotLocated,
+                        true => Exit::Unreadable,
+                        false => Exit::Refused,
                     };
                     let text = format!("{}: not added: {reason}", report.origin);
                     self.refuse(&text, exit);
@@ -181,7 +181,7 @@ impl Addition<'_> {
         });
         if !told {
             let text = text::no_member(&path, members, "tcplimit probe -v");
-            self.refuse(&text, Exit::NotLocated);
+            self.refuse(&text, Exit::Refused);
         }
     }
 

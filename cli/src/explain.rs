@@ -6,7 +6,7 @@ use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp, Surroundi
 
 use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::file::Input;
 use crate::image_probe::{self, Options};
 use crate::loaded::Loaded;
@@ -15,6 +15,7 @@ use crate::probe;
 use crate::report::Report;
 use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
 use crate::text::{self, Detail};
+use tcplimit_report::Exit;
 
 /// Runs the verb.
 ///
@@ -41,7 +42,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
         Ok(content) => content,
         Err(error) => {
             complain(&format!("{shown}: {}", cause(&error)));
-            return Ok(Exit::Input);
+            return Ok(Exit::Unreadable);
         }
     };
     let exit = file(&mut out, &path.to_string_lossy(), &content, &options)?;

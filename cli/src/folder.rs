@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::exit::Exit;
 use crate::output::{cause, complain, quoted};
+use tcplimit_report::Exit;
 
 /// A file to look into, or the reason why what was found can't be.
 #[derive(Clone, Debug)]

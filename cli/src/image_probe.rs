@@ -7,7 +7,6 @@ use scanner_core::{Checksum, Headers, Image, ImageError, Module, NotLocated, Rea
 use scanner_core::{RelocationCoverage, StartUp, file_version};
 
 use crate::cabinet;
-use crate::era::Era;
 use crate::file::HEAD;
 use crate::format;
 use crate::head::{self, AGAIN, is_possible};
@@ -15,6 +14,7 @@ use crate::identity::{Names, sha256};
 use crate::loaded::{LoadBase, LoadError, Loaded};
 use crate::manifest::Manifest;
 use crate::report::{FileFacts, ImageFacts, Origin, Report, Search, State};
+use tcplimit_report::Era;
 
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,6 @@ mod check;
 pub mod command;
 mod corpus;
 mod disassembly;
-mod era;
 mod exit;
 mod explain;
 mod file;

@@ -9,8 +9,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use crate::arguments::{self, Arguments, Completions};
-use crate::exit::Exit;
 use crate::output::{self, cause, complain};
+use tcplimit_report::Exit;
 
 /// When this version was made, for the title of the pages. Not the day of the
 /// build: the same source gives the same pages.
@@ -49,7 +49,7 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
                 folder.display(),
                 cause(&error)
             ));
-            Ok(Exit::Input)
+            Ok(Exit::Unreadable)
         }
     }
 }

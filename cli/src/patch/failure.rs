@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::holder::{Held, Life};
 use super::refusal::{DiscRefusal, Refusal};
-use crate::exit::Exit;
 use crate::output::{cause, quoted};
+use tcplimit_report::Exit;
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -82,9 +82,9 @@ impl Failure {
     /// What a run ends with that failed so.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::NotLocated,
+            Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::Refused,
             Failure::Interrupted => Exit::Interrupted,
-            _ => Exit::Input,
+            _ => Exit::Unreadable,
         }
     }
 }

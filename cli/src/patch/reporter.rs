@@ -12,11 +12,11 @@ use super::refusal::Refusal;
 use super::summary::Summary;
 use super::text;
 use super::windows_install::Role;
-use crate::exit::Exit;
 use crate::identity::is_module;
 use crate::json::summary_line;
 use crate::manifest::Manifest;
 use crate::output::{self, Output, cause, complain, quoted};
+use tcplimit_report::Exit;
 
 /// Where reports go, and what they add up to.
 pub(super) struct Reporter {

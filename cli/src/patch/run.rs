@@ -18,7 +18,6 @@ use super::outcome::{Done, Subject, Target, Task, Verdict};
 use super::reporter::Reporter;
 use super::restore::backups;
 use crate::arguments::{Patch, Restore, Talk, Writing};
-use crate::exit::Exit;
 use crate::folder::{self, Item};
 use crate::identity::is_module;
 use crate::interrupt::stop_flag;
@@ -26,6 +25,7 @@ use crate::manifest::Manifest;
 use crate::output::{command_line, complain, quoted};
 use crate::progress::Progress;
 use crate::source;
+use tcplimit_report::Exit;
 
 /// Runs `patch`.
 ///
@@ -185,7 +185,7 @@ impl Run<'_> {
         let summary = &self.reporter.summary;
         if summary.files == 0 && !summary.interrupted {
             self.reporter.because(
-                Exit::NotLocated,
+                Exit::Refused,
                 "neither tcpip.sys nor tcpip6.sys, compressed or not, is there",
             );
         }
@@ -251,7 +251,7 @@ impl Run<'_> {
                 "{}: neither tcpip.sys nor tcpip6.sys is on this disc as a file of its own",
                 path.display()
             );
-            self.reporter.because(Exit::NotLocated, &reason);
+            self.reporter.because(Exit::Refused, &reason);
             return Ok(());
         }
         for done in copies {
@@ -332,7 +332,7 @@ impl Run<'_> {
         if !all && paths.len() > 1 {
             self.reporter.flush()?;
             self.reporter.because(
-                Exit::Input,
+                Exit::Unreadable,
                 "Nothing was done with the others: all that is named must be there.",
             );
         }

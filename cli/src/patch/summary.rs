@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::outcome::Verdict;
-use crate::exit::Exit;
+use tcplimit_report::Exit;
 
 /// Totals of a run, as docs/json.md describes them.
 #[derive(Debug, Default, Serialize)]

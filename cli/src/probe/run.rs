@@ -6,7 +6,7 @@ use scanner_core::Module;
 
 use crate::archive::{self, Archive};
 use crate::arguments::{Probe, Talk, hint_at_base};
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::file::Input;
 use crate::folder::{Item, refuse_folders};
 use crate::image_probe::{Members, Options, identified};
@@ -19,6 +19,7 @@ use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
 use crate::summary::Summary;
 use crate::text::{self, Detail};
 use crate::{head, json};
+use tcplimit_report::Exit;
 
 /// Runs `probe`.
 ///
@@ -243,7 +244,7 @@ impl Reporter {
             }
         }
         Ok(match verdict {
-            Verdict::NoDrivers => Exit::NotLocated,
+            Verdict::NoDrivers => Exit::Refused,
             _ => exit,
         })
     }

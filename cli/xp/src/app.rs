@@ -106,7 +106,7 @@ pub(crate) fn run(words: &[String]) -> Exit {
             procedure::run(main, &keys);
             Exit::Done
         }
-        Err(_) => Exit::Unreachable,
+        Err(_) => Exit::Unreadable,
     }
 }
 

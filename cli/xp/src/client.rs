@@ -10,12 +10,12 @@ use tcplimit_protocol::{
 };
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::SERVICE;
 use crate::language::Text;
 use crate::win32::Win32;
 use crate::windows::{Activity, Request, Windows};
+use tcplimit_report::Exit;
 
 /// The limit as shipped.
 pub(crate) const SHIPPED: u32 = PRISTINE_LIMIT;
@@ -138,7 +138,7 @@ fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
                 ),
             };
             Failure {
-                exit: Exit::Unreachable,
+                exit: Exit::Unreadable,
                 message: message.into(),
                 advice: advice.into(),
                 error: Some(error),
@@ -151,7 +151,7 @@ fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
 
 fn other_version(error: Option<Win32>) -> Failure {
     Failure {
-        exit: Exit::Unreachable,
+        exit: Exit::Unreadable,
         message: phrase!("The loaded tcplimit.sys is of another version than this program.").into(),
         advice: phrase!("Run tcplimit install from the folder of the version that you want.")
             .into(),

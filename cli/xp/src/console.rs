@@ -9,9 +9,9 @@ use core::fmt::Write;
 
 use serde::Serialize;
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::windows::{Stream, Windows};
+use tcplimit_report::Exit;
 
 /// As in docs/json.md.
 pub(crate) const SCHEMA: u32 = 2;
@@ -33,7 +33,7 @@ pub(crate) struct Console<'a> {
 struct Outcome<'a, T> {
     schema: u32,
     verb: &'a str,
-    exit_code: u32,
+    exit_code: u8,
     error: Option<Error<'a>>,
     steps: &'a [String],
     #[serde(flatten)]

@@ -12,9 +12,9 @@ use scanner_core::{
 };
 
 use crate::client::{REPORT, SHIPPED};
-use crate::era::Era;
-use crate::exit::Exit;
 use crate::installation::{hash, hex};
+use tcplimit_report::Era;
+use tcplimit_report::Exit;
 
 /// Hashes of known builds, with their names: made of corpus/builds.toml.
 const KNOWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
@@ -67,7 +67,7 @@ impl State {
     pub(crate) fn exit(self) -> Exit {
         match self {
             _ if self.is_located() => Exit::Done,
-            State::Damaged | State::Unreadable => Exit::Unreachable,
+            State::Damaged | State::Unreadable => Exit::Unreadable,
             _ => Exit::Refused,
         }
     }

@@ -8,13 +8,13 @@ use tcplimit_protocol::{Answer, setting};
 use crate::client;
 use crate::disk::Look;
 use crate::event_log;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{LEGACY, Paths, Survey, parameters};
 use crate::probe;
 use crate::stored::{self, Stored};
 use crate::win32::Win32;
 use crate::windows::{Activity, Windows};
+use tcplimit_report::Exit;
 
 /// One of the two drivers of the system.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Facts {
             Some((module, Ok(answer))) => {
                 client::refusal(module, answer).map_or(Exit::Done, |refusal| refusal.exit)
             }
-            _ => Exit::Unreachable,
+            _ => Exit::Unreadable,
         }
     }
 }

@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::exit::Exit;
 use crate::language::Text;
 use crate::win32::Win32;
+use tcplimit_report::Exit;
 
 /// What went wrong, and what a person can do about it.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Failure {
             _ => "",
         };
         Failure {
-            exit: Exit::Unreachable,
+            exit: Exit::Unreadable,
             message: text!("Can't {what}: {error}.", what, error),
             advice: advice.into(),
             error: Some(error),

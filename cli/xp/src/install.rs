@@ -9,7 +9,6 @@ use scanner_core::{Arch, Headers, Module};
 use crate::access::{self, Writers};
 use crate::client;
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{
     FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, hash, hex, read, register_source,
@@ -18,6 +17,7 @@ use crate::journal::{Journal, Step};
 use crate::service;
 use crate::shortcut::Entry;
 use crate::windows::{Registration, Start, Windows};
+use tcplimit_report::Exit;
 
 /// Installs, or mends, or upgrades, with an entry in the Start menu if `shortcut`. Where
 /// all is there already nothing is done.
@@ -145,7 +145,7 @@ fn install(
 fn source(windows: &dyn Windows, paths: &Paths) -> Result<Vec<u8>, Failure> {
     let Some(driver) = read(windows, &paths.source)? else {
         return Err(Failure {
-            exit: Exit::Unreachable,
+            exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "{FILE} is not beside tcplimit.exe: {path}",
@@ -229,7 +229,7 @@ impl Copy<'_> {
             return Ok(());
         }
         Err(Failure {
-            exit: Exit::Unreachable,
+            exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "The copy is not what was copied: {to} has the SHA-256 {found}, and not {wanted}.",

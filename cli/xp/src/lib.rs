@@ -32,11 +32,7 @@ mod command_line;
 mod connections;
 mod console;
 mod disk;
-// Which drivers have the limit: the workbench's words.
-#[path = "../../src/era.rs"]
-mod era;
 mod event_log;
-mod exit;
 mod facts;
 mod failure;
 mod help;
@@ -68,8 +64,8 @@ use failure::Failure;
 use verb::{Act, Verb};
 
 pub use command_line::words;
-pub use exit::Exit;
 pub use language::{Language, chosen as chosen_language};
+pub use tcplimit_report::Exit;
 pub use win32::Win32;
 pub use windows::{
     Activity, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable, Version,

@@ -11,11 +11,11 @@ use crate::answer;
 use crate::client;
 use crate::console::{Console, SCHEMA};
 use crate::disk::{Look, number};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::Paths;
 use crate::win32::Win32;
 use crate::windows::Windows;
+use tcplimit_report::Exit;
 
 /// Looks into the file named, or into the system's own and into memory.
 pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, file: Option<&str>) -> Exit {

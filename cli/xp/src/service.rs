@@ -7,12 +7,12 @@ use scanner_core::Module;
 
 use crate::client;
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, key, read};
 use crate::shortcut;
 use crate::win32::Win32;
 use crate::windows::{Activity, Service, Windows};
+use tcplimit_report::Exit;
 
 /// How long Windows may take to unload a driver: so many times [`PAUSE`].
 const PATIENCE: u32 = 20;
@@ -114,7 +114,7 @@ fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
 /// The service, or what to do about its absence.
 pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
     find(windows, SERVICE)?.ok_or_else(|| Failure {
-        exit: Exit::Unreachable,
+        exit: Exit::Unreadable,
         ..Failure::refused(
             phrase!("tcplimit.sys is not installed."),
             phrase!("Run: tcplimit install"),

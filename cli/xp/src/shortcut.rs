@@ -9,11 +9,11 @@ use alloc::string::String;
 use crate::WINDOW;
 use crate::access::{self, Writers};
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{TITLE, read};
 use crate::win32::Win32;
 use crate::windows::{Shortcut, Windows};
+use tcplimit_report::Exit;
 
 /// The name of its file.
 const FILE: &str = "tcplimit.lnk";
@@ -57,7 +57,7 @@ impl Entry {
         let target = format!(r"{folder}\{WINDOW}");
         if read(windows, &target)?.is_none() {
             return Err(Failure {
-                exit: Exit::Unreachable,
+                exit: Exit::Unreadable,
                 ..Failure::refused(
                     text!(
                         "{WINDOW} is not beside tcplimit.exe: {target}",

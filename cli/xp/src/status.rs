@@ -13,13 +13,13 @@ use crate::answer;
 use crate::client;
 use crate::console::Console;
 use crate::disk::Look;
-use crate::exit::Exit;
 use crate::facts::{Facts, ModuleFacts};
 use crate::failure::Failure;
 use crate::installation::LEGACY;
 use crate::probe;
 use crate::system;
 use crate::windows::{Activity, Start, Windows};
+use tcplimit_report::Exit;
 
 /// Columns of the labels at least.
 const NARROWEST: usize = 12;

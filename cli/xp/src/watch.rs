@@ -14,12 +14,12 @@ use crate::chart;
 use crate::client;
 use crate::console::{Console, Nothing, SCHEMA};
 use crate::event_log::{self, Newest, Reached};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::language::Text;
 use crate::time;
 use crate::who::{self, Party};
 use crate::windows::{Stream, Tcp, Windows};
+use tcplimit_report::Exit;
 
 /// Looks that the chart shows at most.
 const HISTORY: usize = 60;

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use crate::connections::{self, Connection};
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::windows::Windows;
+use tcplimit_report::Exit;
 
 /// Addresses that are shown of a process at most.
 const SHOWN: usize = 8;

@@ -10,7 +10,6 @@ use super::{Action, Model};
 use crate::arguments::Arguments;
 use crate::client::{self, SHIPPED};
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::install;
 use crate::limit::{self, Limits};
@@ -19,6 +18,7 @@ use crate::system;
 use crate::verb::Act;
 use crate::win32::Win32;
 use crate::windows::Windows;
+use tcplimit_report::Exit;
 
 /// Limits to choose from.
 pub const USUAL: [u32; 6] = [10, 20, 50, 100, 200, 500];

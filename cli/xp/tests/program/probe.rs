@@ -103,7 +103,7 @@ fn what_is_no_such_driver_is_refused_in_its_own_way() {
     for (path, bytes, state, exit) in [
         (r"E:\tcpip.sys", &b"hello"[..], "not-pe", Exit::Refused),
         (r"E:\a.txt", b"hello", "not-pe", Exit::Refused),
-        (r"E:\tcpip.sys", cut, "damaged", Exit::Unreachable),
+        (r"E:\tcpip.sys", cut, "damaged", Exit::Unreadable),
         (r"E:\tcpip.sy_", b"MSCF....", "compressed", Exit::Refused),
         (r"E:\tcpip6.sys", X86, "conflicting-names", Exit::Refused),
     ] {
@@ -116,7 +116,7 @@ fn what_is_no_such_driver_is_refused_in_its_own_way() {
         assert_eq!(object["located"], false);
     }
     let machine = Machine::new();
-    assert_eq!(machine.run(r"probe E:\none.sys"), Exit::Unreachable);
+    assert_eq!(machine.run(r"probe E:\none.sys"), Exit::Unreadable);
     assert!(
         machine
             .out
