@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use tcplimit_report::Exit;
 
 use crate::arguments::{Arguments, Colour, Corpus, Verb};
 use crate::output::{cause, complain};
 use crate::{check, corpus, explain, manual, patch, probe};
-use tcplimit_report::Exit;
 
 /// Runs the program with the arguments of the process.
 #[must_use]

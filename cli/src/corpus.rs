@@ -5,18 +5,16 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use scanner_core::{Checksum, Headers, Module};
+use tcplimit_report::{Exit, Origin, Report};
 
 use crate::arguments::Add;
 use crate::file::Input;
-use crate::identity;
 use crate::image_probe::{self, Members, Options};
 use crate::loaded::LoadBase;
 use crate::manifest::{Build, Manifest};
 use crate::output::{self, GOOD, cause, complain, printable};
 use crate::probe;
-use crate::report::{Origin, Report};
 use crate::text;
-use tcplimit_report::Exit;
 
 /// What both views of a file with this hash say of it, when they agree.
 ///
@@ -191,7 +189,7 @@ impl Addition<'_> {
         if report.image.is_none() {
             return Err(refusal(report));
         }
-        let sha256 = identity::sha256(data);
+        let sha256 = tcplimit_report::sha256(data);
         let build = locate_both(&report.origin, data, &sha256, self.module, self.name)?;
         for (whose, known) in [
             ("the manifest", self.manifest.find(&sha256)),

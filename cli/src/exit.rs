@@ -1,8 +1,6 @@
 //! What the program says to the shell.
 
-use tcplimit_report::Exit;
-
-use crate::report::State;
+use tcplimit_report::{Exit, State};
 
 /// For the help of the program.
 pub(crate) const TABLE: &str = "\

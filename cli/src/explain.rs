@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp, Surroundings, Tally};
+use tcplimit_report::{Exit, Report};
 
 use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
@@ -12,10 +13,8 @@ use crate::image_probe::{self, Options};
 use crate::loaded::Loaded;
 use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain, printable, quoted};
 use crate::probe;
-use crate::report::Report;
 use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
 use crate::text::{self, Detail};
-use tcplimit_report::Exit;
 
 /// Runs the verb.
 ///

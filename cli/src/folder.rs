@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use tcplimit_report::Exit;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::output::{cause, complain, quoted};
-use tcplimit_report::Exit;
 
 /// A file to look into, or the reason why what was found can't be.
 #[derive(Clone, Debug)]

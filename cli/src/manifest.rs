@@ -9,10 +9,9 @@ use std::sync::LazyLock;
 use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Arch, Module, Rva, StartUp};
 use serde::Deserialize;
+use tcplimit_report::{Exit, Report};
 
 use crate::output::{cause, complain};
-use crate::report::Report;
-use tcplimit_report::Exit;
 
 /// The repository's own, corpus/builds.toml.
 const BUILT_IN: &str = include_str!("../../corpus/builds.toml");

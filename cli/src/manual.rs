@@ -7,10 +7,10 @@ use std::path::Path;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use tcplimit_report::Exit;
 
 use crate::arguments::{self, Arguments, Completions};
 use crate::output::{self, cause, complain};
-use tcplimit_report::Exit;
 
 /// When this version was made, for the title of the pages. Not the day of the
 /// build: the same source gives the same pages.

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
-
 use tcplimit_report::Exit;
 
 /// Good news.

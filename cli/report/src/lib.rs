@@ -1,7 +1,8 @@
 //! What both programs say of an image: the workbench's `tcplimit`, and
 //! `tcplimit.exe` of the machine itself.
 //!
-//! The latter runs on Windows XP, so this is built without the standard library.
+//! The latter runs on Windows XP, so this is built without the standard library. Start at
+//! [`image`], the path from the bytes of a file to its [`Report`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -15,8 +16,27 @@
 // Tests may fail by them.
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
-mod exit;
-mod limiter_history;
+extern crate alloc;
 
+mod beginning;
+mod cause;
+mod exit;
+mod hash;
+mod image;
+mod json;
+mod limiter_history;
+mod names;
+mod report;
+mod state;
+mod text;
+
+pub use beginning::{is_cabinet, is_compressed, is_possible, is_program};
+pub use cause::Cause;
 pub use exit::Exit;
-pub use limiter_history::Era;
+pub use hash::{Hash, hash, hex, sha256};
+pub use image::{Say, image};
+pub use json::{Object, SCHEMA};
+pub use names::{Conflict, Name, Names, is_module};
+pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit};
+pub use state::State;
+pub use text::{FRESH_COPY, TEXTS, Translate, english, fill};

@@ -5,7 +5,7 @@ use scanner_core::FileVersion;
 /// Versions of Windows whose driver is known not to have this limiter. It is
 /// for the words of a refusal only: the search doesn't depend on a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Era {
+pub(crate) enum Era {
     /// Before XP SP2 and Server 2003 SP1.
     Before,
     /// Vista before SP2.
@@ -27,8 +27,7 @@ const VISTA_SP2: u16 = 6002;
 impl Era {
     /// That of a version; `None` for the time of the limiter: XP SP2 and later, Server 2003 SP1
     /// and later.
-    #[must_use]
-    pub fn of(version: FileVersion) -> Option<Era> {
+    pub(crate) fn of(version: FileVersion) -> Option<Era> {
         match version.0 {
             [0..=4, ..] | [5, 0, ..] => Some(Era::Before),
             [5, 1, build, revision] if (build, revision) < XP_SP2 => Some(Era::Before),

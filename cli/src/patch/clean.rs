@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use tcplimit_report::Exit;
 
 use super::disk::{Machine, folder_of};
 use super::failure::Failure;
@@ -20,7 +21,6 @@ use crate::interrupt::stop_flag;
 use crate::json::{line, summary_line};
 use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
 use crate::text::count;
-use tcplimit_report::Exit;
 
 /// Runs `clean`.
 ///

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use tcplimit_report::Exit;
+
 use super::holder::{Held, Life};
 use super::refusal::{DiscRefusal, Refusal};
 use crate::output::{cause, quoted};
-use tcplimit_report::Exit;
 
 /// Why a file was not replaced.
 #[derive(Debug)]

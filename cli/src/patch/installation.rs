@@ -3,11 +3,12 @@
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
+use tcplimit_report::Exit;
+
 use super::windows_install::{entries, named, unreadable};
 use crate::file::Input;
 use crate::format;
 use crate::output::{cause, quoted};
-use tcplimit_report::Exit;
 
 /// What Windows is installed in, unless somebody chose another name.
 const USUAL: [&str; 2] = ["WINDOWS", "WINNT"];

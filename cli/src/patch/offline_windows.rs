@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tcplimit_report::{Exit, is_module};
+
 use super::disk::Machine;
 use super::drivers::drivers_in;
 use super::failure::Failure;
@@ -15,10 +17,8 @@ use super::refusal::Refusal;
 use super::replace::may_write;
 use super::reporter::Reporter;
 use super::windows_install::{Place, System};
-use crate::identity::is_module;
 use crate::output::complain;
 use crate::text::count;
-use tcplimit_report::Exit;
 
 const REFUSED: &str =
     "A copy is refused or can't be read, so none is changed: they are treated alike or not at all.";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use scanner_core::Module;
+use tcplimit_report::{Exit, is_module};
 
 use super::disc::{self, DiscDone, patch_disc};
 use super::disk::{Machine, folder_of};
@@ -19,13 +20,11 @@ use super::reporter::Reporter;
 use super::restore::backups;
 use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::folder::{self, Item};
-use crate::identity::is_module;
 use crate::interrupt::stop_flag;
 use crate::manifest::Manifest;
 use crate::output::{command_line, complain, quoted};
 use crate::progress::Progress;
 use crate::source;
-use tcplimit_report::Exit;
 
 /// Runs `patch`.
 ///

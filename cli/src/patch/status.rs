@@ -7,6 +7,7 @@ use std::path::Path;
 
 use scanner_core::StartUp;
 use serde::Serialize;
+use tcplimit_report::{Exit, Origin, Report, State, is_module};
 
 use super::disk::Machine;
 use super::drivers::drivers_in;
@@ -20,14 +21,11 @@ use super::text::row;
 use super::windows_install::{Place, System};
 use crate::arguments::{Status, Talk};
 use crate::file::Input;
-use crate::identity::is_module;
 use crate::image_probe::{Members, Options};
 use crate::json::{line, summary_line};
 use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
 use crate::probe;
-use crate::report::{Origin, Report, State};
 use crate::text::{self, Detail, count};
-use tcplimit_report::Exit;
 
 /// Runs `status`. Nothing is written.
 ///
@@ -373,7 +371,7 @@ fn reports(path: &Path, place: &Place) -> Vec<Report> {
 fn tell(out: &mut dyn Write, report: &Report, place: &Place) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
     row(out, "this is", place.role.says())?;
-    if let Some(known) = report.file.as_ref().and_then(|file| file.known.as_ref()) {
+    if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
         row(out, "known as", printable(known))?;
     }
     Ok(())
@@ -452,7 +450,7 @@ fn object(
                 .image
                 .and_then(|image| Some(image.version?.to_string())),
             sha256: file.map(|file| file.sha256.as_str()),
-            known: file.and_then(|file| file.known.as_deref()),
+            known: file.and_then(|file| file.known),
             backups,
         },
     )

@@ -97,7 +97,8 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     }
     let (limit, written) = (answer.limit.get(), answer.written.get());
     let stamp = answer.identity.time_date_stamp.get();
-    if facts.look.time_date_stamp.is_some_and(|disk| disk != stamp) {
+    let on_disk = facts.on_disk.image.map(|image| image.time_date_stamp);
+    if on_disk.is_some_and(|disk| disk != stamp) {
         notes.push(text!(
             "The file {module} is not the one that runs: an update has replaced it. Restart \
              Windows to use the new one.",
@@ -105,7 +106,7 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
         ));
         return;
     }
-    let disk = facts.look.limit();
+    let disk = facts.on_disk.limit();
     let replace = |number| {
         let expect = Some(limit).filter(|_| client::is_foreign(answer));
         client::command(&format!("set {number}"), module, expect, false)
@@ -207,9 +208,9 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
 }
 
 fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
-    let (module, look) = (facts.module, &facts.look);
-    let is_right = look.checksum.is_none_or(|sum| sum.is_right());
-    if let Some(limit) = look.limit().filter(|&limit| limit != SHIPPED) {
+    let (module, report) = (facts.module, &facts.on_disk);
+    let is_right = report.checksum().is_none_or(|sum| sum.is_right());
+    if let Some(limit) = report.limit().filter(|&limit| limit != SHIPPED) {
         notes.push(text!(
             "The file {module} is patched: Windows starts with {limit}. An update or System File \
              Protection may put the original back; then it is 10 again. To replace {limit} now \
@@ -223,8 +224,12 @@ fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
             "The checksum of the file {module} is wrong: something has changed the file.",
             module
         ));
-    } else if let Some(reason) = &look.reason {
-        notes.push(text!("The file {path}: {reason}", path = look.path, reason));
+    } else if let Some(reason) = &report.reason {
+        notes.push(text!(
+            "The file {path}: {reason}",
+            path = report.origin.path,
+            reason
+        ));
     }
 }
 

@@ -8,6 +8,7 @@ use scanner_core::{EvidenceSet, Module};
 use tcplimit_protocol::{
     Answer, Header, ModuleId, QUERY, Query, RESET, Reason, Reset, SET, Set, Start, State,
 };
+use tcplimit_report::Exit;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::failure::Failure;
@@ -15,7 +16,6 @@ use crate::installation::SERVICE;
 use crate::language::Text;
 use crate::win32::Win32;
 use crate::windows::{Activity, Request, Windows};
-use tcplimit_report::Exit;
 
 /// The limit as shipped.
 pub(crate) const SHIPPED: u32 = PRISTINE_LIMIT;

@@ -8,13 +8,10 @@ use core::cell::{Cell, RefCell};
 use core::fmt::Write;
 
 use serde::Serialize;
+use tcplimit_report::{Exit, SCHEMA};
 
 use crate::failure::Failure;
 use crate::windows::{Stream, Windows};
-use tcplimit_report::Exit;
-
-/// As in docs/json.md.
-pub(crate) const SCHEMA: u32 = 2;
 
 /// Where a verb says what it does.
 pub(crate) struct Console<'a> {

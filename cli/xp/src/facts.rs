@@ -4,23 +4,22 @@ use alloc::vec::Vec;
 
 use scanner_core::Module;
 use tcplimit_protocol::{Answer, setting};
+use tcplimit_report::{Exit, Report};
 
 use crate::client;
-use crate::disk::Look;
 use crate::event_log;
 use crate::failure::Failure;
+use crate::file_report;
 use crate::installation::{LEGACY, Paths, Survey, parameters};
-use crate::probe;
 use crate::stored::{self, Stored};
 use crate::win32::Win32;
 use crate::windows::{Activity, Windows};
-use tcplimit_report::Exit;
 
 /// One of the two drivers of the system.
 #[derive(Debug)]
 pub(crate) struct ModuleFacts {
     pub(crate) module: Module,
-    pub(crate) look: Look,
+    pub(crate) on_disk: Report,
     /// What the driver says; why it says nothing.
     pub(crate) memory: Result<Answer, Failure>,
     pub(crate) stored: Stored,
@@ -60,7 +59,7 @@ impl Facts {
             }
             modules.push(ModuleFacts {
                 module,
-                look: probe::look(windows, &path),
+                on_disk: file_report::look(windows, &path),
                 memory,
                 stored: stored::read(windows, module)?,
             });

@@ -3,9 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
+use tcplimit_report::Exit;
+
 use crate::language::Text;
 use crate::win32::Win32;
-use tcplimit_report::Exit;
 
 /// What went wrong, and what a person can do about it.
 #[derive(Debug)]

@@ -5,19 +5,19 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use scanner_core::{Arch, Headers, Module};
+use tcplimit_report::{Exit, hash, hex};
 
 use crate::access::{self, Writers};
 use crate::client;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::installation::{
-    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, hash, hex, read, register_source,
+    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, read, register_source,
 };
 use crate::journal::{Journal, Step};
 use crate::service;
 use crate::shortcut::Entry;
 use crate::windows::{Registration, Start, Windows};
-use tcplimit_report::Exit;
 
 /// Installs, or mends, or upgrades, with an entry in the Start menu if `shortcut`. Where
 /// all is there already nothing is done.

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use scanner_core::Module;
+use tcplimit_report::Exit;
 
 use crate::client;
 use crate::console::Console;
@@ -12,7 +13,6 @@ use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, ke
 use crate::shortcut;
 use crate::win32::Win32;
 use crate::windows::{Activity, Service, Windows};
-use tcplimit_report::Exit;
 
 /// How long Windows may take to unload a driver: so many times [`PAUSE`].
 const PATIENCE: u32 = 20;

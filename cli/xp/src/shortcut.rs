@@ -6,6 +6,8 @@
 use alloc::format;
 use alloc::string::String;
 
+use tcplimit_report::Exit;
+
 use crate::WINDOW;
 use crate::access::{self, Writers};
 use crate::console::Console;
@@ -13,7 +15,6 @@ use crate::failure::Failure;
 use crate::installation::{TITLE, read};
 use crate::win32::Win32;
 use crate::windows::{Shortcut, Windows};
-use tcplimit_report::Exit;
 
 /// The name of its file.
 const FILE: &str = "tcplimit.lnk";

@@ -8,12 +8,12 @@ use core::cmp::Reverse;
 use core::net::SocketAddr;
 
 use serde::Serialize;
+use tcplimit_report::Exit;
 
 use crate::connections::{self, Connection};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::windows::Windows;
-use tcplimit_report::Exit;
 
 /// Addresses that are shown of a process at most.
 const SHOWN: usize = 8;

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use scanner_core::Module;
+use tcplimit_report::Exit;
 
 use super::{Action, Model};
 use crate::arguments::Arguments;
@@ -18,7 +19,6 @@ use crate::system;
 use crate::verb::Act;
 use crate::win32::Win32;
 use crate::windows::Windows;
-use tcplimit_report::Exit;
 
 /// Limits to choose from.
 pub const USUAL: [u32; 6] = [10, 20, 50, 100, 200, 500];
