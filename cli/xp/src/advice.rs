@@ -5,9 +5,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
-use crate::client::{self, SHIPPED};
+use crate::client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::windows::{Activity, Service, Start};
 
@@ -123,7 +124,7 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     } else if written == 0 && disk.is_some_and(|disk| disk != limit) {
         notes.push(text!("{module}: the limit in memory is {limit}, and {disk} on disk, and tcplimit has not set \
              it: other software did, or the file was changed since Windows was started. To \
-             replace it: {command}", module, limit, disk = disk.unwrap_or(SHIPPED), command = replace(100)));
+             replace it: {command}", module, limit, disk = disk.unwrap_or(PRISTINE_LIMIT), command = replace(100)));
     } else if written == 0 && disk.is_none() && client::is_foreign(answer) {
         notes.push(text!(
             "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {command}",
@@ -147,7 +148,7 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
     }
     let Some(stored) = module.stored.limit else {
         let configured = answer.configured.get();
-        if configured != 0 && configured == limit && limit != SHIPPED {
+        if configured != 0 && configured == limit && limit != PRISTINE_LIMIT {
             notes.push(text!(
                 "{name}: the limit that was stored when tcplimit.sys was loaded is stored no \
                  more. It stays in force until Windows is restarted.",
@@ -210,7 +211,7 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
 fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
     let (module, report) = (facts.module, &facts.on_disk);
     let is_right = report.checksum().is_none_or(|sum| sum.is_right());
-    if let Some(limit) = report.limit().filter(|&limit| limit != SHIPPED) {
+    if let Some(limit) = report.limit().filter(|&limit| limit != PRISTINE_LIMIT) {
         notes.push(text!(
             "The file {module} is patched: Windows starts with {limit}. An update or System File \
              Protection may put the original back; then it is 10 again. To replace {limit} now \
@@ -239,7 +240,7 @@ fn events(facts: &Facts, notes: &mut Vec<String>) {
         .first()
         .and_then(|module| module.memory.as_ref().ok())
         .map(|answer| answer.limit.get());
-    if facts.events.is_ok_and(|events| events > 0) && limit == Some(SHIPPED) {
+    if facts.events.is_ok_and(|events| events > 0) && limit == Some(PRISTINE_LIMIT) {
         notes.push(
             phrase!("The limit of 10 was reached, and connections had to wait (event 4226). To raise it: \
              tcplimit set 100")

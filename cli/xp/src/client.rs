@@ -17,9 +17,6 @@ use crate::language::Text;
 use crate::win32::Win32;
 use crate::windows::{Activity, Request, Windows};
 
-/// The limit as shipped.
-pub(crate) const SHIPPED: u32 = PRISTINE_LIMIT;
-
 /// What a module is called in a record.
 fn id(module: Module) -> ModuleId {
     match module {
@@ -95,7 +92,7 @@ pub(crate) fn has_device(windows: &dyn Windows) -> bool {
 /// that it is replaced only where it is named.
 pub(crate) fn is_foreign(answer: &Answer) -> bool {
     let limit = answer.limit.get();
-    limit != 0 && limit != SHIPPED && limit != answer.written.get()
+    limit != 0 && limit != PRISTINE_LIMIT && limit != answer.written.get()
 }
 
 /// A command line for this module alone; `verb` with its number, if it takes one.

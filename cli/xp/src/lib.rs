@@ -61,6 +61,7 @@ use alloc::string::String;
 use arguments::{Arguments, Wrong};
 use console::{Console, Nothing};
 use failure::Failure;
+use shortcut::WINDOW;
 use verb::{Act, Verb};
 
 pub use command_line::words;
@@ -167,9 +168,6 @@ struct Said<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
-
-/// The program with a window, where it lies beside this one.
-const WINDOW: &str = "tcplimitw.exe";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use scanner_core::Module;
+use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_report::Exit;
 
 use crate::client;
@@ -152,7 +153,7 @@ fn stays(windows: &dyn Windows) -> String {
     let changed = Module::ALL.into_iter().filter_map(|module| {
         let answer = client::query(windows, module).ok()?;
         let limit = answer.limit.get();
-        (limit != 0 && limit != client::SHIPPED)
+        (limit != 0 && limit != PRISTINE_LIMIT)
             .then(|| text!("{module} has {limit}", module, limit))
     });
     let changed: Vec<String> = changed.collect();

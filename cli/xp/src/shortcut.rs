@@ -8,7 +8,6 @@ use alloc::string::String;
 
 use tcplimit_report::Exit;
 
-use crate::WINDOW;
 use crate::access::{self, Writers};
 use crate::console::Console;
 use crate::failure::Failure;
@@ -16,7 +15,10 @@ use crate::installation::{TITLE, read};
 use crate::win32::Win32;
 use crate::windows::{Shortcut, Windows};
 
-/// The name of its file.
+/// The program with a window, where it lies beside this one.
+pub(crate) const WINDOW: &str = "tcplimitw.exe";
+
+/// The name of the entry's file.
 const FILE: &str = "tcplimit.lnk";
 
 /// Paths of the entry.
