@@ -5,6 +5,7 @@
 //! driver interface.
 
 mod boot;
+mod callbacks;
 mod device;
 mod entry;
 mod event_log;

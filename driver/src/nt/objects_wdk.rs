@@ -4,14 +4,10 @@ use core::mem::transmute;
 
 use tcplimit_protocol::Status;
 
+use super::callbacks::{Dispatch, Unload};
 use super::imports::IofCompleteRequest;
 use super::requests::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
-use super::types::{DEVICE_OBJECT, DRIVER_OBJECT, IRP};
-
-/// What NT calls for a request.
-type Dispatch = unsafe extern "system" fn(*mut DEVICE_OBJECT, *mut IRP) -> i32;
-/// What NT calls when the driver is to go.
-type Unload = unsafe extern "system" fn(*mut DRIVER_OBJECT);
+use super::types::{DRIVER_OBJECT, IRP};
 
 /// Where a driver's image lies, and its length.
 ///
