@@ -289,7 +289,7 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
     let mut wrong = false;
-    let checks = built::program(workspace, built::Kind::Example, built::CHECKER)?;
+    let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
     for ((processor, product), file) in each().zip(files) {
         let mut check = workspace.command(&checks.to_string_lossy());
         check
