@@ -2,12 +2,12 @@
 //!
 //! A list of what compilers make of plain code, not of what is bad: whatever isn't on it, is
 //! privileged, touches control, debug or segment registers, or was never thought of. The one
-//! exception is in [`control`].
+//! exception is in [`is_control_read`].
 
 use iced_x86::{CpuidFeature, Instruction, Mnemonic, OpKind, Register};
 use scanner_core::Rva;
 
-use super::{Arch, Kind, Violation, control};
+use super::{Arch, Kind, Violation};
 
 /// What is wrong with an instruction that is reached. A trap is in order in a program: it ends it.
 pub(super) fn check(
@@ -17,7 +17,7 @@ pub(super) fn check(
     kind: Kind,
 ) -> Option<Violation> {
     let code = instruction.code();
-    if control::is_read(instruction, arch, kind) {
+    if is_control_read(instruction, arch, kind) {
         return None;
     }
     if is_trap(instruction) {
@@ -47,6 +47,17 @@ pub(super) fn check(
         kind == Kind::Driver && matches!(instruction.segment_prefix(), Register::FS | Register::GS);
     (!plain || far || special || segment || instruction.is_privileged())
         .then_some(Violation::Forbidden { at, code })
+}
+
+/// Whether an instruction is the one look at CR4 (see `control`), in a file that may have it.
+fn is_control_read(instruction: &Instruction, arch: Arch, kind: Kind) -> bool {
+    let is_register =
+        |operand, register| instruction.op_kind(operand) == OpKind::Register && register;
+    kind == Kind::Driver
+        && arch == Arch::X86
+        && instruction.mnemonic() == Mnemonic::Mov
+        && is_register(0, instruction.op0_register().is_gpr32())
+        && is_register(1, instruction.op1_register() == Register::CR4)
 }
 
 /// What compilers put where no program must get.

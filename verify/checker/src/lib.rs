@@ -17,6 +17,7 @@ mod header;
 mod image;
 pub mod import;
 mod instruction;
+mod kind;
 mod linkage;
 pub mod program;
 mod relocation;
@@ -24,27 +25,19 @@ mod report;
 mod resource;
 mod section;
 mod stack;
+mod stack_use;
 mod text;
 mod violation;
 
 pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
+pub use kind::Kind;
 pub use report::Report;
 pub use scanner_core::Arch;
-pub use stack::{DEEPEST_DRIVER, Stack};
+pub use stack::DEEPEST_DRIVER;
+pub use stack_use::Stack;
 pub use violation::Violation;
 
 use image::Image;
-
-/// What a file is, and so what it may do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// A kernel driver (`.sys`).
-    Driver,
-    /// A console program (`.exe`).
-    Program,
-    /// A program with a window (`.exe`).
-    Window,
-}
 
 /// Checks the bytes of a shipped file.
 ///

@@ -10,7 +10,6 @@
 //! of the roots push.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use iced_x86::{
     FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
@@ -21,23 +20,13 @@ use super::code::Code;
 use super::image::Image;
 use super::import::{self, Convention};
 use super::linkage::Slots;
-use super::{Arch, Kind, Violation, instruction};
+use super::{Arch, Kind, Stack, Violation, instruction};
 
 /// The stack that a driver may need, in bytes, of the 12 KiB that a thread has on x86.
 pub const DEEPEST_DRIVER: u32 = 2048;
 
 /// The arguments of DriverEntry on x86, in bytes: stdcall, two pointers.
 const ENTRY_ARGUMENTS: i64 = 8;
-
-/// The worst case.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Stack {
-    /// Bytes below the return address of the first function of the chain.
-    pub depth: u32,
-    /// The functions on the stack then, the outermost first, with the bytes of each: from below
-    /// its return address to the return address of the next, or to its own deepest push.
-    pub chain: Vec<(Rva, u32)>,
-}
 
 /// # Errors
 /// Why the depth can't be told, or what a function does to the stack of others. For a driver also
@@ -368,13 +357,4 @@ fn leave(at: Rva, depth: Depth, removes: i64, found: &mut Function) -> Result<()
 /// Deeper than 4 GiB is as bad as that.
 fn bytes(depth: i64) -> u32 {
     u32::try_from(depth).unwrap_or(u32::MAX)
-}
-
-impl fmt::Display for Stack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes:", self.depth)?;
-        self.chain
-            .iter()
-            .try_for_each(|(function, bytes)| write!(f, " {function} ({bytes})"))
-    }
 }

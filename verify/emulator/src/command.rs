@@ -13,9 +13,9 @@ use crate::cost::{self, Table};
 use crate::plain::{self, races};
 use crate::run::run;
 use crate::scenario::Scenario;
+use crate::shipped::{self, files};
 use crate::system::System;
 use crate::violation::Violation;
-use crate::shipped::{self, files};
 
 /// Runs of the campaign for each driver: so many, or many more with `--long`.
 const SHORT: u64 = 1200;

@@ -1,11 +1,12 @@
-//! Which module a file is, and which build of it. By structure alone `tcpip.sys` and `tcpip6.sys`
+//! Which module a file is. By structure alone `tcpip.sys` and `tcpip6.sys`
 //! can't be told apart, so the names must say it: that of the file, that in
 //! its version resource, that in its export directory.
 
-use std::fmt::Write;
+use alloc::string::String;
 
 use scanner_core::{Image, Located, Module, export_name, module_by_updates, original_name};
-use sha2::{Digest, Sha256};
+
+use crate::text::{self, Translate, fill};
 
 /// A name found inside a file, and the module that it names, if it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub struct Names {
     pub export: Option<Name>,
 }
 
-/// The names contradict each other; the text says how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict(pub String);
+/// The names contradict each other: [`Names::said`] says how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict;
 
 impl Names {
     /// Only that of the file: `tcpip.sys`, or `TCPIP.SY_` as on setup discs, with
@@ -54,23 +55,24 @@ impl Names {
     #[must_use]
     pub fn of_file(name: &str) -> Names {
         let name = name.strip_suffix(";1").unwrap_or(name);
-        let compressed = name.strip_suffix('_').map(|stem| format!("{stem}s"));
+        let named = |module: &Module| {
+            let plain = module.file_name();
+            let packed = plain.strip_suffix('s').zip(name.strip_suffix('_'));
+            packed.map_or(name.eq_ignore_ascii_case(plain), |(plain, name)| {
+                name.eq_ignore_ascii_case(plain)
+            })
+        };
         Names {
-            file: Module::named(compressed.as_deref().unwrap_or(name)),
+            file: Module::ALL.into_iter().find(named),
             ..Names::default()
         }
     }
 
-    /// Those in the image as well.
-    #[must_use]
-    pub fn with_image(self, image: &Image<'_>) -> Names {
-        let original = original_name(image).map(|text| text.chars().collect());
-        let export = export_name(image).map(|name| String::from_utf8_lossy(name).into_owned());
-        Names {
-            original: original.map(Name::new),
-            export: export.map(Name::new),
-            ..self
-        }
+    /// Takes those in the image as well.
+    pub fn read(&mut self, image: &Image<'_>) {
+        self.original = original_name(image).map(|text| Name::new(text.chars().collect()));
+        let export = export_name(image);
+        self.export = export.map(|name| Name::new(String::from_utf8_lossy(name).into_owned()));
     }
 
     /// The module that they agree on; `None` when none of them names either.
@@ -78,15 +80,12 @@ impl Names {
     /// # Errors
     /// When one names a module and another something else.
     pub fn module(&self) -> Result<Option<Module>, Conflict> {
-        let votes = self.votes();
-        let Some(&(_, _, Some(module))) = votes.iter().find(|(_, _, module)| module.is_some())
-        else {
-            return Ok(None);
-        };
-        if votes.iter().all(|&(_, _, vote)| vote == Some(module)) {
-            return Ok(Some(module));
+        let mut named = None;
+        self.votes(&mut |_, _, module| named = named.or(module));
+        match named {
+            Some(module) if self.contradict(module) => Err(Conflict),
+            named => Ok(named),
         }
-        Err(Conflict(self.said()))
     }
 
     /// Whether a limit that was located in the file is that of the module which
@@ -96,68 +95,76 @@ impl Names {
     #[must_use]
     pub fn confirm(&self, located: &Located) -> bool {
         let module = located.module();
-        module == Module::Tcpip
-            || self.votes().len() > 1
-            || module_by_updates(located.findings()) == module
+        let mut votes = 0;
+        self.votes(&mut |_, _, _| votes += 1);
+        module == Module::Tcpip || votes > 1 || module_by_updates(located.findings()) == module
     }
 
     /// Who says what.
     #[must_use]
-    pub fn said(&self) -> String {
-        let votes = self.votes().into_iter();
-        let said = votes.map(|(source, text, _)| format!("{source} says {text}"));
-        said.collect::<Vec<String>>().join(", ")
+    pub fn said(&self, translate: Translate) -> String {
+        let mut said = String::new();
+        self.votes(&mut |source, name, _| {
+            if !said.is_empty() {
+                said.push_str(", ");
+            }
+            let source = translate(source);
+            said.push_str(&fill(text::SAYS, translate(text::SAYS), &[&source, &name]));
+        });
+        said
     }
 
     /// Whether any of them is that of a module.
     #[must_use]
     pub fn name_a_module(&self) -> bool {
-        self.votes().iter().any(|(_, _, module)| module.is_some())
+        let mut named = false;
+        self.votes(&mut |_, _, module| named |= module.is_some());
+        named
     }
 
     /// Whether a name says that it is another module than `module`.
     #[must_use]
     pub fn contradict(&self, module: Module) -> bool {
-        self.votes()
-            .iter()
-            .any(|&(_, _, vote)| vote != Some(module))
+        let mut other = false;
+        self.votes(&mut |_, _, vote| other |= vote != Some(module));
+        other
     }
 
-    /// Who says what, in the order of a report.
-    fn votes(&self) -> Vec<(&'static str, &str, Option<Module>)> {
-        let file = self.file.map(|module| {
-            let source = "the file's name";
-            (source, module.file_name(), Some(module))
-        });
-        let original = self
-            .original
-            .as_ref()
-            .map(|name| ("its version resource", name.text.as_str(), name.module));
-        let export = self
-            .export
-            .as_ref()
-            .map(|name| ("its export directory", name.text.as_str(), name.module));
-        [file, original, export].into_iter().flatten().collect()
+    /// Hands over who says what, in the order of a report.
+    fn votes(&self, take: &mut dyn FnMut(&'static str, &str, Option<Module>)) {
+        if let Some(module) = self.file {
+            take(text::FILE_NAME, module.file_name(), Some(module));
+        }
+        for (source, name) in [
+            (text::VERSION_RESOURCE, &self.original),
+            (text::EXPORT_DIRECTORY, &self.export),
+        ] {
+            if let Some(Name { text, module }) = name {
+                take(source, text, *module);
+            }
+        }
     }
 }
 
 /// Whether a file of this name is one of the modules, compressed or not.
-pub(crate) fn is_module(name: &str) -> bool {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    Names::of_file(last).file.is_some()
+#[must_use]
+pub fn is_module(path: &str) -> bool {
+    Names::of_file(last_part(path)).file.is_some()
 }
 
-/// 64 lower-case hexadecimal digits.
-pub(crate) fn sha256(data: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(data) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+/// The last part of a path, behind either slash.
+pub(crate) fn last_part(path: &str) -> &str {
+    // Not by `rsplit`, which calls itself: see verify's checks of the program.
+    let slash = path.bytes().rposition(|byte| matches!(byte, b'/' | b'\\'));
+    slash.map_or(path, |at| {
+        path.get(at.saturating_add(1)..).unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned;
+
     use super::*;
 
     fn names(file: &str, original: Option<&str>, export: Option<&str>) -> Names {
@@ -200,9 +207,12 @@ mod tests {
 
     #[test]
     fn names_that_contradict_each_other_are_a_conflict_that_says_how() {
-        let conflict = names("tcpip.sys", Some("tcpip6.sys"), None).module();
-        let text = "the file's name says tcpip.sys, its version resource says tcpip6.sys";
-        assert_eq!(conflict, Err(Conflict(text.to_owned())));
+        let conflict = names("tcpip.sys", Some("tcpip6.sys"), None);
+        assert_eq!(conflict.module(), Err(Conflict));
+        assert_eq!(
+            conflict.said(text::english),
+            "the file's name says tcpip.sys, its version resource says tcpip6.sys"
+        );
         assert!(names("tcpip.sys", Some("afd.sys"), None).module().is_err());
         assert!(
             names("x", Some("tcpip.sys"), Some("afd.sys"))

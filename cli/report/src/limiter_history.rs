@@ -25,7 +25,7 @@ const SERVER_2003_SP1: (u16, u16) = (3790, 1830);
 const VISTA_SP2: u16 = 6002;
 
 impl Era {
-    /// `None` for the time of the limiter: XP SP2 and later, Server 2003 SP1
+    /// That of a version; `None` for the time of the limiter: XP SP2 and later, Server 2003 SP1
     /// and later.
     pub(crate) fn of(version: FileVersion) -> Option<Era> {
         match version.0 {
