@@ -47,7 +47,6 @@ const SUBJECTS: [Subject; 4] = [
             "--skip=patch::",
             "--skip=regressions::",
             "--skip=runs::",
-            "--skip=shipped::",
         ],
     },
     Subject {

@@ -1,11 +1,11 @@
 //! Checks shipped files: prints what is worth knowing, or everything that is wrong.
 //!
-//! `cargo run --package verify --example shipped -- driver|program|window x86|x64 FILE...`
+//! `cargo run --package checker -- driver|program|window x86|x64 FILE...`
 
 use std::process::ExitCode;
 use std::{env, fs};
 
-use verify::shipped::{self, Arch, Kind, Report};
+use checker::{self, Arch, Kind, Report};
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: shipped driver|program|window x86|x64 FILE...");
+    eprintln!("usage: checker driver|program|window x86|x64 FILE...");
     ExitCode::FAILURE
 }
 
@@ -48,7 +48,7 @@ fn is_right(path: &str, kind: Kind, arch: Arch) -> bool {
             return false;
         }
     };
-    match shipped::check(&file, kind) {
+    match checker::check(&file, kind) {
         Ok(report) if report.arch != arch => {
             println!("{path}: is for {:?}, not for {arch:?}", report.arch);
             false

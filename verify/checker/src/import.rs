@@ -140,7 +140,7 @@ pub const DRIVER: &[Import] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shipped::{Arch, export};
+    use crate::{Arch, export};
 
     #[test]
     fn every_import_of_the_table_is_exported_by_every_system() {

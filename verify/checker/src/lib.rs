@@ -6,7 +6,7 @@
 //! compiler and linker that made the file; they are strict, and what they can't follow is a
 //! violation.
 //!
-//! `cargo run -p verify --example shipped -- driver x86 FILE` runs them.
+//! `cargo run -p checker -- driver x86 FILE` runs them.
 
 mod code;
 mod control;
@@ -32,7 +32,7 @@ mod violation;
 pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
 pub use kind::Kind;
 pub use report::Report;
-pub use specimen::Arch;
+pub use scanner_core::Arch;
 pub use stack::DEEPEST_DRIVER;
 pub use stack_use::Stack;
 pub use violation::Violation;

@@ -1,6 +1,6 @@
-use crate::shipped::BOTH;
-use crate::shipped::pe::{self, plain_driver, seal};
-use verify::shipped::{Arch, Kind, LARGEST_DRIVER, LARGEST_PROGRAM, Violation, check};
+use crate::BOTH;
+use crate::pe::{self, plain_driver, seal};
+use checker::{Arch, Kind, LARGEST_DRIVER, LARGEST_PROGRAM, Violation, check};
 
 #[test]
 fn a_machine_that_is_neither_x86_nor_x64_is_told() {

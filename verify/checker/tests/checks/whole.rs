@@ -1,19 +1,6 @@
-//! Every check of shipped files says yes to a file that is right, and no to one that is wrong in
-//! just that.
-
-mod assembler;
-mod code;
-mod content;
-mod header;
-mod linkage;
-mod pe;
-mod section;
-mod stack;
-
-use pe::plain_driver;
-use verify::shipped::{Arch, Kind, check};
-
-pub(crate) const BOTH: [Arch; 2] = [Arch::X86, Arch::X64];
+use crate::BOTH;
+use crate::pe::{self, plain_driver};
+use checker::{Arch, Kind, check};
 
 #[test]
 fn a_driver_that_is_right_is_reported() {

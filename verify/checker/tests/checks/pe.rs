@@ -1,9 +1,9 @@
 //! A small PE file, right in everything, of which every part can be made wrong.
 
+use checker::{Arch, Kind, Report, Violation, check};
 use iced_x86::{Decoder, DecoderOptions};
-use verify::shipped::{Arch, Kind, Report, Violation, check};
 
-use crate::shipped::assembler::{Assembled, Assembler};
+use crate::assembler::{Assembled, Assembler};
 
 pub(crate) const BASE: u64 = 0x1_0000;
 /// RVAs of the sections.

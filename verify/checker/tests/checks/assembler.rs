@@ -1,10 +1,10 @@
 //! Code of the files that are tested.
 
+use checker::Arch;
 use iced_x86::code_asm::{CodeAssembler, CodeLabel};
 use iced_x86::{BlockEncoderOptions, Code, IcedError, Instruction, MemoryOperand, Register};
-use verify::shipped::Arch;
 
-use crate::shipped::pe::{BASE, RDATA, TEXT, word};
+use crate::pe::{BASE, RDATA, TEXT, word};
 
 /// The assembler at the beginning of .text, with what code_asm lacks.
 pub(crate) struct Assembler {

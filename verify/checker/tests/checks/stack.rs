@@ -1,17 +1,17 @@
 //! The depths here are added up by hand.
 
-use crate::shipped::assembler::{Assembled, Assembler};
-use crate::shipped::pe::{
+use crate::assembler::{Assembled, Assembler};
+use crate::pe::{
     self, DBG_PRINT, Draft, IO_CREATE_DEVICE, IO_DELETE_DEVICE, IO_DRIVER_OBJECT_TYPE,
     IOF_COMPLETE_REQUEST, driver,
 };
+use checker::{Arch, DEEPEST_DRIVER, Kind, Stack, Violation};
 use iced_x86::Register;
 use iced_x86::code_asm::{
     CodeAssembler, dword_ptr, eax, ebp, ebx, ecx, esi, esp, ptr, qword_ptr, rax, rbp, rbx, rcx,
     rsi, rsp,
 };
 use scanner_core::Rva;
-use verify::shipped::{Arch, DEEPEST_DRIVER, Kind, Stack, Violation};
 
 fn x86(code: impl FnOnce(&mut Assembler) -> Assembled) -> Draft {
     driver(Arch::X86, code)

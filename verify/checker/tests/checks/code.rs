@@ -1,9 +1,9 @@
-use crate::shipped::BOTH;
-use crate::shipped::assembler::{Assembled, Assembler};
-use crate::shipped::pe::{self, BASE, Draft, EXTRA, RDATA, TEXT, driver};
+use crate::BOTH;
+use crate::assembler::{Assembled, Assembler};
+use crate::pe::{self, BASE, Draft, EXTRA, RDATA, TEXT, driver};
+use checker::{Arch, Kind, Violation};
 use iced_x86::code_asm::{dword_ptr, eax, ecx, edx, ptr, qword_ptr, rax, rcx};
 use scanner_core::Rva;
-use verify::shipped::{Arch, Kind, Violation};
 
 /// The end of a driver's entry point.
 fn finish(code: &mut Assembler) -> Assembled {

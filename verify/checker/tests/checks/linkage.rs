@@ -1,7 +1,7 @@
-use crate::shipped::pe::{Draft, RDATA, Thunk, plain_driver};
-use crate::shipped::{BOTH, pe};
+use crate::pe::{Draft, RDATA, Thunk, plain_driver};
+use crate::{BOTH, pe};
+use checker::{Arch, Kind, Violation};
 use scanner_core::Rva;
-use verify::shipped::{Arch, Kind, Violation};
 
 /// A right driver that imports one thing more.
 fn importing(arch: Arch, dll: &'static str, thunk: Thunk) -> Draft {

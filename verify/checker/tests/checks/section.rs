@@ -1,7 +1,7 @@
-use crate::shipped::BOTH;
-use crate::shipped::pe::{BASE, DATA, RELOC, TEXT, plain_driver, word};
+use crate::BOTH;
+use crate::pe::{BASE, DATA, RELOC, TEXT, plain_driver, word};
+use checker::{Arch, Violation};
 use scanner_core::Rva;
-use verify::shipped::{Arch, Violation};
 
 const READ_WRITE_EXECUTE: u32 = 0xE000_0020;
 
@@ -109,8 +109,8 @@ fn x86_without_relocations_is_told() {
 /// It would call through another driver's memory wherever else it is loaded.
 #[test]
 fn an_address_in_code_that_is_not_relocated_is_told() {
-    let mut draft = crate::shipped::pe::driver(Arch::X86, |code| {
-        code.call_import(crate::shipped::pe::DBG_PRINT)?; // FF 15, then the address
+    let mut draft = crate::pe::driver(Arch::X86, |code| {
+        code.call_import(crate::pe::DBG_PRINT)?; // FF 15, then the address
         code.asm.ret_1(8)
     });
     draft.report();
@@ -130,7 +130,7 @@ fn an_address_in_code_that_is_not_relocated_is_told() {
 
 #[test]
 fn x64_needs_no_relocations() {
-    let mut draft = crate::shipped::pe::driver(Arch::X64, |code| code.asm.ret());
+    let mut draft = crate::pe::driver(Arch::X64, |code| code.asm.ret());
     draft.directories = vec![(5, 0, 0)];
     draft.report();
 }

@@ -1,6 +1,6 @@
-use crate::shipped::BOTH;
-use crate::shipped::pe::{self, EXTRA, RAW_RDATA, plain_driver};
-use verify::shipped::{Arch, Kind, Violation};
+use crate::BOTH;
+use crate::pe::{self, EXTRA, RAW_RDATA, plain_driver};
+use checker::{Arch, Kind, Violation};
 
 #[test]
 fn a_text_about_the_machine_it_was_built_on_is_told() {

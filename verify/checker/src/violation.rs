@@ -212,7 +212,7 @@ impl fmt::Display for Violation {
             }
             NotInTable { dll, name } => write!(
                 f,
-                "{dll} {name} is not in verify/src/shipped/import.rs (of a driver) or program.rs: add \
+                "{dll} {name} is not in verify/checker/src/import.rs (of a driver) or program.rs: add \
                  it with what documents it"
             ),
             WritableImports(at) => {

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    use crate::shipped::{Arch, export};
+    use crate::{Arch, export};
 
     /// What the program finds at run time, by the file that it asks for it. Where one is missing, the
     /// program does without.
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_the_program_finds_at_run_time_is_what_the_table_has() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/xp/src/win");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cli/xp/src/win");
         let mut found = Vec::new();
         for file in fs::read_dir(folder).expect("the program's edge") {
             let text = fs::read_to_string(file.expect("a file").path()).expect("text");
