@@ -21,8 +21,8 @@ use crate::patch::installation::Choice;
 /// Windows XP SP2 and later, XP x64 and Server 2003 SP1 and later let only ten
 /// outgoing TCP connections be half-open at a time. The ten is a variable in
 /// the drivers tcpip.sys and tcpip6.sys. This program finds it, in files and
-/// as the kernel would see it, shows the evidence, and refuses to guess. It
-/// writes to a driver only when told to, by `patch` and `restore`.
+/// as the kernel would see it, shows the evidence, and refuses to guess. Only
+/// `patch` and `restore` write, and only with --in-place or --output.
 #[derive(Debug, Parser)]
 #[command(
     name = "tcplimit",
@@ -51,10 +51,10 @@ Examples:
 /// How the program talks.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Talk {
-    /// Say more: each piece of evidence, every file of a folder
+    /// Print more: each piece of evidence, every file of a folder
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// No progress bar, no summary, no notes; errors are still told
+    /// Print results and errors only: no progress, no summary, no notes
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Colour the output (auto: on a terminal, unless NO_COLOR is set)
@@ -86,15 +86,15 @@ pub(crate) enum Verb {
 
 /// Find the limit in files, folders and cabinets
 ///
-/// Says for each file which module it is, whether the limit was located, what
-/// start-up code sets it to, and where limit, count and queue length lie, as
-/// RVAs. Cabinets are looked into: TCPIP.SY_ from a setup disc, driver.cab.
+/// Prints for each file which module it is, whether the limit was located, the
+/// value that start-up code stores, and the RVAs of limit, count and queue
+/// length. Searches inside cabinets: TCPIP.SY_ from a setup disc, driver.cab.
 ///
-/// Without a path it looks at the drivers of the running Windows, elsewhere
-/// at a built-in specimen.
+/// Without a path, searches the drivers of the running Windows, on other
+/// systems a built-in specimen.
 ///
-/// A file that another program cuts short while it is being read may end this
-/// program (SIGBUS): large files are mapped, not copied.
+/// If another program truncates a file while it is being read, this program
+/// may crash (SIGBUS): large files are mapped, not copied.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{PROBE_EXAMPLES}\n\n{}", exit::TABLE))]
 pub(crate) struct Probe {
@@ -105,7 +105,7 @@ pub(crate) struct Probe {
     pub(crate) look: Look,
     #[command(flatten)]
     pub(crate) many: Many,
-    /// Write one JSON object a line (docs/json.md)
+    /// Print one JSON object per line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -121,11 +121,11 @@ Examples:
 
 /// Show the code behind each piece of evidence
 ///
-/// For each piece: whether it holds, what it proves, and the instructions
-/// that show it, with their RVAs and bytes. When nothing was located, the
-/// best candidate is shown, and what it lacks.
+/// Prints for each piece whether it holds, what it proves, and the
+/// instructions that show it, with their RVAs and bytes. If nothing was
+/// located, prints the best candidate and the evidence that it lacks.
 ///
-/// Without a path it explains the built-in specimen.
+/// Without a path, explains the built-in specimen.
 #[derive(Args, Debug)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
@@ -152,25 +152,23 @@ Exit codes:
 /// Change the limit in files
 ///
 /// Changes the value that start-up code stores into the limit, and the checksum
-/// of the file: at most eight bytes. First the limit is located, in the file and
-/// as loaded, with every piece of evidence. What is in doubt is refused, with
-/// the reason, and left as it is.
+/// of the file: at most eight bytes. First locates the limit, in the file and
+/// as loaded, with every piece of evidence. Refuses doubtful files, says why,
+/// and leaves them unchanged.
 ///
-/// Without --in-place or --output nothing is written: what would be changed is
-/// shown.
+/// Without --in-place or --output, shows the planned changes and writes nothing.
 ///
-/// A file that is changed in place is replaced in one step, after a backup
-/// beside it was made, named by its hash. Ctrl-C, a full disk or a power
-/// failure leave the old file or the new one, never half of each.
+/// --in-place makes a backup beside the file, named by its hash, and then
+/// replaces the file in one step. Ctrl-C, a full disk or a power failure leave
+/// the old file or the new one, never half of each.
 ///
-/// With -r it goes through a tree of setup files, and reads and writes
-/// TCPIP.SY_ and TCPIP6.SY_. With --root it treats all copies of an installed
-/// Windows that does not run, those of Windows File Protection included, as one
-/// change. docs/patch.md says more.
+/// With -r, walks a tree of setup files, TCPIP.SY_ and TCPIP6.SY_ included. With
+/// --root, patches every copy in an offline Windows, those of Windows File
+/// Protection included, as one transaction. See docs/patch.md.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{PATCH_EXAMPLES}\n\n{}", exit::WRITING))]
 pub(crate) struct Patch {
-    /// The limit that start-up code shall set, 1 to 16777215
+    /// New limit, 1 to 16777215
     #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(i64::from(MIN_LIMIT)..=i64::from(MAX_LIMIT)))]
     pub(crate) limit: u32,
@@ -189,21 +187,21 @@ Examples:
 
 /// Undo what patch did
 ///
-/// Takes back the backup that patch made, where one is beside the file and
-/// differs from it in nothing but the limit and the checksum; otherwise start-up
-/// code is made to set 10. Says whether the result is, byte for byte, a known
-/// build as shipped. A file that is damaged or gone is put back from its backup,
-/// and the damaged one is kept aside.
+/// Restores the backup that patch made, if there is one beside the file that
+/// differs from it only in the limit and the checksum; otherwise makes start-up
+/// code set 10 again. Says whether the result is a known build as shipped, byte
+/// for byte. Restores a damaged or missing file from its backup, and keeps the
+/// damaged one under another name.
 ///
-/// Without --in-place or --output nothing is written: what would be changed is
-/// shown. Backups stay where they are.
+/// Without --in-place or --output, shows the planned changes and writes nothing.
+/// Backups stay where they are.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{RESTORE_EXAMPLES}\n\n{}", exit::WRITING))]
 pub(crate) struct Restore {
-    /// Set 10, whatever backups there are
+    /// Set 10 and ignore backups
     #[arg(long)]
     pub(crate) without_backup: bool,
-    /// Another manifest of known builds than the built-in one
+    /// Manifest of known builds to use instead of the built-in one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -225,48 +223,47 @@ pub(crate) struct Writing {
     /// Change the files themselves
     #[arg(long, conflicts_with = "output")]
     pub(crate) in_place: bool,
-    /// Write a changed copy; what is there is never overwritten
+    /// Write a changed copy to OUT; never overwrites a file
     #[arg(long, value_name = "OUT", conflicts_with_all = ["recursive", "root"], value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
-    /// Show what would be changed, and write nothing
+    /// Show the planned changes and write nothing
     #[arg(long, conflicts_with_all = ["in_place", "output"])]
     pub(crate) dry_run: bool,
-    /// Look into folders and all that is in them for setup files
+    /// Search folders and their subfolders for setup files
     #[arg(short, long, conflicts_with = "root")]
     pub(crate) recursive: bool,
-    /// All copies in the Windows on this disk, as one change; DIR is the Windows folder or the one it is in
+    /// Patch every copy in the Windows on this disk as one transaction; DIR is the Windows folder or its parent
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
     /// Rewrite cabinets of several files too, and with --root compressed copies
     ///
-    /// sp3.cab and driver.cab, for example. Only the drivers in them change; of
-    /// all other members content, order, date and attributes stay. Windows File
-    /// Protection takes its copies from Driver Cache and dllcache: one that stays
-    /// unchanged can be put back over a patched one. Cabinets of more than
+    /// For example sp3.cab and driver.cab. Changes only the drivers in them: the
+    /// other members keep content, order, date and attributes. Windows File
+    /// Protection takes its copies from Driver Cache and dllcache: it can put an
+    /// unpatched copy from there over a patched file. Cabinets of more than
     /// 256 MiB are not rewritten.
     #[arg(long, conflicts_with = "module")]
     pub(crate) cabinets: bool,
-    /// Take files for this module, whatever their names say
+    /// Treat files as this module, whatever their names
     #[arg(long, value_enum, value_name = "MODULE", conflicts_with_all = ["root", "recursive"], long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
-    /// Give changed files the time of now: else rsync, cp -u and backup programs may skip them
+    /// Set the time of changed files to now; otherwise rsync, cp -u and backup programs may skip them
     #[arg(long)]
     pub(crate) touch: bool,
-    /// Write one JSON object a line (docs/json.md)
+    /// Print one JSON object per line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Show the copies in a Windows that does not run
+/// Show the copies in an offline Windows
 ///
-/// For each copy of tcpip.sys and tcpip6.sys in the Windows on a disk: what it
-/// is for, the limit that it sets, and whether it is as shipped; for cabinets
-/// that have copies, the same. Then lists what runs of patch and restore have
-/// left, backups, staged files, locks and journals, with age and meaning, and
-/// says when a run was interrupted. Of several Windows, shows every one. Writes
-/// nothing.
+/// Lists each copy of tcpip.sys and tcpip6.sys in the Windows on a disk, also
+/// inside cabinets: its purpose, the limit that it sets, and whether it is as
+/// shipped. Then lists the backups, staged files, locks and journals of earlier
+/// patch and restore runs, with age and meaning, and says if a run was
+/// interrupted. If the disk has several Windows, shows all. Writes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -280,7 +277,7 @@ Exit codes:
   3    there is no Windows, or a copy can't be read or is damaged
   130  interrupted by Ctrl-C")]
 pub(crate) struct Status {
-    /// The folder that the Windows folder is in, or the Windows folder itself
+    /// The Windows folder or its parent
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present = "path")]
     pub(crate) root: Option<PathBuf>,
     /// Taken to say that --root is missing
@@ -288,20 +285,20 @@ pub(crate) struct Status {
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
-    /// Write one JSON object a line (docs/json.md)
+    /// Print one JSON object per line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Remove what runs of patch and restore have left in a Windows
+/// Remove leftovers of patch and restore from an offline Windows
 ///
 /// Removes staged files of runs that have ended, lock files of runs that were
-/// killed, journals whose files are all as before their run or all as it was to
-/// make them, and backups of files that have the same content again. Never
-/// removes the only copy of a build: an unpatched driver that is nowhere else in
-/// this Windows stays, whatever its name.
+/// killed, journals whose files are all unchanged or all changed as planned, and
+/// backups of files that have the same content again. Never removes the only
+/// copy of a build: an unpatched driver that is nowhere else in this Windows
+/// stays, whatever its name.
 ///
-/// Without --in-place, shows what would be removed and removes nothing.
+/// Without --in-place, shows the files to remove and removes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -316,7 +313,7 @@ Exit codes:
        is at work
   130  interrupted by Ctrl-C")]
 pub(crate) struct Clean {
-    /// The folder that the Windows folder is in, or the Windows folder itself
+    /// The Windows folder or its parent
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: PathBuf,
     #[command(flatten)]
@@ -324,10 +321,10 @@ pub(crate) struct Clean {
     /// Remove the files
     #[arg(long)]
     pub(crate) in_place: bool,
-    /// Show what would be removed, and remove nothing
+    /// Show the files to remove and remove nothing
     #[arg(long, conflicts_with = "in_place")]
     pub(crate) dry_run: bool,
-    /// Write one JSON object a line (docs/json.md)
+    /// Print one JSON object per line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -335,10 +332,10 @@ pub(crate) struct Clean {
 /// Which Windows on a disk.
 #[derive(Args, Debug)]
 pub(crate) struct Which {
-    /// Where the disk has several Windows: the folder of the one that is meant
+    /// If the disk has several Windows: the folder of the one to use
     #[arg(long, value_name = "DIR", requires = "root", value_hint = ValueHint::DirPath)]
     pub(crate) windows: Option<PathBuf>,
-    /// Where the disk has several Windows: every one, one after the other
+    /// If the disk has several Windows: use every one, one after the other
     #[arg(long, requires = "root", conflicts_with = "windows")]
     pub(crate) every: bool,
 }
@@ -362,9 +359,9 @@ pub(crate) enum Corpus {
 
 /// Add builds that you have to a manifest
 ///
-/// Each file is located, as a file and as loaded, and what was found is
-/// appended. A file that the manifest knows already is left as it is, and
-/// refused where it says otherwise.
+/// Locates the limit in each file, as a file and as loaded, and appends the
+/// result. Skips files that the manifest has already, and refuses them if it
+/// has other values.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -381,22 +378,22 @@ pub(crate) struct Add {
     /// Files and cabinets
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
-    /// The manifest to append to; it is made where there is none
+    /// Manifest to append to; created if missing
     #[arg(long, value_name = "FILE", default_value = "corpus/builds.toml", value_hint = ValueHint::FilePath)]
     pub(crate) manifest: PathBuf,
-    /// What to call the build; for one file
+    /// Name of the build; for one file
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
-    /// Take files for this module, whatever their names say
+    /// Treat files as this module, whatever their names
     #[arg(long, value_enum, value_name = "MODULE", long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
 }
 
 /// Check that the locator agrees with the manifest on the builds you have
 ///
-/// Every driver is hashed; those that the manifest knows are located, as
-/// files and as loaded, and compared with it. Without a path only the
-/// manifest itself is checked.
+/// Hashes every driver, locates the limit in those that the manifest has, as
+/// files and as loaded, and compares. Without a path, checks only the
+/// manifest itself.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -414,7 +411,7 @@ pub(crate) struct Check {
     /// Files, cabinets, and with -r folders
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Another manifest than the built-in one
+    /// Manifest to use instead of the built-in one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -440,20 +437,20 @@ Examples:
   tcplimit man | man -l -
   tcplimit man --output /usr/local/share/man/man1")]
 pub(crate) struct Man {
-    /// Write a page for each command into this folder, not one to the output
+    /// Write one page per command to this folder instead of one page to standard output
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) output: Option<PathBuf>,
 }
 
-const MODULE_HELP: &str = "Take files for this module, whatever their names say. Programs and libraries (images that are not native) are still not searched";
+const MODULE_HELP: &str = "Treat files as this module, whatever their names. Programs and libraries (images that are not native) are still not searched";
 
 /// How to look at a file.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Look {
-    /// Take files for this module, whatever their names say
+    /// Treat files as this module, whatever their names
     #[arg(long, value_enum, value_name = "MODULE", long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
-    /// Look at the image as loaded at a base, as the kernel driver sees it
+    /// Search the image as loaded at a base, as the kernel driver sees it
     #[arg(
         long,
         value_name = "BASE",
@@ -479,7 +476,7 @@ impl Look {
 /// How to go through many files.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Many {
-    /// Look into folders and all that is in them
+    /// Search folders and their subfolders
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// How many files at once [default: one for each processor]
