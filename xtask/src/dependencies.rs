@@ -71,7 +71,7 @@ fn arrows(metadata: &Value) -> Result<(), Failure> {
 }
 
 /// The elements of a JSON list.
-fn each(list: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn each(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 

@@ -13,53 +13,40 @@
 //!
 //! Each archive is then unpacked into a fresh folder, and tried from there.
 
+mod archive;
 mod components;
 mod contents;
+mod release;
 mod trial;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::driver;
-use crate::package;
+use crate::package::{self, fresh, list};
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::workspace::Workspace;
+use archive::Archive;
 use components::Catalog;
-use contents::Archive;
 
-/// Where a release is made, and from what.
-#[derive(Debug)]
-struct Release<'a> {
-    workspace: &'a Workspace,
-    version: String,
-    /// This machine's target triple.
-    host: String,
-    /// With `x86/` and `x64/` in it, as `cargo xtask driver` leaves them.
-    driver: PathBuf,
-    /// The workbench's program.
-    tool: PathBuf,
-    /// Where the archives go.
-    folder: PathBuf,
-}
+use release::Release;
 
 /// Builds all of it, builds the workbench in another folder again if wanted,
 /// compares, and tries what was made.
 pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
     driver::run(workspace, driver::Again::of(twice), seen)?;
     let release = Release::begin(workspace, "dist", |host| build(workspace, host))?;
-    let archives = release.make()?;
+    let archives = make(&release)?;
     if twice {
         let elsewhere = workspace.elsewhere()?;
         println!("--- the same in {}", elsewhere.path("").display());
         let mut again = Release::begin(&elsewhere, "dist", |host| build(&elsewhere, host))?;
         // Built twice and compared above.
         again.driver.clone_from(&release.driver);
-        again.make()?;
+        make(&again)?;
         same(&release.folder, &again.folder)?;
     }
     let tried = trial::all(&release, &archives)?;
@@ -79,9 +66,9 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     }
     let built = |_: &str| built::program(workspace, Kind::Program, "tcplimit");
     let again = Release::begin(workspace, "dist-trial/again", built)?;
-    again.make()?;
+    make(&again)?;
     let release = Release::begin(workspace, "dist-trial/once", built)?;
-    let archives = release.make()?;
+    let archives = make(&release)?;
     same(&release.folder, &again.folder)?;
     let tried = trial::all(&release, &archives)?;
     Ok(Outcome::Passed(format!("packed twice the same; {tried}")))
@@ -124,86 +111,32 @@ fn named(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
         })
 }
 
-impl<'a> Release<'a> {
-    fn begin(
-        workspace: &'a Workspace,
-        folder: &str,
-        tool: impl FnOnce(&str) -> Result<PathBuf, Failure>,
-    ) -> Result<Self, Failure> {
-        let host = host(workspace)?;
-        Ok(Self {
-            workspace,
-            version: env!("CARGO_PKG_VERSION").into(),
-            driver: workspace.made("driver"),
-            tool: tool(&host)?,
-            folder: workspace.made(folder),
-            host,
-        })
+/// Makes everything anew, and says what archives there are.
+fn make(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
+    let workspace = release.workspace;
+    fresh(&release.folder)?;
+    let catalog = Catalog::read(workspace)?;
+    let staged = workspace.made("dist-build/staged");
+    fresh(&staged)?;
+    let archives = contents::all(release)?;
+    for archive in &archives {
+        let folder = staged.join(&archive.name);
+        let parts = catalog.parts(workspace, archive)?;
+        contents::stage(release, archive, &parts, &folder)?;
+        let sums = folder.join(archive.sums());
+        release.pack("sums", &sums, &folder)?;
+        release.pack("archive", &release.folder.join(archive.file()), &folder)?;
+        let bill = components::bill(archive, &release.version, &parts, &sums)?;
+        let bill = serde_json::to_string_pretty(&bill)
+            .map_err(|error| Failure(format!("the list of components: {error}")))?;
+        let to = format!("{}.cdx.json", archive.file());
+        fs::write(release.folder.join(to), bill + "\n")?;
     }
-
-    /// Makes everything anew, and says what archives there are.
-    fn make(&self) -> Result<Vec<Archive>, Failure> {
-        let workspace = self.workspace;
-        fresh(&self.folder)?;
-        let catalog = Catalog::read(workspace)?;
-        let staged = workspace.made("dist-build/staged");
-        fresh(&staged)?;
-        let archives = contents::all(self)?;
-        for archive in &archives {
-            let folder = staged.join(&archive.name);
-            let parts = catalog.parts(workspace, archive)?;
-            contents::stage(self, archive, &parts, &folder)?;
-            let sums = folder.join(archive.sums());
-            self.pack("sums", &sums, &folder)?;
-            self.pack("archive", &self.folder.join(archive.file()), &folder)?;
-            let bill = components::bill(archive, &self.version, &parts, &sums)?;
-            let bill = serde_json::to_string_pretty(&bill)
-                .map_err(|error| Failure(format!("the list of components: {error}")))?;
-            let to = format!("{}.cdx.json", archive.file());
-            fs::write(self.folder.join(to), bill + "\n")?;
-        }
-        self.pack("sums", &self.folder.join("SHA256SUMS"), &self.folder)?;
-        for (name, bytes) in list(&self.folder)? {
-            println!("{bytes:>9} bytes  {name}");
-        }
-        Ok(archives)
+    release.pack("sums", &release.folder.join("SHA256SUMS"), &release.folder)?;
+    for (name, bytes) in list(&release.folder)? {
+        println!("{bytes:>9} bytes  {name}");
     }
-
-    /// Runs `xtask/pack`, which has the libraries for it.
-    fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
-        let pack = built::program(self.workspace, Kind::Program, "pack")?;
-        let mut pack = self.workspace.command(&pack.to_string_lossy());
-        command::run(pack.arg(verb).arg(out).arg(folder))
-    }
-}
-
-/// The target triple that the compiler builds for when it is not told.
-fn host(workspace: &Workspace) -> Result<String, Failure> {
-    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
-    said.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_string)
-        .ok_or_else(|| Failure("rustc -vV names no host".into()))
-}
-
-/// Makes the folder, empty.
-fn fresh(folder: &Path) -> Result<(), Failure> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    Ok(fs::create_dir_all(folder)?)
-}
-
-/// The files of a folder with their lengths, by name.
-fn list(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().display().to_string();
-        files.push((name, entry.metadata()?.len()));
-    }
-    files.sort();
-    Ok(files)
+    Ok(archives)
 }
 
 /// Both folders must hold the same files with the same bytes.
@@ -223,16 +156,6 @@ fn same(one: &Path, other: &Path) -> Result<(), Failure> {
         driver::compare(&one.join(name), &other.join(name))?;
     }
     Ok(())
-}
-
-/// The elements of a JSON list.
-fn each(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
-}
-
-/// The text of a file of the workspace.
-fn text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 
 #[cfg(test)]

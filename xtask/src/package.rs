@@ -45,6 +45,38 @@ fn python(workspace: &Workspace) -> Result<&'static str, Failure> {
         .ok_or_else(|| Failure("no Python".into()))
 }
 
+/// Copies a file, and says which it was if that fails.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::copy(from, to)
+        .map(|_| ())
+        .map_err(|error| Failure(format!("{}: {error}", from.display())))
+}
+
+/// Makes the folder, empty.
+pub(crate) fn fresh(folder: &Path) -> Result<(), Failure> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(fs::create_dir_all(folder)?)
+}
+
+/// The files of a folder with their lengths, by name.
+pub(crate) fn list(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().display().to_string();
+        files.push((name, entry.metadata()?.len()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The text of a file of the workspace.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
+}
+
 /// All files below the folder, with their sizes.
 pub(crate) fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Failure> {
     let mut found = Vec::new();

@@ -11,6 +11,7 @@
 //! on a Wine that is set to Windows XP; and, if asked, the tests of the tool for
 //! files run as programs for Windows.
 
+mod arch;
 mod client;
 mod console;
 mod crowd;
@@ -20,6 +21,7 @@ mod in_force;
 mod judge;
 mod machine;
 mod malformed;
+mod owner;
 mod prepare;
 mod programs;
 mod root;
@@ -35,36 +37,19 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::command::{self, Failure, Said};
+use crate::package::copy;
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::workspace::Workspace;
+use arch::Arch;
 use judge::Judge;
 use machine::Machine;
 use programs::{Place, Programs};
 use root::Root;
 use session::Session;
-
-/// A processor that Wine stands in for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Arch {
-    X64,
-    X86,
-}
-
-impl Arch {
-    const ALL: [Self; 2] = [Self::X64, Self::X86];
-
-    /// As in `target/driver`.
-    fn name(self) -> &'static str {
-        match self {
-            Self::X64 => "x64",
-            Self::X86 => "x86",
-        }
-    }
-}
 
 /// What to try.
 #[derive(Debug, Args)]
@@ -217,7 +202,7 @@ fn test(
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
             if !options.window {
-                tool::test(workspace, machine, folder, judge)?;
+                owner::test(workspace, machine, folder, judge)?;
             }
             window::test(workspace, machine, folder, options.ticks(), judge)?;
         }
@@ -271,27 +256,12 @@ fn upgraded(
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(folder) = former(workspace, machine, session.judge)? else {
+    let Some(folder) = former::folder(workspace, machine, session.judge)? else {
         return Ok(());
     };
     let to = machine.drive().join("windows/system32/drivers/former.sys");
     copy(&folder.join("tcplimit.sys"), &to)?;
     session.play("upgraded")
-}
-
-/// Where version 0.1.0 is, or none, and loudly.
-fn former(
-    workspace: &Workspace,
-    machine: &Machine<'_>,
-    judge: &mut Judge,
-) -> Result<Option<PathBuf>, Failure> {
-    let files = former::files(workspace, machine.arch())?;
-    if let Err(why) = &files {
-        let arch = machine.arch().name();
-        println!("{arch} SKIPPED: over version 0.1.0: {why}");
-        judge.skip();
-    }
-    Ok(files.ok())
 }
 
 /// Runs a program of an unpacked release from its folder, put on Wine's drive;
@@ -328,13 +298,6 @@ fn lock(workspace: &Workspace) -> Result<File, Failure> {
     let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
     Ok(lock)
-}
-
-/// Copies a file, and says which it was if that fails.
-fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
-    fs::copy(from, to)
-        .map(|_| ())
-        .map_err(|error| Failure(format!("{}: {error}", from.display())))
 }
 
 /// What would be fetched, in words; `None` when all is there, or nothing can be.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::contents::{Archive, Program};
-use super::{each, text};
+use super::archive::{Archive, Program};
 use crate::command::{self, Failure};
+use crate::dependencies::each;
 use crate::driver::Kind;
+use crate::package::text;
 use crate::workspace::Workspace;
 
 /// A crate that something is linked from.

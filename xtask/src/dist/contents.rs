@@ -1,13 +1,14 @@
 //! What goes into which archive.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::archive::{Archive, Program, Reader};
 use super::components::{self, Parts};
-use super::{Release, fresh, text};
+use super::release::Release;
 use crate::command::{self, Failure};
 use crate::driver::{Kind, PROCESSORS, PRODUCTS, Product};
-use crate::package::files;
+use crate::package::{files, fresh, text};
 
 /// The workbench's program, as this system names it.
 pub(super) const TOOL: &str = if cfg!(windows) {
@@ -33,58 +34,6 @@ const COMPLETIONS: [(&str, &str); 5] = [
     ("powershell", "_tcplimit.ps1"),
     ("zsh", "_tcplimit"),
 ];
-
-/// A program in an archive.
-#[derive(Debug)]
-pub(super) struct Program {
-    /// Its name there.
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// The package that it is built from, and for which target.
-    pub(super) package: &'static str,
-    pub(super) target: String,
-    /// The compiler, as it names itself.
-    pub(super) compiler: String,
-    /// Where it is now.
-    path: PathBuf,
-}
-
-/// Whom an archive is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// The owner of a machine with this processor, who has Notepad.
-    Xp { arch: &'static str },
-    /// An engineer.
-    Workbench,
-}
-
-/// An archive to be.
-#[derive(Debug)]
-pub(super) struct Archive {
-    /// Without its ending.
-    pub(super) name: String,
-    pub(super) reader: Reader,
-    pub(super) programs: Vec<Program>,
-}
-
-impl Archive {
-    /// The name of the file.
-    pub(super) fn file(&self) -> String {
-        let ending = match self.reader {
-            Reader::Xp { .. } => "zip",
-            Reader::Workbench => "tar.gz",
-        };
-        format!("{}.{ending}", self.name)
-    }
-
-    /// The name of the list of sums inside.
-    pub(super) fn sums(&self) -> &'static str {
-        match self.reader {
-            Reader::Xp { .. } => "SHA256SUMS.txt",
-            Reader::Workbench => "SHA256SUMS",
-        }
-    }
-}
 
 /// The systems that an archive is for.
 fn systems(arch: &str) -> &'static str {

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::contents::{Archive, Reader, TOOL, for_notepad};
-use super::{Release, fresh, list, text};
+use super::archive::{Archive, Reader};
+use super::contents::{TOOL, for_notepad};
+use super::release::Release;
 use crate::built;
 use crate::command::{self, Failure};
 use crate::driver::Kind;
-use crate::package::{files, unpack};
+use crate::package::{files, fresh, list, text, unpack};
 use crate::wine;
 use crate::workspace::Workspace;
 

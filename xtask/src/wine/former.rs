@@ -5,10 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::Arch;
+use super::arch::Arch;
+use super::judge::Judge;
+use super::machine::Machine;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver::{self, PROCESSORS, PRODUCTS};
+use crate::package;
 use crate::workspace::Workspace;
 
 /// The last commit before the driver remembered outside of its service's key.
@@ -51,7 +54,22 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     let files = driver::build_from(workspace, compiler, processor, products, &source)?;
     fs::create_dir_all(&built)?;
     for (product, file) in products.iter().zip(files) {
-        super::copy(&file, &built.join(product.file))?;
+        package::copy(&file, &built.join(product.file))?;
     }
     Ok(Ok(built))
+}
+
+/// Where version 0.1.0 is, or none, and loudly.
+pub(super) fn folder(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    judge: &mut Judge,
+) -> Result<Option<PathBuf>, Failure> {
+    let files = files(workspace, machine.arch())?;
+    if let Err(why) = &files {
+        let arch = machine.arch().name();
+        println!("{arch} SKIPPED: over version 0.1.0: {why}");
+        judge.skip();
+    }
+    Ok(files.ok())
 }

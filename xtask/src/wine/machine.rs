@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::arch::Arch;
 use super::root::Root;
-use super::{Arch, copy};
 use crate::command::{self, Failure};
+use crate::package::copy;
 use crate::workspace::Workspace;
 
 /// Where Debian has what its `wine` script chooses from.

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::machine::Machine;
 use super::tool::FOLDER;
 use crate::command::{self, Failure};
+use crate::package;
 
 /// A file on drive C, from outside.
 pub(super) fn path(machine: &Machine<'_>, inside: &str) -> PathBuf {
@@ -36,7 +37,7 @@ pub(super) fn step(
         }
         "place" => {
             let driver = path(machine, &format!("{FOLDER}/tcplimit.sys"));
-            super::copy(&driver, &path(machine, words))?;
+            package::copy(&driver, &path(machine, words))?;
             "error=0".into()
         }
         "everybodys" => {

@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::arch::Arch;
 use super::judge::Judge;
-use super::{Arch, copy, tool, window};
+use super::tool;
 use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::offsets;
+use crate::package::copy;
 use crate::workspace::Workspace;
+
+/// The program that drives the window.
+pub(super) const DRIVER: &str = "window.exe";
 
 /// The stand-ins for the system's drivers, and what makes one of the other.
 const TARGETS: [(&str, &[&str]); 2] = [("tcpip", &[]), ("tcpip6", &["-DIPV6"])];
@@ -119,7 +124,7 @@ impl Programs {
         let waiting = ["verify/wine/waiting.c".to_string()];
         programs.program(workspace, &toolchain, WAITING, &waiting)?;
         let window = ["verify/wine/window.c".to_string()];
-        programs.program(workspace, &toolchain, window::DRIVER, &window)?;
+        programs.program(workspace, &toolchain, DRIVER, &window)?;
         Ok(programs)
     }
 
@@ -225,13 +230,7 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in [
-            "client.exe",
-            "legacy.exe",
-            "limit.exe",
-            WAITING,
-            window::DRIVER,
-        ] {
+        for name in ["client.exe", "legacy.exe", "limit.exe", WAITING, DRIVER] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
         // Also where its path has a space.

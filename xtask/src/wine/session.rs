@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 
+use super::arch::Arch;
 use super::client::Client;
 use super::in_force::in_force;
 use super::judge::Judge;
 use super::machine::Machine;
 use super::programs::Place;
 use super::script::{self, Check, missing};
-use super::{Arch, prepare, tool};
+use super::{prepare, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 

@@ -9,15 +9,16 @@ use super::client::Client;
 use super::display::{self, Display};
 use super::judge::Judge;
 use super::machine::Machine;
+use super::owner;
+use super::programs::DRIVER;
 use super::script::number;
 use super::session::Session;
-use super::tool::{self, FOLDER};
+use super::tool::FOLDER;
 use super::who::Waiting;
 use crate::command::Failure;
+use crate::package;
 use crate::workspace::Workspace;
 
-/// The program that drives it.
-pub(super) const DRIVER: &str = "window.exe";
 /// Bytes of both headers of a BMP file.
 const HEADERS: usize = 54;
 
@@ -53,10 +54,10 @@ fn play(
     judge: &mut Judge,
     display: &Display,
 ) -> Result<(), Failure> {
-    tool::prepare(machine, folder)?;
+    owner::prepare(machine, folder)?;
     own_documents(machine)?;
     let to = machine.drive().join(FOLDER).join("tcplimitw.exe");
-    super::copy(&folder.join("tcplimitw.exe"), &to)?;
+    package::copy(&folder.join("tcplimitw.exe"), &to)?;
     let session = &mut Session::begin(workspace, machine, judge)?;
     session.driver = Some(Client::start(&mut machine.wine(&format!(r"C:\{DRIVER}")))?);
     session.play("window")?;

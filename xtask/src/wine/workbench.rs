@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::Arch;
+use super::arch::Arch;
 use super::judge::Judge;
 use super::machine::Machine;
 use super::programs;

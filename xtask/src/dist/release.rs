@@ -1,0 +1,56 @@
+//! A release: where it is made, and from what.
+
+use std::path::{Path, PathBuf};
+
+use crate::built::{self, Kind};
+use crate::command::{self, Failure};
+use crate::workspace::Workspace;
+
+/// Where a release is made, and from what.
+#[derive(Debug)]
+pub(super) struct Release<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) version: String,
+    /// This machine's target triple.
+    pub(super) host: String,
+    /// With `x86/` and `x64/` in it, as `cargo xtask driver` leaves them.
+    pub(super) driver: PathBuf,
+    /// The workbench's program.
+    pub(super) tool: PathBuf,
+    /// Where the archives go.
+    pub(super) folder: PathBuf,
+}
+
+impl<'a> Release<'a> {
+    pub(super) fn begin(
+        workspace: &'a Workspace,
+        folder: &str,
+        tool: impl FnOnce(&str) -> Result<PathBuf, Failure>,
+    ) -> Result<Self, Failure> {
+        let host = host(workspace)?;
+        Ok(Self {
+            workspace,
+            version: env!("CARGO_PKG_VERSION").into(),
+            driver: workspace.made("driver"),
+            tool: tool(&host)?,
+            folder: workspace.made(folder),
+            host,
+        })
+    }
+
+    /// Runs `xtask/pack`, which has the libraries for it.
+    pub(super) fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
+        let pack = built::program(self.workspace, Kind::Program, "pack")?;
+        let mut pack = self.workspace.command(&pack.to_string_lossy());
+        command::run(pack.arg(verb).arg(out).arg(folder))
+    }
+}
+
+/// The target triple that the compiler builds for when it is not told.
+fn host(workspace: &Workspace) -> Result<String, Failure> {
+    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
+    said.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_string)
+        .ok_or_else(|| Failure("rustc -vV names no host".into()))
+}

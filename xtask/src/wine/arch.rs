@@ -1,0 +1,22 @@
+//! The processors that Wine stands in for.
+
+use clap::ValueEnum;
+
+/// A processor that Wine stands in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arch {
+    X64,
+    X86,
+}
+
+impl Arch {
+    pub(super) const ALL: [Self; 2] = [Self::X64, Self::X86];
+
+    /// As in `target/driver`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+            Self::X86 => "x86",
+        }
+    }
+}
