@@ -14,16 +14,16 @@ use crate::request::{Header, ModuleId};
 pub struct Answer {
     /// Size and version.
     pub header: Header,
-    /// The driver's own version: major, minor and patch, a byte each, from the
-    /// third byte down.
+    /// The driver's version, a byte each for major, minor and patch: 000102h is
+    /// 0.1.2.
     pub driver: U32,
-    /// Whose limit.
+    /// As in the request.
     pub module: ModuleId,
-    /// A [`State`].
+    /// How far the search for the limit got: a [`State`].
     pub state: U32,
-    /// A [`Reason`](crate::Reason): 0 when what was asked for was done.
+    /// 0 if the request was executed, else a [`Reason`](crate::Reason).
     pub reason: U32,
-    /// Two numbers that go with the reason; it says which.
+    /// A number that goes with the reason.
     pub detail: [U32; 2],
     /// The limit in force now.
     pub limit: U32,
@@ -34,11 +34,11 @@ pub struct Answer {
     /// The most half-open connections that any query saw since the driver was
     /// loaded.
     pub peak: U32,
-    /// What this driver wrote last since the system started; 0 for nothing.
+    /// What this driver wrote last since Windows was started; 0 for nothing.
     pub written: U32,
     /// The limit before this driver first changed it; 0 if it never did.
     pub original: U32,
-    /// The RVA of the limit.
+    /// The RVA of the limit: its offset from the beginning of the module in memory.
     pub limit_rva: U32,
     /// The RVA of the count of half-open connections.
     pub half_open_rva: U32,
@@ -50,13 +50,13 @@ pub struct Answer {
     pub evidence: U32,
     /// The evidence that is required and missing, a bit each.
     pub missing: U32,
-    /// The limit that the service key asks for at start; 0 for none.
+    /// The limit stored for the start of Windows; 0 for none.
     pub configured: U32,
-    /// A [`Start`]: what became of it.
+    /// Whether the stored limit was applied: a [`Start`].
     pub start: U32,
-    /// A [`Reason`](crate::Reason): why it was refused, if it was.
+    /// If it was refused, a [`Reason`](crate::Reason).
     pub start_reason: U32,
-    /// [`Flags`].
+    /// Bits of [`Flags`].
     pub flags: U32,
 }
 
@@ -66,9 +66,9 @@ pub struct Answer {
 )]
 #[repr(C)]
 pub struct Identity {
-    /// When it was linked: seconds since 1970.
+    /// When the module was linked, in seconds since 1970.
     pub time_date_stamp: U32,
-    /// The checksum that its header states.
+    /// The checksum in its header.
     pub checksum: U32,
     /// Its length in memory, in bytes.
     pub size_of_image: U32,
@@ -88,7 +88,7 @@ impl Identity {
 pub enum State {
     /// The module is not loaded, or can't be looked at.
     Absent,
-    /// It is loaded; its limit was not located.
+    /// The module is loaded, and its limit was not located.
     NotLocated,
     /// The limit was located.
     Located,
@@ -117,15 +117,15 @@ impl State {
 /// What became of the limit that the service key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// It asks for none.
+    /// No limit is stored.
     NotConfigured,
-    /// It was applied when the driver was loaded.
+    /// The stored limit was applied when the driver was loaded.
     Applied,
     /// Not applied: Windows runs in Safe Mode.
     SafeMode,
-    /// Not applied: the last time, Windows did not survive it.
+    /// Not applied: the last time, Windows did not come up.
     Guarded,
-    /// Not applied: [`Answer::start_reason`] tells why.
+    /// Not applied: see [`Answer::start_reason`].
     Refused,
 }
 

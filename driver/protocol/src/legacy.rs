@@ -25,13 +25,13 @@ pub const LOG_OFFSET: usize = 12;
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Record {
-    /// The limit, 0 if it could not be read.
+    /// In: the new limit. Out: the limit in force, 0 if it could not be read.
     pub limit: U32,
-    /// How many connections are half-open.
+    /// Out: connections that are half-open now.
     pub half_open: U32,
-    /// 0 for success, 1 for failure; the log tells why.
+    /// Out: 0 for success, 1 for failure; the log says why.
     pub error: U32,
-    /// The log's first bytes.
+    /// Out: the log, ASCII text that ends with a NUL, as much as fits.
     pub log: [u8; 4],
 }
 

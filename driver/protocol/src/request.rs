@@ -48,7 +48,7 @@ impl ModuleId {
 pub struct Query {
     /// Size and version.
     pub header: Header,
-    /// Whose limit.
+    /// Whose limit: 4 for tcpip.sys, 6 for tcpip6.sys.
     pub module: ModuleId,
 }
 
@@ -58,7 +58,7 @@ pub struct Query {
 pub struct Set {
     /// Size and version.
     pub header: Header,
-    /// Whose limit.
+    /// As in a query.
     pub module: ModuleId,
     /// The new limit: 1 to 16,777,215.
     pub limit: U32,
@@ -73,9 +73,9 @@ pub struct Set {
 pub struct Reset {
     /// Size and version.
     pub header: Header,
-    /// Whose limit.
+    /// As in a query.
     pub module: ModuleId,
-    /// As in [`Set`].
+    /// As in a set.
     pub expected: U32,
 }
 

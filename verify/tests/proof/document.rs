@@ -1,5 +1,6 @@
 //! The pages in docs/ and the source agree.
 
+mod documented;
 mod generated;
 mod interface;
 mod link;

@@ -6,7 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use scanner_core::{Arch, Evidence, EvidenceSet, Layout, Module};
-use tcplimit_protocol::{Answer, QUERY, Query, RESET, Reason, Reset, SET, Set};
+use tcplimit_protocol::{
+    Answer, Flags, Header, QUERY, Query, RESET, Reason, Reset, SET, Set, Start, State, legacy,
+};
+
+use crate::document::documented::{Documented, constants, fields, variants};
 
 /// Set where the tables are to be written.
 const WRITE: &str = "TCPLIMIT_WRITE_TABLES";
@@ -14,8 +18,16 @@ const WRITE: &str = "TCPLIMIT_WRITE_TABLES";
 /// A table: its page, its name in the page, and its lines.
 type Table = (&'static str, &'static str, fn() -> Vec<String>);
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 13] = [
     ("docs/interface.md", "codes", codes),
+    ("docs/interface.md", "query", || record::<Query>("Query")),
+    ("docs/interface.md", "set", || record::<Set>("Set")),
+    ("docs/interface.md", "reset", || record::<Reset>("Reset")),
+    ("docs/interface.md", "answer", || record::<Answer>("Answer")),
+    ("docs/interface.md", "states", states),
+    ("docs/interface.md", "start", starts),
+    ("docs/interface.md", "flags", flags),
+    ("docs/interface.md", "record of 2005", record_of_2005),
     ("docs/interface.md", "evidence bits", evidence_bits),
     ("docs/interface.md", "reasons", reasons),
     ("docs/locator.md", "evidence", evidence),
@@ -65,6 +77,99 @@ fn codes() -> Vec<String> {
             row(SET, "set", "Set", size_of::<Set>()),
             row(RESET, "reset", "Reset", size_of::<Reset>()),
         ],
+    )
+}
+
+const ANSWER: &str = include_str!("../../../../driver/protocol/src/answer.rs");
+const REQUEST: &str = include_str!("../../../../driver/protocol/src/request.rs");
+const LEGACY: &str = include_str!("../../../../driver/protocol/src/legacy.rs");
+
+/// A record of ours, which begins with its size and version. All fields are of 32
+/// bits, one behind the other, so that its size proves the offsets.
+fn record<T>(name: &str) -> Vec<String> {
+    let header = Header::of::<T>();
+    let value = |name: &str, value: u32| Documented {
+        name: name.into(),
+        of: "U32".into(),
+        text: value.to_string(),
+    };
+    let mut flat = vec![
+        value("size", header.size.get()),
+        value("version", header.version.get()),
+    ];
+    let source = [REQUEST, ANSWER].concat();
+    for field in fields(&source, name).into_iter().skip(1) {
+        match field.of.as_str() {
+            "Identity" => flat.extend(fields(&source, "Identity")),
+            "[U32; 2]" => flat.extend([0, 1].map(|index| Documented {
+                name: format!("{}[{index}]", field.name),
+                of: "U32".into(),
+                text: field.text.clone(),
+            })),
+            _ => flat.push(field),
+        }
+    }
+    offsets::<T>(flat)
+}
+
+fn record_of_2005() -> Vec<String> {
+    let fields = fields(LEGACY, "Record");
+    assert_eq!(legacy::LOG_OFFSET, 12);
+    assert_eq!(fields[3].name, "log");
+    offsets::<legacy::Record>(fields)
+}
+
+fn offsets<T>(fields: Vec<Documented>) -> Vec<String> {
+    assert_eq!(size_of::<T>(), 4 * fields.len());
+    let is_dword = |it: &Documented| ["U32", "ModuleId", "[u8; 4]"].contains(&it.of.as_str());
+    assert!(fields.iter().all(is_dword), "{fields:?}");
+    let rows = fields.into_iter().enumerate();
+    table(
+        ["offset", "field", "meaning"],
+        rows.map(|(index, it)| [(4 * index).to_string(), it.name, it.text]),
+    )
+}
+
+fn states() -> Vec<String> {
+    let name = |code| State::from_code(code).map(|it| format!("{it:?}"));
+    numbers("state", variants(ANSWER, "State"), name)
+}
+
+fn starts() -> Vec<String> {
+    let name = |code| Start::from_code(code).map(|it| format!("{it:?}"));
+    numbers("start", variants(ANSWER, "Start"), name)
+}
+
+/// Variants by their numbers, which count up from 0.
+fn numbers(
+    column: &str,
+    variants: Vec<Documented>,
+    name: impl Fn(u32) -> Option<String>,
+) -> Vec<String> {
+    let names: Vec<String> = (0..).map_while(name).collect();
+    let declared: Vec<&String> = variants.iter().map(|it| &it.name).collect();
+    assert_eq!(names.iter().collect::<Vec<_>>(), declared);
+    let rows = variants.into_iter().enumerate();
+    table(
+        ["number", column, "meaning"],
+        rows.map(|(number, it)| [number.to_string(), it.name, it.text]),
+    )
+}
+
+fn flags() -> Vec<String> {
+    let values = [
+        ("ACCEPTS_UNKNOWN_RIGHTS", Flags::ACCEPTS_UNKNOWN_RIGHTS),
+        ("RESTORES_AT_UNLOAD", Flags::RESTORES_AT_UNLOAD),
+        ("UNLISTED", Flags::UNLISTED),
+        ("WRITTEN_BY_EARLIER_LOAD", Flags::WRITTEN_BY_EARLIER_LOAD),
+    ];
+    let flags = constants(ANSWER, "Flags");
+    let names: Vec<&str> = flags.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, values.map(|(name, _)| name));
+    let rows = flags.into_iter().zip(values);
+    table(
+        ["bit", "flag", "meaning"],
+        rows.map(|(it, (_, value))| [value.trailing_zeros().to_string(), it.name, it.text]),
     )
 }
 
