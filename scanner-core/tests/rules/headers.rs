@@ -8,6 +8,7 @@ use crate::edit::driver;
 use crate::search::{live_code, module, of_file, truth};
 
 /// A specimen whose header fields can be set by name.
+#[derive(Clone)]
 struct Victim {
     file: Vec<u8>,
     nt: usize,
@@ -15,7 +16,7 @@ struct Victim {
 }
 
 impl Victim {
-    fn of(spec: Spec) -> Victim {
+    fn of(spec: &Spec) -> Victim {
         let file = spec.build().file;
         let nt = u32::from_le_bytes(file[0x3C..0x40].try_into().unwrap()) as usize;
         Victim {
@@ -67,11 +68,16 @@ const VIRTUAL_ADDRESS: usize = 12;
 const RAW_SIZE: usize = 16;
 const RAW_POINTER: usize = 20;
 
-fn both(check: impl Fn(fn() -> Victim)) {
-    check(|| Victim::of(Spec::server_2003()));
-    check(|| Victim::of(Spec::xp_x64()));
-    check(|| Victim::of(Spec::xp_sp3()));
-    check(|| Victim::of(Spec::tcpip6_x64()));
+fn both(check: impl Fn(&dyn Fn() -> Victim)) {
+    for spec in [
+        Spec::server_2003(),
+        Spec::xp_x64(),
+        Spec::xp_sp3(),
+        Spec::tcpip6_x64(),
+    ] {
+        let victim = Victim::of(&spec);
+        check(&|| victim.clone());
+    }
 }
 
 #[test]
@@ -107,9 +113,9 @@ fn other_machines_are_named() {
         });
     }
     // The other machine's optional header does not fit.
-    let swapped = Victim::of(Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
+    let swapped = Victim::of(&Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
     assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
-    let swapped = Victim::of(Spec::xp_x64()).field(4, &0x14C_u16.to_le_bytes());
+    let swapped = Victim::of(&Spec::xp_x64()).field(4, &0x14C_u16.to_le_bytes());
     assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
 }
 
@@ -205,7 +211,7 @@ fn with_gap(spec: &Spec) -> Victim {
     let index = long(b"PAGE").or_else(|| long(b".text")).expect("a section");
     let section = sections[index];
     let whole = section.virtual_size.next_multiple_of(alignment);
-    Victim::of(spec.clone())
+    Victim::of(spec)
         .section(index, VIRTUAL_SIZE, whole - alignment)
         .section(index, RAW_SIZE, section.raw_size - alignment)
 }
@@ -238,15 +244,18 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
     let sections = spec.build().sections;
     let refused = |victim: Victim| matches!(victim.error(), Some(ImageError::SectionsDontTile(_)));
     let last = sections.len() - 1;
+    let victim = Victim::of(&spec);
     for (index, section) in sections.iter().enumerate().skip(1) {
         let at = section.rva;
         // Into the one before; off its place in the file; off the alignment.
         for rva in [at - 0x80, at + 0x80, at + 0x40, at + 1] {
-            let moved = Victim::of(spec.clone()).section(index, VIRTUAL_ADDRESS, rva);
+            let moved = victim.clone().section(index, VIRTUAL_ADDRESS, rva);
             assert!(refused(moved), "{index} {rva:X}");
-            let both = Victim::of(spec.clone())
-                .section(index, VIRTUAL_ADDRESS, rva)
-                .section(index, RAW_POINTER, rva);
+            let both = victim.clone().section(index, VIRTUAL_ADDRESS, rva).section(
+                index,
+                RAW_POINTER,
+                rva,
+            );
             // The last has nothing behind it that it could overlap.
             let by_the_end = index == last && rva == at + 0x80;
             assert!(
@@ -255,7 +264,9 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
             );
         }
         // A tail that the file does not hold.
-        let tail = Victim::of(spec.clone()).section(index, RAW_SIZE, section.virtual_size - 1);
+        let tail = victim
+            .clone()
+            .section(index, RAW_SIZE, section.virtual_size - 1);
         assert!(refused(tail), "{index}: a zero tail");
     }
 }
@@ -282,17 +293,18 @@ fn code_is_as_long_in_memory_as_in_the_file_up_to_the_alignment() {
     for (name, spec) in Spec::kinds() {
         let specimen = spec.build();
         let alignment = spec.alignment.file();
+        let victim = Victim::of(&spec);
         for (index, section) in specimen.sections.iter().enumerate() {
             let code = section.flags & 0x2000_0000 != 0;
             for size in [section.virtual_size - 1, section.virtual_size + 1] {
-                let resized = Victim::of(spec.clone()).section(index, VIRTUAL_SIZE, size);
+                let resized = victim.clone().section(index, VIRTUAL_SIZE, size);
                 let same = size.div_ceil(alignment) * alignment == section.raw_size;
                 let refused = matches!(resized.error(), Some(ImageError::SectionsDontTile(_)));
                 // The pages that a section takes up may change as well.
                 assert!(refused || same || !code, "{name}, {index}: {size:X}");
             }
             let size = section.virtual_size.saturating_sub(alignment).max(1);
-            let shorter = Victim::of(spec.clone()).section(index, VIRTUAL_SIZE, size);
+            let shorter = victim.clone().section(index, VIRTUAL_SIZE, size);
             let refused = shorter.error().is_some();
             assert!(refused || !code || size == 1, "{name}, {index}: {size:X}");
         }
@@ -329,7 +341,7 @@ fn a_base_that_is_none_is_refused() {
         }
     });
     // 64 KiB below 4 GiB, and longer than that.
-    let large = Victim::of(Spec::server_2003().sized(64));
+    let large = Victim::of(&Spec::server_2003().sized(64));
     let error = large.field(24 + 28, &0xFFFF_0000_u32.to_le_bytes()).error();
     assert_eq!(error, Some(ImageError::BadBase));
 }

@@ -49,3 +49,19 @@ fn the_worst_code_takes_a_bounded_number_of_steps() {
         }
     }
 }
+
+/// Else comparing their answers would say nothing.
+#[test]
+#[cfg(any(target_feature = "sse2", target_feature = "neon"))]
+fn the_search_without_simd_is_another() {
+    for (name, spec) in Spec::kinds() {
+        let file = spec.build().file;
+        let image = Image::from_file(&file).unwrap();
+        let [by_simd, by_table] =
+            [Workspace::new(), Workspace::without_simd()].map(|mut search| {
+                let _ = search.locate(&image, Module::Tcpip);
+                search.steps()
+            });
+        assert_ne!(by_simd, by_table, "{name}");
+    }
+}
