@@ -26,11 +26,13 @@ fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
         let text = *section(&driver, b".text");
         let variable = section(&driver, b".data").rva;
         for at in text.offset..text.offset + text.virtual_size - 6 {
+            let place = at as usize;
+            if driver.file[place..place + 2] != [0xFF, 0x15] {
+                continue;
+            }
             let rva = at - text.offset + text.rva;
             let mut gates = driver.truth.gates.iter();
-            let is_near = gates.any(|gate| gate.abs_diff(rva) < 0x1010);
-            let place = at as usize;
-            if is_near || driver.file[place..place + 2] != [0xFF, 0x15] {
+            if gates.any(|gate| gate.abs_diff(rva) < 0x1010) {
                 continue;
             }
             let operand = match spec.arch {

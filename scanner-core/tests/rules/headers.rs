@@ -1,7 +1,9 @@
 //! An image: a typed error for whatever headers say, and for what is not handed
 //! over of it.
 
-use scanner_core::{DiskFacts, Image, ImageError, MappedSection, Relocations};
+use scanner_core::{
+    Directory, DiskFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
+};
 use specimen::{Arch, Placed, Spec};
 
 use crate::edit::driver;
@@ -106,12 +108,13 @@ fn what_is_no_image_is_named_so() {
 #[test]
 fn other_machines_are_named() {
     // IA64, ARM, Thumb-2, ARM64, MIPS, Alpha, PowerPC.
-    for machine in [0x200_u16, 0x1C0, 0x1C4, 0xAA64, 0x166, 0x184, 0x1F0] {
-        both(|new| {
+    let others = [0x200_u16, 0x1C0, 0x1C4, 0xAA64, 0x166, 0x184, 0x1F0];
+    both(|new| {
+        for machine in others {
             let error = new().field(4, &machine.to_le_bytes()).error();
             assert_eq!(error, Some(ImageError::UnsupportedMachine(machine)));
-        });
-    }
+        }
+    });
     // The other machine's optional header does not fit.
     let swapped = Victim::of(&Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
     assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
@@ -128,12 +131,8 @@ fn section_counts_out_of_range_are_refused() {
         }
         // One too many reads padding as a section; one too few ends early.
         for count in [1_u16, 96] {
-            assert!(
-                new()
-                    .field(SECTIONS, &count.to_le_bytes())
-                    .error()
-                    .is_some()
-            );
+            let error = new().field(SECTIONS, &count.to_le_bytes()).error();
+            assert!(error.is_some_and(|it| it != ImageError::BadSectionCount(count)));
         }
     });
 }
@@ -168,6 +167,80 @@ fn alignments_that_are_none_are_refused() {
             );
         }
     });
+}
+
+#[test]
+fn alignments_fit_each_other() {
+    let with = |spec: &Spec, section: u32, file: u32| {
+        Victim::of(spec)
+            .field(SECTION_ALIGNMENT, &section.to_le_bytes())
+            .field(FILE_ALIGNMENT, &file.to_le_bytes())
+            .error()
+    };
+    let one_piece = Spec::xp_sp3();
+    let bad = Some(ImageError::BadAlignment);
+    for (section, file) in [(8, 8), (1, 1), (0x80, 0x40), (0x40, 0x80), (0x800, 0x200)] {
+        assert_eq!(with(&one_piece, section, file), bad, "{section:X} {file:X}");
+    }
+    assert_ne!(with(&one_piece, 0x10, 0x10), bad);
+    let paged = Spec::server_2003();
+    assert_eq!(with(&paged, 0x1000, 0x2000), bad);
+    for (section, file) in [(0x1000, 0x1000), (0x1000, 0x10), (0x2000, 0x200)] {
+        assert_ne!(with(&paged, section, file), bad, "{section:X} {file:X}");
+    }
+}
+
+#[test]
+fn the_headers_are_as_long_as_their_section_table_at_least() {
+    both(|new| {
+        let victim = new();
+        let sections = Headers::parse(&victim.file).unwrap().sections().len();
+        let optional = if victim.arch == Arch::X86 { 224 } else { 240 };
+        let end = u32::try_from(victim.nt + 24 + optional + 40 * sections).unwrap();
+        let parsed = |size: u32| {
+            let victim = new().field(SIZE_OF_HEADERS, &size.to_le_bytes());
+            Headers::parse(&victim.file).err()
+        };
+        assert_eq!(parsed(end - 1), Some(ImageError::Truncated));
+        assert_eq!(parsed(end), None);
+    });
+}
+
+#[test]
+fn fields_are_read_where_the_format_has_them() {
+    both(|new| {
+        let victim = new()
+            .field(8, &[1, 2, 3, 4])
+            .field(24 + 64, &[5, 6, 7, 8])
+            .directory(1, 0x1234, 0)
+            .directory(5, 0x1234, 0x56);
+        let headers = Headers::parse(&victim.file).unwrap();
+        assert_eq!(headers.time_date_stamp(), 0x0403_0201);
+        assert_eq!(headers.checksum(), 0x0807_0605);
+        assert_eq!(headers.checksum_offset(), victim.nt + 24 + 64);
+        let relocations = headers.directory(Directory::Relocation);
+        assert_eq!(relocations, Some((Rva(0x1234), 0x56)));
+        let empty = new().directory(5, 0x1234, 0);
+        let headers = Headers::parse(&empty.file).unwrap();
+        assert_eq!(headers.directory(Directory::Relocation), None);
+        assert!(format!("{headers:?}").contains("image_base"));
+        for (subsystem, native) in [(1_u16, true), (0, false), (2, false), (3, false)] {
+            let victim = new().field(24 + 68, &subsystem.to_le_bytes());
+            let headers = Headers::parse(&victim.file).unwrap();
+            assert_eq!(headers.is_native(), native, "{subsystem}");
+        }
+    });
+}
+
+#[test]
+fn only_x64_has_an_exception_table() {
+    let spec = Spec::server_2003();
+    let sections = spec.build().sections;
+    let constants = sections.iter().find(|it| it.name.starts_with(b".rdata"));
+    let victim = Victim::of(&spec).directory(3, constants.unwrap().rva, 12);
+    let headers = Headers::parse(&victim.file).unwrap();
+    assert!(headers.directory(Directory::Exception).is_some());
+    assert_eq!(headers.exception_table(), None);
 }
 
 #[test]
@@ -268,6 +341,33 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
             .clone()
             .section(index, RAW_SIZE, section.virtual_size - 1);
         assert!(refused(tail), "{index}: a zero tail");
+    }
+}
+
+#[test]
+fn in_the_file_sections_follow_each_other() {
+    for (name, spec) in Spec::kinds() {
+        let built = spec.build();
+        let alignment = spec.alignment.file();
+        let last = built.sections.len() - 1;
+        // A gap before the last: only where it moves in memory with it.
+        let mut gap =
+            Victim::of(&spec).section(last, RAW_POINTER, built.sections[last].offset + alignment);
+        gap.file.resize(gap.file.len() + alignment as usize, 0);
+        let index = u16::try_from(last).unwrap();
+        let error = Some(ImageError::SectionsDontTile(index));
+        assert_eq!(gap.error(), error, "{name}: a gap");
+        // Data that reaches into the next.
+        let data = built
+            .sections
+            .iter()
+            .position(|it| it.name.starts_with(b".data"));
+        let data = data.unwrap();
+        let size = built.sections[data].raw_size + alignment;
+        let longer = Victim::of(&spec).section(data, RAW_SIZE, size);
+        let index = u16::try_from(data + 1).unwrap();
+        let error = Some(ImageError::SectionsDontTile(index));
+        assert_eq!(longer.error(), error, "{name}: an overlap");
     }
 }
 
@@ -410,6 +510,14 @@ fn in_memory_the_size_fits_and_all_code_is_there() {
             Some(ImageError::BadImageSize),
             "{size:X}"
         );
+    }
+    // As the system says, or rounded to whole pages.
+    let pages = loaded.size.next_multiple_of(0x1000);
+    assert_eq!(error(pages, &code), None);
+    for base in [1, 0x10, 0x800] {
+        let base = loaded.base + base;
+        let image = Image::from_memory(&loaded.headers, base, loaded.size, &code);
+        assert_eq!(image.err(), Some(ImageError::BadBase), "{base:X}");
     }
     let missing = Some(ImageError::SectionNotMapped(0));
     assert_eq!(error(loaded.size, &[]), missing);
