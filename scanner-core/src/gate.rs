@@ -257,3 +257,53 @@ impl Cursor<'_> {
         Some((condition, Rva(next.0.wrapping_add(distance))))
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    const FILE: &[u8] = include_bytes!("../../corpus/specimens/tcpip-xp-x64.sys");
+
+    #[test]
+    fn load_and_comparison_are_of_one_register_and_four_bytes() {
+        let image = Image::from_file(FILE).unwrap();
+        let is_gate = |load: &[u8], compare: &[u8]| {
+            let operand = 0x100_u32.to_le_bytes();
+            let parts: [&[u8]; 7] = [
+                load,
+                &[0x8B, 0x0D],
+                &operand,
+                compare,
+                &[0x3B, 0x0D],
+                &operand,
+                &[0x7D, 0x10],
+            ];
+            let code: Vec<u8> = parts.concat();
+            let gate = Gate::read(&image, &code, Rva(0x1000), 0);
+            let end = u32::try_from(code.len()).unwrap();
+            if let Some(gate) = gate {
+                assert_eq!((gate.at(), gate.length()), (Rva(0x1000), end));
+                assert_eq!(gate.target(), Rva(0x1010 + end));
+            }
+            gate.is_some()
+        };
+        // Of these prefixes only REX.R names another register; REX.W makes eight
+        // bytes of four.
+        let is_upper = |prefix: u8| prefix & 4 != 0;
+        for first in 0x40..=0x4F {
+            for second in 0x40..=0x4F {
+                let four_bytes = first < 0x48 && second < 0x48;
+                let same = is_upper(first) == is_upper(second);
+                let found = is_gate(&[first], &[second]);
+                assert_eq!(found, four_bytes && same, "{first:X} {second:X}");
+            }
+            let plain = first < 0x48 && !is_upper(first);
+            assert_eq!(is_gate(&[first], &[]), plain, "{first:X}");
+            assert_eq!(is_gate(&[], &[first]), plain, "{first:X}");
+        }
+        assert!(is_gate(&[], &[]));
+    }
+}

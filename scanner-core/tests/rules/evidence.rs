@@ -59,6 +59,8 @@ fn the_findings_are_where_they_were_built() {
         assert_eq!(located.base(), u64::from(specimen.image_base));
         let gates: Vec<_> = findings.gates().map(|gate| gate.at().0).collect();
         assert_eq!(gates, truth.gates);
+        let lengths: Vec<_> = findings.gates().map(|gate| gate.length()).collect();
+        assert_eq!(lengths, truth.gate_lens);
         assert_eq!(findings.surroundings().count(), gates.len());
         // An operand lies within the instruction that begins where it was built.
         let is_in = |operand: Option<Rva>, place: Option<&u32>| {

@@ -123,6 +123,19 @@ fn other_machines_are_named() {
 }
 
 #[test]
+fn an_error_gives_the_number_that_is_wrong() {
+    for (error, words) in [
+        (ImageError::NotPe, "PE"),
+        (ImageError::UnsupportedMachine(0xAA64), "AA64h"),
+        (ImageError::BadSectionCount(97), "97"),
+        (ImageError::SectionsDontTile(3), "section 3"),
+        (ImageError::SectionNotMapped(4), "section 4"),
+    ] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
 fn section_counts_out_of_range_are_refused() {
     both(|new| {
         for count in [0_u16, 97, 255, 65_535] {

@@ -71,6 +71,21 @@ fn objections(located: &Located, request: &WriteRequest) -> Vec<Refusal> {
 }
 
 #[test]
+fn a_refusal_gives_the_values() {
+    let (current, expected) = (50, 10);
+    for (refusal, words) in [
+        (Refusal::LimitOutOfRange(0), "0 is no limit: 1 to 16777215"),
+        (Refusal::ImplausibleValue(77), "holds 77"),
+        (
+            Refusal::UnexpectedValue { current, expected },
+            "holds 50, not 10",
+        ),
+    ] {
+        assert!(refusal.to_string().contains(words), "{refusal}");
+    }
+}
+
+#[test]
 fn every_request_of_a_reduced_domain_is_decided_by_the_rules() {
     with_located(|located| assert_eq!(decided_by_the_rules(located), 3 * 3));
 }
