@@ -72,7 +72,7 @@ proptest! {
         tail in prop::collection::vec(any::<u8>(), 0..9),
     ) {
         // An odd place is one that no linker makes, but a loader accepts.
-        let built = Spec::xp_sp3().build().file;
+        let built = driver().file;
         let nt = u32::from_le_bytes(built[0x3C..0x40].try_into().unwrap()) as usize;
         let mut file = built[..usize::from(lfanew)].to_vec();
         file.extend(&built[nt..]);

@@ -2,6 +2,7 @@
 //! without counting distances.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use scanner_core::Evidence;
 use specimen::{Decoys, Flaw, Placed, Spec, Specimen};
@@ -12,7 +13,8 @@ const ROOM: usize = 64;
 
 /// A driver of XP SP3, in which nothing else looks like a limit.
 pub(crate) fn driver() -> Specimen {
-    build(None)
+    static DRIVER: LazyLock<Specimen> = LazyLock::new(|| build(None));
+    DRIVER.clone()
 }
 
 pub(crate) fn driver_without(flaw: Flaw) -> Specimen {
@@ -30,9 +32,11 @@ fn build(flaw: Option<Flaw>) -> Specimen {
 
 /// Large enough for windows that leave other calls out.
 pub(crate) fn specimens() -> impl Iterator<Item = Specimen> {
-    Spec::kinds()
-        .into_iter()
-        .map(|(_, spec)| spec.sized(64).build())
+    static SPECIMENS: LazyLock<Vec<Specimen>> = LazyLock::new(|| {
+        let kinds = Spec::kinds().into_iter();
+        kinds.map(|(_, spec)| spec.sized(64).build()).collect()
+    });
+    SPECIMENS.iter().cloned()
 }
 
 pub(crate) fn section<'a>(driver: &'a Specimen, name: &[u8]) -> &'a Placed {
