@@ -75,7 +75,12 @@ pub(crate) fn free(driver: &Specimen) -> Vec<usize> {
 
 /// The load, the comparison and the jump of another gate.
 pub(crate) fn gate(driver: &Specimen, threshold: u32) -> Vec<u8> {
-    let (count, threshold) = (address(driver, threshold + 4), address(driver, threshold));
+    gate_of(driver, threshold + 4, threshold)
+}
+
+/// One that compares any two variables.
+pub(crate) fn gate_of(driver: &Specimen, count: u32, threshold: u32) -> Vec<u8> {
+    let (count, threshold) = (address(driver, count), address(driver, threshold));
     [&[0xA1][..], &count, &[0x3B, 0x05], &threshold, &[0x7D, 0]].concat()
 }
 
