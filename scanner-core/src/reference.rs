@@ -458,7 +458,8 @@ mod tests {
         ] {
             for before in 0..40 {
                 let low = boundary.wrapping_sub(before);
-                for span in [8, 11, NARROW] {
+                // Wide ones take long, but are looked at as well.
+                for span in [8, 11, NARROW, NARROW + 40] {
                     for part in 0..=span {
                         let mut code = [0x90; 40];
                         let address = low.wrapping_add(part).to_le_bytes();

@@ -118,6 +118,7 @@ mod tests {
             (0x1000, 700, 0x2004, 16),
             (0x3_7FF1, 0xA00, 0x3_8417, 12),
             (0x1000, 5, 0x2000, 8),
+            (0x1000, 600, 0x2004, 700),
         ] {
             let all: Vec<_> = Stretch::all(Rva(start), length, low, span).collect();
             let mut code = std::vec![0x90; length];

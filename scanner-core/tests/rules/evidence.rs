@@ -1,11 +1,11 @@
 //! The pieces together: which are asked for, and the report of those that held.
 
 use scanner_core::{
-    Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, Rva, Tally, locate,
+    Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, Reason, Rva, Tally, locate,
 };
-use specimen::{Decoys, Spec, Specimen};
+use specimen::{Decoys, Flaw, Spec, Specimen};
 
-use crate::search::{module, with_image};
+use crate::search::{module, with_image, without};
 
 /// One of each kind, with its answer in the file and in memory.
 fn answers(check: impl Fn(&Specimen, &Located)) {
@@ -88,6 +88,38 @@ fn the_findings_are_where_they_were_built() {
         };
         assert_eq!(findings.relocated(), expected);
     });
+}
+
+#[test]
+fn a_refusal_reports_what_the_pair_lacks_and_what_speaks_against_it() {
+    for (flaw, piece) in [
+        (Flaw::NoQueueTest, Evidence::QueueTest),
+        (Flaw::LiveWriter, Evidence::NoLiveWriter),
+        (Flaw::AtomicThreshold, Evidence::NoAtomicOnThreshold),
+    ] {
+        for built in without(flaw) {
+            let image = Image::from_file(&built.file).unwrap();
+            let refusal = locate(&image, module(&built.spec)).unwrap_err();
+            let best = refusal.best().unwrap();
+            assert!(best.missing().iter().eq([piece]), "{best:?}");
+            assert_eq!(refusal.reason(), Reason::Missing(best.missing()));
+            assert!(!best.held().holds(piece) && best.held().holds(Evidence::Adjacent));
+            // An operand of code that names the limit.
+            assert_eq!(best.offender().is_some(), flaw != Flaw::NoQueueTest);
+            if let Some(offender) = best.offender() {
+                let bytes = image.read(offender, 4).unwrap();
+                let operand = u32::from_le_bytes(bytes.try_into().unwrap());
+                let limit = built.truth.threshold;
+                match image.arch() {
+                    Arch::X86 => assert_eq!(operand, built.image_base + limit),
+                    Arch::X64 => {
+                        let end = operand.wrapping_add(offender.0 + 4);
+                        assert!(limit.wrapping_sub(end) <= 4, "{end:X}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
