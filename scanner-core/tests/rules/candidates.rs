@@ -114,3 +114,20 @@ fn a_refusal_is_about_the_pair_that_lies_as_it_should() {
     assert!(!missing.contains(&Evidence::Adjacent), "{missing:?}");
     assert!(missing.contains(&Evidence::AtomicCounter), "{missing:?}");
 }
+
+#[test]
+fn where_no_pair_lies_as_it_should_the_nearest_to_it_is_reported() {
+    // The driver's own has one gate, and all else but its count's place; the other
+    // has two gates and little else.
+    let mut driver = driver_without(Flaw::OneGate);
+    let (count, places) = (driver.truth.count, free(&driver));
+    moved(&mut driver, &[count], 0x40);
+    let variable = section(&driver, b".data").rva + 4;
+    let gate = gate_of(&driver, variable + 0x80, variable);
+    for place in places.into_iter().skip(8).take(2) {
+        put(&mut driver, place, &gate);
+    }
+    let missing = in_memory(&driver).missing();
+    assert!(!missing.contains(&Evidence::TwoGates), "{missing:?}");
+    assert!(missing.contains(&Evidence::AtomicCounter), "{missing:?}");
+}
