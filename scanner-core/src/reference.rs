@@ -502,4 +502,16 @@ mod tests {
             }
         }
     }
+
+    /// Else comparing the answers of both would say nothing.
+    #[test]
+    #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
+    fn only_simd_takes_two_bytes_for_four() {
+        let mut code = [0x90; 64];
+        if let Some(place) = code.get_mut(9..13) {
+            place.copy_from_slice(&[0x77, 0x04, 0x05, 0x77]);
+        }
+        assert_eq!(looked(true, &code, 0x5_0498, 8), [9]);
+        assert_eq!(looked(false, &code, 0x5_0498, 8), Vec::<usize>::new());
+    }
 }
