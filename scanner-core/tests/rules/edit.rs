@@ -145,3 +145,24 @@ pub(crate) fn is_evidence(specimen: &Specimen, bytes: &Range<usize>) -> bool {
     let mut evidence = specimen.truth.evidence.iter();
     evidence.any(|used| used.start < bytes.end && bytes.start < used.end)
 }
+
+/// The driver with the count so much further behind the limit, on x64.
+pub(crate) fn with_count_at(built: &Specimen, by: u32) -> Specimen {
+    let mut driver = built.clone();
+    let text = *section(built, b".text");
+    let count = built.truth.count;
+    for at in text.offset as usize..(text.offset + text.raw_size) as usize - 4 {
+        let next = u32::try_from(at).unwrap() - text.offset + text.rva + 4;
+        let distance = dword(&built.file, at);
+        // Only an update has an immediate behind its operand.
+        let mut updates = built.truth.atomics.iter();
+        let is_update = updates.any(|update| (update..&(update + 8)).contains(&&next));
+        let immediates: &[u32] = if is_update { &[0, 1, 4] } else { &[0] };
+        let named = next.wrapping_add(distance);
+        let names = |immediate: &u32| named.wrapping_add(*immediate) == count;
+        if is_evidence(built, &(at..at + 4)) && immediates.iter().any(names) {
+            put(&mut driver, at, &distance.wrapping_add(by).to_le_bytes());
+        }
+    }
+    driver
+}
