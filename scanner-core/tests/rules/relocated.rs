@@ -7,7 +7,7 @@ use crate::edit::{driver, dword, put, specimens};
 use crate::search::{in_file, module, of_file};
 
 /// File offsets of entries of the relocation table, with what they name.
-fn relocations(specimen: &Specimen) -> Vec<(usize, u32)> {
+pub(crate) fn relocations(specimen: &Specimen) -> Vec<(usize, u32)> {
     let table = specimen.sections.last().unwrap();
     assert!(table.name.starts_with(b".reloc"));
     let (mut block, mut all) = (table.offset as usize, Vec::new());
