@@ -1,10 +1,10 @@
 //! Evidence: calls through the import table land in the import table.
 
-use scanner_core::Evidence;
+use scanner_core::{Evidence, Image, locate};
 use specimen::{Arch, Decoys, Flaw, Spec, Specimen};
 
 use crate::edit::{address, driver, dword, put, section};
-use crate::search::{assert_missing, in_file, in_memory, truth, without};
+use crate::search::{assert_missing, in_file, in_memory, module, truth, without};
 
 #[test]
 fn without_an_import_table_nothing_anchors_the_base() {
@@ -87,6 +87,16 @@ fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
     driver.file[call + 2] ^= 2;
     let missing = in_memory(&driver).missing();
     assert!(missing.contains(&Evidence::AnchoredBase), "{missing:?}");
+}
+
+#[test]
+fn no_more_calls_are_looked_at_than_it_takes() {
+    for (_, kind) in Spec::kinds() {
+        let specimen = kind.sized(64).build();
+        let image = Image::from_file(&specimen.file).unwrap();
+        let located = locate(&image, module(&specimen.spec)).unwrap();
+        assert_eq!(located.findings().import_calls(), 32);
+    }
 }
 
 /// The trap: on x86 every operand shifts with the base, all other evidence
