@@ -306,4 +306,32 @@ mod tests {
         }
         assert!(is_gate(&[], &[]));
     }
+
+    #[test]
+    fn the_jump_tells_which_of_the_two_is_the_limit() {
+        let image = Image::from_file(FILE).unwrap();
+        let read = |opcode: u8, jump: &[u8]| {
+            let load = [0x8B, 0x0D, 0, 1, 0, 0];
+            let compare = [opcode, 0x0D, 0, 2, 0, 0];
+            let code: Vec<u8> = [&load, &compare, jump].concat();
+            let gate = Gate::read(&image, &code, Rva(0x1000), 0)?;
+            Some((gate.count(), gate.threshold()))
+        };
+        let (loaded, compared) = (Rva(0x1106), Rva(0x120C));
+        for condition in 0..0x10_u8 {
+            for jump in [
+                &[0x70 | condition, 0][..],
+                &[0x0F, 0x80 | condition, 0, 0, 0, 0],
+            ] {
+                // Less, or not; less or equal, or not.
+                let [register_first, memory_first] = match condition {
+                    0xC | 0xD => [Some((loaded, compared)), Some((compared, loaded))],
+                    0xE | 0xF => [Some((compared, loaded)), Some((loaded, compared))],
+                    _ => [None, None],
+                };
+                assert_eq!(read(0x3B, jump), register_first, "{jump:X?}");
+                assert_eq!(read(0x39, jump), memory_first, "{jump:X?}");
+            }
+        }
+    }
 }
