@@ -178,7 +178,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
         return Err(Failure("no mutant was tried".into()));
     }
     // Read anew: a person may have written a reason meanwhile.
-    let mut text = without(&fs::read_to_string(&file)?, &caught);
+    // Two may change the same text: one that survives stays listed.
+    let gone = caught.iter().filter(|it| !missed.contains(it)).cloned();
+    let mut text = without(&fs::read_to_string(&file)?, &gone.collect::<Vec<_>>());
     let known = survivors(&text);
     let new: BTreeSet<&String> = missed.iter().filter(|it| !known.contains(*it)).collect();
     if options.only.is_none() && !options.again {

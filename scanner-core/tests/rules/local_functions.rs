@@ -100,6 +100,13 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
         changed(directory, &(table.rva.0 + 2).to_le_bytes());
         changed(directory + 4, &(table.size + 4).to_le_bytes());
         changed(directory + 4, &[0; 4]);
+        // Within its section, but not of whole entries at a multiple of four.
+        for (rva, size) in [
+            (table.rva.0 + 2, table.size - 12),
+            (table.rva.0, table.size - 4),
+        ] {
+            changed(directory, &[rva, size].map(u32::to_le_bytes).concat());
+        }
 
         // Loaded, it has to be handed over, whole.
         let loaded = built.load(built.spec.arch.bases()[0]);
