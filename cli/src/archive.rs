@@ -6,14 +6,13 @@
 
 use std::collections::HashSet;
 
-use crate::cabinet::{self, Cabinet, MAX_MEMBER};
+use tcplimit_report::{FRESH_COPY, Origin, Report, State, is_cabinet, is_module, is_program};
+
+use crate::cabinet::{Cabinet, MAX_MEMBER};
 use crate::file::HEAD;
-use crate::head::{AGAIN, is_program};
-use crate::identity::is_module;
 use crate::image_probe::{Members, Options, image};
 use crate::iso::{self, Extent, Flaw, Volume};
 use crate::output::cause;
-use crate::report::{Origin, Report, State};
 use crate::self_extractor::{self, is_delta};
 use crate::storage::{self, Part, Storage};
 use crate::text::count;
@@ -41,7 +40,7 @@ impl<'a> Archive<'a> {
     /// its beginning; `programs` says whether it may be a self-extractor, which
     /// takes longer to find out.
     pub(crate) fn of(head: &[u8], file: &'a dyn Storage, programs: bool) -> Option<Archive<'a>> {
-        if cabinet::is_cabinet(head) {
+        if is_cabinet(head) {
             return Part::new(file, 0, file.length()).map(Archive::Cabinet);
         }
         if head.starts_with(b"MZ") {
@@ -118,7 +117,7 @@ fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize,
 
 /// Reports on a member, which may be a cabinet itself.
 fn nested(origin: Origin, content: &[u8], options: &Options, depth: usize, visit: Visit<'_>) {
-    if cabinet::is_cabinet(content) && depth < MAX_DEPTH {
+    if is_cabinet(content) && depth < MAX_DEPTH {
         return members(&origin, &content, options, depth + 1, visit);
     }
     visit(image(origin, content, options), content);
@@ -140,7 +139,7 @@ fn disc(origin: &Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>
     let found = Volume::read(file).and_then(|volume| Found::in_volume(file, &volume));
     let found = match found {
         Ok(found) => found,
-        Err(flaw) => return say(State::Damaged, &format!("{flaw}{AGAIN}"), visit),
+        Err(flaw) => return say(State::Damaged, &format!("{flaw}{FRESH_COPY}"), visit),
     };
     let mut seen = false;
     for (path, extent) in found.drivers {

@@ -33,11 +33,6 @@ const CONTINUED: u16 = 0xFFFD;
 const HAS_PREVIOUS: u16 = 1;
 const HAS_NEXT: u16 = 2;
 
-/// Whether the content of a file is a cabinet.
-pub(crate) fn is_cabinet(data: &[u8]) -> bool {
-    data.starts_with(b"MSCF")
-}
-
 /// One member, as the table describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {

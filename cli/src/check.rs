@@ -2,19 +2,18 @@
 
 use std::io::{self, Write};
 
+use tcplimit_report::{Exit, Origin, Report, State};
+
 use crate::arguments::{Check, Talk};
 use crate::corpus::locate_both;
-use crate::exit::Exit;
 use crate::file::Input;
 use crate::folder::{Item, refuse_folders};
 use crate::head;
-use crate::identity;
 use crate::image_probe::{Members, Options};
 use crate::manifest::Manifest;
 use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, cause, complain, printable};
 use crate::probe;
 use crate::progress::Progress;
-use crate::report::{Origin, Report, State};
 use crate::scan::{self, End, Plan, Sink};
 
 /// Runs `corpus check`.
@@ -111,7 +110,7 @@ fn compare_one(report: Report, data: &[u8], manifest: &Manifest) -> Option<Findi
         ));
     }
     report.image?;
-    let sha256 = identity::sha256(data);
+    let sha256 = tcplimit_report::sha256(data);
     let Some(known) = manifest.find(&sha256) else {
         return report.module.map(|_| Finding::Unknown(report.origin));
     };
@@ -218,11 +217,11 @@ impl Checker {
         }
         Ok(match self {
             _ if end == End::Interrupted => Exit::Interrupted,
-            Checker { disagree: 1.., .. } => Exit::NotLocated,
+            Checker { disagree: 1.., .. } => Exit::Refused,
             Checker {
                 unreadable: 1.., ..
-            } => Exit::Input,
-            Checker { agree: 0, .. } => Exit::NotLocated,
+            } => Exit::Unreadable,
+            Checker { agree: 0, .. } => Exit::Refused,
             _ => Exit::Done,
         })
     }

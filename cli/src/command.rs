@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use tcplimit_report::Exit;
 
 use crate::arguments::{Arguments, Colour, Corpus, Verb};
-use crate::exit::Exit;
 use crate::output::{cause, complain};
 use crate::{check, corpus, explain, manual, patch, probe};
 
@@ -33,10 +33,10 @@ pub fn main() -> ExitCode {
         Verb::Man(verb) => manual::pages(&verb),
     };
     match result {
-        Ok(exit) => exit.into(),
+        Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             complain(&format!("it can't be written: {}", cause(&error)));
-            Exit::Input.into()
+            ExitCode::from(Exit::Unreadable.code())
         }
     }
 }

@@ -5,17 +5,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use scanner_core::{Checksum, Headers, Module};
+use tcplimit_report::{Exit, Origin, Report};
 
 use crate::arguments::Add;
-use crate::exit::Exit;
 use crate::file::Input;
-use crate::identity;
 use crate::image_probe::{self, Members, Options};
 use crate::loaded::LoadBase;
 use crate::manifest::{Build, Manifest};
 use crate::output::{self, GOOD, cause, complain, printable};
 use crate::probe;
-use crate::report::{Origin, Report};
 use crate::text;
 
 /// What both views of a file with this hash say of it, when they agree.
@@ -76,7 +74,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => {
             complain(&format!("{shown} can't be read: {}", cause(&error)));
-            return Ok(Exit::Input);
+            return Ok(Exit::Unreadable);
         }
     };
     let manifest = match Manifest::parse(&old) {
@@ -121,7 +119,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
             "{shown} can't be written: {}{hint}",
             cause(&error)
         ));
-        return Ok(Exit::Input);
+        return Ok(Exit::Unreadable);
     }
     let mut out = output::stdout();
     for (origin, said) in done {
@@ -150,7 +148,7 @@ impl Addition<'_> {
             Ok(content) => content,
             Err(error) => {
                 let text = format!("{}: {}", path.display(), cause(&error));
-                return self.refuse(&text, Exit::Input);
+                return self.refuse(&text, Exit::Unreadable);
             }
         };
         let options = Options {
@@ -171,8 +169,8 @@ impl Addition<'_> {
                 Ok(said) => self.done.push((report.origin, said)),
                 Err(reason) => {
                     let exit = match report.state.is_bad_input() {
-                        true => Exit::Input,
-                        false => Exit::NotLocated,
+                        true => Exit::Unreadable,
+                        false => Exit::Refused,
                     };
                     let text = format!("{}: not added: {reason}", report.origin);
                     self.refuse(&text, exit);
@@ -181,7 +179,7 @@ impl Addition<'_> {
         });
         if !told {
             let text = text::no_member(&path, members, "tcplimit probe -v");
-            self.refuse(&text, Exit::NotLocated);
+            self.refuse(&text, Exit::Refused);
         }
     }
 
@@ -191,7 +189,7 @@ impl Addition<'_> {
         if report.image.is_none() {
             return Err(refusal(report));
         }
-        let sha256 = identity::sha256(data);
+        let sha256 = tcplimit_report::sha256(data);
         let build = locate_both(&report.origin, data, &sha256, self.module, self.name)?;
         for (whose, known) in [
             ("the manifest", self.manifest.find(&sha256)),

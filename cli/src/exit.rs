@@ -1,24 +1,6 @@
 //! What the program says to the shell.
 
-use std::process::ExitCode;
-
-use crate::report::State;
-
-/// Exit codes, in the order in which one outweighs another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Exit {
-    /// 0: located; done.
-    #[default]
-    Done,
-    /// 1: not located; a check failed.
-    NotLocated,
-    /// 3: something named could not be read, or is damaged.
-    Input,
-    /// 2: the command line asks for something that can't be.
-    Usage,
-    /// 130: Ctrl-C.
-    Interrupted,
-}
+use tcplimit_report::{Exit, State};
 
 /// For the help of the program.
 pub(crate) const TABLE: &str = "\
@@ -38,25 +20,6 @@ Exit codes:
   3    a file or the output can't be read or written, a file is damaged, or
        another run is at work
   130  interrupted by Ctrl-C";
-
-impl Exit {
-    /// Its number.
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Exit::Done => 0,
-            Exit::NotLocated => 1,
-            Exit::Usage => 2,
-            Exit::Input => 3,
-            Exit::Interrupted => 130,
-        }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit.code())
-    }
-}
 
 /// What became of one path on the command line: a file, a cabinet, a folder.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,8 +43,8 @@ impl Outcome {
         match self {
             Outcome { located: true, .. } => Exit::Done,
             Outcome { unfit: true, .. } => Exit::Usage,
-            Outcome { bad: true, .. } => Exit::Input,
-            _ => Exit::NotLocated,
+            Outcome { bad: true, .. } => Exit::Unreadable,
+            _ => Exit::Refused,
         }
     }
 }
@@ -112,26 +75,32 @@ mod tests {
 
     #[test]
     fn damage_counts_only_where_it_was_named() {
-        assert_eq!(exit(&[State::Damaged], false), Exit::Input);
+        assert_eq!(exit(&[State::Damaged], false), Exit::Unreadable);
         assert_eq!(
             exit(&[State::Damaged, State::Unreadable], true),
-            Exit::NotLocated
+            Exit::Refused
         );
         assert_eq!(exit(&[State::UnfitBase], false), Exit::Usage);
-        assert_eq!(exit(&[State::TooOld], false), Exit::NotLocated);
-        assert_eq!(exit(&[State::UnconfirmedName], false), Exit::NotLocated);
-        assert_eq!(exit(&[], true), Exit::NotLocated);
+        assert_eq!(exit(&[State::TooOld], false), Exit::Refused);
+        assert_eq!(exit(&[State::UnconfirmedName], false), Exit::Refused);
+        assert_eq!(exit(&[], true), Exit::Refused);
     }
 
     #[test]
-    fn the_worst_of_several_paths_is_the_largest() {
-        let order = [
-            Exit::Done,
-            Exit::NotLocated,
-            Exit::Input,
-            Exit::Usage,
-            Exit::Interrupted,
-        ];
-        assert!(order.is_sorted());
+    fn the_help_has_every_code() {
+        for table in [TABLE, WRITING] {
+            let codes: Vec<&str> = table
+                .lines()
+                .skip(1)
+                .filter_map(|line| line[2..].split(' ').next())
+                .collect();
+            let codes: Vec<u8> = codes
+                .into_iter()
+                .filter_map(|code| code.parse().ok())
+                .collect();
+            let mut all = Exit::ALL.map(Exit::code);
+            all.sort_unstable();
+            assert_eq!(codes, all);
+        }
     }
 }

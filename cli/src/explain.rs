@@ -3,16 +3,16 @@
 use std::io::{self, Write};
 
 use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp, Surroundings, Tally};
+use tcplimit_report::{Exit, Report};
 
 use crate::arguments::{Explain, hint_at_base};
 use crate::disassembly::{Line, Listing};
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::file::Input;
 use crate::image_probe::{self, Options};
 use crate::loaded::Loaded;
 use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain, printable, quoted};
 use crate::probe;
-use crate::report::Report;
 use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
 use crate::text::{self, Detail};
 
@@ -41,7 +41,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
         Ok(content) => content,
         Err(error) => {
             complain(&format!("{shown}: {}", cause(&error)));
-            return Ok(Exit::Input);
+            return Ok(Exit::Unreadable);
         }
     };
     let exit = file(&mut out, &path.to_string_lossy(), &content, &options)?;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use tcplimit_report::Exit;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::exit::Exit;
 use crate::output::{cause, complain, quoted};
 
 /// A file to look into, or the reason why what was found can't be.

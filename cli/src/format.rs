@@ -3,8 +3,9 @@
 //! say little.
 
 use scanner_core::Headers;
+use tcplimit_report::is_cabinet;
 
-use crate::cabinet::{self, Cabinet};
+use crate::cabinet::Cabinet;
 
 /// A format that other programs open.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +163,7 @@ pub(crate) fn of_program(file: &[u8]) -> Option<&'static Format> {
         let stated = u32::from_le_bytes(*rest.get(8..)?.first_chunk()?);
         let is_inside = usize::try_from(stated).is_ok_and(|length| length <= rest.len());
         if is_inside
-            && cabinet::is_cabinet(rest)
+            && is_cabinet(rest)
             && let Ok(tables) = Cabinet::new(&rest)
             && tables.len() > 0
         {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::exit::Exit;
+use tcplimit_report::Exit;
 
 /// Calls `first` at the first Ctrl-C. The second ends the program at once, which
 /// loses nothing either.

@@ -9,10 +9,9 @@ use std::sync::LazyLock;
 use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Arch, Module, Rva, StartUp};
 use serde::Deserialize;
+use tcplimit_report::{Exit, Report};
 
-use crate::exit::Exit;
 use crate::output::{cause, complain};
-use crate::report::Report;
 
 /// The repository's own, corpus/builds.toml.
 const BUILT_IN: &str = include_str!("../../corpus/builds.toml");
@@ -66,7 +65,7 @@ impl Manifest {
     /// # Errors
     /// A text that says what is wrong, and the exit code for it.
     fn read(path: &Path) -> Result<Manifest, (Exit, String)> {
-        let text = fs::read_to_string(path).map_err(|error| (Exit::Input, cause(&error)))?;
+        let text = fs::read_to_string(path).map_err(|error| (Exit::Unreadable, cause(&error)))?;
         Manifest::parse(&text).map_err(|error| (Exit::Usage, error))
     }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use tcplimit_report::Exit;
 
 use crate::arguments::{self, Arguments, Completions};
-use crate::exit::Exit;
 use crate::output::{self, cause, complain};
 
 /// When this version was made, for the title of the pages. Not the day of the
@@ -49,7 +49,7 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
                 folder.display(),
                 cause(&error)
             ));
-            Ok(Exit::Input)
+            Ok(Exit::Unreadable)
         }
     }
 }

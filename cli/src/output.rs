@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
-
-use crate::exit::Exit;
+use tcplimit_report::Exit;
 
 /// Good news.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -64,7 +63,7 @@ impl Output {
         match &self.lost {
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
                 complain(&format!("the output can't be written: {}", cause(error)));
-                exit.max(Exit::Input)
+                exit.max(Exit::Unreadable)
             }
             _ => exit,
         }
@@ -170,9 +169,9 @@ mod tests {
     fn a_reader_that_goes_away_changes_no_exit_code_and_a_full_disk_does() {
         for (kind, exit, then) in [
             (ErrorKind::BrokenPipe, Exit::Done, Exit::Done),
-            (ErrorKind::BrokenPipe, Exit::NotLocated, Exit::NotLocated),
-            (ErrorKind::StorageFull, Exit::Done, Exit::Input),
-            (ErrorKind::StorageFull, Exit::NotLocated, Exit::Input),
+            (ErrorKind::BrokenPipe, Exit::Refused, Exit::Refused),
+            (ErrorKind::StorageFull, Exit::Done, Exit::Unreadable),
+            (ErrorKind::StorageFull, Exit::Refused, Exit::Unreadable),
             (ErrorKind::StorageFull, Exit::Interrupted, Exit::Interrupted),
         ] {
             let mut output = Output::to(Box::new(Broken(kind)));

@@ -2,10 +2,11 @@
 
 mod run;
 
+use tcplimit_report::{Origin, Report};
+
 use crate::archive::Archive;
 use crate::file::HEAD;
 use crate::image_probe::{identified, image};
-use crate::report::{Origin, Report};
 
 pub use crate::image_probe::{Members, Options};
 pub(crate) use run::run;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::report::State;
+use tcplimit_report::State;
 
 /// A synthetic image, laid out like the driver of Windows XP SP3. Not
 /// Microsoft's: verify/ builds it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::report::{Report, State};
+use tcplimit_report::{Report, State};
 
 /// Totals of a run.
 #[derive(Debug)]

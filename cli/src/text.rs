@@ -4,11 +4,10 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
-use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
-use scanner_core::{Checksum, Evidence, Findings, StartUp, Surroundings, Tally};
+use scanner_core::{Evidence, Findings, StartUp, Surroundings, Tally};
+use tcplimit_report::{FileFacts, ImageFacts, Report, State, english, limit};
 
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
-use crate::report::{FileFacts, ImageFacts, Report, State};
 use crate::summary::Summary;
 
 /// How much to say of a file.
@@ -29,7 +28,11 @@ pub(crate) enum Detail {
 /// # Errors
 /// When it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io::Result<()> {
-    let (style, words) = headline(report);
+    let words = report.headline(english);
+    let style = match report.checksum_flaw() {
+        Some(_) => BAD,
+        None => style(report.state),
+    };
     let origin = report.origin.to_string();
     write!(
         out,
@@ -50,50 +53,6 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io
         Some(findings) if detail != Detail::Facts => evidence(out, findings, detail),
         _ => Ok(()),
     }
-}
-
-/// The answer in a few words. A checksum that is wrong is among them: the file
-/// is damaged, though the limit is where it should be.
-fn headline(report: &Report) -> (Style, String) {
-    let checksum = match report.file.as_ref().and_then(|file| file.checksum) {
-        Some(sum) if sum.is_right() => "",
-        Some(Checksum { stated: 0, .. }) => ", without checksum",
-        Some(_) => ", wrong checksum",
-        None => "",
-    };
-    let words = match report.state {
-        State::Unpatched if report.is_as_shipped() => {
-            "located, as shipped: the limit is 10".to_owned()
-        }
-        State::Unpatched => format!("located, unpatched{checksum}: the limit is 10"),
-        State::Patched(value) => {
-            format!("located, patched{checksum}: the limit is {}", limit(value))
-        }
-        State::Located => {
-            format!("located{checksum}, but no single start-up store says its first value")
-        }
-        State::NotLocated => format!("not located{checksum}"),
-        State::ConflictingNames => "not located, conflicting names".to_owned(),
-        State::UnconfirmedName => format!("not located, unconfirmed name{checksum}"),
-        State::NoLimiter => "no limiter".to_owned(),
-        State::TooOld => "too old for a limiter".to_owned(),
-        State::OtherModule => "another driver".to_owned(),
-        State::NotDriver => "not a driver".to_owned(),
-        State::UnsupportedMachine => "unsupported machine".to_owned(),
-        State::Damaged => "damaged".to_owned(),
-        State::NotPe => "not a PE file".to_owned(),
-        State::Compressed => "compressed".to_owned(),
-        State::Cabinet => "a cabinet".to_owned(),
-        State::Container => "not opened".to_owned(),
-        State::DiscImage => "a disc image".to_owned(),
-        State::Unreadable => "unreadable".to_owned(),
-        State::UnfitBase => "unfit base".to_owned(),
-    };
-    let style = match checksum {
-        "" => style(report.state),
-        _ => BAD,
-    };
-    (style, words)
 }
 
 fn style(state: State) -> Style {
@@ -159,10 +118,10 @@ fn identity(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     if let Some(module) = report.module
         && report.names.contradict(module)
     {
-        let said = format!("{}; overruled by --module", report.names.said());
+        let said = format!("{}; overruled by --module", report.names.said(english));
         row(out, "names", printable(&said))?;
     }
-    if let Some(known) = report.file.as_ref().and_then(|file| file.known.as_ref()) {
+    if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
         row(out, "known as", printable(known))?;
     }
     if let Some(base) = report.loaded_at {
@@ -195,7 +154,7 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             value,
         }) => Some(format!(
             "stores {} (RVA {rva}; the value is at file offset {value_offset:X})",
-            limit(value)
+            limit(value, english)
         )),
         Some(StartUp::None) => Some("no code that is discarded stores to it".to_owned()),
         Some(StartUp::Several) => Some("several stores, none can be told to be it".to_owned()),
@@ -228,14 +187,6 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     match &report.file {
         Some(file) => row(out, "SHA-256", &file.sha256),
         None => Ok(()),
-    }
-}
-
-/// A value of the limit; what the driver doesn't take is marked.
-fn limit(value: u32) -> String {
-    match value {
-        MIN_LIMIT..=MAX_LIMIT => value.to_string(),
-        _ => format!("{value} (outside {MIN_LIMIT} to {MAX_LIMIT})"),
     }
 }
 
@@ -418,13 +369,5 @@ mod tests {
         assert_eq!(count(0, "file"), "0 files");
         assert_eq!(count(1, "member"), "1 member");
         assert_eq!(count(2, "member"), "2 members");
-    }
-
-    #[test]
-    fn a_limit_that_the_driver_does_not_take_is_marked() {
-        assert_eq!(limit(1), "1");
-        assert_eq!(limit(16_777_215), "16777215");
-        assert_eq!(limit(0), "0 (outside 1 to 16777215)");
-        assert_eq!(limit(16_777_216), "16777216 (outside 1 to 16777215)");
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! Crates below this one have what they are proven with: `specimen` (what is
 //! searched, and the truth about it), `oracle` (a slow second opinion, and how
-//! others did it) and `simulation` (the system that the driver runs in). Read
-//! then [`property`] and [`agreement`] (what must hold of the locator),
-//! [`patching`] and [`rewriting`] (of the patcher); [`shipped`] checks the files
-//! that users get.
+//! others did it), `simulation` (the system that the driver runs in) and `checker`
+//! (static checks of the files that users get). Read then [`property`] and
+//! [`agreement`] (what must hold of the locator), [`patching`] and [`rewriting`]
+//! (of the patcher).
 
 pub mod agreement;
 pub mod brittle;
@@ -17,5 +17,4 @@ pub mod planted;
 pub mod probing;
 pub mod property;
 pub mod rewriting;
-pub mod shipped;
 pub mod verdict;

@@ -19,8 +19,8 @@ use crate::workspace::Workspace;
 /// Where the list is, for the steps of `cargo xtask test`.
 pub(crate) const LIST: &str = "TCPLIMIT_XTASK_BUILT";
 
-/// The example of `verify` that checks the shipped files.
-pub(crate) const CHECKER: &str = "shipped";
+/// The program that checks the shipped files.
+pub(crate) const CHECKER: &str = "checker";
 
 /// What a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     // The list of an earlier run is not this one's.
     let _ = fs::remove_file(list(workspace));
     let whole = whole(workspace);
-    let words = ["build", "--example", CHECKER];
+    let words = ["build", "--bin", CHECKER];
     let built = build(workspace, &[&words, &whole[..]].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))

@@ -106,11 +106,25 @@ impl Compiler {
         })
     }
 
+    /// What its linker calls itself, if that is no part of the compiler.
+    pub(crate) fn linker_version(self, workspace: &Workspace) -> Option<String> {
+        let linker = self.linker(workspace)?;
+        let mut ask = workspace.command(&linker.to_string_lossy());
+        let said = command::listen(ask.arg("--version")).ok()?;
+        said.status.success().then_some(said.out)
+    }
+
     /// What it calls itself: `rustc 1.95.0 (…)`.
     pub(crate) fn version(self, workspace: &Workspace) -> Result<String, Failure> {
         let mut ask = workspace.command(self.rustc());
         let said = command::listen(ask.arg("--version"))?.success("rustc --version")?;
         Ok(said.trim().into())
+    }
+
+    /// Of all that this machine has.
+    pub(crate) fn versions(workspace: &Workspace) -> Vec<String> {
+        let all = Self::all(workspace).into_iter();
+        all.filter_map(|it| it.version(workspace).ok()).collect()
     }
 
     fn rustc(self) -> &'static str {

@@ -10,6 +10,7 @@ use crate::built;
 use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
 use crate::linker;
+use crate::recorded::{self, Inputs};
 use crate::report::Outcome;
 use crate::seen::Seen;
 use crate::workspace::{Workspace, copy};
@@ -45,6 +46,9 @@ pub(crate) const PROCESSORS: [Processor; 2] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
     Not,
+    /// The same as `Ours`, unless the bytes are those that were recorded, of the
+    /// same sources by the same compiler in another folder.
+    Unrecorded,
     /// Our crates. Others' sources, `core` among them, are in the same place
     /// both times, and what was made of them is taken over.
     Ours,
@@ -110,6 +114,19 @@ pub(crate) const PRODUCTS: [Product; 3] = [
     },
 ];
 
+/// What they are built of, and how.
+pub(crate) const READ: [&str; 9] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "cli",
+    "corpus",
+    "driver",
+    "scanner-core",
+    "xtask/src/compiler.rs",
+    "xtask/src/driver.rs",
+    "xtask/src/linker.rs",
+];
+
 /// The portable code of SHA-256, and the shorter form of it: the other one is
 /// for processors that XP's need not be.
 const PORTABLE: [&str; 2] = [
@@ -143,17 +160,14 @@ pub(crate) fn run(
         // So that whoever builds the same can use the same.
         let version = compiler.version(workspace)?;
         fs::write(workspace.made("driver/compiler.txt"), version + "\n")?;
-        if again != Again::Not {
-            elsewhere(workspace, compiler, again, &files)?;
-        }
+        let reproduced = reproduce(workspace, compiler, again, &files)?;
         let checked = check(workspace, &shipped);
         if let Ok(said) = &checked {
             seen.figure("compiler of the driver", compiler);
             seen.figures_of(said);
         }
         match checked {
-            Ok(_) if again == Again::Not => return Ok(Outcome::Passed(compiler.to_string())),
-            Ok(_) => return Ok(Outcome::Passed(format!("{compiler}; twice the same"))),
+            Ok(_) => return Ok(Outcome::Passed(format!("{compiler}{reproduced}"))),
             Err(fault) if compiler.builds_core() => return Err(fault),
             Err(fault) => {
                 println!("--- perhaps for the prebuilt core: {fault}");
@@ -167,11 +181,19 @@ pub(crate) fn run(
 }
 
 /// As a step among others: loudly skipped without a compiler.
-pub(crate) fn step(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+pub(crate) fn step(
+    workspace: &Workspace,
+    may_be_recorded: bool,
+    seen: &mut Seen,
+) -> Result<Outcome, Failure> {
     if Compiler::all(workspace).is_empty() {
         return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
     }
-    run(workspace, Again::Ours, seen)
+    let again = match may_be_recorded {
+        true => Again::Unrecorded,
+        false => Again::Ours,
+    };
+    run(workspace, again, seen)
 }
 
 /// The files as the linker wrote them: the products of each processor, in the
@@ -289,7 +311,7 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
     let mut wrong = false;
-    let checks = built::program(workspace, built::Kind::Example, built::CHECKER)?;
+    let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
     for ((processor, product), file) in each().zip(files) {
         let mut check = workspace.command(&checks.to_string_lossy());
         check
@@ -305,6 +327,29 @@ fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     Ok(out)
 }
 
+/// Holds the files against another build of the same, in another folder or, as it
+/// was recorded, on another machine; what to say of it.
+fn reproduce(
+    workspace: &Workspace,
+    compiler: Compiler,
+    again: Again,
+    files: &[PathBuf],
+) -> Result<&'static str, Failure> {
+    if again == Again::Not {
+        return Ok("");
+    }
+    let mut versions = vec![compiler.version(workspace)?];
+    versions.extend(compiler.linker_version(workspace));
+    let inputs = Inputs::of(workspace, "driver", &READ, &versions);
+    let digests = recorded::digests(workspace, files)?;
+    if again == Again::Unrecorded && inputs.recorded().as_ref() == Some(&digests) {
+        return Ok("; the bytes that were recorded");
+    }
+    elsewhere(workspace, compiler, again, files)?;
+    inputs.record(&digests)?;
+    Ok("; twice the same")
+}
+
 /// Builds a copy of the sources in another folder, and compares.
 fn elsewhere(
     workspace: &Workspace,
@@ -318,7 +363,7 @@ fn elsewhere(
     if build_folder.exists() {
         fs::remove_dir_all(&build_folder)?;
     }
-    if again == Again::Ours {
+    if again != Again::Everything {
         copy(&workspace.made(BUILD), &build_folder, true, &is_ours)?;
     }
     for (one, other) in files.iter().zip(build(&elsewhere, compiler)?) {

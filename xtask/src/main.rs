@@ -35,6 +35,7 @@ mod plan;
 mod processor;
 mod real_input;
 mod record;
+mod recorded;
 mod report;
 mod rustc;
 mod schedule;
@@ -178,7 +179,7 @@ fn main() -> ExitCode {
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::Docs => report.step("docs", || docs(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
-        Command::Systems => report.step("systems", || systems::run(&workspace)),
+        Command::Systems => report.step("systems", || systems::run(&workspace, false)),
         Command::Driver { twice } => {
             report.seeing("driver", |seen| {
                 driver::run(&workspace, driver::Again::of(twice), seen)
@@ -193,7 +194,7 @@ fn main() -> ExitCode {
         }
         Command::Report => report.step("report", || page::run(&workspace)),
         Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
-        Command::Wdk => report.step("wdk", || wdk::run(&workspace)),
+        Command::Wdk => report.step("wdk", || wdk::run(&workspace, false)),
         Command::Wine(options) => {
             report.seeing("wine", |seen| wine::run(&workspace, &options, seen));
         }

@@ -311,7 +311,12 @@ mod tests {
         }
         let workspace = Workspace::of_this_crate();
         let mut text = String::new();
-        for folder in ["xtask/src", "verify/examples", "verify/emulator/src"] {
+        for folder in [
+            "xtask/src",
+            "verify/checker/src",
+            "verify/examples",
+            "verify/emulator/src",
+        ] {
             sources(&workspace.path(folder), &mut text);
         }
         let claims = fs::read_to_string(workspace.path(CLAIMS)).unwrap();
@@ -322,11 +327,15 @@ mod tests {
             match evidence {
                 Evidence::Tests(name) => {
                     let places = match name.split_once("::") {
-                        Some((program, module)) => {
-                            ["driver", "scanner-core", "verify", "verify/specimen"]
-                                .map(|package| format!("{package}/tests/{program}/{module}.rs"))
-                                .to_vec()
-                        }
+                        Some((program, module)) => [
+                            "driver",
+                            "scanner-core",
+                            "verify",
+                            "verify/checker",
+                            "verify/specimen",
+                        ]
+                        .map(|package| format!("{package}/tests/{program}/{module}.rs"))
+                        .to_vec(),
                         None => vec![format!("verify/{name}/src/lib.rs")],
                     };
                     assert!(

@@ -71,6 +71,9 @@ pub(crate) struct StepOptions {
     fuzz_seconds: u64,
     #[arg(long)]
     yes: bool,
+    /// It need not run where nothing has changed since it passed.
+    #[arg(long)]
+    recorded: bool,
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
@@ -103,7 +106,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "driver",
         after: &["checker"],
-        run: |workspace, _, seen| driver::step(workspace, seen),
+        run: |workspace, options, seen| driver::step(workspace, options.recorded, seen),
     },
     Step {
         name: "build",
@@ -172,12 +175,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "systems",
         after: &["driver"],
-        run: |workspace, _, _| systems::run(workspace),
+        run: |workspace, options, _| systems::run(workspace, options.recorded),
     },
     Step {
         name: "wdk",
         after: &[],
-        run: |workspace, _, _| wdk::run(workspace),
+        run: |workspace, options, _| wdk::run(workspace, options.recorded),
     },
     Step {
         name: "no panic",
@@ -274,6 +277,8 @@ fn beside(
     yes: bool,
     report: &mut Report<'_>,
 ) {
+    // Who names a step wants it to run.
+    let may_be_recorded = chosen.len() == STEPS.len();
     let is_built = chosen
         .iter()
         .any(|step| step.name == "build" || step.name == PAGE.name);
@@ -284,6 +289,7 @@ fn beside(
             job.command
                 .args(["--fuzz-seconds", &fuzz_seconds.to_string()]);
             job.command.args(yes.then_some("--yes"));
+            job.command.args(may_be_recorded.then_some("--recorded"));
             if is_built {
                 job.command.env(built::LIST, built::list(workspace));
             }

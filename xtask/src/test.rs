@@ -34,8 +34,8 @@ const CAMPAIGNS: [&str; 16] = [
     "runs::of_two_",
     "session::sessions_that_are_made_up_go_everywhere",
     "session::whatever_happens",
-    "shipped::no_damaged_byte_makes_a_check_panic",
     "specimen::",
+    "whole::no_damaged_byte_makes_a_check_panic",
 ];
 
 /// What programs of tests have said.
@@ -247,6 +247,7 @@ mod tests {
         let folders = [
             "cli/tests/program",
             "driver/tests/driver",
+            "verify/checker/tests/checks",
             "verify/specimen/tests/built",
             "verify/tests/proof",
         ];

@@ -10,6 +10,7 @@ use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::emulator;
 use crate::offsets;
+use crate::recorded::Inputs;
 use crate::report::Outcome;
 use crate::workspace::Workspace;
 
@@ -18,9 +19,26 @@ const TARGET: &str = "x86_64-pc-windows-msvc";
 /// Takes the place of wdk-sys, which is built on Windows only.
 const STAND_IN: &str = "\n[patch.crates-io]\nwdk-sys = { path = \"verify/wdk-sys\" }\n";
 
+/// What is compiled, and how.
+pub(crate) const READ: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "driver",
+    "scanner-core",
+    "verify/wdk-sys",
+    "xtask/src/compiler.rs",
+    "xtask/src/offsets.rs",
+    "xtask/src/wdk.rs",
+];
+
 /// Loudly skipped without what the stand-in is made of, or a compiler for the
 /// target.
-pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
+pub(crate) fn run(workspace: &Workspace, may_be_recorded: bool) -> Result<Outcome, Failure> {
+    let inputs = Inputs::of(workspace, "wdk", &READ, &Compiler::versions(workspace));
+    inputs.unless_recorded(may_be_recorded, || check(workspace))
+}
+
+fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
     listed(&metadata(workspace)?)?;
     if !offsets::is_possible(workspace) || !emulator::has_libclang() {
         let why = "no mingw-w64 or no libclang: cargo xtask setup";

@@ -81,7 +81,8 @@ pub(crate) struct Options {
     /// Also the tests of the tool for files, as programs for Windows; they compile for minutes.
     #[arg(long)]
     tests: bool,
-    /// 100,000 requests at once in place of 20,000.
+    /// 100,000 requests at once in place of 20,000, and an hour of the window in place of
+    /// six minutes.
     #[arg(long)]
     long: bool,
     /// A folder with x86/tcplimit.sys and x64/tcplimit.sys [default: target/driver].
@@ -108,6 +109,11 @@ impl Options {
 
     fn requests(&self) -> u32 {
         if self.long { 100_000 } else { 20_000 }
+    }
+
+    /// Of the window, one for each second.
+    fn ticks(&self) -> usize {
+        if self.long { 3_600 } else { 360 }
     }
 
     fn driver(&self, workspace: &Workspace, arch: Arch) -> PathBuf {
@@ -213,7 +219,7 @@ fn test(
             if !options.window {
                 tool::test(workspace, machine, folder, judge)?;
             }
-            window::test(workspace, machine, folder, judge)?;
+            window::test(workspace, machine, folder, options.ticks(), judge)?;
         }
         _ => {
             let why = "no tcplimit.exe beside the driver: cargo xtask driver";

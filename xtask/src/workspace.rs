@@ -27,6 +27,15 @@ impl Workspace {
         }
     }
 
+    /// Another one, for tests.
+    #[cfg(test)]
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self {
+            origin: root.clone(),
+            root,
+        }
+    }
+
     /// This program's own path, as it was at its start: a build may put another
     /// in its place.
     pub(crate) fn itself() -> io::Result<&'static Path> {

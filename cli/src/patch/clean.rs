@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use tcplimit_report::Exit;
 
 use super::disk::{Machine, folder_of};
 use super::failure::Failure;
@@ -16,7 +17,6 @@ use super::replace::may_write;
 use super::text::row;
 use super::windows_install::System;
 use crate::arguments::{Clean, Talk};
-use crate::exit::Exit;
 use crate::interrupt::stop_flag;
 use crate::json::{line, summary_line};
 use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
@@ -85,7 +85,7 @@ impl Run<'_> {
     fn windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
         let system = match System::of(home) {
             Ok(system) => system,
-            Err(reason) => return Ok(Err((Exit::Input, reason))),
+            Err(reason) => return Ok(Err((Exit::Unreadable, reason))),
         };
         for place in &system.linked {
             let path = home.join(&place.path);
@@ -154,8 +154,8 @@ impl Run<'_> {
         *number += 1;
         self.totals.files += 1;
         let exit = match (outcome, left.kind) {
-            (Outcome::Failed(_), _) | (Outcome::Stays, Kind::Lock) => Exit::Input,
-            (Outcome::Stays, Kind::Journal) => Exit::NotLocated,
+            (Outcome::Failed(_), _) | (Outcome::Stays, Kind::Lock) => Exit::Unreadable,
+            (Outcome::Stays, Kind::Journal) => Exit::Refused,
             _ => Exit::Done,
         };
         // A useless leftover stays only because of Ctrl-C.

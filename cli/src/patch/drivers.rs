@@ -5,16 +5,15 @@ use std::io;
 use std::path::Path;
 
 use scanner_core::Module;
+use tcplimit_report::{State, is_cabinet, is_module, sha256};
 
 use super::form::Form;
 use super::outcome::Facts;
 use super::plan::{Plan, apply, plan};
 use super::refusal::Refusal;
+use crate::cabinet::Cabinet;
 use crate::cabinet::rewrite::{Flaw, Whole};
-use crate::cabinet::{self, Cabinet};
 use crate::file::Input;
-use crate::identity::{is_module, sha256};
-use crate::report::State;
 
 /// A file taken apart.
 pub(crate) struct Drivers<'a> {
@@ -193,7 +192,7 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
     if content.starts_with(INSTALLSHIELD) {
         return Ok(Vec::new());
     }
-    if !cabinet::is_cabinet(&content) {
+    if !is_cabinet(&content) {
         return Err(io::Error::other("it is no cabinet"));
     }
     let bytes: &[u8] = &content;
@@ -204,7 +203,7 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
 
 /// Whether a file is a cabinet with more in it than one member.
 fn is_large(file: &[u8]) -> bool {
-    cabinet::is_cabinet(file)
+    is_cabinet(file)
         && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
 }
 

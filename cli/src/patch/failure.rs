@@ -4,9 +4,10 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use tcplimit_report::Exit;
+
 use super::holder::{Held, Life};
 use super::refusal::{DiscRefusal, Refusal};
-use crate::exit::Exit;
 use crate::output::{cause, quoted};
 
 /// Why a file was not replaced.
@@ -82,9 +83,9 @@ impl Failure {
     /// What a run ends with that failed so.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::NotLocated,
+            Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::Refused,
             Failure::Interrupted => Exit::Interrupted,
-            _ => Exit::Input,
+            _ => Exit::Unreadable,
         }
     }
 }

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 use std::io;
 
+use tcplimit_report::{State, is_cabinet, is_module};
+
 use super::refusal::Refusal;
+use crate::cabinet::Cabinet;
 use crate::cabinet::rewrite::Flaw;
 use crate::cabinet::rewrite::compression::{self, LZX};
-use crate::cabinet::{self, Cabinet};
 use crate::guard::guard;
-use crate::identity::is_module;
-use crate::report::State;
 
 /// How the content of a file is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Form {
     /// A cabinet that has more than one member, can't be read, or could not be
     /// written back.
     pub fn open(file: &[u8]) -> Result<(Form, Cow<'_, [u8]>), Refusal> {
-        if !cabinet::is_cabinet(file) {
+        if !is_cabinet(file) {
             return Ok((Form::Plain, Cow::Borrowed(file)));
         }
         let damaged = |reason: String| Refusal::Unfit {

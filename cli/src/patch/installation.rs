@@ -3,8 +3,9 @@
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
+use tcplimit_report::Exit;
+
 use super::windows_install::{entries, named, unreadable};
-use crate::exit::Exit;
 use crate::file::Input;
 use crate::format;
 use crate::output::{cause, quoted};
@@ -79,13 +80,13 @@ impl Installations {
         command: &str,
     ) -> Result<(Vec<PathBuf>, Vec<String>), (Exit, String)> {
         if let Some(reason) = not_a_folder(root) {
-            return Err((Exit::Input, reason));
+            return Err((Exit::Unreadable, reason));
         }
-        let found = Installations::on(root).map_err(|reason| (Exit::Input, reason))?;
+        let found = Installations::on(root).map_err(|reason| (Exit::Unreadable, reason))?;
         match found.chosen(choice, command) {
             Ok(homes) => Ok((homes, found.notes(choice))),
             Err((true, reason)) => Err((Exit::Usage, reason)),
-            Err((false, reason)) => Err((Exit::Input, reason)),
+            Err((false, reason)) => Err((Exit::Unreadable, reason)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use scanner_core::Module;
+use tcplimit_report::sha256;
 
 use super::disk::{Disk, folder_of};
 use super::drivers::{Drivers, Planned};
@@ -14,7 +15,6 @@ use super::lock::{self, Life, Locks};
 use super::refusal::Refusal;
 use super::replace::{Exchange, Keep, may_replace, replace, write_new};
 use super::restore::{Lookup, original};
-use crate::identity::sha256;
 
 pub use super::outcome::{Done, Facts, Source, Target, Task, Verdict};
 

@@ -15,6 +15,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tcplimit_report::sha256;
 
 use super::disk::{Disk, folder_of};
 use super::failure::{Failure, io_failure, read_failure};
@@ -23,7 +24,6 @@ use super::names::{MEANWHILE, TEMPORARY};
 use super::refusal::Refusal;
 use super::replace::{Keep, Staged, set, sync_folder};
 use super::windows_install::LEVELS;
-use crate::identity::sha256;
 use crate::output::cause;
 
 pub use super::names::JOURNAL as NAME;

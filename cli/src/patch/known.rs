@@ -3,10 +3,10 @@
 //! that another tool may have put there, and the checksum that goes with it.
 
 use scanner_core::{Checksum, Image, Located, Rva};
+use tcplimit_report::sha256;
 
 use super::change::{changes, put};
 use super::refusal::Refusal;
-use crate::identity::sha256;
 use crate::manifest::{Build, Manifest};
 
 /// A limit that was located in a file, and the store that gives it its value.
@@ -95,8 +95,8 @@ mod tests {
     use super::*;
     use crate::image_probe::{self, Options};
     use crate::patch::{apply, plan};
-    use crate::report::Origin;
     use crate::source::SPECIMEN;
+    use tcplimit_report::Origin;
 
     const NAME: &str = "tcpip.sys";
 

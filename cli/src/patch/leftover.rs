@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use scanner_core::policy::PRISTINE_LIMIT;
+use tcplimit_report::{is_module, sha256};
 
 use super::disk::{Disk, folder_of};
 use super::failure::{Failure, io_failure, read_failure};
@@ -21,8 +22,6 @@ use super::names::{MEANWHILE, backup_of, is_aside, is_staged, module_in};
 use super::refusal::Refusal;
 use super::replace::sync_folder;
 use super::restore::{Build, Content, judge};
-use crate::identity::is_module;
-use crate::identity::sha256;
 use crate::text::count;
 
 /// What a run has left.

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::identity::is_module;
+use tcplimit_report::is_module;
 
 /// The name of a lock file.
 pub const LOCK: &str = "tcplimit.lock";

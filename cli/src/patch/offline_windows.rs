@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tcplimit_report::{Exit, is_module};
+
 use super::disk::Machine;
 use super::drivers::drivers_in;
 use super::failure::Failure;
@@ -15,8 +17,6 @@ use super::refusal::Refusal;
 use super::replace::may_write;
 use super::reporter::Reporter;
 use super::windows_install::{Place, System};
-use crate::exit::Exit;
-use crate::identity::is_module;
 use crate::output::complain;
 use crate::text::count;
 
@@ -47,7 +47,7 @@ impl OfflineWindows<'_> {
         let system = match System::of(home) {
             Ok(system) => system,
             Err(reason) => {
-                self.reporter.because(Exit::Input, &reason);
+                self.reporter.because(Exit::Unreadable, &reason);
                 return Ok(());
             }
         };
@@ -151,7 +151,7 @@ impl OfflineWindows<'_> {
         if ready.is_empty() {
             let home = system.home.display();
             let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
-            self.reporter.because(Exit::NotLocated, &reason);
+            self.reporter.because(Exit::Refused, &reason);
             return Ok(());
         }
         let is_sound = is_sound(&ready);

@@ -5,15 +5,14 @@
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
 use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp};
+use tcplimit_report::{Names, Origin, Report, State};
 
 use super::change::{Change, changes, put};
 use super::known;
 use super::refusal::Refusal;
-use crate::identity::Names;
 use crate::image_probe::{self, Members, Options};
 use crate::loaded::LoadBase;
 use crate::manifest::Manifest;
-use crate::report::{Origin, Report, State};
 
 /// The limit where none is asked for. Programs of the time asked their users
 /// for 50 to 100.

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
+use tcplimit_report::State;
 
 use super::names::JOURNAL;
 use crate::iso;
 use crate::output::quoted;
-use crate::report::State;
 
 /// What to do where a file is damaged, or unknown.
 const AGAIN_OR_UNKNOWN: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";

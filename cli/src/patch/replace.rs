@@ -16,13 +16,14 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tcplimit_report::sha256;
+
 use super::disk::{Disk, folder_of};
 use super::failure::{io_failure, read_failure};
 use super::lock::Locks;
 use super::mount::Shortcoming;
 use super::names::{ASIDE, ATTEMPTS, BACKUP, DIGITS, MEANWHILE, TEMPORARY, named};
 use super::refusal::Refusal;
-use crate::identity::sha256;
 
 pub use super::failure::Failure;
 

@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use tcplimit_report::{Exit, is_module};
+
 use super::failure::io_failure;
 use super::json;
 use super::mount::Shortcoming;
@@ -12,8 +14,6 @@ use super::refusal::Refusal;
 use super::summary::Summary;
 use super::text;
 use super::windows_install::Role;
-use crate::exit::Exit;
-use crate::identity::is_module;
 use crate::json::summary_line;
 use crate::manifest::Manifest;
 use crate::output::{self, Output, cause, complain, quoted};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Checksum, Headers, Module};
+use tcplimit_report::{State, sha256};
 
 use super::disk::{Disk, folder_of};
 use super::drivers::{Drivers, Planned};
@@ -15,8 +16,6 @@ use super::names::backup_name;
 use super::outcome::{Facts, Source};
 use super::plan::{apply, plan};
 use super::refusal::Refusal;
-use crate::identity::sha256;
-use crate::report::State;
 
 /// What a file is to hold again.
 #[derive(Clone, Debug)]

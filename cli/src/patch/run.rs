@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use scanner_core::Module;
+use tcplimit_report::{Exit, is_module};
 
 use super::disc::{self, DiscDone, patch_disc};
 use super::disk::{Machine, folder_of};
@@ -18,9 +19,7 @@ use super::outcome::{Done, Subject, Target, Task, Verdict};
 use super::reporter::Reporter;
 use super::restore::backups;
 use crate::arguments::{Patch, Restore, Talk, Writing};
-use crate::exit::Exit;
 use crate::folder::{self, Item};
-use crate::identity::is_module;
 use crate::interrupt::stop_flag;
 use crate::manifest::Manifest;
 use crate::output::{command_line, complain, quoted};
@@ -185,7 +184,7 @@ impl Run<'_> {
         let summary = &self.reporter.summary;
         if summary.files == 0 && !summary.interrupted {
             self.reporter.because(
-                Exit::NotLocated,
+                Exit::Refused,
                 "neither tcpip.sys nor tcpip6.sys, compressed or not, is there",
             );
         }
@@ -251,7 +250,7 @@ impl Run<'_> {
                 "{}: neither tcpip.sys nor tcpip6.sys is on this disc as a file of its own",
                 path.display()
             );
-            self.reporter.because(Exit::NotLocated, &reason);
+            self.reporter.because(Exit::Refused, &reason);
             return Ok(());
         }
         for done in copies {
@@ -332,7 +331,7 @@ impl Run<'_> {
         if !all && paths.len() > 1 {
             self.reporter.flush()?;
             self.reporter.because(
-                Exit::Input,
+                Exit::Unreadable,
                 "Nothing was done with the others: all that is named must be there.",
             );
         }

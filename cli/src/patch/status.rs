@@ -7,6 +7,7 @@ use std::path::Path;
 
 use scanner_core::StartUp;
 use serde::Serialize;
+use tcplimit_report::{Exit, Origin, Report, State, is_module};
 
 use super::disk::Machine;
 use super::drivers::drivers_in;
@@ -19,14 +20,11 @@ use super::restore::backups;
 use super::text::row;
 use super::windows_install::{Place, System};
 use crate::arguments::{Status, Talk};
-use crate::exit::Exit;
 use crate::file::Input;
-use crate::identity::is_module;
 use crate::image_probe::{Members, Options};
 use crate::json::{line, summary_line};
 use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
 use crate::probe;
-use crate::report::{Origin, Report, State};
 use crate::text::{self, Detail, count};
 
 /// Runs `status`. Nothing is written.
@@ -90,13 +88,13 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         Ok(found) => found,
         Err(reason) => {
             nothing_here(out, verb, Some(home), &reason)?;
-            return Ok(Exit::Input);
+            return Ok(Exit::Unreadable);
         }
     };
     let mut exit = Exit::Done;
     if let Some(problem) = &unfinished.problem {
         complain(problem);
-        exit = Exit::Input;
+        exit = Exit::Unreadable;
     }
     let mut located = 0_u64;
     for place in &system.places {
@@ -105,7 +103,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
             Ok(backups) => names(backups),
             Err(failure) => {
                 complain(&failure.to_string());
-                exit = exit.max(Exit::Input);
+                exit = exit.max(Exit::Unreadable);
                 Vec::new()
             }
         };
@@ -113,8 +111,8 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
             located += u64::from(report.state.is_located());
             exit = exit.max(match report.state {
                 state if state.is_located() => Exit::Done,
-                state if state.is_bad_input() => Exit::Input,
-                _ => Exit::NotLocated,
+                state if state.is_bad_input() => Exit::Unreadable,
+                _ => Exit::Refused,
             });
             match verb.json {
                 true => object(out, &report, place, &backups)?,
@@ -126,7 +124,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         let path = system.home.join(&place.path);
         let backups = backups(&disk, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
-        exit = exit.max(Exit::NotLocated);
+        exit = exit.max(Exit::Refused);
         let cabinets = if is_module(&shown) { "" } else { "--cabinets " };
         let command = format!("tcplimit restore --in-place {cabinets}{}", quoted(&shown));
         let absent = Absent {
@@ -143,7 +141,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     for place in &system.linked {
         let path = system.home.join(&place.path);
         let shown = path.to_string_lossy();
-        exit = exit.max(Exit::NotLocated);
+        exit = exit.max(Exit::Refused);
         let reason = "it is a link, and what it leads to may lie outside this Windows";
         let absent = Absent {
             path: &shown,
@@ -157,7 +155,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         absent.tell(out, verb.json)?;
     }
     if located == 0 {
-        exit = exit.max(Exit::NotLocated);
+        exit = exit.max(Exit::Refused);
     }
     match verb.json {
         true => {
@@ -313,7 +311,7 @@ impl Absent<'_> {
 fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
     let mut out = output::stdout();
     nothing_here(&mut out, verb, None, reason)?;
-    Ok(out.finish(Exit::Input))
+    Ok(out.finish(Exit::Unreadable))
 }
 
 /// The same of one Windows.
@@ -337,7 +335,7 @@ fn nothing_here(
         leftovers: Vec::new(),
         at_work: None,
         reason: Some(reason),
-        exit_code: Exit::Input.code(),
+        exit_code: Exit::Unreadable.code(),
     };
     summary_line(out, &summary)
 }
@@ -373,7 +371,7 @@ fn reports(path: &Path, place: &Place) -> Vec<Report> {
 fn tell(out: &mut dyn Write, report: &Report, place: &Place) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
     row(out, "this is", place.role.says())?;
-    if let Some(known) = report.file.as_ref().and_then(|file| file.known.as_ref()) {
+    if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
         row(out, "known as", printable(known))?;
     }
     Ok(())
@@ -452,7 +450,7 @@ fn object(
                 .image
                 .and_then(|image| Some(image.version?.to_string())),
             sha256: file.map(|file| file.sha256.as_str()),
-            known: file.and_then(|file| file.known.as_deref()),
+            known: file.and_then(|file| file.known),
             backups,
         },
     )

@@ -1,10 +1,10 @@
 //! What a run adds up to.
 
 use serde::Serialize;
+use tcplimit_report::Exit;
 
 use super::failure::Failure;
 use super::outcome::Verdict;
-use crate::exit::Exit;
 
 /// Totals of a run, as docs/json.md describes them.
 #[derive(Debug, Default, Serialize)]

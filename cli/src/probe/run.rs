@@ -3,17 +3,17 @@
 use std::io::{self, Write};
 
 use scanner_core::Module;
+use tcplimit_report::{Exit, Origin, Report, State};
 
 use crate::archive::{self, Archive};
 use crate::arguments::{Probe, Talk, hint_at_base};
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::file::Input;
 use crate::folder::{Item, refuse_folders};
 use crate::image_probe::{Members, Options, identified};
 use crate::loaded::LoadBase;
 use crate::output::{self, Output, cause, complain, printable, quoted};
 use crate::progress::Progress;
-use crate::report::{Origin, Report, State};
 use crate::scan::{self, End, Plan, Sink};
 use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
 use crate::summary::Summary;
@@ -243,7 +243,7 @@ impl Reporter {
             }
         }
         Ok(match verdict {
-            Verdict::NoDrivers => Exit::NotLocated,
+            Verdict::NoDrivers => Exit::Refused,
             _ => exit,
         })
     }
@@ -332,7 +332,7 @@ const FAR: u64 = 0x8000;
 /// Whether all of a file says more than its beginning did: its hash, where it is
 /// called as a module; which other program opens it, where it is no driver.
 fn needs_content(report: &Report, within_folder: bool) -> bool {
-    let is_named = report.names.name_a_module() && head::is_possible(report.bytes);
+    let is_named = report.names.name_a_module() && tcplimit_report::is_possible(report.bytes);
     match report.state {
         State::NotPe => report.bytes > FAR || is_named,
         State::NotDriver => !within_folder,

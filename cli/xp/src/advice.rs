@@ -5,9 +5,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
-use crate::client::{self, SHIPPED};
+use crate::client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::windows::{Activity, Service, Start};
 
@@ -97,7 +98,8 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     }
     let (limit, written) = (answer.limit.get(), answer.written.get());
     let stamp = answer.identity.time_date_stamp.get();
-    if facts.look.time_date_stamp.is_some_and(|disk| disk != stamp) {
+    let on_disk = facts.on_disk.image.map(|image| image.time_date_stamp);
+    if on_disk.is_some_and(|disk| disk != stamp) {
         notes.push(text!(
             "The file {module} is not the one that runs: an update has replaced it. Restart \
              Windows to use the new one.",
@@ -105,7 +107,7 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
         ));
         return;
     }
-    let disk = facts.look.limit();
+    let disk = facts.on_disk.limit();
     let replace = |number| {
         let expect = Some(limit).filter(|_| client::is_foreign(answer));
         client::command(&format!("set {number}"), module, expect, false)
@@ -122,7 +124,7 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     } else if written == 0 && disk.is_some_and(|disk| disk != limit) {
         notes.push(text!("{module}: the limit in memory is {limit}, and {disk} on disk, and tcplimit has not set \
              it: other software did, or the file was changed since Windows was started. To \
-             replace it: {command}", module, limit, disk = disk.unwrap_or(SHIPPED), command = replace(100)));
+             replace it: {command}", module, limit, disk = disk.unwrap_or(PRISTINE_LIMIT), command = replace(100)));
     } else if written == 0 && disk.is_none() && client::is_foreign(answer) {
         notes.push(text!(
             "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {command}",
@@ -146,7 +148,7 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
     }
     let Some(stored) = module.stored.limit else {
         let configured = answer.configured.get();
-        if configured != 0 && configured == limit && limit != SHIPPED {
+        if configured != 0 && configured == limit && limit != PRISTINE_LIMIT {
             notes.push(text!(
                 "{name}: the limit that was stored when tcplimit.sys was loaded is stored no \
                  more. It stays in force until Windows is restarted.",
@@ -207,9 +209,9 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
 }
 
 fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
-    let (module, look) = (facts.module, &facts.look);
-    let is_right = look.checksum.is_none_or(|sum| sum.is_right());
-    if let Some(limit) = look.limit().filter(|&limit| limit != SHIPPED) {
+    let (module, report) = (facts.module, &facts.on_disk);
+    let is_right = report.checksum().is_none_or(|sum| sum.is_right());
+    if let Some(limit) = report.limit().filter(|&limit| limit != PRISTINE_LIMIT) {
         notes.push(text!(
             "The file {module} is patched: Windows starts with {limit}. An update or System File \
              Protection may put the original back; then it is 10 again. To replace {limit} now \
@@ -223,8 +225,12 @@ fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
             "The checksum of the file {module} is wrong: something has changed the file.",
             module
         ));
-    } else if let Some(reason) = &look.reason {
-        notes.push(text!("The file {path}: {reason}", path = look.path, reason));
+    } else if let Some(reason) = &report.reason {
+        notes.push(text!(
+            "The file {path}: {reason}",
+            path = report.origin.path,
+            reason
+        ));
     }
 }
 
@@ -234,7 +240,7 @@ fn events(facts: &Facts, notes: &mut Vec<String>) {
         .first()
         .and_then(|module| module.memory.as_ref().ok())
         .map(|answer| answer.limit.get());
-    if facts.events.is_ok_and(|events| events > 0) && limit == Some(SHIPPED) {
+    if facts.events.is_ok_and(|events| events > 0) && limit == Some(PRISTINE_LIMIT) {
         notes.push(
             phrase!("The limit of 10 was reached, and connections had to wait (event 4226). To raise it: \
              tcplimit set 100")

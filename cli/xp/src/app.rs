@@ -14,7 +14,7 @@ use crate::gui::canvas::{self, MessageFont, Picture};
 use crate::gui::control;
 use crate::gui::icon;
 use crate::gui::menu::{self, Bar, Keys};
-use crate::gui::procedure::{self, Event, MAIN};
+use crate::gui::procedure::{self, Event, MAIN, Program};
 use crate::gui::shell::{self, Instance, Mood};
 use crate::gui::state::State;
 use crate::gui::window::{self, Window};
@@ -103,16 +103,16 @@ pub(crate) fn run(words: &[String]) -> Exit {
     };
     match open(instance, show_again) {
         Ok((main, keys)) => {
-            procedure::run(main, &keys);
+            procedure::run::<App>(main, &keys);
             Exit::Done
         }
-        Err(_) => Exit::Unreachable,
+        Err(_) => Exit::Unreadable,
     }
 }
 
 /// Makes the window and all that is in it.
 fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
-    procedure::register()?;
+    procedure::register::<App>()?;
     control::register()?;
     let font = MessageFont::load();
     let bar = Bar::make();
@@ -162,110 +162,104 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
     Ok((main, Keys::make()))
 }
 
-/// The least outer size of the window; `None` where that can't be told now.
-pub(crate) fn minimum_size() -> Option<(i32, i32)> {
-    LEAST.with(|least| window::outside(*least))
-}
+impl Program for App {
+    fn minimum_size() -> Option<(i32, i32)> {
+        LEAST.with(|least| window::outside(*least))
+    }
 
-/// Whether that is the control of the number.
-pub(crate) fn is_number(window: Window) -> bool {
-    APP.with(|app| app.control(Control::Number) == window)
-        .unwrap_or(false)
-}
+    fn is_number(window: Window) -> bool {
+        APP.with(|app| app.control(Control::Number) == window)
+            .unwrap_or(false)
+    }
 
-/// Draws the graph.
-pub(crate) fn graph(
-    (width, height): (i32, i32),
-    has_focus: bool,
-    draw: &mut dyn FnMut(&Picture<'_>),
-) {
-    APP.with(|app| {
-        let mut picture = app.picture(width, height);
-        if has_focus {
-            for area in [
-                Rect::at(0, 0, width, 1),
-                Rect::at(0, height - 1, width, 1),
-                Rect::at(0, 0, 1, height),
-                Rect::at(width - 1, 0, 1, height),
-            ] {
-                picture.shapes.push(Shape::Fill(area, Ink::Text));
-            }
-        }
-        draw(&picture);
-    });
-}
-
-/// Handles an event; whether it was handled.
-pub(crate) fn event(main: Window, event: Event) -> bool {
-    match event {
-        Event::Second => {
-            APP.with(App::tick);
-            true
-        }
-        Event::Size => APP.with(App::place).is_some(),
-        Event::Command(id, what) => {
-            command(id, what);
-            true
-        }
-        Event::Deactivate => {
-            let focused = window::focused();
-            APP.with(|app| {
-                let found = app.controls.iter().find(|(_, window)| *window == focused);
-                if let Some((control, _)) = found {
-                    app.last_focus = *control;
+    fn graph((width, height): (i32, i32), has_focus: bool, draw: &mut dyn FnMut(&Picture<'_>)) {
+        APP.with(|app| {
+            let mut picture = app.picture(width, height);
+            if has_focus {
+                for area in [
+                    Rect::at(0, 0, width, 1),
+                    Rect::at(0, height - 1, width, 1),
+                    Rect::at(0, 0, 1, height),
+                    Rect::at(width - 1, 0, 1, height),
+                ] {
+                    picture.shapes.push(Shape::Fill(area, Ink::Text));
                 }
-            });
-            // Windows' own part of it is to be done, too.
-            false
-        }
-        Event::Focus => {
-            let last = APP.with(|app| app.control(app.last_focus));
-            if let Some(last) = last {
-                last.focus();
             }
-            last.is_some()
-        }
-        Event::Close => {
-            let hides = APP.with(|app| app.hides && app.is_in_tray);
-            match hides {
-                Some(true) => APP.with(App::hide).is_some(),
-                // Not while a question is asked.
-                _ => is_busy(),
-            }
-        }
-        Event::Destroy => {
-            icon::remove(main);
-            window::quit();
-            true
-        }
-        Event::Settings => {
-            APP.with(App::set_font);
-            // Windows' own part of it is to be done, too.
-            false
-        }
-        Event::Icon(what) => {
-            match what {
-                WM_LBUTTONDBLCLK | BALLOON_CLICKED => show_again(main),
-                WM_RBUTTONUP | WM_CONTEXTMENU => {
-                    let hides = APP.with(|app| app.hides).unwrap_or(false);
-                    // Else it stays when the user clicks elsewhere.
-                    main.to_front();
-                    menu::at_icon(main, hides);
-                }
-                _ => {}
-            }
-            true
-        }
-        Event::Named(message) => {
-            let is = |of: fn(&App) -> u32| APP.with(|app| of(app)) == Some(message);
-            if is(|app| app.taskbar_created) {
-                APP.with(|app| app.is_in_tray = icon::add(app.main, &app.model.tooltip()));
+            draw(&picture);
+        });
+    }
+
+    fn event(main: Window, event: Event) -> bool {
+        match event {
+            Event::Second => {
+                APP.with(App::tick);
                 true
-            } else if is(|app| app.show_again) {
-                show_again(main);
+            }
+            Event::Size => APP.with(App::place).is_some(),
+            Event::Command(id, what) => {
+                command(id, what);
                 true
-            } else {
+            }
+            Event::Deactivate => {
+                let focused = window::focused();
+                APP.with(|app| {
+                    let found = app.controls.iter().find(|(_, window)| *window == focused);
+                    if let Some((control, _)) = found {
+                        app.last_focus = *control;
+                    }
+                });
+                // Windows' own part of it is to be done, too.
                 false
+            }
+            Event::Focus => {
+                let last = APP.with(|app| app.control(app.last_focus));
+                if let Some(last) = last {
+                    last.focus();
+                }
+                last.is_some()
+            }
+            Event::Close => {
+                let hides = APP.with(|app| app.hides && app.is_in_tray);
+                match hides {
+                    Some(true) => APP.with(App::hide).is_some(),
+                    // Not while a question is asked.
+                    _ => is_busy(),
+                }
+            }
+            Event::Destroy => {
+                icon::remove(main);
+                window::quit();
+                true
+            }
+            Event::Settings => {
+                APP.with(App::set_font);
+                // Windows' own part of it is to be done, too.
+                false
+            }
+            Event::Icon(what) => {
+                match what {
+                    WM_LBUTTONDBLCLK | BALLOON_CLICKED => show_again(main),
+                    WM_RBUTTONUP | WM_CONTEXTMENU => {
+                        let hides = APP.with(|app| app.hides).unwrap_or(false);
+                        // Else it stays when the user clicks elsewhere.
+                        main.to_front();
+                        menu::at_icon(main, hides);
+                    }
+                    _ => {}
+                }
+                true
+            }
+            Event::Named(message) => {
+                let is = |of: fn(&App) -> u32| APP.with(|app| of(app)) == Some(message);
+                if is(|app| app.taskbar_created) {
+                    APP.with(|app| app.is_in_tray = icon::add(app.main, &app.model.tooltip()));
+                    true
+                } else if is(|app| app.show_again) {
+                    show_again(main);
+                    true
+                } else {
+                    false
+                }
             }
         }
     }

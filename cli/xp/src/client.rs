@@ -8,17 +8,14 @@ use scanner_core::{EvidenceSet, Module};
 use tcplimit_protocol::{
     Answer, Header, ModuleId, QUERY, Query, RESET, Reason, Reset, SET, Set, Start, State,
 };
+use tcplimit_report::Exit;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::SERVICE;
 use crate::language::Text;
 use crate::win32::Win32;
 use crate::windows::{Activity, Request, Windows};
-
-/// The limit as shipped.
-pub(crate) const SHIPPED: u32 = PRISTINE_LIMIT;
 
 /// What a module is called in a record.
 fn id(module: Module) -> ModuleId {
@@ -95,7 +92,7 @@ pub(crate) fn has_device(windows: &dyn Windows) -> bool {
 /// that it is replaced only where it is named.
 pub(crate) fn is_foreign(answer: &Answer) -> bool {
     let limit = answer.limit.get();
-    limit != 0 && limit != SHIPPED && limit != answer.written.get()
+    limit != 0 && limit != PRISTINE_LIMIT && limit != answer.written.get()
 }
 
 /// A command line for this module alone; `verb` with its number, if it takes one.
@@ -138,7 +135,7 @@ fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
                 ),
             };
             Failure {
-                exit: Exit::Unreachable,
+                exit: Exit::Unreadable,
                 message: message.into(),
                 advice: advice.into(),
                 error: Some(error),
@@ -151,7 +148,7 @@ fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
 
 fn other_version(error: Option<Win32>) -> Failure {
     Failure {
-        exit: Exit::Unreachable,
+        exit: Exit::Unreadable,
         message: phrase!("The loaded tcplimit.sys is of another version than this program.").into(),
         advice: phrase!("Run tcplimit install from the folder of the version that you want.")
             .into(),

@@ -8,13 +8,10 @@ use core::cell::{Cell, RefCell};
 use core::fmt::Write;
 
 use serde::Serialize;
+use tcplimit_report::{Exit, SCHEMA};
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::windows::{Stream, Windows};
-
-/// As in docs/json.md.
-pub(crate) const SCHEMA: u32 = 2;
 
 /// Where a verb says what it does.
 pub(crate) struct Console<'a> {
@@ -33,7 +30,7 @@ pub(crate) struct Console<'a> {
 struct Outcome<'a, T> {
     schema: u32,
     verb: &'a str,
-    exit_code: u32,
+    exit_code: u8,
     error: Option<Error<'a>>,
     steps: &'a [String],
     #[serde(flatten)]

@@ -4,14 +4,13 @@ use alloc::vec::Vec;
 
 use scanner_core::Module;
 use tcplimit_protocol::{Answer, setting};
+use tcplimit_report::{Exit, Report};
 
 use crate::client;
-use crate::disk::Look;
 use crate::event_log;
-use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::file_report;
 use crate::installation::{LEGACY, Paths, Survey, parameters};
-use crate::probe;
 use crate::stored::{self, Stored};
 use crate::win32::Win32;
 use crate::windows::{Activity, Windows};
@@ -20,7 +19,7 @@ use crate::windows::{Activity, Windows};
 #[derive(Debug)]
 pub(crate) struct ModuleFacts {
     pub(crate) module: Module,
-    pub(crate) look: Look,
+    pub(crate) on_disk: Report,
     /// What the driver says; why it says nothing.
     pub(crate) memory: Result<Answer, Failure>,
     pub(crate) stored: Stored,
@@ -60,7 +59,7 @@ impl Facts {
             }
             modules.push(ModuleFacts {
                 module,
-                look: probe::look(windows, &path),
+                on_disk: file_report::look(windows, &path),
                 memory,
                 stored: stored::read(windows, module)?,
             });
@@ -102,7 +101,7 @@ impl Facts {
             Some((module, Ok(answer))) => {
                 client::refusal(module, answer).map_or(Exit::Done, |refusal| refusal.exit)
             }
-            _ => Exit::Unreachable,
+            _ => Exit::Unreadable,
         }
     }
 }

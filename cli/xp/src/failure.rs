@@ -3,7 +3,8 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::exit::Exit;
+use tcplimit_report::Exit;
+
 use crate::language::Text;
 use crate::win32::Win32;
 
@@ -66,7 +67,7 @@ impl Failure {
             _ => "",
         };
         Failure {
-            exit: Exit::Unreachable,
+            exit: Exit::Unreadable,
             message: text!("Can't {what}: {error}.", what, error),
             advice: advice.into(),
             error: Some(error),

@@ -4,8 +4,19 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 
-use crate::exit;
+use crate::language::Text;
 use crate::verb::{VERBS, Verb};
+
+/// Those of [`Exit`](tcplimit_report::Exit) but Ctrl-C's: here it ends `watch`, which is done then.
+const EXIT_CODES: Text = Text::new(
+    "\
+Exit codes:
+  0  done
+  1  not done: refused, not located, or not for this Windows
+  2  the command line is wrong
+  3  a file, the driver or a part of Windows can't be read or reached
+",
+);
 
 /// For the program.
 pub(crate) fn program() -> String {
@@ -20,7 +31,7 @@ pub(crate) fn program() -> String {
         "\nAll take --json, --lang and --help. In a minute, as an Administrator:\n\
          \x20 tcplimit install\n  tcplimit set 100\n\n"
     ));
-    text.push_str(exit::TABLE.get());
+    text.push_str(EXIT_CODES.get());
     text
 }
 
@@ -48,7 +59,7 @@ pub(crate) fn of(verb: &Verb) -> String {
         let _ = writeln!(text, "  tcplimit {example}");
     }
     text.push('\n');
-    text.push_str(exit::TABLE.get());
+    text.push_str(EXIT_CODES.get());
     text
 }
 
@@ -60,4 +71,23 @@ fn call(verb: &Verb) -> String {
 
 fn line(text: &mut String, name: &str, about: &str) {
     let _ = writeln!(text, "  {name:<14} {about}");
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use tcplimit_report::Exit;
+
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_code_of_this_program() {
+        let rows = EXIT_CODES.english().lines().skip(1);
+        let codes: Vec<u8> = rows.map(|row| row[2..3].parse().unwrap()).collect();
+        let mut all: Vec<u8> = Exit::ALL.map(Exit::code).into();
+        all.retain(|&code| code != Exit::Interrupted.code());
+        all.sort_unstable();
+        assert_eq!(codes, all);
+    }
 }

@@ -5,14 +5,14 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use scanner_core::{Arch, Headers, Module};
+use tcplimit_report::{Exit, hash, hex};
 
 use crate::access::{self, Writers};
 use crate::client;
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{
-    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, hash, hex, read, register_source,
+    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, read, register_source,
 };
 use crate::journal::{Journal, Step};
 use crate::service;
@@ -145,7 +145,7 @@ fn install(
 fn source(windows: &dyn Windows, paths: &Paths) -> Result<Vec<u8>, Failure> {
     let Some(driver) = read(windows, &paths.source)? else {
         return Err(Failure {
-            exit: Exit::Unreachable,
+            exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "{FILE} is not beside tcplimit.exe: {path}",
@@ -229,7 +229,7 @@ impl Copy<'_> {
             return Ok(());
         }
         Err(Failure {
-            exit: Exit::Unreachable,
+            exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "The copy is not what was copied: {to} has the SHA-256 {found}, and not {wanted}.",

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sha2::{Digest, Sha256};
+use tcplimit_report::{Hash, hash};
 
 use crate::failure::Failure;
 use crate::win32::Win32;
@@ -213,22 +213,4 @@ pub(crate) fn read(windows: &dyn Windows, path: &str) -> Result<Option<Vec<u8>>,
         Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(Failure::file(phrase!("read"), path, error)),
     }
-}
-
-/// A SHA-256.
-pub(crate) type Hash = [u8; 32];
-
-/// The SHA-256 of a file's bytes.
-pub(crate) fn hash(bytes: &[u8]) -> Hash {
-    Sha256::digest(bytes).into()
-}
-
-/// It as 64 hexadecimal digits.
-pub(crate) fn hex(hash: &Hash) -> String {
-    use core::fmt::Write;
-    let mut text = String::with_capacity(64);
-    for byte in hash {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

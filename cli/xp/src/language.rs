@@ -9,7 +9,7 @@ mod hash;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{Display, Write};
+use core::fmt::Display;
 
 use crate::arguments::Wrong;
 use crate::windows::Windows;
@@ -198,41 +198,13 @@ impl Text {
 
     /// It in the current language, with values in its places, such as `{limit}`.
     pub(crate) fn fill(self, values: &[&dyn Display]) -> String {
-        let mut text = String::new();
-        let mut rest = self.get();
-        while let Some((before, name, behind)) = next_place(rest) {
-            text.push_str(before);
-            if let Some(value) = self.index(name).and_then(|index| values.get(index)) {
-                let _ = write!(text, "{value}");
-            }
-            rest = behind;
-        }
-        text.push_str(rest);
-        text
-    }
-
-    /// How many other places first stand before the one of that name in English.
-    fn index(self, name: &str) -> Option<usize> {
-        let mut names: Vec<&str> = Vec::new();
-        let mut rest = self.0;
-        while let Some((_, one, behind)) = next_place(rest) {
-            if one == name {
-                return Some(names.len());
-            }
-            if !names.contains(&one) {
-                names.push(one);
-            }
-            rest = behind;
-        }
-        None
+        tcplimit_report::fill(self.0, self.get(), values)
     }
 }
 
-/// The first place of a text: what is before it, its name, and what is behind it.
-fn next_place(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (name, behind) = rest.split_once('}')?;
-    Some((before, name, behind))
+/// A text in the current language.
+pub(crate) fn translate(english: &'static str) -> &'static str {
+    Text::new(english).get()
 }
 
 impl Table {

@@ -31,14 +31,10 @@ mod client;
 mod command_line;
 mod connections;
 mod console;
-mod disk;
-// Which drivers have the limit: the workbench's words.
-#[path = "../../src/era.rs"]
-mod era;
 mod event_log;
-mod exit;
 mod facts;
 mod failure;
+mod file_report;
 mod help;
 mod install;
 mod installation;
@@ -65,11 +61,12 @@ use alloc::string::String;
 use arguments::{Arguments, Wrong};
 use console::{Console, Nothing};
 use failure::Failure;
+use shortcut::WINDOW;
 use verb::{Act, Verb};
 
 pub use command_line::words;
-pub use exit::Exit;
 pub use language::{Language, chosen as chosen_language};
+pub use tcplimit_report::Exit;
 pub use win32::Win32;
 pub use windows::{
     Activity, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable, Version,
@@ -171,9 +168,6 @@ struct Said<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
-
-/// The program with a window, where it lies beside this one.
-const WINDOW: &str = "tcplimitw.exe";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

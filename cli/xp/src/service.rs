@@ -4,10 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use scanner_core::Module;
+use scanner_core::policy::PRISTINE_LIMIT;
+use tcplimit_report::Exit;
 
 use crate::client;
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, key, read};
 use crate::shortcut;
@@ -114,7 +115,7 @@ fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
 /// The service, or what to do about its absence.
 pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
     find(windows, SERVICE)?.ok_or_else(|| Failure {
-        exit: Exit::Unreachable,
+        exit: Exit::Unreadable,
         ..Failure::refused(
             phrase!("tcplimit.sys is not installed."),
             phrase!("Run: tcplimit install"),
@@ -152,7 +153,7 @@ fn stays(windows: &dyn Windows) -> String {
     let changed = Module::ALL.into_iter().filter_map(|module| {
         let answer = client::query(windows, module).ok()?;
         let limit = answer.limit.get();
-        (limit != 0 && limit != client::SHIPPED)
+        (limit != 0 && limit != PRISTINE_LIMIT)
             .then(|| text!("{module} has {limit}", module, limit))
     });
     let changed: Vec<String> = changed.collect();

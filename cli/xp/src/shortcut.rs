@@ -6,16 +6,19 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::WINDOW;
+use tcplimit_report::Exit;
+
 use crate::access::{self, Writers};
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installation::{TITLE, read};
 use crate::win32::Win32;
 use crate::windows::{Shortcut, Windows};
 
-/// The name of its file.
+/// The program with a window, where it lies beside this one.
+pub(crate) const WINDOW: &str = "tcplimitw.exe";
+
+/// The name of the entry's file.
 const FILE: &str = "tcplimit.lnk";
 
 /// Paths of the entry.
@@ -57,7 +60,7 @@ impl Entry {
         let target = format!(r"{folder}\{WINDOW}");
         if read(windows, &target)?.is_none() {
             return Err(Failure {
-                exit: Exit::Unreachable,
+                exit: Exit::Unreadable,
                 ..Failure::refused(
                     text!(
                         "{WINDOW} is not beside tcplimit.exe: {target}",

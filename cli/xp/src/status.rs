@@ -7,17 +7,16 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, State};
+use tcplimit_report::{Exit, Object as FileObject, Report, State as FileState};
 
 use crate::advice;
 use crate::answer;
 use crate::client;
 use crate::console::Console;
-use crate::disk::Look;
-use crate::exit::Exit;
 use crate::facts::{Facts, ModuleFacts};
 use crate::failure::Failure;
 use crate::installation::LEGACY;
-use crate::probe;
+use crate::language::translate;
 use crate::system;
 use crate::windows::{Activity, Start, Windows};
 
@@ -51,7 +50,7 @@ struct ModuleObject<'a> {
     memory_error: Option<&'a str>,
     stored_limit: Option<u32>,
     stored_expect: Option<u32>,
-    file: probe::Object<'a>,
+    file: FileObject<'a>,
 }
 
 /// Tells it.
@@ -119,19 +118,23 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
     row(None, phrase!("driver"), driver(facts));
     for ModuleFacts {
         module,
-        look,
+        on_disk: report,
         memory,
         stored,
     } in &facts.modules
     {
         let of = Some(*module);
-        let version = match look.version {
+        let version = match report.image.as_ref().and_then(|image| image.version) {
             Some(version) => format!("{version}, "),
             None => String::new(),
         };
-        row(of, module.file_name(), format!("{version}{}", look.path));
+        row(
+            of,
+            module.file_name(),
+            format!("{version}{}", report.origin.path),
+        );
         row(of, phrase!("in memory"), in_memory(*module, memory));
-        row(of, phrase!("on disk"), on_disk(look));
+        row(of, phrase!("on disk"), on_disk(report));
         let stored = match stored.limit {
             _ if stored.malformed => phrase!("something that is no limit").into(),
             None => phrase!("no limit for the next start").into(),
@@ -227,27 +230,25 @@ fn in_memory(module: Module, memory: &Result<Answer, Failure>) -> String {
     text
 }
 
-fn on_disk(look: &Look) -> String {
-    let value = match look.limit() {
+fn on_disk(report: &Report) -> String {
+    let value = match report.limit() {
         Some(limit) => limit.to_string(),
-        None => return look.headline(),
+        None => return report.headline(translate),
     };
-    let is_right = look.checksum.is_some_and(|sum| sum.is_right());
+    let is_right = report.checksum().is_some_and(|sum| sum.is_right());
     let checksum = match is_right {
         true => phrase!("checksum right"),
         false => phrase!("checksum wrong: damaged, or changed"),
     };
-    match look.known {
-        Some(known) if look.is_as_shipped() => {
+    match report.file.as_ref().and_then(|file| file.known) {
+        Some(known) if report.is_as_shipped() => {
             text!("{value}; as shipped in {known}", value, known)
         }
-        _ if limit_is_shipped(look) => text!("{value}; unpatched, {checksum}", value, checksum),
+        _ if report.state == FileState::Unpatched => {
+            text!("{value}; unpatched, {checksum}", value, checksum)
+        }
         _ => text!("{value}; patched, {checksum}", value, checksum),
     }
-}
-
-fn limit_is_shipped(look: &Look) -> bool {
-    look.limit() == Some(client::SHIPPED)
 }
 
 /// What became of a stored limit.
@@ -279,7 +280,7 @@ fn object<'a>(windows: &dyn Windows, facts: &'a Facts, notes: Vec<String>) -> Ob
             .map(|failure| failure.message.as_str()),
         stored_limit: facts.stored.limit,
         stored_expect: facts.stored.expect,
-        file: probe::Object::of(&facts.look),
+        file: FileObject::of(&facts.on_disk),
     });
     Object {
         tcplimit: env!("CARGO_PKG_VERSION"),

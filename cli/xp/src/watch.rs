@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::Answer;
+use tcplimit_report::{Exit, SCHEMA};
 
 use crate::arguments::Arguments;
 use crate::chart;
 use crate::client;
-use crate::console::{Console, Nothing, SCHEMA};
+use crate::console::{Console, Nothing};
 use crate::event_log::{self, Newest, Reached};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::language::Text;
 use crate::time;

@@ -8,10 +8,10 @@ use core::cmp::Reverse;
 use core::net::SocketAddr;
 
 use serde::Serialize;
+use tcplimit_report::Exit;
 
 use crate::connections::{self, Connection};
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::windows::Windows;
 

@@ -134,7 +134,7 @@ impl Model {
         let logged = latest.map_or(0, |sample| sample.events);
         let is_new = logged != 0 && (self.history.events() != events || before.is_none());
         let is_due = is_new && self.notices.due(windows.now());
-        let balloon = is_due.then(|| figures::balloon(latest.and_then(|sample| sample.counts)));
+        let balloon = is_due.then(|| notice::balloon(latest.and_then(|sample| sample.counts)));
         Tick { balloon, head }
     }
 

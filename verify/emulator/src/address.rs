@@ -40,7 +40,7 @@ pub const DRIVER_TYPE: Address = at(0x8204_5680, 0xFFFF_FADF_CFF3_1450);
 pub const STACK: Address = at(0xF78C_A000, 0xFFFF_FADF_D5C0_A000);
 /// What the driver may take of it: 8 bytes less on x64, for the alignment. It is
 /// all that there is, so more is no memory.
-pub const STACK_BYTES: u64 = verify::shipped::DEEPEST_DRIVER as u64;
+pub const STACK_BYTES: u64 = checker::DEEPEST_DRIVER as u64;
 /// Objects of the kernel, one after the other.
 pub const OBJECTS: Address = at(0x8186_0000, 0xFFFF_FADF_CE10_0000);
 /// What the driver allocates, one after the other.

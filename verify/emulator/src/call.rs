@@ -1,9 +1,9 @@
 //! Calls: of the driver's functions, and its own of the system, as each
 //! processor's convention has them.
 
+use checker::import::{Convention, Import};
 use specimen::Arch;
 use unicorn_engine::RegisterX86 as Register;
-use verify::shipped::import::{Convention, Import};
 
 use crate::address::{self, EXPORT, PAGE, RETURN, STACK, index};
 use crate::machine::Machine;

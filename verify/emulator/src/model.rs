@@ -49,7 +49,7 @@ pub fn variable(name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use verify::shipped::import::{Convention, DRIVER};
+    use checker::import::{Convention, DRIVER};
 
     use super::*;
 

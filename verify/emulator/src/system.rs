@@ -1,8 +1,8 @@
 //! The emulated system: the driver in its memory, and every call that it makes.
 
+use checker::import::{self, Convention, Import};
 use specimen::Arch;
 use tcplimit_driver::Device;
-use verify::shipped::import::{self, Convention, Import};
 
 use crate::address::{
     self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, index,

@@ -4,22 +4,26 @@
 //! byte of live code with iced-x86 and asks the decoded instructions, where the shipped one matches
 //! byte patterns.
 
+mod answer;
 #[cfg(test)]
 mod assembly;
 mod code;
 mod decode;
 mod gate;
 pub mod naive;
+mod pair;
 mod pe;
 mod place;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, Fact, No};
 pub use gate::{ReadGate, gate_at};
 
 use code::{FoundGate, LiveCode, is_plain_load};
 use decode::memory_access;
 use iced_x86::OpAccess;
+use pair::{Pair, QUEUE_TEST};
 use pe::Image;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,67 +34,6 @@ const EVENT: u32 = 0x8000_1082;
 const CALLS: usize = 512;
 /// when so many of them land in the import table.
 const PLENTY: usize = 32;
-/// How far from a gate, or from where its jump leads, the queue's length is tested, in bytes.
-const QUEUE_TEST: u64 = 0x200;
-
-/// Where everything is. All addresses are RVAs.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
-    /// The half-open limit.
-    pub threshold: u32,
-    /// The connections that are half-open now.
-    pub count: u32,
-    /// The connection attempts that wait.
-    pub queue: u32,
-    /// The first bytes of the gates, in ascending order.
-    pub gates: Vec<u32>,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum No {
-    /// The PE image can't be used.
-    Image(String),
-    /// There is not one gate.
-    NoCandidate,
-    /// What the candidate that comes closest lacks.
-    Missing(BTreeSet<Fact>),
-    /// More than one candidate has everything.
-    Ambiguous,
-}
-
-/// One thing that must hold before a candidate is believed.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Fact {
-    /// Two to four gates compare the same two variables.
-    TwoGates,
-    /// The count stands right behind the limit, and the limit is aligned.
-    Adjacent,
-    /// Queue, limit and count are in one section of resident data.
-    SameDataSection,
-    /// Three or more places update the count atomically.
-    AtomicCounter,
-    /// The dword before the limit is compared or tested near a gate.
-    QueueTest,
-    /// Nothing but the gates reads the limit or takes its address, or loads the count.
-    GateReadsOnly,
-    /// Nothing in live code writes the limit.
-    NoLiveWriter,
-    /// Nothing in live code updates the limit atomically.
-    NoAtomicOnThreshold,
-    /// Calls through the import address table prove the base.
-    AnchoredBase,
-    /// Live code holds the event's status code (tcpip).
-    EventId,
-    /// Live code doesn't hold the event's status code (tcpip6).
-    NoEventId,
-    /// Of the calls through a pointer around each gate, enough land in the import table.
-    LocalImports,
-    /// Of the direct calls around each gate, enough reach a function's first byte (x64).
-    LocalFunctions,
-    /// All operands that count are relocated (files for x86).
-    Relocated,
-}
 
 /// Locates in a file's bytes. `six`: the caller says that it is tcpip6.sys.
 ///
@@ -113,19 +56,6 @@ pub fn locate_loaded(
     six: bool,
 ) -> Result<Answer, No> {
     locate(&pe::from_memory(headers, base, sections)?, six)
-}
-
-/// Two variables that at least one gate compares, by virtual address.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Pair {
-    threshold: u64,
-    count: u64,
-}
-
-impl Pair {
-    fn queue(self) -> u64 {
-        self.threshold.wrapping_sub(4)
-    }
 }
 
 fn locate(image: &Image, six: bool) -> Result<Answer, No> {

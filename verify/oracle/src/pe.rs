@@ -1,6 +1,6 @@
 //! The PE format as far as the oracle needs it: sections, base and import address table.
 
-use super::No;
+use super::answer::No;
 use std::collections::BTreeSet;
 
 const EXECUTE: u32 = 0x2000_0000;

@@ -1,9 +1,10 @@
 //! What ties code to its place: calls around each gate, by the import address table and the
 //! exception table, and in a file for x86 the relocations.
 
+use super::answer::Fact;
 use super::code::{FoundGate, LiveCode};
+use super::pair::{Pair, QUEUE_TEST};
 use super::pe::Image;
-use super::{Fact, Pair, QUEUE_TEST};
 use std::collections::BTreeSet;
 
 /// How far around a gate calls are counted, in bytes.

@@ -12,6 +12,7 @@ mod fault;
 mod held;
 mod instance;
 mod list;
+mod module;
 mod state;
 
 use std::marker::PhantomData;
@@ -30,10 +31,11 @@ pub use fault::{Fault, Part, Right, Which};
 pub use held::Held;
 pub use instance::{Code, Instance};
 pub use list::Witness;
+pub(crate) use module::{module, slot};
 pub use state::{Broken, DeviceFails, DeviceState, Exchanged, Place, PowerFailure, State};
 
 use list::List;
-use specimen::{Arch, Module};
+use specimen::Arch;
 use state::Shared;
 
 /// Which processor a system runs on, as a type.
@@ -95,22 +97,6 @@ impl<M: Machine> System<M> {
     /// What keeps all threads but one out of a driver that runs in it.
     pub fn exclusion(&self) -> Watched {
         Watched(Arc::clone(&self.shared.watch))
-    }
-}
-
-/// The locator's module for a specimen's, the other way round.
-pub(crate) fn module(module: scanner_core::Module) -> Module {
-    match module {
-        scanner_core::Module::Tcpip => Module::Tcpip,
-        scanner_core::Module::Tcpip6 => Module::Tcpip6,
-    }
-}
-
-/// The place of a module in pairs.
-pub(crate) fn slot(module: Module) -> usize {
-    match module {
-        Module::Tcpip => 0,
-        Module::Tcpip6 => 1,
     }
 }
 

@@ -2,11 +2,12 @@
 //! the limiter's variables or the event, so that there is a reference that no one
 //! wrote, and code with fewer calls around a gate than genuine code has.
 
+use super::arch::Arch;
 use super::code::Form;
 use super::image::{Image, index};
 use super::limiter::EVENT_ID;
-use super::section::Name;
-use super::spec::{Arch, Spec};
+use super::name::Name;
+use super::spec::Spec;
 use super::truth::{Truth, Variables};
 
 /// Whether executable bytes name a variable or the event by accident.

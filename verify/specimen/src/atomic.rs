@@ -2,9 +2,9 @@
 //! addend, and `lock xadd [r], s` (x86), or one locked instruction on the
 //! counter itself (both).
 
+use super::arch::Arch;
 use super::code::{Code, Direct, Form, Proof, Symbol};
 use super::filler::Writer;
-use super::spec::Arch;
 
 /// One update by 1, -1 or whatever the addend's register holds.
 pub(super) fn update(writer: &mut Writer<'_>, code: &mut Code, counter: Symbol) {

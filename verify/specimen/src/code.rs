@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::section::Name;
-use super::spec::Arch;
+use super::arch::Arch;
+use super::name::Name;
 
 /// A place in code or data that others refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

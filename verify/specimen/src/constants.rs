@@ -2,7 +2,7 @@
 //! and the variables of limiters that can't be the limiter there.
 
 use super::data::{Shape, Trio};
-use super::section::Name;
+use super::name::Name;
 
 const STRINGS: [&str; 10] = [
     "\\Device\\Tcp",

@@ -2,8 +2,8 @@
 //! and the many others among which they stand.
 
 use super::code::{Code, Form, Symbol};
+use super::name::Name;
 use super::random::Random;
-use super::section::Name;
 use super::spec::{Alignment, Place, Spec};
 
 /// A limiter's variables, as offsets in their section.

@@ -7,8 +7,8 @@
 
 use std::sync::LazyLock;
 
+use super::arch::Arch;
 use super::code::{Code, Form};
-use super::spec::Arch;
 
 /// Counts in 10,000 bytes, by value: XP SP3 x86, Server 2003 SP2 x86, XP x64 SP2.
 const GENUINE: &str = include_str!("genuine_bytes.tsv");

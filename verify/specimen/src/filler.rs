@@ -3,13 +3,13 @@
 //! images do, yet never a limiter's variables. A compare of two variables is
 //! never followed by a signed jump.
 
+use super::arch::Arch;
 use super::code::{Code, Direct, Form, Label, Symbol};
 use super::data::Data;
 use super::density::Balance;
 use super::instruction;
+use super::name::Name;
 use super::random::Random;
-use super::section::Name;
-use super::spec::Arch;
 
 /// Conditional jumps that no gate ends with: b, ae, e, ne, be, a.
 const UNSIGNED: [u8; 6] = [2, 3, 4, 5, 6, 7];

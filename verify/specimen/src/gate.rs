@@ -1,6 +1,6 @@
 //! How a gate and the queue test beside it are encoded.
 
-use super::spec::Register;
+use super::arch::Register;
 
 /// One gate: the load of one variable, its compare with the other, and the
 /// signed jump that the result decides.

@@ -1,9 +1,10 @@
 //! The headers: DOS stub, COFF header, optional header, section table (PE
 //! format, sections "MS-DOS Stub" to "Section Table"), and the checksum.
 
+use super::arch::Arch;
 use super::code::{Code, Label};
 use super::section::Placed;
-use super::spec::{Alignment, Arch, Checksum};
+use super::spec::{Alignment, Checksum};
 
 /// `push cs; pop ds; mov dx, 0Eh; mov ah, 9; int 21h; mov ax, 4C01h; int 21h`
 const STUB: &[u8] = b"\x0E\x1F\xBA\x0E\x00\xB4\x09\xCD\x21\xB8\x01\x4C\xCD\x21\

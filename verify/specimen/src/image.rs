@@ -4,8 +4,9 @@
 use super::code::{Fixup, Form, Label, Symbol, pointer_size};
 use super::flaw::Flaw;
 use super::header::{self, Directory, Entry, Header};
+use super::name::Name;
 use super::relocation;
-use super::section::{Name, Placed, Section};
+use super::section::{Placed, Section};
 use super::spec::Spec;
 
 /// What is linked.

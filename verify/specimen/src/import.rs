@@ -1,10 +1,10 @@
 //! Imports: the address table at the start of `.rdata`, and the descriptors,
 //! lookup tables and names in INIT (PE format, "The .idata Section").
 
+use super::arch::Arch;
 use super::code::{Code, Form, Label, Symbol, pointer_size};
 use super::filler::Writer;
-use super::section::Name;
-use super::spec::Arch;
+use super::name::Name;
 
 /// What is imported, by library.
 const LIBRARIES: [(&str, &[&str]); 4] = [

@@ -2,9 +2,9 @@
 //! driver. By how common they are in compilers' work, and of several the one
 //! whose bytes are most wanting.
 
+use super::arch::Arch;
 use super::density::{Balance, Density};
 use super::random::Random;
-use super::spec::Arch;
 
 /// Of so many instructions the best is taken.
 const CHOICE: usize = 3;

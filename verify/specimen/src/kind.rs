@@ -9,9 +9,10 @@
 //! | [`Spec::tcpip6_x86`] | Windows XP SP3 x86, tcpip6.sys 5.1.2600.5512 |
 //! | [`Spec::tcpip6_x64`] | Windows XP x64 SP2, tcpip6.sys 5.2.3790.3959 |
 
-use super::decoy::Decoys;
+use super::arch::{Arch, Register};
 use super::gate::{Compare, GateSpec, Loads, QueueForm, QueueTest, Reach};
-use super::spec::{Alignment, Arch, EventForm, Extras, ImageBase, Module, Place, Register, Spec};
+use super::spec::Decoys;
+use super::spec::{Alignment, EventForm, Extras, ImageBase, Module, Place, Spec};
 
 const AFTER: QueueTest = QueueTest::FallThrough(QueueForm::MemoryFirst);
 const BEFORE: QueueTest = QueueTest::BeforeTarget(QueueForm::Byte);

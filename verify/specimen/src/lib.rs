@@ -22,6 +22,7 @@
 //! ```
 
 mod accident;
+mod arch;
 mod atomic;
 pub mod cabinet;
 pub mod checksum;
@@ -42,6 +43,7 @@ mod instruction;
 mod kind;
 mod limiter;
 mod loaded;
+mod name;
 mod program;
 mod random;
 mod relocation;
@@ -52,17 +54,15 @@ mod version;
 
 use code::Mark;
 use import::Imports;
-use section::Name;
+use name::Name;
 use truth::Variables;
 
-pub use decoy::Decoys;
+pub use arch::{Arch, Register};
 pub use flaw::Flaw;
 pub use gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach};
 pub use loaded::{Loaded, LoadedSection};
 pub use section::Placed;
-pub use spec::{
-    Alignment, Arch, Checksum, EventForm, Extras, ImageBase, Module, Place, Register, Spec,
-};
+pub use spec::{Alignment, Checksum, Decoys, EventForm, Extras, ImageBase, Module, Place, Spec};
 pub use truth::Truth;
 
 /// A built image.

@@ -1,14 +1,15 @@
 //! The limiter's own code: gates, queue tests, event, atomic updates, and the
 //! start-up store. The true one and its imitations are written alike.
 
+use super::arch::Arch;
 use super::atomic;
 use super::code::{Code, Direct, Hole, Label, Proof};
 use super::data::Trio;
 use super::filler::{Frame, Writer};
 use super::flaw::Flaw;
 use super::gate::{Compare, GateSpec, Loads, QueueForm, QueueTest, Reach, Sense};
-use super::section::Name;
-use super::spec::{Arch, EventForm};
+use super::name::Name;
+use super::spec::EventForm;
 
 /// The event's identifier: EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED, 4226.
 pub(super) const EVENT_ID: u32 = 0x8000_1082;

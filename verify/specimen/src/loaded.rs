@@ -2,11 +2,11 @@
 //! stored, and the discardable sections gone.
 
 use super::Specimen;
+use super::arch::Arch;
 use super::code::pointer_size;
 use super::header::image_base_field;
 use super::image::index;
 use super::random::Random;
-use super::spec::Arch;
 
 /// What the kernel has of a driver while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

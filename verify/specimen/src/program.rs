@@ -1,5 +1,6 @@
 //! The whole program: which code and data a spec asks for, section by section.
 
+use super::arch::Arch;
 use super::code::{Code, Fixup, Form, Label, Symbol};
 use super::constants::Constants;
 use super::data::{Data, Shape, Trio};
@@ -12,9 +13,10 @@ use super::header::Entry;
 use super::image::{Functions, Parts};
 use super::import::Imports;
 use super::limiter::{Fragment, Limiter};
+use super::name::Name;
 use super::random::Random;
-use super::section::{Name, Section};
-use super::spec::{Arch, Module, Spec};
+use super::section::Section;
+use super::spec::{Module, Spec};
 use super::version;
 
 /// A program before it is linked.

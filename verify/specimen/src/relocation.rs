@@ -1,7 +1,8 @@
 //! Base relocations (PE format, "The .reloc Section").
 
+use super::arch::Arch;
 use super::code::Code;
-use super::spec::{Arch, Spec};
+use super::spec::Spec;
 
 /// The whole of `.reloc` for pointers at the given RVAs, which ascend: one
 /// block for each page, with an even number of entries.

@@ -4,7 +4,7 @@
 use arbitrary::Unstructured;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-use super::decoy::Decoys;
+use super::arch::{Arch, Register};
 use super::flaw::Flaw;
 use super::gate::{GateSpec, QueueTest};
 
@@ -55,13 +55,102 @@ pub struct Spec {
     pub flaw: Option<Flaw>,
 }
 
-/// The machine a driver is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Arch {
-    /// IMAGE_FILE_MACHINE_I386, PE32: operands are absolute and relocated.
-    X86,
-    /// IMAGE_FILE_MACHINE_AMD64, PE32+: operands are rip-relative.
-    X64,
+/// What else the image has, beside plain code and the limiter itself. The
+/// ones from `single_gate` on are whole limiters that lack the one thing
+/// named; each has variables of its own.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary,
+)]
+pub struct Decoys {
+    /// Eight loads and compares of other variables: six with unsigned jumps,
+    /// two with signed ones on variables that are not neighbours.
+    pub rivals: bool,
+    /// Another counter with 16 atomic updates.
+    pub counter: bool,
+    /// Other stores of 10, three in live code and three in INIT.
+    pub stores_of_ten: bool,
+    /// Strings and jump tables between the functions of `.text`.
+    pub data_in_text: bool,
+    /// Only one gate.
+    pub single_gate: bool,
+    /// Unsigned jumps.
+    pub unsigned: bool,
+    /// The gates are in pageable code.
+    pub pageable: bool,
+    /// The gates are in INIT.
+    pub discardable: bool,
+    /// The count is at T-4.
+    pub reversed: bool,
+    /// The count is at T+8.
+    pub spread: bool,
+    /// The jumps mean the opposite roles: T would be at count+4.
+    pub swapped: bool,
+    /// Two atomic updates only.
+    pub few_atomics: bool,
+    /// No queue test.
+    pub no_queue_test: bool,
+    /// Live code writes T.
+    pub live_writer: bool,
+    /// Live code reads T beside the gates.
+    pub other_read: bool,
+    /// Live code loads the count beside the gates.
+    pub other_load: bool,
+    /// Live code updates T atomically.
+    pub atomic_threshold: bool,
+    /// The variables are in `.rdata`.
+    pub read_only: bool,
+}
+
+impl Decoys {
+    /// None of them: plain code and the limiter.
+    pub const NONE: Self = Self {
+        rivals: false,
+        counter: false,
+        stores_of_ten: false,
+        data_in_text: false,
+        single_gate: false,
+        unsigned: false,
+        pageable: false,
+        discardable: false,
+        reversed: false,
+        spread: false,
+        swapped: false,
+        few_atomics: false,
+        no_queue_test: false,
+        live_writer: false,
+        other_read: false,
+        other_load: false,
+        atomic_threshold: false,
+        read_only: false,
+    };
+
+    /// What the measured images have.
+    pub const REAL: Self = Self {
+        rivals: true,
+        counter: true,
+        stores_of_ten: true,
+        data_in_text: true,
+        ..Self::NONE
+    };
+
+    /// All of them.
+    pub const ALL: Self = Self {
+        single_gate: true,
+        unsigned: true,
+        pageable: true,
+        discardable: true,
+        reversed: true,
+        spread: true,
+        swapped: true,
+        few_atomics: true,
+        no_queue_test: true,
+        live_writer: true,
+        other_read: true,
+        other_load: true,
+        atomic_threshold: true,
+        read_only: true,
+        ..Self::REAL
+    };
 }
 
 /// The driver that a specimen imitates.
@@ -161,22 +250,6 @@ pub enum EventForm {
     Register(Register),
     /// `mov [esp+4], imm32`.
     Stack,
-}
-
-/// A register by its number in the instruction set. Any number can be held;
-/// [`Register::on`] makes it one that may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Register(pub u8);
-
-impl Register {
-    /// The register on `arch`: 0 to 7 or 0 to 15, never the stack pointer.
-    pub fn on(self, arch: Arch) -> u8 {
-        let number = match arch {
-            Arch::X86 => self.0 & 7,
-            Arch::X64 => self.0 & 15,
-        };
-        if number == 4 { 0 } else { number }
-    }
 }
 
 /// What surrounds code and data.

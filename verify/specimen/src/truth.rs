@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::code::{Mark, Proof};
 use super::data::Trio;
 use super::image::{Image, index};
-use super::section::Name;
+use super::name::Name;
 
 /// Where everything is. All positions are RVAs unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]

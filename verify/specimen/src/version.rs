@@ -1,9 +1,10 @@
 //! The version resource: a resource tree of one leaf, and VS_VERSIONINFO
 //! (PE format, "The .rsrc Section"; Win32, VS_VERSIONINFO).
 
+use super::arch::Arch;
 use super::code::{Code, Form, Symbol};
-use super::section::Name;
-use super::spec::{Alignment, Arch, Spec};
+use super::name::Name;
+use super::spec::{Alignment, Spec};
 
 /// RT_VERSION, VS_VERSION_INFO and U.S. English: the ids on the way to the leaf.
 const PATH: [u32; 3] = [16, 1, 0x409];

@@ -50,22 +50,37 @@ proptest! {
     }
 }
 
-/// Every other value of every one of these bytes of the file.
-fn every_value(specimen: &Specimen, places: impl Iterator<Item = usize>) -> (u64, u64) {
+/// Every other value of every one of these bytes of the file; of a byte that nobody
+/// reads, as far as eleven values show, only these if `skips_unread`.
+fn every_value(
+    specimen: &Specimen,
+    places: impl Iterator<Item = usize>,
+    skips_unread: bool,
+) -> (u64, u64) {
     let module = property::module(specimen.spec.module);
     let mut file = specimen.file.clone();
     let (mut tried, mut located) = (0, 0);
     for place in places {
         let pristine = file[place];
-        for value in (0..=u8::MAX).filter(|&value| value != pristine) {
+        let mut is_located = |value: u8| {
             file[place] = value;
             tried += 1;
-            if let Some(threshold) = property::of_file(&file, module).threshold() {
+            let threshold = property::of_file(&file, module).threshold();
+            if let Some(threshold) = threshold {
                 located += 1;
-                assert_eq!(
-                    threshold, specimen.truth.threshold,
-                    "byte {place:X}h = {value:02X}h"
-                );
+                let at = format!("byte {place:X}h = {value:02X}h");
+                assert_eq!(threshold, specimen.truth.threshold, "{at}");
+            }
+            threshold.is_some()
+        };
+        let bits = (0..8).map(|bit| pristine ^ 1 << bit);
+        let few: Vec<u8> = bits.chain([0, 0xFF, !pristine]).collect();
+        // All of them, not only those up to the first that is refused.
+        let is_unread = few.iter().filter(|value| is_located(**value)).count() == few.len();
+        if !(is_unread && skips_unread) {
+            let others = (0..=u8::MAX).filter(|value| *value != pristine && !few.contains(value));
+            for value in others {
+                is_located(value);
             }
         }
         file[place] = pristine;
@@ -77,9 +92,9 @@ fn every_value(specimen: &Specimen, places: impl Iterator<Item = usize>) -> (u64
 fn no_single_byte_of_the_headers_moves_the_answer() {
     for (name, spec) in Spec::kinds() {
         let specimen = spec.build();
-        let (tried, located) = every_value(&specimen, specimen.truth.headers.clone());
+        let (tried, located) = every_value(&specimen, specimen.truth.headers.clone(), true);
         println!("{name}: {tried} mutations, {located} located as built");
-        assert!(tried > 100_000 && located > 0 && located < tried);
+        assert!(tried > 10_000 && located > 0 && located < tried);
     }
 }
 
@@ -88,7 +103,7 @@ fn no_single_byte_of_the_evidence_moves_the_answer() {
     for (name, spec) in Spec::kinds() {
         let specimen = spec.build();
         let evidence = specimen.truth.evidence.clone();
-        let (tried, located) = every_value(&specimen, evidence.into_iter().flatten());
+        let (tried, located) = every_value(&specimen, evidence.into_iter().flatten(), false);
         println!("{name}: {tried} mutations, {located} located as built");
         assert!(tried > 10_000 && located > 0 && located < tried);
     }

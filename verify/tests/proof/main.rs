@@ -14,4 +14,3 @@ mod patch;
 mod reading;
 mod regressions;
 mod runs;
-mod shipped;

@@ -96,7 +96,7 @@ fn xp(
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
-        let checks = built::program(workspace, built::Kind::Example, built::CHECKER)?;
+        let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
         let mut check = workspace.command(&checks.to_string_lossy());
         check.args([program.kind.name(), arch]).arg(&file);
         command::listen(&mut check)?.success(program.name)?;

@@ -21,11 +21,12 @@ pub(super) const DRIVER: &str = "window.exe";
 /// Bytes of both headers of a BMP file.
 const HEADERS: usize = 54;
 
-/// Plays the session of the window, from a Windows without tcplimit on.
+/// Plays the session of the window, from a Windows without tcplimit on, so many ticks of it.
 pub(super) fn test(
     workspace: &Workspace,
     machine: &mut Machine<'_>,
     folder: &Path,
+    ticks: usize,
     judge: &mut Judge,
 ) -> Result<(), Failure> {
     if !display::is_installed(workspace) {
@@ -38,7 +39,7 @@ pub(super) fn test(
     machine.restore()?;
     machine.bring_fonts()?;
     machine.show_on(Some(display.number()));
-    let played = play(workspace, machine, folder, judge, &display);
+    let played = play(workspace, machine, folder, ticks, judge, &display);
     machine.halt()?;
     machine.show_on(None);
     played
@@ -48,6 +49,7 @@ fn play(
     workspace: &Workspace,
     machine: &Machine<'_>,
     folder: &Path,
+    ticks: usize,
     judge: &mut Judge,
     display: &Display,
 ) -> Result<(), Failure> {
@@ -59,7 +61,7 @@ fn play(
     session.driver = Some(Client::start(&mut machine.wine(&format!(r"C:\{DRIVER}")))?);
     session.play("window")?;
     picture(session, machine)?;
-    hour(session)?;
+    live(session, ticks)?;
     let waiting = Waiting::few(machine)?;
     session.play("window-row")?;
     on_screen(session, display, Look::Usual)?;
@@ -131,24 +133,23 @@ fn on_screen(session: &mut Session<'_>, display: &Display, look: Look) -> Result
     Ok(())
 }
 
-/// An hour's ticks, each of them painted: what is made of GDI and USER is deleted. There stay the
+/// Ticks, each of them painted: what is made of GDI and USER is deleted. There stay the
 /// font, what it is measured by, and the menu bar.
-fn hour(session: &mut Session<'_>) -> Result<(), Failure> {
+fn live(session: &mut Session<'_>, ticks: usize) -> Result<(), Failure> {
     // In parts, so that each has an answer before the driver's patience ends.
     const COUNTS: [u32; 12] = [1, 2, 5, 3, 6, 8, 10, 10, 9, 6, 4, 7];
-    const TICKS: usize = 3600 / COUNTS.len();
     const STAYS: &str = "objects=3";
     let mut wrong = Vec::new();
     for count in COUNTS {
         session.tell(&format!("target tcpip store count {count}"))?;
-        let seen = session.tell(&format!("window ticks {TICKS}"))?;
+        let seen = session.tell(&format!("window ticks {}", ticks / COUNTS.len()))?;
         if seen.trim() != STAYS {
             wrong.push(seen);
         }
     }
     session.tell("target tcpip store count 3")?;
-    let what = "3,600 ticks, each of them painted, leave no object of GDI or USER";
-    session.judge.none_wrong(what, &wrong);
+    let what = format!("{ticks} ticks, each of them painted, leave no object of GDI or USER");
+    session.judge.none_wrong(&what, &wrong);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
 use sha2::{Digest, Sha256};
+use tcplimit_report::State;
 
 use super::layout::{DriverFile, Layout};
 use super::record::{MAX_EDIT, Record};
@@ -18,7 +19,6 @@ use crate::patch::drivers::{Drivers, Planned};
 use crate::patch::failure::Failure;
 use crate::patch::outcome::{Facts, Source};
 use crate::patch::refusal::{DiscRefusal, Refusal};
-use crate::report::State;
 use crate::storage::{self, Storage};
 
 /// A file on the disc, and what is to become of the copies in it.

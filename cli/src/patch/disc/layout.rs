@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tcplimit_report::is_module;
+
 use crate::archive;
-use crate::cabinet;
-use crate::identity::is_module;
 use crate::iso::{self, Entry, Extent, SECTOR, Volume, position};
 use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::storage::{self, Part, Storage};
@@ -204,7 +204,7 @@ impl Layout {
 
 /// Whether it is a cabinet from its first byte on: no self-extractor.
 fn is_cabinet(content: &dyn Storage) -> bool {
-    storage::bytes(content, 0, 4).is_ok_and(|start| cabinet::is_cabinet(&start))
+    storage::bytes(content, 0, 4).is_ok_and(|start| tcplimit_report::is_cabinet(&start))
 }
 
 fn each(

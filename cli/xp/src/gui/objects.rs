@@ -1,7 +1,7 @@
 //! Objects of GDI and USER that the program makes while it runs, counted: as many must be deleted.
 //!
 //! Windows gives a process 10,000 of each, and a window that runs for weeks must not use them up.
-//! A test has the window live for an hour and compares: see `tcplimitw.objects`.
+//! A test has the window live for minutes, each night for an hour, and compares: see `tcplimitw.objects`.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 

@@ -9,11 +9,11 @@ use super::calls::{
     Class, DefWindowProcW, DispatchMessageW, GetMessageW, IsDialogMessageW, LoadCursorW, Message,
     MinMaxInfo, Procedure, RegisterClassExW, TranslateAcceleratorW, TranslateMessage,
 };
+use super::canvas::Picture;
 use super::icon;
 use super::menu::Keys;
 use super::objects;
 use super::window::{self, Window, module};
-use crate::app;
 use crate::win::calls::Handle;
 use crate::win::handle::{last_error, length};
 use crate::win::wide::wide;
@@ -72,15 +72,30 @@ pub(crate) enum Event {
     Named(u32),
 }
 
+/// The program behind the windows.
+pub(crate) trait Program {
+    /// Handles an event; whether it was handled.
+    fn event(main: Window, event: Event) -> bool;
+
+    /// The least outer size of the window; `None` where that can't be told now.
+    fn minimum_size() -> Option<(i32, i32)>;
+
+    /// Whether that is the control of the number.
+    fn is_number(window: Window) -> bool;
+
+    /// Draws the graph, of that width and height, and with the keyboard or without.
+    fn graph(size: (i32, i32), has_focus: bool, draw: &mut dyn FnMut(&Picture<'_>));
+}
+
 /// Makes the classes of the main window and of the graph.
 ///
 /// # Errors
 /// When one can't be made.
-pub(crate) fn register() -> Result<(), Win32> {
+pub(crate) fn register<P: Program>() -> Result<(), Win32> {
     COUNT.store(window::message("tcplimitw.objects"), Ordering::Relaxed);
     for (name, procedure, background) in [
-        (MAIN, main_procedure as Procedure, FACE),
-        (GRAPH, graph_procedure as Procedure, 0),
+        (MAIN, main_procedure::<P> as Procedure, FACE),
+        (GRAPH, graph_procedure::<P> as Procedure, 0),
     ] {
         let name = wide(name);
         let class = Class {
@@ -112,7 +127,7 @@ fn halves(wide: usize) -> (u16, u16) {
     (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
 }
 
-unsafe extern "system" fn main_procedure(
+unsafe extern "system" fn main_procedure<P: Program>(
     handle: Handle,
     message: u32,
     wide: usize,
@@ -140,7 +155,7 @@ unsafe extern "system" fn main_procedure(
             // SAFETY: the system hands this message to a window of the same process with a
             // structure that may be written. Windows copies it where another process sends it.
             let info = unsafe { (long as *mut MinMaxInfo).as_mut() };
-            if let (Some(info), Some((width, height))) = (info, app::minimum_size()) {
+            if let (Some(info), Some((width, height))) = (info, P::minimum_size()) {
                 info.least = [width, height];
                 return 0;
             }
@@ -149,13 +164,13 @@ unsafe extern "system" fn main_procedure(
         _ => None,
     };
     match event {
-        Some(event) if app::event(window, event) => 0,
+        Some(event) if P::event(window, event) => 0,
         // SAFETY: the parameters are those that Windows has handed over.
         _ => unsafe { DefWindowProcW(handle, message, wide, long) },
     }
 }
 
-unsafe extern "system" fn graph_procedure(
+unsafe extern "system" fn graph_procedure<P: Program>(
     handle: Handle,
     message: u32,
     wide: usize,
@@ -164,7 +179,7 @@ unsafe extern "system" fn graph_procedure(
     let window = Window(handle);
     match message {
         WM_PAINT => {
-            super::canvas::paint(window, app::graph);
+            super::canvas::paint(window, P::graph);
             return 0;
         }
         // All of it is painted.
@@ -178,7 +193,7 @@ unsafe extern "system" fn graph_procedure(
 }
 
 /// Handles messages until the main window is gone.
-pub(crate) fn run(main: Window, keys: &Keys) {
+pub(crate) fn run<P: Program>(main: Window, keys: &Keys) {
     let mut message = Message {
         window: ptr::null_mut(),
         message: 0,
@@ -191,7 +206,7 @@ pub(crate) fn run(main: Window, keys: &Keys) {
     while unsafe { GetMessageW(&mut message, ptr::null_mut(), 0, 0) } > 0 {
         // There it copies what is selected.
         let is_copy = message.message == WM_KEYDOWN && message.wide == usize::from(b'C');
-        if !(is_copy && app::is_number(Window(message.window))) {
+        if !(is_copy && P::is_number(Window(message.window))) {
             // SAFETY: `message` is one that was got; the table is of this program.
             let is_key = unsafe { TranslateAcceleratorW(main.0, keys.get(), &message) };
             if is_key != 0 {

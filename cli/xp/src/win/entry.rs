@@ -20,5 +20,5 @@ extern "C" fn start() -> ! {
         }
     };
     // SAFETY: it has no conditions; all threads end.
-    unsafe { ExitProcess(exit.code()) }
+    unsafe { ExitProcess(exit.code().into()) }
 }

@@ -5,12 +5,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use scanner_core::Module;
+use scanner_core::policy::PRISTINE_LIMIT;
+use tcplimit_report::Exit;
 
 use super::{Action, Model};
 use crate::arguments::Arguments;
-use crate::client::{self, SHIPPED};
+use crate::client;
 use crate::console::Console;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::install;
 use crate::limit::{self, Limits};
@@ -73,10 +74,10 @@ impl Model {
             .any(|module| module.stored.limit.is_some() || module.stored.malformed);
         let mut change = self.change("reset", is_stored, ipv6, &|module, now| {
             text!(
-                "{module}: set the limit from {now} back to {SHIPPED}?",
+                "{module}: set the limit from {now} back to {limit}?",
                 module,
                 now,
-                SHIPPED
+                limit = PRISTINE_LIMIT
             )
         });
         if is_stored {

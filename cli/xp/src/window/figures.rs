@@ -100,19 +100,6 @@ impl Model {
     }
 }
 
-/// What the balloon says of event 4226.
-pub(super) fn balloon(counts: Option<Counts>) -> String {
-    match counts {
-        Some(Counts { limit, .. }) => {
-            text!(
-                "The limit of {limit} half-open connections was reached (event 4226).",
-                limit
-            )
-        }
-        None => phrase!("The limit of half-open connections was reached (event 4226).").into(),
-    }
-}
-
 /// Said when a picture was saved, or was not.
 #[must_use]
 pub fn saved(path: &Result<String, Win32>) -> String {

@@ -1,4 +1,8 @@
-//! How often the notification area may speak.
+//! What the notification area says, and how often.
+
+use alloc::string::String;
+
+use super::history::Counts;
 
 /// Seconds between two balloons.
 const EVERY: u32 = 600;
@@ -21,6 +25,19 @@ impl Notices {
             self.last = Some(now);
         }
         is_due
+    }
+}
+
+/// What the balloon says of event 4226.
+pub(super) fn balloon(counts: Option<Counts>) -> String {
+    match counts {
+        Some(Counts { limit, .. }) => {
+            text!(
+                "The limit of {limit} half-open connections was reached (event 4226).",
+                limit
+            )
+        }
+        None => phrase!("The limit of half-open connections was reached (event 4226).").into(),
     }
 }
 

@@ -167,7 +167,7 @@ fn a_path_in_the_registrys_form_is_the_same_file() {
 #[test]
 fn a_driver_that_is_missing_damaged_or_for_another_processor_is_not_installed() {
     for (file, exit, says) in [
-        (None, Exit::Unreachable, "not beside tcplimit.exe"),
+        (None, Exit::Unreadable, "not beside tcplimit.exe"),
         (Some(&b"<html>"[..]), Exit::Refused, "is no driver"),
         (
             Some(X64),
@@ -194,7 +194,7 @@ fn a_driver_that_is_missing_damaged_or_for_another_processor_is_not_installed() 
 fn a_copy_that_differs_is_taken_back() {
     let machine = Machine::new();
     machine.corrupts.set(true);
-    let said = machine.fails("install", Exit::Unreachable);
+    let said = machine.fails("install", Exit::Unreadable);
     assert!(said.contains("The copy is not what was copied"), "{said}");
     assert!(said.contains("All that was done was taken back."), "{said}");
     assert!(machine.is_clean());
@@ -217,7 +217,7 @@ fn what_keeps_the_driver_from_being_loaded_is_told_and_all_is_taken_back() {
     ] {
         let machine = Machine::new();
         machine.loads.borrow_mut().push(error);
-        let said = machine.fails("install", Exit::Unreachable);
+        let said = machine.fails("install", Exit::Unreadable);
         assert!(said.contains(says), "{said}");
         assert!(machine.is_clean(), "{said}");
     }
@@ -241,7 +241,7 @@ fn a_driver_that_windows_still_holds_on_to_is_loaded_a_little_later() {
 
     let machine = Machine::new();
     *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 1000];
-    let said = machine.fails("install", Exit::Unreachable);
+    let said = machine.fails("install", Exit::Unreadable);
     let seconds = machine.waits.get() / 4;
     assert!((35..=40).contains(&seconds), "{seconds}");
     assert!(
@@ -270,7 +270,7 @@ fn a_file_that_windows_still_holds_on_to_after_an_unload_is_replaced_a_little_la
     // Where there was no driver nobody waits: it will not get better.
     let machine = Machine::new();
     machine.held.set(5);
-    let said = machine.fails("install", Exit::Unreachable);
+    let said = machine.fails("install", Exit::Unreadable);
     assert!(said.contains("read-only"), "{said}");
     assert_eq!(machine.held.get(), 4);
     assert!(machine.is_clean());
@@ -287,7 +287,7 @@ fn who_is_no_administrator_is_told_so() {
     for call in 0..calls {
         let machine = Machine::new();
         let denied = Fault::Fails(Win32::ACCESS_DENIED);
-        if machine.run_with("install", call, denied) == Some(Exit::Unreachable) {
+        if machine.run_with("install", call, denied) == Some(Exit::Unreadable) {
             let error = machine.error.borrow();
             assert!(error.contains("Administrator"), "{call}: {error}");
             told += 1;
@@ -387,18 +387,18 @@ fn a_service_that_runs_without_its_device_is_told_from_one_that_is_loaded() {
     let machine = Machine::installed();
     machine.zombie.set(true);
     for verb in ["get", "set 100", "watch"] {
-        let said = machine.fails(verb, Exit::Unreachable);
+        let said = machine.fails(verb, Exit::Unreadable);
         assert!(said.contains("its device is gone"), "{verb}: {said}");
         assert!(said.contains("run: tcplimit load"), "{verb}: {said}");
     }
-    assert_eq!(machine.run("status"), Exit::Unreachable);
+    assert_eq!(machine.run("status"), Exit::Unreadable);
     let said = machine.out.borrow().clone();
     let row = "driver       unloaded, and still held; loaded on demand\n";
     assert!(said.contains(row), "{said}");
 
     let load = || *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 1000];
     load();
-    let said = machine.fails("load", Exit::Unreachable);
+    let said = machine.fails("load", Exit::Unreadable);
     assert!(said.contains("Windows still holds on to"), "{said}");
     machine.loads.borrow_mut().clear();
     for verb in ["load", "install"] {
@@ -421,7 +421,7 @@ fn a_driver_in_use_is_not_unloaded_and_who_uses_it_is_asked_for() {
 fn before_install_the_other_verbs_say_what_to_do() {
     let machine = Machine::new();
     for verb in ["load", "unload", "get", "set 100", "reset", "watch"] {
-        let said = machine.fails(verb, Exit::Unreachable);
+        let said = machine.fails(verb, Exit::Unreadable);
         assert!(said.contains("Run: tcplimit install"), "{verb}: {said}");
         assert_eq!(machine.changes.get(), 0, "{verb}");
     }
@@ -607,7 +607,7 @@ fn compat_refuses_a_folder_that_any_user_can_write_to_and_warns_of_a_disk_withou
     assert!(!said.contains("Warning"), "{said}");
 
     let machine = with(Some(vec![1, 0]));
-    let said = machine.fails(r"install --compat E:\Ares", Exit::Unreachable);
+    let said = machine.fails(r"install --compat E:\Ares", Exit::Unreadable);
     assert!(
         said.contains(r"Can't read the access list of E:\Ares"),
         "{said}"

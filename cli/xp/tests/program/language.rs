@@ -76,7 +76,7 @@ struct Said {
     given: Option<Vec<String>>,
 }
 
-/// All texts of the program, those of the driver's reasons and of Windows' errors among them.
+/// All texts of the program, those of the driver's reasons, of reports and of Windows' errors among them.
 fn said() -> Vec<Said> {
     let mut files = Vec::new();
     sources(
@@ -102,8 +102,9 @@ fn said() -> Vec<Said> {
         let text = literal(&format!("\"{source}")).expect("a text");
         said.push(Said { text, given: None });
     }
-    for reason in Reason::ALL {
-        let text = reason.text().into();
+    let reasons = Reason::ALL.iter().map(|reason| reason.text());
+    for text in reasons.chain(tcplimit::report::TEXTS.iter().copied()) {
+        let text = text.into();
         said.push(Said { text, given: None });
     }
     said.retain(|said| !said.text.is_empty());

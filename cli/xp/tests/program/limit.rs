@@ -181,7 +181,7 @@ fn a_driver_that_another_program_has_loaded_is_used_and_nothing_is_stored_for_it
     services.insert("tcpip_patcher".into(), theirs);
     drop(services);
     machine.done("set 100");
-    let said = machine.fails("set 110 --persist", Exit::Unreachable);
+    let said = machine.fails("set 110 --persist", Exit::Unreadable);
     assert!(said.contains("Run: tcplimit install"), "{said}");
     assert_eq!(machine.changes.get(), 0);
     machine.done("reset --persist");
@@ -194,7 +194,7 @@ fn reset_forgets_a_stored_limit_also_where_the_driver_is_not_loaded() {
     let machine = Machine::installed();
     machine.done("set 100 --persist");
     machine.done("unload");
-    let said = machine.fails("reset --persist", Exit::Unreachable);
+    let said = machine.fails("reset --persist", Exit::Unreadable);
     assert!(said.contains("Run: tcplimit load"), "{said}");
     assert!(machine.out.borrow().contains("Forgot the stored limit."));
     assert_eq!(stored(&machine), [None, None, None, None]);

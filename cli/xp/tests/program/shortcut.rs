@@ -98,7 +98,7 @@ fn an_entry_that_was_made_before_from_another_folder_goes_with_the_rest() {
 #[test]
 fn without_the_window_beside_it_or_with_compat_it_is_refused() {
     let machine = Machine::new();
-    let said = machine.fails(LINE, Exit::Unreachable);
+    let said = machine.fails(LINE, Exit::Unreadable);
     assert!(said.contains("tcplimitw.exe is not beside"), "{said}");
     assert!(machine.is_clean() && machine.changes.get() == 0);
     let said = unpacked().fails(r"install --shortcut --compat E:\Ares", Exit::Usage);

@@ -349,7 +349,7 @@ fn only_event_4226_of_tcpip_since_windows_was_started_is_counted() {
 fn the_exit_code_tells_whether_the_limit_could_be_told() {
     let machine = Machine::new();
     machine.forget();
-    assert_eq!(machine.run("status"), Exit::Unreachable);
+    assert_eq!(machine.run("status"), Exit::Unreadable);
     assert!(
         machine
             .out

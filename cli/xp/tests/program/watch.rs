@@ -99,7 +99,7 @@ fn a_driver_that_goes_away_ends_it_with_what_to_do() {
     let machine = Machine::installed();
     machine.done("unload");
     machine.patience.set(1000);
-    let said = machine.fails("watch", Exit::Unreachable);
+    let said = machine.fails("watch", Exit::Unreadable);
     assert!(said.contains("Run: tcplimit load"), "{said}");
 }
 
@@ -179,7 +179,7 @@ fn a_log_that_can_not_be_written_ends_it_with_its_name() {
         0,
         Fault::Fails(Win32::DISK_FULL),
     );
-    assert_eq!(ended, Some(Exit::Unreachable));
+    assert_eq!(ended, Some(Exit::Unreadable));
     let error = machine.error.borrow();
     assert!(
         error.contains(r"Can't write E:\4226.txt: the disk is full"),

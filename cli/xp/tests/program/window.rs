@@ -175,7 +175,7 @@ fn who_has_no_rights_is_told_and_run_as_is_offered() {
     let change = model.set("100", false, false);
     let outcome = model.carry_out(&machine, &change);
     assert!(
-        outcome.is_denied && outcome.exit == Exit::Unreachable,
+        outcome.is_denied && outcome.exit == Exit::Unreadable,
         "{outcome:?}"
     );
     assert!(model.tooltip().contains("does not answer"));

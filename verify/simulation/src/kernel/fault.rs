@@ -1,10 +1,9 @@
 //! What may go wrong, at any moment.
 
-use tcplimit_driver::{Device, FORMER_RECORD, RECORD};
+use tcplimit_driver::Device;
 
 use super::configuration::{Choice, Number, Says};
 use super::instance::Instance;
-use super::state::State;
 use specimen::Module;
 
 /// Something that happens between two calls of the driver. It stays until the
@@ -140,86 +139,6 @@ impl Part {
             Part::ExceptionTable => module
                 .exception_table()
                 .map_or(0, |table| u32::try_from(table.start).expect("an RVA")),
-        }
-    }
-}
-
-impl State {
-    /// It happens.
-    pub fn apply(&mut self, fault: Fault) {
-        match fault {
-            Fault::Unloaded(module) => self.place(module).instance = None,
-            Fault::Unusable(module) => self.place(module).unusable = true,
-            Fault::Replaced(module, choice) => {
-                let build = choice.on(self.arch, module);
-                let moved = self.loaded(module).is_some_and(|old| {
-                    let site = self.site(module, true);
-                    old.base == site.base(self.arch)
-                });
-                self.load(build, module, moved);
-            }
-            Fault::Moved(module) => {
-                if let Some(build) = self.loaded(module).map(|module| module.build) {
-                    self.load(build, module, true);
-                }
-            }
-            Fault::PagedOut(module, part) => {
-                self.change(module, |module| module.page_out(part.rva(module)));
-            }
-            Fault::Protected(module, part) => {
-                self.change(module, |module| module.protect(part.rva(module)));
-            }
-            Fault::RightsUnknown => self.rights_known = false,
-            Fault::Limit(module, Number(limit)) => self.change(module, |module| {
-                module.write(module.threshold(), &limit.to_le_bytes());
-            }),
-            Fault::HalfOpen(module, Number(count)) => self.change(module, |module| {
-                let rva = module.build().specimen.truth.count;
-                module.write(rva, &count.to_le_bytes());
-            }),
-            Fault::GateBroken(module) => self.change(module, Instance::break_gate),
-            Fault::AtomicBroken(module) => self.change(module, Instance::break_atomic),
-            Fault::Detour(module) => self.change(module, Instance::detour),
-            Fault::Headers(module, place, bits) => self.change(module, |module| {
-                module.change_headers(u32::from(place), bits);
-            }),
-            Fault::SectionFlags(module, number, right) => self.change(module, |module| {
-                module.change_section(number, right.bit());
-            }),
-            Fault::Listed(says) => self.list.says = says,
-            Fault::SettingsUnreadable => self.broken.settings = true,
-            Fault::GuardUnreadable => self.broken.guard_read = true,
-            Fault::GuardUnwritable => self.broken.guard_write = true,
-            Fault::Forgets => self.broken.remember = true,
-            Fault::RecallFails => self.broken.recall = true,
-            Fault::RecordGarbled(module, place, bits) => {
-                if let Some(record) = &mut self.remembered[super::slot(module)] {
-                    record[usize::from(place) % RECORD] ^= bits;
-                    self.garbled = true;
-                }
-            }
-            Fault::FormerRecord(module, Number(last), Number(original)) => {
-                let identity = self.loaded(module).map(Instance::identity);
-                self.former[super::slot(module)] = identity.map(|[time, checksum, size]| {
-                    let fields = [time, checksum, size, last, original].map(u32::to_le_bytes);
-                    let mut record = [0; FORMER_RECORD];
-                    record.copy_from_slice(fields.as_flattened());
-                    record
-                });
-            }
-            Fault::BootUnknown => self.broken.boot = true,
-            Fault::NotCreated(which) => self.device(which.into()).fails.create = true,
-            Fault::NotProtected(which) => self.device(which.into()).fails.protect = true,
-            Fault::NotLinked(which) => self.device(which.into()).fails.link = true,
-            Fault::ExchangeRefused => self.broken.exchange = true,
-            Fault::PowerFailure => self.power_failed = true,
-        }
-    }
-
-    /// Changes the module that is loaded there, if one is.
-    fn change(&mut self, module: Module, change: impl FnOnce(&mut Instance)) {
-        if let Some(instance) = self.place(module).instance {
-            change(&mut self.instances[instance]);
         }
     }
 }

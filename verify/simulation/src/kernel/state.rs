@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tcplimit_driver::{Device, Event, FORMER_RECORD, RECORD};
 
 use super::build::{Site, World};
-use super::configuration::{Configuration, Installed, Listing, Name, Settings};
+use super::configuration::{Configuration, Installed, Listing, Name, Number, Settings};
 use super::exclusion::Watch;
 use super::fault::Fault;
 use super::instance::Instance;
-use super::{Number, slot};
+use super::module::slot;
 use specimen::{Arch, Module};
 
 /// A start of the system: any number will do.
@@ -325,5 +325,85 @@ impl State {
 
     pub(super) fn violation(&mut self, what: String) {
         self.violations.push(what);
+    }
+}
+
+impl State {
+    /// It happens.
+    pub fn apply(&mut self, fault: Fault) {
+        match fault {
+            Fault::Unloaded(module) => self.place(module).instance = None,
+            Fault::Unusable(module) => self.place(module).unusable = true,
+            Fault::Replaced(module, choice) => {
+                let build = choice.on(self.arch, module);
+                let moved = self.loaded(module).is_some_and(|old| {
+                    let site = self.site(module, true);
+                    old.base == site.base(self.arch)
+                });
+                self.load(build, module, moved);
+            }
+            Fault::Moved(module) => {
+                if let Some(build) = self.loaded(module).map(|module| module.build) {
+                    self.load(build, module, true);
+                }
+            }
+            Fault::PagedOut(module, part) => {
+                self.change(module, |module| module.page_out(part.rva(module)));
+            }
+            Fault::Protected(module, part) => {
+                self.change(module, |module| module.protect(part.rva(module)));
+            }
+            Fault::RightsUnknown => self.rights_known = false,
+            Fault::Limit(module, Number(limit)) => self.change(module, |module| {
+                module.write(module.threshold(), &limit.to_le_bytes());
+            }),
+            Fault::HalfOpen(module, Number(count)) => self.change(module, |module| {
+                let rva = module.build().specimen.truth.count;
+                module.write(rva, &count.to_le_bytes());
+            }),
+            Fault::GateBroken(module) => self.change(module, Instance::break_gate),
+            Fault::AtomicBroken(module) => self.change(module, Instance::break_atomic),
+            Fault::Detour(module) => self.change(module, Instance::detour),
+            Fault::Headers(module, place, bits) => self.change(module, |module| {
+                module.change_headers(u32::from(place), bits);
+            }),
+            Fault::SectionFlags(module, number, right) => self.change(module, |module| {
+                module.change_section(number, right.bit());
+            }),
+            Fault::Listed(says) => self.list.says = says,
+            Fault::SettingsUnreadable => self.broken.settings = true,
+            Fault::GuardUnreadable => self.broken.guard_read = true,
+            Fault::GuardUnwritable => self.broken.guard_write = true,
+            Fault::Forgets => self.broken.remember = true,
+            Fault::RecallFails => self.broken.recall = true,
+            Fault::RecordGarbled(module, place, bits) => {
+                if let Some(record) = &mut self.remembered[slot(module)] {
+                    record[usize::from(place) % RECORD] ^= bits;
+                    self.garbled = true;
+                }
+            }
+            Fault::FormerRecord(module, Number(last), Number(original)) => {
+                let identity = self.loaded(module).map(Instance::identity);
+                self.former[slot(module)] = identity.map(|[time, checksum, size]| {
+                    let fields = [time, checksum, size, last, original].map(u32::to_le_bytes);
+                    let mut record = [0; FORMER_RECORD];
+                    record.copy_from_slice(fields.as_flattened());
+                    record
+                });
+            }
+            Fault::BootUnknown => self.broken.boot = true,
+            Fault::NotCreated(which) => self.device(which.into()).fails.create = true,
+            Fault::NotProtected(which) => self.device(which.into()).fails.protect = true,
+            Fault::NotLinked(which) => self.device(which.into()).fails.link = true,
+            Fault::ExchangeRefused => self.broken.exchange = true,
+            Fault::PowerFailure => self.power_failed = true,
+        }
+    }
+
+    /// Changes the module that is loaded there, if one is.
+    fn change(&mut self, module: Module, change: impl FnOnce(&mut Instance)) {
+        if let Some(instance) = self.place(module).instance {
+            change(&mut self.instances[instance]);
+        }
     }
 }

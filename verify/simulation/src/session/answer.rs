@@ -3,10 +3,10 @@
 use tcplimit_driver::{Event, Message};
 use tcplimit_protocol::Reason;
 
-use super::known::Identity;
+use super::known::{Identity, Known, Memory, Place, Start};
 use super::model::{LOCATED, Model, Prediction};
 use super::request::{ANSWER, Asked, RECORD, Wish, dword};
-use crate::kernel::Instance;
+use crate::kernel::{Instance, slot};
 use specimen::{Arch, Module};
 
 /// An answer of ours: the protocol's record, field by field.
@@ -144,6 +144,39 @@ impl Prediction {
 }
 
 impl Model {
+    /// Learns from an answer, where it can't be told what the driver knows.
+    pub(super) fn adopt(&mut self, said: &Answer, loaded: Option<&Instance>, remembered: bool) {
+        let Some(loaded) = loaded else {
+            return;
+        };
+        let slot = slot(loaded.module);
+        if remembered {
+            self.remembered[slot] = None;
+        }
+        let known = &mut self.known[slot];
+        if said.state != LOCATED || said.reason() == Reason::Changed || loaded.headers_changed {
+            known.certain = false;
+            return;
+        }
+        let memory = Memory {
+            identity: said.identity,
+            last: said.written,
+            original: said.original,
+        };
+        *known = Known {
+            certain: true,
+            located: Some(Place::of(loaded)),
+            peak: said.peak,
+            memory: (said.original != 0).then_some(memory),
+            earlier: said.flags & 8 != 0,
+            start: Start {
+                configured: said.configured,
+                outcome: said.start,
+                reason: said.start_reason(),
+            },
+        };
+    }
+
     /// What the answer says of the driver itself, and of what it did before.
     pub(super) fn is_what(&self, said: &Answer, slot: usize) {
         let known = &self.known[slot];

@@ -3,11 +3,11 @@
 use tcplimit_driver::FORMER_RECORD;
 use tcplimit_protocol::Reason;
 
-use super::answer::Answer;
-use super::model::{LOCATED, Model};
 use super::request::dword;
-use super::start::NOT_CONFIGURED;
-use crate::kernel::{Code, Instance, slot};
+use crate::kernel::{Code, Instance};
+
+/// What becomes of a stored limit, where none is stored.
+pub(super) const NOT_CONFIGURED: u32 = 0;
 
 /// What the driver knows of a module.
 #[derive(Debug, Clone)]
@@ -81,41 +81,6 @@ impl Place {
             code: module.code,
             threshold: module.threshold(),
         }
-    }
-}
-
-impl Model {
-    /// Learns from an answer, where it can't be told what the driver knows.
-    pub(super) fn adopt(&mut self, said: &Answer, loaded: Option<&Instance>, remembered: bool) {
-        let Some(loaded) = loaded else {
-            return;
-        };
-        let slot = slot(loaded.module);
-        if remembered {
-            self.remembered[slot] = None;
-        }
-        let known = &mut self.known[slot];
-        if said.state != LOCATED || said.reason() == Reason::Changed || loaded.headers_changed {
-            known.certain = false;
-            return;
-        }
-        let memory = Memory {
-            identity: said.identity,
-            last: said.written,
-            original: said.original,
-        };
-        *known = Known {
-            certain: true,
-            located: Some(Place::of(loaded)),
-            peak: said.peak,
-            memory: (said.original != 0).then_some(memory),
-            earlier: said.flags & 8 != 0,
-            start: Start {
-                configured: said.configured,
-                outcome: said.start,
-                reason: said.start_reason(),
-            },
-        };
     }
 }
 

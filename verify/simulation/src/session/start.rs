@@ -8,8 +8,7 @@ use super::request::{Expected, Wish};
 use crate::kernel::{Number, State, Value};
 use specimen::Module;
 
-/// What becomes of a stored limit.
-pub(super) const NOT_CONFIGURED: u32 = 0;
+/// What becomes of a stored limit, where there is one.
 const APPLIED: u32 = 1;
 const SAFE_MODE: u32 = 2;
 const GUARDED: u32 = 3;

@@ -1,0 +1,143 @@
+//! Why no limit is located in a file.
+
+use alloc::string::String;
+use core::fmt::Display;
+
+use scanner_core::{ImageError, Module, NotLocated, Reason};
+
+use crate::names::Names;
+use crate::state::State;
+use crate::text::{self, Translate, fill};
+
+/// Why not. Programs add what they have to advise.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause<'a> {
+    /// There are no bytes.
+    Empty,
+    /// By COMPRESS.EXE.
+    Compressed,
+    /// A cabinet.
+    Cabinet,
+    /// A PE file, and no driver.
+    Program,
+    /// Not even a program for DOS.
+    NoMz,
+    /// A program for DOS, or other bytes behind `MZ`.
+    NoSignature,
+    /// Cut within the headers.
+    HeadersCut,
+    /// So many bytes.
+    TooLarge(u64),
+    /// The image does not hold together.
+    Image(ImageError),
+    /// Laid out as before the limiter.
+    OlderLayout(ImageError),
+    /// Laid out as these modules never are.
+    OtherLayout(ImageError),
+    /// No name is that of a module.
+    Nameless,
+    /// The names contradict each other.
+    Conflict(&'a Names),
+    /// One name alone, and so many atomic updates.
+    Unconfirmed(&'a Names, u32),
+    /// Before the limiter.
+    Older(Module),
+    /// Vista before SP2.
+    Vista,
+    /// After the limiter.
+    Newer(Module),
+    /// The locator refused.
+    NotLocated(&'a NotLocated),
+}
+
+impl Cause<'_> {
+    /// It in words; for a damaged file with what to do about it. It begins in lower case, and no
+    /// full stop ends it.
+    #[must_use]
+    pub fn text(&self, state: State, translate: Translate) -> String {
+        let said;
+        let none: [&dyn Display; 2] = [&"", &""];
+        let (english, values): (&'static str, [&dyn Display; 2]) = match self {
+            Cause::Empty => (text::EMPTY, none),
+            Cause::Compressed => (text::COMPRESSED, none),
+            Cause::Cabinet => (text::CABINET, none),
+            Cause::Program => (text::PROGRAM, none),
+            Cause::NoMz => (text::NO_MZ, none),
+            Cause::NoSignature => (text::NO_SIGNATURE, none),
+            Cause::HeadersCut => (text::HEADERS_CUT, none),
+            Cause::TooLarge(bytes) => (text::TOO_LARGE, [bytes, &""]),
+            Cause::Image(error) => (text::NOTHING_ELSE, [error, &""]),
+            Cause::OlderLayout(error) => (text::OLDER_LAYOUT, [error, &""]),
+            Cause::OtherLayout(error) => (text::OTHER_LAYOUT, [error, &""]),
+            Cause::Nameless => (text::NAMELESS, none),
+            Cause::Conflict(names) => {
+                said = names.said(translate);
+                (text::NOTHING_ELSE, [&said, &""])
+            }
+            Cause::Unconfirmed(names, updates) => {
+                said = names.said(translate);
+                (text::UNCONFIRMED, [&said, updates])
+            }
+            Cause::Older(module) => (text::OLDER, [module, &""]),
+            Cause::Vista => (text::VISTA, none),
+            Cause::Newer(module) => (text::NEWER, [module, &""]),
+            Cause::NotLocated(refusal) if refusal.reason() == Reason::NoGate => {
+                (text::NO_GATE, none)
+            }
+            Cause::NotLocated(refusal) => (text::NOTHING_ELSE, [refusal, &""]),
+        };
+        let mut text = fill(english, translate(english), &values);
+        if state == State::Damaged {
+            text.push_str(translate(text::FRESH_COPY));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use scanner_core::{Image, locate};
+
+    use super::*;
+    use crate::text::english;
+
+    const SPECIMEN: &[u8] = include_bytes!("../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
+
+    #[test]
+    fn every_place_of_a_text_gets_its_value() {
+        let names = Names::of_file("tcpip6.sys");
+        for (cause, value) in [
+            (Cause::TooLarge(77), "77 bytes"),
+            (Cause::Image(ImageError::NotPe), "not a PE"),
+            (Cause::OlderLayout(ImageError::NoVirtualSizes), "NT 3.1"),
+            (Cause::OtherLayout(ImageError::BadBase), "base"),
+            (Cause::Conflict(&names), "tcpip6.sys"),
+            (Cause::Unconfirmed(&names, 5), "5 atomic"),
+            (Cause::Older(Module::Tcpip), "tcpip.sys"),
+            (Cause::Newer(Module::Tcpip6), "tcpip6.sys"),
+        ] {
+            let text = cause.text(State::NotLocated, english);
+            assert!(text.contains(value), "{text}");
+            assert!(!text.contains(['{', '}']), "{text}");
+            let damaged = cause.text(State::Damaged, english);
+            assert_eq!(damaged, text + ": take a fresh copy of the file");
+        }
+    }
+
+    #[test]
+    fn code_without_a_gate_is_refused_in_the_locators_words() {
+        let headers = scanner_core::Headers::parse(SPECIMEN).unwrap();
+        let mut file = SPECIMEN.to_vec();
+        let code = headers.sections().find(scanner_core::Section::is_live_code);
+        let (start, length) = code.map(|code| (code.rva().0, code.extent())).unwrap();
+        // File offsets are RVAs in this file.
+        file[start as usize..][..length as usize].fill(0x90);
+        let image = Image::from_file(&file).unwrap();
+        let refusal = locate(&image, Module::Tcpip).unwrap_err();
+        let text = Cause::NotLocated(&refusal).text(State::NotLocated, english);
+        assert!(text.starts_with(&refusal.to_string()), "{text}");
+        assert_ne!(text, refusal.to_string());
+    }
+}

@@ -1,0 +1,42 @@
+//! What both programs say of an image: the workbench's `tcplimit`, and
+//! `tcplimit.exe` of the machine itself.
+//!
+//! The latter runs on Windows XP, so this is built without the standard library. Start at
+//! [`image`], the path from the bytes of a file to its [`Report`].
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+// Tests may fail by them.
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
+
+extern crate alloc;
+
+mod beginning;
+mod cause;
+mod exit;
+mod hash;
+mod image;
+mod json;
+mod limiter_history;
+mod names;
+mod report;
+mod state;
+mod text;
+
+pub use beginning::{is_cabinet, is_compressed, is_possible, is_program};
+pub use cause::Cause;
+pub use exit::Exit;
+pub use hash::{Hash, hash, hex, sha256};
+pub use image::{Say, image};
+pub use json::{Object, SCHEMA};
+pub use names::{Conflict, Name, Names, is_module};
+pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit};
+pub use state::State;
+pub use text::{FRESH_COPY, TEXTS, Translate, english, fill};

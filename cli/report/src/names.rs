@@ -1,0 +1,230 @@
+//! Which module a file is. By structure alone `tcpip.sys` and `tcpip6.sys`
+//! can't be told apart, so the names must say it: that of the file, that in
+//! its version resource, that in its export directory.
+
+use alloc::string::String;
+
+use scanner_core::{Image, Located, Module, export_name, module_by_updates, original_name};
+
+use crate::text::{self, Translate, fill};
+
+/// A name found inside a file, and the module that it names, if it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// As it stands there.
+    pub text: String,
+    /// `None` for the name of anything else.
+    pub module: Option<Module>,
+}
+
+impl Name {
+    fn new(text: String) -> Name {
+        // Where texts are kept in a file of their own, the resource names that.
+        let plain = match text
+            .len()
+            .checked_sub(4)
+            .and_then(|at| text.split_at_checked(at))
+        {
+            Some((plain, end)) if end.eq_ignore_ascii_case(".mui") => plain,
+            _ => &text,
+        };
+        let module = Module::named(plain);
+        Name { text, module }
+    }
+}
+
+/// What the names say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The module that the file's own name names. Files get renamed, so any
+    /// other name says nothing.
+    pub file: Option<Module>,
+    /// `OriginalFilename` of the version resource.
+    pub original: Option<Name>,
+    /// The name in the export directory.
+    pub export: Option<Name>,
+}
+
+/// The names contradict each other: [`Names::said`] says how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict;
+
+impl Names {
+    /// Only that of the file: `tcpip.sys`, or `TCPIP.SY_` as on setup discs, with
+    /// the version `;1` behind it where a disc was copied to the letter.
+    #[must_use]
+    pub fn of_file(name: &str) -> Names {
+        let name = name.strip_suffix(";1").unwrap_or(name);
+        let named = |module: &Module| {
+            let plain = module.file_name();
+            let packed = plain.strip_suffix('s').zip(name.strip_suffix('_'));
+            packed.map_or(name.eq_ignore_ascii_case(plain), |(plain, name)| {
+                name.eq_ignore_ascii_case(plain)
+            })
+        };
+        Names {
+            file: Module::ALL.into_iter().find(named),
+            ..Names::default()
+        }
+    }
+
+    /// Takes those in the image as well.
+    pub fn read(&mut self, image: &Image<'_>) {
+        self.original = original_name(image).map(|text| Name::new(text.chars().collect()));
+        let export = export_name(image);
+        self.export = export.map(|name| Name::new(String::from_utf8_lossy(name).into_owned()));
+    }
+
+    /// The module that they agree on; `None` when none of them names either.
+    ///
+    /// # Errors
+    /// When one names a module and another something else.
+    pub fn module(&self) -> Result<Option<Module>, Conflict> {
+        let mut named = None;
+        self.votes(&mut |_, _, module| named = named.or(module));
+        match named {
+            Some(module) if self.contradict(module) => Err(Conflict),
+            named => Ok(named),
+        }
+    }
+
+    /// Whether a limit that was located in the file is that of the module which
+    /// they agree on. The code of event 4226 is `tcpip.sys`'s own. Its absence
+    /// is no witness for `tcpip6.sys`, and one name may be wrong: a second must
+    /// say the same, or the number of updates.
+    #[must_use]
+    pub fn confirm(&self, located: &Located) -> bool {
+        let module = located.module();
+        let mut votes = 0;
+        self.votes(&mut |_, _, _| votes += 1);
+        module == Module::Tcpip || votes > 1 || module_by_updates(located.findings()) == module
+    }
+
+    /// Who says what.
+    #[must_use]
+    pub fn said(&self, translate: Translate) -> String {
+        let mut said = String::new();
+        self.votes(&mut |source, name, _| {
+            if !said.is_empty() {
+                said.push_str(", ");
+            }
+            let source = translate(source);
+            said.push_str(&fill(text::SAYS, translate(text::SAYS), &[&source, &name]));
+        });
+        said
+    }
+
+    /// Whether any of them is that of a module.
+    #[must_use]
+    pub fn name_a_module(&self) -> bool {
+        let mut named = false;
+        self.votes(&mut |_, _, module| named |= module.is_some());
+        named
+    }
+
+    /// Whether a name says that it is another module than `module`.
+    #[must_use]
+    pub fn contradict(&self, module: Module) -> bool {
+        let mut other = false;
+        self.votes(&mut |_, _, vote| other |= vote != Some(module));
+        other
+    }
+
+    /// Hands over who says what, in the order of a report.
+    fn votes(&self, take: &mut dyn FnMut(&'static str, &str, Option<Module>)) {
+        if let Some(module) = self.file {
+            take(text::FILE_NAME, module.file_name(), Some(module));
+        }
+        for (source, name) in [
+            (text::VERSION_RESOURCE, &self.original),
+            (text::EXPORT_DIRECTORY, &self.export),
+        ] {
+            if let Some(Name { text, module }) = name {
+                take(source, text, *module);
+            }
+        }
+    }
+}
+
+/// Whether a file of this name is one of the modules, compressed or not.
+#[must_use]
+pub fn is_module(path: &str) -> bool {
+    Names::of_file(last_part(path)).file.is_some()
+}
+
+/// The last part of a path, behind either slash.
+pub(crate) fn last_part(path: &str) -> &str {
+    // Not by `rsplit`, which calls itself: see verify's checks of the program.
+    let slash = path.bytes().rposition(|byte| matches!(byte, b'/' | b'\\'));
+    slash.map_or(path, |at| {
+        path.get(at.saturating_add(1)..).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+
+    use super::*;
+
+    fn names(file: &str, original: Option<&str>, export: Option<&str>) -> Names {
+        Names {
+            original: original.map(|text| Name::new(text.to_owned())),
+            export: export.map(|text| Name::new(text.to_owned())),
+            ..Names::of_file(file)
+        }
+    }
+
+    #[test]
+    fn names_that_agree_identify_a_module() {
+        for (file, original, export) in [
+            ("TCPIP.SYS", None, None),
+            ("TCPIP.SY_", None, None),
+            ("TCPIP.SY_;1", None, None),
+            ("TCPIP.SYS;1", None, None),
+            ("renamed.bin", Some("tcpip.sys"), None),
+            ("renamed.bin", None, Some("TCPIP.SYS")),
+            ("tcpip.sys", Some("tcpip.sys.mui"), Some("tcpip.sys")),
+        ] {
+            let module = names(file, original, export).module();
+            assert_eq!(module, Ok(Some(Module::Tcpip)), "{file}");
+        }
+        assert_eq!(
+            names("Tcpip6.Sy_", None, None).module(),
+            Ok(Some(Module::Tcpip6))
+        );
+    }
+
+    #[test]
+    fn names_that_name_neither_module_identify_nothing() {
+        assert_eq!(
+            names("afd.sys", Some("afd.sys"), Some("AFD.SYS")).module(),
+            Ok(None)
+        );
+        assert_eq!(names("tcpip.sys.bak", None, None).module(), Ok(None));
+        assert_eq!(names("é.mui", Some("é.mui"), None).module(), Ok(None));
+    }
+
+    #[test]
+    fn names_that_contradict_each_other_are_a_conflict_that_says_how() {
+        let conflict = names("tcpip.sys", Some("tcpip6.sys"), None);
+        assert_eq!(conflict.module(), Err(Conflict));
+        assert_eq!(
+            conflict.said(text::english),
+            "the file's name says tcpip.sys, its version resource says tcpip6.sys"
+        );
+        assert!(names("tcpip.sys", Some("afd.sys"), None).module().is_err());
+        assert!(
+            names("x", Some("tcpip.sys"), Some("afd.sys"))
+                .module()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn another_module_than_the_names_say_is_a_contradiction() {
+        assert!(names("x", Some("tcpip.sys"), None).contradict(Module::Tcpip6));
+        assert!(!names("x", Some("tcpip.sys"), None).contradict(Module::Tcpip));
+        assert!(!names("x", None, None).contradict(Module::Tcpip));
+    }
+}

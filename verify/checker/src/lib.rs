@@ -1,0 +1,86 @@
+//! Static checks of the files that are shipped: the driver for both machines, and the program.
+//!
+//! Whatever can be told from the bytes alone is told here, without running them: that the systems
+//! served load the file ([`import`] and the lists in verify/exports), that every processor they run
+//! on has every instruction, and that the stack suffices. The checks share nothing with the
+//! compiler and linker that made the file; they are strict, and what they can't follow is a
+//! violation.
+//!
+//! `cargo run -p checker -- driver x86 FILE` runs them.
+
+mod code;
+mod control;
+mod debug;
+mod exchange;
+mod export;
+mod header;
+mod image;
+pub mod import;
+mod instruction;
+mod kind;
+mod linkage;
+pub mod program;
+mod relocation;
+mod report;
+mod resource;
+mod section;
+mod stack;
+mod stack_use;
+mod text;
+mod violation;
+
+pub use header::{LARGEST_DRIVER, LARGEST_PROGRAM};
+pub use kind::Kind;
+pub use report::Report;
+pub use scanner_core::Arch;
+pub use stack::DEEPEST_DRIVER;
+pub use stack_use::Stack;
+pub use violation::Violation;
+
+use image::Image;
+
+/// Checks the bytes of a shipped file.
+///
+/// # Errors
+/// Everything that is wrong with it, except that unreadable headers hide the rest, and a function
+/// that can't be followed hides what is behind that in its callers.
+pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
+    let image = Image::read(file).map_err(|violation| vec![violation])?;
+    let mut violations = header::check(&image, kind);
+    violations.extend(section::check(&image, kind));
+    let (relocations, wrong) = relocation::check(&image);
+    violations.extend(wrong);
+    let (slots, wrong) = linkage::check(&image, kind);
+    violations.extend(wrong);
+    let (code, wrong) = code::check(&image, kind, &relocations.targets);
+    violations.extend(wrong);
+    violations.extend(relocation::lacking(&image, &relocations, &code));
+    violations.extend(text::check(file));
+    violations.extend(debug::check(&image));
+    violations.extend(resource::check(&image, kind));
+    let mut stack = stack::check(&image, &slots, &code, kind);
+    if let Err(wrong) = &mut stack {
+        match kind {
+            Kind::Driver => violations.append(wrong),
+            // A program has a megabyte of stack, and calls through pointers: there the depth is
+            // only told. What calls itself could take all the same.
+            Kind::Program | Kind::Window => {
+                let recursions = wrong.extract_if(.., |it| matches!(it, Violation::Recursion(_)));
+                violations.extend(recursions);
+            }
+        }
+    }
+    violations.extend(exchange::check(&code, kind));
+    violations.extend(control::check(&code, kind));
+    let mut once = Vec::with_capacity(violations.len());
+    for violation in violations {
+        if !once.contains(&violation) {
+            once.push(violation);
+        }
+    }
+    if once.is_empty() {
+        Ok(Report::of(&image, &slots, &code, stack))
+    } else {
+        Err(once)
+    }
+}

@@ -1,0 +1,330 @@
+//! What can be wrong with a shipped file.
+
+use std::fmt;
+
+use iced_x86::{Code, CpuidFeature};
+use scanner_core::Rva;
+
+use super::Stack;
+
+/// One thing that a shipped file must not have or lacks. Depths are bytes below the return address
+/// that a function is entered with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Not a PE file, or its headers contradict each other.
+    Unreadable(String),
+    /// Neither x86 nor x64, or not the optional header of that machine.
+    Machine(u16),
+    /// The file header doesn't say "executable", or says "DLL".
+    Characteristics(u16),
+    /// Not the subsystem of its kind.
+    Subsystem { found: u16, wanted: u16 },
+    /// Not the subsystem version that the oldest system served has.
+    SubsystemVersion {
+        found: (u16, u16),
+        wanted: (u16, u16),
+    },
+    /// The operating system version is above the oldest system served.
+    SystemVersion { found: (u16, u16), most: (u16, u16) },
+    /// The header's checksum is missing (0) or wrong.
+    Checksum { found: u32, right: u32 },
+    /// The file is too large.
+    TooLarge { bytes: usize, most: usize },
+    /// A data directory that a shipped file has no use for, by its index.
+    Directory(usize),
+
+    /// NT maps the section not at all, or not as the file says.
+    Layout { section: String, why: &'static str },
+    /// A section is both writable and executable.
+    WritableCode { section: String, at: Rva },
+    /// NT would free the section after start.
+    Discardable { section: String, at: Rva },
+    /// NT pages a driver's section of that name, or frees it after start.
+    Pageable { section: String, at: Rva },
+    /// The entry point isn't in executable bytes of the file.
+    Entry(Rva),
+
+    /// The file header says that relocations were stripped.
+    RelocationsStripped,
+    /// No relocations, though x86 code has absolute addresses.
+    NoRelocations,
+    /// The relocation directory can't be read.
+    Relocations(String),
+    /// A relocation of another type than the machine's full address.
+    RelocationType { at: Rva, kind: u16 },
+    /// A relocation outside the bytes of the sections.
+    RelocationOutside(Rva),
+    /// An operand's address in the image that is not relocated.
+    NotRelocated { at: Rva, target: u64 },
+    /// A relocated address that is outside the image.
+    RelocationTarget { at: Rva, target: u64 },
+
+    /// The import directory can't be read.
+    Imports(String),
+    /// A file that this kind of file must not import from, or of which no list is at hand.
+    Dll(String),
+    /// Imported by ordinal.
+    Ordinal { dll: String, ordinal: u16 },
+    /// Bound to addresses of one particular system.
+    Bound(String),
+    /// A system that lacks the import, by its list in verify/exports.
+    NotExported {
+        dll: String,
+        name: String,
+        list: &'static str,
+    },
+    /// Not in the table of imports, so neither its first system nor its convention is known.
+    NotInTable { dll: String, name: String },
+    /// The import address table is in a writable section.
+    WritableImports(Rva),
+
+    /// Bytes that are reached and are no instruction.
+    Undecodable(Rva),
+    /// A branch to something that isn't executable bytes of the file.
+    LeavesCode { at: Rva, target: u64 },
+    /// An instruction starts inside another one.
+    Overlap { at: Rva, inside: Rva },
+    /// Executable bytes that nothing reaches and that are no padding.
+    Unreached { at: Rva, bytes: u32 },
+    /// An instruction that not every processor served has, or that changes state that a driver
+    /// must not change.
+    Processor {
+        at: Rva,
+        code: Code,
+        needs: CpuidFeature,
+    },
+    /// An instruction that no shipped file has a use for.
+    Forbidden { at: Rva, code: Code },
+    /// A driver that gets here is a bugcheck: int3, ud2.
+    Trap(Rva),
+
+    /// A call or jump of which the target isn't an import's address.
+    Indirect(Rva),
+    /// A call of an imported variable.
+    CallsData { at: Rva, name: String },
+    /// Functions that call each other in a circle, from the one that closes it.
+    Recursion(Vec<Rva>),
+    /// The stack pointer isn't known any more.
+    StackLost(Rva),
+    /// The instruction takes more from the stack than its function put there.
+    BelowEntry(Rva),
+    /// Memory beyond the top of the stack, where an interrupt would change it.
+    BeyondTop(Rva),
+    /// Two ways lead here with different stack pointers: a loop that grows, or a mistake.
+    Disagree { at: Rva, one: i64, other: i64 },
+    /// A return with something still on the stack, or with another return address.
+    Return { at: Rva, depth: i64 },
+    /// A function removes a different number of argument bytes on different ways.
+    Cleanup { at: Rva, one: i64, other: i64 },
+    /// The entry point doesn't remove the arguments that its caller pushes.
+    EntryCleanup { removes: i64, wanted: i64 },
+    /// More than one `lock cmpxchg` in a driver.
+    Exchanges(Vec<Rva>),
+    /// More than one read of CR4 in a driver.
+    ControlReads(Vec<Rva>),
+    /// More stack than allowed.
+    TooDeep { stack: Stack, most: u32 },
+
+    /// A text that tells about the machine it was built on, or of panics. By file offset.
+    Text {
+        offset: usize,
+        text: &'static str,
+        wide: bool,
+    },
+    /// A debug directory entry of another type than the reproducible build's.
+    Debug(u32),
+    /// The resource directory can't be read.
+    Resources(String),
+    /// No version resource.
+    NoVersion,
+    /// No message table, so Event Viewer would show gibberish.
+    NoMessages,
+    /// No manifest that asks for visual styles and for the user's rights.
+    NoManifest,
+    /// No icon.
+    NoIcon,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Violation::*;
+        match self {
+            Unreadable(why) => write!(f, "not a usable PE file: {why}"),
+            Machine(machine) => write!(f, "machine {machine:04X}h is neither x86 nor x64"),
+            Characteristics(flags) => write!(
+                f,
+                "characteristics {flags:04X}h: not an executable, or a DLL"
+            ),
+            Subsystem { found, wanted } => write!(f, "subsystem {found}, not {wanted}"),
+            SubsystemVersion { found, wanted } => write!(
+                f,
+                "subsystem version {}, not {}",
+                version(*found),
+                version(*wanted)
+            ),
+            SystemVersion { found, most } => write!(
+                f,
+                "operating system version {} is above {}",
+                version(*found),
+                version(*most)
+            ),
+            Checksum { found: 0, right } => write!(f, "no PE checksum, should be {right:08X}h"),
+            Checksum { found, right } => {
+                write!(f, "PE checksum {found:08X}h, should be {right:08X}h")
+            }
+            TooLarge { bytes, most } => write!(f, "{bytes} bytes, at most {most} are allowed"),
+            Directory(index) => {
+                let name = DIRECTORIES.get(*index).unwrap_or(&"unknown");
+                write!(f, "has data directory {index} ({name})")
+            }
+            Layout { section, why } => write!(f, "section {section}: {why}"),
+            WritableCode { section, at } => {
+                write!(f, "{at}: section {section} is both writable and executable")
+            }
+            Discardable { section, at } => {
+                write!(f, "{at}: section {section} is discardable, only .reloc may")
+            }
+            Pageable { section, at } => {
+                write!(f, "{at}: NT pages or frees a section named {section}")
+            }
+            Entry(at) => write!(f, "{at}: the entry point is not in executable bytes"),
+            RelocationsStripped => write!(f, "relocations are stripped"),
+            NoRelocations => write!(f, "there are no relocations"),
+            Relocations(why) => write!(f, "relocation directory: {why}"),
+            RelocationType { at, kind } => write!(f, "{at}: relocation of type {kind}"),
+            RelocationOutside(at) => write!(f, "{at}: relocation outside the sections' bytes"),
+            NotRelocated { at, target } => {
+                write!(f, "{at}: the address {target:X} is not relocated")
+            }
+            RelocationTarget { at, target } => {
+                write!(
+                    f,
+                    "{at}: relocated address {target:X}h is outside the image"
+                )
+            }
+            Imports(why) => write!(f, "import directory: {why}"),
+            Dll(dll) => write!(f, "imports from {dll}, which is not allowed"),
+            Ordinal { dll, ordinal } => write!(f, "imports {dll} #{ordinal} by ordinal"),
+            Bound(dll) => write!(f, "imports from {dll} are bound"),
+            NotExported { dll, name, list } => {
+                write!(f, "{dll} does not export {name}: verify/exports/{list}")
+            }
+            NotInTable { dll, name } => write!(
+                f,
+                "{dll} {name} is not in verify/checker/src/import.rs (of a driver) or program.rs: add \
+                 it with what documents it"
+            ),
+            WritableImports(at) => {
+                write!(f, "{at}: the import address table is in a writable section")
+            }
+            Undecodable(at) => write!(f, "{at}: reached, but no instruction"),
+            LeavesCode { at, target } => {
+                write!(
+                    f,
+                    "{at}: leads to {target:X}h, which is not code of this file"
+                )
+            }
+            Overlap { at, inside } => {
+                write!(f, "{at}: an instruction inside the one at {inside}")
+            }
+            Unreached { at, bytes } => write!(
+                f,
+                "{at}: {bytes} executable bytes that nothing reaches, so nothing checks them"
+            ),
+            Processor { at, code, needs } => {
+                write!(f, "{at}: {code:?} needs {needs:?}, or uses its registers")
+            }
+            Forbidden { at, code } => write!(f, "{at}: {code:?} has no business here"),
+            Trap(at) => write!(f, "{at}: reaches a trap, a bugcheck in a driver"),
+            Indirect(at) => write!(
+                f,
+                "{at}: call or jump through something else than an import"
+            ),
+            CallsData { at, name } => write!(f, "{at}: calls {name}, which is a variable"),
+            Recursion(circle) => {
+                write!(f, "recursion:")?;
+                circle
+                    .iter()
+                    .try_for_each(|function| write!(f, " {function}"))
+            }
+            StackLost(at) => write!(f, "{at}: the stack pointer can't be followed"),
+            BelowEntry(at) => {
+                write!(
+                    f,
+                    "{at}: takes from the stack what the function didn't put there"
+                )
+            }
+            BeyondTop(at) => write!(f, "{at}: memory beyond the top of the stack"),
+            Disagree { at, one, other } => write!(
+                f,
+                "{at}: reached with {one} and with {other} bytes on the stack"
+            ),
+            Return { at, depth } => write!(
+                f,
+                "{at}: leaves with {depth} bytes on the stack, or another return address"
+            ),
+            Cleanup { at, one, other } => {
+                write!(
+                    f,
+                    "{at}: removes {one} bytes of arguments, elsewhere {other}"
+                )
+            }
+            EntryCleanup { removes, wanted } => write!(
+                f,
+                "the entry point removes {removes} bytes of arguments, its caller pushes {wanted}"
+            ),
+            Exchanges(places) => {
+                write!(f, "more than one lock cmpxchg:")?;
+                places.iter().try_for_each(|place| write!(f, " {place}"))
+            }
+            ControlReads(places) => {
+                write!(f, "more than one read of CR4:")?;
+                places.iter().try_for_each(|place| write!(f, " {place}"))
+            }
+            TooDeep { stack, most } => {
+                write!(
+                    f,
+                    "at most {most} bytes of stack are allowed, needs {stack}"
+                )
+            }
+            Text { offset, text, wide } => {
+                let form = if *wide { "UTF-16" } else { "ASCII" };
+                write!(f, "file offset {offset:X}: the text {text:?} in {form}")
+            }
+            Debug(2) => write!(f, "a debug directory entry names a PDB"),
+            Debug(kind) => write!(f, "a debug directory entry of type {kind}"),
+            Resources(why) => write!(f, "resource directory: {why}"),
+            NoVersion => write!(f, "there is no version resource"),
+            NoMessages => write!(f, "there is no message table"),
+            NoManifest => write!(
+                f,
+                "there is no manifest for visual styles and the user's rights"
+            ),
+            NoIcon => write!(f, "there is no icon"),
+        }
+    }
+}
+
+/// As the PE format names them, by index.
+const DIRECTORIES: [&str; 15] = [
+    "export",
+    "import",
+    "resource",
+    "exception",
+    "certificate",
+    "base relocation",
+    "debug",
+    "architecture",
+    "global pointer",
+    "TLS",
+    "load configuration",
+    "bound import",
+    "import address table",
+    "delay import",
+    "CLR header",
+];
+
+fn version((major, minor): (u16, u16)) -> String {
+    format!("{major}.{minor:02}")
+}

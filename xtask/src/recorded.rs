@@ -1,0 +1,253 @@
+//! Steps that a whole run of `cargo xtask test` leaves out where nothing that they
+//! read has changed since they passed.
+//!
+//! What a step reads is its folders and files at the commit, and the programs that
+//! it runs, by their versions. A file of `xtask/recorded` has the digest of that, for
+//! which the step passed, and what else it notes. A step that is named
+//! (`cargo xtask test systems`) runs in any case, and so do all of them each night.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use crate::command::{self, Failure};
+use crate::report::Outcome;
+use crate::workspace::{Workspace, unattended};
+
+/// Where the records are.
+const FOLDER: &str = "xtask/recorded";
+
+/// What a step reads, as it is now.
+#[derive(Debug)]
+pub(crate) struct Inputs<'a> {
+    workspace: &'a Workspace,
+    step: &'static str,
+    /// The digest, and the commit; `None` where something is not committed, or git
+    /// does not know.
+    now: Option<(String, String)>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Paths from the repository's root, and versions of programs.
+    pub(crate) fn of(
+        workspace: &'a Workspace,
+        step: &'static str,
+        paths: &[&str],
+        versions: &[String],
+    ) -> Self {
+        let now = committed(workspace, paths, versions);
+        Self {
+            workspace,
+            step,
+            now,
+        }
+    }
+
+    /// Runs the step, unless it may be recorded and is.
+    pub(crate) fn unless_recorded(
+        &self,
+        may_be_recorded: bool,
+        run: impl FnOnce() -> Result<Outcome, Failure>,
+    ) -> Result<Outcome, Failure> {
+        if let Some(note) = self.recorded().filter(|_| may_be_recorded) {
+            return Ok(Outcome::Passed(note));
+        }
+        let outcome = run()?;
+        if let Outcome::Passed(_) = outcome {
+            self.record("recorded at COMMIT: nothing that it reads has changed since")?;
+        }
+        Ok(outcome)
+    }
+
+    /// What was noted when the step passed for the same inputs.
+    pub(crate) fn recorded(&self) -> Option<String> {
+        let (digest, _) = self.now.as_ref()?;
+        let text = fs::read_to_string(self.file()).ok()?;
+        let mut lines = text.lines();
+        (lines.next() == Some(digest)).then(|| lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// That it has passed. Only a person's run is recorded: one without a person is
+    /// of a clone that nobody commits from.
+    pub(crate) fn record(&self, note: &str) -> Result<(), Failure> {
+        if let Some((digest, commit)) = self.now.as_ref().filter(|_| !unattended()) {
+            let note = note.replace("COMMIT", commit);
+            fs::create_dir_all(self.workspace.path(FOLDER))?;
+            fs::write(self.file(), format!("{digest}\n{note}\n"))?;
+            println!("--- recorded in {FOLDER}/{}: commit it", self.step);
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.workspace.path(FOLDER).join(self.step)
+    }
+}
+
+/// The digest of what git has of them, and the commit.
+fn committed(
+    workspace: &Workspace,
+    paths: &[&str],
+    versions: &[String],
+) -> Option<(String, String)> {
+    let git = |words: &[&str]| {
+        let mut git = workspace.command("git");
+        let said = command::listen(git.args(words)).ok()?;
+        said.status.success().then_some(said.out)
+    };
+    let changed = git(&[&["status", "--porcelain", "--"], paths].concat())?;
+    let files = git(&[&["ls-tree", "-r", "HEAD", "--"], paths].concat())?;
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let is_known = changed.is_empty() && !files.is_empty();
+    let text = format!("{files}{}", versions.join("\n"));
+    let digest = digest(workspace, &text)?;
+    is_known.then(|| (digest, commit.trim().into()))
+}
+
+/// The digest of each file, a line each.
+pub(crate) fn digests(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
+    let mut git = workspace.command("git");
+    git.args(["hash-object", "--no-filters"]).args(files);
+    let said = command::listen(&mut git)?.success("git hash-object")?;
+    Ok(said.trim().into())
+}
+
+/// As git names what it keeps.
+fn digest(workspace: &Workspace, text: &str) -> Option<String> {
+    let mut git = workspace.command("git");
+    git.args(["hash-object", "--stdin"]);
+    let mut child = git
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    child.stdin.take()?.write_all(text.as_bytes()).ok()?;
+    let said = child.wait_with_output().ok()?;
+    let digest = String::from_utf8(said.stdout).ok()?;
+    said.status.success().then(|| digest.trim().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{driver, systems, wdk};
+
+    /// A repository with one file, committed.
+    fn repository(name: &str) -> Workspace {
+        let root = Workspace::of_this_crate().made("tmp").join(name);
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        let workspace = Workspace::at(root);
+        fs::write(workspace.path("read"), "one").unwrap();
+        fs::write(workspace.path("other"), "one").unwrap();
+        for words in [&["init", "--quiet"][..], &["add", "."]] {
+            assert!(
+                workspace
+                    .command("git")
+                    .args(words)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        }
+        commit(&workspace);
+        workspace
+    }
+
+    fn commit(workspace: &Workspace) {
+        let mut git = workspace.command("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b", "commit"]);
+        git.args(["--quiet", "--all", "--message", "a", "--allow-empty"]);
+        assert!(git.status().unwrap().success());
+    }
+
+    #[test]
+    fn a_step_runs_again_when_what_it_reads_has_changed() {
+        let workspace = repository("recorded");
+        let digest = |versions: &[String]| {
+            committed(&workspace, &["read"], versions).map(|(digest, _)| digest)
+        };
+        let first = digest(&[]).unwrap();
+        fs::write(workspace.path("other"), "two").unwrap();
+        assert_eq!(digest(&[]).as_ref(), Some(&first));
+        commit(&workspace);
+        assert_eq!(digest(&[]).as_ref(), Some(&first));
+        assert_ne!(digest(&["rustc 2".into()]).as_ref(), Some(&first));
+        fs::write(workspace.path("read"), "two").unwrap();
+        assert_eq!(digest(&[]), None);
+        commit(&workspace);
+        assert_ne!(digest(&[]).unwrap(), first);
+    }
+
+    #[test]
+    fn only_what_is_recorded_for_these_inputs_is_left_out() {
+        let workspace = repository("unless");
+        let ended = |may_be_recorded| {
+            let inputs = Inputs::of(&workspace, "step", &["read"], &[]);
+            let mut ran = false;
+            let outcome = inputs.unless_recorded(may_be_recorded, || {
+                ran = true;
+                Ok(Outcome::Passed(String::new()))
+            });
+            assert!(matches!(outcome, Ok(Outcome::Passed(_))));
+            ran
+        };
+        let inputs = Inputs::of(&workspace, "step", &["read"], &[]);
+        let (digest, _) = inputs.now.as_ref().unwrap();
+        assert!(ended(true));
+        fs::create_dir_all(workspace.path(FOLDER)).unwrap();
+        fs::write(inputs.file(), format!("{digest}\na note\n")).unwrap();
+        assert_eq!(inputs.recorded().as_deref(), Some("a note"));
+        assert!(!ended(true));
+        assert!(ended(false));
+        fs::write(inputs.file(), format!("{digest}0\na note\n")).unwrap();
+        assert!(ended(true));
+    }
+
+    /// Of crates of this workspace that it needs, its own among them.
+    fn folders_of(metadata: &Value, package: &str, found: &mut Vec<String>) {
+        let mut packages = metadata["packages"].as_array().unwrap().iter();
+        let package = packages.find(|it| it["name"] == package).unwrap();
+        let manifest = package["manifest_path"].as_str().unwrap();
+        if found.iter().any(|it| it == manifest) {
+            return;
+        }
+        found.push(manifest.into());
+        for dependency in package["dependencies"].as_array().unwrap() {
+            if dependency["kind"] != "dev" && dependency["path"].is_string() {
+                folders_of(metadata, dependency["name"].as_str().unwrap(), found);
+            }
+        }
+    }
+
+    #[test]
+    fn all_that_is_compiled_is_read() {
+        let workspace = Workspace::of_this_crate();
+        let words = ["metadata", "--no-deps", "--offline", "--format-version=1"];
+        let said = command::listen(&mut workspace.cargo(&words)).unwrap();
+        let metadata: Value = serde_json::from_str(&said.out).unwrap();
+        let steps: [(&[&str], &[&str]); 3] = [
+            (&systems::READ, &["tcplimit"]),
+            (&wdk::READ, &["tcplimit-driver"]),
+            (&driver::READ, &["tcplimit-driver", "tcplimit-xp"]),
+        ];
+        for (read, packages) in steps {
+            let mut found = Vec::new();
+            for package in packages {
+                folders_of(&metadata, package, &mut found);
+            }
+            assert!(found.len() > 1, "{found:?}");
+            for manifest in found {
+                let is_read =
+                    |path: &&str| manifest.starts_with(&*workspace.path(path).to_string_lossy());
+                assert!(read.iter().any(is_read), "{manifest}");
+            }
+            for path in read {
+                assert!(workspace.path(path).exists(), "{path}");
+            }
+        }
+    }
+}
