@@ -33,3 +33,17 @@ impl fmt::Display for Arch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn processors_have_names_and_pointers() {
+        let both = [Arch::X86, Arch::X64];
+        assert_eq!(both.map(|it| it.to_string()), ["x86", "x64"]);
+        assert_eq!(both.map(Arch::pointer_size), [4, 8]);
+    }
+}

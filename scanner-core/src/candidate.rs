@@ -296,3 +296,40 @@ impl Findings {
         self.offender
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_of_the_same_place_if_all_but_the_calls_agree() {
+        let same = |change: fn(&mut Findings)| {
+            let mut other = Findings::NOTHING;
+            change(&mut other);
+            Findings::NOTHING.is_same_place(&other)
+        };
+        let calls: [fn(&mut Findings); 4] = [
+            |_| {},
+            |it| it.import_calls = 1,
+            |it| it.relocated = Tally { hits: 1, total: 1 },
+            |it| {
+                for around in &mut it.surroundings {
+                    around.imports.total = 1;
+                }
+            },
+        ];
+        let others: [fn(&mut Findings); 9] = [
+            |it| it.threshold = Rva(1),
+            |it| it.count = Rva(1),
+            |it| it.held = EvidenceSet::EMPTY.with(Evidence::TwoGates),
+            |it| it.missing = EvidenceSet::EMPTY.with(Evidence::TwoGates),
+            |it| it.atomic_updates = 1,
+            |it| it.first_atomic = Some(Rva(1)),
+            |it| it.queue_test = Some(Rva(1)),
+            |it| it.event = Some(Rva(1)),
+            |it| it.offender = Some(Rva(1)),
+        ];
+        assert_eq!(calls.map(same), [true; 4]);
+        assert_eq!(others.map(same), [false; 9]);
+    }
+}

@@ -59,3 +59,22 @@ fn fold(sum: u64) -> u64 {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_carry_is_brought_round_until_sixteen_bits_are_left() {
+        for (given, left) in [
+            (0, 0),
+            (0xFFFF, 0xFFFF),
+            (0x1_0000, 1),
+            (0x1_FFFE, 0xFFFF),
+            (0x1_FFFF, 1),
+            (0xFFFF_FFFF_FFFF, 0xFFFF),
+        ] {
+            assert_eq!(fold(given), left, "{given:X}");
+        }
+    }
+}

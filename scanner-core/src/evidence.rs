@@ -261,4 +261,24 @@ mod tests {
         }
         assert_eq!(EvidenceSet::from_bits(1 << Evidence::ALL.len()), None);
     }
+
+    #[test]
+    fn a_set_has_a_piece_once_and_loses_it_at_once() {
+        use Evidence::{Adjacent, AnchoredBase, TwoGates};
+        let set = EvidenceSet::EMPTY
+            .with(TwoGates)
+            .with(Adjacent)
+            .with(TwoGates);
+        assert_eq!(set.len(), 2);
+        assert!(set.iter().eq([TwoGates, Adjacent]));
+        assert!(!set.is_empty() && EvidenceSet::EMPTY.is_empty());
+        let other = EvidenceSet::EMPTY.with(Adjacent).with(AnchoredBase);
+        assert!(set.without(other).iter().eq([TwoGates]));
+        assert!(
+            set.with_if(AnchoredBase, false)
+                .iter()
+                .eq([TwoGates, Adjacent])
+        );
+        assert_eq!(EvidenceSet::from_bits(set.bits()), Some(set));
+    }
 }

@@ -106,6 +106,9 @@ mod tests {
     fn a_table_with_an_entry_out_of_order_or_without_bytes_is_none() {
         let sound = [(0x10, 0x20), (0x20, 0x30), (0x40, 0x50)];
         with_table(&sound, |functions| assert!(functions.is_some()));
+        // From the first byte on, and of one byte.
+        let short = [(0, 1), (1, 2), (2, 0x10)];
+        with_table(&short, |functions| assert!(functions.is_some()));
         for (place, entry) in [
             (1, (0x20, 0x20)),
             (1, (0x30, 0x20)),

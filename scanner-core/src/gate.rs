@@ -257,3 +257,81 @@ impl Cursor<'_> {
         Some((condition, Rva(next.0.wrapping_add(distance))))
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    const FILE: &[u8] = include_bytes!("../../corpus/specimens/tcpip-xp-x64.sys");
+
+    #[test]
+    fn load_and_comparison_are_of_one_register_and_four_bytes() {
+        let image = Image::from_file(FILE).unwrap();
+        let is_gate = |load: &[u8], compare: &[u8]| {
+            let operand = 0x100_u32.to_le_bytes();
+            let parts: [&[u8]; 7] = [
+                load,
+                &[0x8B, 0x0D],
+                &operand,
+                compare,
+                &[0x3B, 0x0D],
+                &operand,
+                &[0x7D, 0x10],
+            ];
+            let code: Vec<u8> = parts.concat();
+            let gate = Gate::read(&image, &code, Rva(0x1000), 0);
+            let end = u32::try_from(code.len()).unwrap();
+            if let Some(gate) = gate {
+                assert_eq!((gate.at(), gate.length()), (Rva(0x1000), end));
+                assert_eq!(gate.target(), Rva(0x1010 + end));
+            }
+            gate.is_some()
+        };
+        // Of these prefixes only REX.R names another register; REX.W makes eight
+        // bytes of four.
+        let is_upper = |prefix: u8| prefix & 4 != 0;
+        for first in 0x40..=0x4F {
+            for second in 0x40..=0x4F {
+                let four_bytes = first < 0x48 && second < 0x48;
+                let same = is_upper(first) == is_upper(second);
+                let found = is_gate(&[first], &[second]);
+                assert_eq!(found, four_bytes && same, "{first:X} {second:X}");
+            }
+            let plain = first < 0x48 && !is_upper(first);
+            assert_eq!(is_gate(&[first], &[]), plain, "{first:X}");
+            assert_eq!(is_gate(&[], &[first]), plain, "{first:X}");
+        }
+        assert!(is_gate(&[], &[]));
+    }
+
+    #[test]
+    fn the_jump_tells_which_of_the_two_is_the_limit() {
+        let image = Image::from_file(FILE).unwrap();
+        let read = |opcode: u8, jump: &[u8]| {
+            let load = [0x8B, 0x0D, 0, 1, 0, 0];
+            let compare = [opcode, 0x0D, 0, 2, 0, 0];
+            let code: Vec<u8> = [&load, &compare, jump].concat();
+            let gate = Gate::read(&image, &code, Rva(0x1000), 0)?;
+            Some((gate.count(), gate.threshold()))
+        };
+        let (loaded, compared) = (Rva(0x1106), Rva(0x120C));
+        for condition in 0..0x10_u8 {
+            for jump in [
+                &[0x70 | condition, 0][..],
+                &[0x0F, 0x80 | condition, 0, 0, 0, 0],
+            ] {
+                // Less, or not; less or equal, or not.
+                let [register_first, memory_first] = match condition {
+                    0xC | 0xD => [Some((loaded, compared)), Some((compared, loaded))],
+                    0xE | 0xF => [Some((compared, loaded)), Some((loaded, compared))],
+                    _ => [None, None],
+                };
+                assert_eq!(read(0x3B, jump), register_first, "{jump:X?}");
+                assert_eq!(read(0x39, jump), memory_first, "{jump:X?}");
+            }
+        }
+    }
+}

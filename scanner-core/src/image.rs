@@ -217,3 +217,32 @@ fn mapped<'a>(code: &'a [MappedSection<'a>], rva: Rva, length: u32) -> Option<&'
         .find(|mapped| mapped.rva == rva && mapped.bytes.len() == length)
         .map(|mapped| mapped.bytes)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    const FILE: &[u8] = include_bytes!("../../corpus/specimens/tcpip-2003-sp2-x86.sys");
+
+    #[test]
+    fn an_address_is_of_the_image_from_its_first_byte_to_its_last() {
+        let image = Image::from_file(FILE).unwrap();
+        let (base, size) = (image.base(), image.headers().size_of_image());
+        let end = base.wrapping_add(u64::from(size));
+        assert_eq!(image.rva_of(base), Some(Rva(0)));
+        assert_eq!(image.rva_of(base.wrapping_sub(1)), None);
+        let last = size.checked_sub(1).map(Rva);
+        assert_eq!(image.rva_of(end.wrapping_sub(1)), last);
+        assert_eq!(image.rva_of(end), None);
+    }
+
+    #[test]
+    fn an_image_shows_its_headers_and_a_section_its_name() {
+        let image = Image::from_file(FILE).unwrap();
+        assert!(std::format!("{image:?}").contains("headers"));
+        let section = image.headers().sections().next().unwrap();
+        assert!(std::format!("{section:?}").contains(".text"));
+    }
+}

@@ -39,3 +39,18 @@ impl fmt::Display for Module {
         f.write_str(self.file_name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn a_module_is_named_as_its_file_in_either_case() {
+        assert_eq!(Module::named("TcpIp.SYS"), Some(Module::Tcpip));
+        assert_eq!(Module::named("tcpip6.sys"), Some(Module::Tcpip6));
+        assert_eq!(Module::named("tcpip"), None);
+        assert_eq!(Module::Tcpip6.to_string(), "tcpip6.sys");
+    }
+}

@@ -152,3 +152,56 @@ impl fmt::Display for NotLocated {
 }
 
 impl core::error::Error for NotLocated {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::evidence::Evidence;
+    use std::string::ToString;
+
+    const LOCATED: Located = Located {
+        module: Module::Tcpip,
+        arch: Arch::X86,
+        layout: Layout::Memory,
+        base: 0,
+        section_flags: SectionFlags(0),
+        queue: Rva(0),
+        findings: Findings::NOTHING,
+    };
+
+    #[test]
+    fn places_are_the_same_if_all_agrees_but_the_calls() {
+        let same = |change: fn(&mut Located)| {
+            let mut other = LOCATED;
+            change(&mut other);
+            LOCATED.is_same_place(&other)
+        };
+        assert!(same(|_| {}));
+        assert!(same(|it| it.findings.import_calls = 1));
+        let others: [fn(&mut Located); 7] = [
+            |it| it.module = Module::Tcpip6,
+            |it| it.arch = Arch::X64,
+            |it| it.layout = Layout::File,
+            |it| it.base = 0x1000,
+            |it| it.section_flags = SectionFlags(1),
+            |it| it.queue = Rva(1),
+            |it| it.findings.count = Rva(1),
+        ];
+        assert_eq!(others.map(same), [false; 7]);
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let missing = EvidenceSet::EMPTY.with(Evidence::QueueTest);
+        for (reason, word) in [
+            (Reason::NoGate, "no code"),
+            (Reason::Missing(missing), "QueueTest"),
+            (Reason::Ambiguous(Rva(0x1A), Rva(0x2B)), "RVA 1A and RVA 2B"),
+            (Reason::TooManyCandidates, "too many"),
+        ] {
+            let refusal = NotLocated { reason, best: None };
+            assert!(refusal.to_string().contains(word), "{refusal}");
+        }
+    }
+}

@@ -458,7 +458,8 @@ mod tests {
         ] {
             for before in 0..40 {
                 let low = boundary.wrapping_sub(before);
-                for span in [8, 11, NARROW] {
+                // Wide ones take long, but are looked at as well.
+                for span in [8, 11, NARROW, NARROW + 40] {
                     for part in 0..=span {
                         let mut code = [0x90; 40];
                         let address = low.wrapping_add(part).to_le_bytes();
@@ -500,5 +501,17 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Else comparing the answers of both would say nothing.
+    #[test]
+    #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
+    fn only_simd_takes_two_bytes_for_four() {
+        let mut code = [0x90; 64];
+        if let Some(place) = code.get_mut(9..13) {
+            place.copy_from_slice(&[0x77, 0x04, 0x05, 0x77]);
+        }
+        assert_eq!(looked(true, &code, 0x5_0498, 8), [9]);
+        assert_eq!(looked(false, &code, 0x5_0498, 8), Vec::<usize>::new());
     }
 }

@@ -161,7 +161,7 @@ impl<'a> Section<'a> {
 impl fmt::Debug for Section<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Section")
-            .field("name", &self.name().escape_ascii())
+            .field("name", &format_args!("{}", self.name().escape_ascii()))
             .field("rva", &self.rva())
             .field("extent", &self.extent())
             .field("flags", &self.flags())

@@ -282,6 +282,20 @@ mod tests {
         }
     }
 
+    /// Two bytes are then more than one part of each.
+    #[test]
+    fn two_patterns_alike_are_shown_wherever_they_lie() {
+        let (a, q) = (Bits::exactly(0x10), Bits::exactly(0x11));
+        let sieve = Sieve::new([[a, a, Bits::new(0xFE, 0x10), q]; 2]);
+        for bytes in [[0x10, 0x10, 0x10, 0x11], [0x10, 0x10, 0x11, 0x11]] {
+            for place in 0..BLOCK {
+                let mut code = [0x90; 2 * BLOCK];
+                code[place..][..4].copy_from_slice(&bytes);
+                assert_eq!(places(&sieve, &code), [place], "{bytes:X?}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_added_comes_to_what_was_there() {
         let patterns = [[0x98, 0x04, 0x05, 0x00], [0xA0, 0xFF, 0x04, 0x00]];

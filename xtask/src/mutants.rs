@@ -1,11 +1,12 @@
 //! `cargo xtask mutants [PACKAGE]`: cargo-mutants changes one operator, value or
 //! function at a time, in a copy, and a test must notice.
 //!
-//! What became of it accumulates in xtask/mutants.txt: which shards have been
-//! run, and each mutant that survives with the reason why it changes nothing.
+//! What became of it accumulates in xtask/mutants.txt: which parts have been run,
+//! and each mutant that survives with the reason why it changes no answer.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use clap::Args;
 
@@ -18,6 +19,10 @@ use crate::workspace::Workspace;
 
 /// The runs, and the mutants that survived.
 const FILE: &str = "xtask/mutants.txt";
+/// In place of a reason, until somebody finds one.
+const NO_REASON: &str = "no reason yet";
+/// A mutant with a loop that does not end costs so many seconds.
+const TIMEOUT: &str = "20";
 
 /// What to change, and who must notice.
 #[derive(Debug)]
@@ -25,53 +30,92 @@ struct Subject {
     /// The package, and the folder of its sources.
     package: &'static str,
     folder: &'static str,
-    /// Packages with tests, in the order in which they run, and what chooses among
-    /// these: words of their names, or what is left out. None for all.
+    /// Files that no test here is built with: the emulator and Wine run them.
+    others: &'static [&'static str],
+    /// The quick tests first: only what they miss is built for the next.
+    passes: &'static [Pass],
+}
+
+/// Packages with tests besides that which is changed, and what chooses among all
+/// tests: words of their names, or what is left out. None for all.
+#[derive(Debug)]
+struct Pass {
     packages: &'static [&'static str],
     tests: &'static [&'static str],
+    /// How many cases each property has.
+    cases: &'static str,
 }
+
+const FEW: &str = "8";
+const MORE: &str = "128";
 
 const SUBJECTS: [Subject; 4] = [
     Subject {
         package: "scanner-core",
         folder: "scanner-core/src",
-        packages: &["scanner-core", "verify"],
-        tests: &[
-            "--skip=brittle::",
-            "--skip=cabinet::",
-            "--skip=clean::",
-            "--skip=damage::",
-            "--skip=disc::",
-            "--skip=document::",
-            "--skip=moved::",
-            "--skip=patch::",
-            "--skip=regressions::",
-            "--skip=runs::",
+        others: &[],
+        passes: &[
+            Pass {
+                packages: &[],
+                tests: &[],
+                cases: FEW,
+            },
+            Pass {
+                packages: &["verify"],
+                tests: &["locator::", "naive::", "reading::"],
+                cases: MORE,
+            },
         ],
     },
     Subject {
         package: "tcplimit-protocol",
         folder: "driver/protocol/src",
-        packages: &["tcplimit-protocol"],
-        tests: &[],
+        others: &[],
+        passes: &[Pass {
+            packages: &[],
+            tests: &[],
+            cases: FEW,
+        }],
     },
     Subject {
         package: "tcplimit-driver",
         folder: "driver/src",
-        packages: &["tcplimit-driver"],
-        tests: &["--skip=resources::"],
+        others: &["main.rs", "nt.rs", "nt/**"],
+        passes: &[
+            Pass {
+                packages: &[],
+                tests: &["--skip=resources::", "--skip=made_up"],
+                cases: FEW,
+            },
+            Pass {
+                packages: &[],
+                tests: &["session::"],
+                cases: MORE,
+            },
+        ],
     },
     Subject {
         package: "tcplimit",
         folder: "cli/src/patch",
-        packages: &["tcplimit", "verify"],
-        tests: &[
-            "patch",
-            "brittle::",
-            "cabinet::",
-            "clean::",
-            "disc::",
-            "runs::",
+        others: &["disk/windows.rs"],
+        passes: &[
+            Pass {
+                packages: &[],
+                tests: &["patch"],
+                cases: FEW,
+            },
+            Pass {
+                packages: &["verify"],
+                tests: &[
+                    "brittle::",
+                    "cabinet::",
+                    "clean::",
+                    "disc::",
+                    "patch::",
+                    "runs::",
+                ],
+                cases: FEW,
+            },
         ],
     },
 ];
@@ -82,18 +126,25 @@ pub(crate) struct Options {
     /// The package to change.
     #[arg(default_value = "scanner-core", value_parser = SUBJECTS.map(|it| it.package))]
     package: String,
-    /// One of equal parts, as K/N with K from 0; else all mutants.
+    /// One of equal parts, as K/N with K from 0: of the files that were run by
+    /// name, where there are any. Else all mutants.
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
-    /// Only mutants of which the name matches.
+    /// Only mutants of this file of the package.
+    #[arg(long, value_name = "NAME", conflicts_with = "shard")]
+    file: Option<String>,
+    /// Only mutants of which the name matches; no part is recorded.
     #[arg(long, value_name = "REGEX", conflicts_with = "shard")]
     only: Option<String>,
+    /// Only mutants that are listed as survivors; no part is recorded.
+    #[arg(long, conflicts_with_all = ["shard", "only"])]
+    again: bool,
     /// Install cargo-mutants without asking (CI=true does the same).
     #[arg(long, short)]
     yes: bool,
 }
 
-/// Tries the mutants, and notes the shard and those that survived.
+/// Tries the mutants, and notes the part and those that survived.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, Failure> {
     if !setup::mutants(workspace, options.yes)? {
         return Ok(Outcome::Skipped("no cargo-mutants".into()));
@@ -101,79 +152,249 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Outcome, F
     let subject = SUBJECTS.iter().find(|it| it.package == options.package);
     let subject = subject.ok_or_else(|| Failure("no such package".into()))?;
     let tree = workspace.copy(workspace.made("mutants/tree"))?;
-    let output = workspace.made("mutants");
-    let mut mutants = workspace.cargo(&["mutants", "--in-place", "--no-shuffle"]);
-    mutants
-        .args(["--package", subject.package, "--profile", "mutants"])
-        .args(["--sharding", "round-robin", "--timeout", "120", "--output"])
-        .arg(&output)
-        .args(["--file", &format!("{}/**", subject.folder)])
-        .args(
-            subject
-                .packages
-                .iter()
-                .map(|it| format!("-C=--package={it}")),
-        )
-        .args(options.shard.iter().flat_map(|it| ["--shard", it]))
-        .args(options.only.iter().flat_map(|it| ["--re", it]))
-        .args(["--", "--lib", "--tests", "--"])
-        .args(subject.tests)
-        .current_dir(tree.path(""))
-        .env("CARGO_TARGET_DIR", workspace.made("mutants/build"))
-        .envs(SAME_CASES)
-        .env("PROPTEST_CASES", "8");
-    // It fails where any survives, which is judged here.
-    let _ = command::run(&mut mutants);
-    let lines = |name: &str| -> Result<Vec<String>, Failure> {
-        let text = fs::read_to_string(output.join("mutants.out").join(name))?;
-        Ok(text.lines().map(anywhere).collect())
+    let file = workspace.path(FILE);
+    let again = match options.again {
+        true => listed(&fs::read_to_string(&file)?),
+        false => BTreeSet::new(),
     };
-    let caught = lines("caught.txt")?.len() + lines("timeout.txt")?.len();
-    let (missed, unviable) = (lines("missed.txt")?, lines("unviable.txt")?.len());
-    if caught + missed.len() + unviable == 0 {
+    let (mut caught, mut unviable) = (Vec::new(), 0);
+    let mut missed: Option<Vec<String>> = None;
+    for pass in subject.passes {
+        let chosen: Vec<String> = match &missed {
+            None => choice(options, &again),
+            Some(missed) if missed.is_empty() => break,
+            Some(missed) => missed.iter().flat_map(|it| only(&exactly(it))).collect(),
+        };
+        let mut results = attempt(workspace, &tree, (subject, pass), options, &chosen)?;
+        if let Some(earlier) = &missed {
+            // cargo-mutants 27.1 tries deleted fields whatever --re says.
+            results.caught.retain(|it| earlier.contains(it));
+            results.missed.retain(|it| earlier.contains(it));
+            results.unviable = 0;
+        }
+        caught.extend(results.caught);
+        unviable += results.unviable;
+        missed = Some(results.missed);
+    }
+    let lasting = |mutant: &String| lasting(&tree.path(""), mutant);
+    let caught: Vec<String> = caught.iter().map(lasting).collect();
+    let missed: Vec<String> = missed.iter().flatten().map(lasting).collect();
+    let tried = caught.len() + missed.len() + unviable;
+    if tried == 0 {
         return Err(Failure("no mutant was tried".into()));
     }
-    let file = workspace.path(FILE);
-    let mut text = fs::read_to_string(&file)?;
+    // Read anew: a person may have written a reason meanwhile.
+    // Two may change the same text: one that survives stays listed.
+    let gone = caught.iter().filter(|it| !missed.contains(it)).cloned();
+    let mut text = without(&fs::read_to_string(&file)?, &gone.collect::<Vec<_>>());
     let known = survivors(&text);
     let new: BTreeSet<&String> = missed.iter().filter(|it| !known.contains(*it)).collect();
-    if let Some(shard) = &options.shard {
-        let (name, survived) = (subject.package, missed.len());
-        text += &format!(
-            "run {name} {shard}: {caught} caught, {survived} survived, {unviable} do not build\n"
-        );
+    if options.only.is_none() && !options.again {
+        let part = options.file.as_ref().or(options.shard.as_ref());
+        let part = part.map_or("all", String::as_str);
+        let run = format!("run {} {part}:", subject.package);
+        let counts = format!("{tried} tried, {unviable} of them do not build");
+        text = recorded(&text, &run, &counts);
     }
     for mutant in &new {
         println!("IT SURVIVED  {mutant}");
-        text += &format!("survivor {mutant}: no reason yet\n");
+        if !listed(&text).contains(*mutant) {
+            text += &format!("survivor {mutant}\n    {NO_REASON}\n");
+        }
     }
     fs::write(file, text)?;
     let tally = Tally {
-        passed: caught + missed.iter().filter(|it| known.contains(*it)).count(),
+        passed: caught.len() + missed.iter().filter(|it| known.contains(*it)).count(),
         failed: new.len(),
         ..Tally::default()
     };
     Ok(Outcome::Tested(tally, format!("{} known", known.len())))
 }
 
-/// A mutant without its line, which moves.
-fn anywhere(mutant: &str) -> String {
-    let mut parts = mutant.splitn(4, ':');
-    match (parts.next(), parts.nth(2)) {
-        (Some(file), Some(what)) => format!("{file}:{what}"),
-        _ => mutant.into(),
+/// What became of the mutants of a pass.
+struct Results {
+    caught: Vec<String>,
+    unviable: usize,
+    missed: Vec<String>,
+}
+
+/// The arguments that choose among the mutants.
+fn choice(options: &Options, again: &BTreeSet<String>) -> Vec<String> {
+    let shard = options.shard.iter();
+    let shard = shard.flat_map(|it| ["--sharding=round-robin".into(), format!("--shard={it}")]);
+    let names = again.iter().map(|it| anywhere(it));
+    let names = options.only.iter().cloned().chain(names);
+    shard.chain(names.flat_map(|it| only(&it))).collect()
+}
+
+fn only(expression: &str) -> [String; 2] {
+    ["--re".into(), expression.into()]
+}
+
+/// Runs cargo-mutants once, with the tests of one pass.
+fn attempt(
+    workspace: &Workspace,
+    tree: &Workspace,
+    (subject, pass): (&Subject, &Pass),
+    options: &Options,
+    chosen: &[String],
+) -> Result<Results, Failure> {
+    let output = workspace.made("mutants");
+    let files = match (&options.file, &options.shard) {
+        (Some(file), _) => vec![file.clone()],
+        (None, Some(_)) => run_by_name(&fs::read_to_string(tree.path(FILE))?, subject.package),
+        (None, None) => vec!["**".into()],
+    };
+    let mut mutants = workspace.cargo(&["mutants", "--in-place", "--no-shuffle"]);
+    mutants
+        .args(["--package", subject.package, "--profile", "mutants"])
+        .args(["--minimum-test-timeout", TIMEOUT, "--timeout-multiplier=3"])
+        .arg("--output")
+        .arg(&output)
+        .args(
+            files
+                .iter()
+                .map(|it| format!("--file={}/{it}", subject.folder)),
+        )
+        .args(
+            subject
+                .others
+                .iter()
+                .map(|it| format!("--exclude={}/{it}", subject.folder)),
+        )
+        .args(pass.packages.iter().map(|it| format!("-C=--package={it}")))
+        .args(chosen)
+        .args(["--", "--lib", "--tests", "--"])
+        .args(pass.tests)
+        .current_dir(tree.path(""))
+        .env("CARGO_TARGET_DIR", workspace.made("mutants/build"))
+        .envs(SAME_CASES)
+        .env("PROPTEST_CASES", pass.cases);
+    // It fails where any survives, which is judged here.
+    let _ = command::run(&mut mutants);
+    let lines = |name: &str| -> Result<Vec<String>, Failure> {
+        let text = fs::read_to_string(output.join("mutants.out").join(name))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    Ok(Results {
+        caught: [lines("caught.txt")?, lines("timeout.txt")?].concat(),
+        unviable: lines("unviable.txt")?.len(),
+        missed: lines("missed.txt")?,
+    })
+}
+
+/// An expression that matches this mutant alone.
+fn exactly(mutant: &str) -> String {
+    format!("^{}$", escaped(mutant))
+}
+
+/// An expression that matches a listed mutant, and others of the same change to
+/// the same function.
+fn anywhere(listed: &str) -> String {
+    let (file, rest) = listed.split_once(": ").unwrap_or((listed, ""));
+    let change = rest.split_once(" at `").map_or(rest, |(change, _)| change);
+    format!(r"^{}:\d+:\d+: {}$", escaped(file), escaped(change))
+}
+
+fn escaped(text: &str) -> String {
+    let mut expression = String::new();
+    for letter in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(letter) {
+            expression.push('\\');
+        }
+        expression.push(letter);
+    }
+    expression
+}
+
+/// A mutant by the text that it changes, not by the line, which moves.
+fn lasting(tree: &Path, mutant: &str) -> String {
+    let parts: Vec<&str> = mutant.splitn(4, ':').collect();
+    let &[file, line, column, change] = parts.as_slice() else {
+        return mutant.into();
+    };
+    let place = |number: &str| Some(number.parse::<usize>().ok()?.saturating_sub(1));
+    let text = || {
+        let source = fs::read_to_string(tree.join(file)).ok()?;
+        let line = source.lines().nth(place(line)?)?;
+        Some(line.chars().skip(place(column)?).collect::<String>())
+    };
+    match text() {
+        Some(text) => format!("{file}:{change} at `{}`", text.trim()),
+        None => format!("{file}:{change}"),
     }
 }
 
-/// Those that are listed with a reason.
+/// The text with this run in place of an earlier one of the same part.
+fn recorded(text: &str, run: &str, counts: &str) -> String {
+    let is_run = |line: &&str| line.starts_with("run ");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let earlier = lines.iter().position(|line| line.starts_with(run));
+    let last = text.lines().enumerate().filter(|(_, line)| is_run(line));
+    let line = format!("{run} {counts}");
+    match (earlier, last.last()) {
+        (Some(place), _) => lines[place] = line,
+        (None, Some((place, _))) => lines.insert(place + 1, line),
+        (None, None) => lines.push(line),
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The files of a package that were run one by one, all if none was: what
+/// survives in the others is not known yet.
+fn run_by_name(text: &str, package: &str) -> Vec<String> {
+    let run = format!("run {package} ");
+    let parts = text.lines().filter_map(|line| line.strip_prefix(&run));
+    let parts = parts.filter_map(|part| Some(part.split_once(':')?.0));
+    let files: Vec<String> = parts
+        .filter(|part| part.ends_with(".rs"))
+        .map(str::to_owned)
+        .collect();
+    match files.is_empty() {
+        true => vec!["**".into()],
+        false => files,
+    }
+}
+
+/// Those that are listed.
+fn listed(text: &str) -> BTreeSet<String> {
+    let lines = text.lines();
+    let listed = lines.filter_map(|line| line.strip_prefix("survivor "));
+    listed.map(str::to_owned).collect()
+}
+
+/// Those that are listed with a reason: the indented lines behind one or several.
 fn survivors(text: &str) -> BTreeSet<String> {
-    let listed = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("survivor "));
-    let listed = listed.filter(|line| !line.ends_with(": no reason yet"));
-    listed
-        .filter_map(|line| Some(line.rsplit_once(": ")?.0.to_owned()))
-        .collect()
+    let (mut known, mut waiting) = (BTreeSet::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(mutant) = line.strip_prefix("survivor ") {
+            waiting.push(mutant.to_owned());
+            continue;
+        }
+        let reason = line.strip_prefix("    ").unwrap_or(NO_REASON);
+        let given = waiting.drain(..).filter(|_| reason != NO_REASON);
+        known.extend(given);
+    }
+    known
+}
+
+/// The text without those that a test catches by now, and reasons of no other.
+fn without(text: &str, caught: &[String]) -> String {
+    let (mut left, mut has_survivor, mut was_survivor) = (String::new(), true, false);
+    for line in text.lines() {
+        let mutant = line.strip_prefix("survivor ");
+        let is_caught = mutant.is_some_and(|it| caught.iter().any(|caught| caught == it));
+        if mutant.is_some() {
+            has_survivor = was_survivor && has_survivor || !is_caught;
+        } else if !line.starts_with("    ") {
+            has_survivor = true;
+        }
+        was_survivor = mutant.is_some();
+        if has_survivor && !is_caught {
+            left = left + line + "\n";
+        }
+    }
+    left
 }
 
 #[cfg(test)]
@@ -182,24 +403,92 @@ mod tests {
 
     #[test]
     fn a_survivor_is_known_by_what_it_changes_once_it_has_a_reason() {
-        let mutant = anywhere("a/src/b.rs:43:24: replace ^ with | in byte::has");
-        assert_eq!(mutant, "a/src/b.rs: replace ^ with | in byte::has");
-        let known =
-            |reason: &str| survivors(&format!("run a 0/9: 1\nsurvivor {mutant}: {reason}\n"));
+        let workspace = Workspace::of_this_crate();
+        let source = fs::read_to_string(workspace.path("xtask/src/mutants.rs")).unwrap();
+        let text = "clap::Args;";
+        let lines = source.lines().enumerate();
+        let (line, column) = lines
+            .filter_map(|(line, it)| Some((line + 1, it.find(text)? + 1)))
+            .next()
+            .unwrap();
+        let mutant = format!("xtask/src/mutants.rs:{line}:{column}: replace ^ with | in byte::has");
+        let mutant = lasting(&workspace.path(""), &mutant);
+        let expected = "xtask/src/mutants.rs: replace ^ with | in byte::has at";
+        assert_eq!(mutant, format!("{expected} `{text}`"));
+        let known = |reason: &str| {
+            survivors(&format!(
+                "run a 0/9: 1\nsurvivor {mutant}\nsurvivor b\n    {reason}\n"
+            ))
+        };
         assert!(known("a zero byte is one either way").contains(&mutant));
-        assert!(known("no reason yet").is_empty());
+        assert_eq!(known("a zero byte is one either way").len(), 2);
+        assert!(known(NO_REASON).is_empty());
+        assert!(survivors(&format!("survivor {mutant}\n")).is_empty());
     }
 
     #[test]
-    fn every_survivor_of_the_file_has_a_reason_and_a_source() {
+    fn a_mutant_is_matched_to_the_letter() {
+        let expression = exactly("a/b.rs:1:2: replace f -> Option<u8> with Some(0)");
+        let expected = r"^a/b\.rs:1:2: replace f -> Option<u8> with Some\(0\)$";
+        assert_eq!(expression, expected);
+    }
+
+    #[test]
+    fn a_listed_mutant_is_found_wherever_its_line_is() {
+        let expression = anywhere("a/b.rs: replace | with & in f::g at `| 3) {`");
+        assert_eq!(expression, r"^a/b\.rs:\d+:\d+: replace \| with & in f::g$");
+    }
+
+    #[test]
+    fn what_is_caught_by_now_is_listed_no_more() {
+        let text = "run a all: 3\n\nsurvivor a\nsurvivor b\n    why\nsurvivor c\n    no\n    more\n# end\n";
+        let caught = |names: &[&str]| names.iter().map(|&it| it.into()).collect::<Vec<String>>();
+        assert_eq!(without(text, &[]), text);
+        assert_eq!(
+            without(text, &caught(&["a"])),
+            text.replace("survivor a\n", "")
+        );
+        assert_eq!(
+            without(text, &caught(&["b"])),
+            text.replace("survivor b\n", "")
+        );
+        let both = text.replace("survivor a\nsurvivor b\n    why\n", "");
+        assert_eq!(without(text, &caught(&["b", "a"])), both);
+        let last = text.replace("survivor c\n    no\n    more\n", "");
+        assert_eq!(without(text, &caught(&["c", "d"])), last);
+        assert_eq!(listed(text).len(), 3);
+    }
+
+    #[test]
+    fn a_shard_is_of_the_files_that_were_run() {
+        let text = "run a x.rs: 1\nrun a 1/3: 2\nrun b all: 2\nrun a y/z.rs: 3\n";
+        assert_eq!(run_by_name(text, "a"), ["x.rs", "y/z.rs"]);
+        assert_eq!(run_by_name(text, "b"), ["**"]);
+    }
+
+    #[test]
+    fn a_run_is_recorded_in_place_of_an_earlier_one() {
+        let text = "# a\nrun a x.rs: 1\nrun b all: 2\n\nsurvivor c\n    why\n";
+        let again = recorded(text, "run a x.rs:", "3");
+        assert_eq!(again, text.replace("x.rs: 1", "x.rs: 3"));
+        let another = recorded(text, "run c all:", "4");
+        assert_eq!(another, text.replace("all: 2\n", "all: 2\nrun c all: 4\n"));
+        assert_eq!(recorded("# a\n", "run a all:", "1"), "# a\nrun a all: 1\n");
+    }
+
+    #[test]
+    fn every_survivor_of_the_file_has_a_reason_and_stands_in_its_source() {
         let workspace = Workspace::of_this_crate();
         let text = fs::read_to_string(workspace.path(FILE)).unwrap();
         let known = survivors(&text);
         let all = text.lines().filter(|line| line.starts_with("survivor "));
         assert_eq!(known.len(), all.count());
         for mutant in known {
-            let (file, _) = mutant.split_once(": ").unwrap();
-            assert!(workspace.path(file).is_file(), "{mutant}");
+            let (file, rest) = mutant.split_once(": ").unwrap();
+            let (_, changed) = rest.split_once(" at `").unwrap();
+            let changed = changed.strip_suffix('`').unwrap();
+            let source = fs::read_to_string(workspace.path(file)).unwrap();
+            assert!(source.contains(changed), "{mutant}");
         }
     }
 }

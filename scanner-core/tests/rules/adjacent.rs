@@ -1,9 +1,9 @@
 //! Evidence: the count lies directly behind the limit, both aligned.
 
 use scanner_core::Evidence;
-use specimen::Flaw;
+use specimen::{Decoys, Flaw, Spec};
 
-use crate::edit::{driver, moved};
+use crate::edit::{driver, moved, with_count_at};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
@@ -11,6 +11,29 @@ fn a_count_elsewhere_is_none() {
     for driver in without(Flaw::NotAdjacent) {
         assert_missing(&driver, &[Evidence::Adjacent]);
     }
+}
+
+/// The variables are then looked for one by one.
+#[test]
+fn of_a_count_far_away_all_else_is_seen() {
+    let built = driver();
+    let far = |by| {
+        let mut driver = built.clone();
+        moved(&mut driver, &[built.truth.count], by);
+        in_memory(&driver).missing()
+    };
+    // Other variables lie there, too.
+    let mut places = (0x40..0x800).step_by(0x20);
+    assert!(places.any(|by| far(by) == [Evidence::Adjacent]));
+
+    let built = Spec {
+        decoys: Decoys::NONE,
+        ..Spec::xp_x64()
+    };
+    let built = built.build();
+    let far = |by| in_memory(&with_count_at(&built, by)).missing();
+    let mut places = (0x40..0x800).step_by(0x20);
+    assert!(places.any(|by| far(by) == [Evidence::Adjacent]));
 }
 
 #[test]

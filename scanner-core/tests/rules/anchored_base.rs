@@ -1,10 +1,10 @@
 //! Evidence: calls through the import table land in the import table.
 
-use scanner_core::Evidence;
+use scanner_core::{Evidence, Image, locate};
 use specimen::{Arch, Decoys, Flaw, Spec, Specimen};
 
 use crate::edit::{address, driver, dword, put, section};
-use crate::search::{assert_missing, in_file, in_memory, truth, without};
+use crate::search::{assert_missing, in_file, in_memory, module, truth, without};
 
 #[test]
 fn without_an_import_table_nothing_anchors_the_base() {
@@ -26,11 +26,13 @@ fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
         let text = *section(&driver, b".text");
         let variable = section(&driver, b".data").rva;
         for at in text.offset..text.offset + text.virtual_size - 6 {
+            let place = at as usize;
+            if driver.file[place..place + 2] != [0xFF, 0x15] {
+                continue;
+            }
             let rva = at - text.offset + text.rva;
             let mut gates = driver.truth.gates.iter();
-            let is_near = gates.any(|gate| gate.abs_diff(rva) < 0x1010);
-            let place = at as usize;
-            if is_near || driver.file[place..place + 2] != [0xFF, 0x15] {
+            if gates.any(|gate| gate.abs_diff(rva) < 0x1010) {
                 continue;
             }
             let operand = match spec.arch {
@@ -85,6 +87,16 @@ fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
     driver.file[call + 2] ^= 2;
     let missing = in_memory(&driver).missing();
     assert!(missing.contains(&Evidence::AnchoredBase), "{missing:?}");
+}
+
+#[test]
+fn no_more_calls_are_looked_at_than_it_takes() {
+    for (_, kind) in Spec::kinds() {
+        let specimen = kind.sized(64).build();
+        let image = Image::from_file(&specimen.file).unwrap();
+        let located = locate(&image, module(&specimen.spec)).unwrap();
+        assert_eq!(located.findings().import_calls(), 32);
+    }
 }
 
 /// The trap: on x86 every operand shifts with the base, all other evidence

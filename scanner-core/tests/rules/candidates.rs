@@ -1,10 +1,10 @@
 //! Pairs of variables that gates compare: which are looked at, and when one is the
 //! limit.
 
-use scanner_core::{Reason, Rva};
+use scanner_core::{Evidence, Reason, Rva};
 use specimen::Flaw;
 
-use crate::edit::{driver, dword, free, gate, moved, put, section};
+use crate::edit::{driver, driver_without, dword, free, gate, gate_of, moved, put, section};
 use crate::search::{Verdict, in_file, in_memory, without};
 
 #[test]
@@ -69,4 +69,65 @@ fn twelve_pairs_are_the_most() {
         let too_many = in_memory(&driver) == Verdict::Refused(Reason::TooManyCandidates);
         assert_eq!(too_many, all > 12, "{all}");
     }
+}
+
+#[test]
+fn pairs_whose_variables_lie_apart_do_not_count() {
+    let mut driver = driver();
+    let truth = Verdict::Located(driver.truth.threshold, driver.truth.gates.clone());
+    let data = section(&driver, b".data").rva;
+    let pairs = (data..driver.truth.queue - 16)
+        .step_by(8)
+        .map(|rva| rva + 4);
+    for (place, threshold) in free(&driver).into_iter().zip(pairs).take(20) {
+        let gate = gate_of(&driver, threshold + 8, threshold);
+        put(&mut driver, place, &gate);
+    }
+    assert_eq!(in_memory(&driver), truth);
+}
+
+#[test]
+fn a_pair_has_both_variables_in_common() {
+    let mut driver = driver_without(Flaw::UnsignedJumps);
+    let (data, places) = (section(&driver, b".data").rva, free(&driver));
+    for (place, count) in places.into_iter().skip(8).zip([0x40, 0x80]) {
+        let gate = gate_of(&driver, data + count, data + 4);
+        put(&mut driver, place, &gate);
+    }
+    let missing = in_memory(&driver).missing();
+    assert!(missing.contains(&Evidence::TwoGates), "{missing:?}");
+}
+
+#[test]
+fn a_refusal_is_about_the_pair_that_lies_as_it_should() {
+    // The driver's own lacks nothing but that its count lies elsewhere; the other
+    // lacks nearly everything else.
+    let mut driver = driver();
+    let (count, places) = (driver.truth.count, free(&driver));
+    moved(&mut driver, &[count], 0x40);
+    let threshold = section(&driver, b".data").rva + 4;
+    let gate = gate(&driver, threshold);
+    for place in places.into_iter().skip(8).take(2) {
+        put(&mut driver, place, &gate);
+    }
+    let missing = in_memory(&driver).missing();
+    assert!(!missing.contains(&Evidence::Adjacent), "{missing:?}");
+    assert!(missing.contains(&Evidence::AtomicCounter), "{missing:?}");
+}
+
+#[test]
+fn where_no_pair_lies_as_it_should_the_nearest_to_it_is_reported() {
+    // The driver's own has one gate, and all else but its count's place; the other
+    // has two gates and little else.
+    let mut driver = driver_without(Flaw::OneGate);
+    let (count, places) = (driver.truth.count, free(&driver));
+    moved(&mut driver, &[count], 0x40);
+    let variable = section(&driver, b".data").rva + 4;
+    let gate = gate_of(&driver, variable + 0x80, variable);
+    for place in places.into_iter().skip(8).take(2) {
+        put(&mut driver, place, &gate);
+    }
+    let missing = in_memory(&driver).missing();
+    assert!(!missing.contains(&Evidence::TwoGates), "{missing:?}");
+    assert!(missing.contains(&Evidence::AtomicCounter), "{missing:?}");
 }

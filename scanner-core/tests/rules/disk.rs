@@ -1,11 +1,15 @@
 //! What only the file tells, against what the builder put there.
 
 use proptest::prelude::*;
-use scanner_core::{Checksum, DiskFacts, Evidence, Image, RelocationCoverage, StartUp, locate};
+use scanner_core::{
+    Checksum, DiskFacts, Evidence, Image, Module, RelocationCoverage, StartUp, locate,
+    module_by_updates,
+};
 use specimen::checksum;
-use specimen::{Arch, Checksum as Stated, Decoys, Extras, Spec};
+use specimen::{Alignment, Arch, Checksum as Stated, Decoys, Extras, Spec};
 
-use crate::search::{module, of_file};
+use crate::edit::{address, driver, free, put};
+use crate::search::{module, of_file, with_image};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -21,9 +25,19 @@ proptest! {
         let located = locate(&image, module(&spec)).unwrap();
         let facts = DiskFacts::of(&image, file).unwrap();
 
-        prop_assert_eq!(facts.version.is_some(), spec.extras.version);
-        if let Some(name) = facts.original_name {
-            prop_assert!(name.eq_ignore_ascii_case(spec.module.file_name()));
+        let number = match spec.alignment {
+            Alignment::Page => "5.2.3790.3959",
+            _ if spec.arch == Arch::X64 => "5.2.3790.3959",
+            _ => "5.1.2600.5512",
+        };
+        let version = facts.version.map(|it| it.to_string());
+        prop_assert_eq!(version.as_deref(), spec.extras.version.then_some(number));
+        let name = spec.module.file_name();
+        let original = facts.original_name.map(|it| it.chars().collect::<String>());
+        prop_assert_eq!(original.as_deref(), spec.extras.version.then_some(name));
+        if let Some(original) = facts.original_name {
+            prop_assert!(original.eq_ignore_ascii_case(&name.to_uppercase()));
+            prop_assert!(!original.eq_ignore_ascii_case("tcpip5.sys"));
         }
         let export = spec.extras.export.then_some(spec.module.file_name().as_bytes());
         prop_assert_eq!(facts.export_name, export);
@@ -58,7 +72,7 @@ proptest! {
         tail in prop::collection::vec(any::<u8>(), 0..9),
     ) {
         // An odd place is one that no linker makes, but a loader accepts.
-        let built = Spec::xp_sp3().build().file;
+        let built = driver().file;
         let nt = u32::from_le_bytes(built[0x3C..0x40].try_into().unwrap()) as usize;
         let mut file = built[..usize::from(lfanew)].to_vec();
         file.extend(&built[nt..]);
@@ -107,6 +121,51 @@ fn two_start_up_stores_are_several_and_none_is_none() {
         }
         let image = Image::from_file(&twice).unwrap();
         assert_eq!(StartUp::of(&image, &located), StartUp::Several);
+    }
+}
+
+#[test]
+fn a_store_in_code_that_stays_is_not_one_of_start_up() {
+    let built = driver();
+    let image = Image::from_file(&built.file).unwrap();
+    let located = locate(&image, module(&built.spec)).unwrap();
+    let before = StartUp::of(&image, &located);
+    assert!(matches!(before, StartUp::Unique { .. }));
+    let mut driver = built.clone();
+    let threshold = address(&driver, driver.truth.threshold);
+    let store = [&[0xC7, 0x05][..], &threshold, &[50, 0, 0, 0]].concat();
+    let place = free(&driver)[0];
+    put(&mut driver, place, &store);
+    let image = Image::from_file(&driver.file).unwrap();
+    assert_eq!(StartUp::of(&image, &located), before);
+}
+
+#[test]
+fn what_only_a_file_tells_is_not_told_of_memory() {
+    let built = driver();
+    let loaded = built.load(built.image_base.into());
+    with_image(&loaded, |image| {
+        let located = locate(image, module(&built.spec)).unwrap();
+        assert!(DiskFacts::of(image, &built.file).is_none());
+        assert_eq!(RelocationCoverage::of(image, &located), None);
+        assert_eq!(StartUp::of(image, &located), StartUp::None);
+    });
+}
+
+#[test]
+fn fewer_than_fourteen_updates_are_those_of_tcpip6() {
+    for updates in [4, 13, 14, 15] {
+        let spec = Spec {
+            decoys: Decoys::NONE,
+            atomics: updates,
+            ..Spec::xp_sp3()
+        };
+        let built = spec.build();
+        assert_eq!(built.truth.atomics.len(), usize::from(updates));
+        let image = Image::from_file(&built.file).unwrap();
+        let located = locate(&image, Module::Tcpip).unwrap();
+        let module = module_by_updates(located.findings());
+        assert_eq!(module == Module::Tcpip6, updates < 14, "{updates}");
     }
 }
 

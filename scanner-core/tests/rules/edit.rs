@@ -2,6 +2,7 @@
 //! without counting distances.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use scanner_core::Evidence;
 use specimen::{Decoys, Flaw, Placed, Spec, Specimen};
@@ -12,7 +13,8 @@ const ROOM: usize = 64;
 
 /// A driver of XP SP3, in which nothing else looks like a limit.
 pub(crate) fn driver() -> Specimen {
-    build(None)
+    static DRIVER: LazyLock<Specimen> = LazyLock::new(|| build(None));
+    DRIVER.clone()
 }
 
 pub(crate) fn driver_without(flaw: Flaw) -> Specimen {
@@ -30,9 +32,11 @@ fn build(flaw: Option<Flaw>) -> Specimen {
 
 /// Large enough for windows that leave other calls out.
 pub(crate) fn specimens() -> impl Iterator<Item = Specimen> {
-    Spec::kinds()
-        .into_iter()
-        .map(|(_, spec)| spec.sized(64).build())
+    static SPECIMENS: LazyLock<Vec<Specimen>> = LazyLock::new(|| {
+        let kinds = Spec::kinds().into_iter();
+        kinds.map(|(_, spec)| spec.sized(64).build()).collect()
+    });
+    SPECIMENS.iter().cloned()
 }
 
 pub(crate) fn section<'a>(driver: &'a Specimen, name: &[u8]) -> &'a Placed {
@@ -71,7 +75,12 @@ pub(crate) fn free(driver: &Specimen) -> Vec<usize> {
 
 /// The load, the comparison and the jump of another gate.
 pub(crate) fn gate(driver: &Specimen, threshold: u32) -> Vec<u8> {
-    let (count, threshold) = (address(driver, threshold + 4), address(driver, threshold));
+    gate_of(driver, threshold + 4, threshold)
+}
+
+/// One that compares any two variables.
+pub(crate) fn gate_of(driver: &Specimen, count: u32, threshold: u32) -> Vec<u8> {
+    let (count, threshold) = (address(driver, count), address(driver, threshold));
     [&[0xA1][..], &count, &[0x3B, 0x05], &threshold, &[0x7D, 0]].concat()
 }
 
@@ -135,4 +144,25 @@ pub(crate) fn missing_with(
 pub(crate) fn is_evidence(specimen: &Specimen, bytes: &Range<usize>) -> bool {
     let mut evidence = specimen.truth.evidence.iter();
     evidence.any(|used| used.start < bytes.end && bytes.start < used.end)
+}
+
+/// The driver with the count so much further behind the limit, on x64.
+pub(crate) fn with_count_at(built: &Specimen, by: u32) -> Specimen {
+    let mut driver = built.clone();
+    let text = *section(built, b".text");
+    let count = built.truth.count;
+    for at in text.offset as usize..(text.offset + text.raw_size) as usize - 4 {
+        let next = u32::try_from(at).unwrap() - text.offset + text.rva + 4;
+        let distance = dword(&built.file, at);
+        // Only an update has an immediate behind its operand.
+        let mut updates = built.truth.atomics.iter();
+        let is_update = updates.any(|update| (update..&(update + 8)).contains(&&next));
+        let immediates: &[u32] = if is_update { &[0, 1, 4] } else { &[0] };
+        let named = next.wrapping_add(distance);
+        let names = |immediate: &u32| named.wrapping_add(*immediate) == count;
+        if is_evidence(built, &(at..at + 4)) && immediates.iter().any(names) {
+            put(&mut driver, at, &distance.wrapping_add(by).to_le_bytes());
+        }
+    }
+    driver
 }

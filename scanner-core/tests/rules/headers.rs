@@ -1,13 +1,16 @@
 //! An image: a typed error for whatever headers say, and for what is not handed
 //! over of it.
 
-use scanner_core::{DiskFacts, Image, ImageError, MappedSection, Relocations};
+use scanner_core::{
+    Directory, DiskFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
+};
 use specimen::{Arch, Placed, Spec};
 
 use crate::edit::driver;
 use crate::search::{live_code, module, of_file, truth};
 
 /// A specimen whose header fields can be set by name.
+#[derive(Clone)]
 struct Victim {
     file: Vec<u8>,
     nt: usize,
@@ -15,7 +18,7 @@ struct Victim {
 }
 
 impl Victim {
-    fn of(spec: Spec) -> Victim {
+    fn of(spec: &Spec) -> Victim {
         let file = spec.build().file;
         let nt = u32::from_le_bytes(file[0x3C..0x40].try_into().unwrap()) as usize;
         Victim {
@@ -67,11 +70,16 @@ const VIRTUAL_ADDRESS: usize = 12;
 const RAW_SIZE: usize = 16;
 const RAW_POINTER: usize = 20;
 
-fn both(check: impl Fn(fn() -> Victim)) {
-    check(|| Victim::of(Spec::server_2003()));
-    check(|| Victim::of(Spec::xp_x64()));
-    check(|| Victim::of(Spec::xp_sp3()));
-    check(|| Victim::of(Spec::tcpip6_x64()));
+fn both(check: impl Fn(&dyn Fn() -> Victim)) {
+    for spec in [
+        Spec::server_2003(),
+        Spec::xp_x64(),
+        Spec::xp_sp3(),
+        Spec::tcpip6_x64(),
+    ] {
+        let victim = Victim::of(&spec);
+        check(&|| victim.clone());
+    }
 }
 
 #[test]
@@ -100,17 +108,31 @@ fn what_is_no_image_is_named_so() {
 #[test]
 fn other_machines_are_named() {
     // IA64, ARM, Thumb-2, ARM64, MIPS, Alpha, PowerPC.
-    for machine in [0x200_u16, 0x1C0, 0x1C4, 0xAA64, 0x166, 0x184, 0x1F0] {
-        both(|new| {
+    let others = [0x200_u16, 0x1C0, 0x1C4, 0xAA64, 0x166, 0x184, 0x1F0];
+    both(|new| {
+        for machine in others {
             let error = new().field(4, &machine.to_le_bytes()).error();
             assert_eq!(error, Some(ImageError::UnsupportedMachine(machine)));
-        });
-    }
+        }
+    });
     // The other machine's optional header does not fit.
-    let swapped = Victim::of(Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
+    let swapped = Victim::of(&Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
     assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
-    let swapped = Victim::of(Spec::xp_x64()).field(4, &0x14C_u16.to_le_bytes());
+    let swapped = Victim::of(&Spec::xp_x64()).field(4, &0x14C_u16.to_le_bytes());
     assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
+}
+
+#[test]
+fn an_error_gives_the_number_that_is_wrong() {
+    for (error, words) in [
+        (ImageError::NotPe, "PE"),
+        (ImageError::UnsupportedMachine(0xAA64), "AA64h"),
+        (ImageError::BadSectionCount(97), "97"),
+        (ImageError::SectionsDontTile(3), "section 3"),
+        (ImageError::SectionNotMapped(4), "section 4"),
+    ] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]
@@ -122,12 +144,8 @@ fn section_counts_out_of_range_are_refused() {
         }
         // One too many reads padding as a section; one too few ends early.
         for count in [1_u16, 96] {
-            assert!(
-                new()
-                    .field(SECTIONS, &count.to_le_bytes())
-                    .error()
-                    .is_some()
-            );
+            let error = new().field(SECTIONS, &count.to_le_bytes()).error();
+            assert!(error.is_some_and(|it| it != ImageError::BadSectionCount(count)));
         }
     });
 }
@@ -162,6 +180,80 @@ fn alignments_that_are_none_are_refused() {
             );
         }
     });
+}
+
+#[test]
+fn alignments_fit_each_other() {
+    let with = |spec: &Spec, section: u32, file: u32| {
+        Victim::of(spec)
+            .field(SECTION_ALIGNMENT, &section.to_le_bytes())
+            .field(FILE_ALIGNMENT, &file.to_le_bytes())
+            .error()
+    };
+    let one_piece = Spec::xp_sp3();
+    let bad = Some(ImageError::BadAlignment);
+    for (section, file) in [(8, 8), (1, 1), (0x80, 0x40), (0x40, 0x80), (0x800, 0x200)] {
+        assert_eq!(with(&one_piece, section, file), bad, "{section:X} {file:X}");
+    }
+    assert_ne!(with(&one_piece, 0x10, 0x10), bad);
+    let paged = Spec::server_2003();
+    assert_eq!(with(&paged, 0x1000, 0x2000), bad);
+    for (section, file) in [(0x1000, 0x1000), (0x1000, 0x10), (0x2000, 0x200)] {
+        assert_ne!(with(&paged, section, file), bad, "{section:X} {file:X}");
+    }
+}
+
+#[test]
+fn the_headers_are_as_long_as_their_section_table_at_least() {
+    both(|new| {
+        let victim = new();
+        let sections = Headers::parse(&victim.file).unwrap().sections().len();
+        let optional = if victim.arch == Arch::X86 { 224 } else { 240 };
+        let end = u32::try_from(victim.nt + 24 + optional + 40 * sections).unwrap();
+        let parsed = |size: u32| {
+            let victim = new().field(SIZE_OF_HEADERS, &size.to_le_bytes());
+            Headers::parse(&victim.file).err()
+        };
+        assert_eq!(parsed(end - 1), Some(ImageError::Truncated));
+        assert_eq!(parsed(end), None);
+    });
+}
+
+#[test]
+fn fields_are_read_where_the_format_has_them() {
+    both(|new| {
+        let victim = new()
+            .field(8, &[1, 2, 3, 4])
+            .field(24 + 64, &[5, 6, 7, 8])
+            .directory(1, 0x1234, 0)
+            .directory(5, 0x1234, 0x56);
+        let headers = Headers::parse(&victim.file).unwrap();
+        assert_eq!(headers.time_date_stamp(), 0x0403_0201);
+        assert_eq!(headers.checksum(), 0x0807_0605);
+        assert_eq!(headers.checksum_offset(), victim.nt + 24 + 64);
+        let relocations = headers.directory(Directory::Relocation);
+        assert_eq!(relocations, Some((Rva(0x1234), 0x56)));
+        let empty = new().directory(5, 0x1234, 0);
+        let headers = Headers::parse(&empty.file).unwrap();
+        assert_eq!(headers.directory(Directory::Relocation), None);
+        assert!(format!("{headers:?}").contains("image_base"));
+        for (subsystem, native) in [(1_u16, true), (0, false), (2, false), (3, false)] {
+            let victim = new().field(24 + 68, &subsystem.to_le_bytes());
+            let headers = Headers::parse(&victim.file).unwrap();
+            assert_eq!(headers.is_native(), native, "{subsystem}");
+        }
+    });
+}
+
+#[test]
+fn only_x64_has_an_exception_table() {
+    let spec = Spec::server_2003();
+    let sections = spec.build().sections;
+    let constants = sections.iter().find(|it| it.name.starts_with(b".rdata"));
+    let victim = Victim::of(&spec).directory(3, constants.unwrap().rva, 12);
+    let headers = Headers::parse(&victim.file).unwrap();
+    assert!(headers.directory(Directory::Exception).is_some());
+    assert_eq!(headers.exception_table(), None);
 }
 
 #[test]
@@ -205,7 +297,7 @@ fn with_gap(spec: &Spec) -> Victim {
     let index = long(b"PAGE").or_else(|| long(b".text")).expect("a section");
     let section = sections[index];
     let whole = section.virtual_size.next_multiple_of(alignment);
-    Victim::of(spec.clone())
+    Victim::of(spec)
         .section(index, VIRTUAL_SIZE, whole - alignment)
         .section(index, RAW_SIZE, section.raw_size - alignment)
 }
@@ -238,15 +330,18 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
     let sections = spec.build().sections;
     let refused = |victim: Victim| matches!(victim.error(), Some(ImageError::SectionsDontTile(_)));
     let last = sections.len() - 1;
+    let victim = Victim::of(&spec);
     for (index, section) in sections.iter().enumerate().skip(1) {
         let at = section.rva;
         // Into the one before; off its place in the file; off the alignment.
         for rva in [at - 0x80, at + 0x80, at + 0x40, at + 1] {
-            let moved = Victim::of(spec.clone()).section(index, VIRTUAL_ADDRESS, rva);
+            let moved = victim.clone().section(index, VIRTUAL_ADDRESS, rva);
             assert!(refused(moved), "{index} {rva:X}");
-            let both = Victim::of(spec.clone())
-                .section(index, VIRTUAL_ADDRESS, rva)
-                .section(index, RAW_POINTER, rva);
+            let both = victim.clone().section(index, VIRTUAL_ADDRESS, rva).section(
+                index,
+                RAW_POINTER,
+                rva,
+            );
             // The last has nothing behind it that it could overlap.
             let by_the_end = index == last && rva == at + 0x80;
             assert!(
@@ -255,8 +350,37 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
             );
         }
         // A tail that the file does not hold.
-        let tail = Victim::of(spec.clone()).section(index, RAW_SIZE, section.virtual_size - 1);
+        let tail = victim
+            .clone()
+            .section(index, RAW_SIZE, section.virtual_size - 1);
         assert!(refused(tail), "{index}: a zero tail");
+    }
+}
+
+#[test]
+fn in_the_file_sections_follow_each_other() {
+    for (name, spec) in Spec::kinds() {
+        let built = spec.build();
+        let alignment = spec.alignment.file();
+        let last = built.sections.len() - 1;
+        // A gap before the last: only where it moves in memory with it.
+        let mut gap =
+            Victim::of(&spec).section(last, RAW_POINTER, built.sections[last].offset + alignment);
+        gap.file.resize(gap.file.len() + alignment as usize, 0);
+        let index = u16::try_from(last).unwrap();
+        let error = Some(ImageError::SectionsDontTile(index));
+        assert_eq!(gap.error(), error, "{name}: a gap");
+        // Data that reaches into the next.
+        let data = built
+            .sections
+            .iter()
+            .position(|it| it.name.starts_with(b".data"));
+        let data = data.unwrap();
+        let size = built.sections[data].raw_size + alignment;
+        let longer = Victim::of(&spec).section(data, RAW_SIZE, size);
+        let index = u16::try_from(data + 1).unwrap();
+        let error = Some(ImageError::SectionsDontTile(index));
+        assert_eq!(longer.error(), error, "{name}: an overlap");
     }
 }
 
@@ -282,17 +406,18 @@ fn code_is_as_long_in_memory_as_in_the_file_up_to_the_alignment() {
     for (name, spec) in Spec::kinds() {
         let specimen = spec.build();
         let alignment = spec.alignment.file();
+        let victim = Victim::of(&spec);
         for (index, section) in specimen.sections.iter().enumerate() {
             let code = section.flags & 0x2000_0000 != 0;
             for size in [section.virtual_size - 1, section.virtual_size + 1] {
-                let resized = Victim::of(spec.clone()).section(index, VIRTUAL_SIZE, size);
+                let resized = victim.clone().section(index, VIRTUAL_SIZE, size);
                 let same = size.div_ceil(alignment) * alignment == section.raw_size;
                 let refused = matches!(resized.error(), Some(ImageError::SectionsDontTile(_)));
                 // The pages that a section takes up may change as well.
                 assert!(refused || same || !code, "{name}, {index}: {size:X}");
             }
             let size = section.virtual_size.saturating_sub(alignment).max(1);
-            let shorter = Victim::of(spec.clone()).section(index, VIRTUAL_SIZE, size);
+            let shorter = victim.clone().section(index, VIRTUAL_SIZE, size);
             let refused = shorter.error().is_some();
             assert!(refused || !code || size == 1, "{name}, {index}: {size:X}");
         }
@@ -329,7 +454,7 @@ fn a_base_that_is_none_is_refused() {
         }
     });
     // 64 KiB below 4 GiB, and longer than that.
-    let large = Victim::of(Spec::server_2003().sized(64));
+    let large = Victim::of(&Spec::server_2003().sized(64));
     let error = large.field(24 + 28, &0xFFFF_0000_u32.to_le_bytes()).error();
     assert_eq!(error, Some(ImageError::BadBase));
 }
@@ -398,6 +523,14 @@ fn in_memory_the_size_fits_and_all_code_is_there() {
             Some(ImageError::BadImageSize),
             "{size:X}"
         );
+    }
+    // As the system says, or rounded to whole pages.
+    let pages = loaded.size.next_multiple_of(0x1000);
+    assert_eq!(error(pages, &code), None);
+    for base in [1, 0x10, 0x800] {
+        let base = loaded.base + base;
+        let image = Image::from_memory(&loaded.headers, base, loaded.size, &code);
+        assert_eq!(image.err(), Some(ImageError::BadBase), "{base:X}");
     }
     let missing = Some(ImageError::SectionNotMapped(0));
     assert_eq!(error(loaded.size, &[]), missing);

@@ -4,7 +4,7 @@
 use scanner_core::{Evidence, Headers, Image, ImageError, MappedSection};
 use specimen::Arch;
 
-use crate::edit::{dword, specimens};
+use crate::edit::{dword, is_evidence, put, specimens};
 use crate::search::{in_file, live_code, truth};
 use crate::surroundings::{calls, tally};
 
@@ -35,6 +35,35 @@ fn at_each_gate_half_of_the_direct_calls_must_reach_a_function_on_x64() {
             }
             assert!(was_refused && was_located, "{:?}", built.spec);
         }
+    }
+}
+
+#[test]
+fn a_call_behind_the_last_byte_of_the_section_does_not_count() {
+    for built in specimens().filter(|built| built.spec.arch == Arch::X64) {
+        let text = built.sections[0];
+        let gate = built.truth.gates[0];
+        let offset = |rva: u32| (rva - text.rva + text.offset) as usize;
+        let free = |rva: &u32| {
+            let bytes = offset(*rva)..offset(*rva) + 8;
+            !is_evidence(&built, &bytes) && built.file[bytes].iter().all(|it| *it != 0xE8)
+        };
+        let at = (gate..gate + 0x800).find(free).unwrap();
+        let counted = |target: u32| {
+            let mut specimen = built.clone();
+            let distance = target.wrapping_sub(at + 5).to_le_bytes();
+            put(
+                &mut specimen,
+                offset(at),
+                &[&[0xE8][..], &distance].concat(),
+            );
+            tally(&specimen, 0, Evidence::LocalFunctions).1
+        };
+        let end = text.rva + text.virtual_size;
+        assert_eq!(counted(end), counted(end + 0x10));
+        assert_eq!(counted(end - 1), counted(end) + 1);
+        assert_eq!(counted(text.rva - 1), counted(end));
+        assert_eq!(counted(text.rva), counted(end) + 1);
     }
 }
 
@@ -71,6 +100,13 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
         changed(directory, &(table.rva.0 + 2).to_le_bytes());
         changed(directory + 4, &(table.size + 4).to_le_bytes());
         changed(directory + 4, &[0; 4]);
+        // Within its section, but not of whole entries at a multiple of four.
+        for (rva, size) in [
+            (table.rva.0 + 2, table.size - 12),
+            (table.rva.0, table.size - 4),
+        ] {
+            changed(directory, &[rva, size].map(u32::to_le_bytes).concat());
+        }
 
         // Loaded, it has to be handed over, whole.
         let loaded = built.load(built.spec.arch.bases()[0]);

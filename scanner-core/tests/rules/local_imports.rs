@@ -3,8 +3,9 @@
 use scanner_core::Evidence;
 use specimen::{Arch, Spec};
 
-use crate::edit::{dword, specimens};
-use crate::search::{in_file, module, of_loaded, truth};
+use crate::edit::{address, driver, dword, gate, put, specimens};
+use crate::relocated::relocations;
+use crate::search::{in_file, in_memory, module, of_loaded, truth};
 use crate::surroundings::{calls, tally};
 
 #[test]
@@ -39,6 +40,57 @@ fn at_each_gate_two_in_three_calls_through_pointers_must_land_in_the_import_tabl
             assert!(was_refused && was_located, "{:?}", built.spec);
         }
     }
+}
+
+#[test]
+fn in_a_file_for_x86_the_calls_must_be_relocated_as_well() {
+    for built in specimens().filter(|built| built.spec.arch == Arch::X86) {
+        let around = calls(&built, built.truth.gates[0], &[0xFF, 0x15]);
+        let operands: Vec<u32> = around.iter().map(|&(_, next)| next - 4).collect();
+        let mut specimen = built.clone();
+        for (entry, operand) in relocations(&built) {
+            if operands.contains(&operand) {
+                specimen.file[entry + 1] &= 0x0F;
+            }
+        }
+        assert_eq!(in_file(&specimen).missing(), [Evidence::LocalImports]);
+        assert_eq!(in_memory(&specimen), truth(&built));
+    }
+}
+
+/// Its first byte lies where the section before ends.
+#[test]
+fn of_a_gate_at_the_beginning_of_a_section_that_section_counts() {
+    let mut driver = driver();
+    let second = driver
+        .sections
+        .iter()
+        .position(|it| it.name.starts_with(b"PAGELK"));
+    let second = second.unwrap();
+    let (before, section) = (driver.sections[second - 1], driver.sections[second]);
+    assert!(before.name.starts_with(b"PAGE"));
+    assert_eq!(before.rva + before.raw_size, section.rva);
+    // Both stay in memory; the one before fills its place.
+    let nt = dword(&driver.file, 0x3C) as usize;
+    let table = nt + 24 + usize::from(driver.file[nt + 20]);
+    for index in [second - 1, second] {
+        let header = table + 40 * index;
+        let flags = dword(&driver.file, header + 36) | 0x0800_0000;
+        put(&mut driver, header, b"CODE");
+        put(&mut driver, header + 36, &flags.to_le_bytes());
+    }
+    let size = table + 40 * (second - 1) + 8;
+    put(&mut driver, size, &before.raw_size.to_le_bytes());
+    // There all is calls, here is none.
+    let call = [&[0xFF, 0x15][..], &address(&driver, driver.slots[0])].concat();
+    let calls = call.repeat(before.raw_size as usize / call.len());
+    put(&mut driver, before.offset as usize, &calls);
+    let gate = gate(&driver, driver.truth.threshold);
+    let mut code = vec![0x90; section.virtual_size as usize];
+    code[..gate.len()].copy_from_slice(&gate);
+    put(&mut driver, section.offset as usize, &code);
+    assert_eq!(tally(&driver, 2, Evidence::LocalImports), (0, 0));
+    assert!(tally(&driver, 1, Evidence::LocalImports).1 > 8);
 }
 
 /// At such a base each address reads as a call through a pointer, FF 15, that

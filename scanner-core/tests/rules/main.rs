@@ -29,6 +29,7 @@ mod two_gates;
 
 mod candidates;
 mod disk;
+mod evidence;
 mod gate;
 mod headers;
 mod policy;

@@ -64,9 +64,12 @@ fn only_the_register_that_the_queue_was_loaded_into_is_its_test() {
     let is_near =
         |place: &usize| missing_with(&built, *place, &[0x83, 0x3D], queue, &[0]).is_empty();
     let place = free(&built).into_iter().find(is_near).unwrap();
-    let missing = |test| missing_with(&built, place, &[0x90, 0xA1], queue, test);
+    let missing = |test: &[u8]| missing_with(&built, place, &[0x90, 0xA1], queue, test);
     assert_eq!(missing(&[0x85, 0xC0]), []);
-    assert_eq!(missing(&[0x85, 0xC9]), [Evidence::QueueTest]);
+    for other in 1..8 {
+        let test = [0x85, 0xC0 | other << 3 | other];
+        assert_eq!(missing(&test), [Evidence::QueueTest], "{other}");
+    }
     assert_eq!(missing(&[0x90, 0x85, 0xC0]), [Evidence::QueueTest]);
 }
 

@@ -1,13 +1,13 @@
 //! Evidence: every operand that the answer rests on is relocated (files for x86).
 
-use scanner_core::{Directory, Evidence, Image};
+use scanner_core::{Directory, Evidence, Image, RelocationKind, Relocations, Rva};
 use specimen::{Arch, Specimen};
 
-use crate::edit::{dword, specimens};
+use crate::edit::{driver, dword, put, specimens};
 use crate::search::{in_file, module, of_file};
 
 /// File offsets of entries of the relocation table, with what they name.
-fn relocations(specimen: &Specimen) -> Vec<(usize, u32)> {
+pub(crate) fn relocations(specimen: &Specimen) -> Vec<(usize, u32)> {
     let table = specimen.sections.last().unwrap();
     assert!(table.name.starts_with(b".reloc"));
     let (mut block, mut all) = (table.offset as usize, Vec::new());
@@ -57,6 +57,89 @@ fn on_x86_every_operand_of_the_evidence_must_be_relocated() {
             assert_eq!(in_file(&specimen).missing(), expected, "{operand:X}");
         }
         assert_eq!(rests, 4 + truth.atomics.len() + tests);
+    }
+}
+
+/// A driver with this entry in place of the first of its second block, and the
+/// page of that block.
+fn with_entry(entry: u16) -> (Specimen, u32) {
+    let mut driver = driver();
+    let table = driver.sections.last().unwrap().offset as usize;
+    let block = table + dword(&driver.file, table + 4) as usize;
+    let page = dword(&driver.file, block);
+    put(&mut driver, block + 8, &entry.to_le_bytes());
+    (driver, page)
+}
+
+#[test]
+fn every_entry_is_read_with_its_kind() {
+    for (kind, read) in [
+        (3, RelocationKind::HighLow),
+        (10, RelocationKind::Dir64),
+        (0, RelocationKind::Other),
+        (2, RelocationKind::Other),
+        (11, RelocationKind::Other),
+    ] {
+        let (driver, page) = with_entry(kind << 12 | 0x123);
+        let image = Image::from_file(&driver.file).unwrap();
+        let all: Vec<_> = Relocations::of(&image).collect();
+        let places: Vec<_> = all.iter().map(|(place, _)| place.0).collect();
+        let expected = relocations(&driver);
+        assert!(
+            places
+                .into_iter()
+                .eq(expected.iter().map(|&(_, place)| place))
+        );
+        assert!(all.contains(&(Rva(page + 0x123), read)), "{kind}");
+    }
+}
+
+#[test]
+fn a_place_is_covered_if_an_entry_of_its_own_page_names_it() {
+    // The first byte of the page, which the next page must not take for its own.
+    let (driver, page) = with_entry(3 << 12);
+    let image = Image::from_file(&driver.file).unwrap();
+    let covered = Relocations::of(&image);
+    let dwords = covered
+        .clone()
+        .filter(|&(_, kind)| kind == RelocationKind::HighLow);
+    let dwords: Vec<u32> = dwords.map(|(place, _)| place.0).collect();
+    assert!(dwords.contains(&page) && !dwords.contains(&(page + 0x1000)));
+    for rva in page - 0x1000..page + 0x1010 {
+        assert_eq!(covered.cover(Rva(rva)), dwords.contains(&rva), "{rva:X}");
+    }
+}
+
+#[test]
+fn a_table_is_cut_where_something_is_left_that_is_no_block() {
+    let built = driver();
+    let image = Image::from_file(&built.file).unwrap();
+    let mut table = Relocations::of(&image);
+    assert!(table.is_cut());
+    let all = table.clone().count();
+    assert!(table.by_ref().nth(all - 2).is_some());
+    assert!(table.is_cut());
+    assert!(table.next().is_some() && !table.is_cut());
+
+    // The last block ends two entries earlier.
+    let placed = built.sections.last().unwrap();
+    let (mut block, end) = (placed.offset, placed.offset + placed.virtual_size);
+    while block + dword(&built.file, block as usize + 4) < end {
+        block += dword(&built.file, block as usize + 4);
+    }
+    let size = dword(&built.file, block as usize + 4) - 4;
+    for (left, cut) in [
+        ([0; 4], false),
+        ([0, 0, 0, 0x30], true),
+        ([1, 0, 0, 0], true),
+    ] {
+        let mut driver = built.clone();
+        put(&mut driver, block as usize + 4, &size.to_le_bytes());
+        put(&mut driver, (block + size) as usize, &left);
+        let image = Image::from_file(&driver.file).unwrap();
+        let mut table = Relocations::of(&image);
+        assert_eq!(table.by_ref().count(), all - 2);
+        assert_eq!(table.is_cut(), cut, "{left:X?}");
     }
 }
 

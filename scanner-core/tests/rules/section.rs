@@ -1,9 +1,10 @@
 //! A section: what code is live, and what data.
 
 use scanner_core::{Evidence, Reason};
+use specimen::{Arch, Flaw};
 
 use crate::edit::{driver, dword, put};
-use crate::search::{Verdict, in_memory};
+use crate::search::{Verdict, in_file, in_memory, truth, without};
 
 #[test]
 fn by_name_or_by_flag_a_section_is_pageable_or_gone() {
@@ -49,4 +50,28 @@ fn by_name_or_by_flag_a_section_is_pageable_or_gone() {
     let imports = changed(b".rdata", b"", DISCARDABLE).missing();
     let both = [Evidence::AnchoredBase, Evidence::LocalImports];
     assert_eq!(imports, both);
+}
+
+/// The gates lie in the section that is made to stay, behind the first.
+#[test]
+fn every_section_of_code_that_stays_is_searched() {
+    for built in without(Flaw::GatesPageable) {
+        let paged = built
+            .sections
+            .iter()
+            .position(|it| it.name.starts_with(b"PAGE"));
+        let index = paged.unwrap();
+        let nt = dword(&built.file, 0x3C) as usize;
+        let table = nt + 24 + usize::from(built.file[nt + 20]);
+        let header = table + 40 * index;
+        let mut driver = built.clone();
+        let flags = dword(&built.file, header + 36) | 0x0800_0000;
+        put(&mut driver, header, b"CODE");
+        put(&mut driver, header + 36, &flags.to_le_bytes());
+        match built.spec.arch {
+            Arch::X86 => assert_eq!(in_file(&driver), truth(&driver)),
+            // No direct call goes from there to a function that is named.
+            Arch::X64 => assert_eq!(in_file(&driver).missing(), [Evidence::LocalFunctions]),
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! How long a search takes, at most.
 
 use scanner_core::{Image, Module, Workspace};
-use specimen::Spec;
+use specimen::{Decoys, Spec};
+
+use crate::edit::with_count_at;
 
 /// A search takes at most so many steps a byte.
 const STEPS_PER_BYTE: u64 = 32;
@@ -47,5 +49,40 @@ fn the_worst_code_takes_a_bounded_number_of_steps() {
             }
             assert!(!search(&file));
         }
+    }
+}
+
+/// They are then looked for in another way.
+#[test]
+fn variables_far_apart_take_no_more_steps() {
+    let spec = Spec {
+        decoys: Decoys::NONE,
+        ..Spec::xp_x64()
+    };
+    let built = spec.sized(128).build();
+    let image = Image::from_file(&built.file).unwrap();
+    let end = image.headers().size_of_image() - 0x100;
+    let far = with_count_at(&built, end - built.truth.count);
+    assert!(!search(&far.file));
+    let near = with_count_at(
+        &built,
+        built.sections[0].rva.wrapping_sub(built.truth.count),
+    );
+    assert!(!search(&near.file));
+}
+
+/// Else comparing their answers would say nothing.
+#[test]
+#[cfg(any(target_feature = "sse2", target_feature = "neon"))]
+fn the_search_without_simd_is_another() {
+    for (name, spec) in Spec::kinds() {
+        let file = spec.build().file;
+        let image = Image::from_file(&file).unwrap();
+        let [by_simd, by_table] =
+            [Workspace::new(), Workspace::without_simd()].map(|mut search| {
+                let _ = search.locate(&image, Module::Tcpip);
+                search.steps()
+            });
+        assert_ne!(by_simd, by_table, "{name}");
     }
 }
