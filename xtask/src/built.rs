@@ -96,12 +96,13 @@ fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, F
 }
 
 /// Builds the program that checks what ships, before all others, and lists it: the
-/// driver, which other steps wait for, needs no other program.
+/// driver, which other steps wait for, needs no other program. And the tool, by which
+/// Wine's step finds the places in the targets that it has built.
 pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     // The list of an earlier run is not this one's.
     let _ = fs::remove_file(list(workspace));
     let whole = whole(workspace);
-    let words = ["build", "--bin", CHECKER];
+    let words = ["build", "--bin", CHECKER, "--bin", "tcplimit"];
     let built = build(workspace, &[&words, &whole[..]].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))

@@ -194,7 +194,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "dist",
-        after: &["driver", "wine"],
+        after: &["driver", "wine", "build"],
         run: |workspace, _, _| dist::step(workspace),
     },
 ];
