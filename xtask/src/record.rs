@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 /// Changes when a field comes to mean something else.
 const SCHEMA: u32 = 2;
 
+/// Where the records of steps are that need not run again.
+pub(crate) const RECORDED: &str = "xtask/recorded";
+
 /// The step that runs the workspace's tests.
 pub(crate) const TESTS: &str = "tests";
 
@@ -189,8 +192,17 @@ impl Sources {
                 });
             }
         };
-        let changes = git(&["diff", "HEAD", "--binary"])?.success("git diff")?;
-        let new = ["ls-files", "--others", "--exclude-standard"];
+        // A run writes its own records, and is a run of the same sources.
+        let but = format!(":!{RECORDED}");
+        let changes = git(&["diff", "HEAD", "--binary", "--", ".", &but])?.success("git diff")?;
+        let new = [
+            "ls-files",
+            "--others",
+            "--exclude-standard",
+            "--",
+            ".",
+            &but,
+        ];
         let new = git(&new)?.success("git ls-files")?;
         let mut hash = DefaultHasher::new();
         (&changes, &new).hash(&mut hash);

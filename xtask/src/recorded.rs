@@ -12,11 +12,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use crate::command::{self, Failure};
+use crate::record::RECORDED;
 use crate::report::Outcome;
 use crate::workspace::{Workspace, unattended};
-
-/// Where the records are.
-const FOLDER: &str = "xtask/recorded";
 
 /// What a step reads, as it is now.
 #[derive(Debug)]
@@ -73,15 +71,15 @@ impl<'a> Inputs<'a> {
     pub(crate) fn record(&self, note: &str) -> Result<(), Failure> {
         if let Some((digest, commit)) = self.now.as_ref().filter(|_| !unattended()) {
             let note = note.replace("COMMIT", commit);
-            fs::create_dir_all(self.workspace.path(FOLDER))?;
+            fs::create_dir_all(self.workspace.path(RECORDED))?;
             fs::write(self.file(), format!("{digest}\n{note}\n"))?;
-            println!("--- recorded in {FOLDER}/{}: commit it", self.step);
+            println!("--- recorded in {RECORDED}/{}: commit it", self.step);
         }
         Ok(())
     }
 
     fn file(&self) -> PathBuf {
-        self.workspace.path(FOLDER).join(self.step)
+        self.workspace.path(RECORDED).join(self.step)
     }
 }
 
@@ -198,7 +196,7 @@ mod tests {
         let inputs = Inputs::of(&workspace, "step", &["read"], &[]);
         let (digest, _) = inputs.now.as_ref().unwrap();
         assert!(ended(true));
-        fs::create_dir_all(workspace.path(FOLDER)).unwrap();
+        fs::create_dir_all(workspace.path(RECORDED)).unwrap();
         fs::write(inputs.file(), format!("{digest}\na note\n")).unwrap();
         assert_eq!(inputs.recorded().as_deref(), Some("a note"));
         assert!(!ended(true));
