@@ -22,6 +22,9 @@ pub(crate) const LIST: &str = "TCPLIMIT_XTASK_BUILT";
 /// The program that checks the shipped files.
 pub(crate) const CHECKER: &str = "checker";
 
+/// The tool for files.
+pub(crate) const WORKBENCH: &str = "tcplimit";
+
 /// What a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,7 +105,7 @@ pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     // The list of an earlier run is not this one's.
     let _ = fs::remove_file(list(workspace));
     let whole = whole(workspace);
-    let words = ["build", "--bin", CHECKER, "--bin", "tcplimit"];
+    let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
     let built = build(workspace, &[&words, &whole[..]].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))

@@ -31,7 +31,6 @@ use crate::seen::Seen;
 use crate::workspace::Workspace;
 use archive::Archive;
 use components::Catalog;
-
 use release::Release;
 
 /// Builds all of it, builds the workbench in another folder again if wanted,
@@ -64,7 +63,7 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !package::unpacks_zip(workspace) {
         return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
     }
-    let built = |_: &str| built::program(workspace, Kind::Program, "tcplimit");
+    let built = |_: &str| built::program(workspace, Kind::Program, built::WORKBENCH);
     let again = Release::begin(workspace, "dist-trial/again", built)?;
     make(&again)?;
     let release = Release::begin(workspace, "dist-trial/once", built)?;

@@ -1,4 +1,4 @@
-//! Archives and folders of files.
+//! Files, folders of them, and archives.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -88,7 +88,7 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
     seen.figure("megabytes", bytes / 1_000_000);
     seen.figure("searches of each file", RUNS.len());
 
-    let tool = built::program(workspace, Kind::Program, "tcplimit")?;
+    let tool = built::program(workspace, Kind::Program, built::WORKBENCH)?;
     let mut tally = Tally::default();
     for run in RUNS {
         let name = format!("probe -r --json {}", run.join(" "));

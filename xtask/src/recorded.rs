@@ -7,9 +7,7 @@
 //! (`cargo xtask test systems`) runs in any case, and so do all of them each night.
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use crate::command::{self, Failure};
 use crate::record::RECORDED;
@@ -34,7 +32,7 @@ impl<'a> Inputs<'a> {
         paths: &[&str],
         versions: &[String],
     ) -> Self {
-        let now = committed(workspace, paths, versions);
+        let now = committed(workspace, step, paths, versions);
         Self {
             workspace,
             step,
@@ -86,6 +84,7 @@ impl<'a> Inputs<'a> {
 /// The digest of what git has of them, and the commit.
 fn committed(
     workspace: &Workspace,
+    step: &str,
     paths: &[&str],
     versions: &[String],
 ) -> Option<(String, String)> {
@@ -99,31 +98,19 @@ fn committed(
     let commit = git(&["rev-parse", "--short", "HEAD"])?;
     let is_known = changed.is_empty() && !files.is_empty();
     let text = format!("{files}{}", versions.join("\n"));
-    let digest = digest(workspace, &text)?;
+    let inputs = workspace.made(&format!("tmp/inputs-{step}"));
+    fs::create_dir_all(workspace.made("tmp")).ok()?;
+    fs::write(&inputs, text).ok()?;
+    let digest = digests(workspace, &[inputs]).ok()?;
     is_known.then(|| (digest, commit.trim().into()))
 }
 
-/// The digest of each file, a line each.
+/// The digest of each file as git computes it, a line each.
 pub(crate) fn digests(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut git = workspace.command("git");
     git.args(["hash-object", "--no-filters"]).args(files);
     let said = command::listen(&mut git)?.success("git hash-object")?;
     Ok(said.trim().into())
-}
-
-/// As git names what it keeps.
-fn digest(workspace: &Workspace, text: &str) -> Option<String> {
-    let mut git = workspace.command("git");
-    git.args(["hash-object", "--stdin"]);
-    let mut child = git
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()?;
-    child.stdin.take()?.write_all(text.as_bytes()).ok()?;
-    let said = child.wait_with_output().ok()?;
-    let digest = String::from_utf8(said.stdout).ok()?;
-    said.status.success().then(|| digest.trim().into())
 }
 
 #[cfg(test)]
@@ -166,7 +153,7 @@ mod tests {
     fn a_step_runs_again_when_what_it_reads_has_changed() {
         let workspace = repository("recorded");
         let digest = |versions: &[String]| {
-            committed(&workspace, &["read"], versions).map(|(digest, _)| digest)
+            committed(&workspace, "step", &["read"], versions).map(|(digest, _)| digest)
         };
         let first = digest(&[]).unwrap();
         fs::write(workspace.path("other"), "two").unwrap();

@@ -258,7 +258,7 @@ fn linker(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 fn probe(workspace: &Workspace, file: &Path, words: &[&str]) -> Result<Value, Failure> {
-    let tool = built::program(workspace, Kind::Program, "tcplimit")?;
+    let tool = built::program(workspace, Kind::Program, built::WORKBENCH)?;
     let mut probe = workspace.command(&tool.to_string_lossy());
     probe
         .args(["probe", "--json"])
