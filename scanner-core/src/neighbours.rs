@@ -216,7 +216,7 @@ mod tests {
             (0x7F, 0x7E),
             (1, 1),
         ] {
-            let code = near(byte, 1600);
+            let code = near(byte, 3000);
             for (start, end) in (0..200).zip((0..=code.len()).rev().step_by(7)) {
                 check(&code[start..end], byte, mask);
             }

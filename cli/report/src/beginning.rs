@@ -1,4 +1,4 @@
-//! What the first bytes of a file, or its size, say.
+//! Checks of a file's first bytes and of its size.
 
 use scanner_core::Headers;
 

@@ -1,6 +1,6 @@
 //! Exit codes.
 
-/// What a program says to the shell, in the order in which one outweighs another.
+/// The exit code of a program; the larger variant outweighs the smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// 0: done; located.

@@ -1,4 +1,4 @@
-//! What tells one file from another.
+//! SHA-256 of files.
 
 use alloc::string::String;
 use core::fmt::Write;
@@ -14,7 +14,7 @@ pub fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
-/// It as 64 lower-case hexadecimal digits.
+/// A hash as 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(hash: &Hash) -> String {
     let mut text = String::with_capacity(64);

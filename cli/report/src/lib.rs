@@ -1,4 +1,4 @@
-//! What both programs say of an image: the workbench's `tcplimit`, and
+//! The report on one image, for both programs: the workbench's `tcplimit`, and
 //! `tcplimit.exe` of the machine itself.
 //!
 //! The latter runs on Windows XP, so this is built without the standard library. Start at

@@ -1,4 +1,4 @@
-//! What is said of one file, or of one member of a cabinet.
+//! The report on one file, or on one member of a cabinet.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -66,7 +66,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What the headers of a driver say.
+/// Facts from the headers of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageFacts {
     /// x86 or x64.
@@ -77,14 +77,14 @@ pub struct ImageFacts {
     pub version: Option<FileVersion>,
 }
 
-/// What takes reading the whole file.
+/// Facts for which the whole file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
     /// Stated and computed; `None` where the headers can't be read.
     pub checksum: Option<Checksum>,
     /// 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// What the manifest of known builds calls it.
+    /// Its name in the manifest of known builds.
     pub known: Option<&'static str>,
 }
 
@@ -126,7 +126,7 @@ impl Search {
     }
 }
 
-/// All that is said of one file or member.
+/// The report on one file or member.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Where the bytes come from.
@@ -139,7 +139,7 @@ pub struct Report {
     pub reason: Option<String>,
     /// The module it was taken for.
     pub module: Option<Module>,
-    /// What its names say.
+    /// Its names.
     pub names: Names,
     /// From its headers, when it is a driver.
     pub image: Option<ImageFacts>,

@@ -16,7 +16,7 @@ pub fn english(text: &'static str) -> &'static str {
     text
 }
 
-/// What to do about a damaged file: it ends the sentence that says what is wrong with it.
+/// Advice for a damaged file: it ends the sentence that says what is wrong with it.
 pub const FRESH_COPY: &str = ": take a fresh copy of the file";
 
 /// What is said elsewhere, by itself: the same in any language.
