@@ -92,7 +92,7 @@ fn every_request_of_a_reduced_domain_is_decided_by_the_rules() {
 
 #[test]
 fn no_request_about_a_file_is_permitted() {
-    for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
+    for (_, spec) in Spec::kinds() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
         let located = locate(&image, module(&spec)).unwrap();

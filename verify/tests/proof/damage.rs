@@ -94,7 +94,7 @@ fn no_single_byte_of_the_headers_moves_the_answer() {
         let specimen = spec.build();
         let (tried, located) = every_value(&specimen, specimen.truth.headers.clone(), true);
         println!("{name}: {tried} mutations, {located} located as built");
-        assert!(tried > 10_000 && located > 0 && located < tried);
+        assert!(tried > 50_000 && located > 0 && located < tried);
     }
 }
 
