@@ -261,8 +261,8 @@ fn scripted(
         && in_order(&[
             "tcplimit set 100",
             "code 1, expected 0",
-            "That was a surprise",
-            "It is removed.",
+            "This result is not as expected",
+            "The driver is removed.",
         ]);
     judge.hold(
         "where it is surprised it undoes what it did",
