@@ -55,6 +55,7 @@ mod headers;
 mod image;
 mod locate;
 mod module;
+mod nearby_calls;
 mod neighbours;
 mod operand;
 mod outcome;
@@ -66,7 +67,6 @@ mod rva;
 mod section;
 mod sieve;
 mod stretch;
-mod surroundings;
 mod sweep;
 mod version;
 
@@ -74,7 +74,7 @@ pub use arch::Arch;
 pub use candidate::{Findings, MAX_GATES};
 pub use checksum::Checksum;
 pub use disk::{
-    DiskFacts, RelocationCoverage, StartUp, export_name, file_version, module_by_updates,
+    FileFacts, RelocationCoverage, StartUpStore, export_name, file_version, likely_module,
     original_name,
 };
 pub use error::ImageError;
@@ -84,9 +84,9 @@ pub use headers::{Directory, ExceptionTable, Headers};
 pub use image::{Image, Layout, MappedSection};
 pub use locate::{Workspace, locate};
 pub use module::Module;
-pub use outcome::{Located, NotLocated, Reason};
+pub use nearby_calls::{NearbyCalls, Tally};
+pub use outcome::{Located, NotLocated, NotLocatedReason};
 pub use relocation::{Kind as RelocationKind, Relocations};
 pub use rva::Rva;
 pub use section::{Section, SectionFlags};
-pub use surroundings::{Surroundings, Tally};
 pub use version::{FileVersion, Text};

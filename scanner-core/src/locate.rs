@@ -7,12 +7,12 @@ use crate::evidence::{Evidence, EvidenceSet};
 use crate::exception::Functions;
 use crate::image::Image;
 use crate::module::Module;
-use crate::outcome::{Located, NotLocated, Reason};
+use crate::nearby_calls::NearbyCalls;
+use crate::outcome::{Located, NotLocated, NotLocatedReason};
 use crate::reference::References;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::sieve::Sieve;
-use crate::surroundings::Surroundings;
 use crate::sweep::sweep;
 
 /// Locked updates of the count that are required. Seen: 18 and 19 in
@@ -70,7 +70,7 @@ impl Workspace {
             best: Evaluation::NOTHING,
             located: None,
             refusal: NotLocated {
-                reason: Reason::NoGate,
+                reason: NotLocatedReason::NoGate,
                 best: None,
             },
         }
@@ -120,22 +120,22 @@ impl Workspace {
 
     /// Leaves in `best` the pair with the least evidence missing. `Ok` where it
     /// lacks none, and every other pair some.
-    fn search(&mut self, image: &Image<'_>, module: Module) -> Result<(), Reason> {
+    fn search(&mut self, image: &Image<'_>, module: Module) -> Result<(), NotLocatedReason> {
         let event = sweep(image, self.simd, &mut self.pairs, &mut self.effort);
         let nearest = self.pairs.iter().enumerate();
         let Some((nearest, pair)) = nearest.max_by_key(|(_, pair)| pair.evidence(image).len())
         else {
-            return Err(Reason::NoGate);
+            return Err(NotLocatedReason::NoGate);
         };
         if self.pairs.overflowed() {
-            return Err(Reason::TooManyCandidates);
+            return Err(NotLocatedReason::TooManyCandidates);
         }
 
         let facts = ImageFacts {
             simd: self.simd,
             anchor: anchor(image, &mut self.effort),
             event,
-            relocations_fit: Relocations::of(image).fit(image),
+            relocations_fit: Relocations::new(image).fit(image),
             functions: Functions::of(image),
         };
         // Where no pair is a candidate, the nearest to one is evaluated, so that
@@ -163,8 +163,8 @@ impl Workspace {
         self.report_best();
         let best = &self.best.findings;
         match second {
-            _ if !best.missing.is_empty() => Err(Reason::Missing(best.missing)),
-            Some(second) => Err(Reason::Ambiguous(best.threshold, second)),
+            _ if !best.missing.is_empty() => Err(NotLocatedReason::Missing(best.missing)),
+            Some(second) => Err(NotLocatedReason::Ambiguous(best.threshold, second)),
             None => Ok(()),
         }
     }
@@ -178,12 +178,12 @@ impl Workspace {
 
     /// Makes the best pair the answer.
     #[inline(never)]
-    fn accept(&mut self, image: &Image<'_>, module: Module) -> Result<(), Reason> {
+    fn accept(&mut self, image: &Image<'_>, module: Module) -> Result<(), NotLocatedReason> {
         let findings = self.best.findings;
         let section = image.section_at(findings.threshold, 4);
         let (Some(queue), Some(section)) = (findings.queue(), section) else {
             let lacks = EvidenceSet::EMPTY.with(Evidence::SameDataSection);
-            return Err(Reason::Missing(lacks));
+            return Err(NotLocatedReason::Missing(lacks));
         };
         self.located = Some(Located {
             module,
@@ -245,9 +245,9 @@ impl Evaluation {
         *found = References::NONE;
         found.gather(image, facts.simd, pair, &findings.gates, sieve, effort);
         let (mut imports, mut functions) = (true, true);
-        for (gate, around) in findings.gates.iter().zip(&mut findings.surroundings) {
+        for (gate, around) in findings.gates.iter().zip(&mut findings.nearby_calls) {
             let Some(gate) = gate else {
-                *around = Surroundings::NONE;
+                *around = NearbyCalls::NONE;
                 continue;
             };
             around.survey(image, facts.functions, gate.at(), effort);

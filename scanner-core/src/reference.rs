@@ -9,13 +9,13 @@ use crate::candidate::Pair;
 use crate::effort::Effort;
 use crate::gate::Gate;
 use crate::image::Image;
+use crate::nearby_calls::Tally;
 use crate::neighbours::{Neighbours, SIMD, Two};
 use crate::operand::{self, Access, Use};
 use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::sieve::Sieve;
 use crate::stretch::Stretch;
-use crate::surroundings::Tally;
 
 /// So many tests of the queue length are remembered.
 const MAX_TESTS: usize = 4;
@@ -349,7 +349,7 @@ impl Search<'_> {
 /// Whether an operand is relocated, where operands have to be.
 #[inline(never)]
 fn is_relocated(image: &Image<'_>, operand: Rva) -> bool {
-    !image.names_relocations() || Relocations::of(image).cover(operand)
+    !image.names_relocations() || Relocations::new(image).covers(operand)
 }
 
 impl References {

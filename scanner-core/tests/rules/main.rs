@@ -9,8 +9,8 @@ use std::path::Path;
 use scanner_core::Evidence;
 
 mod edit;
+mod nearby_calls;
 mod search;
-mod surroundings;
 
 mod adjacent;
 mod anchored_base;

@@ -244,7 +244,7 @@ fn source(piece: Evidence) -> &'static str {
         Evidence::TwoGates | Evidence::Adjacent | Evidence::SameDataSection => "candidate",
         Evidence::AnchoredBase => "anchor",
         Evidence::EventId | Evidence::NoEventId => "sweep",
-        Evidence::LocalImports | Evidence::LocalFunctions => "surroundings",
+        Evidence::LocalImports | Evidence::LocalFunctions => "nearby_calls",
         Evidence::Relocated => "relocation",
         _ => "reference",
     }

@@ -62,7 +62,7 @@ impl fmt::Display for Tally {
 
 /// The calls within 1000h bytes of a gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct NearbyCalls {
     /// Calls through pointers; hits land on an entry of the import address
     /// table. In a file for x86 their operands are relocated as well.
     pub imports: Tally,
@@ -71,8 +71,8 @@ pub struct Surroundings {
     pub functions: Tally,
 }
 
-impl Surroundings {
-    pub(crate) const NONE: Surroundings = Surroundings {
+impl NearbyCalls {
+    pub(crate) const NONE: NearbyCalls = NearbyCalls {
         imports: Tally { hits: 0, total: 0 },
         functions: Tally { hits: 0, total: 0 },
     };
@@ -98,7 +98,7 @@ impl Surroundings {
         gate: Rva,
         effort: &mut Effort,
     ) {
-        *self = Surroundings::NONE;
+        *self = NearbyCalls::NONE;
         let Some(window) = Window::around(image, gate) else {
             return;
         };
@@ -168,7 +168,7 @@ impl<'a> Window<'a> {
         let first = self.section.plus(u32::try_from(self.first).ok()?)?;
         self.image
             .names_relocations()
-            .then(|| Relocations::of(self.image).skip_to(first))
+            .then(|| Relocations::new(self.image).skip_to(first))
     }
 
     /// Whether the operand of the call that begins at `at` is relocated, where
@@ -180,7 +180,7 @@ impl<'a> Window<'a> {
         u32::try_from(at)
             .ok()
             .and_then(|at| self.section.plus(at)?.plus(2))
-            .is_some_and(|operand| relocations.cover(operand))
+            .is_some_and(|operand| relocations.covers(operand))
     }
 
     fn direct(&self, functions: Functions<'_>, tally: &mut Tally, effort: &mut Effort) {
