@@ -3,9 +3,9 @@
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::bytes::dword;
 use crate::headers::Directory;
 use crate::image::Image;
+use crate::read::dword;
 use crate::rva::Rva;
 
 /// `IMAGE_BASE_RELOCATION` (the PE format, "Base Relocation Block").

@@ -28,8 +28,8 @@ mod same_data_section;
 mod two_gates;
 
 mod candidates;
-mod disk;
 mod evidence;
+mod file_facts;
 mod gate;
 mod headers;
 mod policy;

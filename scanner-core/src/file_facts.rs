@@ -2,14 +2,14 @@
 //! None of it helps to locate the limit.
 
 use crate::arch::Arch;
-use crate::bytes::dword;
 use crate::candidate::Findings;
 use crate::checksum::Checksum;
 use crate::headers::Directory;
 use crate::image::{Image, Layout};
+use crate::located::Located;
 use crate::module::Module;
 use crate::operand;
-use crate::outcome::Located;
+use crate::read::dword;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::section::Section;
