@@ -8,7 +8,7 @@ use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp
 use tcplimit_report::{Names, Origin, Report, State};
 
 use super::change::{Change, changes, put};
-use super::known;
+use super::known_builds;
 use super::refusal::Refusal;
 use crate::image_probe::{self, Members, Options};
 use crate::loaded::LoadBase;
@@ -51,7 +51,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
     }
     let origin = Origin::file(path);
     if module.is_none() && is_wow(path) {
-        return Err(Refusal::Wow);
+        return Err(Refusal::SysWow64);
     }
     let view = |as_loaded| {
         let options = Options {
@@ -79,7 +79,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         }
     }
 
-    let parsed = Image::from_file(image).map_err(|error| Refusal::Unfit {
+    let parsed = Image::from_file(image).map_err(|error| Refusal::Unusable {
         state: State::Damaged,
         reason: error.to_string(),
     })?;
@@ -112,14 +112,14 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         return Err(Refusal::NotRelocated(coverage));
     }
     check_relocations(&parsed)?;
-    let found = known::Found {
+    let candidate = known_builds::Candidate {
         image,
         parsed: &parsed,
         located,
         store,
         value_offset: index(offset),
     };
-    known::check(Manifest::built_in(), &found)?;
+    known_builds::check(Manifest::built_in(), &candidate)?;
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
         return Err(Refusal::ImplausibleValue(before));
     }
@@ -134,7 +134,9 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         after: limit,
         changes: match before == limit {
             true => Vec::new(),
-            false => changes(image, headers, index(offset), limit).ok_or(Refusal::NotItself)?,
+            false => {
+                changes(image, headers, index(offset), limit).ok_or(Refusal::VerificationFailed)?
+            }
         },
     })
 }
@@ -200,7 +202,7 @@ const STORE_LENGTH: u32 = 10;
 pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut changed = image.to_vec();
     for change in &plan.changes {
-        put(&mut changed, change).ok_or(Refusal::NotItself)?;
+        put(&mut changed, change).ok_or(Refusal::VerificationFailed)?;
     }
     let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
     let same = anew.changes.is_empty()
@@ -208,7 +210,7 @@ pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> 
         && (anew.threshold, anew.store) == (plan.threshold, plan.store);
     match same {
         true => Ok(changed),
-        false => Err(Refusal::NotItself),
+        false => Err(Refusal::VerificationFailed),
     }
 }
 
@@ -226,8 +228,8 @@ fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
 /// Why a report that locates nothing is a refusal.
 fn unfit(report: Report) -> Refusal {
     match report.state {
-        State::OtherModule if report.names == Names::default() => Refusal::Nameless,
-        state => Refusal::Unfit {
+        State::OtherModule if report.names == Names::default() => Refusal::Unidentified,
+        state => Refusal::Unusable {
             state,
             reason: report.reason.unwrap_or_default(),
         },
