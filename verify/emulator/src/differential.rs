@@ -8,29 +8,29 @@ use tcplimit_driver::{Event, Text};
 
 use crate::change::Change;
 use crate::irp::{Completed, Request};
-use crate::reference_driver::Source;
+use crate::reference_driver::ReferenceDriver;
 use crate::registry::SERVICE;
-use crate::resource_audit::Written;
+use crate::resource_audit::LogEntry;
 use crate::system::System;
 use crate::violation::Violation;
 use crate::world::World;
 
 /// Both.
 #[derive(Debug)]
-pub struct Pair<'a> {
+pub struct Differential<'a> {
     /// The shipped file in its system.
     pub system: &'a mut System,
-    source: Source,
+    reference: ReferenceDriver,
 }
 
-impl<'a> Pair<'a> {
+impl<'a> Differential<'a> {
     /// Neither is loaded yet.
-    pub fn new(system: &'a mut System, world: World) -> Pair<'a> {
+    pub fn new(system: &'a mut System, world: World) -> Differential<'a> {
         let beside = Rc::new(RefCell::new(world.clone()));
         system.reset(world);
-        Pair {
+        Differential {
             system,
-            source: Source::new(&beside),
+            reference: ReferenceDriver::new(&beside),
         }
     }
 
@@ -40,10 +40,10 @@ impl<'a> Pair<'a> {
     /// Whatever the shipped file does that it may not, or otherwise than its
     /// source.
     pub fn start(&mut self) -> Result<u32, Violation> {
-        let (status, source) = (self.system.start()?, self.source.start());
-        if status != source {
-            let what = format!("DriverEntry: {status:08X}, the source {source:08X}");
-            return Err(Violation::Disagreement(what));
+        let (status, reference) = (self.system.start()?, self.reference.start());
+        if status != reference {
+            let detail = format!("DriverEntry: {status:08X}, the source {reference:08X}");
+            return Err(Violation::Disagreement(detail));
         }
         self.compare("DriverEntry")?;
         Ok(status)
@@ -54,10 +54,10 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// As [`Pair::start`].
     pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
-        let (shipped, source) = (self.system.send(request)?, self.source.send(request));
-        if shipped != source {
-            let what = format!("{request:?}: {shipped:X?}, the source {source:X?}");
-            return Err(Violation::Disagreement(what));
+        let (shipped, reference) = (self.system.send(request)?, self.reference.send(request));
+        if shipped != reference {
+            let detail = format!("{request:?}: {shipped:X?}, the source {reference:X?}");
+            return Err(Violation::Disagreement(detail));
         }
         self.compare("a request")?;
         Ok(shipped)
@@ -66,7 +66,7 @@ impl<'a> Pair<'a> {
     /// Something happens to both.
     pub fn change(&mut self, change: &Change) {
         self.system.change(change);
-        change.apply(&mut self.source.world().borrow_mut());
+        change.apply(&mut self.reference.world().borrow_mut());
     }
 
     /// NT unloads the driver.
@@ -75,30 +75,30 @@ impl<'a> Pair<'a> {
     /// As [`Pair::start`].
     pub fn unload(&mut self) -> Result<(), Violation> {
         self.system.unload()?;
-        self.source.unload();
+        self.reference.unload();
         self.compare("unload")
     }
 
     fn compare(&mut self, when: &str) -> Result<(), Violation> {
-        let differ = |what: String| Err(Violation::Disagreement(format!("{when}: {what}")));
-        let events = self.source.take_events();
-        let kept = &mut self.system.kept;
-        let printed = std::mem::take(&mut kept.printed);
-        let lines: Vec<String> = events.iter().map(line).collect();
+        let differ = |detail: String| Err(Violation::Disagreement(format!("{when}: {detail}")));
+        let events = self.reference.take_events();
+        let resources = &mut self.system.resources;
+        let printed = std::mem::take(&mut resources.printed);
+        let lines: Vec<String> = events.iter().map(debug_line).collect();
         if printed != lines {
             return differ(format!("the debugger was told {printed:?}, not {lines:?}"));
         }
-        let written = std::mem::take(&mut kept.events);
+        let written = std::mem::take(&mut resources.events);
         let registered = self.system.world.registry.service == SERVICE;
         let logged = events
             .iter()
             .filter(|event| event.message.is_logged() && registered);
-        let entries: Vec<Written> = logged.map(entry).collect();
-        let all_told = written == entries || (self.system.world.no_log && written.is_empty());
-        if !all_told {
+        let entries: Vec<LogEntry> = logged.map(log_entry).collect();
+        let log_matches = written == entries || (self.system.world.no_log && written.is_empty());
+        if !log_matches {
             return differ(format!("the event log has {written:?}, not {entries:?}"));
         }
-        let (world, beside) = (&self.system.world, self.source.world().borrow());
+        let (world, beside) = (&self.system.world, self.reference.world().borrow());
         if world.registry != beside.registry {
             let (one, other) = (&world.registry, &beside.registry);
             return differ(format!("the registry is {one:?}, not {other:?}"));
@@ -114,7 +114,7 @@ impl<'a> Pair<'a> {
 }
 
 /// What DbgPrint prints of an event.
-fn line(event: &Event) -> String {
+fn debug_line(event: &Event) -> String {
     let mut buffer = [0; 256];
     let mut text = Text::new(&mut buffer);
     event.write(&mut text);
@@ -122,14 +122,14 @@ fn line(event: &Event) -> String {
 }
 
 /// Its entry in the log.
-fn entry(event: &Event) -> Written {
+fn log_entry(event: &Event) -> LogEntry {
     let insert = |index| {
         let mut buffer = [0; 12];
         let mut text = Text::new(&mut buffer);
         event.insert(index, &mut text);
         string(text.finish())
     };
-    Written {
+    LogEntry {
         code: event.message.id(),
         inserts: (0..4).map(insert).collect(),
     }

@@ -3,7 +3,7 @@
 //!
 //! Read in this order: [`world`] (what the driver is to see), [`target`] (a
 //! module in it), [`machine`] (a processor and its memory), [`system`] (the
-//! driver in it), [`model`] (each call of NT), [`pair`] (the shipped file beside
+//! driver in it), [`model`] (each call of NT), [`differential`] (the shipped file beside
 //! its source), [`run`] (what must hold), [`scenario`] and [`campaign`] (many
 //! runs), [`cost`] (instructions for each byte). Apart from all that, [`start_up`]
 //! runs the store by which a patched module sets its limit.

@@ -16,9 +16,9 @@ mod registry;
 pub mod security;
 mod system_information;
 
-pub use call_context::{Entry, Scene};
+pub use call_context::{CallContext, ModelEntry};
 
-const MODELS: [&[Entry]; 9] = [
+const MODELS: [&[ModelEntry]; 9] = [
     device::MODELS,
     event_log::MODELS,
     system_information::MODELS,
@@ -32,14 +32,14 @@ const MODELS: [&[Entry]; 9] = [
 
 /// The model of a function.
 #[must_use]
-pub fn of(name: &str) -> Option<Entry> {
+pub fn find(name: &str) -> Option<ModelEntry> {
     let mut all = MODELS.iter().copied().flatten();
     all.find(|(of, ..)| *of == name).copied()
 }
 
 /// Where a variable lies in the page of variables.
 #[must_use]
-pub fn variable(name: &str) -> Option<u64> {
+pub fn variable_offset(name: &str) -> Option<u64> {
     match name {
         "InitSafeBootMode" => Some(0),
         "IoDriverObjectType" => Some(16),
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_has_a_model_may_be_imported() {
+    fn every_model_is_of_an_allowed_import() {
         for (name, ..) in MODELS.iter().copied().flatten() {
             assert!(DRIVER.iter().any(|import| import.name == *name), "{name}");
         }
@@ -64,9 +64,9 @@ mod tests {
     fn a_variable_is_no_function() {
         for import in DRIVER {
             if import.convention == Convention::Data {
-                assert!(variable(import.name).is_some() && of(import.name).is_none());
+                assert!(variable_offset(import.name).is_some() && find(import.name).is_none());
             } else {
-                assert!(variable(import.name).is_none());
+                assert!(variable_offset(import.name).is_none());
             }
         }
     }

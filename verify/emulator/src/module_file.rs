@@ -2,7 +2,7 @@
 
 /// A module's file.
 #[derive(Debug)]
-pub struct File {
+pub struct ModuleFile {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Where it was loaded.

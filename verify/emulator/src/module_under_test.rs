@@ -7,32 +7,37 @@ use specimen::{Arch, Flaw, Spec, Specimen};
 use verify::property;
 
 use crate::change::Change;
-use crate::module_file::File;
+use crate::module_file::ModuleFile;
 use crate::random::Random;
 use crate::requests::LIMITS;
 use crate::target::{Paged, Target};
-use crate::world::{World, slot};
+use crate::world::{World, module_index};
 
 /// A specimen in a place of the world.
-pub(crate) struct Placed {
+pub(crate) struct ModuleUnderTest {
     pub(crate) target: Target,
-    pub(crate) file: Option<File>,
+    pub(crate) file: Option<ModuleFile>,
     pub(crate) sound: bool,
     /// Bytes of what stays in memory were changed.
     pub(crate) damaged: bool,
 }
 
-impl Placed {
+impl ModuleUnderTest {
     /// One that is sound if `calm`; otherwise perhaps.
-    pub(crate) fn of(random: &mut Random, arch: Arch, module: Module, calm: bool) -> Placed {
+    pub(crate) fn random(
+        random: &mut Random,
+        arch: Arch,
+        module: Module,
+        sound_only: bool,
+    ) -> ModuleUnderTest {
         let mut spec: Spec = random.any();
         spec.arch = arch;
         spec.module = specimen_module(module);
         // Little code, so that there can be many runs.
         spec.text_kib = u16::from(random.pick(&[1_u8, 2, 3, 4, 4, 5, 8]));
-        if calm {
+        if sound_only {
             spec.start_up = 10;
-            return Placed::at(random, &spec.build(), arch, module);
+            return ModuleUnderTest::loaded(random, &spec.build(), arch, module);
         }
         let mut sound = true;
         if random.chance(3) {
@@ -53,33 +58,34 @@ impl Placed {
         let mut specimen = spec.build();
         if damaged {
             sound = false;
-            for _ in 0..=random.below(6) {
+            for _ in 0..=random.subkey_path(6) {
                 mutate(&mut specimen, random);
             }
         }
-        let Placed {
+        let ModuleUnderTest {
             mut target,
             mut file,
             ..
-        } = Placed::at(random, &specimen, arch, module);
+        } = ModuleUnderTest::loaded(random, &specimen, arch, module);
         if random.chance(10) {
             // Another value than after start.
             let value = random.pick(&LIMITS).to_le_bytes();
             target.write(specimen.truth.threshold, &value);
         }
         if headers_damaged {
-            for _ in 0..=random.below(3) {
-                let header = random.below(0x300);
+            for _ in 0..=random.subkey_path(3) {
+                let header = random.subkey_path(0x300);
                 let byte = target.memory[usize::try_from(header).expect("u32 fits usize")];
-                target.write(header, &[byte ^ 1 << random.below(8)]);
+                target.write(header, &[byte ^ 1 << random.subkey_path(8)]);
             }
             (sound, file) = (false, None);
         }
         if random.chance(8) {
-            let page = random.below(u32::try_from(target.pages.len()).expect("a small module"));
+            let page =
+                random.subkey_path(u32::try_from(target.pages.len()).expect("a small module"));
             let of_limit = specimen.truth.threshold / 0x1000;
             let page = random.pick(&[page, of_limit, of_limit, 0]);
-            let fault = match random.below(2) {
+            let fault = match random.subkey_path(2) {
                 0 => Change::ReadOnly(module, page * 0x1000),
                 _ => {
                     (sound, file) = (false, None);
@@ -87,9 +93,9 @@ impl Placed {
                 }
             };
             let mut world = World::new(arch);
-            world.modules[slot(module)] = Some(target);
+            world.modules[module_index(module)] = Some(target);
             fault.apply(&mut world);
-            target = world.modules[slot(module)]
+            target = world.modules[module_index(module)]
                 .take()
                 .expect("it was put there");
         }
@@ -98,7 +104,7 @@ impl Placed {
             target.size = random.pick(&sizes);
             (sound, file) = (false, None);
         }
-        Placed {
+        ModuleUnderTest {
             target,
             file,
             sound,
@@ -107,24 +113,29 @@ impl Placed {
     }
 
     /// A specimen as it is, in one of the places where modules are.
-    fn at(random: &mut Random, specimen: &Specimen, arch: Arch, module: Module) -> Placed {
+    fn loaded(
+        random: &mut Random,
+        specimen: &Specimen,
+        arch: Arch,
+        module: Module,
+    ) -> ModuleUnderTest {
         let site = Site {
             world: random.pick(&[Where::First, Where::Second]),
             module: specimen_module(module),
             moved: random.chance(50),
         };
-        let paged = match random.below(4) {
+        let paged = match random.subkey_path(4) {
             0 => Paged::In,
             1 => Paged::Some(random.word()),
             _ => Paged::Out,
         };
         let base = site.base(arch);
-        let mut target = Target::of_specimen(specimen, base, paged);
+        let mut target = Target::from_specimen(specimen, base, paged);
         target.module = module;
         let bytes = specimen.file.clone();
-        Placed {
+        ModuleUnderTest {
             target,
-            file: Some(File { bytes, base }),
+            file: Some(ModuleFile { bytes, base }),
             sound: true,
             damaged: false,
         }
@@ -145,19 +156,19 @@ fn mutate(specimen: &mut Specimen, random: &mut Random) {
     let offset = if !evidence.is_empty() && random.chance(60) {
         let range = random.pick(evidence);
         let length = u32::try_from(range.len()).expect("a few bytes");
-        range.start + usize::try_from(random.below(length)).expect("u32 fits usize")
+        range.start + usize::try_from(random.subkey_path(length)).expect("u32 fits usize")
     } else {
         let sections = specimen.sections.iter();
         let live: Vec<_> = sections
             .filter(|section| section.flags & 0x0200_0000 == 0)
             .collect();
         let section = random.pick(&live);
-        let inside = section.offset + random.below(section.raw_size);
+        let inside = section.offset + random.subkey_path(section.raw_size);
         usize::try_from(inside).expect("u32 fits usize")
     };
     if let Some(byte) = specimen.file.get_mut(offset) {
-        *byte = match random.below(3) {
-            0 => *byte ^ 1 << random.below(8),
+        *byte = match random.subkey_path(3) {
+            0 => *byte ^ 1 << random.subkey_path(8),
             1 => 0x90,
             _ => random.bytes(1)[0],
         };

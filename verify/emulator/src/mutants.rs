@@ -6,9 +6,9 @@ use std::cell::RefCell;
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use specimen::Arch;
 
-use crate::address::index;
+use crate::address::to_usize;
 use crate::code;
-use crate::image::Laid;
+use crate::image::LoadedImage;
 
 /// Where the files prefer to lie: there nothing is relocated, and changed code
 /// stays as it is.
@@ -16,25 +16,25 @@ pub const PREFERRED: u64 = 0x1_0000;
 
 /// A file with some of its code changed, to be loaded at [`PREFERRED`].
 #[derive(Debug, Clone)]
-pub struct Broken {
+pub struct Mutant {
     file: Vec<u8>,
-    laid: Laid,
+    image: LoadedImage,
     /// How many instructions were changed.
     pub changed: usize,
 }
 
 const NOP: u8 = 0x90;
 
-impl Broken {
+impl Mutant {
     /// A file that is still whole.
     ///
     /// # Panics
     /// When it is no driver.
     #[must_use]
-    pub fn of(file: &[u8]) -> Broken {
-        Broken {
+    pub fn new(file: &[u8]) -> Mutant {
+        Mutant {
             file: file.to_vec(),
-            laid: Laid::at(file, PREFERRED).expect("a driver"),
+            image: LoadedImage::load(file, PREFERRED).expect("a driver"),
             changed: 0,
         }
     }
@@ -48,18 +48,21 @@ impl Broken {
     /// Changes every instruction for which `new` has other bytes, as many as
     /// it is long at most; the rest becomes `nop`.
     #[must_use]
-    pub fn with(mut self, new: impl Fn(&Laid, &Instruction) -> Option<Vec<u8>>) -> Broken {
-        let text = code::text_rva(&self.laid);
+    pub fn with_code(
+        mut self,
+        new: impl Fn(&LoadedImage, &Instruction) -> Option<Vec<u8>>,
+    ) -> Mutant {
+        let text = code::text_rva(&self.image);
         // Code begins in the file where its section's bytes do.
-        let raw = self.raw_of_text();
-        let instructions: Vec<Instruction> = code::instructions(&self.laid).collect();
+        let raw = self.text_file_offset();
+        let instructions: Vec<Instruction> = code::instructions(&self.image).collect();
         for instruction in instructions {
-            let Some(mut bytes) = new(&self.laid, &instruction) else {
+            let Some(mut bytes) = new(&self.image, &instruction) else {
                 continue;
             };
             assert!(bytes.len() <= instruction.len(), "{instruction}: too long");
             bytes.resize(instruction.len(), NOP);
-            let offset = instruction.ip() - self.laid.base - text;
+            let offset = instruction.ip() - self.image.base - text;
             let at = raw + usize::try_from(offset).expect("a small file");
             self.file[at..at + bytes.len()].copy_from_slice(&bytes);
             self.changed += 1;
@@ -68,25 +71,25 @@ impl Broken {
     }
 
     /// Where the code begins in the file.
-    fn raw_of_text(&self) -> usize {
-        let dword = |at| self.laid.dword(at).expect("headers");
+    fn text_file_offset(&self) -> usize {
+        let dword = |at| self.image.dword(at).expect("headers");
         let nt = dword(0x3C);
         let table = nt + 24 + (dword(nt + 20) & 0xFFFF);
-        let mut headers = (table..).step_by(40).zip(&self.laid.sections);
+        let mut headers = (table..).step_by(40).zip(&self.image.sections);
         let text = headers.find(|(_, section)| section.is_code());
-        index(dword(text.expect("code").0 + 20).into())
+        to_usize(dword(text.expect("code").0 + 20).into())
     }
 
     /// Without the calls of an import: `dwords` are what it would take off the
     /// stack on x86.
     #[must_use]
-    pub fn without(self, import: &str, dwords: usize) -> Broken {
+    pub fn without_call(self, import: &str, dwords: usize) -> Mutant {
         let slot = self.slot(import);
         // Registers that hold its address, as far as instructions are read in
         // the order in which they stand.
         let holding = RefCell::new(Vec::new());
-        self.with(|driver, instruction| {
-            let of_slot = |operand| memory(driver, instruction, operand) == Some(slot);
+        self.with_code(|driver, instruction| {
+            let of_slot = |operand| direct_operand(driver, instruction, operand) == Some(slot);
             let register = instruction.op0_register();
             if instruction.mnemonic() == Mnemonic::Mov && register != Register::None {
                 holding.borrow_mut().retain(|&held| held != register);
@@ -115,7 +118,7 @@ impl Broken {
 
     /// The RVA of an import's slot.
     fn slot(&self, import: &str) -> u64 {
-        let slots = self.laid.imports().expect("imports");
+        let slots = self.image.imports().expect("imports");
         let slot = slots.iter().find(|slot| slot.name == import);
         slot.unwrap_or_else(|| panic!("{import} is not imported"))
             .rva
@@ -125,10 +128,10 @@ impl Broken {
     /// Like [`Broken::without`], for a call that leads to success: the status is 0
     /// then, and not what was in the register.
     #[must_use]
-    pub fn pretending(self, import: &str, dwords: usize) -> Broken {
+    pub fn with_successful_call(self, import: &str, dwords: usize) -> Mutant {
         let slot = self.slot(import);
-        self.with(|driver, instruction| {
-            let called = memory(driver, instruction, 0) == Some(slot);
+        self.with_code(|driver, instruction| {
+            let called = direct_operand(driver, instruction, 0) == Some(slot);
             if instruction.mnemonic() != Mnemonic::Call || !called {
                 return None;
             }
@@ -142,9 +145,9 @@ impl Broken {
 
     /// With bytes over its very first instructions.
     #[must_use]
-    pub fn first(self, bytes: &[u8]) -> Broken {
+    pub fn with_entry_code(self, bytes: &[u8]) -> Mutant {
         let places = RefCell::new(bytes.to_vec());
-        self.with(|driver, instruction| {
+        self.with_code(|driver, instruction| {
             let entry = driver.base + u64::from(driver.entry);
             if instruction.ip() < entry || places.borrow().is_empty() {
                 return None;
@@ -160,7 +163,7 @@ impl Broken {
     /// # Panics
     /// Where there is no such name, or more than one.
     #[must_use]
-    pub fn renamed(mut self, name: &str, other: &str) -> Broken {
+    pub fn with_name(mut self, name: &str, other: &str) -> Mutant {
         let [name, other] = [name, other].map(wide);
         assert_eq!(name.len(), other.len());
         let windows = self.file.windows(name.len());
@@ -177,8 +180,8 @@ impl Broken {
     /// Where the compare-exchange stands: the one instruction that writes to
     /// another driver.
     #[must_use]
-    pub fn exchange(self, new: impl Fn(u8) -> Vec<u8>) -> Broken {
-        self.with(|driver, instruction| {
+    pub fn with_exchange(self, new: impl Fn(u8) -> Vec<u8>) -> Mutant {
+        self.with_code(|driver, instruction| {
             let locked =
                 instruction.mnemonic() == Mnemonic::Cmpxchg && instruction.has_lock_prefix();
             // On memory that a plain register points to.
@@ -199,7 +202,7 @@ fn wide(text: &str) -> Vec<u8> {
 }
 
 /// The RVA that a direct memory operand of an instruction names.
-fn memory(driver: &Laid, instruction: &Instruction, operand: u32) -> Option<u64> {
+fn direct_operand(driver: &LoadedImage, instruction: &Instruction, operand: u32) -> Option<u64> {
     let has = operand < instruction.op_count();
     if !has || instruction.op_kind(operand) != OpKind::Memory {
         return None;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{PAGE, index};
+use crate::address::{PAGE, to_usize};
 
 /// How addresses are translated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Mapping {
 
 /// What the levels above a page's own entry are like.
 #[derive(Debug, Clone, Copy)]
-pub struct Above {
+pub struct UpperLevels {
     /// What they say of all below them.
     pub writable: bool,
     /// The page's own entry is one of the directory, without a table of its own,
@@ -47,13 +47,13 @@ pub struct Above {
 }
 
 /// Pages of the tables, by address.
-pub type Tables = BTreeMap<u64, Vec<u8>>;
+pub type PageTables = BTreeMap<u64, Vec<u8>>;
 
 impl Format {
     /// Where the entries for an address are, from the one that names its page
     /// up (the formulas as Microsoft's headers have them).
     #[must_use]
-    pub fn entries(self, address: u64) -> Vec<u64> {
+    pub fn entry_addresses(self, address: u64) -> Vec<u64> {
         match self {
             Format::Plain => vec![
                 0xC000_0000 + (address >> 12) * 4,
@@ -73,13 +73,13 @@ impl Format {
     }
 
     /// Bytes of an entry.
-    fn entry(self) -> usize {
+    fn entry_size(self) -> usize {
         if self == Format::Plain { 4 } else { 8 }
     }
 
     /// Bytes of a large page.
     #[must_use]
-    pub fn large(self) -> u64 {
+    pub fn large_page_size(self) -> u64 {
         if self == Format::Plain {
             1 << 22
         } else {
@@ -90,11 +90,16 @@ impl Format {
     /// Tables in which these pages are mapped; `no_execute` where entries that
     /// have a bit for it say so.
     #[must_use]
-    pub fn tables(self, pages: &[Mapping], above: Above, no_execute: bool) -> Tables {
-        let Above { writable, large } = above;
-        let mut tables = Tables::new();
+    pub fn page_tables(
+        self,
+        pages: &[Mapping],
+        above: UpperLevels,
+        no_execute: bool,
+    ) -> PageTables {
+        let UpperLevels { writable, large } = above;
+        let mut tables = PageTables::new();
         for page in pages {
-            let entries = self.entries(page.address);
+            let entries = self.entry_addresses(page.address);
             let rights = PRESENT | KERNEL | if page.writable { WRITABLE } else { 0 };
             let rights = match self {
                 Format::Pae | Format::Long if no_execute => rights | NO_EXECUTE,
@@ -104,7 +109,7 @@ impl Format {
             let (place, frame) = match (large, own) {
                 (false, [pte, ..]) => (*pte, page.physical | rights),
                 (true, [.., pde]) => {
-                    let first = page.physical & !(self.large() - 1);
+                    let first = page.physical & !(self.large_page_size() - 1);
                     (*pde, first | rights | LARGE)
                 }
                 _ => unreachable!("there are two levels at least"),
@@ -119,12 +124,13 @@ impl Format {
         tables
     }
 
-    fn put(self, tables: &mut Tables, at: u64, entry: u64) {
+    fn put(self, tables: &mut PageTables, at: u64, entry: u64) {
         let page = tables
             .entry(at & !(PAGE - 1))
-            .or_insert_with(|| vec![0; index(PAGE)]);
+            .or_insert_with(|| vec![0; to_usize(PAGE)]);
         let bytes = entry.to_le_bytes();
-        page[index(at & (PAGE - 1))..][..self.entry()].copy_from_slice(&bytes[..self.entry()]);
+        page[to_usize(at & (PAGE - 1))..][..self.entry_size()]
+            .copy_from_slice(&bytes[..self.entry_size()]);
     }
 }
 
@@ -144,17 +150,17 @@ mod tests {
                 physical: 0x0123_4000,
                 writable: true,
             };
-            let above = Above {
+            let above = UpperLevels {
                 writable: true,
                 large: false,
             };
-            let tables = format.tables(&[page], above, true);
+            let tables = format.page_tables(&[page], above, true);
             // Each level's own page is there, and the levels are different.
-            let levels = format.entries(address);
+            let levels = format.entry_addresses(address);
             assert_eq!(tables.len(), levels.len(), "{format:?}");
             // The entry of an entry's page is the entry one level up.
             for pair in levels.windows(2) {
-                assert_eq!(format.entries(pair[0])[0], pair[1], "{format:?}");
+                assert_eq!(format.entry_addresses(pair[0])[0], pair[1], "{format:?}");
             }
         }
     }

@@ -15,15 +15,15 @@ use tcplimit_driver::{
 };
 use tcplimit_protocol::Status;
 
-use crate::address::index;
+use crate::address::to_usize;
 use crate::irp::{CREATE, Completed, DEVICE_CONTROL, Request};
 use crate::model::security;
-use crate::registry::{BINARY, DWORD, MEMORY, PARAMETERS, STATE, below};
-use crate::world::{COLLISION, NO_RESOURCES, Named, Step, World, slot};
+use crate::registry::{BINARY, DWORD, HISTORY_KEY, PARAMETERS, STATE, subkey_path};
+use crate::world::{COLLISION, DeviceName, DeviceStep, NO_RESOURCES, World, module_index};
 
 /// The driver for either processor.
 #[derive(Debug)]
-pub struct Source {
+pub struct ReferenceDriver {
     driver: Either,
     world: Rc<RefCell<World>>,
     events: Rc<RefCell<Vec<Event>>>,
@@ -31,8 +31,8 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Either {
-    X86(Driver<Beside<X86>, Watched>),
-    X64(Driver<Beside<X64>, Watched>),
+    X86(Driver<ReferenceKernel<X86>, Watched>),
+    X64(Driver<ReferenceKernel<X64>, Watched>),
 }
 
 /// Calls a method of whichever it is.
@@ -45,17 +45,17 @@ macro_rules! either {
     };
 }
 
-impl Source {
+impl ReferenceDriver {
     /// A driver that was not loaded yet, over a world.
     #[must_use]
-    pub fn new(world: &Rc<RefCell<World>>) -> Source {
+    pub fn new(world: &Rc<RefCell<World>>) -> ReferenceDriver {
         let events = Rc::default();
         let exclusion = Watched::default();
         let driver = match world.borrow().arch {
-            Arch::X86 => Either::X86(Driver::new(Beside::new(world, &events), exclusion)),
-            Arch::X64 => Either::X64(Driver::new(Beside::new(world, &events), exclusion)),
+            Arch::X86 => Either::X86(Driver::new(ReferenceKernel::new(world, &events), exclusion)),
+            Arch::X64 => Either::X64(Driver::new(ReferenceKernel::new(world, &events), exclusion)),
         };
-        Source {
+        ReferenceDriver {
             driver,
             world: Rc::clone(world),
             events,
@@ -86,7 +86,7 @@ impl Source {
             DEVICE_CONTROL => {
                 let buffered = request.code & 3 == 0;
                 let (input, output) = match buffered {
-                    true => (request.input.len(), index(request.output.into())),
+                    true => (request.input.len(), to_usize(request.output.into())),
                     false => (0, 0),
                 };
                 let mut buffer = vec![0xCC; input.max(output)];
@@ -125,15 +125,15 @@ impl Source {
 
 /// The system as the source sees it.
 #[derive(Debug)]
-struct Beside<M> {
+struct ReferenceKernel<M> {
     world: Rc<RefCell<World>>,
     events: Rc<RefCell<Vec<Event>>>,
     machine: PhantomData<M>,
 }
 
-impl<M> Beside<M> {
-    fn new(world: &Rc<RefCell<World>>, events: &Rc<RefCell<Vec<Event>>>) -> Beside<M> {
-        Beside {
+impl<M> ReferenceKernel<M> {
+    fn new(world: &Rc<RefCell<World>>, events: &Rc<RefCell<Vec<Event>>>) -> ReferenceKernel<M> {
+        ReferenceKernel {
             world: Rc::clone(world),
             events: Rc::clone(events),
             machine: PhantomData,
@@ -141,27 +141,27 @@ impl<M> Beside<M> {
     }
 
     /// A key below the service key, once that is open.
-    fn key(&self, subkey: &str) -> Result<String, Status> {
+    fn service_subkey(&self, subkey: &str) -> Result<String, Status> {
         let world = self.world.borrow();
         let service = world.registry.service;
         world.registry.open(service).map_err(Status)?;
-        Ok(below(service, subkey))
+        Ok(subkey_path(service, subkey))
     }
 
     fn parameters(&self) -> Result<String, Status> {
-        let path = self.key(PARAMETERS)?;
+        let path = self.service_subkey(PARAMETERS)?;
         self.world.borrow().registry.open(&path).map_err(Status)?;
         Ok(path)
     }
 
     /// The key of what is remembered, once it is open or there, if nobody else
     /// can have written to it.
-    fn secured(&self, opened: Result<(), u32>) -> Result<&'static str, Status> {
+    fn checked_history_key(&self, opened: Result<(), u32>) -> Result<&'static str, Status> {
         opened.map_err(Status)?;
         let world = self.world.borrow();
-        let found = world.registry.security(MEMORY).map_err(Status)?;
-        match security::is_believed(found) {
-            true => Ok(MEMORY),
+        let found = world.registry.security(HISTORY_KEY).map_err(Status)?;
+        match security::is_trusted(found) {
+            true => Ok(HISTORY_KEY),
             false => Err(Status::ACCESS_DENIED),
         }
     }
@@ -185,22 +185,22 @@ impl<M> Beside<M> {
             .map_err(Status)
     }
 
-    fn step(&self, device: Device, step: Step) -> Result<(), Status> {
-        match self.world.borrow().device_fails {
-            Some(fails) if fails == (device, step) => Err(Status(NO_RESOURCES)),
+    fn check_step(&self, device: Device, step: DeviceStep) -> Result<(), Status> {
+        match self.world.borrow().failing_step {
+            Some(failing) if failing == (device, step) => Err(Status(NO_RESOURCES)),
             _ => Ok(()),
         }
     }
 
-    fn name_is_free(&self, device: Device, named: Named) -> Result<(), Status> {
-        match self.world.borrow().taken {
+    fn check_name(&self, device: Device, named: DeviceName) -> Result<(), Status> {
+        match self.world.borrow().name_in_use {
             Some(taken) if taken == (device, named) => Err(Status(COLLISION)),
             _ => Ok(()),
         }
     }
 }
 
-fn found<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
+fn or_none<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(Status::OBJECT_NAME_NOT_FOUND) => Ok(None),
@@ -211,40 +211,40 @@ fn found<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
 /// The mark that guards the start.
 pub const GUARD: &str = "StartPending";
 
-impl<M: Machine> Kernel for Beside<M> {
-    type Held = Grip;
+impl<M: Machine> Kernel for ReferenceKernel<M> {
+    type Held = ReferenceModule;
 
     const ARCH: scanner_core::Arch = M::ARCH;
 
     fn create_device(&self, device: Device) -> Result<(), Status> {
-        self.name_is_free(device, Named::Device)?;
-        self.step(device, Step::Create)
+        self.check_name(device, DeviceName::Device)?;
+        self.check_step(device, DeviceStep::Create)
     }
 
     fn protect_device(&self, device: Device) -> Result<(), Status> {
-        self.step(device, Step::Open)?;
-        self.step(device, Step::Secure)
+        self.check_step(device, DeviceStep::Open)?;
+        self.check_step(device, DeviceStep::Secure)
     }
 
     fn link_device(&self, device: Device) -> Result<(), Status> {
-        self.name_is_free(device, Named::Link)?;
-        self.step(device, Step::Link)
+        self.check_name(device, DeviceName::Link)?;
+        self.check_step(device, DeviceStep::Link)
     }
 
     fn unlink_device(&self, _: Device) {}
 
     fn delete_device(&self, _: Device) {}
 
-    fn hold(&self, module: Module) -> Result<Grip, Status> {
+    fn hold(&self, module: Module) -> Result<ReferenceModule, Status> {
         let world = self.world.borrow();
-        if let Some(refused) = world.unusable[slot(module)] {
+        if let Some(refused) = world.driver_object_failure[module_index(module)] {
             return Err(Status(refused));
         }
         let target = world.module(module).ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
         if target.size == 0 {
             return Err(Status::UNSUCCESSFUL);
         }
-        Ok(Grip {
+        Ok(ReferenceModule {
             world: Rc::clone(&self.world),
             module,
             base: target.base,
@@ -255,8 +255,8 @@ impl<M: Machine> Kernel for Beside<M> {
 
     fn list(&self, mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
         let world = self.world.borrow();
-        let listed = world.listed().filter(|_| !world.no_pool);
-        for (path, base, size) in listed.ok_or(Status(NO_RESOURCES))? {
+        let listed_modules = world.listed_modules().filter(|_| !world.no_pool);
+        for (path, base, size) in listed_modules.ok_or(Status(NO_RESOURCES))? {
             let path = &path;
             show(&Entry { path, base, size });
         }
@@ -266,12 +266,12 @@ impl<M: Machine> Kernel for Beside<M> {
     fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let key = self.parameters();
         let value = key.and_then(|key| self.read(&key, setting.name(), DWORD));
-        Ok(found(value)?.map(u32::from_le_bytes))
+        Ok(or_none(value)?.map(u32::from_le_bytes))
     }
 
     fn guard(&self) -> Result<bool, Status> {
         let key = self.parameters();
-        match found(key.and_then(|key| self.read::<4>(&key, GUARD, DWORD))) {
+        match or_none(key.and_then(|key| self.read::<4>(&key, GUARD, DWORD))) {
             Ok(Some(_)) | Err(Status::OBJECT_TYPE_MISMATCH) => Ok(true),
             Ok(None) => Ok(false),
             Err(status) => Err(status),
@@ -284,33 +284,33 @@ impl<M: Machine> Kernel for Beside<M> {
             self.write(&key, GUARD, DWORD, &[1, 0, 0, 0])?;
         } else {
             let deleted = self.world.borrow_mut().registry.delete(&key, GUARD);
-            found(deleted.map_err(Status))?;
+            or_none(deleted.map_err(Status))?;
         }
         self.world.borrow().registry.flush(&key).map_err(Status)
     }
 
     fn boot(&self) -> Result<u64, Status> {
-        self.world.borrow().start().ok_or(Status::UNSUCCESSFUL)
+        self.world.borrow().boot_id().ok_or(Status::UNSUCCESSFUL)
     }
 
     fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
-        let opened = self.world.borrow().registry.open(MEMORY);
-        let key = self.secured(opened);
-        found(key.and_then(|key| self.read(key, module.file_name(), BINARY)))
+        let opened = self.world.borrow().registry.open(HISTORY_KEY);
+        let key = self.checked_history_key(opened);
+        or_none(key.and_then(|key| self.read(key, module.file_name(), BINARY)))
     }
 
     fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
-        let key = self.key(STATE).and_then(|path| {
+        let key = self.service_subkey(STATE).and_then(|path| {
             self.world.borrow().registry.open(&path).map_err(Status)?;
             Ok(path)
         });
-        found(key.and_then(|key| self.read(&key, module.file_name(), BINARY)))
+        or_none(key.and_then(|key| self.read(&key, module.file_name(), BINARY)))
     }
 
     fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
-        let guards = security::of_memory();
-        let created = self.world.borrow_mut().registry.create(MEMORY, guards);
-        let key = self.secured(created)?;
+        let guards = security::history_key_descriptor();
+        let created = self.world.borrow_mut().registry.create(HISTORY_KEY, guards);
+        let key = self.checked_history_key(created)?;
         self.write(key, module.file_name(), BINARY, record)
     }
 
@@ -325,7 +325,7 @@ impl<M: Machine> Kernel for Beside<M> {
 
 /// A module that the source holds.
 #[derive(Debug)]
-struct Grip {
+struct ReferenceModule {
     world: Rc<RefCell<World>>,
     module: Module,
     base: u64,
@@ -334,7 +334,7 @@ struct Grip {
     memory: Rc<Vec<u8>>,
 }
 
-impl Grip {
+impl ReferenceModule {
     fn is_inside(&self, rva: Rva, length: u32) -> bool {
         let end = rva.0.checked_add(length);
         let inside = length > 0 && end.is_some_and(|end| end <= self.size);
@@ -348,7 +348,7 @@ impl Grip {
     }
 }
 
-impl Held for Grip {
+impl Held for ReferenceModule {
     fn base(&self) -> u64 {
         self.base
     }
@@ -358,9 +358,9 @@ impl Held for Grip {
     }
 
     fn bytes(&self, rva: Rva, length: u32) -> Option<&[u8]> {
-        let at = index(rva.0.into());
+        let at = to_usize(rva.0.into());
         self.is_inside(rva, length)
-            .then(|| self.memory.get(at..at + index(length.into())))?
+            .then(|| self.memory.get(at..at + to_usize(length.into())))?
     }
 
     fn page(&self, rva: Rva) -> PageFacts {

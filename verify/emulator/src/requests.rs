@@ -72,7 +72,7 @@ fn id(module: Module) -> ModuleId {
 
 /// Reads what a request of ours was answered with, if it was.
 #[must_use]
-pub fn answer(request: &Request, completed: &Completed) -> Option<Answer> {
+pub fn parse_answer(request: &Request, completed: &Completed) -> Option<Answer> {
     let ours = request.device == Device::Ours && request.major == DEVICE_CONTROL;
     Answer::read_from_bytes(&completed.output)
         .ok()
@@ -82,7 +82,7 @@ pub fn answer(request: &Request, completed: &Completed) -> Option<Answer> {
 /// What a well-formed request asks to be changed: the module, the new limit,
 /// and the one that it names as expected (0 for none).
 #[must_use]
-pub fn wish(request: &Request) -> Option<(Module, u32, u32)> {
+pub fn requested_change(request: &Request) -> Option<(Module, u32, u32)> {
     let input = request.input.as_slice();
     let (module, limit, expected) = match (request.device, request.code) {
         _ if request.major != DEVICE_CONTROL => return None,
@@ -125,36 +125,36 @@ pub const LIMITS: [u32; 14] = [
 
 /// A request that may be wrong in any way.
 #[must_use]
-pub fn odd(random: &mut Random) -> Request {
+pub fn mutated_request(random: &mut Random) -> Request {
     let module = random.pick(&Module::ALL);
     let limit = random.pick(&LIMITS);
-    let mut request = match random.below(6) {
+    let mut request = match random.subkey_path(6) {
         0 => query(module),
         1 => set(module, limit, random.clone().pick(&LIMITS)),
         2 => reset(module, limit),
         3 => legacy_get(),
         4 => legacy_set(limit),
         _ => {
-            let length = random.below(40);
+            let length = random.subkey_path(40);
             let input = random.bytes(usize::try_from(length).expect("a few"));
             let code = random.pick(&[QUERY, SET, RESET, legacy::GET, legacy::SET]);
             Request::control(Device::Ours, code, &input, ANSWER)
         }
     };
-    match random.below(8) {
+    match random.subkey_path(8) {
         0 => request.device = random.pick(&Device::ALL),
-        1 => request.code ^= 1 << random.below(32),
-        2 => request.output = random.below(200),
+        1 => request.code ^= 1 << random.subkey_path(32),
+        2 => request.output = random.subkey_path(200),
         3 => request.output = random.pick(&[0, 15, 16, 17, ANSWER - 1, ANSWER, ANSWER + 1]),
         4 => {
-            let length = usize::try_from(random.below(24)).expect("a few");
+            let length = usize::try_from(random.subkey_path(24)).expect("a few");
             request.input.resize(length, 0);
         }
         5 => {
-            let place = random.below(64);
+            let place = random.subkey_path(64);
             let place = usize::try_from(place).expect("a few");
             if let Some(byte) = request.input.get_mut(place) {
-                *byte ^= 1 << random.below(8);
+                *byte ^= 1 << random.subkey_path(8);
             }
         }
         6 => request.code = u32::try_from(random.word() >> 32).expect("32 bits"),

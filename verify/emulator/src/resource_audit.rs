@@ -3,7 +3,7 @@
 use scanner_core::Module;
 
 use crate::violation::Violation;
-use crate::world::slot;
+use crate::world::module_index;
 
 /// A device of the driver's.
 #[derive(Debug, Clone)]
@@ -22,12 +22,12 @@ pub struct Handle {
     /// Its number.
     pub number: u64,
     /// What it is of.
-    pub of: Opened,
+    pub of: HandleTarget,
 }
 
 /// What a handle may be of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened {
+pub enum HandleTarget {
     /// A key, by its path.
     Key(String),
     /// A device, by its address.
@@ -35,7 +35,7 @@ pub enum Opened {
 }
 /// An entry as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct LogEntry {
     /// ErrorCode.
     pub code: u32,
     /// The inserts, `%2` first.
@@ -44,7 +44,7 @@ pub struct Written {
 
 /// What the driver has of the system, and has told it.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct Resources {
     /// Devices that it has created.
     pub devices: Vec<CreatedDevice>,
     /// Names that programs open, and the devices that they lead to.
@@ -62,16 +62,16 @@ pub struct Kept {
     /// The mutex object, and whether it is owned.
     pub mutex: Option<(u64, bool)>,
     /// What was written to the event log.
-    pub events: Vec<Written>,
+    pub events: Vec<LogEntry>,
     /// What the debugger was told.
     pub printed: Vec<String>,
     pub(crate) objects: [u64; 2],
     pub(crate) next: [u64; 3],
 }
 
-impl Kept {
+impl Resources {
     /// Whatever was taken in a call must be given back when it ends.
-    pub(crate) fn balanced(&self) -> Result<(), Violation> {
+    pub(crate) fn check_balanced(&self) -> Result<(), Violation> {
         let left = [
             ("handles", self.handles.len()),
             ("references", self.references.len()),
@@ -84,13 +84,15 @@ impl Kept {
             ),
         ];
         match left.iter().find(|(_, count)| *count > 0) {
-            Some((what, count)) => Err(Violation::Unbalanced(format!("{count} {what} are left"))),
+            Some((detail, count)) => {
+                Err(Violation::Unbalanced(format!("{count} {detail} are left")))
+            }
             None => Ok(()),
         }
     }
 
     /// All that must be gone with the driver.
-    pub(crate) fn nothing_left(&self) -> Result<(), Violation> {
+    pub(crate) fn check_nothing_left(&self) -> Result<(), Violation> {
         if let Some((link, _)) = self.links.first() {
             return Err(Violation::Unbalanced(format!("{link} is left")));
         }
@@ -102,8 +104,8 @@ impl Kept {
 
     /// Whether the driver has a reference to a module's driver object: only then
     /// may it count on the module staying where it is.
-    pub(crate) fn holds(&self, module: Module) -> bool {
-        let object = self.objects[slot(module)];
+    pub(crate) fn has_reference_to(&self, module: Module) -> bool {
+        let object = self.objects[module_index(module)];
         object != 0 && self.references.contains(&object)
     }
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use scanner_core::Module;
 
 use crate::reference_driver::GUARD;
-use crate::registry::{DWORD, MEMORY, NOT_FOUND, PARAMETERS, STATE, Value, below};
+use crate::registry::{DWORD, HISTORY_KEY, NOT_FOUND, PARAMETERS, STATE, Value, subkey_path};
 use crate::target::Target;
 use crate::watch::LimitWrite;
-use crate::world::{World, slot};
+use crate::world::{World, module_index};
 
 /// The limit of a module that nobody has changed.
 const PRISTINE: u32 = 10;
@@ -22,7 +22,7 @@ const HIGHEST: u32 = 0x00FF_FFFF;
 
 /// What the service key asks for, and what is the driver's own.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct WriteRules {
     /// What was found first is to be put back at unload.
     restores: bool,
     /// What is to be applied at start.
@@ -47,21 +47,21 @@ pub(crate) enum Effect {
     Same,
 }
 
-type Judged<T> = Result<T, &'static str>;
+type Checked<T> = Result<T, &'static str>;
 
-impl Ledger {
+impl WriteRules {
     /// As the driver finds the world when it is loaded. What it can't read then
     /// counts as not set, whatever can be read later.
-    pub(crate) fn new(world: &World) -> Ledger {
-        let left = [Module::Tcpip, Module::Tcpip6].map(|module| remembered(world, module));
+    pub(crate) fn new(world: &World) -> WriteRules {
+        let left = [Module::Tcpip, Module::Tcpip6].map(|module| remembered_limits(world, module));
         let each = |part: usize| {
             let values = |left: &Vec<[u32; 2]>| left.iter().map(|it| it[part]).collect();
             left.each_ref().map(values)
         };
         let mut own: [BTreeSet<u32>; 2] = each(0);
         own.iter_mut().for_each(|own| _ = own.insert(PRISTINE));
-        let limit = |name| setting(world, name).filter(|_| may_apply(world));
-        Ledger {
+        let limit = |name| setting(world, name).filter(|_| may_apply_stored_limits(world));
+        WriteRules {
             restores: setting(world, "RestoreAtUnload") == Some(1),
             configured: ["Limit", "Limit6"].map(limit),
             expected: ["Expect", "Expect6"].map(|name| setting(world, name)),
@@ -71,20 +71,20 @@ impl Ledger {
     }
 
     /// DriverEntry writes what the service key asks for.
-    pub(crate) fn at_start(
+    pub(crate) fn check_start(
         &mut self,
         world: &World,
         loaded: bool,
         writes: &[LimitWrite],
-    ) -> Judged<Vec<Effect>> {
+    ) -> Checked<Vec<Effect>> {
         if !loaded && !writes.is_empty() {
             return Err("a driver that is not loaded has written");
         }
-        self.judge(world, writes, |ledger, module, write| {
-            let limit = ledger.configured[slot(module)];
+        self.judge(world, writes, |rules, module, write| {
+            let limit = rules.configured[module_index(module)];
             let limit = limit.ok_or("a write at start though none was asked for")?;
-            let own = &ledger.own[slot(module)];
-            let expected = ledger.expected[slot(module)] == Some(write.before);
+            let own = &rules.own[module_index(module)];
+            let expected = rules.expected[module_index(module)] == Some(write.before);
             Ok((
                 write.after == limit,
                 expected || own.contains(&write.before),
@@ -94,19 +94,20 @@ impl Ledger {
 
     /// A request writes what was asked for, over what was expected, or over the
     /// driver's own where nothing was.
-    pub(crate) fn for_request(
+    pub(crate) fn check_request(
         &mut self,
         world: &World,
-        wish: Option<(Module, u32, u32)>,
+        requested_change: Option<(Module, u32, u32)>,
         writes: &[LimitWrite],
-    ) -> Judged<Vec<Effect>> {
-        self.judge(world, writes, |ledger, module, write| {
-            let (of, limit, expected) = wish.ok_or("a write though none was asked for")?;
+    ) -> Checked<Vec<Effect>> {
+        self.judge(world, writes, |rules, module, write| {
+            let (of, limit, expected) =
+                requested_change.ok_or("a write though none was asked for")?;
             if of != module {
                 return Err("a write to the other module");
             }
             let own = match expected {
-                0 => ledger.own[slot(module)].contains(&write.before),
+                0 => rules.own[module_index(module)].contains(&write.before),
                 expected => write.before == expected,
             };
             Ok((write.after == limit, own))
@@ -114,16 +115,16 @@ impl Ledger {
     }
 
     /// Unload puts back what was found, where it is asked to, over the driver's own.
-    pub(crate) fn at_unload(
+    pub(crate) fn check_unload(
         &mut self,
         world: &World,
         writes: &[LimitWrite],
-    ) -> Judged<Vec<Effect>> {
-        self.judge(world, writes, |ledger, module, write| {
-            if !ledger.restores {
+    ) -> Checked<Vec<Effect>> {
+        self.judge(world, writes, |rules, module, write| {
+            if !rules.restores {
                 return Err("a write at unload though none was asked for");
             }
-            let [own, found] = [&ledger.own, &ledger.found].map(|of| &of[slot(module)]);
+            let [own, found] = [&rules.own, &rules.found].map(|of| &of[module_index(module)]);
             Ok((found.contains(&write.after), own.contains(&write.before)))
         })
     }
@@ -134,10 +135,10 @@ impl Ledger {
         &mut self,
         world: &World,
         writes: &[LimitWrite],
-        asked: impl Fn(&Ledger, Module, &LimitWrite) -> Judged<(bool, bool)>,
-    ) -> Judged<Vec<Effect>> {
+        asked: impl Fn(&WriteRules, Module, &LimitWrite) -> Checked<(bool, bool)>,
+    ) -> Checked<Vec<Effect>> {
         let modules = writes.iter().map(|write| written_module(world, write));
-        let modules: Vec<Module> = modules.collect::<Judged<_>>()?;
+        let modules: Vec<Module> = modules.collect::<Checked<_>>()?;
         let to = |module| modules.iter().filter(|&&it| it == module).count();
         if Module::ALL.into_iter().any(|module| to(module) > 1) {
             return Err("more than one write to a module");
@@ -155,8 +156,8 @@ impl Ledger {
                     return Err("a value that is not the driver's was replaced");
                 }
             });
-            self.own[slot(module)].insert(write.after);
-            self.found[slot(module)].insert(write.before);
+            self.own[module_index(module)].insert(write.after);
+            self.found[module_index(module)].insert(write.before);
         }
         Ok(effects)
     }
@@ -164,10 +165,10 @@ impl Ledger {
 
 /// What earlier loads have left for a module, whoever's it is: its last limit and
 /// the one that was found first.
-fn remembered(world: &World, module: Module) -> Vec<[u32; 2]> {
+fn remembered_limits(world: &World, module: Module) -> Vec<[u32; 2]> {
     let registry = &world.registry;
-    let state = below(registry.service, STATE);
-    let records = [MEMORY, &state].map(|key| registry.query(key, module.file_name()));
+    let state = subkey_path(registry.service, STATE);
+    let records = [HISTORY_KEY, &state].map(|key| registry.query(key, module.file_name()));
     let field = |data: &[u8], at: usize| Some(u32::from_le_bytes(*data.get(at..)?.first_chunk()?));
     let limits = |(_, data): &Value| Some([field(data, 12)?, field(data, 16)?]);
     records.into_iter().flatten().filter_map(limits).collect()
@@ -175,7 +176,7 @@ fn remembered(world: &World, module: Module) -> Vec<[u32; 2]> {
 
 /// A value that the driver can read, and that is a number.
 fn setting(world: &World, name: &str) -> Option<u32> {
-    let path = below(world.registry.service, PARAMETERS);
+    let path = subkey_path(world.registry.service, PARAMETERS);
     let registry = &world.registry;
     registry
         .open(registry.service)
@@ -188,8 +189,8 @@ fn setting(world: &World, name: &str) -> Option<u32> {
 
 /// Whether stored limits may be applied: not in Safe Mode, nor where the last
 /// start did not end, nor where that can't be told.
-fn may_apply(world: &World) -> bool {
-    let path = below(world.registry.service, PARAMETERS);
+fn may_apply_stored_limits(world: &World) -> bool {
+    let path = subkey_path(world.registry.service, PARAMETERS);
     let mark = world.registry.query(&path, GUARD);
     world.safe_mode == 0 && mark == Err(NOT_FOUND)
 }

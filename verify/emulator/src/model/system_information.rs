@@ -1,12 +1,12 @@
 //! ZwQuerySystemInformation: the list of modules, and the time of the start.
 
-use super::call_context::{Answer, Entry, SUCCESS, Scene, status};
+use super::call_context::{CallContext, CallResult, ModelEntry, SUCCESS, status};
 use super::irql::Irql::Passive;
-use crate::address::low;
+use crate::address::low_dword;
 use crate::offset::Offsets;
 use crate::world::NO_RESOURCES;
 
-pub(super) const MODELS: &[Entry] = &[("ZwQuerySystemInformation", Passive, query)];
+pub(super) const MODELS: &[ModelEntry] = &[("ZwQuerySystemInformation", Passive, query)];
 
 /// SystemModuleInformation.
 const MODULES: u32 = 11;
@@ -19,45 +19,49 @@ const UNSUCCESSFUL: u32 = 0xC000_0001;
 /// STATUS_INFO_LENGTH_MISMATCH.
 const LENGTH_MISMATCH: u32 = 0xC000_0004;
 
-fn query(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+fn query(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let [class, buffer, length, needed] = *arguments else {
         unreachable!("four arguments")
     };
-    scene.room(needed, 4, 4, "ReturnLength")?;
-    let length = low(length);
-    if low(class) == TIME_OF_DAY {
-        scene.is(length.into(), TIME_OF_DAY_LENGTH, "the length")?;
-        scene.room(buffer, TIME_OF_DAY_LENGTH, 8, "the buffer")?;
-        let Some([time, bias]) = scene.world.boot else {
+    context.require_buffer(needed, 4, 4, "ReturnLength")?;
+    let length = low_dword(length);
+    if low_dword(class) == TIME_OF_DAY {
+        context.require_value(length.into(), TIME_OF_DAY_LENGTH, "the length")?;
+        context.require_buffer(buffer, TIME_OF_DAY_LENGTH, 8, "the buffer")?;
+        let Some([time, bias]) = context.world.boot else {
             return status(UNSUCCESSFUL);
         };
         // The clock goes on.
-        let now = time.wrapping_add(scene.calls as u64);
+        let now = time.wrapping_add(context.calls as u64);
         let fields = [time, now, 0x861C_4680, 1, bias, 0x1234].map(u64::to_le_bytes);
-        scene.memory.write(buffer, fields.as_flattened());
-        scene
+        context.memory.write(buffer, fields.as_flattened());
+        context
             .memory
-            .write(needed, &low(TIME_OF_DAY_LENGTH).to_le_bytes());
+            .write(needed, &low_dword(TIME_OF_DAY_LENGTH).to_le_bytes());
         return SUCCESS;
     }
-    scene.is(low(class).into(), MODULES.into(), "the class")?;
-    let [first, base, size, name, path, item] = Offsets::of(scene.memory.arch()).module;
-    let listed = scene.world.listed();
-    let modules = listed.clone().unwrap_or_default();
+    context.require_value(low_dword(class).into(), MODULES.into(), "the class")?;
+    let [first, base, size, name, path, item] = Offsets::of(context.memory.arch()).module;
+    let listed_modules = context.world.listed_modules();
+    let modules = listed_modules.clone().unwrap_or_default();
     let total = first + modules.len() * item;
     let bytes = u32::try_from(total).expect("a short list");
     if length < bytes {
         // Nothing is written but the length; there may be no buffer.
-        scene.memory.write(needed, &bytes.to_le_bytes());
+        context.memory.write(needed, &bytes.to_le_bytes());
         return status(LENGTH_MISMATCH);
     }
-    scene.room(buffer, length.into(), 8, "the buffer")?;
-    if listed.is_none() {
+    context.require_buffer(buffer, length.into(), 8, "the buffer")?;
+    if listed_modules.is_none() {
         return status(NO_RESOURCES);
     }
     let mut list = vec![0; total];
     list[..4].copy_from_slice(&bytes_of(modules.len()));
-    let pointer = if scene.memory.pointer() == 4 { 4 } else { 8 };
+    let pointer = if context.memory.pointer_size() == 4 {
+        4
+    } else {
+        8
+    };
     for (place, (file, at, long)) in list[first..].chunks_exact_mut(item).zip(modules) {
         // Section and MappedBase are nobody's.
         place[base..base + pointer].copy_from_slice(&at.to_le_bytes()[..pointer]);
@@ -71,8 +75,8 @@ fn query(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
             rest.fill(b'\\');
         }
     }
-    scene.memory.write(buffer, &list);
-    scene.memory.write(needed, &bytes.to_le_bytes());
+    context.memory.write(buffer, &list);
+    context.memory.write(needed, &bytes.to_le_bytes());
     SUCCESS
 }
 

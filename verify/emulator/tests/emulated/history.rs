@@ -4,12 +4,12 @@ use emulator::address::DRIVER;
 use emulator::change::Change;
 use emulator::happy_path::LIMIT;
 use emulator::model::security;
-use emulator::registry::{BINARY, MEMORY, Operation, SERVICE, SERVICE_OF_2005, STATE, Value};
+use emulator::registry::{BINARY, HISTORY_KEY, Operation, SERVICE, SERVICE_OF_2005, STATE, Value};
 use emulator::requests;
 use emulator::scenario::Scenario;
 use emulator::shipped::{files, folder};
 use emulator::system::System;
-use emulator::world::{Named, World};
+use emulator::world::{DeviceName, World};
 use scanner_core::Module;
 use specimen::{Arch, Spec};
 use tcplimit_driver::{Device, Message};
@@ -23,7 +23,7 @@ fn each_driver(mut check: impl FnMut(&mut System, World)) {
             Arch::X86 => Spec::xp_sp3().sized(2),
             Arch::X64 => Spec::xp_x64().sized(2),
         };
-        check(&mut system, Scenario::of_specimen(&spec).world);
+        check(&mut system, Scenario::from_specimen(&spec).world);
     }
 }
 
@@ -42,7 +42,7 @@ fn unload(system: &mut System) -> World {
 fn set(system: &mut System, limit: u32) -> Answer {
     let request = requests::set(Module::Tcpip, limit, 0);
     let completed = system.send(&request).expect("no violation");
-    requests::answer(&request, &completed).expect("an answer")
+    requests::parse_answer(&request, &completed).expect("an answer")
 }
 
 /// Limit, half-open, error.
@@ -56,7 +56,7 @@ fn legacy(system: &mut System, request: &emulator::irp::Request) -> [u32; 3] {
 }
 
 #[test]
-fn the_life_of_a_program_of_2005_three_times_over_and_ours_in_between() {
+fn a_program_of_2005_and_ours_alternate_over_several_loads() {
     each_driver(|system, mut world| {
         for limit in [55, 60, 70] {
             for service in [SERVICE_OF_2005, SERVICE_OF_2005, SERVICE] {
@@ -89,35 +89,45 @@ fn the_key_is_made_with_its_own_descriptor_and_outlives_the_service() {
         assert_eq!(system.world.registry, not_there);
         set(system, LIMIT);
         let mut world = unload(system);
-        let descriptor = world.registry.security(MEMORY).map(<[u8]>::to_vec);
-        assert_eq!(descriptor, Ok(security::of_memory()));
+        let descriptor = world.registry.security(HISTORY_KEY).map(<[u8]>::to_vec);
+        assert_eq!(descriptor, Ok(security::history_key_descriptor()));
         world.registry.recreate(SERVICE);
-        let (kind, record) = world.registry.query(MEMORY, "tcpip.sys").expect("a value");
+        let (kind, record) = world
+            .registry
+            .query(HISTORY_KEY, "tcpip.sys")
+            .expect("a value");
         assert_eq!((*kind, record.len()), (BINARY, 28));
         assert_eq!(record[12..20], [100, 0, 0, 0, 10, 0, 0, 0]);
     });
 }
 
 #[test]
-fn a_key_that_others_may_write_to_is_neither_believed_nor_written() {
+fn a_key_that_others_may_write_to_is_neither_trusted_nor_written() {
     each_driver(|system, world| {
         load(system, world);
         set(system, LIMIT);
         let world = unload(system);
         let others = [
             // Somebody else owns it.
-            security::returned(
+            security::self_relative(
                 &[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0],
-                &security::list(0x000F_003F),
+                &security::access_list(0x000F_003F),
             ),
             // Another list, none, and more than there is room for.
-            security::returned(security::administrators(), &security::list(0x0002_0019)),
-            [&[1, 0, 0, 0x80][..], &security::of_memory()[4..]].concat(),
-            [security::of_memory(), vec![0; 60]].concat(),
+            security::self_relative(
+                security::administrators(),
+                &security::access_list(0x0002_0019),
+            ),
+            [
+                &[1, 0, 0, 0x80][..],
+                &security::history_key_descriptor()[4..],
+            ]
+            .concat(),
+            [security::history_key_descriptor(), vec![0; 60]].concat(),
         ];
         for descriptor in others {
             let mut world = world.clone();
-            world.registry.secure(MEMORY, descriptor);
+            world.registry.set_descriptor(HISTORY_KEY, descriptor);
             let before = world.registry.clone();
             load(system, world);
             let answer = set(system, 60);
@@ -126,18 +136,18 @@ fn a_key_that_others_may_write_to_is_neither_believed_nor_written() {
             // What the caller names is set, and can't be remembered.
             let request = requests::set(Module::Tcpip, 60, LIMIT);
             let completed = system.send(&request).expect("no violation");
-            let answer = requests::answer(&request, &completed).expect("an answer");
+            let answer = requests::parse_answer(&request, &completed).expect("an answer");
             assert_eq!(answer.reason.get(), Reason::Done.code());
             assert_eq!(system.world.registry, before);
-            let told = system.kept.events.iter();
-            let mut codes = told.map(|event| event.code);
+            let logged = system.resources.events.iter();
+            let mut codes = logged.map(|event| event.code);
             assert!(codes.any(|code| code == Message::NotRemembered.id()));
         }
     });
 }
 
 #[test]
-fn setting_the_clock_makes_nobody_forget_and_another_start_does() {
+fn history_survives_a_new_clock_time_but_not_another_boot() {
     each_driver(|system, world| {
         load(system, world);
         set(system, LIMIT);
@@ -170,7 +180,7 @@ fn former(world: &World, last: u32) -> Value {
 }
 
 #[test]
-fn what_version_0_1_0_left_is_read_once_and_kept() {
+fn a_record_of_version_0_1_0_is_read_once_and_kept() {
     each_driver(|system, mut world| {
         let target = world.module_mut(Module::Tcpip).expect("tcpip.sys");
         target.write(target.threshold.expect("a limit"), &[55, 0, 0, 0]);
@@ -210,9 +220,12 @@ fn nothing_is_logged_but_changes_and_refusals_and_nothing_under_another_name() {
                 set(system, limit);
             }
             unload(system);
-            let logged = system.kept.events.iter().map(|event| event.code);
+            let logged = system.resources.events.iter().map(|event| event.code);
             assert_eq!(logged.collect::<Vec<_>>(), expected);
-            assert!(system.kept.printed.len() > 4, "the debugger is told all");
+            assert!(
+                system.resources.printed.len() > 4,
+                "the debugger is told all"
+            );
         }
     });
 }
@@ -221,18 +234,18 @@ fn nothing_is_logged_but_changes_and_refusals_and_nothing_under_another_name() {
 #[test]
 fn a_load_finds_its_variables_in_any_state() {
     each_driver(|system, world| {
-        let mut taken = world.clone();
-        taken.taken = Some((Device::Legacy, Named::Link));
-        system.reset(taken);
+        let mut with_name_in_use = world.clone();
+        with_name_in_use.name_in_use = Some((Device::Legacy, DeviceName::Link));
+        system.reset(with_name_in_use);
         assert_ne!(system.start(), Ok(0));
-        system.world.taken = None;
+        system.world.name_in_use = None;
         assert_eq!(system.start(), Ok(0));
         assert_eq!(set(system, LIMIT).reason.get(), Reason::Done.code());
         unload(system);
 
         for byte in [0xFF, 0x01] {
             system.reset(world.clone());
-            system.spoil_variables(byte);
+            system.fill_variables(byte);
             assert_eq!(system.start(), Ok(0), "{byte:X}");
             let answer = set(system, LIMIT);
             assert_eq!(answer.reason.get(), Reason::Done.code(), "{byte:X}");
@@ -243,7 +256,7 @@ fn a_load_finds_its_variables_in_any_state() {
 }
 
 #[test]
-fn what_can_not_be_asked_for_counts_as_nothing() {
+fn a_record_that_can_not_be_read_counts_as_none() {
     each_driver(|system, world| {
         load(system, world);
         set(system, LIMIT);

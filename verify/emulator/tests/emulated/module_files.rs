@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use emulator::campaign::Campaign;
-use emulator::command::{Wrong, given};
-use emulator::mutants::Broken;
+use emulator::command::{CommandError, run_file};
+use emulator::mutants::Mutant;
 use emulator::shipped::{files, folder};
 use specimen::{Arch, Flaw, Spec};
 
@@ -19,14 +19,14 @@ fn file(test: &str, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-fn said(path: &Path) -> Result<String, Wrong> {
-    given(&files(&folder()).expect("the drivers are built"), path)
+fn run(path: &Path) -> Result<String, CommandError> {
+    run_file(&files(&folder()).expect("the drivers are built"), path)
 }
 
 /// Why it could not be run.
-fn unfit(path: &Path) -> String {
-    match said(path) {
-        Err(Wrong::Input(why)) => why,
+fn input_error(path: &Path) -> String {
+    match run(path) {
+        Err(CommandError::Input(why)) => why,
         other => panic!("{}: {other:?}", path.display()),
     }
 }
@@ -36,10 +36,10 @@ fn every_committed_specimen_is_located_where_it_was_put_and_changed() {
     for (kind, spec) in Spec::kinds() {
         let specimen = spec.build();
         let path = file("specimens", &format!("{kind}.sys"), &specimen.file);
-        let said = said(&path).expect("it can be run");
+        let result = run(&path).expect("it can be run");
         let located = format!("located at RVA {:X};", specimen.truth.threshold);
-        assert!(said.contains(&located), "{said}");
-        assert!(!said.contains(" 0 limits changed"), "{said}");
+        assert!(result.contains(&located), "{result}");
+        assert!(!result.contains(" 0 limits changed"), "{result}");
     }
 }
 
@@ -50,16 +50,16 @@ fn a_module_without_its_evidence_is_refused_with_what_is_missing_and_not_written
         ..Spec::xp_sp3()
     };
     let path = file("refused", "tcpip.sys", &spec.build().file);
-    let said = said(&path).expect("it can be run");
+    let result = run(&path).expect("it can be run");
     assert!(
-        said.contains("refused as tcpip.sys: evidence is missing: EventId"),
-        "{said}"
+        result.contains("refused as tcpip.sys: evidence is missing: EventId"),
+        "{result}"
     );
-    assert!(said.contains(" 0 limits changed"), "{said}");
+    assert!(result.contains(" 0 limits changed"), "{result}");
 }
 
 #[test]
-fn what_is_no_module_is_not_run_and_why_is_said() {
+fn a_file_that_is_no_module_is_refused_with_the_reason() {
     let whole = Spec::xp_x64().build().file;
     for (name, bytes, why) in [
         (
@@ -71,11 +71,11 @@ fn what_is_no_module_is_not_run_and_why_is_said() {
         ("head.sys", &whole[..200], "cut"),
         ("cut.sys", &whole[..20_000], "cut short"),
     ] {
-        let said = unfit(&file("unfit", name, bytes));
-        assert!(said.contains(why), "{name}: {said}");
+        let result = input_error(&file("unfit", name, bytes));
+        assert!(result.contains(why), "{name}: {result}");
     }
     let missing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("missing.sys");
-    assert!(!unfit(&missing).is_empty());
+    assert!(!input_error(&missing).is_empty());
 }
 
 /// The reader of files is the emulator's own; it must not be what fails.
@@ -84,8 +84,8 @@ fn no_byte_of_headers_and_relocations_makes_the_emulator_panic() {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
         let specimen = spec.sized(1).build();
         let load = |bytes: &[u8]| {
-            if let Ok(arch) = emulator::happy_path::arch_of(bytes) {
-                let _ = emulator::happy_path::of_file("tcpip.sys", bytes, arch);
+            if let Ok(arch) = emulator::happy_path::file_arch(bytes) {
+                let _ = emulator::happy_path::load_scenario("tcpip.sys", bytes, arch);
             }
         };
         let mut bytes = specimen.file.clone();
@@ -113,28 +113,28 @@ fn a_failure_of_a_campaign_names_the_run_that_fails_again_alone() {
         .into_iter()
         .map(|(arch, file)| {
             // nop in place of lock cmpxchg: it writes nothing.
-            let broken = Broken::of(&file).exchange(|_| Vec::new());
-            assert_eq!(broken.changed, 1);
-            (arch, broken.file().to_vec())
+            let mutant = Mutant::new(&file).with_exchange(|_| Vec::new());
+            assert_eq!(mutant.changed, 1);
+            (arch, mutant.file().to_vec())
         })
         .collect();
     let campaign = Campaign {
         drivers: &drivers,
         seed: 1,
         runs: 40,
-        tell: |_| {},
+        print_line: |_| {},
     };
-    let tally = campaign.run().expect("it can be loaded");
-    let failure = tally.failures.first().expect("a failure");
+    let totals = campaign.run().expect("it can be loaded");
+    let failure = totals.failures.first().expect("a failure");
     let again = format!("--seed {} --runs 1", failure.seed);
     assert!(failure.to_string().contains(&again), "{failure}");
 
-    let alone = Campaign {
+    let without_reference = Campaign {
         seed: failure.seed,
         runs: 1,
         ..campaign
     };
-    let tally = alone.run().expect("it can be loaded");
-    let same = tally.failures.iter().find(|it| it.arch == failure.arch);
+    let totals = without_reference.run().expect("it can be loaded");
+    let same = totals.failures.iter().find(|it| it.arch == failure.arch);
     assert_eq!(same.map(ToString::to_string), Some(failure.to_string()));
 }

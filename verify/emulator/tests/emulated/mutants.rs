@@ -3,8 +3,8 @@
 
 use emulator::address::entry;
 use emulator::happy_path::races;
-use emulator::image::Laid;
-use emulator::mutants::{Broken, PREFERRED};
+use emulator::image::LoadedImage;
+use emulator::mutants::{Mutant, PREFERRED};
 use emulator::run::run;
 use emulator::scenario::Scenario;
 use emulator::shipped::{files, folder};
@@ -20,25 +20,28 @@ fn spec(arch: Arch) -> Spec {
 }
 
 /// Breaks each driver, and runs it.
-fn broken(how: impl Fn(Broken) -> Broken, mut noticed: impl FnMut(&Violation) -> bool) {
+fn expect_violation(
+    mutate: impl Fn(Mutant) -> Mutant,
+    mut is_expected: impl FnMut(&Violation) -> bool,
+) {
     for (arch, file) in files(&folder()).expect("the drivers are built") {
-        let broken = how(Broken::of(&file));
+        let mutant = mutate(Mutant::new(&file));
         assert!(
-            broken.changed > 0,
+            mutant.changed > 0,
             "nothing to break in the driver for {arch:?}"
         );
-        let scenario = Scenario::of_specimen(&spec(arch));
-        let result = System::new(broken.file(), PREFERRED)
+        let scenario = Scenario::from_specimen(&spec(arch));
+        let result = System::new(mutant.file(), PREFERRED)
             .and_then(|mut system| run(&mut system, &scenario));
         match result {
             Ok(_) => panic!("{arch:?}: not noticed"),
-            Err(violation) => assert!(noticed(&violation), "{arch:?}: {violation}"),
+            Err(violation) => assert!(is_expected(&violation), "{arch:?}: {violation}"),
         }
     }
 }
 
-fn called(name: &str, why: &str) -> impl Fn(&Violation) -> bool {
-    move |violation| matches!(violation, Violation::Call { import, what } if *import == name && what.contains(why))
+fn is_call_violation(name: &str, why: &str) -> impl Fn(&Violation) -> bool {
+    move |violation| matches!(violation, Violation::Call { import, detail } if *import == name && detail.contains(why))
 }
 
 #[test]
@@ -50,9 +53,9 @@ fn an_exchange_without_its_condition_overwrites_what_another_program_set() {
         };
         assert_eq!(race(&file), Ok(()));
         // mov in place of lock cmpxchg.
-        let broken = Broken::of(&file).exchange(|operands| vec![0x89, operands]);
-        assert_eq!(broken.changed, 1);
-        let result = race(broken.file());
+        let mutant = Mutant::new(&file).with_exchange(|operands| vec![0x89, operands]);
+        assert_eq!(mutant.changed, 1);
+        let result = race(mutant.file());
         assert!(matches!(result, Err(Violation::Limit(_))), "{result:?}");
     }
 }
@@ -61,22 +64,22 @@ fn an_exchange_without_its_condition_overwrites_what_another_program_set() {
 fn a_write_beside_the_limit_is_noticed() {
     // The same with a displacement of 4, in the place of the prefix.
     let beside = |operands| vec![0x0F, 0xB1, operands | 0x40, 4];
-    broken(
-        |driver| driver.exchange(beside),
+    expect_violation(
+        |driver| driver.with_exchange(beside),
         |violation| matches!(violation, Violation::Write { size: 4, .. }),
     );
 }
 
 #[test]
 fn an_exchange_that_does_not_happen_is_noticed() {
-    broken(
-        |driver| driver.exchange(|_| vec![]),
+    expect_violation(
+        |driver| driver.with_exchange(|_| vec![]),
         |violation| matches!(violation, Violation::Disagreement(_)),
     );
 }
 
 #[test]
-fn whatever_is_kept_is_noticed() {
+fn a_resource_that_is_not_released_is_noticed() {
     for (import, dwords, left) in [
         ("ObfDereferenceObject", 0, "references"),
         ("ZwClose", 1, "handles"),
@@ -85,34 +88,34 @@ fn whatever_is_kept_is_noticed() {
         ("IoDeleteDevice", 1, r"\Device\"),
         ("IoWriteErrorLogEntry", 1, "unwritten log entries"),
     ] {
-        broken(
-            |driver| driver.without(import, dwords),
-            |violation| matches!(violation, Violation::Unbalanced(what) if what.contains(left)),
+        expect_violation(
+            |driver| driver.without_call(import, dwords),
+            |violation| matches!(violation, Violation::Unbalanced(detail) if detail.contains(left)),
         );
     }
 }
 
 #[test]
 fn a_device_that_anyone_may_open_is_noticed() {
-    broken(
-        |driver| driver.pretending("ZwSetSecurityObject", 3),
-        called("IoCreateSymbolicLink", "anyone could open the device"),
+    expect_violation(
+        |driver| driver.with_successful_call("ZwSetSecurityObject", 3),
+        is_call_violation("IoCreateSymbolicLink", "anyone could open the device"),
     );
 }
 
 #[test]
 fn a_request_that_is_never_completed_is_noticed() {
-    broken(
-        |driver| driver.without("IofCompleteRequest", 0),
-        |violation| matches!(violation, Violation::Completion(what) if what.contains("never")),
+    expect_violation(
+        |driver| driver.without_call("IofCompleteRequest", 0),
+        |violation| matches!(violation, Violation::Completion(detail) if detail.contains("never")),
     );
 }
 
 #[test]
 fn an_instruction_that_processors_of_the_time_lack_is_noticed() {
     // ud2, which no processor has for a use, on both.
-    broken(
-        |driver| driver.first(&[0x0F, 0x0B]),
+    expect_violation(
+        |driver| driver.with_entry_code(&[0x0F, 0x0B]),
         |violation| matches!(violation, Violation::Exception { .. }),
     );
 }
@@ -124,9 +127,9 @@ fn a_conditional_move_is_noticed_on_x86() {
         .swap_remove(0);
     assert_eq!(arch, Arch::X86);
     // cmove eax, eax; hlt.
-    let broken = Broken::of(&file).first(&[0x0F, 0x44, 0xC0, 0xF4]);
-    let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
-    let result = run(&mut system, &Scenario::of_specimen(&spec(arch)));
+    let mutant = Mutant::new(&file).with_entry_code(&[0x0F, 0x44, 0xC0, 0xF4]);
+    let mut system = System::new(mutant.file(), PREFERRED).expect("it loads");
+    let result = run(&mut system, &Scenario::from_specimen(&spec(arch)));
     assert!(
         matches!(result, Err(Violation::Exception { .. })),
         "{result:?}"
@@ -138,13 +141,13 @@ fn code_that_runs_where_there_is_none_is_noticed() {
     // A jump: to the headers, which are readable and no code; and behind the last
     // byte of code, in its page.
     for (arch, file) in files(&folder()).expect("the drivers are built") {
-        let laid = Laid::at(&file, PREFERRED).expect("a driver");
-        let text = laid.sections.iter().find(|section| section.is_code());
+        let image = LoadedImage::load(&file, PREFERRED).expect("a driver");
+        let text = image.sections.iter().find(|section| section.is_code());
         for to in [0x100, text.expect("code").end()] {
             let mut jump = vec![0xE9];
-            jump.extend(to.wrapping_sub(laid.entry + 5).to_le_bytes());
-            let broken = Broken::of(&file).first(&jump);
-            let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+            jump.extend(to.wrapping_sub(image.entry + 5).to_le_bytes());
+            let mutant = Mutant::new(&file).with_entry_code(&jump);
+            let mut system = System::new(mutant.file(), PREFERRED).expect("it loads");
             let result = system.start();
             // The processor reads on to the end of an instruction that may reach
             // into the next page, and says that first.
@@ -177,8 +180,8 @@ fn a_call_of_what_has_no_model_is_an_error() {
 fn a_function_that_does_not_return_is_noticed() {
     for (_, file) in files(&folder()).expect("the drivers are built") {
         // A jump to itself.
-        let broken = Broken::of(&file).first(&[0xEB, 0xFE]);
-        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+        let mutant = Mutant::new(&file).with_entry_code(&[0xEB, 0xFE]);
+        let mut system = System::new(mutant.file(), PREFERRED).expect("it loads");
         system.machine.set_budget(100_000);
         let result = system.start();
         assert!(matches!(result, Err(Violation::Endless(_))), "{result:?}");
@@ -201,11 +204,11 @@ fn a_function_that_returns_otherwise_than_it_must_is_noticed() {
             (&[], wrong, "the stack is off"),
         ] {
             let code = [code, &end].concat();
-            let broken = Broken::of(&file).first(&code);
-            let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+            let mutant = Mutant::new(&file).with_entry_code(&code);
+            let mut system = System::new(mutant.file(), PREFERRED).expect("it loads");
             let result = system.start();
             assert!(
-                matches!(&result, Err(Violation::Return(what)) if what.contains(why)),
+                matches!(&result, Err(Violation::Return(detail)) if detail.contains(why)),
                 "{arch:?}, {why}: {result:?}"
             );
         }
@@ -218,8 +221,8 @@ fn a_stack_that_is_too_deep_is_noticed() {
         // sub esp, 2052; mov byte [esp], 0.
         let wide: &[u8] = if arch == Arch::X64 { &[0x48] } else { &[] };
         let code = [wide, &[0x81, 0xEC, 4, 8, 0, 0], &[0xC6, 4, 0x24, 0]].concat();
-        let broken = Broken::of(&file).first(&code);
-        let mut system = System::new(broken.file(), PREFERRED).expect("it loads");
+        let mutant = Mutant::new(&file).with_entry_code(&code);
+        let mut system = System::new(mutant.file(), PREFERRED).expect("it loads");
         let below = entry(arch) - 2052;
         let result = system.start();
         assert!(

@@ -3,11 +3,11 @@
 //! notice.
 
 use emulator::happy_path::LIMIT;
-use emulator::mutants::{Broken, PREFERRED};
+use emulator::mutants::{Mutant, PREFERRED};
 use emulator::registry::{DWORD, PARAMETERS};
 use emulator::requests;
 use emulator::run::{Outcome, run};
-use emulator::scenario::{Act, Scenario};
+use emulator::scenario::{Action, Scenario};
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::target::Target;
@@ -22,13 +22,13 @@ fn scenario(arch: Arch) -> Scenario {
         Arch::X86 => Spec::xp_sp3().sized(4),
         Arch::X64 => Spec::xp_x64().sized(4),
     };
-    alone(&spec)
+    without_reference(&spec)
 }
 
-fn alone(spec: &Spec) -> Scenario {
-    let mut scenario = Scenario::of_specimen(spec);
-    scenario.acts.clear();
-    scenario.alone = true;
+fn without_reference(spec: &Spec) -> Scenario {
+    let mut scenario = Scenario::from_specimen(spec);
+    scenario.actions.clear();
+    scenario.without_reference = true;
     scenario
 }
 
@@ -39,43 +39,48 @@ fn put(scenario: &mut Scenario, name: &str, value: u32) {
 
 fn set(scenario: &mut Scenario, limit: u32) {
     let set = requests::set(Module::Tcpip, limit, 0);
-    scenario.acts.push(Act::Send(set));
+    scenario.actions.push(Action::Send(set));
 }
 
 /// Runs the drivers, whole and broken: the one must do so many changes, the other
 /// must be noticed.
-fn noticed(changes: u64, how: impl Fn(Broken) -> Broken, with: impl Fn(&mut Scenario), why: &str) {
+fn expect_limit_violation(
+    changes: u64,
+    mutate: impl Fn(Mutant) -> Mutant,
+    prepare: impl Fn(&mut Scenario),
+    why: &str,
+) {
     for (arch, file) in files(&folder()).expect("the drivers are built") {
         let run = |file: &[u8]| -> Result<Outcome, Violation> {
             let mut scenario = scenario(arch);
-            with(&mut scenario);
+            prepare(&mut scenario);
             run(&mut System::new(file, PREFERRED)?, &scenario)
         };
         let whole = run(&file).map(|outcome| outcome.changes);
         assert_eq!(whole, Ok(changes), "{arch:?}, {why}");
-        let broken = how(Broken::of(&file));
-        assert!(broken.changed > 0, "{arch:?}: nothing to break");
-        let result = run(broken.file()).map(|outcome| outcome.changes);
+        let mutant = mutate(Mutant::new(&file));
+        assert!(mutant.changed > 0, "{arch:?}: nothing to break");
+        let result = run(mutant.file()).map(|outcome| outcome.changes);
         assert!(
-            matches!(&result, Err(Violation::Limit(what)) if what.contains(why)),
+            matches!(&result, Err(Violation::Limit(detail)) if detail.contains(why)),
             "{arch:?}, {why}: {result:?}"
         );
     }
 }
 
 /// inc, in place of lock cmpxchg.
-fn counting_up(driver: Broken) -> Broken {
-    driver.exchange(|operands| vec![0xFF, operands & 7])
+fn counting_up(driver: Mutant) -> Mutant {
+    driver.with_exchange(|operands| vec![0xFF, operands & 7])
 }
 
 /// The same twice.
-fn twice(driver: Broken) -> Broken {
-    driver.exchange(|operands| [0xFF, operands & 7].repeat(2))
+fn twice(driver: Mutant) -> Mutant {
+    driver.with_exchange(|operands| [0xFF, operands & 7].repeat(2))
 }
 
 #[test]
 fn another_limit_than_the_service_key_has_is_noticed() {
-    noticed(
+    expect_limit_violation(
         1,
         counting_up,
         |scenario| put(scenario, "Limit", LIMIT),
@@ -85,7 +90,7 @@ fn another_limit_than_the_service_key_has_is_noticed() {
 
 #[test]
 fn a_second_write_for_a_request_is_noticed() {
-    noticed(
+    expect_limit_violation(
         1,
         twice,
         |scenario| set(scenario, LIMIT),
@@ -97,9 +102,9 @@ fn a_second_write_for_a_request_is_noticed() {
 fn a_write_to_the_other_module_is_noticed() {
     // cmpxchg without a lock, on what is 4 bytes further: there the limit of the
     // other module is said to be.
-    noticed(
+    expect_limit_violation(
         1,
-        |driver| driver.exchange(|operands| vec![0x0F, 0xB1, operands | 0x40, 4]),
+        |driver| driver.with_exchange(|operands| vec![0x0F, 0xB1, operands | 0x40, 4]),
         |scenario| {
             let mut other = scenario.world.modules[0].clone().expect("tcpip.sys");
             other.module = Module::Tcpip6;
@@ -119,9 +124,9 @@ fn a_write_to_the_other_module_is_noticed() {
 
 #[test]
 fn a_limit_that_is_put_back_though_nobody_asked_is_noticed() {
-    noticed(
+    expect_limit_violation(
         1,
-        |driver| driver.renamed("RestoreAtUnload", "RestoreAtUnloaX"),
+        |driver| driver.with_name("RestoreAtUnload", "RestoreAtUnloaX"),
         |scenario| {
             put(scenario, "RestoreAtUnloaX", 1);
             set(scenario, LIMIT);
