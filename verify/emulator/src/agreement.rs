@@ -9,7 +9,7 @@ use tcplimit::report::Search;
 use tcplimit_protocol::{Answer, Reason, State};
 use verify::property::{Verdict, of_memory};
 
-use crate::file::File;
+use crate::module_file::File;
 use crate::run::Run;
 use crate::target::Target;
 use crate::violation::Violation;

@@ -10,7 +10,7 @@ use specimen::{Arch, Spec};
 use crate::address::DRIVER;
 use crate::campaign::{Campaign, Tally};
 use crate::cost::{self, Table};
-use crate::plain::{self, races};
+use crate::happy_path::{self, races};
 use crate::run::run;
 use crate::scenario::Scenario;
 use crate::shipped::{self, files};
@@ -286,21 +286,21 @@ fn all_given(drivers: &Drivers, files: &[PathBuf]) -> Result<(), Wrong> {
 pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
     let bytes = fs::read(path).map_err(|error| Wrong::Input(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let arch = plain::arch_of(&bytes).map_err(Wrong::Input)?;
+    let arch = happy_path::arch_of(&bytes).map_err(Wrong::Input)?;
     let driver = drivers.iter().find(|(of, _)| *of == arch);
     let Some((_, driver)) = driver else {
         return Err(Wrong::Input(format!("no driver for {arch:?}")));
     };
-    let scenario = plain::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
-    let (verdict, truth) = plain::searched(&name, &bytes);
-    plain::of_one_mind(&verdict, &truth).map_err(Wrong::Driver)?;
+    let scenario = happy_path::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
+    let (verdict, truth) = happy_path::searched(&name, &bytes);
+    happy_path::of_one_mind(&verdict, &truth).map_err(Wrong::Driver)?;
     let wrong = |violation: Violation| Wrong::Driver(format!("the driver: {violation}"));
     let mut system = System::new(driver, DRIVER[0].of(arch)).map_err(wrong)?;
     system.machine.watch_reads();
     let outcome = run(&mut system, &scenario).map_err(wrong)?;
     let mut tally = Tally::default();
     tally.add(arch, &outcome);
-    let located = match plain::module_of(&name, &bytes) {
+    let located = match happy_path::module_of(&name, &bytes) {
         Ok((module, rva)) => format!("{arch:?}, {module}, located at RVA {rva}"),
         Err((module, why)) => format!("{arch:?}, refused as {module}: {why}"),
     };

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use specimen::{Arch, Spec};
 
 use crate::address::DRIVER;
-use crate::question;
+use crate::requests;
 use crate::system::System;
 use crate::target::{Paged, Target};
 use crate::violation::Violation;
@@ -75,9 +75,9 @@ fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
     world.modules[slot(module)] = Some(target);
     system.reset(world);
     system.start()?;
-    let completed = system.send(&question::query(module))?;
+    let completed = system.send(&requests::query(module))?;
     let instructions = system.machine.instructions();
-    let answer = question::answer(&question::query(module), &completed);
+    let answer = requests::answer(&requests::query(module), &completed);
     if answer.is_none_or(|answer| answer.limit_rva.get() != specimen.truth.threshold) {
         return Err(Violation::Completion("the limit was not located".into()));
     }

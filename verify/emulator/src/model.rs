@@ -4,24 +4,24 @@
 //! No import of the driver's raises the IRQL: all calls are at the level at which
 //! NT calls the driver.
 
+mod call_context;
 pub mod device;
 pub mod event_log;
 pub mod irql;
-mod list;
 mod memory;
 mod mutex;
 pub mod object;
 mod pool;
 mod registry;
-mod scene;
 pub mod security;
+mod system_information;
 
-pub use scene::{Entry, Scene};
+pub use call_context::{Entry, Scene};
 
 const MODELS: [&[Entry]; 9] = [
     device::MODELS,
     event_log::MODELS,
-    list::MODELS,
+    system_information::MODELS,
     memory::MODELS,
     mutex::MODELS,
     object::MODELS,

@@ -5,9 +5,9 @@ use scanner_core::Module;
 
 use crate::address::{PAGE, index};
 use crate::image::Laid;
-use crate::kept::Kept;
 use crate::machine::{Kind, Machine, Rights};
 use crate::offset::Offsets;
+use crate::resource_audit::Kept;
 use crate::watch::Watched;
 use crate::world::{Paging, World};
 

@@ -6,16 +6,16 @@ use scanner_core::Module;
 use tcplimit_protocol::{Answer, Flags, Reason, State};
 
 use crate::change::Change;
-use crate::file::File;
+use crate::differential::Pair;
 use crate::irp::{Completed, Request};
-use crate::ledger::{Effect, Ledger};
-use crate::pair::Pair;
-use crate::question;
+use crate::module_file::File;
+use crate::requests;
 use crate::scenario::{Act, Scenario};
 use crate::system::System;
 use crate::target::Target;
 use crate::violation::Violation;
 use crate::world::slot;
+use crate::write_rules::{Effect, Ledger};
 
 /// What a run amounted to.
 #[derive(Debug, Clone, Default)]
@@ -124,7 +124,7 @@ impl Run<'_> {
         // Where something happened meanwhile, nobody knows before or after what.
         let calm = self.pair.system.happened == happened;
         self.check_writes(request, calm)?;
-        if let Some(answer) = question::answer(request, &completed) {
+        if let Some(answer) = requests::answer(request, &completed) {
             self.check_answer(request, &completed, &answer, before, calm)?;
         }
         Ok(())
@@ -163,7 +163,7 @@ impl Run<'_> {
 
     fn check_writes(&mut self, request: &Request, calm: bool) -> Result<(), Violation> {
         let System { world, writes, .. } = &*self.pair.system;
-        let wish = question::wish(request);
+        let wish = requests::wish(request);
         let effects = self.ledger.for_request(world, wish, writes);
         self.count("for a request", effects, calm)
     }
@@ -211,7 +211,7 @@ impl Run<'_> {
         let Some(reason) = Reason::from_code(code) else {
             return wrong("no such reason");
         };
-        if completed.status != 0 || answer.header.size.get() != question::ANSWER {
+        if completed.status != 0 || answer.header.size.get() != requests::ANSWER {
             return wrong("an answer is a success, and says how long it is");
         }
         let module = match answer.module.0.get() {
@@ -252,7 +252,7 @@ impl Run<'_> {
                 return wrong("a variable holds something else");
             }
         }
-        if let Some((of, limit, _)) = question::wish(request) {
+        if let Some((of, limit, _)) = requests::wish(request) {
             let now = target.threshold.and_then(|rva| target.dword(rva));
             let must = match reason {
                 Reason::Done => Some(limit),

@@ -7,16 +7,16 @@ use specimen::Arch;
 use tcplimit_driver::Device;
 
 use crate::change::Change;
-use crate::file::File;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
 use crate::model::security;
-use crate::placed::Placed;
-use crate::question::{self, LIMITS};
+use crate::module_file::File;
+use crate::module_under_test::Placed;
 use crate::random::Random;
+use crate::reference_driver::GUARD;
 use crate::registry::{
     BINARY, DWORD, MEMORY, Operation, PARAMETERS, Registry, SERVICE_OF_2005, STATE,
 };
-use crate::source::GUARD;
+use crate::requests::{self, LIMITS};
 use crate::world::{Named, Paging, Step, World, slot};
 
 /// One run.
@@ -285,21 +285,21 @@ impl Scenario {
             ..Request::plain(random.pick(&Device::ALL), CREATE)
         };
         acts.push(relative);
-        acts.push(question::query(Module::Tcpip));
-        acts.push(question::query(Module::Tcpip6));
-        acts.push(question::set(Module::Tcpip, limit, 0));
+        acts.push(requests::query(Module::Tcpip));
+        acts.push(requests::query(Module::Tcpip6));
+        acts.push(requests::set(Module::Tcpip, limit, 0));
         if random.chance(60) {
-            acts.push(question::set(Module::Tcpip6, wanted(random), 0));
+            acts.push(requests::set(Module::Tcpip6, wanted(random), 0));
         }
         if random.chance(60) {
-            acts.push(question::legacy_set(wanted(random)));
-            acts.push(question::legacy_get());
+            acts.push(requests::legacy_set(wanted(random)));
+            acts.push(requests::legacy_get());
         }
         for _ in 0..random.below(4) {
-            acts.push(question::odd(random));
+            acts.push(requests::odd(random));
         }
         if random.chance(60) {
-            acts.push(question::reset(Module::Tcpip, 0));
+            acts.push(requests::reset(Module::Tcpip, 0));
         }
         for act in acts {
             if random.chance(12)

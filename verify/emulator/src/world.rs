@@ -7,8 +7,8 @@ use simulation::kernel::{Listing, PathStyle, Says};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
+use crate::page_tables::{Above, Format, Mapping, Tables};
 use crate::registry::Registry;
-use crate::table::{Above, Format, Mapping, Tables};
 use crate::target::Target;
 
 /// A system, as far as the driver sees it.

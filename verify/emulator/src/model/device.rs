@@ -2,14 +2,14 @@
 
 use tcplimit_driver::Device;
 
+use super::call_context::{Answer, Entry, SUCCESS, Scene, status};
 use super::irql::Irql::{Apc, Passive};
-use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
 use crate::call::Value;
-use crate::kept::CreatedDevice;
 use crate::machine::Rights;
 use crate::offset::Offsets;
 use crate::placement::{Arena, release};
+use crate::resource_audit::CreatedDevice;
 use crate::violation::Violation;
 use crate::world::{COLLISION, NO_RESOURCES, Named, Step};
 

@@ -2,14 +2,14 @@
 
 use tcplimit_driver::Message;
 
+use super::call_context::{Answer, Entry, Scene};
 use super::irql::Irql::{Dispatch, High};
-use super::scene::{Answer, Entry, Scene};
 use crate::call::Value;
-use crate::kept::Written;
 use crate::machine::{Kind, Rights};
 use crate::offset::Offsets;
 use crate::placement::{Arena, allow, disallow, release};
 use crate::registry::SERVICE;
+use crate::resource_audit::Written;
 
 pub(super) const MODELS: &[Entry] = &[
     ("IoAllocateErrorLogEntry", Dispatch, allocate),

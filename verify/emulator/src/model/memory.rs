@@ -1,7 +1,7 @@
 //! Questions about memory.
 
+use super::call_context::{Answer, Entry, Scene};
 use super::irql::Irql::{Dispatch, High};
-use super::scene::{Answer, Entry, Scene};
 use crate::call::Value;
 use crate::machine::Kind;
 use crate::world::physical;

@@ -1,7 +1,7 @@
 //! Critical regions, and the one mutex object.
 
+use super::call_context::{Answer, Entry, SUCCESS, Scene};
 use super::irql::Irql::{Apc, Dispatch, High};
-use super::scene::{Answer, Entry, SUCCESS, Scene};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Kind;

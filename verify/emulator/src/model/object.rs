@@ -2,15 +2,15 @@
 
 use scanner_core::Module;
 
+use super::call_context::{Answer, Entry, SUCCESS, Scene, status};
 use super::device;
 use super::irql::Irql::{Apc, Dispatch, Passive};
-use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::{DRIVER_TYPE, low};
 use crate::call::Value;
 use crate::irp;
-use crate::kept::{Handle, Opened};
 use crate::placement::{driver_object, reach};
 use crate::registry::NOT_FOUND;
+use crate::resource_audit::{Handle, Opened};
 use crate::violation::Violation;
 use crate::world::{NO_RESOURCES, Step, slot};
 

@@ -1,8 +1,8 @@
 //! Memory from the pool: what is freed is gone, and behind an allocation there
 //! is nothing.
 
+use super::call_context::{Answer, Entry, Scene};
 use super::irql::Irql::Apc;
-use super::scene::{Answer, Entry, Scene};
 use crate::address::low;
 use crate::call::Value;
 use crate::machine::Rights;

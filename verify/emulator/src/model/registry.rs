@@ -1,12 +1,12 @@
 //! Keys and values.
 
+use super::call_context::{Answer, Entry, SUCCESS, Scene, status};
 use super::irql::Irql::Passive;
 use super::object::{self, opened};
-use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use super::security::{KEY_ALL_ACCESS, descriptor_at};
 use crate::address::low;
-use crate::kept::Opened;
 use crate::registry::{MEMORY, below};
+use crate::resource_audit::Opened;
 use crate::violation::Violation;
 
 pub(super) const MODELS: &[Entry] = &[

@@ -1,11 +1,11 @@
 //! Who may open a device or a key: security descriptors, in the form that NT
 //! keeps them.
 
+use super::call_context::{Answer, Entry, SUCCESS, Scene, status};
 use super::irql::Irql::Passive;
-use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use super::{device, object};
 use crate::address::{index, low};
-use crate::kept::Opened;
+use crate::resource_audit::Opened;
 use crate::violation::Violation;
 use crate::world::{NO_RESOURCES, Step};
 

@@ -1,11 +1,11 @@
 //! The shipped files on the ways that every user goes.
 
 use emulator::address::DRIVER;
+use emulator::happy_path::{LIMIT, races};
 use emulator::machine::Machine;
 use emulator::model::irql::Irql;
-use emulator::plain::{LIMIT, races};
-use emulator::question;
 use emulator::registry::{DWORD, PARAMETERS};
+use emulator::requests;
 use emulator::run::run;
 use emulator::scenario::{Act, Scenario};
 use emulator::shipped::{files, folder};
@@ -56,11 +56,11 @@ fn every_kind_is_located_set_and_reset_wherever_the_driver_lies() {
 
 /// What a set is answered with in a world.
 fn set(system: &mut System, world: World, spec: &Spec) -> Answer {
-    let request = question::set(module(spec.module), LIMIT, 0);
+    let request = requests::set(module(spec.module), LIMIT, 0);
     system.reset(world);
     assert_eq!(system.start(), Ok(0));
     let completed = system.send(&request).expect("no violation");
-    question::answer(&request, &completed).expect("an answer")
+    requests::answer(&request, &completed).expect("an answer")
 }
 
 fn accept_unknown_rights(world: &mut World) {
@@ -360,7 +360,7 @@ fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowe
                 system.reset(Scenario::of_specimen(&spec).world);
                 assert_eq!(system.start(), Ok(0));
                 system.irql = irql;
-                let result = system.send(&question::query(module(spec.module)));
+                let result = system.send(&requests::query(module(spec.module)));
                 assert!(
                     matches!(&result, Err(Violation::Call { import: at, what })
                         if *at == import && what.contains("level")),

@@ -7,9 +7,9 @@ use specimen::{Arch, Flaw, Spec, Specimen};
 use verify::property;
 
 use crate::change::Change;
-use crate::file::File;
-use crate::question::LIMITS;
+use crate::module_file::File;
 use crate::random::Random;
+use crate::requests::LIMITS;
 use crate::target::{Paged, Target};
 use crate::world::{World, slot};
 

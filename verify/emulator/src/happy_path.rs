@@ -7,10 +7,10 @@ use tcplimit_driver::Device;
 use verify::property::Verdict;
 
 use crate::change::Change;
-use crate::file::File;
 use crate::image::Laid;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
-use crate::question;
+use crate::module_file::File;
+use crate::requests;
 use crate::run::{Outcome, run};
 use crate::scenario::{Act, Scenario};
 use crate::system::System;
@@ -42,18 +42,18 @@ impl Scenario {
         scenario.files[slot(module)] = file.map(|bytes| File { bytes, base });
         let requests = [
             Request::plain(Device::Ours, CREATE),
-            question::query(module),
-            question::set(module, LIMIT, 0),
-            question::query(module),
+            requests::query(module),
+            requests::set(module, LIMIT, 0),
+            requests::query(module),
             // In force already: done, and nothing is written.
-            question::set(module, LIMIT, 0),
-            question::set(module, 0x0100_0000, 0),
-            question::set(module, 50, LIMIT),
-            question::reset(module, 0),
+            requests::set(module, LIMIT, 0),
+            requests::set(module, 0x0100_0000, 0),
+            requests::set(module, 50, LIMIT),
+            requests::reset(module, 0),
             Request::plain(Device::Legacy, CREATE),
-            question::legacy_get(),
-            question::legacy_set(LIMIT),
-            question::legacy_get(),
+            requests::legacy_get(),
+            requests::legacy_set(LIMIT),
+            requests::legacy_get(),
             Request::plain(Device::Legacy, CLEANUP),
             Request::plain(Device::Legacy, CLOSE),
             Request::plain(Device::Ours, CLEANUP),
@@ -82,7 +82,7 @@ impl Scenario {
 pub fn races(system: &mut System, spec: &Spec) -> Result<Vec<Outcome>, Violation> {
     let mut scenario = Scenario::of_specimen(spec);
     let module = verify::property::module(spec.module);
-    let set = Act::Send(question::set(module, LIMIT, 0));
+    let set = Act::Send(requests::set(module, LIMIT, 0));
     scenario.acts = vec![set.clone()];
     run(system, &scenario)?;
     let calls = u32::try_from(system.most.calls).unwrap_or(u32::MAX);

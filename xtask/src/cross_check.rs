@@ -5,7 +5,7 @@ use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
 use crate::recorded::Inputs;
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
@@ -19,7 +19,7 @@ pub(crate) const READ: [&str; 8] = [
     "driver/protocol",
     "scanner-core",
     "xtask/src/compiler.rs",
-    "xtask/src/systems.rs",
+    "xtask/src/cross_check.rs",
 ];
 
 /// Checks types and lifetimes for each of them, with a standard library from

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{self, Failure};
-use crate::seen::{Figure, Seen, Suite};
-use crate::tally::Tally;
+use crate::figures::{Figure, Seen, Suite};
+use crate::test_counts::Tally;
 use crate::workspace::Workspace;
 
 /// Changes when a field comes to mean something else.

@@ -6,12 +6,12 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::built;
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
-use crate::rustc;
-use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::executables;
+use crate::figures::Seen;
+use crate::rustc_wrapper;
+use crate::summary::Outcome;
+use crate::test_counts::Tally;
 use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
@@ -253,9 +253,9 @@ fn cargo_test(
 ) -> Result<Command, Failure> {
     let mut cargo = workspace.cargo(&["test", "--locked", "--test"]);
     cargo.args(tests.first().map(|it| it.program));
-    cargo.args(built::whole(workspace)).arg("--");
+    cargo.args(executables::whole(workspace)).arg("--");
     cargo.args(tests.iter().map(|it| &it.names));
-    rustc::keep_apart(workspace, &mut cargo)?;
+    rustc_wrapper::keep_apart(workspace, &mut cargo)?;
     cargo
         .current_dir(tree.path(""))
         .env("CARGO_TARGET_DIR", workspace.made(""))

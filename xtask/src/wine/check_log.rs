@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::tally::{self, Tally};
+use crate::test_counts::{self, Tally};
 
 /// Counts what holds and what doesn't.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Judge {
 
     /// Names what did not hold, for the end of a long run's output.
     pub(super) fn failures(&self) -> String {
-        tally::named(self.failed.iter().cloned())
+        test_counts::named(self.failed.iter().cloned())
     }
 
     /// Something that must hold, and what was seen instead if it does not.

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::machine::Machine;
 use super::tool::FOLDER;
 use crate::command::{self, Failure};
-use crate::package;
+use crate::filesystem;
 
 /// A file on drive C, from outside.
 pub(super) fn path(machine: &Machine<'_>, inside: &str) -> PathBuf {
@@ -37,7 +37,7 @@ pub(super) fn step(
         }
         "place" => {
             let driver = path(machine, &format!("{FOLDER}/tcplimit.sys"));
-            package::copy(&driver, &path(machine, words))?;
+            filesystem::copy(&driver, &path(machine, words))?;
             "error=0".into()
         }
         "everybodys" => {

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::command::Failure;
-use crate::processor;
-use crate::record::{self, Record, Step, Verdict};
-use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::cpu_time;
+use crate::figures::Seen;
+use crate::last_run::{self, Record, Step, Verdict};
+use crate::test_counts::Tally;
 use crate::workspace::Workspace;
 
 /// How a step ended that did not fail outright.
@@ -104,7 +104,7 @@ impl<'a> Report<'a> {
         if let Some(said) = &self.said {
             println!("\n{said}");
         }
-        let sum = record::sum(&self.steps);
+        let sum = last_run::sum(&self.steps);
         let skipped = match sum.ignored {
             0 => String::new(),
             skipped => format!(", {skipped} skipped"),
@@ -123,10 +123,10 @@ pub(crate) fn measured(
     name: &str,
     run: impl FnOnce(&mut Seen) -> Result<Outcome, Failure>,
 ) -> Step {
-    let (start, processor) = (Instant::now(), processor::time());
+    let (start, processor) = (Instant::now(), cpu_time::time());
     let mut seen = Seen::default();
     let result = run(&mut seen);
-    let used = processor.and_then(|before| processor::time()?.checked_sub(before));
+    let used = processor.and_then(|before| cpu_time::time()?.checked_sub(before));
     let tally = match result {
         Ok(Outcome::Tested(tally, _)) => tally,
         _ => Tally::default(),
@@ -208,7 +208,7 @@ mod tests {
             failed: 0,
             ignored: 1,
         };
-        assert_eq!(record::sum(report.steps()), expected);
+        assert_eq!(last_run::sum(report.steps()), expected);
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
             ..Tally::default()
         };
         report.step("b", || Ok(Outcome::Tested(tally, String::new())));
-        let sum = record::sum(report.steps());
+        let sum = last_run::sum(report.steps());
         assert_eq!((sum.ignored, sum.failed), (2, 0));
     }
 
@@ -230,7 +230,7 @@ mod tests {
         let mut report = Report::default();
         report.step("a", || tested(10, 1));
         report.step("b", || Err(Failure("broken".into())));
-        let sum = record::sum(report.steps());
+        let sum = last_run::sum(report.steps());
         assert_eq!((sum.passed, sum.failed), (10, 3));
     }
 }

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use emulator::broken::Broken;
 use emulator::campaign::Campaign;
 use emulator::command::{Wrong, given};
+use emulator::mutants::Broken;
 use emulator::shipped::{files, folder};
 use specimen::{Arch, Flaw, Spec};
 
@@ -84,8 +84,8 @@ fn no_byte_of_headers_and_relocations_makes_the_emulator_panic() {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
         let specimen = spec.sized(1).build();
         let load = |bytes: &[u8]| {
-            if let Ok(arch) = emulator::plain::arch_of(bytes) {
-                let _ = emulator::plain::of_file("tcpip.sys", bytes, arch);
+            if let Ok(arch) = emulator::happy_path::arch_of(bytes) {
+                let _ = emulator::happy_path::of_file("tcpip.sys", bytes, arch);
             }
         };
         let mut bytes = specimen.file.clone();

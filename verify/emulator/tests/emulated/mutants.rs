@@ -2,9 +2,9 @@
 //! what it is. Instructions are found by what they do, not by where they are.
 
 use emulator::address::entry;
-use emulator::broken::{Broken, PREFERRED};
+use emulator::happy_path::races;
 use emulator::image::Laid;
-use emulator::plain::races;
+use emulator::mutants::{Broken, PREFERRED};
 use emulator::run::run;
 use emulator::scenario::Scenario;
 use emulator::shipped::{files, folder};

@@ -1,7 +1,7 @@
 //! ZwQuerySystemInformation: the list of modules, and the time of the start.
 
+use super::call_context::{Answer, Entry, SUCCESS, Scene, status};
 use super::irql::Irql::Passive;
-use super::scene::{Answer, Entry, SUCCESS, Scene, status};
 use crate::address::low;
 use crate::offset::Offsets;
 use crate::world::NO_RESOURCES;

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Failure;
-use crate::record::{Sources, Step};
+use crate::last_run::{Sources, Step};
 use crate::workspace::Workspace;
 
 const FILE: &str = "report/history.jsonl";

@@ -8,9 +8,9 @@ use tcplimit_driver::{Event, Text};
 
 use crate::change::Change;
 use crate::irp::{Completed, Request};
-use crate::kept::Written;
+use crate::reference_driver::Source;
 use crate::registry::SERVICE;
-use crate::source::Source;
+use crate::resource_audit::Written;
 use crate::system::System;
 use crate::violation::Violation;
 use crate::world::World;

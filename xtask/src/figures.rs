@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::tally::Tally;
+use crate::test_counts::Tally;
 
 /// A line of a program that says a number, as `figure: NAME = VALUE`.
 const FIGURE: &str = "figure: ";

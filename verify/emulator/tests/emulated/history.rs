@@ -2,10 +2,10 @@
 
 use emulator::address::DRIVER;
 use emulator::change::Change;
+use emulator::happy_path::LIMIT;
 use emulator::model::security;
-use emulator::plain::LIMIT;
-use emulator::question;
 use emulator::registry::{BINARY, MEMORY, Operation, SERVICE, SERVICE_OF_2005, STATE, Value};
+use emulator::requests;
 use emulator::scenario::Scenario;
 use emulator::shipped::{files, folder};
 use emulator::system::System;
@@ -40,9 +40,9 @@ fn unload(system: &mut System) -> World {
 }
 
 fn set(system: &mut System, limit: u32) -> Answer {
-    let request = question::set(Module::Tcpip, limit, 0);
+    let request = requests::set(Module::Tcpip, limit, 0);
     let completed = system.send(&request).expect("no violation");
-    question::answer(&request, &completed).expect("an answer")
+    requests::answer(&request, &completed).expect("an answer")
 }
 
 /// Limit, half-open, error.
@@ -67,9 +67,9 @@ fn the_life_of_a_program_of_2005_three_times_over_and_ours_in_between() {
                     assert_eq!(answer.reason.get(), Reason::Done.code());
                     assert_eq!((answer.written.get(), answer.original.get()), (limit, 10));
                 } else {
-                    let [before, _, error] = legacy(system, &question::legacy_get());
+                    let [before, _, error] = legacy(system, &requests::legacy_get());
                     assert!(before > 0 && error == 0);
-                    let after = legacy(system, &question::legacy_set(150));
+                    let after = legacy(system, &requests::legacy_set(150));
                     assert_eq!(after[0], 150);
                     assert_eq!(after[2], 0, "{before} is not its own any more");
                 }
@@ -85,7 +85,7 @@ fn the_key_is_made_with_its_own_descriptor_and_outlives_the_service() {
         let not_there = world.registry.clone();
         load(system, world);
         // To look is no reason to write.
-        system.send(&question::query(Module::Tcpip)).expect("none");
+        system.send(&requests::query(Module::Tcpip)).expect("none");
         assert_eq!(system.world.registry, not_there);
         set(system, LIMIT);
         let mut world = unload(system);
@@ -124,9 +124,9 @@ fn a_key_that_others_may_write_to_is_neither_believed_nor_written() {
             assert_eq!(answer.reason.get(), Reason::UnexpectedValue.code());
             assert_eq!(answer.written.get(), 0);
             // What the caller names is set, and can't be remembered.
-            let request = question::set(Module::Tcpip, 60, LIMIT);
+            let request = requests::set(Module::Tcpip, 60, LIMIT);
             let completed = system.send(&request).expect("no violation");
-            let answer = question::answer(&request, &completed).expect("an answer");
+            let answer = requests::answer(&request, &completed).expect("an answer");
             assert_eq!(answer.reason.get(), Reason::Done.code());
             assert_eq!(system.world.registry, before);
             let told = system.kept.events.iter();
@@ -177,12 +177,12 @@ fn what_version_0_1_0_left_is_read_once_and_kept() {
         let left = former(&world, 55);
         world.registry.put(STATE, "tcpip.sys", left);
         load(system, world);
-        system.send(&question::query(Module::Tcpip)).expect("none");
+        system.send(&requests::query(Module::Tcpip)).expect("none");
         let mut world = unload(system);
         // The service goes, and what was below its key.
         world.registry.recreate(SERVICE_OF_2005);
         load(system, world);
-        assert_eq!(legacy(system, &question::legacy_set(60)), [60, 0, 0]);
+        assert_eq!(legacy(system, &requests::legacy_set(60)), [60, 0, 0]);
     });
 }
 
@@ -203,7 +203,7 @@ fn nothing_is_logged_but_changes_and_refusals_and_nothing_under_another_name() {
             world.registry.recreate(service);
             load(system, world);
             for module in [Module::Tcpip, Module::Tcpip6] {
-                system.send(&question::query(module)).expect("none");
+                system.send(&requests::query(module)).expect("none");
             }
             // The second is in force already, the third is none.
             for limit in [LIMIT, LIMIT, 0] {

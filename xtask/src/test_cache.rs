@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::built::Executable;
 use crate::command::Failure;
+use crate::executables::Executable;
 use crate::workspace::{Workspace, newest};
 
 const FILE: &str = "report/passed.json";
@@ -83,7 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::built::Kind;
+    use crate::executables::Kind;
 
     #[test]
     fn a_program_that_was_built_anew_has_not_passed() {

@@ -6,9 +6,9 @@
 use std::fs;
 
 use crate::command::Failure;
-use crate::record::{Record, Sources, Step, Verdict};
-use crate::report::Outcome;
-use crate::seen::{End, Suite};
+use crate::figures::{End, Suite};
+use crate::last_run::{Record, Sources, Step, Verdict};
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 /// The claims, and which parts of a run are the evidence for each.
@@ -303,7 +303,7 @@ mod tests {
                 if path.is_dir() {
                     sources(&path, text);
                 } else if path.extension().is_some_and(|it| it == "rs")
-                    && !path.ends_with("page.rs")
+                    && !path.ends_with("claims_report.rs")
                 {
                     *text += &fs::read_to_string(path).unwrap();
                 }

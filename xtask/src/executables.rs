@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::command::{self, Failure};
 use crate::emulator;
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 /// Where the list is, for the steps of `cargo xtask test`.

@@ -2,10 +2,10 @@
 //! without their source beside them, so that nothing but the rules of writing can
 //! notice.
 
-use emulator::broken::{Broken, PREFERRED};
-use emulator::plain::LIMIT;
-use emulator::question;
+use emulator::happy_path::LIMIT;
+use emulator::mutants::{Broken, PREFERRED};
 use emulator::registry::{DWORD, PARAMETERS};
+use emulator::requests;
 use emulator::run::{Outcome, run};
 use emulator::scenario::{Act, Scenario};
 use emulator::shipped::{files, folder};
@@ -38,7 +38,7 @@ fn put(scenario: &mut Scenario, name: &str, value: u32) {
 }
 
 fn set(scenario: &mut Scenario, limit: u32) {
-    let set = question::set(Module::Tcpip, limit, 0);
+    let set = requests::set(Module::Tcpip, limit, 0);
     scenario.acts.push(Act::Send(set));
 }
 

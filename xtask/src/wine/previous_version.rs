@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::arch::Arch;
-use super::judge::Judge;
+use super::check_log::Judge;
 use super::machine::Machine;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver::{self, PROCESSORS, PRODUCTS};
-use crate::package;
+use crate::filesystem;
 use crate::workspace::Workspace;
 
 /// The last commit before the driver remembered outside of its service's key.
@@ -54,7 +54,7 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     let files = driver::build_from(workspace, compiler, processor, products, &source)?;
     fs::create_dir_all(&built)?;
     for (product, file) in products.iter().zip(files) {
-        package::copy(&file, &built.join(product.file))?;
+        filesystem::copy(&file, &built.join(product.file))?;
     }
     Ok(Ok(built))
 }

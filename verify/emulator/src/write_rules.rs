@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use scanner_core::Module;
 
+use crate::reference_driver::GUARD;
 use crate::registry::{DWORD, MEMORY, NOT_FOUND, PARAMETERS, STATE, Value, below};
-use crate::source::GUARD;
 use crate::target::Target;
 use crate::watch::LimitWrite;
 use crate::world::{World, slot};

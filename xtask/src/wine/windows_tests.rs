@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::judge::Judge;
+use super::check_log::Judge;
 use super::machine::Machine;
 use super::programs;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
-use crate::tally::Tally;
+use crate::test_counts::Tally;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";

@@ -3,9 +3,9 @@
 use super::irql::Irql;
 use crate::call::Value;
 use crate::irp::Pending;
-use crate::kept::Kept;
 use crate::machine::{Kind, Machine, Rights};
 use crate::placement::{Arena, allocate};
+use crate::resource_audit::Kept;
 use crate::violation::Violation;
 use crate::world::World;
 
