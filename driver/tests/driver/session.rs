@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use simulation::kernel::{
-    Configuration, Fault, Installed, Number, Settings, Switch, Value, World, X64, X86,
+    AddressLayout, Configuration, Fault, Installed, Number, Settings, Switch, Value, X64, X86,
 };
 use simulation::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
 use specimen::{Arch, Module};
@@ -14,7 +14,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16_384))]
 
     #[test]
-    fn whatever_happens_only_limits_are_written_and_answers_are_true(session: Session) {
+    fn random_sessions_write_only_limits_and_get_true_answers(session: Session) {
         session::check(&session);
     }
 }
@@ -22,7 +22,7 @@ proptest! {
 /// What is made up must be worth it: most answers foretold, most reasons
 /// reached, many limits written.
 #[test]
-fn sessions_that_are_made_up_go_everywhere() {
+fn random_sessions_reach_every_case() {
     let mut runner = TestRunner::deterministic();
     let (mut answers, mut foretold, mut changes) = (0, 0, 0);
     let mut reached = Vec::new();
@@ -30,8 +30,8 @@ fn sessions_that_are_made_up_go_everywhere() {
         let session = any::<Session>().new_tree(&mut runner).expect("a session");
         let session = session.current();
         let said = match session.system.arch {
-            Arch::X86 => Run::<X86>::all(&session, World::First),
-            Arch::X64 => Run::<X64>::all(&session, World::First),
+            Arch::X86 => Run::<X86>::all(&session, AddressLayout::First),
+            Arch::X64 => Run::<X64>::all(&session, AddressLayout::First),
         };
         for said in &said {
             let changed = |event: &&String| event.contains("was changed from");
@@ -130,8 +130,8 @@ pub(crate) fn said(
     };
     session::check(&session);
     match system.arch {
-        Arch::X86 => Run::<X86>::all(&session, World::First),
-        Arch::X64 => Run::<X64>::all(&session, World::First),
+        Arch::X86 => Run::<X86>::all(&session, AddressLayout::First),
+        Arch::X64 => Run::<X64>::all(&session, AddressLayout::First),
     }
 }
 

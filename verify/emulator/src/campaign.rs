@@ -191,7 +191,7 @@ impl fmt::Display for Again {
     }
 }
 
-/// Says which run it was in which a model panicked.
+/// ListState which run it was in which a model panicked.
 struct Running(u64, fn(&str));
 
 impl Drop for Running {

@@ -2,7 +2,7 @@
 //! wrong about them.
 
 use scanner_core::Module;
-use simulation::kernel::{Site, World as Where};
+use simulation::kernel::{AddressLayout, Site};
 use specimen::{Arch, Flaw, Spec, Specimen};
 use verify::property;
 
@@ -109,7 +109,7 @@ impl Placed {
     /// A specimen as it is, in one of the places where modules are.
     fn at(random: &mut Random, specimen: &Specimen, arch: Arch, module: Module) -> Placed {
         let site = Site {
-            world: random.pick(&[Where::First, Where::Second]),
+            layout: random.pick(&[AddressLayout::First, AddressLayout::Second]),
             module: specimen_module(module),
             moved: random.chance(50),
         };

@@ -116,7 +116,7 @@ impl Registry {
         key.values.insert(name.to_lowercase(), value);
     }
 
-    /// Says who may do what with a key, whatever is refused.
+    /// ListState who may do what with a key, whatever is refused.
     pub fn secure(&mut self, path: &str, descriptor: Vec<u8>) {
         let key = self.keys.entry(path.to_lowercase()).or_default();
         key.descriptor = descriptor;

@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
-use simulation::kernel::{Machine, Watched, X64, X86};
+use simulation::kernel::{CheckedExclusion, Processor, X64, X86};
 use specimen::Arch;
 use tcplimit_driver::{
-    Device, Driver, Entry, Event, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting,
+    Device, Driver, Event, ExchangeError, Kernel, ModuleEntry, ModuleRef, RECORD_SIZE, Setting,
+    V0_1_RECORD_SIZE,
 };
 use tcplimit_protocol::Status;
 
@@ -31,8 +32,8 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Either {
-    X86(Driver<Beside<X86>, Watched>),
-    X64(Driver<Beside<X64>, Watched>),
+    X86(Driver<Beside<X86>, CheckedExclusion>),
+    X64(Driver<Beside<X64>, CheckedExclusion>),
 }
 
 /// Calls a method of whichever it is.
@@ -50,7 +51,7 @@ impl Source {
     #[must_use]
     pub fn new(world: &Rc<RefCell<World>>) -> Source {
         let events = Rc::default();
-        let exclusion = Watched::default();
+        let exclusion = CheckedExclusion::default();
         let driver = match world.borrow().arch {
             Arch::X86 => Either::X86(Driver::new(Beside::new(world, &events), exclusion)),
             Arch::X64 => Either::X64(Driver::new(Beside::new(world, &events), exclusion)),
@@ -211,8 +212,8 @@ fn found<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
 /// The mark that guards the start.
 pub const GUARD: &str = "StartPending";
 
-impl<M: Machine> Kernel for Beside<M> {
-    type Held = Grip;
+impl<M: Processor> Kernel for Beside<M> {
+    type ModuleRef = Grip;
 
     const ARCH: scanner_core::Arch = M::ARCH;
 
@@ -235,7 +236,7 @@ impl<M: Machine> Kernel for Beside<M> {
 
     fn delete_device(&self, _: Device) {}
 
-    fn hold(&self, module: Module) -> Result<Grip, Status> {
+    fn reference_module(&self, module: Module) -> Result<Grip, Status> {
         let world = self.world.borrow();
         if let Some(refused) = world.unusable[slot(module)] {
             return Err(Status(refused));
@@ -253,17 +254,17 @@ impl<M: Machine> Kernel for Beside<M> {
         })
     }
 
-    fn list(&self, mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+    fn for_each_module(&self, mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
         let world = self.world.borrow();
         let listed = world.listed().filter(|_| !world.no_pool);
         for (path, base, size) in listed.ok_or(Status(NO_RESOURCES))? {
             let path = &path;
-            show(&Entry { path, base, size });
+            show(&ModuleEntry { path, base, size });
         }
         Ok(())
     }
 
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let key = self.parameters();
         let value = key.and_then(|key| self.read(&key, setting.name(), DWORD));
         Ok(found(value)?.map(u32::from_le_bytes))
@@ -289,17 +290,17 @@ impl<M: Machine> Kernel for Beside<M> {
         self.world.borrow().registry.flush(&key).map_err(Status)
     }
 
-    fn boot(&self) -> Result<u64, Status> {
+    fn boot_id(&self) -> Result<u64, Status> {
         self.world.borrow().start().ok_or(Status::UNSUCCESSFUL)
     }
 
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
         let opened = self.world.borrow().registry.open(MEMORY);
         let key = self.secured(opened);
         found(key.and_then(|key| self.read(key, module.file_name(), BINARY)))
     }
 
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
         let key = self.key(STATE).and_then(|path| {
             self.world.borrow().registry.open(&path).map_err(Status)?;
             Ok(path)
@@ -307,7 +308,7 @@ impl<M: Machine> Kernel for Beside<M> {
         found(key.and_then(|key| self.read(&key, module.file_name(), BINARY)))
     }
 
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status> {
         let guards = security::of_memory();
         let created = self.world.borrow_mut().registry.create(MEMORY, guards);
         let key = self.secured(created)?;
@@ -348,7 +349,7 @@ impl Grip {
     }
 }
 
-impl Held for Grip {
+impl ModuleRef for Grip {
     fn base(&self) -> u64 {
         self.base
     }
@@ -363,7 +364,7 @@ impl Held for Grip {
             .then(|| self.memory.get(at..at + index(length.into())))?
     }
 
-    fn page(&self, rva: Rva) -> PageFacts {
+    fn page_facts(&self, rva: Rva) -> PageFacts {
         let valid = self.is_inside(rva, 1);
         let world = self.world.borrow();
         let target = world.module(self.module).filter(|_| valid);
@@ -380,13 +381,13 @@ impl Held for Grip {
         target.and_then(|target| target.dword(rva.0))
     }
 
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError> {
         let at = permit.threshold();
         let here = permit.base() == self.base && permit.address() == self.base + u64::from(at.0);
         let found = self.read(at).filter(|_| here);
-        let found = found.ok_or(Exchange::NotPermitted)?;
+        let found = found.ok_or(ExchangeError::NotPermitted)?;
         if found != permit.current() {
-            return Err(Exchange::Found(found));
+            return Err(ExchangeError::Found(found));
         }
         let mut world = self.world.borrow_mut();
         if let Some(target) = world.module_mut(self.module) {

@@ -18,7 +18,7 @@ use arbitrary::Unstructured;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::{collection, sample};
 
-use crate::kernel::{Configuration, Fault, Number, World, X64, X86};
+use crate::kernel::{AddressLayout, Configuration, Fault, Number, X64, X86};
 use specimen::{Arch, Module};
 
 pub use answer::Answer;
@@ -53,7 +53,7 @@ pub struct Step {
 /// A fault, and when it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Armed {
-    /// Right before the driver calls the system for the n-th time, from 0.
+    /// SectionRight before the driver calls the system for the n-th time, from 0.
     #[arbitrary(with = call)]
     #[proptest(strategy = "0u8..40")]
     pub call: u8,
@@ -134,13 +134,14 @@ impl From<Action> for Step {
     }
 }
 
-/// Runs a session in both worlds: whatever is broken is broken aloud, and what
+/// Runs a session in both layouts: whatever is broken is broken aloud, and what
 /// the driver says does not depend on where modules lie.
 pub fn check(session: &Session) {
-    let [first, second] = [World::First, World::Second].map(|world| match session.system.arch {
-        Arch::X86 => Run::<X86>::all(session, world),
-        Arch::X64 => Run::<X64>::all(session, world),
-    });
+    let [first, second] =
+        [AddressLayout::First, AddressLayout::Second].map(|layout| match session.system.arch {
+            Arch::X86 => Run::<X86>::all(session, layout),
+            Arch::X64 => Run::<X64>::all(session, layout),
+        });
     for (step, (first, second)) in first.iter().zip(&second).enumerate() {
         assert_eq!(first, second, "step {step} tells where modules lie");
     }

@@ -3,7 +3,7 @@
 use tcplimit_driver::{Event, Message};
 use tcplimit_protocol::Reason;
 
-use super::known::{Identity, Known, Memory, Place, Start};
+use super::known::{Identity, Known, Location, Memory, Start};
 use super::model::{LOCATED, Model, Prediction};
 use super::request::{ANSWER, Asked, RECORD, Wish, dword};
 use crate::kernel::{Instance, slot};
@@ -165,7 +165,7 @@ impl Model {
         };
         *known = Known {
             certain: true,
-            located: Some(Place::of(loaded)),
+            located: Some(Location::of(loaded)),
             peak: said.peak,
             memory: (said.original != 0).then_some(memory),
             earlier: said.flags & 8 != 0,

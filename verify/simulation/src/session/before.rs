@@ -4,14 +4,14 @@ use tcplimit_driver::{Event, Message};
 use tcplimit_protocol::Reason;
 
 use super::request::{Asked, Wish};
-use crate::kernel::{Exchanged, State};
+use crate::kernel::{ExchangeCall, State};
 
 /// What was so before a step.
 pub(super) struct Before {
     pub(super) exchanges: usize,
     pub(super) events: usize,
-    pub(super) happened: usize,
-    pub(super) remembers: usize,
+    pub(super) fault_count: usize,
+    pub(super) record_writes: usize,
     pub(super) calls: usize,
     pub(super) guard: bool,
 }
@@ -21,8 +21,8 @@ impl Before {
         Before {
             exchanges: state.exchanges.len(),
             events: state.events.len(),
-            happened: state.happened,
-            remembers: state.remembers,
+            fault_count: state.fault_count,
+            record_writes: state.record_writes,
             calls: state.calls(),
             guard: state.guard,
         }
@@ -31,7 +31,7 @@ impl Before {
     /// What must hold after every step, whatever happens.
     pub(super) fn holds(&self, state: &State) {
         assert_eq!(state.violations(), &[] as &[String]);
-        assert!(!state.holds(), "a module is still held");
+        assert!(!state.is_any_module_referenced(), "a module is still held");
         for module in &state.instances {
             let name = &module.build().name;
             assert!(module.is_intact(), "{name}: another byte has changed");
@@ -50,7 +50,7 @@ impl Before {
 
     /// Whether a fault has happened since.
     pub(super) fn is_over(&self, state: &State) -> bool {
-        state.happened > self.happened
+        state.fault_count > self.fault_count
     }
 
     pub(super) fn events<'a>(&self, state: &'a State) -> &'a [Event] {
@@ -60,9 +60,9 @@ impl Before {
     /// What the driver has written since: over what, and what.
     pub(super) fn writes(&self, state: &State) -> Vec<(u32, u32)> {
         let since = state.exchanges[self.exchanges..].iter();
-        let written = since.filter(|exchanged| exchanged.written);
+        let written = since.filter(|exchange| exchange.written);
         written
-            .map(|&Exchanged { current, limit, .. }| (current, limit))
+            .map(|&ExchangeCall { current, limit, .. }| (current, limit))
             .collect()
     }
 

@@ -1,10 +1,10 @@
 //! What the driver knows of a module, in the model.
 
-use tcplimit_driver::FORMER_RECORD;
+use tcplimit_driver::V0_1_RECORD_SIZE;
 use tcplimit_protocol::Reason;
 
 use super::request::dword;
-use crate::kernel::{Code, Instance};
+use crate::kernel::{CodeState, Instance};
 
 /// What becomes of a stored limit, where none is stored.
 pub(super) const NOT_CONFIGURED: u32 = 0;
@@ -15,7 +15,7 @@ pub(super) struct Known {
     /// Whether all of this is certain. After a fault it is not, until the
     /// driver has told.
     pub(super) certain: bool,
-    pub(super) located: Option<Place>,
+    pub(super) located: Option<Location>,
     pub(super) peak: u32,
     pub(super) memory: Option<Memory>,
     /// The memory is from an earlier load.
@@ -26,11 +26,11 @@ pub(super) struct Known {
 /// Where the limit was located, as far as the driver can tell one such place
 /// from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) identity: Identity,
     pub(super) base: u64,
     build: usize,
-    code: Code,
+    code: CodeState,
     pub(super) threshold: u32,
 }
 
@@ -72,9 +72,9 @@ impl Known {
     }
 }
 
-impl Place {
-    pub(super) fn of(module: &Instance) -> Place {
-        Place {
+impl Location {
+    pub(super) fn of(module: &Instance) -> Location {
+        Location {
             identity: module.identity(),
             base: module.base,
             build: module.build,
@@ -86,7 +86,7 @@ impl Place {
 
 impl Memory {
     /// As version 0.1.0 has left it.
-    pub(super) fn read(former: &[u8; FORMER_RECORD]) -> Memory {
+    pub(super) fn read(former: &[u8; V0_1_RECORD_SIZE]) -> Memory {
         let field = |number: usize| dword(former, number * 4).expect("a field");
         Memory {
             identity: [0, 1, 2].map(field),

@@ -6,9 +6,9 @@ use tcplimit_protocol::Status;
 use super::Action;
 use super::before::Before;
 use super::run::Run;
-use crate::kernel::{Machine, State};
+use crate::kernel::{Processor, State};
 
-impl<M: Machine> Run<M> {
+impl<M: Processor> Run<M> {
     pub(super) fn load(&mut self, before: &Before) -> Status {
         if self.is_loaded {
             return Status::SUCCESS;
@@ -51,7 +51,7 @@ impl<M: Machine> Run<M> {
                 // Set and taken away, or left alone.
                 assert_eq!(state.guard, before.guard, "the mark after the start");
             } else {
-                model.unlearn(state.remembers > before.remembers);
+                model.unlearn(state.record_writes > before.record_writes);
             }
             drop(state);
             self.model = model;
@@ -77,7 +77,7 @@ impl<M: Machine> Run<M> {
         } else {
             match writes {
                 Some(writes) => before.wrote(&state, &writes),
-                None => model.unlearn(state.remembers > before.remembers),
+                None => model.unlearn(state.record_writes > before.record_writes),
             }
             drop(state);
             self.model = model;
@@ -90,7 +90,7 @@ impl<M: Machine> Run<M> {
     fn rest(&mut self) {
         self.model.forget();
         let (kernel, exclusion) = {
-            let kernel = self.kernel().again();
+            let kernel = self.kernel().share();
             let exclusion = kernel.exclusion();
             (kernel, exclusion)
         };
@@ -101,7 +101,7 @@ impl<M: Machine> Run<M> {
     pub(super) fn restart(&mut self) -> Status {
         let guard = self.kernel().state().guard;
         self.system.guard = guard;
-        let mut run = Run::start(&self.system, self.world);
+        let mut run = Run::start(&self.system, self.layout);
         std::mem::swap(self, &mut run);
         Status::SUCCESS
     }
@@ -123,10 +123,10 @@ fn created(state: &mut State) -> Result<(), Status> {
     for device in Device::ALL {
         let device = *state.device(device);
         for (fails, status) in [
-            (device.fails.create, Status::INSUFFICIENT_RESOURCES),
+            (device.failing.create, Status::INSUFFICIENT_RESOURCES),
             (device.name_taken, Status::OBJECT_NAME_COLLISION),
-            (device.fails.protect, Status::ACCESS_DENIED),
-            (device.fails.link, Status::INSUFFICIENT_RESOURCES),
+            (device.failing.protect, Status::ACCESS_DENIED),
+            (device.failing.link, Status::INSUFFICIENT_RESOURCES),
             (device.link_taken, Status::OBJECT_NAME_COLLISION),
         ] {
             if fails {

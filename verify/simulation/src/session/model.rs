@@ -3,9 +3,9 @@
 
 use tcplimit_protocol::{Reason, Status};
 
-use super::known::{Identity, Known, Memory, Place};
+use super::known::{Identity, Known, Location, Memory};
 use super::request::{Expected, Wish};
-use crate::kernel::{Fault, Instance, State, Witness, slot};
+use crate::kernel::{Fault, Instance, ListWitness, State, slot};
 use specimen::{Arch, Module};
 
 /// What a driver knows from its load on.
@@ -85,7 +85,7 @@ impl Model {
 
     /// Something happened while nobody asked anything.
     pub(super) fn notice(&mut self, fault: Fault) {
-        self.unlearn(matches!(fault, Fault::RecordGarbled(..)));
+        self.unlearn(matches!(fault, Fault::RecordCorrupted(..)));
     }
 
     /// Serves a request in thought. `None` where the outcome can't be told;
@@ -122,11 +122,13 @@ impl Model {
         let Some(loaded) = state.loaded(module) else {
             return Some(said.refused(Reason::NotLoaded, [0; 2]));
         };
-        match state.list.says.truth() {
-            Witness::Confirms => {}
-            Witness::Silent => said.unlisted = true,
-            Witness::Contradicts => return Some(said.refused(Reason::ListDiffers, [0; 2])),
-            Witness::Fails(status) => return Some(said.status(Reason::ListUnavailable, status)),
+        match state.list.state.witness() {
+            ListWitness::Confirms => {}
+            ListWitness::Silent => said.unlisted = true,
+            ListWitness::Contradicts => return Some(said.refused(Reason::ListDiffers, [0; 2])),
+            ListWitness::Fails(status) => {
+                return Some(said.status(Reason::ListUnavailable, status));
+            }
         }
         said.state = NOT_LOCATED;
         if !loaded.page(0).valid {
@@ -162,7 +164,7 @@ impl Model {
     /// Whether the driver takes the module for the one that it knows.
     fn meets(&mut self, state: &State, loaded: &Instance) -> Option<bool> {
         let slot = slot(loaded.module);
-        let (known, now) = (&mut self.known[slot], Place::of(loaded));
+        let (known, now) = (&mut self.known[slot], Location::of(loaded));
         match known.located {
             Some(before) if before.identity == now.identity => {
                 let same_place = before.threshold == now.threshold;
@@ -171,14 +173,14 @@ impl Model {
                 }
             }
             _ => {
-                let recalled = match state.broken.recall || state.broken.boot {
+                let recalled = match state.failing.read_record || state.failing.boot_id {
                     true => None,
                     false => self.remembered[slot]?.or_else(|| {
-                        let former = Memory::read(state.former[slot].as_ref()?);
+                        let former = Memory::read(state.v0_1_records[slot].as_ref()?);
                         let right = former.identity == now.identity
                             && is_limit(former.last)
                             && is_limit(former.original);
-                        if right && !state.broken.remember {
+                        if right && !state.failing.write_record {
                             self.remembered[slot] = Some(Some(former));
                         }
                         right.then_some(former)
@@ -260,7 +262,7 @@ impl Model {
             Some((Reason::ImplausibleValue, [current, 0]))
         } else if current != expected {
             Some((unexpected, [current, expected]))
-        } else if state.broken.exchange {
+        } else if state.failing.exchange {
             Some((Reason::NotPermitted, [0; 2]))
         } else {
             None
@@ -277,7 +279,7 @@ impl Model {
         };
         known.memory = Some(memory);
         known.earlier = false;
-        if !state.broken.remember && !state.broken.boot {
+        if !state.failing.write_record && !state.failing.boot_id {
             self.remembered[slot(loaded.module)] = Some(Some(memory));
         }
         Some(said)

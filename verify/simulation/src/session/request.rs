@@ -7,7 +7,7 @@ use proptest::{collection, option};
 use tcplimit_driver::Device;
 use tcplimit_protocol::Status;
 
-use crate::kernel::{Number, Which};
+use crate::kernel::{DeviceId, Number};
 use specimen::Module;
 
 /// Bytes of an answer of ours.
@@ -34,7 +34,7 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Odd {
     /// To which device.
-    pub device: Which,
+    pub device: DeviceId,
     /// Its code.
     pub code: Code,
     /// What is sent.

@@ -11,14 +11,16 @@ use super::before::Before;
 use super::model::{Model, Prediction};
 use super::request::{Asked, Request, Wish};
 use super::{Action, Armed, Session, Step};
-use crate::kernel::{Configuration, Machine, Number, PowerFailure, System, Watched, World, slot};
+use crate::kernel::{
+    AddressLayout, CheckedExclusion, Configuration, Number, PowerFailure, Processor, System, slot,
+};
 
 /// The driver, the system that it runs in, and what it should know.
 #[derive(Debug)]
-pub struct Run<M: Machine> {
+pub struct Run<M: Processor> {
     pub(super) system: Configuration,
-    pub(super) world: World,
-    pub(super) driver: Driver<System<M>, Watched>,
+    pub(super) layout: AddressLayout,
+    pub(super) driver: Driver<System<M>, CheckedExclusion>,
     pub(super) is_loaded: bool,
     pub(super) model: Model,
     foretold: bool,
@@ -37,10 +39,10 @@ pub struct Said {
     pub foretold: bool,
 }
 
-impl<M: Machine> Run<M> {
+impl<M: Processor> Run<M> {
     /// Runs a whole session; what was said at each step.
-    pub fn all(session: &Session, world: World) -> Vec<Said> {
-        let mut run = Run::<M>::start(&session.system, world);
+    pub fn all(session: &Session, layout: AddressLayout) -> Vec<Said> {
+        let mut run = Run::<M>::start(&session.system, layout);
         let load = Step {
             action: Action::Load,
             faults: session.faults.clone(),
@@ -50,12 +52,12 @@ impl<M: Machine> Run<M> {
     }
 
     /// A system that was just started, and a driver that is not loaded.
-    pub fn start(system: &Configuration, world: World) -> Run<M> {
-        let kernel = System::start(system, world);
+    pub fn start(system: &Configuration, layout: AddressLayout) -> Run<M> {
+        let kernel = System::start(system, layout);
         let exclusion = kernel.exclusion();
         Run {
             system: system.clone(),
-            world,
+            layout,
             driver: Driver::new(kernel, exclusion),
             is_loaded: false,
             model: Model::new(system.arch),
@@ -78,13 +80,13 @@ impl<M: Machine> Run<M> {
         let before = Before::of(&self.kernel().state());
         self.foretold = false;
         for &Armed { call, fault } in &step.faults {
-            self.kernel().state().arm(usize::from(call), fault);
+            self.kernel().state().schedule(usize::from(call), fault);
         }
         let work = AssertUnwindSafe(|| self.act(&step.action, &before));
         match panic::catch_unwind(work) {
             Ok((status, output)) => {
                 let mut state = self.kernel().state();
-                state.disarm();
+                state.cancel_faults();
                 let events = state.events.get(before.events..).unwrap_or_default();
                 Said {
                     status,
@@ -113,7 +115,7 @@ impl<M: Machine> Run<M> {
             Action::Restart => return (self.restart(), Vec::new()),
             Action::Recreate => {
                 let status = self.unload(before);
-                self.kernel().state().former = [None; 2];
+                self.kernel().state().v0_1_records = [None; 2];
                 return (status, Vec::new());
             }
             Action::Happens(fault) => {
@@ -223,7 +225,7 @@ impl<M: Machine> Run<M> {
             }
             None => {
                 said.is_true_of(state.loaded(asked.module));
-                let remembered = state.remembers > before.remembers;
+                let remembered = state.record_writes > before.record_writes;
                 self.model
                     .adopt(said, state.loaded(asked.module), remembered);
             }
@@ -256,7 +258,7 @@ impl<M: Machine> Run<M> {
             // Too little is said to learn from.
             None => {
                 self.model.known[slot(asked.module)].certain = false;
-                if state.remembers > before.remembers {
+                if state.record_writes > before.record_writes {
                     self.model.remembered[slot(asked.module)] = None;
                 }
             }
@@ -270,7 +272,7 @@ impl<M: Machine> Run<M> {
         let state = self.driver.kernel().state();
         let works = done && matches!(asked.wish, Wish::Set { .. });
         match self.model.guarded {
-            Some(true) if works && !state.broken.guard_write => {
+            Some(true) if works && !state.failing.guard_write => {
                 assert!(!state.guard, "a set that works takes the mark away");
                 self.model.guarded = Some(false);
             }
@@ -293,7 +295,7 @@ impl<M: Machine> Run<M> {
         let state = self.driver.kernel().state();
         self.model.doubt();
         self.model
-            .unlearn(state.remembers > before.remembers || state.garbled);
+            .unlearn(state.record_writes > before.record_writes || state.record_corrupted);
     }
 }
 

@@ -28,18 +28,18 @@ impl Model {
     /// Loads the driver in thought, once its devices are there. `None` where
     /// what comes of it can't be told; the writes that it makes otherwise.
     pub(super) fn load(&mut self, state: &State) -> Option<Vec<(u32, u32)>> {
-        let broken = state.broken;
+        let failing = state.failing;
         let settings = &state.settings;
-        self.accepts = settings.accept_unknown_rights.is_on() && !broken.settings;
-        self.restores = settings.restore.is_on() && !broken.settings;
+        self.accepts = settings.accept_unknown_rights.is_on() && !failing.settings;
+        self.restores = settings.restore.is_on() && !failing.settings;
         // What can't be read may be there.
-        self.guarded = Some(state.guard || broken.guard_read);
+        self.guarded = Some(state.guard || failing.guard_read);
         let mut wanted = Vec::new();
         for (slot, module) in MODULES {
             let start = &mut self.known[slot].start;
             match settings.limit[slot] {
                 Value::Unreadable => start.refuse(Reason::SettingUnreadable),
-                _ if broken.settings => start.refuse(Reason::SettingUnreadable),
+                _ if failing.settings => start.refuse(Reason::SettingUnreadable),
                 Value::Absent => {}
                 Value::Number(Number(limit)) => {
                     start.configured = limit;
@@ -60,13 +60,13 @@ impl Model {
         if state.safe_mode {
             return all(&mut self.known, SAFE_MODE, Reason::Done);
         }
-        if broken.guard_read {
+        if failing.guard_read {
             return all(&mut self.known, REFUSED, Reason::GuardFailed);
         }
         if state.guard {
             return all(&mut self.known, GUARDED, Reason::Done);
         }
-        if broken.guard_write {
+        if failing.guard_write {
             self.guarded = Some(true);
             return all(&mut self.known, REFUSED, Reason::GuardFailed);
         }
