@@ -4,7 +4,7 @@ use simulation::kernel::{
     AddressLayout, Configuration, DeviceId, Fault, Name, Number, Settings, Switch, System, Value,
     X86,
 };
-use simulation::session::{Action, Answer, Armed, Run, Step};
+use simulation::session::{Action, Answer, Run, ScheduledFault, Step};
 use specimen::Module;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Status;
@@ -50,7 +50,7 @@ fn a_failed_device_creation_removes_both_devices() {
             let mut run = Run::<X86>::start(&system(None), AddressLayout::First);
             let load = Step {
                 action: Action::Load,
-                faults: vec![Armed { call: 0, fault }],
+                faults: vec![ScheduledFault { call: 0, fault }],
             };
             assert_eq!(run.step(&load).status, status, "{fault:?}");
             assert!(!run.kernel().state().has_devices(), "{fault:?}");

@@ -4,7 +4,7 @@ use simulation::kernel::{
     AddressLayout, BuildChoice, Configuration, DeviceId, Fault, ListState, ModulePage, Number,
     SectionRight, X86,
 };
-use simulation::session::{self, Action, Armed, Run, Session, Step};
+use simulation::session::{self, Action, Run, ScheduledFault, Session, Step};
 use specimen::Module;
 
 use crate::session::{busy, during, legacy_get, legacy_set, query, reset, set};
@@ -132,7 +132,7 @@ fn no_fault_during_load_or_unload_causes_a_wrong_write() {
     for system in [busy(Configuration::x86()), busy(Configuration::x64())] {
         for fault in faults() {
             for call in 0..CALLS_OF_LOAD {
-                let faults = vec![Armed { call, fault }];
+                let faults = vec![ScheduledFault { call, fault }];
                 session::check(&Session {
                     system: system.clone(),
                     faults,

@@ -161,14 +161,14 @@ fn no_answer_contains_an_address() {
             let steps = [query()].into_iter().chain(happens).chain(asked);
             let session = Session {
                 steps: steps.map(Into::into).collect(),
-                ..Session::of(system.clone())
+                ..Session::new(system.clone())
             };
             // In both layouts alike, so without any address in them…
             session::check(&session);
             // …and to look at.
             let answers = match system.arch {
-                Arch::X86 => Run::<X86>::all(&session, AddressLayout::First),
-                Arch::X64 => Run::<X64>::all(&session, AddressLayout::First),
+                Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+                Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
             };
             for said in answers {
                 assert_no_address(system, &said.output);

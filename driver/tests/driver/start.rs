@@ -2,7 +2,7 @@
 //! a start that failed from failing again.
 
 use simulation::kernel::{AddressLayout, Configuration, Fault, Number, Settings, Value, X86};
-use simulation::session::{Action, Answer, Armed, Run, Step};
+use simulation::session::{Action, Answer, Run, ScheduledFault, Step};
 use specimen::Module;
 use tcplimit_protocol::{Reason, Start};
 
@@ -134,7 +134,7 @@ fn a_start_that_crashes_after_its_write_is_not_repeated() {
         let mut run = Run::<X86>::start(&system, AddressLayout::First);
         let whole = Step {
             action: Action::Load,
-            faults: vec![Armed {
+            faults: vec![ScheduledFault {
                 call,
                 fault: Fault::PowerFailure,
             }],
