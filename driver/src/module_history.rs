@@ -6,12 +6,12 @@ use tcplimit_protocol::{Identity, Reason, Start, Status};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::cause::Cause;
-use crate::kernel::{FORMER_RECORD, Kernel, RECORD};
+use crate::kernel::{Kernel, RECORD_SIZE, V0_1_RECORD_SIZE};
+use crate::outcome::Outcome;
 
 /// Of one module.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct ModuleHistory {
     /// The build that all else is about.
     pub(crate) identity: Identity,
     /// Where its limit was located.
@@ -20,7 +20,7 @@ pub(crate) struct Known {
     pub(crate) peak: u32,
     /// What was written, if anything.
     pub(crate) written: Option<Written>,
-    /// Whether that is known from an earlier load of the driver.
+    /// Whether an earlier load of the driver wrote it.
     pub(crate) by_earlier_load: bool,
     /// The limit that the service key asks for at start.
     pub(crate) configured: Option<u32>,
@@ -28,8 +28,8 @@ pub(crate) struct Known {
     pub(crate) start: Start,
     /// Why it was refused.
     pub(crate) start_reason: Reason,
-    /// What the event log was told last about finding the limit.
-    pub(crate) told: Option<Reason>,
+    /// The last logged result of a search.
+    pub(crate) last_logged: Option<Reason>,
 }
 
 /// What the driver wrote.
@@ -44,7 +44,7 @@ pub(crate) struct Written {
 /// What version 0.1.0 remembered: which build, and what was written to it.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct FormerRecord {
+struct V0_1Record {
     identity: Identity,
     last: U32,
     original: U32,
@@ -54,12 +54,12 @@ struct FormerRecord {
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Record {
-    wrote: FormerRecord,
-    /// [`Kernel::boot`] when it was written: it counts for nothing else.
+    wrote: V0_1Record,
+    /// [`Kernel::boot_id`] when it was written: it counts for nothing else.
     boot: U64,
 }
 
-impl FormerRecord {
+impl V0_1Record {
     /// What was written to this build. The driver writes nothing but limits, and
     /// over nothing else.
     fn about(&self, identity: Identity) -> Option<Written> {
@@ -74,12 +74,12 @@ impl FormerRecord {
     }
 }
 
-const _: () = assert!(size_of::<FormerRecord>() == FORMER_RECORD);
-const _: () = assert!(size_of::<Record>() == RECORD);
+const _: () = assert!(size_of::<V0_1Record>() == V0_1_RECORD_SIZE);
+const _: () = assert!(size_of::<Record>() == RECORD_SIZE);
 
-impl Known {
-    pub(crate) const fn nothing() -> Known {
-        Known {
+impl ModuleHistory {
+    pub(crate) const fn new() -> ModuleHistory {
+        ModuleHistory {
             identity: Identity::NONE,
             located: None,
             peak: 0,
@@ -88,18 +88,18 @@ impl Known {
             configured: None,
             start: Start::NotConfigured,
             start_reason: Reason::Done,
-            told: None,
+            last_logged: None,
         }
     }
 
-    /// Compares what was located with what was located before. A build that
-    /// has not been seen yet replaces what is known.
-    pub(crate) fn meet<K: Kernel>(
+    /// Compares what was located with what was located before. Another build
+    /// replaces the history.
+    pub(crate) fn compare<K: Kernel>(
         &mut self,
         kernel: &K,
         identity: Identity,
         located: &Located,
-    ) -> Result<(), Cause> {
+    ) -> Result<(), Outcome> {
         match &self.located {
             Some(before) if self.identity == identity => {
                 let moved = before.base() != located.base();
@@ -111,7 +111,7 @@ impl Known {
             }
             _ => {
                 self.identity = identity;
-                self.written = recall(kernel, located.module(), identity);
+                self.written = earlier_write(kernel, located.module(), identity);
                 self.by_earlier_load = self.written.is_some();
             }
         }
@@ -120,7 +120,7 @@ impl Known {
     }
 
     /// Where the limit was located.
-    pub(crate) fn located(&self) -> Result<&Located, Cause> {
+    pub(crate) fn located(&self) -> Result<&Located, Outcome> {
         self.located.as_ref().ok_or(Reason::NoGate.into())
     }
 
@@ -130,7 +130,7 @@ impl Known {
     }
 
     /// Takes note of a write, for later loads too.
-    pub(crate) fn note<K: Kernel>(
+    pub(crate) fn record_write<K: Kernel>(
         &mut self,
         kernel: &K,
         module: Module,
@@ -143,17 +143,17 @@ impl Known {
         };
         self.written = Some(written);
         self.by_earlier_load = false;
-        let wrote = FormerRecord {
+        let wrote = V0_1Record {
             identity: self.identity,
             last: written.last.into(),
             original: written.original.into(),
         };
-        let boot = kernel.boot()?.into();
-        kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }))
+        let boot = kernel.boot_id()?.into();
+        kernel.write_record(module, &zerocopy::transmute!(Record { wrote, boot }))
     }
 
     /// Takes note of how many connections are half-open.
-    pub(crate) fn count(&mut self, half_open: u32) {
+    pub(crate) fn record_half_open(&mut self, half_open: u32) {
         // It goes below 0 for a moment when an update is half done.
         if i32::try_from(half_open).is_ok() {
             self.peak = self.peak.max(half_open);
@@ -162,27 +162,32 @@ impl Known {
 }
 
 /// What an earlier load of the driver wrote to the same build since the system
-/// was started. What can't be told, or is about another build, counts as
-/// nothing: then only 10 is taken for granted.
-fn recall<K: Kernel>(kernel: &K, module: Module, identity: Identity) -> Option<Written> {
-    let boot = kernel.boot().ok()?;
+/// was started. A record that can't be read, or is about another build, counts
+/// as none: then the driver accepts only 10.
+fn earlier_write<K: Kernel>(kernel: &K, module: Module, identity: Identity) -> Option<Written> {
+    let boot = kernel.boot_id().ok()?;
     let kept: Option<Record> = kernel
-        .recall(module)
+        .read_record(module)
         .ok()?
         .map(|it| zerocopy::transmute!(it));
     match kept.filter(|record| record.boot.get() == boot) {
         Some(record) => record.wrote.about(identity),
-        None => former(kernel, module, identity, boot),
+        None => v0_1_write(kernel, module, identity, boot),
     }
 }
 
 /// What version 0.1.0 left, where this one was installed over it in a running
 /// system. From then on it is remembered where all else is.
-fn former<K: Kernel>(kernel: &K, module: Module, identity: Identity, boot: u64) -> Option<Written> {
-    let wrote: FormerRecord = zerocopy::transmute!(kernel.recall_former(module).ok()??);
+fn v0_1_write<K: Kernel>(
+    kernel: &K,
+    module: Module,
+    identity: Identity,
+    boot: u64,
+) -> Option<Written> {
+    let wrote: V0_1Record = zerocopy::transmute!(kernel.read_v0_1_record(module).ok()??);
     let written = wrote.about(identity)?;
     let boot = boot.into();
     // If that fails it is read here again.
-    let _ = kernel.remember(module, &zerocopy::transmute!(Record { wrote, boot }));
+    let _ = kernel.write_record(module, &zerocopy::transmute!(Record { wrote, boot }));
     Some(written)
 }

@@ -1,6 +1,6 @@
 //! The module in memory: what its headers and its code say at each request.
 
-use simulation::kernel::{Configuration, Fault, Installed, Right, all};
+use simulation::kernel::{Configuration, Fault, Installed, SectionRight, all};
 use simulation::session::{self, Action, Session};
 use specimen::{Arch, Module};
 use tcplimit_protocol::Reason;
@@ -13,7 +13,7 @@ const TCPIP: Module = Module::Tcpip;
 /// The fuzzer's find, spelt out: what the driver must say rests on the headers
 /// that it reads, not on those that were there when it was called.
 #[test]
-fn a_module_that_becomes_another_while_it_is_found_is_taken_for_what_its_headers_say() {
+fn a_module_replaced_during_the_search_is_identified_by_its_headers() {
     let system = with("five code sections");
     assert_eq!(
         answer(&system, [set(100)]).reason(),
@@ -21,7 +21,7 @@ fn a_module_that_becomes_another_while_it_is_found_is_taken_for_what_its_headers
     );
     let done_when_it_happens_at = |call| {
         (0..8).any(|section| {
-            let fault = Fault::SectionFlags(TCPIP, section, Right::Execute);
+            let fault = Fault::SectionFlags(TCPIP, section, SectionRight::Execute);
             answer(&system, [during(set(100), call, fault)]).reason() == Reason::Done
         })
     };
@@ -38,7 +38,7 @@ fn a_module_that_becomes_another_while_it_is_found_is_taken_for_what_its_headers
 /// Other software may hook calls near a gate before or after the first query: how
 /// many are whole is not part of where the limit is.
 #[test]
-fn a_call_near_a_gate_that_is_hooked_between_two_queries_changes_nothing() {
+fn a_hooked_call_near_a_gate_between_queries_changes_nothing() {
     for system in [Configuration::x86(), Configuration::x64()] {
         let hooked = || Action::Happens(Fault::Detour(TCPIP));
         for steps in [
@@ -52,7 +52,7 @@ fn a_call_near_a_gate_that_is_hooked_between_two_queries_changes_nothing() {
 }
 
 #[test]
-fn calls_may_be_hooked_again_and_again_and_in_modules_that_have_none() {
+fn calls_may_be_hooked_repeatedly_and_in_modules_without_any() {
     for build in [
         "tcpip-2003-sp2-x86",
         "tcpip-2003-sp2-x86-NoAnchor",
@@ -70,7 +70,7 @@ fn calls_may_be_hooked_again_and_again_and_in_modules_that_have_none() {
 /// A locked update less is no reason to find nothing, on any build; but it is
 /// one to notice that the module is not as it was.
 #[test]
-fn broken_code_is_found_or_not_as_the_model_says() {
+fn broken_code_is_located_or_refused_as_the_model_predicts() {
     for build in all().iter().filter(|build| build.located.is_ok()) {
         let module = build.specimen.spec.module;
         let place = Installed::of(&build.name);

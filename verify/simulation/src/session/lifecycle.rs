@@ -1,15 +1,15 @@
-//! From load to unload, and from one start of Windows to the next.
+//! Load, unload and restart.
 
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Status;
 
 use super::Action;
-use super::before::Before;
+use super::checkpoint::Checkpoint;
 use super::run::Run;
-use crate::kernel::{Machine, State};
+use crate::kernel::{Processor, State};
 
-impl<M: Machine> Run<M> {
-    pub(super) fn load(&mut self, before: &Before) -> Status {
+impl<M: Processor> Run<M> {
+    pub(super) fn load(&mut self, before: &Checkpoint) -> Status {
         if self.is_loaded {
             return Status::SUCCESS;
         }
@@ -20,9 +20,9 @@ impl<M: Machine> Run<M> {
         };
         let result = self.driver.load();
         self.is_loaded = result.is_ok();
-        before.holds(&self.kernel().state());
+        before.check_invariants(&self.kernel().state());
         let mut state = self.driver.kernel().state();
-        let disturbed = before.is_over(&state);
+        let disturbed = before.has_fault_since(&state);
         if !disturbed {
             assert_eq!(result, created);
         }
@@ -33,7 +33,7 @@ impl<M: Machine> Run<M> {
             );
             assert_eq!(before.writes(&state), [], "nor does it write");
             drop(state);
-            self.rest();
+            self.replace_driver();
             return status;
         }
         for device in Device::ALL {
@@ -44,14 +44,14 @@ impl<M: Machine> Run<M> {
             self.model.accepts = state.accepts_unknown_rights;
             self.model.restores = state.restores_at_unload;
             drop(state);
-            self.doubt(before);
+            self.mark_uncertain(before);
         } else {
             if let Some(writes) = writes {
-                before.wrote(&state, &writes);
-                // Set and taken away, or left alone.
+                before.assert_writes(&state, &writes);
+                // Set and removed, or left alone.
                 assert_eq!(state.guard, before.guard, "the mark after the start");
             } else {
-                model.unlearn(state.remembers > before.remembers);
+                model.forget_records(state.record_writes > before.record_writes);
             }
             drop(state);
             self.model = model;
@@ -59,7 +59,7 @@ impl<M: Machine> Run<M> {
         Status::SUCCESS
     }
 
-    pub(super) fn unload(&mut self, before: &Before) -> Status {
+    pub(super) fn unload(&mut self, before: &Checkpoint) -> Status {
         if !self.is_loaded {
             return Status::SUCCESS;
         }
@@ -67,48 +67,48 @@ impl<M: Machine> Run<M> {
         let writes = model.unload(&self.kernel().state());
         self.driver.unload();
         self.is_loaded = false;
-        before.holds(&self.kernel().state());
+        before.check_invariants(&self.kernel().state());
         let state = self.driver.kernel().state();
         assert!(!state.has_devices(), "devices are left");
         assert_eq!(state.guard, before.guard);
-        if before.is_over(&state) {
+        if before.has_fault_since(&state) {
             drop(state);
-            self.doubt(before);
+            self.mark_uncertain(before);
         } else {
             match writes {
-                Some(writes) => before.wrote(&state, &writes),
-                None => model.unlearn(state.remembers > before.remembers),
+                Some(writes) => before.assert_writes(&state, &writes),
+                None => model.forget_records(state.record_writes > before.record_writes),
             }
             drop(state);
             self.model = model;
         }
-        self.rest();
+        self.replace_driver();
         Status::SUCCESS
     }
 
-    /// The driver is gone, and with it all that it knew.
-    fn rest(&mut self) {
+    /// Replaces the unloaded driver by a fresh one.
+    fn replace_driver(&mut self) {
         self.model.forget();
         let (kernel, exclusion) = {
-            let kernel = self.kernel().again();
+            let kernel = self.kernel().share();
             let exclusion = kernel.exclusion();
             (kernel, exclusion)
         };
         self.driver = Driver::new(kernel, exclusion);
     }
 
-    /// Windows starts again; only what is on disk stays.
+    /// Restarts Windows; only data on disk survives.
     pub(super) fn restart(&mut self) -> Status {
         let guard = self.kernel().state().guard;
         self.system.guard = guard;
-        let mut run = Run::start(&self.system, self.world);
+        let mut run = Run::start(&self.system, self.layout);
         std::mem::swap(self, &mut run);
         Status::SUCCESS
     }
 
-    /// The power failed while the driver was at work.
-    pub(super) fn lights_out(&mut self, action: &Action, before: &Before) {
-        before.holds(&self.kernel().state());
+    /// Checks and restarts after a power failure during a call.
+    pub(super) fn recover_from_power_failure(&mut self, action: &Action, before: &Checkpoint) {
+        before.check_invariants(&self.kernel().state());
         let state = self.kernel().state();
         if *action == Action::Load && !before.writes(&state).is_empty() {
             assert!(state.guard, "the next start must know that this one failed");
@@ -118,15 +118,15 @@ impl<M: Machine> Run<M> {
     }
 }
 
-/// Whether the devices can be made.
+/// The expected result of creating the devices.
 fn created(state: &mut State) -> Result<(), Status> {
     for device in Device::ALL {
         let device = *state.device(device);
         for (fails, status) in [
-            (device.fails.create, Status::INSUFFICIENT_RESOURCES),
+            (device.failing.create, Status::INSUFFICIENT_RESOURCES),
             (device.name_taken, Status::OBJECT_NAME_COLLISION),
-            (device.fails.protect, Status::ACCESS_DENIED),
-            (device.fails.link, Status::INSUFFICIENT_RESOURCES),
+            (device.failing.protect, Status::ACCESS_DENIED),
+            (device.failing.link, Status::INSUFFICIENT_RESOURCES),
             (device.link_taken, Status::OBJECT_NAME_COLLISION),
         ] {
             if fails {

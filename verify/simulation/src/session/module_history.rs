@@ -1,43 +1,42 @@
-//! What the driver knows of a module, in the model.
+//! The driver's history of a module, in the model.
 
-use tcplimit_driver::FORMER_RECORD;
+use tcplimit_driver::V0_1_RECORD_SIZE;
 use tcplimit_protocol::Reason;
 
 use super::request::dword;
-use crate::kernel::{Code, Instance};
+use crate::kernel::{CodeState, Instance};
 
-/// What becomes of a stored limit, where none is stored.
+/// The outcome where no limit is stored.
 pub(super) const NOT_CONFIGURED: u32 = 0;
 
-/// What the driver knows of a module.
+/// The driver's history of a module.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct ModuleHistory {
     /// Whether all of this is certain. After a fault it is not, until the
-    /// driver has told.
+    /// driver's next answer.
     pub(super) certain: bool,
-    pub(super) located: Option<Place>,
+    pub(super) located: Option<Location>,
     pub(super) peak: u32,
     pub(super) memory: Option<Memory>,
-    /// The memory is from an earlier load.
+    /// An earlier load wrote the record.
     pub(super) earlier: bool,
     pub(super) start: Start,
 }
 
-/// Where the limit was located, as far as the driver can tell one such place
-/// from another.
+/// A located limit, by all that the driver can distinguish it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) identity: Identity,
     pub(super) base: u64,
     build: usize,
-    code: Code,
+    code: CodeState,
     pub(super) threshold: u32,
 }
 
 /// TimeDateStamp, CheckSum and SizeOfImage.
 pub(super) type Identity = [u32; 3];
 
-/// What was written to which build: last, and what was there before.
+/// The build written to, the value written last, and the value before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) identity: Identity,
@@ -45,19 +44,19 @@ pub(super) struct Memory {
     pub(super) original: u32,
 }
 
-/// What became of a stored limit.
+/// The outcome of a stored limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Start {
-    /// The limit asked for; 0 for none.
+    /// The stored limit; 0 for none.
     pub(super) configured: u32,
-    /// Not asked for, applied, Safe Mode, guarded, refused.
+    /// Not stored, applied, Safe Mode, guarded, refused.
     pub(super) outcome: u32,
     pub(super) reason: Reason,
 }
 
-impl Known {
-    pub(super) fn nothing() -> Known {
-        Known {
+impl ModuleHistory {
+    pub(super) fn nothing() -> ModuleHistory {
+        ModuleHistory {
             certain: true,
             located: None,
             peak: 0,
@@ -72,9 +71,9 @@ impl Known {
     }
 }
 
-impl Place {
-    pub(super) fn of(module: &Instance) -> Place {
-        Place {
+impl Location {
+    pub(super) fn of(module: &Instance) -> Location {
+        Location {
             identity: module.identity(),
             base: module.base,
             build: module.build,
@@ -85,8 +84,8 @@ impl Place {
 }
 
 impl Memory {
-    /// As version 0.1.0 has left it.
-    pub(super) fn read(former: &[u8; FORMER_RECORD]) -> Memory {
+    /// Reads a record of version 0.1.0.
+    pub(super) fn read(former: &[u8; V0_1_RECORD_SIZE]) -> Memory {
         let field = |number: usize| dword(former, number * 4).expect("a field");
         Memory {
             identity: [0, 1, 2].map(field),

@@ -1,79 +1,79 @@
-//! What has happened in a step, and what must hold after each.
+//! A step's effects, and the invariants after each step.
 
 use tcplimit_driver::{Event, Message};
 use tcplimit_protocol::Reason;
 
-use super::request::{Asked, Wish};
-use crate::kernel::{Exchanged, State};
+use super::request::{Command, ParsedRequest};
+use crate::kernel::{ExchangeCall, State};
 
-/// What was so before a step.
-pub(super) struct Before {
+/// Counters of the system before a step.
+pub(super) struct Checkpoint {
     pub(super) exchanges: usize,
     pub(super) events: usize,
-    pub(super) happened: usize,
-    pub(super) remembers: usize,
+    pub(super) fault_count: usize,
+    pub(super) record_writes: usize,
     pub(super) calls: usize,
     pub(super) guard: bool,
 }
 
-impl Before {
-    pub(super) fn of(state: &State) -> Before {
-        Before {
+impl Checkpoint {
+    pub(super) fn of(state: &State) -> Checkpoint {
+        Checkpoint {
             exchanges: state.exchanges.len(),
             events: state.events.len(),
-            happened: state.happened,
-            remembers: state.remembers,
+            fault_count: state.fault_count,
+            record_writes: state.record_writes,
             calls: state.calls(),
             guard: state.guard,
         }
     }
 
-    /// What must hold after every step, whatever happens.
-    pub(super) fn holds(&self, state: &State) {
+    /// Asserts the invariants of every step.
+    pub(super) fn check_invariants(&self, state: &State) {
         assert_eq!(state.violations(), &[] as &[String]);
-        assert!(!state.holds(), "a module is still held");
+        assert!(!state.is_any_module_referenced(), "a module is still held");
         for module in &state.instances {
             let name = &module.build().name;
             assert!(module.is_intact(), "{name}: another byte has changed");
         }
-        let told = self.events(state).iter().filter_map(|event| {
+        let logged = self.events(state).iter().filter_map(|event| {
             (event.message == Message::Changed).then_some(event.numbers.into())
         });
-        let told: Vec<(u32, u32)> = told.collect();
+        let logged: Vec<(u32, u32)> = logged.collect();
         let happened = self.writes(state);
         // The power may fail between a write and its entry.
         assert!(
-            happened == told || state.power_failed(),
-            "{happened:?}, and told {told:?}"
+            happened == logged || state.power_failed(),
+            "{happened:?}, and logged {logged:?}"
         );
     }
 
-    /// Whether a fault has happened since.
-    pub(super) fn is_over(&self, state: &State) -> bool {
-        state.happened > self.happened
+    /// Whether a fault happened since.
+    pub(super) fn has_fault_since(&self, state: &State) -> bool {
+        state.fault_count > self.fault_count
     }
 
     pub(super) fn events<'a>(&self, state: &'a State) -> &'a [Event] {
         &state.events[self.events..]
     }
 
-    /// What the driver has written since: over what, and what.
+    /// The driver's writes since: old and new values.
     pub(super) fn writes(&self, state: &State) -> Vec<(u32, u32)> {
         let since = state.exchanges[self.exchanges..].iter();
-        let written = since.filter(|exchanged| exchanged.written);
+        let written = since.filter(|exchange| exchange.written);
         written
-            .map(|&Exchanged { current, limit, .. }| (current, limit))
+            .map(|&ExchangeCall { current, limit, .. }| (current, limit))
             .collect()
     }
 
-    /// The driver has written just this.
-    pub(super) fn wrote(&self, state: &State, expected: &[(u32, u32)]) {
+    /// Asserts that the driver made exactly these writes.
+    pub(super) fn assert_writes(&self, state: &State, expected: &[(u32, u32)]) {
         assert_eq!(self.writes(state), expected, "written");
     }
 
-    /// Whatever happens: an answer goes with what was written, and a refusal
-    /// is told to the event log.
-    pub(super) fn is_told(&self, state: &State, asked: Asked, reason: Reason) {
+    /// Asserts that the answer agrees with the writes, and that a refusal is in
+    /// the event log.
+    pub(super) fn assert_logged(&self, state: &State, parsed: ParsedRequest, reason: Reason) {
         let writes = self.writes(state);
         let refused = self
             .events(state)
@@ -83,25 +83,25 @@ impl Before {
                 _ => None,
             });
         let refused: Vec<(Reason, u32)> = refused.collect();
-        match (asked.wish, reason) {
-            (Wish::Look, _) => assert_eq!((&writes[..], &refused[..]), (&[][..], &[][..])),
-            (Wish::Set { limit, .. }, Reason::Done) => {
+        match (parsed.command, reason) {
+            (Command::Query, _) => assert_eq!((&writes[..], &refused[..]), (&[][..], &[][..])),
+            (Command::Set { limit, .. }, Reason::Done) => {
                 assert_eq!(refused, []);
                 match writes[..] {
                     [(before, after)] => assert!(before != limit && after == limit),
-                    // It was in force.
+                    // It was in force already.
                     [] => {
-                        let loaded = state.loaded(asked.module);
+                        let loaded = state.loaded(parsed.module);
                         let now = loaded.map(|loaded| loaded.dword(loaded.threshold()));
-                        assert!(now == Some(limit) || self.is_over(state), "{now:?}");
+                        assert!(now == Some(limit) || self.has_fault_since(state), "{now:?}");
                     }
                     _ => panic!("written more than once: {writes:?}"),
                 }
             }
-            (Wish::Set { limit, .. }, reason) => {
+            (Command::Set { limit, .. }, reason) => {
                 assert_eq!(refused, [(reason, limit)]);
                 if reason == Reason::Overwritten {
-                    assert!(self.is_over(state), "nobody wrote over it");
+                    assert!(self.has_fault_since(state), "nobody wrote over it");
                     assert_eq!(writes.len(), 1);
                 } else {
                     assert_eq!(writes, [], "refused for {reason:?}, and written");

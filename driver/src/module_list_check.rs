@@ -3,8 +3,8 @@
 use scanner_core::Module;
 use tcplimit_protocol::Reason;
 
-use crate::cause::Cause;
-use crate::kernel::{Entry, Kernel};
+use crate::kernel::{Kernel, ModuleEntry};
+use crate::outcome::Outcome;
 
 /// Whether the list confirms what the module's driver object says. Every entry
 /// with the module's name or base must agree with it in name, base and size
@@ -12,23 +12,23 @@ use crate::kernel::{Entry, Kernel};
 /// at all: something hides the module, or the list is made up, as in Wine.
 // Apart from its caller for the stack's sake: it is done before the search.
 #[inline(never)]
-pub(crate) fn confirms<K: Kernel>(
+pub(crate) fn is_listed<K: Kernel>(
     kernel: &K,
     module: Module,
     base: u64,
     size: u32,
-) -> Result<bool, Cause> {
+) -> Result<bool, Outcome> {
     let mut listed = false;
     let mut differs = false;
     kernel
-        .list(|entry| {
+        .for_each_module(|entry| {
             let named = is_named(entry, module);
             if named || entry.base == base {
                 listed = true;
                 differs |= !named || entry.base != base || pages(entry.size) != pages(size);
             }
         })
-        .map_err(|status| Cause::status(Reason::ListUnavailable, status))?;
+        .map_err(|status| Outcome::status(Reason::ListUnavailable, status))?;
     if differs {
         return Err(Reason::ListDiffers.into());
     }
@@ -36,7 +36,7 @@ pub(crate) fn confirms<K: Kernel>(
 }
 
 /// Paths come in several styles, so only the file's name counts.
-fn is_named(entry: &Entry<'_>, module: Module) -> bool {
+fn is_named(entry: &ModuleEntry<'_>, module: Module) -> bool {
     entry
         .path
         .rsplit(|&byte| byte == b'\\' || byte == b'/')

@@ -4,33 +4,33 @@ use scanner_core::policy::Refusal;
 use scanner_core::{ImageError, NotLocated, NotLocatedReason};
 use tcplimit_protocol::{Reason, Status};
 
-use crate::kernel::Exchange;
+use crate::kernel::ExchangeError;
 
 /// A reason with its two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cause {
+pub(crate) struct Outcome {
     pub(crate) reason: Reason,
     pub(crate) detail: [u32; 2],
 }
 
-impl Cause {
+impl Outcome {
     /// What was asked for was done.
-    pub(crate) const DONE: Cause = Cause {
+    pub(crate) const DONE: Outcome = Outcome {
         reason: Reason::Done,
         detail: [0; 2],
     };
 
-    pub(crate) fn with(reason: Reason, detail: u32) -> Cause {
-        Cause {
+    pub(crate) fn with(reason: Reason, detail: u32) -> Outcome {
+        Outcome {
             reason,
             detail: [detail, 0],
         }
     }
 
     /// The same where the caller has named the value that was expected.
-    pub(crate) fn where_named(self, named: bool) -> Cause {
+    pub(crate) fn with_named_value(self, named: bool) -> Outcome {
         match self.reason {
-            Reason::UnexpectedValue if named => Cause {
+            Reason::UnexpectedValue if named => Outcome {
                 reason: Reason::NotAsNamed,
                 ..self
             },
@@ -39,33 +39,33 @@ impl Cause {
     }
 
     /// Whether the limit of a located module could be read all the same.
-    pub(crate) fn shows_limit(self) -> bool {
+    pub(crate) fn limit_is_readable(self) -> bool {
         !matches!(self.reason, Reason::Changed | Reason::PageInvalid)
     }
 
-    pub(crate) fn status(reason: Reason, status: Status) -> Cause {
-        Cause::with(reason, status.0)
+    pub(crate) fn status(reason: Reason, status: Status) -> Outcome {
+        Outcome::with(reason, status.0)
     }
 }
 
-impl From<Reason> for Cause {
-    fn from(reason: Reason) -> Cause {
-        Cause::with(reason, 0)
+impl From<Reason> for Outcome {
+    fn from(reason: Reason) -> Outcome {
+        Outcome::with(reason, 0)
     }
 }
 
-impl From<ImageError> for Cause {
-    fn from(error: ImageError) -> Cause {
+impl From<ImageError> for Outcome {
+    fn from(error: ImageError) -> Outcome {
         match error {
             ImageError::NotPe | ImageError::BadOptionalHeader | ImageError::Truncated => {
                 Reason::NotAnImage.into()
             }
             ImageError::UnsupportedMachine(_) => Reason::WrongMachine.into(),
             ImageError::SectionsDontTile(section) => {
-                Cause::with(Reason::Inconsistent, u32::from(section))
+                Outcome::with(Reason::Inconsistent, u32::from(section))
             }
             ImageError::SectionNotMapped(section) => {
-                Cause::with(Reason::CodeUnreadable, u32::from(section))
+                Outcome::with(Reason::CodeUnreadable, u32::from(section))
             }
             // Of these and of what later versions may add: the headers don't
             // hold together.
@@ -74,13 +74,13 @@ impl From<ImageError> for Cause {
     }
 }
 
-impl From<&NotLocated> for Cause {
-    fn from(refusal: &NotLocated) -> Cause {
+impl From<&NotLocated> for Outcome {
+    fn from(refusal: &NotLocated) -> Outcome {
         match refusal.reason() {
             NotLocatedReason::Missing(missing) => {
-                Cause::with(Reason::EvidenceMissing, u32::from(missing.bits()))
+                Outcome::with(Reason::EvidenceMissing, u32::from(missing.bits()))
             }
-            NotLocatedReason::Ambiguous(one, other) => Cause {
+            NotLocatedReason::Ambiguous(one, other) => Outcome {
                 reason: Reason::Ambiguous,
                 detail: [one.0, other.0],
             },
@@ -90,16 +90,16 @@ impl From<&NotLocated> for Cause {
     }
 }
 
-impl From<Refusal> for Cause {
-    fn from(refusal: Refusal) -> Cause {
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Outcome {
         match refusal {
-            Refusal::LimitOutOfRange(limit) => Cause::with(Reason::LimitOutOfRange, limit),
+            Refusal::LimitOutOfRange(limit) => Outcome::with(Reason::LimitOutOfRange, limit),
             Refusal::SectionRights | Refusal::SectionChanged => Reason::SectionRights.into(),
             Refusal::PageInvalid => Reason::PageInvalid.into(),
             Refusal::PageReadOnly => Reason::PageReadOnly.into(),
             Refusal::PageUnknown => Reason::PageUnknown.into(),
-            Refusal::ImplausibleValue(value) => Cause::with(Reason::ImplausibleValue, value),
-            Refusal::UnexpectedValue { current, expected } => Cause {
+            Refusal::ImplausibleValue(value) => Outcome::with(Reason::ImplausibleValue, value),
+            Refusal::UnexpectedValue { current, expected } => Outcome {
                 reason: Reason::UnexpectedValue,
                 detail: [current, expected],
             },
@@ -110,11 +110,11 @@ impl From<Refusal> for Cause {
     }
 }
 
-impl From<Exchange> for Cause {
-    fn from(failure: Exchange) -> Cause {
+impl From<ExchangeError> for Outcome {
+    fn from(failure: ExchangeError) -> Outcome {
         match failure {
-            Exchange::NotPermitted => Reason::NotPermitted.into(),
-            Exchange::Found(value) => Cause::with(Reason::ChangedMeanwhile, value),
+            ExchangeError::NotPermitted => Reason::NotPermitted.into(),
+            ExchangeError::Found(value) => Outcome::with(Reason::ChangedMeanwhile, value),
         }
     }
 }

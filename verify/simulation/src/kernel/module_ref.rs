@@ -5,30 +5,30 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use scanner_core::Rva;
 use scanner_core::policy::{PageFacts, WritePermit};
-use tcplimit_driver::Exchange;
+use tcplimit_driver::ExchangeError;
 
-use super::instance::none_of_its_business;
-use super::state::{Exchanged, Shared};
+use super::instance::forbidden_section;
+use super::state::{ExchangeCall, Shared};
 use specimen::Placed;
 
 /// A reference to a module. Dropping it gives the reference back.
 #[derive(Debug)]
-pub struct Held {
+pub struct ModuleRef {
     shared: Arc<Shared>,
     instance: usize,
-    handed: OnceLock<Box<Handed>>,
+    snapshot: OnceLock<Box<Snapshot>>,
     /// What it was when its headers were given out.
-    seen: OnceLock<Seen>,
-    /// What the driver was told last of the page that an RVA lies in.
-    told: Mutex<Option<(u32, PageFacts)>>,
+    first_view: OnceLock<FirstView>,
+    /// What the driver was page_facts last of the page that an RVA lies in.
+    last_page_facts: Mutex<Option<(u32, PageFacts)>>,
 }
 
 /// A module as it was when the driver first read of it: the headers, which are
 /// read once. They may change before that, and after.
 #[derive(Debug)]
-struct Seen {
+struct FirstView {
     /// The driver must refuse it: its limit can't be located.
-    hopeless: bool,
+    unlocatable: bool,
     sections: Vec<Placed>,
     /// Where it had its exception table.
     table: Option<Range<u64>>,
@@ -37,40 +37,40 @@ struct Seen {
 /// Memory as it was when slices of it were given out: others may change it
 /// while the driver looks.
 #[derive(Debug)]
-struct Handed {
+struct Snapshot {
     memory: Arc<Vec<u8>>,
-    next: OnceLock<Box<Handed>>,
+    next: OnceLock<Box<Snapshot>>,
 }
 
-impl Held {
-    pub(super) fn new(shared: Arc<Shared>, instance: usize) -> Held {
-        Held {
+impl ModuleRef {
+    pub(super) fn new(shared: Arc<Shared>, instance: usize) -> ModuleRef {
+        ModuleRef {
             shared,
             instance,
-            handed: OnceLock::new(),
-            seen: OnceLock::new(),
-            told: Mutex::new(None),
+            snapshot: OnceLock::new(),
+            first_view: OnceLock::new(),
+            last_page_facts: Mutex::new(None),
         }
     }
 
     fn keep(&self, memory: &Arc<Vec<u8>>) -> &[u8] {
-        let mut place = &self.handed;
+        let mut place = &self.snapshot;
         loop {
-            let handed = place.get_or_init(|| {
-                Box::new(Handed {
+            let snapshot = place.get_or_init(|| {
+                Box::new(Snapshot {
                     memory: Arc::clone(memory),
                     next: OnceLock::new(),
                 })
             });
-            if Arc::ptr_eq(&handed.memory, memory) {
-                return &handed.memory;
+            if Arc::ptr_eq(&snapshot.memory, memory) {
+                return &snapshot.memory;
             }
-            place = &handed.next;
+            place = &snapshot.next;
         }
     }
 }
 
-impl tcplimit_driver::Held for Held {
+impl tcplimit_driver::ModuleRef for ModuleRef {
     fn base(&self) -> u64 {
         self.shared.call("base").instances[self.instance].base
     }
@@ -85,32 +85,35 @@ impl tcplimit_driver::Held for Held {
         let range = u64::from(rva.0)..u64::from(rva.0) + u64::from(length);
         let readable = module.is_readable(&range);
         let inside = module.has(&range);
-        let seen = self.seen.get_or_init(|| Seen {
-            hopeless: module.verdict().is_some_and(|verdict| verdict.is_err()),
+        let first_view = self.first_view.get_or_init(|| FirstView {
+            unlocatable: module.verdict().is_some_and(|verdict| verdict.is_err()),
             sections: module.sections().to_vec(),
             table: module.exception_table(),
         });
-        let strange = none_of_its_business(&seen.sections, seen.table.as_ref(), &range)
+        let forbidden = forbidden_section(&first_view.sections, first_view.table.as_ref(), &range)
             .map(|section| section.name.escape_ascii().to_string());
         let memory = Arc::clone(module.memory());
         if !inside {
             state.violation(format!("asked for {range:X?}, past the module's end"));
         }
-        if let Some(section) = strange {
+        if let Some(section) = forbidden {
             state.violation(format!("asked for {range:X?}, some of it in {section}"));
         }
         let bytes = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
         readable.then(|| &self.keep(&memory)[bytes])
     }
 
-    fn page(&self, rva: Rva) -> PageFacts {
+    fn page_facts(&self, rva: Rva) -> PageFacts {
         let state = self.shared.call("page");
         let mut facts = state.instances[self.instance].page(rva.0);
         if !state.rights_known {
             facts.writable = None;
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *told = Some((rva.0, facts));
+        let mut page_facts = self
+            .last_page_facts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *page_facts = Some((rva.0, facts));
         facts
     }
 
@@ -125,20 +128,27 @@ impl tcplimit_driver::Held for Held {
         module.is_readable(&range).then(|| module.dword(rva.0))
     }
 
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
-        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError> {
+        let page_facts = *self
+            .last_page_facts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut state = self.shared.call("exchange");
-        if self.seen.get().is_none_or(|seen| seen.hopeless) {
+        if self
+            .first_view
+            .get()
+            .is_none_or(|first_view| first_view.unlocatable)
+        {
             state.violation("a permit for a module whose limit can't be located".into());
         }
-        state.exchange(self.instance, permit, told)
+        state.exchange(self.instance, permit, page_facts)
     }
 }
 
-impl Drop for Held {
+impl Drop for ModuleRef {
     fn drop(&mut self) {
         // Not a call: giving a reference back can't fail.
-        self.shared.lock().instances[self.instance].holds -= 1;
+        self.shared.lock().instances[self.instance].references -= 1;
     }
 }
 
@@ -149,9 +159,9 @@ impl super::state::State {
         &mut self,
         instance: usize,
         permit: WritePermit,
-        told: Option<(u32, PageFacts)>,
-    ) -> Result<(), Exchange> {
-        let refused = self.broken.exchange;
+        page_facts: Option<(u32, PageFacts)>,
+    ) -> Result<(), ExchangeError> {
+        let refused = self.failing.exchange;
         let accepts_unknown = self.accepts_unknown_rights;
         let module = &mut self.instances[instance];
         let rva = permit.threshold().0;
@@ -163,24 +173,24 @@ impl super::state::State {
         if !(1..=16_777_215).contains(&limit) {
             wrong.push(format!("a permit for a limit of {limit}"));
         }
-        match told {
+        match page_facts {
             Some((asked, facts)) if asked == rva && facts.valid => match facts.writable {
                 Some(true) => {}
                 None if accepts_unknown => {}
                 rights => wrong.push(format!("a write where the page's rights are {rights:?}")),
             },
-            _ => wrong.push(format!("a write after being told {told:?} of the page")),
+            _ => wrong.push(format!("a write after page facts {page_facts:?}")),
         }
         let found = module.dword(rva);
         let result = if refused || !wrong.is_empty() {
-            Err(Exchange::NotPermitted)
+            Err(ExchangeError::NotPermitted)
         } else if found != current {
-            Err(Exchange::Found(found))
+            Err(ExchangeError::Found(found))
         } else {
             module.write_limit(rva, limit);
             Ok(())
         };
-        self.exchanges.push(Exchanged {
+        self.exchanges.push(ExchangeCall {
             instance,
             current,
             limit,

@@ -5,10 +5,10 @@ use scanner_core::{
 };
 use tcplimit_protocol::{Identity, Reason, State, Status};
 
-use crate::cause::Cause;
-use crate::kernel::{Held, Kernel};
-use crate::known::Known;
-use crate::listing;
+use crate::kernel::{Kernel, ModuleRef};
+use crate::module_history::ModuleHistory;
+use crate::module_list_check;
+use crate::outcome::Outcome;
 
 /// The headers lie in the module's first page, which the system keeps.
 const PAGE: u32 = 0x1000;
@@ -17,7 +17,7 @@ const PAGE: u32 = 0x1000;
 const MAX_CODE_SECTIONS: usize = 4;
 
 /// What was seen of a module, however far the search got.
-pub(crate) struct Sight {
+pub(crate) struct Inspection {
     pub(crate) state: State,
     pub(crate) identity: Identity,
     pub(crate) evidence: EvidenceSet,
@@ -25,8 +25,8 @@ pub(crate) struct Sight {
     pub(crate) unlisted: bool,
 }
 
-impl Sight {
-    pub(crate) const NOTHING: Sight = Sight {
+impl Inspection {
+    pub(crate) const NOTHING: Inspection = Inspection {
         state: State::Absent,
         identity: Identity::NONE,
         evidence: EvidenceSet::EMPTY,
@@ -35,25 +35,27 @@ impl Sight {
     };
 }
 
-/// Finds a module, locates its limit, and compares that with what is known; the
-/// module, and the flags of the section that holds the limit.
-pub(crate) fn look<K: Kernel>(
+/// Finds a module, locates its limit, and compares both with the module's history.
+/// Returns the module and the flags of the section that holds the limit.
+pub(crate) fn inspect<K: Kernel>(
     kernel: &K,
     module: Module,
-    known: &mut Known,
+    history: &mut ModuleHistory,
     workspace: &mut Workspace,
-    sight: &mut Sight,
-) -> Result<(K::Held, SectionFlags), Cause> {
-    let held = kernel.hold(module).map_err(|status| match status {
-        Status::OBJECT_NAME_NOT_FOUND => Reason::NotLoaded.into(),
-        status => Cause::status(Reason::Unusable, status),
-    })?;
-    sight.unlisted = !listing::confirms(kernel, module, held.base(), held.size())?;
-    sight.state = State::NotLocated;
-    let section = search::<K>(&held, module, workspace, sight)?;
+    inspection: &mut Inspection,
+) -> Result<(K::ModuleRef, SectionFlags), Outcome> {
+    let held = kernel
+        .reference_module(module)
+        .map_err(|status| match status {
+            Status::OBJECT_NAME_NOT_FOUND => Reason::NotLoaded.into(),
+            status => Outcome::status(Reason::Unusable, status),
+        })?;
+    inspection.unlisted = !module_list_check::is_listed(kernel, module, held.base(), held.size())?;
+    inspection.state = State::NotLocated;
+    let section = search::<K>(&held, module, workspace, inspection)?;
     let located = workspace.located().ok_or(Reason::NoGate)?;
-    known.meet(kernel, sight.identity, located)?;
-    sight.state = State::Located;
+    history.compare(kernel, inspection.identity, located)?;
+    inspection.state = State::Located;
     Ok((held, section))
 }
 
@@ -63,11 +65,11 @@ pub(crate) fn look<K: Kernel>(
 // limit is changed.
 #[inline(never)]
 fn search<K: Kernel>(
-    held: &K::Held,
+    held: &K::ModuleRef,
     module: Module,
     workspace: &mut Workspace,
-    sight: &mut Sight,
-) -> Result<SectionFlags, Cause> {
+    inspection: &mut Inspection,
+) -> Result<SectionFlags, Outcome> {
     let headers = held
         .bytes(Rva(0), held.size().min(PAGE))
         .ok_or(Reason::HeadersUnreadable)?;
@@ -76,22 +78,22 @@ fn search<K: Kernel>(
         bytes: &[],
     };
     let mut code = [nothing; MAX_CODE_SECTIONS + 1];
-    map::<K>(held, headers, &mut code, sight)?;
+    map::<K>(held, headers, &mut code, inspection)?;
     // By reference, for the stack's sake: no second copy.
     let image = &Image::from_memory(headers, held.base(), held.size(), &code);
-    let image = image.as_ref().map_err(|&error| Cause::from(error))?;
+    let image = image.as_ref().map_err(|&error| Outcome::from(error))?;
     match workspace.locate(image, module) {
         Ok(located) => {
-            sight.evidence = located.findings().held();
+            inspection.evidence = located.findings().held();
             let section = image.section_at(located.threshold(), 4);
             Ok(section.ok_or(Reason::SectionRights)?.flags())
         }
         Err(refusal) => {
             if let Some(best) = refusal.best() {
-                sight.evidence = best.held();
-                sight.missing = best.missing();
+                inspection.evidence = best.held();
+                inspection.missing = best.missing();
             }
-            Err(Cause::from(refusal))
+            Err(Outcome::from(refusal))
         }
     }
 }
@@ -100,13 +102,13 @@ fn search<K: Kernel>(
 /// the exception table.
 #[inline(never)]
 fn map<'a, K: Kernel>(
-    held: &'a K::Held,
+    held: &'a K::ModuleRef,
     headers: &'a [u8],
     code: &mut [MappedSection<'a>; MAX_CODE_SECTIONS + 1],
-    sight: &mut Sight,
-) -> Result<(), Cause> {
+    inspection: &mut Inspection,
+) -> Result<(), Outcome> {
     let headers = Headers::parse_loaded(headers, held.base(), held.size())?;
-    sight.identity = Identity {
+    inspection.identity = Identity {
         time_date_stamp: headers.time_date_stamp().into(),
         checksum: headers.checksum().into(),
         size_of_image: headers.size_of_image().into(),
@@ -122,11 +124,11 @@ fn map<'a, K: Kernel>(
         let bytes = held.bytes(section.rva(), section.extent());
         *place = MappedSection {
             rva: section.rva(),
-            bytes: bytes.ok_or(Cause::with(Reason::CodeUnreadable, index))?,
+            bytes: bytes.ok_or(Outcome::with(Reason::CodeUnreadable, index))?,
         };
     }
     if let Some(found) = headers.exception_table() {
-        let unreadable = Cause::with(Reason::CodeUnreadable, found.section.into());
+        let unreadable = Outcome::with(Reason::CodeUnreadable, found.section.into());
         *table = MappedSection {
             rva: found.rva,
             bytes: held.bytes(found.rva, found.size).ok_or(unreadable)?,

@@ -1,10 +1,10 @@
 //! The system's list of modules.
 
-use tcplimit_driver::Entry;
+use tcplimit_driver::ModuleEntry;
 use tcplimit_protocol::Status;
 
 use super::build::PAGE;
-use super::configuration::{PathStyle, Says};
+use super::configuration::{ListState, PathStyle};
 use super::state::State;
 use specimen::{Arch, Module};
 
@@ -17,7 +17,7 @@ pub(super) struct List {
 
 impl List {
     /// What the list says now.
-    pub(super) fn of(state: &State) -> List {
+    pub(super) fn read(state: &State) -> List {
         let mut list = List {
             entries: Vec::new(),
             result: Ok(()),
@@ -37,7 +37,7 @@ impl List {
                     true => loaded.size.next_multiple_of(PAGE),
                     false => loaded.size,
                 };
-                list.tell(state, module, loaded.base, size);
+                list.add_module(state, module, loaded.base, size);
             }
         }
         // Names that have the module's in them, one that is no text, and none.
@@ -53,28 +53,28 @@ impl List {
         list
     }
 
-    fn tell(&mut self, state: &State, module: Module, base: u64, size: u32) {
+    fn add_module(&mut self, state: &State, module: Module, base: u64, size: u32) {
         let path = path(state.list.style, module.file_name());
         let other = || b"\\SystemRoot\\system32\\drivers\\evil.sys".to_vec();
-        match state.list.says {
-            Says::TheTruth => self.add(path, base, size),
-            Says::Nothing => {}
-            Says::OtherBase => self.add(path, base ^ 0x10_0000, size),
-            Says::OtherSize => self.add(path, base, size + PAGE),
-            Says::OtherName => self.add(other(), base, size),
-            Says::NameTwice => {
+        match state.list.state {
+            ListState::Correct => self.add(path, base, size),
+            ListState::Missing => {}
+            ListState::OtherBase => self.add(path, base ^ 0x10_0000, size),
+            ListState::OtherSize => self.add(path, base, size + PAGE),
+            ListState::OtherName => self.add(other(), base, size),
+            ListState::NameTwice => {
                 self.add(path.clone(), base, size);
                 self.add(path, base ^ 0x10_0000, size);
             }
-            Says::BaseTwice => {
+            ListState::BaseTwice => {
                 self.add(other(), base, size);
                 self.add(path, base, size);
             }
-            Says::Fails => {
+            ListState::Fails => {
                 self.entries.clear();
                 self.result = Err(Status::INSUFFICIENT_RESOURCES);
             }
-            Says::FailsAtItsEnd => {
+            ListState::FailsAtEnd => {
                 self.add(path, base, size);
                 self.result = Err(Status::UNSUCCESSFUL);
             }
@@ -86,30 +86,30 @@ impl List {
     }
 
     /// Shows all of it.
-    pub(super) fn show(&self, mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+    pub(super) fn show(&self, mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
         for &(ref path, base, size) in &self.entries {
-            show(&Entry { path, base, size });
+            show(&ModuleEntry { path, base, size });
         }
         self.result
     }
 }
 
-impl Says {
+impl ListState {
     /// Whether a module is confirmed by it, and if not, in which way.
-    pub fn truth(self) -> Witness {
+    pub fn witness(self) -> ListWitness {
         match self {
-            Says::TheTruth => Witness::Confirms,
-            Says::Nothing => Witness::Silent,
-            Says::Fails => Witness::Fails(Status::INSUFFICIENT_RESOURCES),
-            Says::FailsAtItsEnd => Witness::Fails(Status::UNSUCCESSFUL),
-            _ => Witness::Contradicts,
+            ListState::Correct => ListWitness::Confirms,
+            ListState::Missing => ListWitness::Silent,
+            ListState::Fails => ListWitness::Fails(Status::INSUFFICIENT_RESOURCES),
+            ListState::FailsAtEnd => ListWitness::Fails(Status::UNSUCCESSFUL),
+            _ => ListWitness::Contradicts,
         }
     }
 }
 
 /// What the list is as a witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Witness {
+pub enum ListWitness {
     /// It says what the driver object says.
     Confirms,
     /// It does not know the module.
