@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::replace::may_write;
 use super::reporter::Reporter;
 use super::windows_install::{Place, System};
-use crate::output::complain;
+use crate::terminal::print_error;
 use crate::text::count;
 
 const REFUSED: &str =
@@ -255,7 +255,7 @@ impl OfflineWindows<'_> {
                         left.join(", ")
                     ));
                 }
-                complain(&text);
+                print_error(&text);
                 (back, left)
             }
         };
@@ -298,7 +298,7 @@ mod tests {
     use super::super::disk::Disk;
     use super::super::job::{Job, Task};
     use super::*;
-    use crate::source::SPECIMEN;
+    use crate::default_inputs::SPECIMEN;
 
     #[test]
     fn what_is_said_of_a_copy_is_what_became_of_all() {

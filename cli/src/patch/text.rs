@@ -10,7 +10,7 @@ use super::disk::folder_of;
 use super::failure::Failure;
 use super::outcome::{Aside, Done, Entry, Facts, Source, Subject, Target, Verdict};
 use super::summary::Summary;
-use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::text::count;
 
 /// What follows from a change, where Windows itself guards the file. Only what
