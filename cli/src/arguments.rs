@@ -11,7 +11,7 @@ use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use crate::exit_codes;
 use crate::image_probe::{Members, Options};
 use crate::patch::DEFAULT_LIMIT;
-use crate::patch::installation::Choice;
+use crate::patch::windows_folders::Choice;
 use crate::simulated_load::LoadBase;
 use crate::terminal::print_error;
 
