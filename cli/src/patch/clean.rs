@@ -16,21 +16,23 @@ use super::replace::check_writable;
 use super::text::row;
 use super::windows_folders::WindowsFolders;
 use super::windows_install::WindowsInstall;
-use crate::arguments::{Clean, Talk};
+use crate::arguments::{Clean, OutputArgs};
 use crate::interrupt::stop_flag;
 use crate::json::{line, summary_line};
-use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
+use crate::terminal::{
+    self, BAD, GOOD, NOTICE, Output, STRONG, command_line, print_error, printable,
+};
 use crate::text::count;
 
 /// Runs `clean`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
+pub(crate) fn run(verb: &Clean, output: OutputArgs) -> io::Result<Exit> {
     let mut run = Run {
         verb,
         fs: HostFileSystem::default(),
-        out: output::stdout(),
+        out: terminal::stdout(),
         stop: stop_flag(),
         totals: Totals::default(),
         exit: Exit::Done,
@@ -45,7 +47,7 @@ pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
         }
         Err((exit, reason)) => run.because(exit, &reason)?,
     }
-    run.finish(talk)
+    run.finish(output)
 }
 
 struct Run<'a> {
@@ -74,10 +76,10 @@ struct Totals {
 impl Run<'_> {
     /// The Windows that are meant.
     fn homes(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
-        let choice = self.verb.which.choice();
+        let choice = self.verb.windows.choice();
         let (homes, notes) = WindowsFolders::choose(&self.verb.root, choice, &command_line())?;
         self.totals.notes = notes;
-        self.totals.notes.iter().for_each(|note| complain(note));
+        self.totals.notes.iter().for_each(|note| print_error(note));
         Ok(homes)
     }
 
@@ -93,7 +95,7 @@ impl Run<'_> {
                 "{} is a link, and what it leads to was left alone.",
                 path.display()
             );
-            complain(&note);
+            print_error(&note);
             self.totals.notes.push(note);
         }
         let stop = Arc::clone(&self.stop);
@@ -184,7 +186,7 @@ impl Run<'_> {
     /// Says why nothing, or not all, was done.
     fn because(&mut self, exit: Exit, reason: &str) -> io::Result<()> {
         self.out.flush()?;
-        complain(reason);
+        print_error(reason);
         self.exit = self.exit.max(exit);
         self.totals.reason = Some(match self.totals.reason.take() {
             Some(before) => format!("{before}\n{reason}"),
@@ -193,10 +195,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn finish(mut self, talk: Talk) -> io::Result<Exit> {
+    fn finish(mut self, output: OutputArgs) -> io::Result<Exit> {
         for warning in self.fs.warnings() {
             self.out.flush()?;
-            complain(&format!("note: {warning}."));
+            print_error(&format!("note: {warning}."));
             self.totals.notes.push(warning.to_string());
         }
         let exit = self.exit;
@@ -212,7 +214,7 @@ impl Run<'_> {
         }
         if totals.files == 0 && totals.reason.is_none() {
             writeln!(out, "no run of tcplimit has left anything here")?;
-        } else if totals.files > 0 && !talk.quiet {
+        } else if totals.files > 0 && !output.quiet {
             let files = count(totals.files, "file");
             let (number, words) = match self.verb.in_place {
                 true => (totals.removed, "removed"),

@@ -12,8 +12,8 @@ use super::outcome::DriverFacts;
 use super::plan::{Plan, apply, plan};
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::{Flaw, Whole};
-use crate::file::Input;
+use crate::cabinet::rewrite::{RewriteError, Whole};
+use crate::input::Input;
 
 /// A file taken apart.
 pub(crate) struct Drivers<'a> {
@@ -207,11 +207,11 @@ fn is_large(file: &[u8]) -> bool {
         && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
 }
 
-impl From<Flaw> for Refusal {
-    fn from(flaw: Flaw) -> Refusal {
+impl From<RewriteError> for Refusal {
+    fn from(flaw: RewriteError) -> Refusal {
         match flaw {
-            Flaw::Odd(why) => Refusal::UnsupportedCabinet(why),
-            Flaw::Damaged(reason) => Refusal::Unusable {
+            RewriteError::Odd(why) => Refusal::UnsupportedCabinet(why),
+            RewriteError::Damaged(reason) => Refusal::Unusable {
                 state: State::Damaged,
                 reason: format!("{reason}: take a fresh copy of the file"),
             },

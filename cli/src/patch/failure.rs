@@ -8,7 +8,7 @@ use tcplimit_report::Exit;
 
 use super::lock_owner::{HeldLock, OwnerState};
 use super::refusal::{DiscRefusal, Refusal};
-use crate::output::{cause, quoted};
+use crate::terminal::{os_error_text, quoted};
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -49,10 +49,15 @@ impl fmt::Display for Failure {
         match self {
             Failure::Refused(refusal) => refusal.fmt(f),
             Failure::Unreadable { path, error } => {
-                write!(f, "{} can't be read: {}", path.display(), cause(error))
+                write!(
+                    f,
+                    "{} can't be read: {}",
+                    path.display(),
+                    os_error_text(error)
+                )
             }
             Failure::Io { what, error } => {
-                write!(f, "{what}: {}", cause(error))?;
+                write!(f, "{what}: {}", os_error_text(error))?;
                 f.write_str(match error.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
                     ErrorKind::PermissionDenied if cfg!(unix) => {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::mount::MountWarning;
-use crate::file::Input;
+use crate::input::Input;
 use crate::storage::{FileStorage, Storage};
 
 /// Writes the content of a file.

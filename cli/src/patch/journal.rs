@@ -24,7 +24,7 @@ use super::lock::Locks;
 use super::refusal::Refusal;
 use super::replace::{Keep, Staged, set, sync_folder};
 use super::windows_install::LEVELS;
-use crate::output::cause;
+use crate::terminal::os_error_text;
 
 pub use super::file_names::JOURNAL as NAME;
 pub use super::replace::Replacement;
@@ -419,7 +419,7 @@ impl Entry {
                     error.kind(),
                     format!(
                         "{}; an interrupted run had it among others: make it readable, or put its backup in its place, and run again",
-                        cause(&error)
+                        os_error_text(&error)
                     ),
                 );
                 return Err(read_failure(&path)(error));

@@ -93,9 +93,9 @@ mod tests {
     use scanner_core::Module;
 
     use super::*;
+    use crate::default_inputs::SPECIMEN;
     use crate::image_probe::{self, Options};
     use crate::patch::{apply, plan};
-    use crate::source::SPECIMEN;
     use tcplimit_report::Origin;
 
     const NAME: &str = "tcpip.sys";

@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::replace::check_writable;
 use super::reporter::Reporter;
 use super::windows_install::{DriverCopy, WindowsInstall};
-use crate::output::complain;
+use crate::terminal::print_error;
 use crate::text::count;
 
 const REFUSED: &str =
@@ -256,7 +256,7 @@ impl OfflineWindows<'_> {
                         left.join(", ")
                     ));
                 }
-                complain(&text);
+                print_error(&text);
                 (back, left)
             }
         };
@@ -299,7 +299,7 @@ mod tests {
     use super::super::filesystem::FileSystem;
     use super::super::job::{Job, Task};
     use super::*;
-    use crate::source::SPECIMEN;
+    use crate::default_inputs::SPECIMEN;
 
     #[test]
     fn what_is_said_of_a_copy_is_what_became_of_all() {

@@ -11,8 +11,8 @@ use super::change::{Change, changes, put};
 use super::known_builds;
 use super::refusal::Refusal;
 use crate::image_probe::{self, Members, Options};
-use crate::loaded::LoadBase;
 use crate::manifest::Manifest;
+use crate::simulated_load::LoadBase;
 
 /// The limit where none is asked for. Programs of the time asked their users
 /// for 50 to 100.

@@ -9,7 +9,7 @@ use tcplimit_report::State;
 
 use super::file_names::JOURNAL;
 use crate::iso;
-use crate::output::quoted;
+use crate::terminal::quoted;
 
 /// What to do where a file is damaged, or unknown.
 const AGAIN_OR_UNKNOWN: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
@@ -422,8 +422,8 @@ impl fmt::Display for DiscRefusal {
     }
 }
 
-impl From<iso::Flaw> for DiscRefusal {
-    fn from(flaw: iso::Flaw) -> DiscRefusal {
+impl From<iso::DiscError> for DiscRefusal {
+    fn from(flaw: iso::DiscError) -> DiscRefusal {
         DiscRefusal::Damaged(flaw.to_string())
     }
 }

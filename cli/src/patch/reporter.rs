@@ -16,7 +16,7 @@ use super::text;
 use super::windows_install::Role;
 use crate::json::summary_line;
 use crate::manifest::Manifest;
-use crate::output::{self, Output, cause, complain, quoted};
+use crate::terminal::{self, Output, os_error_text, print_error, quoted};
 
 /// Where reports go, and what they add up to.
 pub(super) struct Reporter {
@@ -34,7 +34,7 @@ impl Reporter {
             subject,
             manifest,
             is_json,
-            out: output::stdout(),
+            out: terminal::stdout(),
             summary: Summary::default(),
         }
     }
@@ -91,7 +91,7 @@ impl Reporter {
             }
             Err(error) => {
                 let what = format!("{shown} can't be looked into");
-                let failure = io_failure(what)(io::Error::other(cause(&error)));
+                let failure = io_failure(what)(io::Error::other(os_error_text(&error)));
                 self.done(FileResult::new(path, Outcome::Failed(failure)), role)
             }
         }
@@ -128,13 +128,13 @@ impl Reporter {
 
     /// Says why nothing, or not all, was done.
     pub(super) fn because(&mut self, exit: Exit, reason: &str) {
-        complain(reason);
+        print_error(reason);
         self.summary.add_reason(exit, reason);
     }
 
     /// Says what is to be known beside what is done.
     pub(super) fn note(&mut self, note: String) {
-        complain(&note);
+        print_error(&note);
         self.summary.notes.push(note);
     }
 
@@ -145,7 +145,7 @@ impl Reporter {
     ) -> io::Result<Exit> {
         for warning in warnings {
             self.out.flush()?;
-            complain(&format!("note: {warning}."));
+            print_error(&format!("note: {warning}."));
             self.summary.notes.push(warning.to_string());
         }
         let (subject, summary) = (&self.subject, &mut self.summary);

@@ -18,29 +18,29 @@ use super::outcome::{FileResult, Outcome, Subject, Target, Task};
 use super::reporter::Reporter;
 use super::restore::backups;
 use super::windows_folders::WindowsFolders;
-use crate::arguments::{Patch, Restore, Talk, Writing};
-use crate::folder::{self, Item};
+use crate::arguments::{OutputArgs, Patch, Restore, WriteArgs};
+use crate::default_inputs;
 use crate::interrupt::stop_flag;
 use crate::manifest::Manifest;
-use crate::output::{command_line, complain, quoted};
 use crate::progress::Progress;
-use crate::source;
+use crate::terminal::{command_line, print_error, quoted};
+use crate::walk::{self, Item};
 
 /// Runs `patch`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn patch(verb: &Patch, talk: Talk) -> io::Result<Exit> {
+pub(crate) fn patch(verb: &Patch, output: OutputArgs) -> io::Result<Exit> {
     let task = Task::Patch { limit: verb.limit };
     let manifest = Manifest::built_in().clone();
-    run(&verb.writing, task, manifest, talk)
+    run(&verb.write, task, manifest, output)
 }
 
 /// Runs `restore`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
+pub(crate) fn restore(verb: &Restore, output: OutputArgs) -> io::Result<Exit> {
     let manifest = match Manifest::read_or_built_in(verb.manifest.as_deref()) {
         Ok(manifest) => manifest,
         Err(exit) => return Ok(exit),
@@ -48,13 +48,18 @@ pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
     let task = Task::Restore {
         use_backup: !verb.without_backup,
     };
-    run(&verb.writing, task, manifest, talk)
+    run(&verb.write, task, manifest, output)
 }
 
 /// One run of either.
-fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Result<Exit> {
+fn run(
+    writing: &WriteArgs,
+    task: Task,
+    manifest: Manifest,
+    output: OutputArgs,
+) -> io::Result<Exit> {
     if let Err(usage) = check_usage(writing, task.verb()) {
-        complain(&usage);
+        print_error(&usage);
         return Ok(Exit::Usage);
     }
     let target = match (&writing.output, writing.in_place) {
@@ -69,7 +74,7 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
         is_of_many: writing.recursive || writing.root.is_some() || writing.paths.len() > 1,
         is_of_windows: writing.root.is_some(),
         may_mean_to_write: !writing.dry_run,
-        is_quiet: talk.quiet,
+        is_quiet: output.quiet,
     };
     let mut run = Run {
         writing,
@@ -78,10 +83,10 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
             target,
             module: writing.module.map(Module::from),
             touch: writing.touch,
-            running: source::system_drivers(),
+            running: default_inputs::system_drivers(),
             cabinets: writing.cabinets,
         },
-        talk,
+        output,
         fs: HostFileSystem::default(),
         reporter: Reporter::new(subject, manifest, writing.json),
         stop: stop_flag(),
@@ -97,7 +102,7 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
 ///
 /// # Errors
 /// A text that says what is wrong with it.
-fn check_usage(writing: &Writing, name: &str) -> Result<(), String> {
+fn check_usage(writing: &WriteArgs, name: &str) -> Result<(), String> {
     if let Some(folder) = writing.paths.iter().find(|path| path.is_dir())
         && !writing.recursive
     {
@@ -141,9 +146,9 @@ fn check_usage(writing: &Writing, name: &str) -> Result<(), String> {
 
 /// What a run is to do, and what it does it with.
 struct Run<'a> {
-    writing: &'a Writing,
+    writing: &'a WriteArgs,
     job: Job,
-    talk: Talk,
+    output: OutputArgs,
     fs: HostFileSystem,
     reporter: Reporter,
     stop: Arc<AtomicBool>,
@@ -157,7 +162,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut items = Vec::new();
-        folder::each(paths, |item| {
+        walk::each(paths, |item| {
             let name = item.path.to_string_lossy();
             if !item.within_folder || item.problem.is_some() || is_module(&name) || is_large(&name)
             {
@@ -165,7 +170,7 @@ impl Run<'_> {
             }
             !self.stop.load(Ordering::Relaxed)
         });
-        let progress = match self.talk.quiet || !self.writing.recursive {
+        let progress = match self.output.quiet || !self.writing.recursive {
             true => Progress::hidden(),
             false => Progress::of_files(),
         };
@@ -224,7 +229,7 @@ impl Run<'_> {
     /// The copies on a disc, in a new image.
     fn disc(&mut self, path: &Path) -> io::Result<()> {
         self.reporter.summary.images += 1;
-        let progress = match self.talk.quiet {
+        let progress = match self.output.quiet {
             true => Progress::hidden(),
             false => Progress::of_bytes(),
         };
@@ -268,7 +273,7 @@ impl Run<'_> {
 
     /// The Windows on a disk that are meant, each for itself.
     fn offline(&mut self, root: &Path) -> io::Result<()> {
-        let which = &self.writing.which;
+        let which = &self.writing.windows;
         let chosen = WindowsFolders::choose(root, which.choice(), &command_line());
         let (homes, notes) = match chosen {
             Ok(chosen) => chosen,
@@ -322,7 +327,7 @@ impl Run<'_> {
                 self.reporter.done(done, None)?;
                 let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
                 if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
-                    complain(&format!(
+                    print_error(&format!(
                         "{number} is taken for a file. To set that limit, write --limit {number}"
                     ));
                 }

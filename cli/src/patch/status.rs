@@ -19,23 +19,25 @@ use super::restore::backups;
 use super::text::row;
 use super::windows_folders::{Choice, WindowsFolders};
 use super::windows_install::{DriverCopy, WindowsInstall};
-use crate::arguments::{Status, Talk};
-use crate::file::Input;
+use crate::arguments::{OutputArgs, Status};
 use crate::image_probe::{Members, Options};
+use crate::input::Input;
 use crate::json::{line, summary_line};
-use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
 use crate::probe;
+use crate::terminal::{
+    self, BAD, NOTICE, Output, STRONG, os_error_text, print_error, printable, quoted,
+};
 use crate::text::{self, Detail, count};
 
 /// Runs `status`. Nothing is written.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
+pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
     let Some(root) = &verb.root else {
         let path = verb.path.as_deref().unwrap_or(Path::new("DIR"));
         let shown = quoted(&path.to_string_lossy());
-        complain(&match path.is_file() {
+        print_error(&match path.is_file() {
             true => {
                 format!("status is for a Windows on a disk. For one file: tcplimit probe {shown}")
             }
@@ -43,7 +45,7 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
         });
         return Ok(Exit::Usage);
     };
-    let choice = match verb.which.choice() {
+    let choice = match verb.windows.choice() {
         // All that there is can be shown.
         Choice::Only => Choice::Every,
         choice => choice,
@@ -52,8 +54,8 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
         Ok(chosen) => chosen,
         Err((_, reason)) => return nothing(verb, &reason),
     };
-    notes.iter().for_each(|note| complain(note));
-    let mut out = output::stdout();
+    notes.iter().for_each(|note| print_error(note));
+    let mut out = terminal::stdout();
     let mut exit = Exit::Done;
     let is_one = homes.len() == 1;
     for home in &homes {
@@ -93,7 +95,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     };
     let mut exit = Exit::Done;
     if let Some(problem) = &unfinished.problem {
-        complain(problem);
+        print_error(problem);
         exit = Exit::Unreadable;
     }
     let mut located = 0_u64;
@@ -102,7 +104,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         let backups: Vec<String> = match backups(&fs, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
-                complain(&failure.to_string());
+                print_error(&failure.to_string());
                 exit = exit.max(Exit::Unreadable);
                 Vec::new()
             }
@@ -309,7 +311,7 @@ impl Absent<'_> {
 
 /// Says why there is nothing to be told.
 fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
-    let mut out = output::stdout();
+    let mut out = terminal::stdout();
     nothing_here(&mut out, verb, None, reason)?;
     Ok(out.finish(Exit::Unreadable))
 }
@@ -322,7 +324,7 @@ fn nothing_here(
     reason: &str,
 ) -> io::Result<()> {
     out.flush()?;
-    complain(reason);
+    print_error(reason);
     if !verb.json {
         return Ok(());
     }
@@ -345,7 +347,7 @@ fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
     let shown = path.to_string_lossy();
     let is_cabinet = place.is_packed && !is_module(&shown);
     if is_cabinet && let Err(error) = drivers_in(path) {
-        let reason = format!("it can't be looked into: {}", cause(&error));
+        let reason = format!("it can't be looked into: {}", os_error_text(&error));
         let origin = Origin::file(&shown);
         return vec![Report::new(origin, 0, State::Unreadable, reason)];
     }
@@ -357,7 +359,12 @@ fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
         Ok(content) => content,
         Err(error) => {
             let origin = Origin::file(&shown);
-            return vec![Report::new(origin, 0, State::Unreadable, cause(&error))];
+            return vec![Report::new(
+                origin,
+                0,
+                State::Unreadable,
+                os_error_text(&error),
+            )];
         }
     };
     let mut reports = probe::bytes(&shown, &content, &options);
@@ -398,7 +405,7 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
         return Ok(());
     }
     let mut command = "tcplimit clean".to_owned();
-    for (option, path) in [("--root", &verb.root), ("--windows", &verb.which.windows)] {
+    for (option, path) in [("--root", &verb.root), ("--windows", &verb.windows.windows)] {
         if let Some(path) = path {
             command.push_str(&format!(" {option} {}", quoted(&path.to_string_lossy())));
         }

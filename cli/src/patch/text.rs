@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::filesystem::folder_of;
 use super::outcome::{DriverFacts, Entry, FileResult, Outcome, Skipped, Source, Subject, Target};
 use super::summary::Summary;
-use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::text::count;
 
 /// What follows from a change, where Windows itself guards the file. Only what

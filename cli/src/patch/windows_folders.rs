@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tcplimit_report::Exit;
 
 use super::windows_install::{entries, named, unreadable};
-use crate::file::Input;
-use crate::format;
-use crate::output::{cause, quoted};
+use crate::foreign_format;
+use crate::input::Input;
+use crate::terminal::{os_error_text, quoted};
 
 /// What Windows is installed in, unless somebody chose another name.
 const USUAL: [&str; 2] = ["WINDOWS", "WINNT"];
@@ -56,7 +56,7 @@ impl WindowsFolders {
             match entries(&folder, FileType::is_dir) {
                 Ok(_) if is_windows(&folder)? => found.homes.push(folder),
                 Ok(_) => {}
-                Err(error) => found.unread.push((folder, cause(&error))),
+                Err(error) => found.unread.push((folder, os_error_text(&error))),
             }
         }
         for link in of(FileType::is_symlink)? {
@@ -209,7 +209,7 @@ fn not_a_folder(root: &Path) -> Option<String> {
         return None;
     }
     let content = Input::open(root).and_then(Input::content).ok()?;
-    let format = format::of(&content)?;
+    let format = foreign_format::of(&content)?;
     Some(format!("{}: {}", root.display(), format.says()))
 }
 

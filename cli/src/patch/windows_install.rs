@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::file_names::backup_name;
-use crate::output::cause;
+use crate::terminal::os_error_text;
 
 /// What a copy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +239,7 @@ pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Ve
 
 /// Says that a folder can't be read.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("{}: {}", path.display(), cause(error))
+    format!("{}: {}", path.display(), os_error_text(error))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn an_image_of_a_disc_is_named_wherever_it_is_given() {
     assert_eq!(object["state"], "container");
     // Among the files of a folder it is counted.
     let all = files.run(&["probe", "-r", "."]);
-    all.says("container                   2");
+    all.prints("container                   2");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_hotfix_is_looked_into_and_patch_says_how_to_unpack_it() {
     let probe = files.run(&["probe", "KB917953.exe"]);
     assert_eq!(probe.code, 0, "{}", probe.stdout);
     let patch = files.run(&["patch", "KB917953.exe"]);
-    patch.says("cabextract");
+    patch.prints("cabextract");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_file_that_is_no_driver_is_not_told_to_be_named_otherwise() {
     let files = Files::new().with("letter.txt", b"Dear Sir");
     let run = files.run(&["patch", "letter.txt"]);
     assert_eq!(run.code, 1);
-    run.says("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys");
+    run.prints("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_folder_of_images_is_gone_through_and_images_without_a_driver_are_told() {
     let run = files.run(&["probe", "-r", "images"]);
     assert_eq!(run.code, 0);
     assert_eq!(run.stdout.matches(": located").count(), 4, "{}", run.stdout);
-    run.says("  disc-image                  1\n");
+    run.prints("  disc-image                  1\n");
     let one = files.run(&["probe", "images/b.iso"]);
     assert_eq!(one.code, 1);
     assert!(one.stdout.contains("a disc image of 1 file, none of them"));
@@ -136,10 +136,10 @@ fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
     );
     let run = files.run(&["probe", "fixes/deltas.exe"]);
     assert_eq!(run.code, 1);
-    run.says("1 of its 2 members are deltas");
+    run.prints("1 of its 2 members are deltas");
     assert!(run.stdout.contains("/x:FOLDER"));
     let run = files.run(&["probe", "fixes/plain.exe"]);
-    run.says("not a driver");
+    run.prints("not a driver");
     let run = files.run(&["probe", "-r", "--json", "fixes"]);
     let expected = [
         ("sp3gdr\\tcpip.sys", "unpatched"),
@@ -169,7 +169,7 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
     let files = with(&built);
     let dry = files.run(&["patch", "XP.ISO"]);
     dry.ends_with(0);
-    dry.says("add --output NEW.iso");
+    dry.prints("add --output NEW.iso");
     assert!(
         dry.stdout
             .contains("XP.ISO/I386/TCPIP.SY_/tcpip.sys: would change the limit from 10 to 100")
@@ -251,7 +251,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
     let new = ["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"];
     let run = files.run(&new);
     run.ends_with(0);
-    run.says_all([
+    run.prints_all([
         "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
         "a self-extractor with sp3gdr\\tcpip.sys in it",
@@ -390,11 +390,11 @@ fn a_new_image_has_the_time_of_the_old_one_or_the_present_one() {
     let image = File::options().write(true).open(path("XP.ISO"));
     image.unwrap().set_modified(old).unwrap();
     let keeps = files.run(&["patch", "XP.ISO", "--output", "old.iso"]);
-    keeps.says("or use --touch");
+    keeps.prints("or use --touch");
     assert_eq!((keeps.code, modified("old.iso")), (0, old));
     let touched = files.run(&["patch", "XP.ISO", "--touch", "--output", "new.iso"]);
     assert_eq!(touched.code, 0);
-    touched.does_not_say("--touch");
+    touched.does_not_print("--touch");
     assert!(modified("new.iso") > old);
     assert_eq!(read(&files, "new.iso"), read(&files, "old.iso"));
 }
@@ -415,7 +415,7 @@ fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
     run(&["patch", "100.iso", "--limit", "60", "--output", "again.iso"]);
     assert_eq!(read(&files, "again.iso"), read(&files, "60.iso"));
     let same = run(&["patch", "100.iso", "--output", "same.iso"]);
-    same.says("nothing to do");
+    same.prints("nothing to do");
     assert!(!files.path().join("same.iso").exists());
     let shown = run(&["restore", "100.iso"]);
     assert!(
@@ -472,7 +472,7 @@ fn nothing_is_written_in_place_or_over_what_is_there() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{arguments:?}: {}", run.stdout);
-        run.says(because);
+        run.prints(because);
     }
     assert_eq!(read(&files, "there.iso"), b"mine");
     assert_eq!(read(&files, "XP.ISO"), built.image);
@@ -488,8 +488,8 @@ fn one_copy_in_doubt_and_no_image_is_written() {
     let files = with(&disc.build());
     let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    run.says("XP.ISO/B/TCPIP.SYS: refused");
-    run.says("XP.ISO/A/TCPIP.SYS: not done");
+    run.prints("XP.ISO/B/TCPIP.SYS: refused");
+    run.prints("XP.ISO/A/TCPIP.SYS: not done");
     assert!(run.stderr.contains("all are treated alike"));
     assert!(!files.path().join("NEW.iso").exists());
 }
@@ -623,7 +623,7 @@ fn directories_without_end_are_refused() {
     let path = "a/".repeat(40) + "TCPIP.SYS";
     let disc = Disc::new(&[(&path, &xp())]);
     let run = with(&disc.build()).run(&["patch", "XP.ISO"]);
-    run.says("nested too deep");
+    run.prints("nested too deep");
     assert_eq!(run.code, 3);
 }
 
@@ -654,7 +654,7 @@ fn an_image_that_was_changed_since_is_not_taken_back() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{}", run.stdout);
-        run.says("does not come out");
+        run.prints("does not come out");
     }
     assert!(!Path::new(&files.path().join("back.iso")).exists());
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 3);

@@ -149,7 +149,7 @@ fn the_drivers_in_a_cabinet_are_changed_and_nothing_else_and_come_back_to_the_by
         assert_eq!(read(&files, "sp3.cab"), new);
         let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
         assert_eq!(restore.code, 0, "{}", restore.stdout);
-        restore.says(".orig (it stays)");
+        restore.prints(".orig (it stays)");
         assert!(read(&files, "sp3.cab") == old, "{methods:?}");
     }
 }
@@ -189,13 +189,13 @@ fn cabinets_in_a_tree_and_under_another_name_are_rewritten_when_asked() {
         .with("I386/NONE.CAB", &sp3_without())
         .with("I386/tcpip.sys", &xp());
     let plain = files.run(&["patch", "-r", "--in-place", "."]);
-    plain.says("SP3.CAB: not rewritten");
-    plain.says("--cabinets");
+    plain.prints("SP3.CAB: not rewritten");
+    plain.prints("--cabinets");
     assert!(read(&files, "I386/SP3.CAB") == old);
     let run = files.run(&["patch", "-r", "--in-place", "--cabinets", "."]);
     run.ends_with(0);
-    run.says("2 changed of 3 files");
-    run.does_not_say("NONE.CAB");
+    run.prints("2 changed of 3 files");
+    run.does_not_print("NONE.CAB");
     assert_eq!(limits(&files, "I386/SP3.CAB"), both(100));
     let copy = [
         "restore",
@@ -227,10 +227,10 @@ fn a_damaged_cabinet_is_put_back_from_its_backup() {
     let files = files.with("sp3.cab", &damaged);
     let patch = files.run(&["patch", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(patch.code, 3, "{}", patch.stdout);
-    patch.says("the checksum of data block");
+    patch.prints("the checksum of data block");
     let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(restore.code, 0, "{}", restore.stdout);
-    restore.says("put back from its backup");
+    restore.prints("put back from its backup");
     assert!(read(&files, "sp3.cab") == old);
     fs::remove_file(files.path().join("sp3.cab")).unwrap();
     assert_eq!(
@@ -287,8 +287,8 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
     assert_eq!(all(&files), before);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     patch.ends_with(0);
-    patch.says("5 changed of 5 files");
-    patch.does_not_say("not rewritten");
+    patch.prints("5 changed of 5 files");
+    patch.does_not_print("not rewritten");
     assert_eq!(limits(&files, CAB), both(100));
     let status = files.run(&["status", "--root", ".", "--json"]);
     let objects = status.objects();
@@ -303,7 +303,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
         assert_eq!(object["backups"].as_array().unwrap().len(), 1);
     }
     let again = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
-    again.says("5 as they should be");
+    again.prints("5 as they should be");
     let restore = files.run(&["restore", "--root", ".", "--cabinets", "--in-place"]);
     restore.ends_with(0);
     assert!(all(&files) == before, "{:?}", all(&files).keys());

@@ -239,7 +239,7 @@ fn udf_and_several_sessions_are_refused() {
     let refused = |files: &Files, because: &str| {
         let run = files.run(&["patch", "XP.ISO", "--output", "NEW.ISO"]);
         run.ends_with(1);
-        run.says(because);
+        run.prints(because);
         assert!(!files.path().join("NEW.ISO").exists());
     };
     let files = tree();

@@ -58,8 +58,8 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     );
     let run = files.run(&["patch", "-r", "--limit", "200", "--in-place", "."]);
     run.ends_with(0);
-    run.says("4 changed of 4 files");
-    run.says("SP3.CAB: not rewritten");
+    run.prints("4 changed of 4 files");
+    run.prints("SP3.CAB: not rewritten");
     assert!(
         !run.stdout.contains("DRIVER.CAB") && !run.stdout.contains("AFD"),
         "{}",
@@ -302,12 +302,12 @@ fn a_cabinet_that_cannot_be_looked_into_has_failed() {
         .with("data1.cab", b"ISc(\0\0");
     let run = files.run(&["patch", "-r", "."]);
     run.ends_with(3);
-    run.says_all([
+    run.prints_all([
         "SP2.CAB can't be looked into: the cabinet ends",
         "x.cab can't be looked into: it is no cabinet",
         "4 would be, 0 as they should be, 2 failed; 1 cabinet with",
     ]);
-    run.does_not_say("data1.cab");
+    run.does_not_print("data1.cab");
     let objects = files.run(&["patch", "-r", "--json", "."]).objects();
     let failed = objects.iter().filter(|object| object["state"] == "failed");
     assert_eq!(failed.count(), 2);

@@ -43,7 +43,7 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 
 fn refused(run: &Run, because: &str) {
     run.ends_with(1);
-    run.says("refused, left as it is");
+    run.prints("refused, left as it is");
     assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
 }
 
@@ -156,7 +156,7 @@ fn a_changed_copy_is_written_where_nothing_is() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
-    run.says("written to   out.sys");
+    run.prints("written to   out.sys");
     // The same once more is no contradiction.
     let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
     assert_eq!(again.code, 0);
@@ -167,10 +167,10 @@ fn a_changed_copy_is_written_where_nothing_is() {
         "{}",
         again.stdout
     );
-    again.does_not_say("written to");
+    again.does_not_print("written to");
     let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
     refused(&there, "never overwritten");
-    there.does_not_say("written to");
+    there.does_not_print("written to");
     assert_eq!(read(&files, "there.sys"), b"mine");
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
 }
@@ -229,7 +229,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
         let files = Files::new().with(name, &content);
         let run = files.run(&["patch", "--in-place", name]);
         assert_eq!(run.code, code, "{because}: {}", run.stdout);
-        run.says("refused, left as it is");
+        run.prints("refused, left as it is");
         assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
         assert_eq!(read(&files, name), content, "{because}");
         let folder = files.path().join(name);

@@ -77,7 +77,7 @@ fn of_two_different_patches_at_once_the_second_is_made_of_what_the_first_left() 
             false => (&other, &one, "from 70 to 50"),
         };
         assert_eq!((first.code, second.code), (0, 0), "{round}");
-        first.says("the limit from 10 to");
+        first.prints("the limit from 10 to");
         assert!(second.stdout.contains(way), "{round}: {}", second.stdout);
         assert_eq!(leftovers(&files), [""; 0], "{round}");
     }
@@ -151,7 +151,7 @@ fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
     let at_home = lock("WINDOWS");
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
-    status.says("another run is at work");
+    status.prints("another run is at work");
     // What is not locked any more is a stale one.
     drop((held, at_home));
     let status = files.run(&["status", "--root", "."]);

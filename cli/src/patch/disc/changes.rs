@@ -14,12 +14,12 @@ use super::record::{MAX_EDIT, Record};
 use crate::cabinet::MAX_MEMBER;
 use crate::cabinet::rewrite::MAX_CABINET;
 use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
-use crate::output::cause;
 use crate::patch::drivers::{Drivers, Planned};
 use crate::patch::failure::Failure;
 use crate::patch::outcome::{DriverFacts, Source};
 use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::storage::{self, Storage};
+use crate::terminal::os_error_text;
 
 /// A file on the disc, and what is to become of the copies in it.
 pub(super) struct Copy {
@@ -107,7 +107,7 @@ fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> 
     }
     let length = usize::try_from(driver.extent.length).unwrap_or(usize::MAX);
     let content = storage::bytes(file, position(driver.extent.start), length);
-    content.map_err(|error| unfit(cause(&error)).into())
+    content.map_err(|error| unfit(os_error_text(&error)).into())
 }
 
 /// Says of each copy what it was before the image was changed.
@@ -318,7 +318,7 @@ impl<'a> Changes<'a> {
         let mut before = BTreeMap::new();
         for (&at, new) in &edits {
             let old = storage::bytes(&image, at, new.len());
-            let old = old.map_err(|error| DiscRefusal::Damaged(cause(&error)))?;
+            let old = old.map_err(|error| DiscRefusal::Damaged(os_error_text(&error)))?;
             before.insert(at, old);
         }
         Ok(Some(Changes {

@@ -338,5 +338,5 @@ fn read(file: &dyn Storage, sector: u64, count: u64) -> Result<Vec<u8>, DiscRefu
 }
 
 fn damaged(error: &std::io::Error) -> DiscRefusal {
-    DiscRefusal::Damaged(crate::output::cause(error))
+    DiscRefusal::Damaged(crate::terminal::os_error_text(error))
 }

@@ -6,7 +6,7 @@ use super::*;
 fn what_other_tools_patched_is_patched_and_comes_back_as_it_was() {
     let files = Files::new().with("tcpip.sys", &patched(50));
     let run = files.run(&["patch", "--limit", "70", "--in-place", "tcpip.sys"]);
-    run.says("the limit from 50 to 70");
+    run.prints("the limit from 50 to 70");
     assert_eq!(state(&files, "tcpip.sys"), (70, true));
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
     assert_eq!(restore.code, 0, "{}", restore.stderr);
@@ -22,7 +22,7 @@ fn restore_without_a_backup_sets_10() {
     let files = Files::new().with("tcpip.sys", &patched(100));
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
     assert_eq!(restore.code, 0, "{}", restore.stderr);
-    restore.says("no backup was used");
+    restore.prints("no backup was used");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
@@ -82,16 +82,16 @@ fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
     assert_eq!(add.code, 0, "{}", add.stderr);
     files.run(&["patch", "--in-place", "tcpip.sys"]);
     let known = files.run(&["restore", "--manifest", "m.toml", "tcpip.sys"]);
-    known.says("a known build as shipped: mine");
+    known.prints("a known build as shipped: mine");
     let unknown = files.run(&["restore", "tcpip.sys"]);
-    unknown.says("not proved");
+    unknown.prints("not proved");
     // A known build that does not store 10 is not as shipped.
     let odd = Files::new().with("tcpip.sys", &patched(20));
     odd.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
     odd.run(&["patch", "--in-place", "tcpip.sys"]);
     let restore = odd.run(&["restore", "--manifest", "m.toml", "tcpip.sys"]);
-    restore.says("the limit from 100 to 20");
-    restore.says("not proved");
+    restore.prints("the limit from 100 to 20");
+    restore.prints("not proved");
 }
 
 /// A file system that keeps no case may give another than it got.
@@ -134,7 +134,7 @@ fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
         assert_eq!(shown.code, 0, "{length}: {}{}", shown.stdout, shown.stderr);
         let says = "would be put back from its backup: the limit is 10";
         assert!(shown.stdout.contains(says), "{length}: {}", shown.stdout);
-        shown.says(backup(&xp()));
+        shown.prints(backup(&xp()));
         assert_eq!(read(&files, "tcpip.sys"), damaged);
         let without = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
         assert_ne!(without.code, 0, "{length}: {}", without.stdout);

@@ -72,7 +72,7 @@ fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
         ] {
             ["tcpip.sys", copy].into_iter().for_each(age);
             let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
-            shown.does_not_say(says);
+            shown.does_not_print(says);
             let run = files.run(&[arguments, options].concat());
             run.ends_with(0);
             assert_eq!(is_new(written), touch, "{arguments:?}");
@@ -129,7 +129,7 @@ fn a_pipe_is_never_replaced() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{}", run.stdout);
-        run.says("no regular file");
+        run.prints("no regular file");
         assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     }
     let run = files.run(&["patch", "--output", "tcpip.sys", "there/tcpip.sys"]);
@@ -141,7 +141,7 @@ fn a_pipe_is_never_replaced() {
     fs::rename(&pipe, files.path().join(backup)).unwrap();
     let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    run.says("no regular file");
+    run.prints("no regular file");
     assert_eq!(read(&files, "there/tcpip.sys"), xp());
 }
 
@@ -188,7 +188,7 @@ fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
         return;
     };
     run.ends_with(3);
-    run.says_all([
+    run.prints_all([
         "failed, left as it is",
         "the folder . can't be written to: Permission denied",
         "chmod u+w FOLDER makes it so",
@@ -218,8 +218,8 @@ fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
 
     let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]).unwrap();
     run.ends_with(3);
-    run.says("can't have the owner of the old one (Operation not permitted): run");
-    run.does_not_say("chmod");
+    run.prints("can't have the owner of the old one (Operation not permitted): run");
+    run.does_not_print("chmod");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys"]);
 }
@@ -236,8 +236,8 @@ fn an_own_file_of_a_foreign_group_is_left_as_it_is_for_its_group() {
         return;
     };
     run.ends_with(3);
-    run.says_all(["can't have the group of the old one (1: ", "chgrp"]);
-    run.does_not_say("as that owner");
+    run.prints_all(["can't have the group of the old one (1: ", "chgrp"]);
+    run.does_not_print("as that owner");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
@@ -252,7 +252,7 @@ fn a_file_that_may_not_be_read_is_said_to_be_that() {
         return;
     };
     run.ends_with(3);
-    run.says("tcpip.sys can't be read: Permission denied\n");
+    run.prints("tcpip.sys can't be read: Permission denied\n");
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
             return;
         };
         run.ends_with(3);
-        run.says(says);
+        run.prints(says);
     }
 }
 

@@ -207,7 +207,7 @@ fn a_full_disk_leaves_all_as_it_was() {
     fs::write(at.join("tcpip.sys"), xp()).unwrap();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
     run.ends_with(3);
-    run.says("make room");
+    run.prints("make room");
     assert_eq!(read(&files, "disk/tcpip.sys"), xp());
     assert_eq!(fs::read_dir(&at).unwrap().count(), 1);
     // There is room for nothing at all.

@@ -42,7 +42,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
-    status.says_all([
+    status.prints_all([
         "Left by runs of tcplimit:",
         ".orig: a backup",
         "tcpip.sys.1.tcplimit-new: a staged file",
@@ -52,7 +52,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         "Of no use any more: 4 files. To see and remove them: tcplimit clean --root .\n",
     ]);
     if cfg!(unix) {
-        status.says("seconds old");
+        status.prints("seconds old");
     }
     let summary = files.run(&["status", "--root", ".", "--json"]).objects();
     let left = summary.last().unwrap()["summary"]["leftovers"].clone();
@@ -64,14 +64,14 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
         shown.ends_with(0);
         let says = "4 would be removed of 5 files, 1 kept";
-        shown.says(says);
+        shown.prints(says);
         let advice = shown.stdout.contains("add --in-place");
         assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
         assert_eq!(all(&files.path()), before);
     }
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(0);
-    run.says("4 removed of 5 files, 1 kept");
+    run.prints("4 removed of 5 files, 1 kept");
     let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -126,7 +126,7 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
         let is_there = files.path().join("WINDOWS/tcplimit.journal").exists();
         assert_eq!(is_there, !goes, "{}", run.stdout);
         if !goes {
-            run.says("puts back first");
+            run.prints("puts back first");
             assert_eq!(all(&files.path()), before);
             let restore = files.run(&["restore", "--root", ".", "--in-place"]);
             restore.ends_with(0);
@@ -139,7 +139,7 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(1);
-    run.says("no journal of this program");
+    run.prints("no journal of this program");
     assert_eq!(read(&files, "WINDOWS/tcplimit.journal"), b"mine");
 }
 
@@ -154,7 +154,7 @@ fn beside_a_run_at_work_nothing_is_removed() {
     for options in [&["--in-place"][..], &[]] {
         let run = files.run(&[&["clean", "--root", "."], options].concat());
         run.ends_with(3);
-        run.says_all(["its run is at work", "it stays for now: another run"]);
+        run.prints_all(["its run is at work", "it stays for now: another run"]);
         assert_eq!(all(&files.path()), before);
     }
     drop(held);
@@ -171,7 +171,7 @@ fn what_can_t_be_done_is_said() {
     let bare = Files::new().with(DRIVERS, &xp());
     let run = bare.run(&clean);
     run.ends_with(0);
-    run.says("has left anything here");
+    run.prints("has left anything here");
     let two = used().with("WINNT/system32/drivers/tcpip.sys", &xp());
     let before = all(&two.path());
     let run = two.run(&[&clean[..], &["--in-place"]].concat());
@@ -181,5 +181,5 @@ fn what_can_t_be_done_is_said() {
     assert_eq!(all(&two.path()), before);
     let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
     run.ends_with(0);
-    run.says("4 removed");
+    run.prints("4 removed");
 }

@@ -9,7 +9,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_put_back_by_name() {
     fs::remove_file(files.path().join(DRIVERS)).unwrap();
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(1);
-    status.says_all([
+    status.prints_all([
         "system32/drivers/tcpip.sys: not there, but a backup is",
         "tcplimit restore --in-place ./WINDOWS/system32/drivers/tcpip.sys",
     ]);

@@ -89,8 +89,8 @@ fn status_shows_every_windows_or_the_one_that_is_chosen() {
     status.ends_with(0);
     for home in HOMES {
         let says = format!("The Windows in ./{home}\n");
-        status.says(&says);
-        status.says(driver(home));
+        status.prints(&says);
+        status.prints(driver(home));
     }
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     let windows = objects
@@ -101,8 +101,8 @@ fn status_shows_every_windows_or_the_one_that_is_chosen() {
         ["./WINDOWS", "./WINXP", "./Windows.0"]
     );
     let one = files.run(&["status", "--root", ".", "--windows", "WINXP"]);
-    one.says("./WINXP/");
-    one.does_not_say("Windows.0");
+    one.prints("./WINXP/");
+    one.does_not_print("Windows.0");
     // A tree of setup files with an installed Windows of any name in it.
     let files = Files::new().with(&driver("XP"), &xp());
     let run = files.run(&["patch", "-r", "."]);
@@ -180,7 +180,7 @@ fn a_linked_folder_or_copy_within_a_windows_is_refused_with_all_and_shown() {
         let status = files.run(&["status", "--root", "."]);
         status.ends_with(1);
         let says = format!("./{IN}/{linked}: a link, not followed");
-        status.says(&says);
+        status.prints(&says);
         let json = files.run(&["status", "--root", ".", "--json"]).objects();
         let links = json.iter().filter(|object| object["state"] == "link");
         assert_eq!(links.count(), 1);

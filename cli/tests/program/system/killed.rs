@@ -37,7 +37,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
     killed(&files);
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
-    status.says("an earlier run was interrupted");
+    status.prints("an earlier run was interrupted");
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     assert_eq!(objects.last().unwrap()["summary"]["journal_pending"], true);
     let shown = files.run(&["patch", "--root", "."]);
@@ -85,7 +85,7 @@ fn what_a_killed_run_left_is_not_changed_file_by_file() {
             "{arguments:?}: {}",
             run.stdout
         );
-        run.does_not_say(" changed the limit");
+        run.does_not_print(" changed the limit");
         assert_eq!(all(&files.path()), before, "{arguments:?}");
     }
     let within = run_in(&drivers, &["patch", "--in-place", "--json", "tcpip.sys"]);
@@ -155,7 +155,7 @@ fn a_journal_about_a_file_that_is_gone_is_cleared() {
     killed(&files);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();
     let status = files.run(&["status", "--root", "."]);
-    status.says("system32/drivers/tcpip.sys: removed since");
+    status.prints("system32/drivers/tcpip.sys: removed since");
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
     restore.ends_with(0);
     assert_eq!(read(&files, PACK), xp());

@@ -8,12 +8,12 @@ use scanner_core::{Checksum, Headers, Module};
 use tcplimit_report::{Exit, Origin, Report};
 
 use crate::arguments::Add;
-use crate::file::Input;
 use crate::image_probe::{self, Members, Options};
-use crate::loaded::LoadBase;
+use crate::input::Input;
 use crate::manifest::{Build, Manifest};
-use crate::output::{self, GOOD, cause, complain, printable};
 use crate::probe;
+use crate::simulated_load::LoadBase;
+use crate::terminal::{self, GOOD, os_error_text, print_error, printable};
 use crate::text;
 
 /// What both views of a file with this hash say of it, when they agree.
@@ -61,11 +61,11 @@ fn refusal(report: &Report) -> String {
 pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
     if let Some(folder) = verb.files.iter().find(|path| path.is_dir()) {
         let shown = folder.display();
-        complain(&format!("{shown} is a folder: name the files in it."));
+        print_error(&format!("{shown} is a folder: name the files in it."));
         return Ok(Exit::Usage);
     }
     if verb.name.is_some() && verb.files.len() > 1 {
-        complain("--name names one build: give one FILE with it.");
+        print_error("--name names one build: give one FILE with it.");
         return Ok(Exit::Usage);
     }
     let shown = verb.manifest.display();
@@ -73,14 +73,14 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => {
-            complain(&format!("{shown} can't be read: {}", cause(&error)));
+            print_error(&format!("{shown} can't be read: {}", os_error_text(&error)));
             return Ok(Exit::Unreadable);
         }
     };
     let manifest = match Manifest::parse(&old) {
         Ok(manifest) => manifest,
         Err(error) => {
-            complain(&format!("{shown} is no manifest of builds: {error}"));
+            print_error(&format!("{shown} is no manifest of builds: {error}"));
             return Ok(Exit::Usage);
         }
     };
@@ -100,7 +100,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         text, done, exit, ..
     } = addition;
     if verb.name.is_some() && done.len() > 1 {
-        complain(&format!(
+        print_error(&format!(
             "--name names one build, but {} were found: add them without it.",
             done.len()
         ));
@@ -115,13 +115,13 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
             }
             _ => "",
         };
-        complain(&format!(
+        print_error(&format!(
             "{shown} can't be written: {}{hint}",
-            cause(&error)
+            os_error_text(&error)
         ));
         return Ok(Exit::Unreadable);
     }
-    let mut out = output::stdout();
+    let mut out = terminal::stdout();
     for (origin, said) in done {
         let origin = origin.to_string();
         writeln!(out, "{}: {GOOD}{said}{GOOD:#}", printable(&origin))?;
@@ -147,7 +147,7 @@ impl Addition<'_> {
         let content = match Input::open(path).and_then(Input::content) {
             Ok(content) => content,
             Err(error) => {
-                let text = format!("{}: {}", path.display(), cause(&error));
+                let text = format!("{}: {}", path.display(), os_error_text(&error));
                 return self.refuse(&text, Exit::Unreadable);
             }
         };
@@ -212,7 +212,7 @@ impl Addition<'_> {
     }
 
     fn refuse(&mut self, text: &str, exit: Exit) {
-        complain(text);
+        print_error(text);
         self.exit = self.exit.max(exit);
     }
 }

@@ -2,7 +2,7 @@
 
 use tcplimit_report::{Cause, Origin, Report, State, english, is_cabinet, is_compressed};
 
-use crate::format;
+use crate::foreign_format;
 
 /// The report on a file of `length` bytes when its beginning already decides:
 /// when it is no driver that could be one of the modules.
@@ -10,7 +10,7 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
     if is_cabinet(head) {
         return None;
     }
-    match format::of(head) {
+    match foreign_format::of(head) {
         Some(format) if !is_compressed(head) => {
             let reason = format.says();
             Some(Report::new(
@@ -21,14 +21,14 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
             ))
         }
         _ => {
-            let mut report = Report::unjudged(origin.clone(), length);
-            report.judge_beginning(head, say).then_some(report)
+            let mut report = Report::pending(origin.clone(), length);
+            report.triage(head, describe).then_some(report)
         }
     }
 }
 
 /// A cause, with the advice of this program.
-pub(crate) fn say(state: State, cause: &Cause<'_>) -> String {
+pub(crate) fn describe(state: State, cause: &Cause<'_>) -> String {
     let advice = match cause {
         Cause::Nameless => ": if it is one of them, say so by --module",
         Cause::Conflict(_) | Cause::Unconfirmed(..) => {

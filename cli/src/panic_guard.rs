@@ -15,7 +15,7 @@ thread_local! {
 ///
 /// # Errors
 /// Those of the decompressor, and that it panicked, as texts.
-pub fn guard<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+pub fn catch_panic<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let told = panic::take_hook();

@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::folder::{self, Item};
 use crate::interrupt::on_interrupt;
 use crate::progress::Progress;
+use crate::walk::{self, Item};
 
 /// What to run over.
 pub(crate) struct Plan {
@@ -90,7 +90,7 @@ pub(crate) fn run<T: Send + 'static>(
     let stopped = Arc::clone(&stop);
     thread::spawn(move || {
         let mut index = 0_u64;
-        folder::each(&plan.paths, |item| {
+        walk::each(&plan.paths, |item| {
             plan.progress.found(&item.path);
             let sent = jobs.send((index, item)).is_ok();
             index += 1;

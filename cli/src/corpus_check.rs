@@ -4,24 +4,26 @@ use std::io::{self, Write};
 
 use tcplimit_report::{Exit, Origin, Report, State};
 
-use crate::arguments::{Check, Talk};
-use crate::corpus::locate_both;
-use crate::file::Input;
-use crate::folder::{Item, refuse_folders};
-use crate::head;
+use crate::arguments::{Check, OutputArgs};
+use crate::corpus_add::locate_both;
 use crate::image_probe::{Members, Options};
+use crate::input::Input;
 use crate::manifest::Manifest;
-use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, cause, complain, printable};
+use crate::parallel::{self, End, Plan, Sink};
 use crate::probe;
 use crate::progress::Progress;
-use crate::scan::{self, End, Plan, Sink};
+use crate::terminal::{
+    self, BAD, GOOD, NOTICE, Output, STRONG, os_error_text, print_error, printable,
+};
+use crate::triage;
+use crate::walk::{Item, refuse_folders};
 
 /// Runs `corpus check`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
-    if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "corpus check") {
+pub(crate) fn run(verb: &Check, output: OutputArgs) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&verb.paths, verb.scan.recursive, "corpus check") {
         return Ok(exit);
     }
     let manifest = match Manifest::read_or_built_in(verb.manifest.as_deref()) {
@@ -29,12 +31,12 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let mut checker = Checker {
-        out: output::stdout(),
+        out: terminal::stdout(),
         agree: 0,
         disagree: 0,
         unknown: 0,
         unreadable: 0,
-        progress: match talk.quiet || !verb.many.recursive {
+        progress: match output.quiet || !verb.scan.recursive {
             true => Progress::hidden(),
             false => Progress::of_files(),
         },
@@ -49,12 +51,12 @@ pub(crate) fn run(verb: &Check, talk: Talk) -> io::Result<Exit> {
     }
     let plan = Plan {
         paths: verb.paths.clone(),
-        threads: verb.many.threads.map_or(0, usize::from),
+        threads: verb.scan.threads.map_or(0, usize::from),
         progress: checker.progress.clone(),
     };
-    let end = scan::run(plan, move |item| compare(item, &manifest), &mut checker);
+    let end = parallel::run(plan, move |item| compare(item, &manifest), &mut checker);
     checker.progress.finish();
-    let exit = checker.finish(end?, talk)?;
+    let exit = checker.finish(end?, output)?;
     Ok(checker.out.finish(exit))
 }
 
@@ -75,7 +77,7 @@ fn compare(item: &Item, manifest: &Manifest) -> Vec<Finding> {
     }
     let input = match Input::open(&item.path) {
         Ok(input) => input,
-        Err(error) => return unreadable(cause(&error)),
+        Err(error) => return unreadable(os_error_text(&error)),
     };
     let members = if item.within_folder {
         Members::Likely
@@ -88,12 +90,12 @@ fn compare(item: &Item, manifest: &Manifest) -> Vec<Finding> {
         members,
     };
     let origin = Origin::file(&path);
-    if head::report(&origin, input.head(), input.length()).is_some() {
+    if triage::report(&origin, input.head(), input.length()).is_some() {
         return Vec::new();
     }
     let content = match input.content() {
         Ok(content) => content,
-        Err(error) => return unreadable(cause(&error)),
+        Err(error) => return unreadable(os_error_text(&error)),
     };
     let mut findings = Vec::new();
     probe::visit(&path, &content, &options, &mut |report, data| {
@@ -189,20 +191,20 @@ impl Checker {
                 self.unreadable += u64::from(!item.within_folder);
                 let (progress, out) = (&self.progress, &mut self.out);
                 progress.aside(|| out.flush())?;
-                progress.aside(|| complain(&format!("{origin}: {reason}")));
+                progress.aside(|| print_error(&format!("{origin}: {reason}")));
                 Ok(())
             }
         }
     }
 
-    fn finish(&mut self, end: End, talk: Talk) -> io::Result<Exit> {
+    fn finish(&mut self, end: End, output: OutputArgs) -> io::Result<Exit> {
         if end == End::Interrupted {
             writeln!(
                 self.out,
                 "{NOTICE}interrupted{NOTICE:#}: not all files were looked at"
             )?;
         }
-        if !talk.quiet || end == End::Interrupted {
+        if !output.quiet || end == End::Interrupted {
             let Checker {
                 agree,
                 disagree,

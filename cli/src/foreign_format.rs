@@ -345,7 +345,7 @@ mod tests {
             assert!(told.is_none() || short == b"conectix", "{told:?}");
         }
         assert!(of(b"hello, this is text\n").is_none());
-        let mut driver = crate::source::SPECIMEN.to_vec();
+        let mut driver = crate::default_inputs::SPECIMEN.to_vec();
         driver.resize(0x9000, 0);
         driver[0x8001..0x8006].copy_from_slice(b"CD001");
         assert!(of(&driver).is_none());

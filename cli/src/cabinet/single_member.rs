@@ -7,7 +7,7 @@ pub(super) const HAS_RESERVE: u16 = 4;
 
 /// The entries that a cabinet of one member has in its tables.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Single<'a> {
+pub(crate) struct SingleMember<'a> {
     /// Its name, ASCII.
     pub(crate) name: &'a str,
     /// Date, time and attributes, as they stand in the table.
@@ -22,7 +22,7 @@ pub(crate) struct Single<'a> {
     pub(crate) size: u32,
 }
 
-impl Single<'_> {
+impl SingleMember<'_> {
     /// All that stands before its data blocks, of which there are `length` bytes.
     pub(crate) fn beginning(&self, length: u64) -> Vec<u8> {
         let reserved: &[u8] = match self.reserve {

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 
 use super::sector::SECTOR;
-use crate::output::cause;
+use crate::terminal::os_error_text;
 
 /// What is wrong with an image. Sectors are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(crate) enum DiscError {
     /// A sector can't be read.
     Unread { sector: u32, why: String },
     /// The descriptors have no end.
@@ -35,51 +35,51 @@ pub(crate) enum Flaw {
     TooMany,
 }
 
-impl Flaw {
+impl DiscError {
     /// A sector that can't be read.
-    pub(super) fn unread(sector: u32, error: &io::Error) -> Flaw {
+    pub(super) fn unread(sector: u32, error: &io::Error) -> DiscError {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Flaw::Unread {
+            io::ErrorKind::UnexpectedEof => DiscError::Unread {
                 sector,
                 why: "the image ends before it".to_owned(),
             },
-            _ => Flaw::Unread {
+            _ => DiscError::Unread {
                 sector,
-                why: cause(error),
+                why: os_error_text(error),
             },
         }
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for DiscError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Flaw::Unread { sector, why } => write!(f, "sector {sector} can't be read: {why}"),
-            Flaw::NoTerminator => f.write_str("its volume descriptors have no end"),
-            Flaw::NoPrimary => f.write_str("it has no primary volume descriptor"),
-            Flaw::SeveralPrimaries => f.write_str("it has several primary volume descriptors"),
-            Flaw::UnknownDescriptor { sector } => write!(
+            DiscError::Unread { sector, why } => write!(f, "sector {sector} can't be read: {why}"),
+            DiscError::NoTerminator => f.write_str("its volume descriptors have no end"),
+            DiscError::NoPrimary => f.write_str("it has no primary volume descriptor"),
+            DiscError::SeveralPrimaries => f.write_str("it has several primary volume descriptors"),
+            DiscError::UnknownDescriptor { sector } => write!(
                 f,
                 "the volume descriptor in sector {sector} names a tree in a way that is not known"
             ),
-            Flaw::BlockSize(size) => write!(
+            DiscError::BlockSize(size) => write!(
                 f,
                 "its logical blocks have {size} bytes, and only {SECTOR} are read here"
             ),
-            Flaw::Orders { sector, field } => write!(
+            DiscError::Orders { sector, field } => write!(
                 f,
                 "sector {sector}: the {field} is not the same in both byte orders"
             ),
-            Flaw::Record { sector, offset } => write!(
+            DiscError::Record { sector, offset } => write!(
                 f,
                 "sector {sector}: the directory record at byte {offset} does not hold together"
             ),
-            Flaw::Outside { path } => write!(f, "{path} lies outside of the image"),
-            Flaw::Loop { path } => write!(f, "the directory {path} is named twice"),
-            Flaw::TooDeep { path } => write!(f, "{path}: directories are nested too deep"),
-            Flaw::TooMany => f.write_str("it has more directories or files than any disc"),
+            DiscError::Outside { path } => write!(f, "{path} lies outside of the image"),
+            DiscError::Loop { path } => write!(f, "the directory {path} is named twice"),
+            DiscError::TooDeep { path } => write!(f, "{path}: directories are nested too deep"),
+            DiscError::TooMany => f.write_str("it has more directories or files than any disc"),
         }
     }
 }
 
-impl std::error::Error for Flaw {}
+impl std::error::Error for DiscError {}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tcplimit_report::Exit;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::output::{cause, complain, quoted};
+use crate::terminal::{os_error_text, print_error, quoted};
 
 /// A file to look into, or the reason why what was found can't be.
 #[derive(Clone, Debug)]
@@ -57,7 +57,11 @@ fn walk(folder: &Path, named: usize, take: &mut impl FnMut(Item) -> bool) -> boo
                 named,
                 // The folder named is not within itself.
                 within_folder: error.depth() != 0,
-                problem: Some(error.io_error().map_or_else(|| error.to_string(), cause)),
+                problem: Some(
+                    error
+                        .io_error()
+                        .map_or_else(|| error.to_string(), os_error_text),
+                ),
             },
         };
         if !take(item) {
@@ -83,7 +87,7 @@ pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, verb: &str) -> 
     }
     let folder = paths.iter().find(|path| path.is_dir())?;
     let shown = folder.display();
-    complain(&format!(
+    print_error(&format!(
         "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {}",
         quoted(&folder.to_string_lossy())
     ));

@@ -22,6 +22,6 @@ pub fn is_program(head: &[u8]) -> bool {
 
 /// Whether a driver may have so many bytes: none is nearly as large as 64 MB.
 #[must_use]
-pub fn is_possible(bytes: u64) -> bool {
+pub fn is_driver_size(bytes: u64) -> bool {
     bytes <= 64 << 20
 }

@@ -62,7 +62,10 @@ impl Output {
         self.keep(BufWriter::flush);
         match &self.lost {
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
-                complain(&format!("the output can't be written: {}", cause(error)));
+                print_error(&format!(
+                    "the output can't be written: {}",
+                    os_error_text(error)
+                ));
                 exit.max(Exit::Unreadable)
             }
             _ => exit,
@@ -89,7 +92,7 @@ impl Write for Output {
 }
 
 /// Says on standard error what went wrong: what, why, what to do.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn print_error(text: &str) {
     let mut stderr = anstream::stderr();
     let _ = write!(stderr, "{BAD}tcplimit:{BAD:#}");
     for line in text.lines() {
@@ -98,7 +101,7 @@ pub(crate) fn complain(text: &str) {
 }
 
 /// The text of an error of the system, without its number.
-pub(crate) fn cause(error: &io::Error) -> String {
+pub(crate) fn os_error_text(error: &io::Error) -> String {
     let text = error.to_string();
     let around = text
         .split_once(" (os error ")
@@ -196,10 +199,10 @@ mod tests {
         let denied = io::Error::from_raw_os_error(1);
         let text = denied.to_string();
         let words = text.split_once(" (os").unwrap().0;
-        assert_eq!(cause(&denied), words);
+        assert_eq!(os_error_text(&denied), words);
         let within = io::Error::other(format!("no ({denied}): try"));
-        assert_eq!(cause(&within), format!("no ({words}): try"));
-        assert_eq!(cause(&io::Error::other("plain")), "plain");
+        assert_eq!(os_error_text(&within), format!("no ({words}): try"));
+        assert_eq!(os_error_text(&io::Error::other("plain")), "plain");
     }
 
     #[test]
