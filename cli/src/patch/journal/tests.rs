@@ -24,14 +24,14 @@ fn kept(name: &str) -> Entry {
 #[test]
 fn a_journal_written_is_the_journal_read() {
     for entries in [vec![], vec![entry()], vec![entry(), kept("tcpip.sys.bak")]] {
-        let text = text(&entries);
+        let text = serialize(&entries);
         assert_eq!(parse(text.as_bytes()), Some(entries));
     }
 }
 
 #[test]
 fn every_cut_of_a_journal_is_known_for_one_and_no_other_text_is() {
-    let text = text(&[entry(), entry()]);
+    let text = serialize(&[entry(), entry()]);
     for length in 0..text.len() {
         let cut = &text.as_bytes()[..length];
         assert_eq!(parse(cut), None, "{length}");
@@ -64,10 +64,14 @@ fn a_journal_that_names_what_is_not_ours_is_none() {
             temporary: temporary.to_owned(),
             ..entry()
         };
-        assert_eq!(parse(text(&[odd]).as_bytes()), None, "{path} {temporary}");
+        assert_eq!(
+            parse(serialize(&[odd]).as_bytes()),
+            None,
+            "{path} {temporary}"
+        );
     }
     for name in ["../tcpip.sys.bak", "/etc/passwd", "a/b", "a\\b", ""] {
-        assert_eq!(parse(text(&[kept(name)]).as_bytes()), None, "{name}");
+        assert_eq!(parse(serialize(&[kept(name)]).as_bytes()), None, "{name}");
     }
 }
 
