@@ -82,7 +82,7 @@ impl Candidate<'_> {
         for change in &changes(self.image, headers, self.value_offset, limit)? {
             put(&mut original, change)?;
         }
-        let same_sum = Checksum::of(headers, &original).computed == sum;
+        let same_sum = Checksum::compute(headers, &original).computed == sum;
         let differs = same_sum && sha256(&original) != build.sha256;
         differs.then(|| "same checksum, other bytes".to_owned())
     }
@@ -105,7 +105,7 @@ mod tests {
         let report = image_probe::image(Origin::file(NAME), SPECIMEN, &Options::default());
         let mut build = Build::of(&report, &sha256(SPECIMEN), Some("mine")).expect("located");
         let image = Image::from_file(SPECIMEN).expect("an image");
-        build.checksum = Some(Checksum::of(image.headers(), SPECIMEN).computed);
+        build.checksum = Some(Checksum::compute(image.headers(), SPECIMEN).computed);
         Manifest {
             builds: vec![build],
         }
@@ -114,9 +114,9 @@ mod tests {
     fn difference(manifest: &Manifest, file: &[u8]) -> Option<String> {
         let parsed = Image::from_file(file).expect("an image");
         let located = scanner_core::locate(&parsed, Module::Tcpip).expect("located");
-        let scanner_core::StartUp::Unique {
+        let scanner_core::StartUpStore::Unique {
             rva, value_offset, ..
-        } = scanner_core::StartUp::of(&parsed, &located)
+        } = scanner_core::StartUpStore::find(&parsed, &located)
         else {
             panic!("one store")
         };

@@ -4,7 +4,7 @@
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
-use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp};
+use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUpStore};
 use tcplimit_report::{Names, Origin, Report, State};
 
 use super::change::{Change, changes, put};
@@ -87,26 +87,26 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
     if is_signed(image, headers) != Some(false) {
         return Err(Refusal::Signed);
     }
-    let checksum = Checksum::of(headers, image);
+    let checksum = Checksum::compute(headers, image);
     match checksum {
         Checksum { stated: 0, .. } => return Err(Refusal::NoChecksum),
         _ if !checksum.is_right() => return Err(Refusal::WrongChecksum(checksum)),
         _ => {}
     }
-    let (store, offset, before) = match StartUp::of(&parsed, located) {
-        StartUp::Unique {
+    let (store, offset, before) = match StartUpStore::find(&parsed, located) {
+        StartUpStore::Unique {
             rva,
             value_offset,
             value,
         } => (rva, value_offset, value),
-        StartUp::None => return Err(Refusal::NoStore),
-        StartUp::Several => return Err(Refusal::SeveralStores),
+        StartUpStore::None => return Err(Refusal::NoStore),
+        StartUpStore::Several => return Err(Refusal::SeveralStores),
     };
     let section = parsed.section_at(store, STORE_LENGTH);
     if section.is_none_or(|section| section.name() != b"INIT") {
         return Err(Refusal::StoreOutsideInit(store));
     }
-    if let Some(coverage) = RelocationCoverage::of(&parsed, located)
+    if let Some(coverage) = RelocationCoverage::measure(&parsed, located)
         && !coverage.is_full()
     {
         return Err(Refusal::NotRelocated(coverage));
@@ -165,7 +165,7 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
 /// inside the image stands wherever it names one. Where a part of the file comes
 /// from another, or from another place, none does.
 fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
-    let mut entries = Relocations::of(image);
+    let mut entries = Relocations::new(image);
     for (at, kind) in entries.by_ref() {
         let address = match kind {
             RelocationKind::HighLow => dword(image, at).map(u64::from),
@@ -180,7 +180,7 @@ fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
             return Err(Refusal::DamagedRelocations(Some(at)));
         }
     }
-    match entries.is_cut() {
+    match entries.is_truncated() {
         true => Err(Refusal::DamagedRelocations(None)),
         false => Ok(()),
     }

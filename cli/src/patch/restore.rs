@@ -185,7 +185,7 @@ fn is_damage(refusal: &Refusal) -> bool {
 fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
     let is_wrong = |image: &[u8]| {
         Headers::parse(image).is_ok_and(|headers| {
-            let checksum = Checksum::of(&headers, image);
+            let checksum = Checksum::compute(&headers, image);
             checksum.stated != 0 && !checksum.is_right()
         })
     };

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use scanner_core::StartUp;
+use scanner_core::StartUpStore;
 use serde::Serialize;
 use tcplimit_report::{Exit, Origin, Report, State, is_module};
 
@@ -441,7 +441,7 @@ fn write_json(
             state: report.state.name(),
             reason: report.reason.as_deref(),
             limit: match report.start_up {
-                Some(StartUp::Unique { value, .. }) => Some(value),
+                Some(StartUpStore::Unique { value, .. }) => Some(value),
                 _ => None,
             },
             module: report.module.map(|module| module.file_name()),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scanner_core::StartUp;
+use scanner_core::StartUpStore;
 use specimen::Spec;
 use specimen::cabinet::{Cabinet, Folder, Method};
 use specimen::disc::{Disc, SECTOR};
@@ -111,7 +111,7 @@ fn whoever_says_stop_gets_nothing_under_the_name() {
 fn values(image: &[u8]) -> Vec<u32> {
     let reports = probe::bytes("XP.ISO", image, &Options::default());
     let stores = reports.iter().filter_map(|report| match report.start_up {
-        Some(StartUp::Unique { value, .. }) => Some(value),
+        Some(StartUpStore::Unique { value, .. }) => Some(value),
         _ => None,
     });
     stores.collect()

@@ -487,7 +487,7 @@ fn a_relocation_of_what_is_no_address_is_refused() {
         let gates = sound.truth.gates.iter().chain(&sound.truth.start_up_store);
         let is_far = |at: &Rva| gates.clone().all(|place| at.0.abs_diff(*place) > 0x40);
         // Not one of the first two of a page: the locator looks at those itself.
-        let relocated: Vec<Rva> = scanner_core::Relocations::of(&image)
+        let relocated: Vec<Rva> = scanner_core::Relocations::new(&image)
             .map(|(at, _)| at)
             .collect();
         let on_one_page = |places: &&[Rva]| places[0].0 >> 12 == places[2].0 >> 12;
