@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_what_is_ours() {
+    fn only_our_file_names_are_recognized() {
         let hash = "0123456789abcdef";
         let is = |test: fn(&OsStr) -> bool, name: &str| test(OsStr::new(name));
         for name in [

@@ -440,7 +440,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_run_locks_all_can_read_and_no_other_can_lock() {
+    fn a_locked_file_can_be_read_but_not_locked_by_another_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
@@ -465,7 +465,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_lock_is_on_the_file_and_its_name_must_lead_to_it() {
+    fn a_lock_counts_only_while_its_path_leads_to_the_locked_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_created_once_and_a_folder_is_no_file() {
+    fn a_file_is_created_once_and_a_folder_is_not_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let host = HostFileSystem::default();
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_is_one_that_nothing_had() {
+    fn linking_never_overwrites() {
         type Link = fn(&HostFileSystem, &Path, &Path) -> io::Result<()>;
         let links: &[Link] = &[
             |host, from, to| host.link(from, to),

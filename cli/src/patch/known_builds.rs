@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_build_is_itself_and_so_it_is_with_another_limit() {
+    fn a_known_build_is_accepted_with_any_limit() {
         assert_eq!(difference(&manifest(), SPECIMEN), None);
         for limit in [11, 50, 0xFF_FFFF] {
             assert_eq!(difference(&manifest(), &patched(limit)), None, "{limit}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translation_of_a_known_build_is_none_of_it_and_no_damage() {
+    fn a_translation_of_a_known_build_is_accepted() {
         let mut manifest = manifest();
         let build = manifest.builds.first_mut().expect("a build");
         build.sha256 = "0".repeat(64);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn another_place_than_the_known_builds_is_refused_by_stamp_and_by_hash() {
+    fn an_address_that_differs_from_the_known_build_is_refused_by_stamp_and_by_hash() {
         type Change = fn(&mut Build);
         let changes: [(Change, &str); 4] = [
             (|build| build.threshold += 4, "limit at"),

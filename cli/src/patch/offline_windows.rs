@@ -302,7 +302,7 @@ mod tests {
     use crate::source::SPECIMEN;
 
     #[test]
-    fn what_is_said_of_a_copy_is_what_became_of_all() {
+    fn each_copy_gets_the_outcome_of_the_transaction() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tcpip.sys");
         let fs = HostFileSystem::default();

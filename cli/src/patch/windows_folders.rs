@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn every_folder_with_system32_drivers_is_found_whatever_its_name_and_case() {
+    fn every_folder_with_system32_drivers_is_found_by_any_name_in_any_case() {
         let root = mounted_disk();
         let found = WindowsFolders::find(root.path()).unwrap();
         let all = found.select(Choice::Every, "").unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_none_is_taken_without_a_choice_and_each_command_is_said() {
+    fn several_windows_folders_need_a_choice_and_each_command_is_printed() {
         let root = mounted_disk();
         let found = WindowsFolders::find(root.path()).unwrap();
         let (is_choice, text) = found.select(Choice::Only, "tcplimit x").unwrap_err();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_chosen_by_its_name_or_its_path() {
+    fn a_windows_folder_is_selected_by_name_or_path() {
         let root = mounted_disk();
         let found = WindowsFolders::find(root.path()).unwrap();
         let select = |name: &Path| found.select(Choice::Named(name), "");
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn of_two_that_differ_in_case_alone_the_one_that_is_written_so_is_meant() {
+    fn between_names_that_differ_in_case_only_the_exact_one_is_selected() {
         let root = tree(&["WINDOWS/system32/drivers/x", "Windows/system32/drivers/x"]);
         let found = WindowsFolders::find(root.path()).unwrap();
         let select = |name: &str| found.select(Choice::Named(name.as_ref()), "");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_is_that_is_said() {
+    fn a_disk_without_windows_is_an_error() {
         for files in [["data/tcpip.sys"], ["WINDOWS/system32/x"]] {
             let root = tree(&files);
             let found = WindowsFolders::find(root.path()).unwrap();
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_linked_windows_is_named_and_taken_only_when_it_is_chosen() {
+    fn a_linked_windows_is_listed_and_used_only_when_selected() {
         use std::os::unix::fs::symlink;
         let root = tree(&["other/place/system32/drivers/x", "file"]);
         let link = |to: &str, name: &str| symlink(to, root.path().join(name)).unwrap();

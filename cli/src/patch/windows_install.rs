@@ -267,13 +267,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn no_copy_is_deeper_than_is_said() {
+    fn no_copy_is_deeper_than_max_depth() {
         let deepest = FOLDERS.iter().map(|(folders, _)| folders.len() + 1).max();
         assert_eq!(deepest, Some(MAX_DEPTH));
     }
 
     #[test]
-    fn every_copy_is_found_whatever_the_case_and_what_is_loaded_comes_last() {
+    fn every_copy_is_found_in_any_case_and_loaded_copies_come_last() {
         let root = tree(&[
             "Windows/System32/DRIVERS/TcpIp.sys",
             "Windows/System32/DRIVERS/tcpip6.sys",
@@ -308,7 +308,7 @@ pub(super) mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn links_are_named_and_not_followed() {
+    fn links_are_listed_and_not_followed() {
         use std::os::unix::fs::symlink;
         let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
         let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sector_says_what_was_put_into_it() {
+    fn a_record_survives_writing_and_reading() {
         let mut image = vec![0; 2048];
         image.extend(record().sector());
         assert_eq!(image.len(), 4096);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sector_with_any_other_byte_says_nothing() {
+    fn a_record_with_any_changed_byte_is_rejected() {
         let sector = record().sector();
         for at in 0..sector.len() {
             let mut image = vec![0; 2048];
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_was_never_longer_than_what_precedes_its_record() {
+    fn a_record_cannot_claim_an_image_longer_than_the_data_before_it() {
         let mut longer = record();
         longer.length = 2049;
         let mut image = vec![0; 2048];

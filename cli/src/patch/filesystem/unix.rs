@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_own_file_of_a_foreign_group_is_not_said_to_have_another_owner() {
+    fn a_foreign_group_is_not_reported_as_a_foreign_owner() {
         let error = io::Error::from(ErrorKind::PermissionDenied);
         let said = refused(None, Some(44), &error);
         assert!(said.contains("group of the old one (44: "), "{said}");

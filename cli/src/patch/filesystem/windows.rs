@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_access_list_is_kept() {
+    fn the_access_list_is_copied() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "").unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_kept_and_taken_away() {
+    fn attributes_are_set_and_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "").unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_has_no_security() {
+    fn a_missing_file_has_no_security() {
         let folder = tempfile::tempdir().unwrap();
         let none = folder.path().join("none");
         let there = folder.path().join("there");
