@@ -130,7 +130,7 @@ fn others(listing: &str) -> Vec<&str> {
 }
 
 #[test]
-fn others_read_a_changed_disc_as_they_did_but_for_the_driver() {
+fn other_tools_read_a_changed_disc_the_same_except_for_the_driver() {
     for (program, options) in [("genisoimage", &GENISOIMAGE[..]), ("xorriso", &XORRISO)] {
         let files = tree();
         let folder = files.path();

@@ -14,7 +14,7 @@ use super::record::{MAX_EDIT, Record};
 use crate::cabinet::MAX_MEMBER;
 use crate::cabinet::rewrite::MAX_CABINET;
 use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
-use crate::patch::drivers::{Drivers, Planned};
+use crate::patch::drivers::{Drivers, PlannedDriver};
 use crate::patch::failure::Failure;
 use crate::patch::outcome::{DriverFacts, Source};
 use crate::patch::refusal::{DiscRefusal, Refusal};
@@ -22,14 +22,14 @@ use crate::storage::{self, Storage};
 use crate::terminal::os_error_text;
 
 /// A file on the disc, and what is to become of the copies in it.
-pub(super) struct Copy {
+pub(super) struct PlannedFile {
     /// Its path from the root of the disc.
     pub(super) path: String,
     /// Facts about each copy, or why the file is refused.
     pub(super) facts: Result<Vec<DriverFacts>, Failure>,
 }
 
-impl Copy {
+impl PlannedFile {
     /// Whether it is to be another file.
     pub(super) fn is_change(&self) -> bool {
         let facts = self.facts.as_ref();
@@ -38,61 +38,61 @@ impl Copy {
 }
 
 /// A file with the new limit; no content where it is as it shall be.
-struct Changed {
+struct PatchedFile {
     facts: Vec<DriverFacts>,
     content: Option<Vec<u8>>,
 }
 
 /// Finds out of each file what is to become of it. None is packed yet.
-pub(super) fn copies(
+pub(super) fn plan_files(
     file: &dyn Storage,
     layout: &Layout,
     module: Option<Module>,
     limit: u32,
-) -> Vec<Copy> {
-    let copy = |driver: &DriverFile| Copy {
+) -> Vec<PlannedFile> {
+    let copy = |driver: &DriverFile| PlannedFile {
         path: driver.path.clone(),
-        facts: facts(file, driver, module, &|_| limit),
+        facts: plan_file(file, driver, module, &|_| limit),
     };
     layout.drivers.iter().map(copy).collect()
 }
 
 /// What is to become of the copies in a file. `limit` has that of each, by its
 /// number.
-fn facts(
+fn plan_file(
     file: &dyn Storage,
     driver: &DriverFile,
     module: Option<Module>,
     limit: &dyn Fn(usize) -> u32,
 ) -> Result<Vec<DriverFacts>, Failure> {
-    let before = content(file, driver)?;
-    let drivers = Drivers::of(&before, driver.is_cabinet)?;
+    let before = read_file(file, driver)?;
+    let drivers = Drivers::parse(&before, driver.is_cabinet)?;
     let planned = drivers.plan_each(&driver.path, module, limit)?;
     let facts = planned.into_iter().map(|planned| planned.into_parts().0);
     Ok(facts.collect())
 }
 
 /// A file as it is to be.
-fn changed(
+fn patch_file(
     file: &dyn Storage,
     driver: &DriverFile,
     module: Option<Module>,
     limit: u32,
-) -> Result<Changed, Failure> {
-    let before = content(file, driver)?;
-    let drivers = Drivers::of(&before, driver.is_cabinet)?;
+) -> Result<PatchedFile, Failure> {
+    let before = read_file(file, driver)?;
+    let drivers = Drivers::parse(&before, driver.is_cabinet)?;
     let planned = drivers.plan(&driver.path, module, limit)?;
     let (facts, after): (Vec<DriverFacts>, _) =
-        planned.into_iter().map(Planned::into_parts).unzip();
+        planned.into_iter().map(PlannedDriver::into_parts).unzip();
     let content = match facts.iter().any(DriverFacts::is_change) {
         true => Some(drivers.pack(after)?),
         false => None,
     };
-    Ok(Changed { facts, content })
+    Ok(PatchedFile { facts, content })
 }
 
 /// The content of a file.
-fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> {
+fn read_file(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> {
     let unfit = |reason: String| Refusal::Unusable {
         state: State::Unreadable,
         reason,
@@ -114,23 +114,23 @@ fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> 
 ///
 /// # Errors
 /// When the image that was is not one with these copies.
-pub(super) fn restored(
-    original: &Edited<'_>,
+pub(super) fn plan_restore(
+    original: &EditedImage<'_>,
     now: &Layout,
     before: &Layout,
     module: Option<Module>,
-) -> Result<Vec<Copy>, Failure> {
+) -> Result<Vec<PlannedFile>, Failure> {
     let copy = |driver: &DriverFile| {
         let old = before.drivers.iter().find(|old| old.path == driver.path);
-        let old = content(original, old.ok_or(DiscRefusal::RecordMismatch)?)?;
-        let old = Drivers::of(&old, driver.is_cabinet)?;
+        let old = read_file(original, old.ok_or(DiscRefusal::RecordMismatch)?)?;
+        let old = Drivers::parse(&old, driver.is_cabinet)?;
         // Any limit would do: what each stores now is asked for.
         let old = old.plan(&driver.path, module, PRISTINE_LIMIT)?;
         let value = |number| {
             old.get(number)
-                .map_or(PRISTINE_LIMIT, |old: &Planned| old.plan.before)
+                .map_or(PRISTINE_LIMIT, |old: &PlannedDriver| old.plan.before)
         };
-        let mut facts = self::facts(original.now(), driver, module, &value)?;
+        let mut facts = plan_file(original.now(), driver, module, &value)?;
         if facts.len() != old.len() {
             return Err(DiscRefusal::RecordMismatch.into());
         }
@@ -138,7 +138,7 @@ pub(super) fn restored(
             facts.source = Some(Source::DiscRecord);
             facts.after = old.before;
         }
-        Ok(Copy {
+        Ok(PlannedFile {
             path: driver.path.clone(),
             facts: Ok(facts),
         })
@@ -147,7 +147,7 @@ pub(super) fn restored(
 }
 
 /// An image in which some bytes are others, and which may end earlier.
-pub(super) struct Edited<'a> {
+pub(super) struct EditedImage<'a> {
     file: Box<dyn Storage + 'a>,
     edits: BTreeMap<u64, Vec<u8>>,
     length: u64,
@@ -155,10 +155,10 @@ pub(super) struct Edited<'a> {
     sha256: Option<[u8; 32]>,
 }
 
-impl<'a> Edited<'a> {
+impl<'a> EditedImage<'a> {
     /// An image as it is.
-    pub(super) fn unchanged(file: Box<dyn Storage + 'a>) -> Edited<'a> {
-        Edited {
+    pub(super) fn unchanged(file: Box<dyn Storage + 'a>) -> EditedImage<'a> {
+        EditedImage {
             length: file.length(),
             file,
             edits: BTreeMap::new(),
@@ -167,8 +167,8 @@ impl<'a> Edited<'a> {
     }
 
     /// An image as it was.
-    pub(super) fn original(file: Box<dyn Storage + 'a>, record: Record) -> Edited<'a> {
-        Edited {
+    pub(super) fn original(file: Box<dyn Storage + 'a>, record: Record) -> EditedImage<'a> {
+        EditedImage {
             file,
             edits: record.edits,
             length: record.length,
@@ -182,7 +182,7 @@ impl<'a> Edited<'a> {
     }
 }
 
-impl Storage for Edited<'_> {
+impl Storage for EditedImage<'_> {
     fn length(&self) -> u64 {
         self.length
     }
@@ -215,8 +215,8 @@ fn overlay(edits: &BTreeMap<u64, Vec<u8>>, offset: u64, buffer: &mut [u8]) {
 }
 
 /// The new image: another with edits, and what is appended to it.
-pub(super) struct Changes<'a> {
-    image: Edited<'a>,
+pub(super) struct NewImage<'a> {
+    image: EditedImage<'a>,
     patch: Option<Patch>,
     is_needed: bool,
 }
@@ -240,10 +240,10 @@ struct Patch {
 /// So much is copied at a time, in bytes.
 const CHUNK: u64 = 1 << 20;
 
-impl<'a> Changes<'a> {
+impl<'a> NewImage<'a> {
     /// Nothing is to be done.
-    pub(super) fn none(image: Edited<'a>) -> Changes<'a> {
-        Changes {
+    pub(super) fn unchanged(image: EditedImage<'a>) -> NewImage<'a> {
+        NewImage {
             image,
             patch: None,
             is_needed: false,
@@ -251,8 +251,8 @@ impl<'a> Changes<'a> {
     }
 
     /// The image is to be what it was.
-    pub(super) fn restoring(image: Edited<'a>) -> Changes<'a> {
-        Changes {
+    pub(super) fn restored(image: EditedImage<'a>) -> NewImage<'a> {
+        NewImage {
             image,
             patch: None,
             is_needed: true,
@@ -264,18 +264,18 @@ impl<'a> Changes<'a> {
     ///
     /// # Errors
     /// When the image has no room.
-    pub(super) fn patching(
-        image: Edited<'a>,
+    pub(super) fn patched(
+        image: EditedImage<'a>,
         layout: &Layout,
         module: Option<Module>,
         cabinets: bool,
         limit: u32,
-        copies: &mut [Copy],
-    ) -> Result<Option<Changes<'a>>, Failure> {
+        copies: &mut [PlannedFile],
+    ) -> Result<Option<NewImage<'a>>, Failure> {
         let mut next = image.length().div_ceil(SECTOR.into());
         let (mut edits, mut appended, mut hashes) = (BTreeMap::new(), Vec::new(), Vec::new());
         for driver in &layout.drivers {
-            let Changed { facts, content } = match changed(&image, driver, module, limit) {
+            let PatchedFile { facts, content } = match patch_file(&image, driver, module, limit) {
                 Ok(changed) => changed,
                 Err(failure) => {
                     let copy = copies.iter_mut().find(|copy| copy.path == driver.path);
@@ -303,7 +303,7 @@ impl<'a> Changes<'a> {
             }
         }
         if edits.is_empty() {
-            return Ok(Some(Changes::restoring(image)));
+            return Ok(Some(NewImage::restored(image)));
         }
         // And the record of what was there.
         let volume_sectors =
@@ -321,7 +321,7 @@ impl<'a> Changes<'a> {
             let old = old.map_err(|error| DiscRefusal::Damaged(os_error_text(&error)))?;
             before.insert(at, old);
         }
-        Ok(Some(Changes {
+        Ok(Some(NewImage {
             image,
             patch: Some(Patch {
                 edits,
@@ -375,7 +375,7 @@ impl<'a> Changes<'a> {
     ) -> Result<[u8; 32], Failure> {
         let failed = |what: &'static str| {
             move |error| Failure::Io {
-                what: what.to_owned(),
+                problem: what.to_owned(),
                 error,
             }
         };
@@ -440,7 +440,7 @@ impl<'a> Changes<'a> {
         step: &dyn Fn(u64) -> bool,
     ) -> Result<(), Failure> {
         let unread = |error| Failure::Io {
-            what: "the new image can't be read again".to_owned(),
+            problem: "the new image can't be read again".to_owned(),
             error,
         };
         let other = || {
@@ -470,8 +470,8 @@ impl<'a> Changes<'a> {
         let Some(patch) = &self.patch else {
             return Ok(());
         };
-        let layout = Layout::of(written, patch.cabinets, &|| step(0))?;
-        let found = copies(written, &layout, patch.module, patch.limit);
+        let layout = Layout::read(written, patch.cabinets, &|| step(0))?;
+        let found = plan_files(written, &layout, patch.module, patch.limit);
         let same = found.len() == patch.hashes.len()
             && found.iter().all(|copy| {
                 let hashes = patch.hashes.iter().find(|(path, _)| *path == copy.path);

@@ -5,12 +5,12 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::changes::Changes;
+use super::new_image::NewImage;
 use crate::patch::failure::{Failure, io_failure, read_failure};
-use crate::patch::file_names::{ATTEMPTS, TEMPORARY, named};
+use crate::patch::file_names::{ATTEMPTS, TEMPORARY, with_suffix};
 use crate::patch::filesystem::FileSystem;
 use crate::patch::refusal::{DiscRefusal, Refusal};
-use crate::patch::replace::give_name;
+use crate::patch::replace::publish;
 
 /// Writes the new image. `step` gets the bytes done, and says whether to go on.
 ///
@@ -20,7 +20,7 @@ pub(super) fn write(
     fs: &impl FileSystem,
     path: &Path,
     output: &Path,
-    changes: &Changes<'_>,
+    changes: &NewImage<'_>,
     touch: bool,
     step: &dyn Fn(u64) -> bool,
 ) -> Result<(), Failure> {
@@ -35,11 +35,11 @@ pub(super) fn write(
         .map_err(io_failure(format!("{shown} can't be written")))
         .and_then(|()| fs.open(&temporary).map_err(read_failure(&temporary)))
         .and_then(|written| changes.check(&*written, hash, step))
-        .and_then(|()| is_as_long(fs, path, changes))
+        .and_then(|()| check_length(fs, path, changes))
         .inspect_err(|_| {
             let _ = fs.remove(&temporary);
         })?;
-    give_name(fs, &temporary, output).map_err(|error| match error.kind() {
+    publish(fs, &temporary, output).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => DiscRefusal::OutputExists(shown.to_string()).into(),
         _ => io_failure(format!("{shown} can't be written"))(error),
     })
@@ -49,11 +49,11 @@ pub(super) fn write(
 fn create(
     fs: &impl FileSystem,
     output: &Path,
-    changes: &Changes<'_>,
+    changes: &NewImage<'_>,
     step: &dyn Fn(u64) -> bool,
 ) -> Result<(PathBuf, [u8; 32]), Failure> {
     for attempt in 1..=ATTEMPTS {
-        let temporary = named(output, &format!(".{attempt}{TEMPORARY}"));
+        let temporary = with_suffix(output, &format!(".{attempt}{TEMPORARY}"));
         let mut result = None;
         let created = fs.create_with(&temporary, &mut |out| {
             let written = changes.write(out, step);
@@ -86,7 +86,7 @@ fn create(
 }
 
 /// Whether the old image ends where it did: it may still be being written.
-fn is_as_long(fs: &impl FileSystem, path: &Path, changes: &Changes<'_>) -> Result<(), Failure> {
+fn check_length(fs: &impl FileSystem, path: &Path, changes: &NewImage<'_>) -> Result<(), Failure> {
     let now = fs.open(path).map_err(read_failure(path))?;
     match now.length() == changes.source_length() {
         true => Ok(()),
