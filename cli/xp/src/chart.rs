@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_reaches_the_top_and_none_reaches_what_it_has_not() {
+    fn the_highest_bar_reaches_the_top_and_no_bar_exceeds_its_value() {
         for highest in [6, 7, 10, 100, 1_000_000, u32::MAX] {
             let lines = drawn(&[highest, highest - 1, 0], 40);
             assert_eq!(lines[1], format!("{highest:>8} |#  "), "{highest}");

@@ -6,13 +6,13 @@ use core::fmt;
 ///
 /// Source of the values: winerror.h, \[MS-ERREF\] section 2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Win32(pub u32);
+pub struct Win32Error(pub u32);
 
 /// Defines errors: number, name, text.
 macro_rules! errors {
     ($( $number:literal $name:ident $text:literal )*) => {
-        impl Win32 {
-            $( #[doc = $text] pub const $name: Win32 = Win32($number); )*
+        impl Win32Error {
+            $( #[doc = $text] pub const $name: Win32Error = Win32Error($number); )*
 
             /// What it means, without a full stop, if it is one that is expected here.
             fn text(self) -> Option<&'static str> {
@@ -60,15 +60,18 @@ errors! {
     1502 LOG_CORRUPT "the event log is damaged"
 }
 
-impl Win32 {
+impl Win32Error {
     /// Whether something is simply not there.
     #[must_use]
     pub fn is_absence(self) -> bool {
-        matches!(self, Win32::FILE_NOT_FOUND | Win32::PATH_NOT_FOUND)
+        matches!(
+            self,
+            Win32Error::FILE_NOT_FOUND | Win32Error::PATH_NOT_FOUND
+        )
     }
 }
 
-impl fmt::Display for Win32 {
+impl fmt::Display for Win32Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (number, error) = (self.0, phrase!("error"));
         match self.text() {
@@ -81,4 +84,4 @@ impl fmt::Display for Win32 {
     }
 }
 
-impl core::error::Error for Win32 {}
+impl core::error::Error for Win32Error {}

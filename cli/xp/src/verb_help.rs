@@ -1,11 +1,11 @@
 //! What the help says of each verb and option.
 
 use crate::language::Text;
-use crate::verb::{Act, Switch};
+use crate::verb::{Action, Switch};
 
 /// Of a verb.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct VerbHelp {
     /// In a line.
     pub(crate) about: Text,
     /// In lines for a console of 80 columns.
@@ -14,11 +14,11 @@ pub(crate) struct Page {
     pub(crate) examples: &'static [&'static str],
 }
 
-impl Act {
+impl Action {
     /// What is said of its verb.
-    pub(crate) fn page(self) -> Page {
+    pub(crate) fn help(self) -> VerbHelp {
         match self {
-            Act::Install => Page {
+            Action::Install => VerbHelp {
                 about: Text::new("install the driver and load it"),
                 more: Text::new(
                     "\
@@ -42,17 +42,17 @@ driver is put beside the program under the name that such programs load.
                     "install --compat C:\\Program",
                 ],
             },
-            Act::Load => Page {
+            Action::Load => VerbHelp {
                 about: Text::new("load the installed driver"),
                 more: Text::new("A stored limit (set --persist) is applied then.\n"),
                 examples: &["load"],
             },
-            Act::Unload => Page {
+            Action::Unload => VerbHelp {
                 about: Text::new("unload the driver; the limit stays as it is"),
                 more: Text::new("The limit stays until it is set again or Windows is restarted.\n"),
                 examples: &["unload"],
             },
-            Act::Uninstall => Page {
+            Action::Uninstall => VerbHelp {
                 about: Text::new("unload the driver, and remove all that install has made"),
                 more: Text::new(
                     "\
@@ -63,7 +63,7 @@ is restarted; \"reset\" before puts it back to 10 at once.
                 ),
                 examples: &["uninstall"],
             },
-            Act::Repair => Page {
+            Action::Repair => VerbHelp {
                 about: Text::new("remove a stale or half-removed installation"),
                 more: Text::new(
                     "\
@@ -74,7 +74,7 @@ whose file is gone is removed too: a program of 2005 has left it behind.
                 ),
                 examples: &["repair"],
             },
-            Act::Status => Page {
+            Action::Status => VerbHelp {
                 about: Text::new("tell all: driver, limit, file, stored limit, event 4226"),
                 more: Text::new(
                     "\
@@ -86,12 +86,12 @@ that may be, and what to do.
                 ),
                 examples: &["status", "status --json"],
             },
-            Act::Get => Page {
+            Action::Get => VerbHelp {
                 about: Text::new("print the limit in force"),
                 more: Text::new("Prints the number alone; with --all a line for each driver.\n"),
                 examples: &["get", "get --all"],
             },
-            Act::Set => Page {
+            Action::Set => VerbHelp {
                 about: Text::new("set the limit to N, 1 to 16777215"),
                 more: Text::new(
                     "\
@@ -105,7 +105,7 @@ names it. With --persist that is stored too.
                 ),
                 examples: &["set 100", "set 100 --persist", "set 100 --expect 50"],
             },
-            Act::Reset => Page {
+            Action::Reset => VerbHelp {
                 about: Text::new("set the limit back to 10"),
                 more: Text::new(
                     "\
@@ -115,7 +115,7 @@ loaded when Windows starts.
                 ),
                 examples: &["reset", "reset --persist"],
             },
-            Act::Watch => Page {
+            Action::Watch => VerbHelp {
                 about: Text::new("show limit, half-open connections and event 4226 live"),
                 more: Text::new(
                     "\
@@ -134,7 +134,7 @@ of the event. What is in FILE is kept.
                     "watch --interval 10 --json > log.txt",
                 ],
             },
-            Act::Who => Page {
+            Action::Who => VerbHelp {
                 about: Text::new("tell which programs have half-open connections now"),
                 more: Text::new(
                     "\
@@ -146,7 +146,7 @@ they are gone soon: look while it is going on.
                 ),
                 examples: &["who", "who --every --json"],
             },
-            Act::Probe => Page {
+            Action::Probe => VerbHelp {
                 about: Text::new("find the limit in a file, and show the evidence"),
                 more: Text::new(
                     "\
@@ -160,12 +160,12 @@ driver is loaded, in memory. Nothing is written.
                     "probe --json > report.txt",
                 ],
             },
-            Act::Version => Page {
+            Action::Version => VerbHelp {
                 about: Text::new("print the version"),
                 more: Text::NONE,
                 examples: &["version"],
             },
-            Act::Help => Page {
+            Action::Help => VerbHelp {
                 about: Text::new("explain a verb"),
                 more: Text::NONE,
                 examples: &["help", "help set"],

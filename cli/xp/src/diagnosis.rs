@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
-use crate::client;
+use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
-use crate::windows::{Activity, Service, Start};
+use crate::os::{Activity, Service, Start};
 
 /// What a window offers to do about a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Remedy {
     /// `tcplimit install`.
     Install,
     /// `tcplimit load`.
@@ -24,15 +24,15 @@ pub enum Action {
 }
 
 /// What would help, the best first.
-pub(crate) fn actions(facts: &Facts) -> Vec<Action> {
+pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     let survey = &facts.survey;
     let is_stopped = |service: &Service| service.activity == Activity::Stopped;
     if survey.is_empty() {
-        Vec::from([Action::Install])
+        Vec::from([Remedy::Install])
     } else if !survey.is_whole() {
-        Vec::from([Action::Install, Action::Repair])
+        Vec::from([Remedy::Install, Remedy::Repair])
     } else if survey.service.as_ref().is_some_and(is_stopped) {
-        Vec::from([Action::Load])
+        Vec::from([Remedy::Load])
     } else {
         Vec::new()
     }
@@ -89,10 +89,10 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
 
 fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     let module = facts.module;
-    if client::is_not_installed(module, answer) {
+    if driver_client::is_not_installed(module, answer) {
         return;
     }
-    if let Some(refusal) = client::refusal(module, answer) {
+    if let Some(refusal) = driver_client::refusal(module, answer) {
         notes.push(format!("{} {}", refusal.message, refusal.advice));
         return;
     }
@@ -109,8 +109,8 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     }
     let disk = facts.on_disk.limit();
     let replace = |number| {
-        let expect = Some(limit).filter(|_| client::is_foreign(answer));
-        client::command(&format!("set {number}"), module, expect, false)
+        let expect = Some(limit).filter(|_| driver_client::is_foreign(answer));
+        driver_client::command(&format!("set {number}"), module, expect, false)
     };
     if written != 0 && limit != written {
         notes.push(text!(
@@ -125,7 +125,7 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
         notes.push(text!("{module}: the limit in memory is {limit}, and {disk} on disk, and tcplimit has not set \
              it: other software did, or the file was changed since Windows was started. To \
              replace it: {command}", module, limit, disk = disk.unwrap_or(PRISTINE_LIMIT), command = replace(100)));
-    } else if written == 0 && disk.is_none() && client::is_foreign(answer) {
+    } else if written == 0 && disk.is_none() && driver_client::is_foreign(answer) {
         notes.push(text!(
             "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {command}",
             module,
@@ -177,10 +177,10 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
                 "{name}: the stored limit {stored} was not applied. {reason}",
                 name,
                 stored,
-                reason = reason.map_or("", client::reason_text)
+                reason = reason.map_or("", driver_client::reason_text)
             );
-            if client::is_foreign(answer) && limit != stored {
-                let set = client::command(&format!("set {stored}"), name, Some(limit), true);
+            if driver_client::is_foreign(answer) && limit != stored {
+                let set = driver_client::command(&format!("set {stored}"), name, Some(limit), true);
                 note += &text!(
                     " To replace {limit} now and at each start: {set}",
                     limit,
@@ -218,7 +218,7 @@ fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
              and at each start: {command}",
             module,
             limit,
-            command = client::command("set 100", module, Some(limit), true)
+            command = driver_client::command("set 100", module, Some(limit), true)
         ));
     } else if !is_right {
         notes.push(text!(
