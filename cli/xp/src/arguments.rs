@@ -93,7 +93,7 @@ impl Arguments {
                     )));
                 }
                 if verb.operand.is_empty() || arguments.operand.is_some() {
-                    return Err(usage_error(text!("\"{word}\" is one word too many", word)));
+                    return Err(usage_error(text!("Unexpected argument \"{word}\"", word)));
                 }
                 arguments.operand = Some(word.into());
                 continue;
@@ -148,7 +148,7 @@ impl Arguments {
             return Ok(arguments);
         }
         if arguments.force && arguments.compat.is_none() {
-            return Err(usage_error(phrase!("--force goes with --compat").into()));
+            return Err(usage_error(phrase!("--force needs --compat").into()));
         }
         if arguments.shortcut && arguments.compat.is_some() {
             return Err(usage_error(
@@ -189,7 +189,7 @@ fn number(name: &str, text: &str, largest: u32) -> Result<u32, String> {
         .filter(|number| digits && (1..=largest).contains(number))
         .ok_or_else(|| {
             text!(
-                "{name} must be a number from 1 to {largest}, and is \"{text}\"",
+                "{name} must be a number from 1 to {largest}, not \"{text}\"",
                 name,
                 largest,
                 text

@@ -18,7 +18,7 @@ pub(crate) fn lines(history: &VecDeque<u32>, width: usize) -> Vec<String> {
     let highest = shown().max().unwrap_or(0);
     // A bar of one line is one connection at least.
     let scale = highest.max(HEIGHT);
-    let mut lines = Vec::from([phrase!("half-open, look by look").into()]);
+    let mut lines = Vec::from([phrase!("half-open, sample by sample").into()]);
     for line in (1..=HEIGHT).rev() {
         let bars: String = shown()
             .map(|value| {

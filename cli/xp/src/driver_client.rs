@@ -121,12 +121,12 @@ fn request_failure(os: &dyn Os, error: Win32Error) -> Failure {
                 Some(Activity::Stopped) => (NOT_LOADED.get(), phrase!("Run: tcplimit load")),
                 Some(Activity::Running | Activity::Pending) => (
                     phrase!(
-                        "The service TcpLimit runs, but its device is gone: tcplimit.sys was unloaded, \
-                     and Windows still holds on to it."
+                        "The service TcpLimit runs without its device: Windows still holds the \
+                         unloaded tcplimit.sys."
                     ),
                     phrase!(
-                        "Close programs that use it, \"tcplimit watch\" for one, wait a minute, and run: \
-                     tcplimit load"
+                        "Close programs that use it, such as \"tcplimit watch\", wait a minute, \
+                         and run: tcplimit load"
                     ),
                 ),
             };
@@ -138,14 +138,14 @@ fn request_failure(os: &dyn Os, error: Win32Error) -> Failure {
             }
         }
         _ if UNKNOWN_RECORD.contains(&error) => version_mismatch(Some(error)),
-        _ => Failure::win32(phrase!("ask tcplimit.sys"), error),
+        _ => Failure::win32(phrase!("query tcplimit.sys"), error),
     }
 }
 
 fn version_mismatch(error: Option<Win32Error>) -> Failure {
     Failure {
         exit: Exit::Unreadable,
-        message: phrase!("The loaded tcplimit.sys is of another version than this program.").into(),
+        message: phrase!("The loaded tcplimit.sys and this program differ in version.").into(),
         advice: phrase!("Run tcplimit install from the folder of the version that you want.")
             .into(),
         error,
@@ -154,8 +154,8 @@ fn version_mismatch(error: Option<Win32Error>) -> Failure {
 
 /// What to do about a build that is not known, without sending it.
 pub(crate) const REPORT_ADVICE: Text = Text::new(
-    "To report it, run \"tcplimit probe --json > report.txt\" and send \
-     report.txt: it tells the version and which evidence there is, and holds nothing of the file.",
+    "To report it, run \"tcplimit probe --json > report.txt\" and send report.txt: it contains \
+     the version and the evidence found, but nothing of the file.",
 );
 
 /// A reason of the driver's in the current language.
@@ -173,7 +173,7 @@ pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
     let [first, second] = answer.detail.map(|detail| detail.get());
     let text = match reason {
         Some(reason) => reason_text(reason),
-        None => phrase!("tcplimit.sys has a reason that this version does not know."),
+        None => phrase!("tcplimit.sys gave a reason that this version does not know."),
     };
     let message = match reason {
         Some(Reason::EvidenceMissing) => text!(
@@ -236,7 +236,7 @@ fn advice(reason: Option<Reason>, first: u32) -> String {
         )
         | None => REPORT_ADVICE.get().into(),
         Some(Reason::UnexpectedValue | Reason::NotAsNamed) => {
-            text!("To replace it, name it: --expect {first}", first)
+            text!("To replace it, add: --expect {first}", first)
         }
         Some(_) => "".into(),
     }

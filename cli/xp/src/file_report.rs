@@ -111,9 +111,9 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     }
     if let Some(sum) = report.checksum() {
         let verdict = match sum.is_right() {
-            true => phrase!("right").into(),
+            true => phrase!("correct").into(),
             false => text!(
-                "but {computed} computed: the file is damaged, or was changed",
+                "but {computed} computed: the file is damaged or modified",
                 computed = format_args!("{:X}", sum.computed)
             ),
         };

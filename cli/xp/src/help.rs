@@ -21,15 +21,15 @@ Exit codes:
 /// For the program.
 pub(crate) fn program_help() -> String {
     let mut text = String::from(phrase!(
-        "tcplimit: the limit of half-open TCP connections of Windows XP SP2 and later\n\n\
-         Usage: tcplimit VERB [OPTIONS]\n\nVerbs:\n"
+        "tcplimit: the limit of half-open TCP connections in Windows XP SP2 and later\n\nUsage: \
+         tcplimit VERB [OPTIONS]\n\nVerbs:\n"
     ));
     for verb in &VERBS {
         line(&mut text, &usage(verb), verb.action.help().about.get());
     }
     text.push_str(phrase!(
-        "\nAll take --json, --lang and --help. In a minute, as an Administrator:\n\
-         \x20 tcplimit install\n  tcplimit set 100\n\n"
+        "\nEvery verb takes --json, --lang and --help. To begin, as an Administrator:\n  tcplimit \
+         install\n  tcplimit set 100\n\n"
     ));
     text.push_str(EXIT_CODES.get());
     text

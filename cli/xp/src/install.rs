@@ -68,9 +68,7 @@ fn install(
         // Noted before, for it stops a while after it was asked to.
         rollback.push(UndoStep::Unloaded);
         service::stop(os)?;
-        console.step(phrase!(
-            "Unloaded the tcplimit.sys that was installed before."
-        ));
+        console.step(phrase!("Unloaded the previous tcplimit.sys."));
     }
     let before = read_if_present(os, &paths.driver)?;
     if before.as_deref() != Some(driver) {
@@ -85,7 +83,7 @@ fn install(
         copy.run(|| rollback.push(UndoStep::Copied(before)))?;
         console.step(text!("Copied {FILE} to {to}.", FILE, to = paths.driver));
     } else {
-        console.step(text!("{path} is there already.", path = paths.driver));
+        console.step(text!("{path} is already up to date.", path = paths.driver));
     }
     if survey.part && os.read(&paths.part).is_ok() {
         os.delete(&paths.part)
@@ -108,7 +106,7 @@ fn install(
             os.change_service(&registration)
                 .map_err(|error| Failure::win32(phrase!("register the service"), error))?;
             rollback.push(UndoStep::Changed(service.clone()));
-            console.step(text!("Registered the service {SERVICE} anew.", SERVICE));
+            console.step(text!("Registered the service {SERVICE} again.", SERVICE));
         }
         None => {
             os.create_service(&registration)
@@ -146,8 +144,8 @@ fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
                     path = paths.source
                 ),
                 phrase!(
-                    "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
-                 was there before, antivirus software may have taken it away."
+                    "Unpack the whole zip into one folder, and run tcplimit from there. If the \
+                     file was there before, antivirus software may have removed it."
                 ),
             )
         });
@@ -156,17 +154,17 @@ fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
         Ok(headers) if headers.is_native() && headers.arch() == arch(os) => Ok(driver),
         Ok(headers) if headers.is_native() => Err(Failure::refused(
             text!(
-                "{path} is for {arch}, and this Windows is not.",
+                "{path} is for {arch}, but this Windows is not.",
                 path = paths.source,
                 arch = headers.arch()
             ),
             text!(
-                "Take the zip whose name ends in winxp-{arch}.",
+                "Use the zip whose name ends in winxp-{arch}.",
                 arch = arch(os)
             ),
         )),
         _ => Err(Failure::refused(
-            text!("{path} is damaged: it is no driver.", path = paths.source),
+            text!("{path} is damaged: not a driver.", path = paths.source),
             phrase!("Unpack the zip again."),
         )),
     }
@@ -221,7 +219,8 @@ impl FileCopy<'_> {
             exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
-                    "The copy is not what was copied: {to} has the SHA-256 {found}, and not {wanted}.",
+                    "The copy differs from the original: {to} has the SHA-256 {found}, not \
+                     {wanted}.",
                     to,
                     found = hex(&copied),
                     wanted = hex(&wanted)
@@ -244,9 +243,9 @@ fn roll_back(
     let left = rollback.undo(os, console, paths);
     let outcome = match left.as_slice() {
         [] if nothing => phrase!("Nothing was changed.").to_string(),
-        [] => phrase!("All that was done was taken back.").to_string(),
+        [] => phrase!("All changes were undone.").to_string(),
         left => text!(
-            "This is left and could not be taken back: {left}. Run: tcplimit repair",
+            "Could not undo: {left}. Run: tcplimit repair",
             left = left.join(", ")
         ),
     };
@@ -269,8 +268,17 @@ fn report_limit(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
     }
     let limit = answer.limit.get();
     console.print(&match driver_client::is_foreign(&answer) {
-        false => text!("{module}: the limit is {limit}. To change it: tcplimit set 100", module, limit),
-        true => text!("{module}: the limit is {limit}, which tcplimit has not set. To replace it:\n  {command}", module, limit, command = driver_client::command("set 100", module, Some(limit), false)),
+        false => text!(
+            "{module}: the limit is {limit}. To change it: tcplimit set 100",
+            module,
+            limit
+        ),
+        true => text!(
+            "{module}: the limit is {limit}, not set by tcplimit. To replace it:\n  {command}",
+            module,
+            limit,
+            command = driver_client::command("set 100", module, Some(limit), false)
+        ),
     });
     Ok(())
 }
@@ -287,8 +295,8 @@ fn check_folder_rights(
         Writers::Groups(groups) => groups.join(", "),
         Writers::NoLists => {
             console.step(text!(
-                "Warning: {folder} is on a disk without access lists. Whoever uses this machine \
-                 can put another driver in the place of this one.",
+                "Warning: {folder} is on a disk without access lists. Any user of this machine \
+                 can replace this driver.",
                 folder
             ));
             return Ok(());
@@ -297,20 +305,20 @@ fn check_folder_rights(
     if !force {
         return Err(Failure::refused(
             text!(
-                "{folder} can be written to by: {groups}. Whoever uses this machine could put \
-                 another driver in the place of this one, and the program would load it.",
+                "{folder} is writable by: {groups}. Any user of this machine could replace this \
+                 driver, and the program would load the replacement.",
                 folder,
                 groups
             ),
             phrase!(
-                "With \"tcplimit install\" the program needs no driver in its folder. Or take that \
-             right away from them, or add: --force"
+                "After \"tcplimit install\" the program needs no driver in its folder. Or remove \
+                 that right from these groups, or add: --force"
             ),
         ));
     }
     console.step(text!(
-        "Warning: {folder} can be written to by: {groups}. Whoever uses this machine can put \
-         another driver in the place of this one.",
+        "Warning: {folder} is writable by: {groups}. Any user of this machine can replace this \
+         driver.",
         folder,
         groups
     ));
@@ -326,9 +334,12 @@ pub(crate) fn compat(
 ) -> Result<(), Failure> {
     if os.is_x64() {
         return Err(Failure::refused(
-            phrase!("Programs of 2005 are for 32-bit Windows, and load no driver on a 64-bit one."),
             phrase!(
-                "Run \"tcplimit install\" without --compat: they find the device of TcpLimit, and work."
+                "The 2005 programs are for 32-bit Windows and load no driver on 64-bit Windows."
+            ),
+            phrase!(
+                "Run \"tcplimit install\" without --compat: they find the device of TcpLimit and \
+                 work."
             ),
         ));
     }
@@ -348,7 +359,7 @@ pub(crate) fn compat(
     if keep {
         os.rename(&to, &kept)
             .map_err(|error| Failure::file(phrase!("rename"), &to, error))?;
-        console.step(text!("Renamed the driver that was there to {kept}.", kept));
+        console.step(text!("Renamed the existing driver to {kept}.", kept));
     }
     let copy = FileCopy {
         os,
@@ -360,8 +371,8 @@ pub(crate) fn compat(
     };
     if let Err(mut failure) = copy.run(|| {}) {
         let outcome = match keep.then(|| os.rename(&kept, &to)) {
-            Some(Err(_)) => text!("The driver that was there is now {kept}.", kept),
-            _ => phrase!("All that was done was taken back.").into(),
+            Some(Err(_)) => text!("The existing driver is now {kept}.", kept),
+            _ => phrase!("All changes were undone.").into(),
         };
         failure.message = format!("{} {outcome}", failure.message);
         return Err(failure);
@@ -377,8 +388,8 @@ pub(crate) fn compat(
     };
     console.print(&undo);
     console.print(&text!(
-        "The program loads it by itself, as the service {LEGACY}. While the service {SERVICE} \
-         is loaded it needs no driver of its own, and loads none: both have the same devices.",
+        "The program loads it as the service {LEGACY}. While the service {SERVICE} is loaded, it \
+         needs no driver of its own and loads none: both have the same devices.",
         LEGACY,
         SERVICE
     ));

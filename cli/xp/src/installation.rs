@@ -123,7 +123,7 @@ impl Survey {
     pub(crate) fn of(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
         let service = os
             .service(SERVICE)
-            .map_err(|error| Failure::win32(phrase!("ask the service manager"), error))?;
+            .map_err(|error| Failure::win32(phrase!("query the service manager"), error))?;
         let key = os
             .has_key(&service_key(SERVICE))
             .map_err(|error| Failure::win32(phrase!("read the service's key"), error))?;

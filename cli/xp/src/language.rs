@@ -158,7 +158,7 @@ pub(crate) fn extract_option(
             }
         };
         chosen = Some(Language::from_code(given).ok_or_else(|| UsageError {
-            message: text!("--lang must be en or de, and is \"{given}\"", given),
+            message: text!("--lang must be en or de, not \"{given}\"", given),
             verb: None,
         })?);
     }

@@ -137,12 +137,12 @@ fn greet(os: &dyn Os) -> Exit {
     }
     let console = Console::new(os, "help", false);
     console.print(&text!(
-        "tcplimit {VERSION} raises the limit of half-open TCP connections of Windows XP SP2 and \
-         later.\nIt is used from a console: as an Administrator start cmd, go to this folder, and \
+        "tcplimit {VERSION} raises the limit of half-open TCP connections in Windows XP SP2 and \
+         later.\nIt is a console program: start cmd as an Administrator, go to this folder, and \
          type\n\n  \
-           tcplimit install    install the driver, and load it\n  \
+           tcplimit install    install the driver and load it\n  \
            tcplimit set 100    set the limit to 100\n  \
-           tcplimit status     tell all\n  \
+           tcplimit status     show everything\n  \
            tcplimit help       explain all commands\n\n\
          Press any key to close this window.",
         VERSION

@@ -86,10 +86,7 @@ pub(crate) fn set(
     let stored = done.iter().try_for_each(|&module| {
         stored_limits::store(os, module, arguments.limit, arguments.expect)?;
         let name = stored_limits::limit_name(module);
-        console.step(text!(
-            "Stored it for each start, as the value {name}.",
-            name
-        ));
+        console.step(text!("Stored it for each start as the value {name}.", name));
         Ok(())
     });
     let stored = stored.and_then(|()| stored_limits::start_with_windows(os, Start::Auto));
@@ -106,7 +103,7 @@ pub(crate) fn set(
         }
         Err(failure) => Err(Failure {
             message: text!(
-                "{message} The limit is set until Windows is restarted, and not beyond.",
+                "{message} The limit is set only until Windows is restarted.",
                 message = failure.message
             ),
             ..failure
@@ -168,7 +165,7 @@ fn change_all(
         Some(refusal) if done.is_empty() => Err(refusal),
         Some(refusal) => Err(Failure {
             message: text!(
-                "{message} The other was changed.",
+                "{message} The other limit was changed.",
                 message = refusal.message
             ),
             ..refusal
@@ -221,7 +218,7 @@ fn forget(os: &dyn Os, console: &mut Console<'_>, modules: &[Module]) -> Result<
         any |= stored_limits::forget(os, module)?;
     }
     console.step(match any {
-        true => phrase!("Forgot the stored limit."),
+        true => phrase!("Deleted the stored limit."),
         false => phrase!("No limit was stored."),
     });
     for module in Module::ALL {

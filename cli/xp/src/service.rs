@@ -44,8 +44,8 @@ fn retry_while_held(
         }
         if tries == NOTICE_AFTER {
             console.print(phrase!(
-                "Windows still holds on to the tcplimit.sys that was unloaded: shortly after a \
-                 start its entries wait for the event log. Waiting for up to 40 seconds."
+                "Windows still holds the unloaded tcplimit.sys: shortly after a start its \
+                 entries wait for the event log. Waiting up to 40 seconds."
             ));
         }
         os.wait(PAUSE);
@@ -104,13 +104,13 @@ fn stop_named(os: &dyn Os, name: &str) -> Result<(), Failure> {
     }
     Err(Failure::refused(
         phrase!("Windows does not unload tcplimit.sys: a program has it open."),
-        phrase!("Close programs that use it, \"tcplimit watch\" for one, or restart Windows."),
+        phrase!("Close programs that use it, such as \"tcplimit watch\", or restart Windows."),
     ))
 }
 
 fn find(os: &dyn Os, name: &str) -> Result<Option<Service>, Failure> {
     os.service(name)
-        .map_err(|error| Failure::win32(phrase!("ask the service manager"), error))
+        .map_err(|error| Failure::win32(phrase!("query the service manager"), error))
 }
 
 /// The service, or what to do about its absence.
@@ -199,13 +199,13 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
     if legacy {
         delete(os, LEGACY)?;
         console.step(text!(
-            "Deleted the service {LEGACY}: its file is gone.",
+            "Deleted the service {LEGACY}: its file is missing.",
             LEGACY
         ));
     }
     if survey.is_whole() {
         if !legacy {
-            console.step(phrase!("Nothing was done: the installation is whole."));
+            console.step(phrase!("Nothing was done: the installation is complete."));
         }
         return Ok(());
     }
@@ -216,11 +216,11 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
     // Without a driver an entry is a remnant, too.
     if shortcut::remove(os, console)? || is_left {
         console.print(phrase!(
-            "Nothing is left of it. To install it anew: tcplimit install"
+            "Removed all of it. To install again: tcplimit install"
         ));
     } else if !legacy {
         console.step(phrase!(
-            "Nothing was done: tcplimit is not installed, and nothing is left of it."
+            "Nothing was done: tcplimit is not installed and left no remnants."
         ));
     }
     Ok(())

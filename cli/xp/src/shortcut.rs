@@ -77,10 +77,10 @@ impl StartMenuEntry {
             Some(_) => Some(read_ours(os, &paths.entry)?.ok_or_else(|| {
                 Failure::refused(
                     text!(
-                        "The Start menu has another entry by that name: {path}",
+                        "The Start menu has another entry of that name: {path}",
                         path = paths.entry
                     ),
-                    phrase!("Rename or delete that entry, and try again; or leave out: --shortcut"),
+                    phrase!("Rename or delete that entry and try again, or omit --shortcut"),
                 )
             })?),
         };
@@ -112,7 +112,7 @@ impl StartMenuEntry {
             return Err(Failure::file(phrase!("write"), &paths.entry, error));
         }
         console.step(text!(
-            "Made an entry in the Start menu: {path}",
+            "Created a Start menu entry: {path}",
             path = paths.entry
         ));
         Ok(true)
@@ -125,16 +125,13 @@ fn warn(os: &dyn Os, console: &mut Console<'_>, shortcut: &Shortcut) -> Result<(
     let Some((folder, _)) = shortcut.target.rsplit_once('\\') else {
         return Ok(());
     };
-    let danger = text!(
-        "Whoever uses this machine can put another program in the place of {WINDOW}.",
-        WINDOW
-    );
+    let danger = text!("Any user of this machine can replace {WINDOW}.", WINDOW);
     match access::writers(os, folder)? {
         Writers::Groups(groups) if groups.is_empty() => {}
         Writers::Groups(groups) => {
             let groups = groups.join(", ");
             console.step(text!(
-                "Warning: {folder} can be written to by: {groups}. {danger}",
+                "Warning: {folder} is writable by: {groups}. {danger}",
                 folder,
                 groups,
                 danger

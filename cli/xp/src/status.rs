@@ -136,7 +136,7 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
         row(of, phrase!("in memory"), in_memory(*module, memory));
         row(of, phrase!("on disk"), on_disk(report));
         let stored = match stored.limit {
-            _ if stored.malformed => phrase!("something that is no limit").into(),
+            _ if stored.malformed => phrase!("not a number").into(),
             None => phrase!("no limit for the next start").into(),
             Some(limit) => format!("{limit}, {}", start_outcome(memory, facts.guarded)),
         };
@@ -146,9 +146,9 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
         None,
         phrase!("event 4226"),
         match facts.events {
-            Ok(0) => phrase!("not logged since Windows was started").into(),
-            Ok(1) => phrase!("logged once since Windows was started").into(),
-            Ok(times) => text!("logged {times} times since Windows was started", times),
+            Ok(0) => phrase!("not logged since Windows started").into(),
+            Ok(1) => phrase!("logged once since Windows started").into(),
+            Ok(times) => text!("logged {times} times since Windows started", times),
             Err(error) => text!("unknown: {error}", error),
         },
     );
@@ -162,7 +162,7 @@ fn driver(facts: &Facts) -> String {
     let Some(service) = &facts.survey.service else {
         return match version {
             Some(version) => text!(
-                "not installed; {elsewhere}",
+                "not installed; {other_loader}",
                 other_loader = other_loader(facts, &version)
             ),
             None => phrase!("not installed").into(),
@@ -170,17 +170,17 @@ fn driver(facts: &Facts) -> String {
     };
     let state = match service.activity {
         Activity::Running if version.is_none() && !facts.has_device() => {
-            phrase!("unloaded, and still held")
+            phrase!("unloaded, but still held")
         }
         Activity::Running => phrase!("loaded"),
         Activity::Stopped => phrase!("not loaded"),
-        Activity::Pending => phrase!("about to be loaded or unloaded"),
+        Activity::Pending => phrase!("being loaded or unloaded"),
     };
     let start = match service.start {
         Start::Auto => phrase!("loaded each time Windows starts"),
         Start::Demand => phrase!("loaded on demand"),
         Start::Disabled => phrase!("disabled"),
-        Start::Boot | Start::System => phrase!("loaded too early for the guard of the start"),
+        Start::Boot | Start::System => phrase!("loaded too early for the start-up guard"),
     };
     match version {
         Some(version) if service.activity == Activity::Stopped => {
@@ -195,7 +195,7 @@ fn driver(facts: &Facts) -> String {
 fn other_loader(facts: &Facts, version: &str) -> String {
     match facts.legacy {
         true => text!(
-            "a program of 2005 has loaded {version} as {LEGACY}",
+            "a 2005 program has loaded {version} as {LEGACY}",
             version,
             LEGACY
         ),
@@ -237,8 +237,8 @@ fn on_disk(report: &Report) -> String {
     };
     let is_right = report.checksum().is_some_and(|sum| sum.is_right());
     let checksum = match is_right {
-        true => phrase!("checksum right"),
-        false => phrase!("checksum wrong: damaged, or changed"),
+        true => phrase!("checksum correct"),
+        false => phrase!("checksum wrong: damaged or modified"),
     };
     match report.file.as_ref().and_then(|file| file.known) {
         Some(known) if report.is_as_shipped() => {
@@ -258,10 +258,10 @@ fn start_outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static st
     };
     match driver_client::start_name(answer) {
         "applied" => phrase!("applied when tcplimit.sys was loaded"),
-        "not-configured" => phrase!("stored since tcplimit.sys was loaded"),
-        "safe-mode" => phrase!("not applied: this is Safe Mode"),
-        "guarded" if guarded => phrase!("not applied: the last start did not survive it"),
-        "guarded" => phrase!("not applied at the last start; it will be at the next"),
+        "not-configured" => phrase!("stored after tcplimit.sys was loaded"),
+        "safe-mode" => phrase!("not applied: Safe Mode"),
+        "guarded" if guarded => phrase!("not applied: the last start with it failed"),
+        "guarded" => phrase!("not applied at the last start; the next applies it"),
         _ => phrase!("not applied: refused"),
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn forget(os: &dyn Os, module: Module) -> Result<bool, Failure> {
     let mut any = false;
     for value in [limit_name(module), expect_name(module)] {
         any |= delete(os, value)
-            .map_err(|error| Failure::win32(phrase!("forget the stored limit"), error))?;
+            .map_err(|error| Failure::win32(phrase!("delete the stored limit"), error))?;
     }
     Ok(any)
 }
@@ -97,7 +97,7 @@ fn delete(os: &dyn Os, value: &str) -> Result<bool, Win32Error> {
 /// When the driver is loaded. Whether that was changed; it is not where there is
 /// no service.
 pub(crate) fn start_with_windows(os: &dyn Os, start: Start) -> Result<bool, Failure> {
-    let failed = |error| Failure::win32(phrase!("change when tcplimit.sys is loaded"), error);
+    let failed = |error| Failure::win32(phrase!("change the start type of tcplimit.sys"), error);
     let service = os.service(SERVICE).map_err(failed)?;
     if service.is_none_or(|service| service.start == start) {
         return Ok(false);

@@ -14,9 +14,9 @@ pub(crate) fn check(os: &dyn Os, needs: Needs) -> Result<(), Failure> {
     }
     if os.is_wow64() {
         return Err(Failure::refused(
-            phrase!("This is tcplimit for 32-bit Windows, and this Windows is a 64-bit one."),
+            phrase!("This tcplimit is for 32-bit Windows, but this Windows is 64-bit."),
             text!(
-                "Take the other zip: tcplimit-{version}-winxp-x64.zip",
+                "Use the other zip: tcplimit-{version}-winxp-x64.zip",
                 version = env!("CARGO_PKG_VERSION")
             ),
         ));
@@ -29,7 +29,7 @@ pub(crate) fn check(os: &dyn Os, needs: Needs) -> Result<(), Failure> {
         None => Ok(()),
         Some(advice) => Err(Failure::refused(
             text!(
-                "{system} has no limit that tcplimit can lift.",
+                "{system} has no limit that tcplimit can raise.",
                 system = name(version)
             ),
             advice,
@@ -49,14 +49,14 @@ fn unsupported_advice(version: Version) -> Option<&'static str> {
     match (major, minor, service_pack) {
         (5, 1, 2..) | (5, 2, 1..) => None,
         (0..=5, _, _) => Some(phrase!(
-            "It has none: the limit came with XP SP2 and Server 2003 SP1. There is nothing to do."
+            "The limit came with XP SP2 and Server 2003 SP1. There is nothing to do."
         )),
         (6, 0, 0..=1) => Some(phrase!(
             "Vista before SP2 limits half-open connections in another way, which is not \
-             supported. Install Service Pack 2: it has no limit any more."
+             supported. Install Service Pack 2: it removes the limit."
         )),
         _ => Some(phrase!(
-            "It has none: the limit ended with Vista SP2. There is nothing to do."
+            "The limit ended with Vista SP2. There is nothing to do."
         )),
     }
 }

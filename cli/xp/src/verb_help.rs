@@ -24,16 +24,16 @@ impl Action {
                     "\
 Copies tcplimit.sys from the folder of tcplimit.exe to system32\\drivers,
 registers it as the service TcpLimit and its messages for Event Viewer, and
-loads it. The limit stays as it is. Installing again is an upgrade, or mends
-an installation that was interrupted.
+loads it. The limit does not change. Install again to upgrade, or to repair an
+interrupted installation.
 
-With --shortcut all users get an entry in the Start menu that opens the window,
-tcplimitw.exe, from the folder that it lies in now.
+With --shortcut, all users get a Start menu entry that opens the window,
+tcplimitw.exe, from its present folder.
 
-While tcplimit.sys is loaded, programs that were written for the driver of 2005
-find its device, and load nothing. Only for a program that shall work without
-it, on 32-bit Windows, there is --compat: nothing is registered then, and the
-driver is put beside the program under the name that such programs load.
+While tcplimit.sys is loaded, programs written for the 2005 driver find its
+device and load nothing. Use --compat only for a program that must work without
+it, on 32-bit Windows: it registers nothing, and puts the driver beside the
+program under the name that such programs load.
 ",
                 ),
                 examples: &[
@@ -44,63 +44,63 @@ driver is put beside the program under the name that such programs load.
             },
             Action::Load => VerbHelp {
                 about: Text::new("load the installed driver"),
-                more: Text::new("A stored limit (set --persist) is applied then.\n"),
+                more: Text::new("Applies a stored limit (set --persist).\n"),
                 examples: &["load"],
             },
             Action::Unload => VerbHelp {
-                about: Text::new("unload the driver; the limit stays as it is"),
+                about: Text::new("unload the driver; the limit stays"),
                 more: Text::new("The limit stays until it is set again or Windows is restarted.\n"),
                 examples: &["unload"],
             },
             Action::Uninstall => VerbHelp {
-                about: Text::new("unload the driver, and remove all that install has made"),
+                about: Text::new("unload the driver and remove all that install made"),
                 more: Text::new(
                     "\
 Removes the driver, its service with the stored limit, its registration for
-Event Viewer, and the entry in the Start menu. The limit stays until Windows
-is restarted; \"reset\" before puts it back to 10 at once.
+Event Viewer, and the Start menu entry. The limit stays until Windows is
+restarted; to set it back to 10 at once, run \"reset\" first.
 ",
                 ),
                 examples: &["uninstall"],
             },
             Action::Repair => VerbHelp {
-                about: Text::new("remove a stale or half-removed installation"),
+                about: Text::new("remove an incomplete installation"),
                 more: Text::new(
                     "\
-Where the installation is whole, nothing is changed. Otherwise all that is
-left of it is removed, so that install works again. A service tcpip_patcher
-whose file is gone is removed too: a program of 2005 has left it behind.
+Leaves a complete installation unchanged. Removes all of an incomplete one, so
+that install works again. Also removes a service tcpip_patcher whose file is
+missing: a 2005 program left it behind.
 ",
                 ),
                 examples: &["repair"],
             },
             Action::Status => VerbHelp {
-                about: Text::new("tell all: driver, limit, file, stored limit, event 4226"),
+                about: Text::new("show driver, limit, file, stored limit, event 4226"),
                 more: Text::new(
                     "\
 Shows the limit in memory, on disk and stored for the next start, whether the
-file is the original, what the driver and its service do, and how often event
-4226 was logged since Windows was started. Where they disagree it says why
-that may be, and what to do.
+file is the original, the state of the driver and its service, and how often
+event 4226 was logged since Windows started. Where they disagree, it gives
+possible reasons and says what to do.
 ",
                 ),
                 examples: &["status", "status --json"],
             },
             Action::Get => VerbHelp {
                 about: Text::new("print the limit in force"),
-                more: Text::new("Prints the number alone; with --all a line for each driver.\n"),
+                more: Text::new("Prints only the number; with --all, a line for each driver.\n"),
                 examples: &["get", "get --all"],
             },
             Action::Set => VerbHelp {
                 about: Text::new("set the limit to N, 1 to 16777215"),
                 more: Text::new(
                     "\
-Changes one number in memory, at once, without a restart of Windows. Unless
---persist is given it is 10 again after a restart. 50 to 200 serve most
-programs; some routers do not bear much more.
+Changes one number in memory at once, without restarting Windows. Without
+--persist, the limit is 10 again after a restart. 50 to 200 suit most programs;
+some routers cannot handle much more.
 
-A limit that is neither 10 nor set by tcplimit is replaced only if --expect
-names it. With --persist that is stored too.
+Replaces a limit that is neither 10 nor set by tcplimit only if --expect names
+it. With --persist, stores the expected limit too.
 ",
                 ),
                 examples: &["set 100", "set 100 --persist", "set 100 --expect 50"],
@@ -109,8 +109,8 @@ names it. With --persist that is stored too.
                 about: Text::new("set the limit back to 10"),
                 more: Text::new(
                     "\
-With --persist the stored limit is forgotten, and the driver is no longer
-loaded when Windows starts.
+With --persist, deletes the stored limit; Windows then no longer loads the
+driver when it starts.
 ",
                 ),
                 examples: &["reset", "reset --persist"],
@@ -119,13 +119,13 @@ loaded when Windows starts.
                 about: Text::new("show limit, half-open connections and event 4226 live"),
                 more: Text::new(
                     "\
-Redraws one screen until Ctrl-C, with the three programs that have most
-half-open connections. Where the output is redirected it prints a line each
-time; with --json an object each time.
+Redraws one screen until Ctrl-C, with the three programs that have the most
+half-open connections. Prints one line a sample if redirected, or one object a
+sample with --json.
 
-With --log each event 4226 adds a line to FILE, written to disk at once: what
-there was at the look before it, since the connections are gone when one reads
-of the event. What is in FILE is kept.
+With --log, appends a line to FILE for each event 4226 and flushes it to disk:
+the sample before the event, because the connections are gone when one reads of
+the event. Keeps what FILE contains.
 ",
                 ),
                 examples: &[
@@ -135,23 +135,22 @@ of the event. What is in FILE is kept.
                 ],
             },
             Action::Who => VerbHelp {
-                about: Text::new("tell which programs have half-open connections now"),
+                about: Text::new("list the programs with half-open connections now"),
                 more: Text::new(
                     "\
-Lists the processes that wait for an answer (SYN-SENT), those with most
-connections first: number, name, PID, path, the services that it hosts, and
-the addresses. It needs no driver. Event 4226 is about such connections, and
-they are gone soon: look while it is going on.
+Lists the processes that wait for an answer (SYN-SENT), most connections first:
+number, name, PID, path, hosted services, and addresses. Needs no driver. Such
+connections cause event 4226 and end soon: run it while the problem lasts.
 ",
                 ),
                 examples: &["who", "who --every --json"],
             },
             Action::Probe => VerbHelp {
-                about: Text::new("find the limit in a file, and show the evidence"),
+                about: Text::new("find the limit in a file and show the evidence"),
                 more: Text::new(
                     "\
-Without FILE: in tcpip.sys and tcpip6.sys in system32\\drivers, and, where the
-driver is loaded, in memory. Nothing is written.
+Without FILE, searches tcpip.sys and tcpip6.sys in system32\\drivers and, where
+the driver is loaded, memory. Writes nothing.
 ",
                 ),
                 examples: &[
@@ -178,19 +177,19 @@ impl Switch {
     /// What is said of it, in a line.
     pub(crate) fn about(self) -> &'static str {
         match self {
-            Switch::Shortcut => phrase!("also make an entry for tcplimitw.exe in the Start menu"),
-            Switch::Compat => phrase!("put the driver into DIR as tcpip_patcher.sys instead"),
-            Switch::Force => phrase!("also where any user can write to DIR"),
-            Switch::Expect => phrase!("only if the limit is V now"),
+            Switch::Shortcut => phrase!("also create a Start menu entry for tcplimitw.exe"),
+            Switch::Compat => phrase!("instead copy the driver to DIR as tcpip_patcher.sys"),
+            Switch::Force => phrase!("even if any user can write to DIR"),
+            Switch::Expect => phrase!("only if the limit is now V"),
             Switch::Persist => phrase!("also each time Windows starts"),
-            Switch::Ipv6 => phrase!("of tcpip6.sys, in place of tcpip.sys"),
-            Switch::All => phrase!("of both, tcpip.sys and tcpip6.sys"),
-            Switch::Interval => phrase!("look every S seconds, 1 to 3600 [1]"),
+            Switch::Ipv6 => phrase!("tcpip6.sys instead of tcpip.sys"),
+            Switch::All => phrase!("both tcpip.sys and tcpip6.sys"),
+            Switch::Interval => phrase!("sample every S seconds, 1 to 3600 [1]"),
             Switch::Log => phrase!("add a line to FILE for each event 4226"),
             Switch::Every => phrase!("all connections, not just half-open ones"),
-            Switch::Json => phrase!("one JSON object (docs/json.md)"),
-            Switch::Lang => phrase!("language, en or de; without it that of Windows"),
-            Switch::Help => phrase!("this text"),
+            Switch::Json => phrase!("print JSON (docs/json.md)"),
+            Switch::Lang => phrase!("language, en or de [that of Windows]"),
+            Switch::Help => phrase!("print this help"),
         }
     }
 }

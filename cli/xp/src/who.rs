@@ -123,25 +123,25 @@ impl ConnectionOwner {
     /// What people know it by: `ares.exe (1234)`.
     pub(crate) fn display_name(&self) -> String {
         match (&self.name, self.pid) {
-            (_, None) => phrase!("processes that this Windows does not tell").into(),
-            (_, Some(0)) => phrase!("no process any more").into(),
+            (_, None) => phrase!("processes that this Windows does not list").into(),
+            (_, Some(0)) => phrase!("no process").into(),
             (Some(name), Some(pid)) => format!("{name} ({pid})"),
             (None, Some(pid)) if self.has_ended => text!("a process that has ended ({pid})", pid),
-            (None, Some(pid)) => text!("a process whose name is not known ({pid})", pid),
+            (None, Some(pid)) => text!("a process of unknown name ({pid})", pid),
         }
     }
 }
 
 fn lines(owners: &[ConnectionOwner], every: bool) -> Vec<String> {
-    let what = match every {
+    let kind = match every {
         true => phrase!("TCP"),
         false => phrase!("half-open"),
     };
     let count: usize = owners.iter().map(|owner| owner.connections).sum();
     let mut lines = Vec::from([match count {
-        0 => text!("There are no {what} connections now.", what),
-        1 => text!("There is 1 {what} connection now:", what),
-        _ => text!("There are {count} {what} connections now:", count, what),
+        0 => text!("There are no {kind} connections now.", kind),
+        1 => text!("There is 1 {kind} connection now:", kind),
+        _ => text!("There are {count} {kind} connections now:", count, kind),
     }]);
     for owner in owners {
         lines.push(format!(
@@ -154,10 +154,10 @@ fn lines(owners: &[ConnectionOwner], every: bool) -> Vec<String> {
             below(path.clone());
         }
         if let Some(error) = &owner.path_error {
-            below(text!("its path is not known: {error}", error));
+            below(text!("path unknown: {error}", error));
         }
         match &owner.services {
-            None => below(phrase!("its services are not known").into()),
+            None => below(phrase!("services unknown").into()),
             Some(services) if services.is_empty() => {}
             Some(services) => below(text!(
                 "services: {services}",

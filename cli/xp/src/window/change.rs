@@ -83,7 +83,7 @@ impl Model {
         if is_stored {
             change
                 .question
-                .push_str(phrase!("\nThe stored limit is forgotten."));
+                .push_str(phrase!("\nThe stored limit is deleted."));
         }
         change
     }
@@ -120,7 +120,7 @@ impl Model {
                 .and(limit);
             if expect.is_some() {
                 change.question.push_str(&text!(
-                    "\ntcplimit has not set the {now}: other software did, or the file is patched.",
+                    "\ntcplimit did not set {now}: other software did, or the file is patched.",
                     now
                 ));
             }
@@ -137,19 +137,16 @@ impl Model {
         let (question, command) = match remedy {
             Remedy::Install => (
                 phrase!(
-                    "Install the driver? It is copied to system32\\drivers, registered as the service \
-                 TcpLimit, and loaded. The limit stays as it is."
+                    "Install the driver? It is copied to system32\\drivers, registered as the \
+                     service TcpLimit, and loaded. The limit does not change."
                 ),
                 "install",
             ),
             Remedy::Load => (
-                phrase!("Load the driver? A stored limit is applied then."),
+                phrase!("Load the driver? This applies a stored limit."),
                 "load",
             ),
-            Remedy::Repair => (
-                phrase!("Remove what is left of an installation that is not whole?"),
-                "repair",
-            ),
+            Remedy::Repair => (phrase!("Remove the incomplete installation?"), "repair"),
         };
         Change {
             question: question.into(),

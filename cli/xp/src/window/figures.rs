@@ -17,7 +17,7 @@ impl Model {
     pub fn figures(&self) -> String {
         let history = self.shown();
         let Some(latest) = history.latest() else {
-            return phrase!("no figures yet").into();
+            return phrase!("no data yet").into();
         };
         let unknown = || "?".to_string();
         let counts = |of: fn(&Counts) -> u32| {

@@ -100,7 +100,7 @@ impl Model {
         }
         let notes = diagnosis::notes(facts);
         status_pane.advice = match notes.as_slice() {
-            [] => phrase!("All is well.").into(),
+            [] => phrase!("No problems found.").into(),
             [only] => only.clone(),
             [first, rest @ ..] => text!("{first} ({more} more: Details)", first, more = rest.len()),
         };

@@ -45,7 +45,7 @@ fn an_install_that_was_killed_anywhere_is_removed_or_found_whole_by_repair() {
                 let machine = begin();
                 assert_eq!(machine.run_with_fault("install", call, kill), None);
                 let output = machine.succeeds("repair");
-                let whole = output.contains("the installation is whole");
+                let whole = output.contains("the installation is complete");
                 assert!(whole || machine.is_clean(), "{call} {kill:?}: {output}");
                 machine.succeeds("install");
                 assert!(machine.is_installed(), "{call} {kill:?}");
@@ -131,7 +131,8 @@ fn an_uninstall_or_repair_that_stopped_anywhere_is_finished_by_the_next() {
                 let machine = Machine::installed();
                 machine.run_with_fault("uninstall", call, fault);
                 // A repair leaves alone what was not touched yet.
-                let whole = machine.is_installed() || machine.succeeds("repair").contains("whole");
+                let whole =
+                    machine.is_installed() || machine.succeeds("repair").contains("complete");
                 machine.succeeds(next);
                 assert!(
                     machine.is_clean() || (whole && next == "repair"),

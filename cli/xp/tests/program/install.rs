@@ -43,7 +43,7 @@ fn an_upgrade_replaces_the_file_and_keeps_the_start_type() {
     machine.files.borrow_mut().insert(SOURCE.into(), newer);
     let output = machine.succeeds("install");
     assert!(
-        output.starts_with("Unloaded the tcplimit.sys that was installed before."),
+        output.starts_with("Unloaded the previous tcplimit.sys."),
         "{output}"
     );
     assert!(machine.is_installed());
@@ -70,7 +70,7 @@ fn an_upgrade_from_0_1_0_keeps_limit_and_settings_and_makes_the_service_quiet() 
         }
         let output = machine.succeeds("install");
         assert!(
-            output.contains("Registered the service TcpLimit anew."),
+            output.contains("Registered the service TcpLimit again."),
             "{output}"
         );
         assert!(output.contains("tcpip.sys: the limit is 100."), "{output}");
@@ -104,9 +104,8 @@ fn a_foreign_limit_is_reported_with_the_command_that_replaces_it() {
     machine.limiters.borrow_mut()[0].limit = 50;
     let output = machine.succeeds("install");
     let command = "tcplimit set 100 --expect 50";
-    let told = format!(
-        "tcpip.sys: the limit is 50, which tcplimit has not set. To replace it:\n  {command}\n"
-    );
+    let told =
+        format!("tcpip.sys: the limit is 50, not set by tcplimit. To replace it:\n  {command}\n");
     assert!(output.ends_with(&told), "{output}");
     machine.succeeds(command.trim_start_matches("tcplimit "));
     // From then on it is ours.
@@ -136,7 +135,7 @@ fn a_service_that_is_disabled_or_for_another_file_is_mended() {
             .insert("TcpLimit".into(), broken);
         let output = machine.succeeds("install");
         assert!(
-            output.contains("Registered the service TcpLimit anew."),
+            output.contains("Registered the service TcpLimit again."),
             "{output}"
         );
         assert!(machine.is_installed(), "{image}");
@@ -168,11 +167,11 @@ fn a_path_in_the_registrys_form_is_the_same_file() {
 fn a_driver_that_is_missing_damaged_or_for_another_processor_is_not_installed() {
     for (file, exit, says) in [
         (None, Exit::Unreadable, "not beside tcplimit.exe"),
-        (Some(&b"<html>"[..]), Exit::Refused, "is no driver"),
+        (Some(&b"<html>"[..]), Exit::Refused, "not a driver"),
         (
             Some(X64),
             Exit::Refused,
-            "is for x64, and this Windows is not",
+            "is for x64, but this Windows is not",
         ),
     ] {
         let machine = Machine::new();
@@ -196,13 +195,10 @@ fn a_copy_that_differs_is_rolled_back() {
     machine.corrupts.set(true);
     let output = machine.fails("install", Exit::Unreadable);
     assert!(
-        output.contains("The copy is not what was copied"),
+        output.contains("The copy differs from the original"),
         "{output}"
     );
-    assert!(
-        output.contains("All that was done was taken back."),
-        "{output}"
-    );
+    assert!(output.contains("All changes were undone."), "{output}");
     assert!(machine.is_clean());
 }
 
@@ -215,9 +211,9 @@ fn a_driver_that_does_not_load_is_explained_and_rolled_back() {
         (Win32Error::ALREADY_EXISTS, "sc stop tcpip_patcher"),
         (
             Win32Error::FILE_NOT_FOUND,
-            "antivirus software may have taken it away",
+            "antivirus software may have removed it",
         ),
-        (Win32Error::BAD_EXE_FORMAT, "not the one for this Windows"),
+        (Win32Error::BAD_EXE_FORMAT, "not for this Windows"),
         (Win32Error::SERVICE_DEPENDENCY_FAIL, "TCP/IP"),
         (Win32Error(4711), "net helpmsg 4711"),
     ] {
@@ -232,7 +228,7 @@ fn a_driver_that_does_not_load_is_explained_and_rolled_back() {
 #[test]
 fn a_driver_that_windows_still_holds_is_loaded_later() {
     let machine = Machine::new();
-    let reason = "entries wait for the event log. Waiting for up to 40 seconds.";
+    let reason = "entries wait for the event log. Waiting up to 40 seconds.";
     *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 3];
     let output = machine.succeeds("install");
     assert!(!output.contains(reason), "{output}");
@@ -251,7 +247,7 @@ fn a_driver_that_windows_still_holds_is_loaded_later() {
     let seconds = machine.waits.get() / 4;
     assert!((35..=40).contains(&seconds), "{seconds}");
     assert!(
-        output.contains("Windows still holds on to the tcplimit.sys"),
+        output.contains("Windows still holds the unloaded tcplimit.sys"),
         "{output}"
     );
     assert!(machine.is_clean());
@@ -270,7 +266,7 @@ fn a_file_that_windows_still_holds_is_replaced_later() {
     machine.succeeds("unload");
     machine.held_tries.set(30 * 4);
     let output = machine.succeeds("uninstall");
-    assert!(output.contains("Waiting for up to 40 seconds."), "{output}");
+    assert!(output.contains("Waiting up to 40 seconds."), "{output}");
     assert!(machine.is_clean());
 
     // Where there was no driver nobody waits: it will not get better.
@@ -398,19 +394,22 @@ fn a_service_without_its_device_differs_from_a_loaded_one() {
     machine.zombie.set(true);
     for verb in ["get", "set 100", "watch"] {
         let output = machine.fails(verb, Exit::Unreadable);
-        assert!(output.contains("its device is gone"), "{verb}: {output}");
+        assert!(
+            output.contains("runs without its device"),
+            "{verb}: {output}"
+        );
         assert!(output.contains("run: tcplimit load"), "{verb}: {output}");
     }
     assert_eq!(machine.run("status"), Exit::Unreadable);
     let output = machine.out.borrow().clone();
-    let row = "driver       unloaded, and still held; loaded on demand\n";
+    let row = "driver       unloaded, but still held; loaded on demand\n";
     assert!(output.contains(row), "{output}");
 
     let load =
         || *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 1000];
     load();
     let output = machine.fails("load", Exit::Unreadable);
-    assert!(output.contains("Windows still holds on to"), "{output}");
+    assert!(output.contains("Windows still holds"), "{output}");
     machine.load_errors.borrow_mut().clear();
     for verb in ["load", "install"] {
         machine.zombie.set(true);
@@ -437,7 +436,7 @@ fn before_install_the_other_verbs_advise_to_install() {
         assert_eq!(machine.changes.get(), 0, "{verb}");
     }
     assert!(machine.succeeds("uninstall").contains("is not installed"));
-    assert!(machine.succeeds("repair").contains("nothing is left of it"));
+    assert!(machine.succeeds("repair").contains("left no remnants"));
 }
 
 #[test]
@@ -463,7 +462,7 @@ fn repair_keeps_whole_installations_and_removes_partial_ones() {
     assert!(
         machine
             .succeeds("repair")
-            .contains("the installation is whole")
+            .contains("the installation is complete")
     );
     assert_eq!(machine.changes.get(), 0);
     assert!(machine.is_installed());
@@ -585,7 +584,7 @@ fn compat_is_for_32_bit_windows() {
     machine.files.borrow_mut().insert(SOURCE.into(), X64.into());
     let output = machine.fails(r"install --compat E:\Ares --force", Exit::Refused);
     assert!(
-        output.contains("load no driver on a 64-bit one"),
+        output.contains("load no driver on 64-bit Windows"),
         "{output}"
     );
     assert!(
@@ -609,14 +608,14 @@ fn compat_refuses_a_folder_that_any_user_can_write_to_and_warns_of_a_disk_withou
     let machine = writable();
     let output = machine.fails(r"install --compat E:\Ares\", Exit::Refused);
     assert!(
-        output.contains(r"E:\Ares can be written to by: Users."),
+        output.contains(r"E:\Ares is writable by: Users."),
         "{output}"
     );
     assert!(output.ends_with("or add: --force"), "{output}");
     assert_eq!(machine.changes.get(), 0);
     let output = machine.succeeds(r"install --compat E:\Ares --force");
     assert!(
-        output.starts_with(r"Warning: E:\Ares can be written to by: Users."),
+        output.starts_with(r"Warning: E:\Ares is writable by: Users."),
         "{output}"
     );
     assert!(machine.file(to).is_some());

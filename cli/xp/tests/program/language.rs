@@ -397,5 +397,5 @@ fn an_error_of_windows_has_its_text_and_number_in_german() {
         "Zugriff verweigert (Fehler 5)"
     );
     let unknown = tcplimit_xp::Win32Error(4711).to_string();
-    assert_eq!(unknown, "Fehler 4711; \"net helpmsg 4711\" sagt mehr");
+    assert_eq!(unknown, "Fehler 4711; \"net helpmsg 4711\" erklärt ihn");
 }

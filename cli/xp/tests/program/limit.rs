@@ -196,7 +196,7 @@ fn reset_forgets_a_stored_limit_also_where_the_driver_is_not_loaded() {
     machine.succeeds("unload");
     let output = machine.fails("reset --persist", Exit::Unreadable);
     assert!(output.contains("Run: tcplimit load"), "{output}");
-    assert!(machine.out.borrow().contains("Forgot the stored limit."));
+    assert!(machine.out.borrow().contains("Deleted the stored limit."));
     assert_eq!(stored(&machine), [None, None, None, None]);
     assert_eq!(start(&machine), Start::Demand);
 }

@@ -26,7 +26,7 @@ fn an_entry_for_the_window_is_made_and_uninstall_takes_it_away() {
     let output = machine.succeeds(LINE);
     assert!(machine.is_installed());
     assert_eq!(machine.file(ENTRY), Some(ours(WINDOW)));
-    let line = format!("Made an entry in the Start menu: {ENTRY}\n");
+    let line = format!("Created a Start menu entry: {ENTRY}\n");
     assert!(output.contains(&line), "{output}");
     let output = machine.succeeds("uninstall");
     assert!(output.contains(&format!("Deleted {ENTRY}.")), "{output}");
@@ -45,7 +45,7 @@ fn an_installation_without_an_entry_gets_one_and_nothing_else_is_done() {
     let machine = unpacked();
     machine.succeeds("install");
     let output = machine.succeeds(LINE);
-    assert!(output.starts_with("Made an entry"), "{output}");
+    assert!(output.starts_with("Created a Start menu entry"), "{output}");
     // Its file is written and renamed.
     assert_eq!(machine.changes.get(), 2);
     let output = machine.succeeds(LINE);
@@ -74,7 +74,7 @@ fn an_entry_that_a_user_has_made_is_neither_replaced_nor_deleted() {
         files.insert(ENTRY.into(), theirs.clone());
         drop(files);
         let output = machine.fails(LINE, Exit::Refused);
-        assert!(output.contains("another entry by that name"), "{output}");
+        assert!(output.contains("another entry of that name"), "{output}");
         assert_eq!(machine.changes.get(), 0);
         machine.succeeds("install");
         machine.succeeds("uninstall");
@@ -111,7 +111,7 @@ fn a_folder_that_any_user_can_write_to_prints_a_warning() {
     let list = Some(descriptor(0x1F_01FF, &USERS));
     machine.access.borrow_mut().insert(FOLDER.into(), list);
     let output = machine.succeeds(LINE);
-    let warning = "Warning: D:\\zip can be written to by: Users. Whoever";
+    let warning = "Warning: D:\\zip is writable by: Users. Any user";
     assert!(output.contains(warning), "{output}");
     machine.access.borrow_mut().insert(FOLDER.into(), None);
     machine.succeeds("uninstall");

@@ -43,9 +43,9 @@ fn a_consistent_installation_has_no_notes() {
             "); loaded on demand\n"
         ),
         "  in memory  10 (3 half-open, 0 queued, peak 0)\n",
-        "  on disk    10; unpatched, checksum right\n",
+        "  on disk    10; unpatched, checksum correct\n",
         "  stored     no limit for the next start\n",
-        "event 4226   not logged since Windows was started\n",
+        "event 4226   not logged since Windows started\n",
     ] {
         assert!(output.contains(line), "{line}: {output}");
     }
@@ -67,15 +67,18 @@ fn a_consistent_installation_has_no_notes() {
 fn each_inconsistency_has_its_own_note() {
     type Change = fn(&Machine);
     let changes: [(&str, Change); 17] = [
-        ("what is stored as its limit is no number", |machine| {
+        ("the stored limit is not a number", |machine| {
             let stored = machine.set_text(PARAMETERS, "Limit", "100");
             stored.expect("the registry takes it");
         }),
-        ("other software did, or the file was changed", |machine| {
-            machine.limiters.borrow_mut()[0].limit = 50;
-        }),
         (
-            "tcplimit set the limit to 100, and now it is 70",
+            "Other software set it, or the file was changed",
+            |machine| {
+                machine.limiters.borrow_mut()[0].limit = 50;
+            },
+        ),
+        (
+            "tcplimit set the limit to 100, but now it is 70",
             |machine| {
                 machine.succeeds("set 100");
                 machine.limiters.borrow_mut()[0].limit = 70;
@@ -92,15 +95,15 @@ fn each_inconsistency_has_its_own_note() {
                 .borrow_mut()
                 .insert(TCPIP.into(), mended(newer));
         }),
-        ("this is Safe Mode", |machine| {
+        ("Windows runs in Safe Mode", |machine| {
             started(machine, Applied::SafeMode);
         }),
-        ("Windows did not come up the last time", |machine| {
+        ("the last start with it failed", |machine| {
             started(machine, Applied::Guarded);
             machine.set_value(PARAMETERS, "StartPending", Data::Number(1));
         }),
         // A mark of another type is one too.
-        ("Windows did not come up the last time", |machine| {
+        ("the last start with it failed", |machine| {
             started(machine, Applied::Guarded);
             machine.set_value(PARAMETERS, "StartPending", Data::Text("1".into()));
         }),
@@ -125,7 +128,7 @@ fn each_inconsistency_has_its_own_note() {
                 services.get_mut("TcpLimit").unwrap().start = Start::Demand;
             },
         ),
-        ("is stored no more", |machine| {
+        ("has been deleted", |machine| {
             let limiter = &mut machine.limiters.borrow_mut()[0];
             (limiter.configured, limiter.limit, limiter.written) = (100, 100, 100);
         }),
@@ -138,7 +141,7 @@ fn each_inconsistency_has_its_own_note() {
         ("TestOnlyAcceptUnknownRights is set", |machine| {
             machine.set_value(PARAMETERS, "TestOnlyAcceptUnknownRights", Data::Number(1));
         }),
-        ("The installation is not whole", |machine| {
+        ("The installation is incomplete", |machine| {
             machine.files.borrow_mut().remove(DRIVER);
         }),
         ("The limit of 10 was reached", |machine| {
@@ -246,7 +249,7 @@ fn a_guard_lifted_by_set_has_no_note() {
     machine.succeeds("set 100");
     assert_eq!(notes(&machine), Vec::<String>::new());
     let output = machine.succeeds("status");
-    let row = "  stored     100, not applied at the last start; it will be at the next\n";
+    let row = "  stored     100, not applied at the last start; the next applies it\n";
     assert!(output.contains(row), "{output}");
 }
 
@@ -265,7 +268,7 @@ fn status_names_the_2005_program_that_loaded_the_driver() {
         machine.succeeds("status")
     };
     let who = concat!(
-        "a program of 2005 has loaded ",
+        "a 2005 program has loaded ",
         env!("CARGO_PKG_VERSION"),
         " as tcpip_patcher\n"
     );
@@ -305,7 +308,7 @@ fn a_note_names_the_limit_in_a_patched_file() {
     assert!(
         machine
             .succeeds("status")
-            .contains("  on disk    50; patched, checksum wrong: damaged, or changed\n")
+            .contains("  on disk    50; patched, checksum wrong: damaged or modified\n")
     );
 }
 

@@ -66,10 +66,10 @@ There are 12 half-open connections now:
         to 62.1.2.1:6881, 62.1.2.2:6881, 62.1.2.3:6881, 62.1.2.4:6881, 62.1.2.5:6881, \
 62.1.2.6:6881, 62.1.2.7:6881, 62.1.2.8:6881, and 2 more
      1  a process that has ended (77)
-        its path is not known: error 87; \"net helpmsg 87\" tells more
+        path unknown: error 87; \"net helpmsg 87\" explains it
         to 62.1.2.200:25
      1  svchost.exe (900)
-        its path is not known: access is denied (error 5)
+        path unknown: access is denied (error 5)
         services: Dnscache, LmHosts
         to 10.0.0.1:53
 "
@@ -95,7 +95,7 @@ fn with_every_all_states_count() {
     assert!(processes[1]["path"].is_null());
     assert!(processes[4]["name"].is_null());
     let text = busy().succeeds("who --every");
-    assert!(text.contains("     1  no process any more\n"), "{text}");
+    assert!(text.contains("     1  no process\n"), "{text}");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn connections_are_listed_where_windows_lists_no_processes() {
     drop(tables);
     assert_eq!(
         machine.succeeds("who"),
-        "There is 1 half-open connection now:\n     1  processes that this Windows does not tell\n        \
+        "There is 1 half-open connection now:\n     1  processes that this Windows does not list\n        \
          to 10.0.0.1:80\n"
     );
 }
@@ -181,11 +181,11 @@ fn failed_queries_are_skipped_and_connections_still_counted() {
                     "{call}: {output}"
                 );
                 // Where processes can't be listed nobody knows which have ended.
-                let unknown = output.contains("a process whose name is not known (77)\n");
+                let unknown = output.contains("a process of unknown name (77)\n");
                 let ended = output.contains("a process that has ended (77)\n");
                 assert!(unknown != ended, "{call}: {output}");
                 unlisted += u32::from(unknown && !output.contains("has ended"));
-                unserved += u32::from(output.contains("        its services are not known\n"));
+                unserved += u32::from(output.contains("        services unknown\n"));
             }
             _ => {
                 failed += 1;

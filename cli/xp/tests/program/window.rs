@@ -32,7 +32,7 @@ fn without_a_driver_the_window_advises_install_and_runs_it_after_a_question() {
     assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
     assert!(outcome.text.contains("Loaded tcplimit.sys."), "{outcome:?}");
     assert!(machine.is_installed() && model.can_set());
-    assert_eq!(model.status_pane().advice, "All is well.");
+    assert_eq!(model.status_pane().advice, "No problems found.");
     assert_eq!(model.remedies(), []);
     assert!(
         model
@@ -81,7 +81,7 @@ fn a_change_is_confirmed_with_its_values_and_runs_the_command_line() {
         change.question.contains("from 100 back to 10"),
         "{change:?}"
     );
-    assert!(change.question.contains("The stored limit is forgotten"));
+    assert!(change.question.contains("The stored limit is deleted"));
     assert_eq!(change.commands, ["reset --persist"]);
     assert_eq!(model.execute(&machine, &change).exit, Exit::Done);
     assert_eq!(machine.limiters.borrow()[0].limit, 10);
@@ -101,7 +101,7 @@ fn a_limit_of_other_software_is_named_in_the_question() {
     let mut model = Model::new(&machine);
     let change = model.propose_set("100", false, false);
     assert!(
-        change.question.contains("tcplimit has not set the 54"),
+        change.question.contains("tcplimit did not set 54"),
         "{change:?}"
     );
     assert_eq!(change.commands, ["set 100 --expect 54"]);
@@ -130,10 +130,7 @@ fn refusals_have_the_texts_of_the_command_line() {
     let output = model
         .execute(&machine, &model.propose_set("0", false, false))
         .text;
-    assert_eq!(
-        output,
-        "N must be a number from 1 to 16777215, and is \"0\"."
-    );
+    assert_eq!(output, "N must be a number from 1 to 16777215, not \"0\".");
     machine.limiters.borrow_mut()[0].refuses = Reason::PageInvalid;
     let change = model.propose_set("100", false, false);
     let output = model.execute(&machine, &change).text;
