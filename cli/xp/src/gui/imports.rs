@@ -3,7 +3,7 @@
 
 use core::ffi::c_void;
 
-use crate::win::calls::Handle;
+use crate::os_win32::imports::Handle;
 
 /// A window procedure.
 pub(super) type Procedure = unsafe extern "system" fn(Handle, u32, usize, isize) -> isize;

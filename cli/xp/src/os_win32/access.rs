@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::ptr;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{GetFileSecurityW, GetVolumeInformationW, GetVolumePathNameW};
-use super::handle::{done, length};
+use super::handle::{check_bool, length};
+use super::imports::{GetFileSecurityW, GetVolumeInformationW, GetVolumePathNameW};
 use super::wide::wide;
 
 /// FILE_PERSISTENT_ACLS.
@@ -19,16 +19,16 @@ const LONGEST: usize = 1024;
 /// An access list has at most 64 KB, and little comes besides.
 const ROOM: usize = 0x1_1000;
 
-pub(super) fn list(folder: &str) -> Result<Option<Vec<u8>>, Win32> {
+pub(super) fn list(folder: &str) -> Result<Option<Vec<u8>>, Win32Error> {
     let folder = wide(folder);
     let mut volume = [0_u16; LONGEST];
     // SAFETY: the name ends in a NUL; there is room for so many units.
-    done(unsafe {
+    check_bool(unsafe {
         GetVolumePathNameW(folder.as_ptr(), volume.as_mut_ptr(), length(volume.len()))
     })?;
     let mut flags = 0;
     // SAFETY: the call has ended the name with a NUL; what is null is not asked for.
-    done(unsafe {
+    check_bool(unsafe {
         GetVolumeInformationW(
             volume.as_ptr(),
             ptr::null_mut(),
@@ -46,7 +46,7 @@ pub(super) fn list(folder: &str) -> Result<Option<Vec<u8>>, Win32> {
     let mut bytes: Vec<u8> = alloc::vec![0; ROOM];
     let mut needed = 0;
     // SAFETY: the name ends in a NUL; there is room for so many bytes.
-    done(unsafe {
+    check_bool(unsafe {
         GetFileSecurityW(
             folder.as_ptr(),
             LIST,

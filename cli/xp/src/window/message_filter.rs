@@ -20,7 +20,7 @@ const TIMER: u32 = 0x113;
 
 /// Whether a message is handed on to a control: none that carries an address of this process.
 #[must_use]
-pub fn passes(message: u32, parameter: isize) -> bool {
+pub fn is_forwarded(message: u32, parameter: isize) -> bool {
     match message {
         SET_HANDLE | GET_HANDLE | SET_WORD_BREAK => false,
         TIMER => parameter == 0,
@@ -46,13 +46,13 @@ mod tests {
             ("EM_STREAMIN", 0x449),
             ("LVM_SORTITEMS", 0x1030),
         ] {
-            assert!(!passes(message, 1), "{name}");
+            assert!(!is_forwarded(message, 1), "{name}");
         }
-        assert!(!passes(0x113, 0x41_4141), "WM_TIMER with a function");
+        assert!(!is_forwarded(0x113, 0x41_4141), "WM_TIMER with a function");
     }
 
     #[test]
-    fn messages_that_controls_live_by_pass() {
+    fn messages_that_controls_need_are_forwarded() {
         for (name, message) in [
             ("WM_PAINT", 0xF),
             ("WM_GETTEXT", 0xD),
@@ -64,8 +64,8 @@ mod tests {
             ("WM_THEMECHANGED", 0x31A),
             ("a registered message", 0xC123),
         ] {
-            assert!(passes(message, 1), "{name}");
+            assert!(is_forwarded(message, 1), "{name}");
         }
-        assert!(passes(0x113, 0), "WM_TIMER without a function");
+        assert!(is_forwarded(0x113, 0), "WM_TIMER without a function");
     }
 }

@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::ptr;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{
+use super::handle::{HandleKind, OwnedHandle, check_bool, length};
+use super::imports::{
     CreateFileW, DeleteFileW, FlushFileBuffers, GetFileSize, MoveFileExW, ReadFile, WriteFile,
 };
-use super::handle::{Kind, Owned, done, length};
 use super::wide::wide;
 
 pub(super) const GENERIC_READ: u32 = 0x8000_0000;
@@ -31,7 +31,12 @@ const REPLACE: u32 = 1 | 8;
 const LARGEST: u32 = 256 << 20;
 
 /// Opens a file or device.
-pub(super) fn open(path: &str, access: u32, share: u32, how: u32) -> Result<Owned, Win32> {
+pub(super) fn open(
+    path: &str,
+    access: u32,
+    share: u32,
+    how: u32,
+) -> Result<OwnedHandle, Win32Error> {
     let path = wide(path);
     // SAFETY: the name ends in a NUL; neither security nor template is given.
     let handle = unsafe {
@@ -45,23 +50,23 @@ pub(super) fn open(path: &str, access: u32, share: u32, how: u32) -> Result<Owne
             ptr::null_mut(),
         )
     };
-    Owned::of(handle, Kind::Object)
+    OwnedHandle::of(handle, HandleKind::Object)
 }
 
-pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32> {
+pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32Error> {
     let file = open(path, GENERIC_READ, SHARE_ALL, OPEN_EXISTING)?;
     let mut high = 0;
     // SAFETY: the file is open; `high` is written.
     let size = unsafe { GetFileSize(file.get(), &mut high) };
     if high != 0 || size > LARGEST {
-        return Err(Win32::INVALID_DATA);
+        return Err(Win32Error::INVALID_DATA);
     }
     let mut bytes = alloc::vec![0; usize::try_from(size).unwrap_or(0)];
     let mut all = 0;
     while let Some(rest) = bytes.get_mut(all..).filter(|rest| !rest.is_empty()) {
         let mut read = 0;
         // SAFETY: there is room for so many bytes; `read` is written.
-        done(unsafe {
+        check_bool(unsafe {
             ReadFile(
                 file.get(),
                 rest.as_mut_ptr().cast::<c_void>(),
@@ -79,20 +84,20 @@ pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32> {
     Ok(bytes)
 }
 
-pub(super) fn write(path: &str, bytes: &[u8]) -> Result<(), Win32> {
+pub(super) fn write(path: &str, bytes: &[u8]) -> Result<(), Win32Error> {
     put(&open(path, GENERIC_WRITE, 0, CREATE_ALWAYS)?, bytes)
 }
 
 /// Others may read it meanwhile.
-pub(super) fn append(path: &str, bytes: &[u8]) -> Result<(), Win32> {
+pub(super) fn append(path: &str, bytes: &[u8]) -> Result<(), Win32Error> {
     put(&open(path, APPEND, SHARE_ALL, OPEN_ALWAYS)?, bytes)
 }
 
 /// Writes all of it, to the disk.
-fn put(file: &Owned, bytes: &[u8]) -> Result<(), Win32> {
+fn put(file: &OwnedHandle, bytes: &[u8]) -> Result<(), Win32Error> {
     let mut written = 0;
     // SAFETY: so many bytes are there; `written` is written.
-    done(unsafe {
+    check_bool(unsafe {
         WriteFile(
             file.get(),
             bytes.as_ptr().cast::<c_void>(),
@@ -102,20 +107,20 @@ fn put(file: &Owned, bytes: &[u8]) -> Result<(), Win32> {
         )
     })?;
     if written != length(bytes.len()) {
-        return Err(Win32::DISK_FULL);
+        return Err(Win32Error::DISK_FULL);
     }
     // SAFETY: the file is open for writing.
-    done(unsafe { FlushFileBuffers(file.get()) })
+    check_bool(unsafe { FlushFileBuffers(file.get()) })
 }
 
-pub(super) fn rename(from: &str, to: &str) -> Result<(), Win32> {
+pub(super) fn rename(from: &str, to: &str) -> Result<(), Win32Error> {
     let (from, to) = (wide(from), wide(to));
     // SAFETY: both names end in a NUL.
-    done(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), REPLACE) })
+    check_bool(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), REPLACE) })
 }
 
-pub(super) fn delete(path: &str) -> Result<(), Win32> {
+pub(super) fn delete(path: &str) -> Result<(), Win32Error> {
     let path = wide(path);
     // SAFETY: the name ends in a NUL.
-    done(unsafe { DeleteFileW(path.as_ptr()) })
+    check_bool(unsafe { DeleteFileW(path.as_ptr()) })
 }

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::ptr;
 
-use tcplimit_xp::{Activity, Registration, Service, Start, Win32};
+use tcplimit_xp::{Activity, Registration, Service, Start, Win32Error};
 
-use super::calls::{
+use super::handle::{HandleKind, OwnedHandle, check_bool, length};
+use super::imports::{
     ChangeServiceConfigW, ControlService, CreateServiceW, DeleteService, EnumServicesStatusExW,
     HostedService, OpenSCManagerW, OpenServiceW, QueryServiceConfigW, QueryServiceStatus,
     ServiceStatus, StartServiceW,
 };
-use super::handle::{Kind, Owned, done, length};
 use super::wide::{narrow, units, wide};
 
 /// SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE.
@@ -61,33 +61,33 @@ struct Config {
     image: *const u16,
 }
 
-fn manager(access: u32) -> Result<Owned, Win32> {
+fn manager(access: u32) -> Result<OwnedHandle, Win32Error> {
     // SAFETY: of this machine, the active database.
     let handle = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) };
-    Owned::of(handle, Kind::Service)
+    OwnedHandle::of(handle, HandleKind::Service)
 }
 
-fn open(name: &str, access: u32) -> Result<Owned, Win32> {
+fn open(name: &str, access: u32) -> Result<OwnedHandle, Win32Error> {
     let manager = manager(CONNECT)?;
     let name = wide(name);
     // SAFETY: the manager is open; the name ends in a NUL.
     let handle = unsafe { OpenServiceW(manager.get(), name.as_ptr(), access) };
-    Owned::of(handle, Kind::Service)
+    OwnedHandle::of(handle, HandleKind::Service)
 }
 
-pub(super) fn find(name: &str) -> Result<Option<Service>, Win32> {
+pub(super) fn find(name: &str) -> Result<Option<Service>, Win32Error> {
     let service = match open(name, QUERY) {
         Ok(service) => service,
-        Err(Win32::SERVICE_DOES_NOT_EXIST) => return Ok(None),
+        Err(Win32Error::SERVICE_DOES_NOT_EXIST) => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut status = ServiceStatus::default();
     // SAFETY: the service is open; `status` is written.
-    done(unsafe { QueryServiceStatus(service.get(), &mut status) })?;
+    check_bool(unsafe { QueryServiceStatus(service.get(), &mut status) })?;
     let mut room: Vec<usize> = alloc::vec![0; ROOM];
     let mut needed = 0;
     // SAFETY: there is room for so many bytes, aligned for the structure.
-    done(unsafe {
+    check_bool(unsafe {
         QueryServiceConfigW(
             service.get(),
             room.as_mut_ptr().cast::<c_void>(),
@@ -108,14 +108,14 @@ pub(super) fn find(name: &str) -> Result<Option<Service>, Win32> {
             RUNNING => Activity::Running,
             _ => Activity::Pending,
         },
-        start: Start::from_code(config.start).ok_or(Win32::INVALID_DATA)?,
+        start: Start::from_code(config.start).ok_or(Win32Error::INVALID_DATA)?,
         is_quiet: config.error_control == ERROR_IGNORE,
         image: narrow(image)?,
     }))
 }
 
 /// All services that run in processes, each with that of its own.
-pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32> {
+pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32Error> {
     let manager = manager(CONNECT | ENUMERATE)?;
     // On XP such a list has at most 64 KB at a time.
     let mut room: Vec<usize> = alloc::vec![0; 0x1_0000 / size_of::<usize>()];
@@ -125,7 +125,7 @@ pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32> {
         let (mut needed, mut count) = (0, 0);
         // SAFETY: the manager is open; there is room for so many bytes, aligned for
         // the structure; all numbers are written.
-        let listed = done(unsafe {
+        let listed = check_bool(unsafe {
             EnumServicesStatusExW(
                 manager.get(),
                 WITH_PROCESSES,
@@ -140,7 +140,7 @@ pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32> {
             )
         });
         match listed {
-            Ok(()) | Err(Win32::MORE_DATA) => {}
+            Ok(()) | Err(Win32Error::MORE_DATA) => {}
             Err(error) => return Err(error),
         }
         let first = room.as_ptr().cast::<HostedService>();
@@ -158,7 +158,7 @@ pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32> {
     }
 }
 
-pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32> {
+pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32Error> {
     let manager = manager(CONNECT | CREATE)?;
     let [name, title, image] = [service.name, service.title, service.image].map(wide);
     let [group, dependencies] = [GROUP, TCPIP].map(wide);
@@ -181,15 +181,15 @@ pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32> {
             ptr::null(),
         )
     };
-    Owned::of(handle, Kind::Service).map(|_| ())
+    OwnedHandle::of(handle, HandleKind::Service).map(|_| ())
 }
 
-pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32> {
+pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32Error> {
     let handle = open(service.name, CHANGE)?;
     let [title, image] = [service.title, service.image].map(wide);
     let [group, dependencies] = [GROUP, TCPIP].map(wide);
     // SAFETY: as above.
-    done(unsafe {
+    check_bool(unsafe {
         ChangeServiceConfigW(
             handle.get(),
             KERNEL_DRIVER,
@@ -206,10 +206,10 @@ pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32> {
     })
 }
 
-pub(super) fn set_start(name: &str, start: Start) -> Result<(), Win32> {
+pub(super) fn set_start(name: &str, start: Start) -> Result<(), Win32Error> {
     let handle = open(name, CHANGE)?;
     // SAFETY: the service is open; what is null is not changed.
-    done(unsafe {
+    check_bool(unsafe {
         ChangeServiceConfigW(
             handle.get(),
             AS_IT_IS,
@@ -226,21 +226,21 @@ pub(super) fn set_start(name: &str, start: Start) -> Result<(), Win32> {
     })
 }
 
-pub(super) fn start(name: &str) -> Result<(), Win32> {
+pub(super) fn start(name: &str) -> Result<(), Win32Error> {
     let service = open(name, START)?;
     // SAFETY: the service is open; drivers take no words.
-    done(unsafe { StartServiceW(service.get(), 0, ptr::null()) })
+    check_bool(unsafe { StartServiceW(service.get(), 0, ptr::null()) })
 }
 
-pub(super) fn stop(name: &str) -> Result<(), Win32> {
+pub(super) fn stop(name: &str) -> Result<(), Win32Error> {
     let service = open(name, STOP)?;
     let mut status = ServiceStatus::default();
     // SAFETY: the service is open; `status` is written.
-    done(unsafe { ControlService(service.get(), CONTROL_STOP, &mut status) })
+    check_bool(unsafe { ControlService(service.get(), CONTROL_STOP, &mut status) })
 }
 
-pub(super) fn delete(name: &str) -> Result<(), Win32> {
+pub(super) fn delete(name: &str) -> Result<(), Win32Error> {
     let service = open(name, DELETE)?;
     // SAFETY: the service is open.
-    done(unsafe { DeleteService(service.get()) })
+    check_bool(unsafe { DeleteService(service.get()) })
 }

@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::calls::{
+use super::imports::{
     CreateEventW, Handle, SetConsoleCtrlHandler, SetEvent, Sleep, WaitForSingleObject,
 };
 
@@ -28,8 +28,8 @@ pub(super) fn catch() {
     unsafe { SetConsoleCtrlHandler(pressed, 1) };
 }
 
-unsafe extern "system" fn pressed(what: u32) -> i32 {
-    if what > BREAK {
+unsafe extern "system" fn pressed(event_kind: u32) -> i32 {
+    if event_kind > BREAK {
         return 0;
     }
     // SAFETY: the event was made before this function was registered.

@@ -14,11 +14,11 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::failure::Failure;
 use crate::installation::SERVICE;
 use crate::language::Text;
-use crate::win32::Win32;
-use crate::windows::{Activity, Request, Windows};
+use crate::os::{Activity, Os, Request};
+use crate::win32_error::Win32Error;
 
 /// What a module is called in a record.
-fn id(module: Module) -> ModuleId {
+fn module_id(module: Module) -> ModuleId {
     match module {
         Module::Tcpip => ModuleId::TCPIP,
         Module::Tcpip6 => ModuleId::TCPIP6,
@@ -26,66 +26,62 @@ fn id(module: Module) -> ModuleId {
 }
 
 /// All that the driver knows of a module's limit.
-pub(crate) fn query(windows: &dyn Windows, module: Module) -> Result<Answer, Failure> {
+pub(crate) fn query(os: &dyn Os, module: Module) -> Result<Answer, Failure> {
     let query = Query {
         header: Header::of::<Query>(),
-        module: id(module),
+        module: module_id(module),
     };
-    ask(windows, QUERY, false, query.as_bytes())
+    send(os, QUERY, false, query.as_bytes())
 }
 
 /// Changes a limit.
 pub(crate) fn set(
-    windows: &dyn Windows,
+    os: &dyn Os,
     module: Module,
     limit: u32,
     expected: Option<u32>,
 ) -> Result<Answer, Failure> {
     let set = Set {
         header: Header::of::<Set>(),
-        module: id(module),
+        module: module_id(module),
         limit: limit.into(),
         expected: expected.unwrap_or(0).into(),
     };
-    ask(windows, SET, true, set.as_bytes())
+    send(os, SET, true, set.as_bytes())
 }
 
 /// Puts a limit back to 10.
-pub(crate) fn reset(
-    windows: &dyn Windows,
-    module: Module,
-    expected: Option<u32>,
-) -> Result<Answer, Failure> {
+pub(crate) fn reset(os: &dyn Os, module: Module, expected: Option<u32>) -> Result<Answer, Failure> {
     let reset = Reset {
         header: Header::of::<Reset>(),
-        module: id(module),
+        module: module_id(module),
         expected: expected.unwrap_or(0).into(),
     };
-    ask(windows, RESET, true, reset.as_bytes())
+    send(os, RESET, true, reset.as_bytes())
 }
 
-fn ask(windows: &dyn Windows, code: u32, writes: bool, input: &[u8]) -> Result<Answer, Failure> {
+fn send(os: &dyn Os, code: u32, writes: bool, input: &[u8]) -> Result<Answer, Failure> {
     let request = Request {
         code,
         writes,
         input,
     };
     let mut output = [0; size_of::<Answer>()];
-    match windows.control(&request, &mut output) {
+    match os.control(&request, &mut output) {
         Ok(length) if length == output.len() => {}
-        Ok(_) => return Err(other_version(None)),
-        Err(error) => return Err(unanswered(windows, error)),
+        Ok(_) => return Err(version_mismatch(None)),
+        Err(error) => return Err(request_failure(os, error)),
     }
     match Answer::read_from_bytes(&output) {
         Ok(answer) if answer.header == Header::of::<Answer>() => Ok(answer),
-        _ => Err(other_version(None)),
+        _ => Err(version_mismatch(None)),
     }
 }
 
 /// Whether a driver that was loaded has made our device.
-pub(crate) fn has_device(windows: &dyn Windows) -> bool {
-    let answer = query(windows, Module::Tcpip);
-    !matches!(answer, Err(failure) if failure.error == Some(Win32::FILE_NOT_FOUND))
+pub(crate) fn has_device(os: &dyn Os) -> bool {
+    let answer = query(os, Module::Tcpip);
+    !matches!(answer, Err(failure) if failure.error == Some(Win32Error::FILE_NOT_FOUND))
 }
 
 /// Whether the limit is neither the one as shipped nor one that the driver wrote, so
@@ -112,25 +108,25 @@ pub(crate) fn command(verb: &str, module: Module, expect: Option<u32>, persist: 
 
 /// ERROR_BAD_LENGTH and ERROR_REVISION_MISMATCH: what the driver says of records
 /// that it does not know.
-const UNKNOWN_RECORD: [Win32; 2] = [Win32(24), Win32(1306)];
+const UNKNOWN_RECORD: [Win32Error; 2] = [Win32Error(24), Win32Error(1306)];
 
 const NOT_LOADED: Text = Text::new("tcplimit.sys is not loaded.");
 
-fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
+fn request_failure(os: &dyn Os, error: Win32Error) -> Failure {
     match error {
-        Win32::FILE_NOT_FOUND => {
-            let service = windows.service(SERVICE).ok().flatten();
+        Win32Error::FILE_NOT_FOUND => {
+            let service = os.service(SERVICE).ok().flatten();
             let (message, advice) = match service.map(|service| service.activity) {
                 None => (NOT_LOADED.get(), phrase!("Run: tcplimit install")),
                 Some(Activity::Stopped) => (NOT_LOADED.get(), phrase!("Run: tcplimit load")),
                 Some(Activity::Running | Activity::Pending) => (
                     phrase!(
-                        "The service TcpLimit runs, but its device is gone: tcplimit.sys was unloaded, \
-                     and Windows still holds on to it."
+                        "The service TcpLimit runs without its device: Windows still holds the \
+                         unloaded tcplimit.sys."
                     ),
                     phrase!(
-                        "Close programs that use it, \"tcplimit watch\" for one, wait a minute, and run: \
-                     tcplimit load"
+                        "Close programs that use it, such as \"tcplimit watch\", wait a minute, \
+                         and run: tcplimit load"
                     ),
                 ),
             };
@@ -141,15 +137,15 @@ fn unanswered(windows: &dyn Windows, error: Win32) -> Failure {
                 error: Some(error),
             }
         }
-        _ if UNKNOWN_RECORD.contains(&error) => other_version(Some(error)),
-        _ => Failure::windows(phrase!("ask tcplimit.sys"), error),
+        _ if UNKNOWN_RECORD.contains(&error) => version_mismatch(Some(error)),
+        _ => Failure::win32(phrase!("query tcplimit.sys"), error),
     }
 }
 
-fn other_version(error: Option<Win32>) -> Failure {
+fn version_mismatch(error: Option<Win32Error>) -> Failure {
     Failure {
         exit: Exit::Unreadable,
-        message: phrase!("The loaded tcplimit.sys is of another version than this program.").into(),
+        message: phrase!("The loaded tcplimit.sys and this program differ in version.").into(),
         advice: phrase!("Run tcplimit install from the folder of the version that you want.")
             .into(),
         error,
@@ -157,9 +153,9 @@ fn other_version(error: Option<Win32>) -> Failure {
 }
 
 /// What to do about a build that is not known, without sending it.
-pub(crate) const REPORT: Text = Text::new(
-    "To report it, run \"tcplimit probe --json > report.txt\" and send \
-     report.txt: it tells the version and which evidence there is, and holds nothing of the file.",
+pub(crate) const REPORT_ADVICE: Text = Text::new(
+    "To report it, run \"tcplimit probe --json > report.txt\" and send report.txt: it contains \
+     the version and the evidence found, but nothing of the file.",
 );
 
 /// A reason of the driver's in the current language.
@@ -177,13 +173,13 @@ pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
     let [first, second] = answer.detail.map(|detail| detail.get());
     let text = match reason {
         Some(reason) => reason_text(reason),
-        None => phrase!("tcplimit.sys has a reason that this version does not know."),
+        None => phrase!("tcplimit.sys gave a reason that this version does not know."),
     };
     let message = match reason {
         Some(Reason::EvidenceMissing) => text!(
             "{text} Missing: {evidence}.",
             text,
-            evidence = evidence(first)
+            evidence = evidence_text(first)
         ),
         Some(Reason::Ambiguous) => text!(
             "{text} (RVA {first} and {second}.)",
@@ -238,16 +234,16 @@ fn advice(reason: Option<Reason>, first: u32) -> String {
             | Reason::PageInvalid
             | Reason::NotPermitted,
         )
-        | None => REPORT.get().into(),
+        | None => REPORT_ADVICE.get().into(),
         Some(Reason::UnexpectedValue | Reason::NotAsNamed) => {
-            text!("To replace it, name it: --expect {first}", first)
+            text!("To replace it, add: --expect {first}", first)
         }
         Some(_) => "".into(),
     }
 }
 
 /// Evidence by name.
-fn evidence(bits: u32) -> String {
+fn evidence_text(bits: u32) -> String {
     let set = u16::try_from(bits).ok().and_then(EvidenceSet::from_bits);
     match set {
         Some(set) => format!("{set}"),
@@ -256,7 +252,7 @@ fn evidence(bits: u32) -> String {
 }
 
 /// The evidence in a field of an answer, by names.
-pub(crate) fn names(bits: u32) -> impl Iterator<Item = &'static str> {
+pub(crate) fn evidence_names(bits: u32) -> impl Iterator<Item = &'static str> {
     let known = u16::try_from(bits).ok().and_then(EvidenceSet::from_bits);
     let set = known.unwrap_or(EvidenceSet::EMPTY);
     scanner_core::Evidence::ALL

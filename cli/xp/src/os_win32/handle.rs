@@ -1,13 +1,13 @@
 //! Handles that are closed when they are no longer needed.
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{CloseEventLog, CloseHandle, CloseServiceHandle, GetLastError, Handle};
-use super::calls::{INVALID_HANDLE, RegCloseKey};
+use super::imports::{CloseEventLog, CloseHandle, CloseServiceHandle, GetLastError, Handle};
+use super::imports::{INVALID_HANDLE, RegCloseKey};
 
 /// What a handle is of, and so how it is closed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum HandleKind {
     Object,
     Service,
     Key,
@@ -16,18 +16,18 @@ pub(crate) enum Kind {
 
 /// An open handle.
 #[derive(Debug)]
-pub(crate) struct Owned(Handle, Kind);
+pub(crate) struct OwnedHandle(Handle, HandleKind);
 
-impl Owned {
+impl OwnedHandle {
     /// What a call returned: a handle, or one of the two values that are none.
     ///
     /// # Errors
     /// The call's.
-    pub(crate) fn of(handle: Handle, kind: Kind) -> Result<Owned, Win32> {
+    pub(crate) fn of(handle: Handle, kind: HandleKind) -> Result<OwnedHandle, Win32Error> {
         if handle.is_null() || handle == INVALID_HANDLE {
             return Err(last_error());
         }
-        Ok(Owned(handle, kind))
+        Ok(OwnedHandle(handle, kind))
     }
 
     pub(crate) fn get(&self) -> Handle {
@@ -35,31 +35,31 @@ impl Owned {
     }
 }
 
-impl Drop for Owned {
+impl Drop for OwnedHandle {
     fn drop(&mut self) {
         // SAFETY: the handle is open and of this kind, and nobody uses it after.
         unsafe {
             match self.1 {
-                Kind::Object => CloseHandle(self.0),
-                Kind::Service => CloseServiceHandle(self.0),
-                Kind::Key => RegCloseKey(self.0).cast_signed(),
-                Kind::Log => CloseEventLog(self.0),
+                HandleKind::Object => CloseHandle(self.0),
+                HandleKind::Service => CloseServiceHandle(self.0),
+                HandleKind::Key => RegCloseKey(self.0).cast_signed(),
+                HandleKind::Log => CloseEventLog(self.0),
             }
         };
     }
 }
 
 /// The error of this thread's last call.
-pub(crate) fn last_error() -> Win32 {
+pub(crate) fn last_error() -> Win32Error {
     // SAFETY: it has no conditions.
-    Win32(unsafe { GetLastError() })
+    Win32Error(unsafe { GetLastError() })
 }
 
 /// What a BOOL says.
 ///
 /// # Errors
 /// The last error, for FALSE.
-pub(crate) fn done(result: i32) -> Result<(), Win32> {
+pub(crate) fn check_bool(result: i32) -> Result<(), Win32Error> {
     if result == 0 {
         Err(last_error())
     } else {
@@ -71,10 +71,10 @@ pub(crate) fn done(result: i32) -> Result<(), Win32> {
 ///
 /// # Errors
 /// It, where it is none of success.
-pub(super) fn status(result: u32) -> Result<(), Win32> {
+pub(super) fn check_status(result: u32) -> Result<(), Win32Error> {
     match result {
         0 => Ok(()),
-        error => Err(Win32(error)),
+        error => Err(Win32Error(error)),
     }
 }
 

@@ -6,11 +6,11 @@ use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, Flags, Reason, State};
 
-use crate::client;
+use crate::driver_client;
 
 /// All that the driver knows of a module.
 #[derive(Serialize)]
-pub(crate) struct Object {
+pub(crate) struct AnswerJson {
     module: &'static str,
     state: &'static str,
     limit: Option<u32>,
@@ -56,8 +56,8 @@ const FLAGS: [(&str, u32); 4] = [
     ("written-by-earlier-load", Flags::WRITTEN_BY_EARLIER_LOAD),
 ];
 
-impl Object {
-    pub(crate) fn of(module: Module, answer: &Answer) -> Object {
+impl AnswerJson {
+    pub(crate) fn of(module: Module, answer: &Answer) -> AnswerJson {
         let located = State::from_code(answer.state.get()) == Some(State::Located);
         let known = |number: u32| located.then_some(number);
         let some = |number: u32| Some(number).filter(|&number| number != 0);
@@ -67,9 +67,9 @@ impl Object {
                 .map(Reason::text)
         };
         let flags = answer.flags.get();
-        Object {
+        AnswerJson {
             module: module.file_name(),
-            state: client::state_name(answer),
+            state: driver_client::state_name(answer),
             limit: some(answer.limit.get()),
             half_open: known(answer.half_open.get()),
             queued: known(answer.queued.get()),
@@ -88,11 +88,11 @@ impl Object {
             checksum: answer.identity.checksum.get(),
             size_of_image: answer.identity.size_of_image.get(),
             evidence: Evidence {
-                held: client::names(answer.evidence.get()).collect(),
-                missing: client::names(answer.missing.get()).collect(),
+                held: driver_client::evidence_names(answer.evidence.get()).collect(),
+                missing: driver_client::evidence_names(answer.missing.get()).collect(),
             },
             configured: some(answer.configured.get()),
-            start: client::start_name(answer),
+            start: driver_client::start_name(answer),
             start_reason: answer.start_reason.get(),
             start_reason_text: text(answer.start_reason.get()),
             flags: FLAGS

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
 /// A text for a call. One with a NUL inside ends there.
 pub(crate) fn wide(text: &str) -> Vec<u16> {
@@ -14,10 +14,10 @@ pub(crate) fn wide(text: &str) -> Vec<u16> {
 ///
 /// # Errors
 /// Where it is no Unicode, which names may be.
-pub(crate) fn narrow(units: &[u16]) -> Result<String, Win32> {
+pub(crate) fn narrow(units: &[u16]) -> Result<String, Win32Error> {
     let end = units.iter().position(|&unit| unit == 0);
     let text = units.get(..end.unwrap_or(units.len())).unwrap_or_default();
-    String::from_utf16(text).map_err(|_| Win32::INVALID_NAME)
+    String::from_utf16(text).map_err(|_| Win32Error::INVALID_NAME)
 }
 
 /// The units before the NUL.

@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_protocol::{Answer, Flags, Reason, Start as Applied};
 
-use crate::client;
+use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
-use crate::windows::{Activity, Service, Start};
+use crate::os::{Activity, Service, Start};
 
 /// What a window offers to do about a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Remedy {
     /// `tcplimit install`.
     Install,
     /// `tcplimit load`.
@@ -24,15 +24,15 @@ pub enum Action {
 }
 
 /// What would help, the best first.
-pub(crate) fn actions(facts: &Facts) -> Vec<Action> {
+pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     let survey = &facts.survey;
     let is_stopped = |service: &Service| service.activity == Activity::Stopped;
     if survey.is_empty() {
-        Vec::from([Action::Install])
+        Vec::from([Remedy::Install])
     } else if !survey.is_whole() {
-        Vec::from([Action::Install, Action::Repair])
+        Vec::from([Remedy::Install, Remedy::Repair])
     } else if survey.service.as_ref().is_some_and(is_stopped) {
-        Vec::from([Action::Load])
+        Vec::from([Remedy::Load])
     } else {
         Vec::new()
     }
@@ -70,8 +70,8 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
     } else if !survey.is_whole() {
         notes.push(
             phrase!(
-                "The installation is not whole. Run \"tcplimit install\" to mend it, or \"tcplimit \
-             repair\" to remove what is left."
+                "The installation is incomplete. Run \"tcplimit install\" to repair it, or \
+                 \"tcplimit repair\" to remove it."
             )
             .into(),
         );
@@ -80,8 +80,8 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
     let mut flags = answers.map(|answer| answer.flags.get());
     if facts.test_only || flags.any(|flags| flags & Flags::ACCEPTS_UNKNOWN_RIGHTS != 0) {
         notes.push(
-            phrase!("TestOnlyAcceptUnknownRights is set: tcplimit.sys writes where it can't tell whether \
-             it may. Remove that value from any machine that matters, and load tcplimit.sys anew.")
+            phrase!("TestOnlyAcceptUnknownRights is set: tcplimit.sys writes even where page rights are \
+             unknown. Remove that value from any machine that matters, and reload tcplimit.sys.")
                 .into(),
         );
     }
@@ -89,10 +89,10 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
 
 fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     let module = facts.module;
-    if client::is_not_installed(module, answer) {
+    if driver_client::is_not_installed(module, answer) {
         return;
     }
-    if let Some(refusal) = client::refusal(module, answer) {
+    if let Some(refusal) = driver_client::refusal(module, answer) {
         notes.push(format!("{} {}", refusal.message, refusal.advice));
         return;
     }
@@ -101,33 +101,32 @@ fn in_memory(facts: &ModuleFacts, answer: &Answer, notes: &mut Vec<String>) {
     let on_disk = facts.on_disk.image.map(|image| image.time_date_stamp);
     if on_disk.is_some_and(|disk| disk != stamp) {
         notes.push(text!(
-            "The file {module} is not the one that runs: an update has replaced it. Restart \
-             Windows to use the new one.",
+            "The file {module} differs from the running driver: an update has replaced it. \
+             Restart Windows to use the new one.",
             module
         ));
         return;
     }
     let disk = facts.on_disk.limit();
     let replace = |number| {
-        let expect = Some(limit).filter(|_| client::is_foreign(answer));
-        client::command(&format!("set {number}"), module, expect, false)
+        let expect = Some(limit).filter(|_| driver_client::is_foreign(answer));
+        driver_client::command(&format!("set {number}"), module, expect, false)
     };
     if written != 0 && limit != written {
         notes.push(text!(
-            "{module}: tcplimit set the limit to {written}, and now it is {limit}: other \
-             software changes it too. Remove that, or set the limit again: {command}",
+            "{module}: tcplimit set the limit to {written}, but now it is {limit}: other \
+             software changes it too. Remove that software, or set the limit again: {command}",
             module,
             written,
             limit,
             command = replace(written)
         ));
     } else if written == 0 && disk.is_some_and(|disk| disk != limit) {
-        notes.push(text!("{module}: the limit in memory is {limit}, and {disk} on disk, and tcplimit has not set \
-             it: other software did, or the file was changed since Windows was started. To \
-             replace it: {command}", module, limit, disk = disk.unwrap_or(PRISTINE_LIMIT), command = replace(100)));
-    } else if written == 0 && disk.is_none() && client::is_foreign(answer) {
+        notes.push(text!("{module}: the limit is {limit} in memory and {disk} on disk. Other software set it, or \
+         the file was changed since Windows started. To replace it: {command}", module, limit, disk = disk.unwrap_or(PRISTINE_LIMIT), command = replace(100)));
+    } else if written == 0 && disk.is_none() && driver_client::is_foreign(answer) {
         notes.push(text!(
-            "{module}: the limit is {limit}, and tcplimit has not set it. To replace it: {command}",
+            "{module}: the limit is {limit}, not set by tcplimit. To replace it: {command}",
             module,
             limit,
             command = replace(100)
@@ -140,8 +139,8 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
     let start = facts.survey.service.as_ref().map(|service| service.start);
     if module.stored.malformed {
         notes.push(text!(
-            "{name}: what is stored as its limit is no number, and is not applied. Store it anew: \
-             tcplimit set N --persist, or forget it: tcplimit reset --persist",
+            "{name}: the stored limit is not a number and is not applied. Store it again: \
+             tcplimit set N --persist, or delete it: tcplimit reset --persist",
             name
         ));
         return;
@@ -150,8 +149,8 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
         let configured = answer.configured.get();
         if configured != 0 && configured == limit && limit != PRISTINE_LIMIT {
             notes.push(text!(
-                "{name}: the limit that was stored when tcplimit.sys was loaded is stored no \
-                 more. It stays in force until Windows is restarted.",
+                "{name}: the limit stored when tcplimit.sys was loaded has been deleted. It \
+                 stays in force until Windows is restarted.",
                 name
             ));
         }
@@ -159,15 +158,14 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
     };
     match Applied::from_code(answer.start.get()) {
         Some(Applied::SafeMode) => notes.push(text!(
-            "{name}: the stored limit {stored} was not applied: this is Safe Mode. It will be \
-             at the next usual start.",
+            "{name}: the stored limit {stored} was not applied: Windows runs in Safe Mode. The \
+             next normal start applies it.",
             name,
             stored
         )),
         Some(Applied::Guarded) if facts.guarded => notes.push(text!(
-            "{name}: the stored limit {stored} was not applied, since Windows did not come up \
-             the last time it was. Set a limit by hand, and stored limits will be applied again: \
-             tcplimit set {stored}",
+            "{name}: the stored limit {stored} was not applied, because the last start with it \
+             failed. To apply stored limits again, set a limit by hand: tcplimit set {stored}",
             name,
             stored
         )),
@@ -177,10 +175,10 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
                 "{name}: the stored limit {stored} was not applied. {reason}",
                 name,
                 stored,
-                reason = reason.map_or("", client::reason_text)
+                reason = reason.map_or("", driver_client::reason_text)
             );
-            if client::is_foreign(answer) && limit != stored {
-                let set = client::command(&format!("set {stored}"), name, Some(limit), true);
+            if driver_client::is_foreign(answer) && limit != stored {
+                let set = driver_client::command(&format!("set {stored}"), name, Some(limit), true);
                 note += &text!(
                     " To replace {limit} now and at each start: {set}",
                     limit,
@@ -190,8 +188,8 @@ fn stored(facts: &Facts, module: &ModuleFacts, answer: &Answer, notes: &mut Vec<
             notes.push(note);
         }
         _ if limit != 0 && limit != stored => notes.push(text!(
-            "{name}: the limit is {limit}, and {stored} is stored: it was set by hand since, or \
-             stored since tcplimit.sys was loaded. It will be {stored} at the next start.",
+            "{name}: the limit is {limit}, but {stored} is stored: one of them was set after \
+             tcplimit.sys was loaded. It will be {stored} at the next start.",
             name,
             limit,
             stored
@@ -214,11 +212,11 @@ fn on_disk(facts: &ModuleFacts, notes: &mut Vec<String>) {
     if let Some(limit) = report.limit().filter(|&limit| limit != PRISTINE_LIMIT) {
         notes.push(text!(
             "The file {module} is patched: Windows starts with {limit}. An update or System File \
-             Protection may put the original back; then it is 10 again. To replace {limit} now \
-             and at each start: {command}",
+             Protection may restore the original, and 10 with it. To replace {limit} now and at \
+             each start: {command}",
             module,
             limit,
-            command = client::command("set 100", module, Some(limit), true)
+            command = driver_client::command("set 100", module, Some(limit), true)
         ));
     } else if !is_right {
         notes.push(text!(

@@ -3,14 +3,14 @@
 
 use core::panic::PanicInfo;
 
-use super::calls::ExitProcess;
+use super::imports::ExitProcess;
 
 /// As programs in Rust have it.
 const CODE: u32 = 101;
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    crate::last_words(
+    crate::print_fault(
         c"tcplimit: a fault of this program, or no memory. Please report what you did.\r\n",
     );
     // SAFETY: it has no conditions.

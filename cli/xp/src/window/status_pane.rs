@@ -6,18 +6,18 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 
 use super::Model;
-use crate::advice;
+use crate::diagnosis;
+use crate::os::Os;
 use crate::status::{self, Row};
 use crate::system;
-use crate::windows::Windows;
 
 /// Lines that the head has room for: one of the driver, three of each module, one of the events.
 pub(super) const LINES: usize = 8;
 
 /// What the window is called: with the version, and Windows' own.
 #[must_use]
-pub fn title(windows: &dyn Windows) -> String {
-    let system = system::name(windows.version());
+pub fn title(os: &dyn Os) -> String {
+    let system = system::name(os.version());
     text!(
         "tcplimit {version} on {system}",
         version = crate::VERSION,
@@ -27,16 +27,16 @@ pub fn title(windows: &dyn Windows) -> String {
 
 /// What the program says of itself.
 #[must_use]
-pub fn about(windows: &dyn Windows) -> String {
+pub fn about(os: &dyn Os) -> String {
     text!(
         "{title}\n\nThe limit of half-open TCP connections. MIT OR Apache-2.0.",
-        title = title(windows)
+        title = title(os)
     )
 }
 
 /// The texts at the top of the window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct StatusPane {
     /// What each line is about.
     pub labels: Vec<String>,
     /// As many.
@@ -72,49 +72,49 @@ pub(super) fn labels() -> Vec<String> {
 impl Model {
     /// The texts of the head as they are now.
     #[must_use]
-    pub fn head(&self) -> Head {
+    pub fn status_pane(&self) -> StatusPane {
         if let Some(failure) = &self.unsupported {
-            return Head {
-                advice: failure.sentences(),
-                ..Head::default()
+            return StatusPane {
+                advice: failure.text(),
+                ..StatusPane::default()
             };
         }
         let facts = match &self.facts {
-            None => return Head::default(),
+            None => return StatusPane::default(),
             Some(Err(failure)) => {
-                return Head {
-                    advice: failure.sentences(),
-                    ..Head::default()
+                return StatusPane {
+                    advice: failure.text(),
+                    ..StatusPane::default()
                 };
             }
             Some(Ok(facts)) => facts,
         };
-        let mut head = Head::default();
+        let mut status_pane = StatusPane::default();
         let of_file = |row: &Row| row.module.map(Module::file_name) == Some(row.label);
         for row in status::rows(facts).iter().filter(|row| !of_file(row)) {
-            head.labels.push(match row.module {
+            status_pane.labels.push(match row.module {
                 Some(Module::Tcpip6) => text!("IPv6 {label}", label = row.label),
                 _ => row.label.into(),
             });
-            head.texts.push(row.text.clone());
+            status_pane.texts.push(row.text.clone());
         }
-        let notes = advice::notes(facts);
-        head.advice = match notes.as_slice() {
-            [] => phrase!("All is well.").into(),
+        let notes = diagnosis::notes(facts);
+        status_pane.advice = match notes.as_slice() {
+            [] => phrase!("No problems found.").into(),
             [only] => only.clone(),
             [first, rest @ ..] => text!("{first} ({more} more: Details)", first, more = rest.len()),
         };
-        head
+        status_pane
     }
 
     /// All that `status` prints.
     #[must_use]
-    pub fn details(&self, windows: &dyn Windows) -> String {
+    pub fn details(&self, os: &dyn Os) -> String {
         let Some(facts) = self.facts() else {
-            return self.head().advice;
+            return self.status_pane().advice;
         };
-        let mut text = lines(&status::lines(windows, facts), "\n");
-        for note in advice::notes(facts) {
+        let mut text = lines(&status::lines(os, facts), "\n");
+        for note in diagnosis::notes(facts) {
             text.push_str("\n\n");
             text.push_str(&note);
         }

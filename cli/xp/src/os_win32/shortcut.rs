@@ -7,14 +7,14 @@ use core::ffi::c_void;
 use core::mem;
 use core::ptr;
 
-use tcplimit_xp::{Shortcut, Win32};
+use tcplimit_xp::{Shortcut, Win32Error};
 
-use super::calls::Handle;
+use super::imports::Handle;
 use super::system::function;
 use super::wide::{narrow, wide};
 
 /// A number that is negative where a call has failed.
-type Result32 = i32;
+type HResult = i32;
 
 /// A GUID.
 #[repr(C)]
@@ -38,24 +38,24 @@ const RAW_PATH: u32 = 4;
 const READ: u32 = 0;
 
 /// An object: its first field is a pointer to its table of methods.
-type Object<T> = *mut *const T;
+type ComObject<T> = *mut *const T;
 
 /// IUnknown.
 #[repr(C)]
 struct Unknown {
-    query: unsafe extern "system" fn(*mut c_void, *const Guid, *mut *mut c_void) -> Result32,
+    query: unsafe extern "system" fn(*mut c_void, *const Guid, *mut *mut c_void) -> HResult,
     add: usize,
     release: unsafe extern "system" fn(*mut c_void) -> u32,
 }
 
-type Get = unsafe extern "system" fn(*mut c_void, *mut u16, i32) -> Result32;
-type Put = unsafe extern "system" fn(*mut c_void, *const u16) -> Result32;
+type Get = unsafe extern "system" fn(*mut c_void, *mut u16, i32) -> HResult;
+type Put = unsafe extern "system" fn(*mut c_void, *const u16) -> HResult;
 
 /// IShellLinkW, in the order of ShObjIdl.h.
 #[repr(C)]
 struct ShellLink {
     unknown: Unknown,
-    path: unsafe extern "system" fn(*mut c_void, *mut u16, i32, *mut c_void, u32) -> Result32,
+    path: unsafe extern "system" fn(*mut c_void, *mut u16, i32, *mut c_void, u32) -> HResult,
     lists: [usize; 2],
     comment: Get,
     set_comment: Put,
@@ -71,8 +71,8 @@ struct PersistFile {
     unknown: Unknown,
     class: usize,
     is_dirty: usize,
-    load: unsafe extern "system" fn(*mut c_void, *const u16, u32) -> Result32,
-    save: unsafe extern "system" fn(*mut c_void, *const u16, i32) -> Result32,
+    load: unsafe extern "system" fn(*mut c_void, *const u16, u32) -> HResult,
+    save: unsafe extern "system" fn(*mut c_void, *const u16, i32) -> HResult,
 }
 
 // GetClassID to SetPath: 18 methods behind IUnknown's three; up to Save four.
@@ -80,13 +80,13 @@ const _: () = assert!(size_of::<ShellLink>() == 21 * size_of::<usize>());
 const _: () = assert!(size_of::<PersistFile>() == 7 * size_of::<usize>());
 
 /// What a call returned, as an error of Windows where it is one.
-fn checked(result: Result32) -> Result<(), Win32> {
+fn checked(result: HResult) -> Result<(), Win32Error> {
     let code = result.cast_unsigned();
     match (result < 0, code >> 16) {
         (false, _) => Ok(()),
         // HRESULT_FROM_WIN32.
-        (true, 0x8007) => Err(Win32(code & 0xFFFF)),
-        (true, _) => Err(Win32(code)),
+        (true, 0x8007) => Err(Win32Error(code & 0xFFFF)),
+        (true, _) => Err(Win32Error(code)),
     }
 }
 
@@ -99,12 +99,12 @@ struct Com {
         u32,
         *const Guid,
         *mut *mut c_void,
-    ) -> Result32,
+    ) -> HResult,
 }
 
 impl Com {
-    fn start() -> Result<Com, Win32> {
-        type Initialize = unsafe extern "system" fn(*mut c_void, u32) -> Result32;
+    fn start() -> Result<Com, Win32Error> {
+        type Initialize = unsafe extern "system" fn(*mut c_void, u32) -> HResult;
         type Uninitialize = unsafe extern "system" fn();
         type Create = unsafe extern "system" fn(
             *const Guid,
@@ -112,7 +112,7 @@ impl Com {
             u32,
             *const Guid,
             *mut *mut c_void,
-        ) -> Result32;
+        ) -> HResult;
 
         let initialize = function("ole32.dll", c"CoInitializeEx")?;
         let uninitialize = function("ole32.dll", c"CoUninitialize")?;
@@ -146,14 +146,14 @@ impl Drop for Com {
 
 /// A shortcut in memory, with both of its interfaces.
 struct Link {
-    link: Object<ShellLink>,
-    file: Object<PersistFile>,
+    link: ComObject<ShellLink>,
+    file: ComObject<PersistFile>,
     // Ends behind the objects.
     _com: Com,
 }
 
 impl Link {
-    fn make() -> Result<Link, Win32> {
+    fn make() -> Result<Link, Win32Error> {
         let com = Com::start()?;
         let mut link = ptr::null_mut();
         // SAFETY: both GUIDs are whole; null is no aggregate; `link` is written.
@@ -166,7 +166,7 @@ impl Link {
                 &mut link,
             )
         })?;
-        let link: Object<ShellLink> = link.cast();
+        let link: ComObject<ShellLink> = link.cast();
         let mut file = ptr::null_mut();
         // SAFETY: an object is as its interface has it.
         let query = unsafe { (**link).unknown.query };
@@ -190,7 +190,7 @@ impl Link {
         unsafe { &**self.file }
     }
 
-    fn put(&self, put: Put, text: &str) -> Result<(), Win32> {
+    fn put(&self, put: Put, text: &str) -> Result<(), Win32Error> {
         let text = wide(text);
         // SAFETY: it is a method of this object; the text ends in a NUL.
         checked(unsafe { put(self.link.cast(), text.as_ptr()) })
@@ -208,8 +208,8 @@ impl Drop for Link {
     }
 }
 
-pub(super) fn programs_folder() -> Result<String, Win32> {
-    type Folder = unsafe extern "system" fn(Handle, i32, Handle, u32, *mut u16) -> Result32;
+pub(super) fn programs_folder() -> Result<String, Win32Error> {
+    type Folder = unsafe extern "system" fn(Handle, i32, Handle, u32, *mut u16) -> HResult;
 
     let found = function("shell32.dll", c"SHGetFolderPathW")?;
     // SAFETY: the function of this name has this type.
@@ -221,7 +221,7 @@ pub(super) fn programs_folder() -> Result<String, Win32> {
     narrow(&path)
 }
 
-pub(super) fn write(path: &str, shortcut: &Shortcut) -> Result<(), Win32> {
+pub(super) fn write(path: &str, shortcut: &Shortcut) -> Result<(), Win32Error> {
     let link = Link::make()?;
     let methods = link.methods();
     link.put(methods.set_path, &shortcut.target)?;
@@ -235,13 +235,13 @@ pub(super) fn write(path: &str, shortcut: &Shortcut) -> Result<(), Win32> {
     checked(unsafe { save(link.file.cast(), path.as_ptr(), 0) })
 }
 
-pub(super) fn read(path: &str) -> Result<Shortcut, Win32> {
+pub(super) fn read(path: &str) -> Result<Shortcut, Win32Error> {
     let link = Link::make()?;
     let path = wide(path);
     let load = link.file_methods().load;
     // SAFETY: it is a method of this object; the path ends in a NUL.
     checked(unsafe { load(link.file.cast(), path.as_ptr(), READ) })
-        .map_err(|_| Win32::INVALID_DATA)?;
+        .map_err(|_| Win32Error::INVALID_DATA)?;
     let mut target = [0; LONGEST];
     let room = LONGEST as i32;
     let (object, methods) = (link.link.cast(), link.methods());

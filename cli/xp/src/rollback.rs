@@ -4,14 +4,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::console::Console;
-use crate::installation::{Paths, SERVICE, SOURCE, TITLE};
+use crate::installation::{EVENT_SOURCE_KEY, Paths, SERVICE, TITLE};
+use crate::os::{Os, Registration, Service};
 use crate::service;
-use crate::win32::Win32;
-use crate::windows::{Registration, Service, Windows};
+use crate::win32_error::Win32Error;
 
 /// One thing that was done.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum UndoStep {
     /// A driver that ran was to be unloaded.
     Unloaded,
     /// The file was written; what was there before.
@@ -26,10 +26,10 @@ pub(crate) enum Step {
 
 /// The steps, the first first.
 #[derive(Debug, Default)]
-pub(crate) struct Journal(Vec<Step>);
+pub(crate) struct Rollback(Vec<UndoStep>);
 
-impl Journal {
-    pub(crate) fn note(&mut self, step: Step) {
+impl Rollback {
+    pub(crate) fn push(&mut self, step: UndoStep) {
         self.0.push(step);
     }
 
@@ -39,60 +39,47 @@ impl Journal {
 
     /// Takes all of it back, the last first. What could not be taken back, in
     /// words.
-    pub(crate) fn take_back(
-        self,
-        windows: &dyn Windows,
-        console: &Console<'_>,
-        paths: &Paths,
-    ) -> Vec<String> {
+    pub(crate) fn undo(self, os: &dyn Os, console: &Console<'_>, paths: &Paths) -> Vec<String> {
         let mut left = Vec::new();
         for step in self.0.into_iter().rev() {
-            let (taken_back, what) = step.take_back(windows, console, paths);
-            if !taken_back {
-                left.push(what.into());
+            let (undone, remnant) = step.undo(os, console, paths);
+            if !undone {
+                left.push(remnant.into());
             }
         }
         left
     }
 }
 
-impl Step {
+impl UndoStep {
     /// Whether it was taken back, and what is left if it was not.
-    fn take_back(
-        self,
-        windows: &dyn Windows,
-        console: &Console<'_>,
-        paths: &Paths,
-    ) -> (bool, &'static str) {
+    fn undo(self, os: &dyn Os, console: &Console<'_>, paths: &Paths) -> (bool, &'static str) {
         match self {
-            Step::Unloaded => (
-                service::start(windows, console).is_ok(),
+            UndoStep::Unloaded => (
+                service::start(os, console).is_ok(),
                 phrase!("tcplimit.sys is no longer loaded"),
             ),
-            Step::Copied(None) => (
-                gone(windows.delete(&paths.driver)),
+            UndoStep::Copied(None) => (
+                is_deleted(os.delete(&paths.driver)),
                 phrase!("the copied file"),
             ),
-            Step::Copied(Some(bytes)) => {
-                let written = windows.write(&paths.part, &bytes);
-                let renamed = written.and_then(|()| windows.rename(&paths.part, &paths.driver));
+            UndoStep::Copied(Some(bytes)) => {
+                let written = os.write(&paths.part, &bytes);
+                let renamed = written.and_then(|()| os.rename(&paths.part, &paths.driver));
                 (renamed.is_ok(), phrase!("the copied file"))
             }
-            Step::Created => (
-                windows.delete_service(SERVICE).is_ok(),
-                phrase!("the service"),
-            ),
-            Step::Changed(service) => {
-                let changed = windows.change_service(&Registration {
+            UndoStep::Created => (os.delete_service(SERVICE).is_ok(), phrase!("the service")),
+            UndoStep::Changed(service) => {
+                let changed = os.change_service(&Registration {
                     name: SERVICE,
                     title: TITLE,
-                    image: &paths.plain(&service.image),
+                    image: &paths.normalize(&service.image),
                     start: service.start,
                 });
                 (changed.is_ok(), phrase!("the changed service"))
             }
-            Step::Source => (
-                gone(windows.delete_key(SOURCE)),
+            UndoStep::Source => (
+                is_deleted(os.delete_key(EVENT_SOURCE_KEY)),
                 phrase!("the event source"),
             ),
         }
@@ -100,7 +87,7 @@ impl Step {
 }
 
 /// Whether something is gone, also where it never came.
-fn gone(deleted: Result<(), Win32>) -> bool {
+fn is_deleted(deleted: Result<(), Win32Error>) -> bool {
     match deleted {
         Ok(()) => true,
         Err(error) => error.is_absence(),

@@ -1,9 +1,9 @@
 //! Where Windows begins.
 
-use tcplimit_xp::{Exit, Stream, words};
+use tcplimit_xp::{Exit, Stream, split_command_line};
 
-use super::calls::{ExitProcess, GetCommandLineW};
 use super::console;
+use super::imports::{ExitProcess, GetCommandLineW};
 use super::wide::units;
 
 /// Called once, by the loader, with nothing that is needed.
@@ -11,11 +11,11 @@ use super::wide::units;
 extern "C" fn start() -> ! {
     // SAFETY: the command line is UTF-16 with a NUL, and stays as it is.
     let line = unsafe { units(GetCommandLineW()) };
-    let exit = match words(line) {
+    let exit = match split_command_line(line) {
         Some(words) => crate::program(&words),
         None => {
-            let what = "tcplimit: a word of the command line is no Unicode.\n";
-            console::print(Stream::Error, what);
+            let message = "tcplimit: a word of the command line is no Unicode.\n";
+            console::print(Stream::Error, message);
             Exit::Usage
         }
     };

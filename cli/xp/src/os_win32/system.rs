@@ -6,14 +6,14 @@ use core::ffi::{CStr, c_void};
 use core::mem;
 use core::ptr;
 
-use tcplimit_xp::{Tcp, Version, Win32};
+use tcplimit_xp::{Tcp, Version, Win32Error};
 
-use super::calls::{
+use super::handle::{check_status, last_error, length};
+use super::imports::{
     GetCurrentProcess, GetModuleFileNameW, GetModuleHandleW, GetProcAddress, GetSystemDirectoryW,
     GetSystemTimeAsFileTime, GetUserDefaultUILanguage, Handle, LoadLibraryExW,
     NtQuerySystemInformation, OsVersion, RtlGetVersion, TCP_STATISTICS,
 };
-use super::handle::{last_error, length, status};
 use super::wide::{narrow, wide};
 
 /// 1970 in 100 ns since 1601.
@@ -91,7 +91,7 @@ pub(super) fn now() -> u32 {
     seconds(u64::from(high) << 32 | u64::from(low))
 }
 
-pub(super) fn boot_time() -> Result<u32, Win32> {
+pub(super) fn boot_time() -> Result<u32, Win32Error> {
     let mut words = [0_u64; TIME_OF_DAY_WORDS];
     let mut returned = 0;
     // SAFETY: there is room for so many bytes; both are written.
@@ -105,12 +105,12 @@ pub(super) fn boot_time() -> Result<u32, Win32> {
     };
     let [boot, ..] = words;
     if status < 0 || boot == 0 {
-        return Err(Win32::GEN_FAILURE);
+        return Err(Win32Error::GEN_FAILURE);
     }
     Ok(seconds(boot))
 }
 
-pub(super) fn program_folder() -> Result<String, Win32> {
+pub(super) fn program_folder() -> Result<String, Win32Error> {
     let path = filled(|buffer| {
         // SAFETY: there is room for so many units. Null is this program.
         unsafe { GetModuleFileNameW(ptr::null_mut(), buffer.as_mut_ptr(), length(buffer.len())) }
@@ -119,7 +119,7 @@ pub(super) fn program_folder() -> Result<String, Win32> {
     Ok(folder.unwrap_or(".").into())
 }
 
-pub(super) fn system_folder() -> Result<String, Win32> {
+pub(super) fn system_folder() -> Result<String, Win32Error> {
     filled(|buffer| {
         // SAFETY: there is room for so many units.
         unsafe { GetSystemDirectoryW(buffer.as_mut_ptr(), length(buffer.len())) }
@@ -127,18 +127,18 @@ pub(super) fn system_folder() -> Result<String, Win32> {
 }
 
 /// A text that a call writes, returning its length.
-fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32> {
+fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32Error> {
     let mut buffer = alloc::vec![0; LONGEST];
     let length = usize::try_from(call(&mut buffer)).unwrap_or(usize::MAX);
     match length {
         0 => Err(last_error()),
-        length if length >= LONGEST => Err(Win32::INSUFFICIENT_BUFFER),
+        length if length >= LONGEST => Err(Win32Error::INSUFFICIENT_BUFFER),
         length => narrow(buffer.get(..length).unwrap_or_default()),
     }
 }
 
 /// A function of a library of Windows' own.
-pub(super) fn function(library: &str, name: &CStr) -> Result<*const c_void, Win32> {
+pub(super) fn function(library: &str, name: &CStr) -> Result<*const c_void, Win32Error> {
     // By its path: what lies beside the program under this name is not asked to
     // run as Administrator.
     let library = wide(&format!(r"{}\{library}", system_folder()?));
@@ -157,7 +157,7 @@ pub(super) fn function(library: &str, name: &CStr) -> Result<*const c_void, Win3
     Ok(found)
 }
 
-pub(super) fn tcp() -> Result<Tcp, Win32> {
+pub(super) fn tcp() -> Result<Tcp, Win32Error> {
     type GetTcpStatistics = unsafe extern "system" fn(*mut [u32; TCP_STATISTICS]) -> u32;
 
     let found = function("iphlpapi.dll", c"GetTcpStatistics")?;
@@ -165,7 +165,7 @@ pub(super) fn tcp() -> Result<Tcp, Win32> {
     let get = unsafe { mem::transmute::<*const c_void, GetTcpStatistics>(found) };
     let mut table = [0; TCP_STATISTICS];
     // SAFETY: `table` is written: MIB_TCPSTATS is 15 numbers.
-    status(unsafe { get(&mut table) })?;
+    check_status(unsafe { get(&mut table) })?;
     // dwActiveOpens, dwPassiveOpens, dwAttemptFails, dwEstabResets, dwCurrEstab.
     let [_, _, _, _, attempts, _, failures, _, established, ..] = table;
     Ok(Tcp {

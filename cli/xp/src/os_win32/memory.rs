@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
 
-use super::calls::{GetProcessHeap, HeapAlloc, HeapFree, HeapReAlloc};
+use super::imports::{GetProcessHeap, HeapAlloc, HeapFree, HeapReAlloc};
 
 /// The heap's own alignment: 8 on x86, 16 on x64. Nothing here needs more.
 const ALIGNMENT: usize = 2 * size_of::<usize>();

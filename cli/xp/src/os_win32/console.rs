@@ -6,12 +6,12 @@ use core::ptr;
 
 use tcplimit_xp::Stream;
 
-use super::calls::{
+use super::handle::length;
+use super::imports::{
     FlushConsoleInputBuffer, GetConsoleMode, GetConsoleOutputCP, GetConsoleProcessList,
     GetConsoleScreenBufferInfo, GetOEMCP, GetStdHandle, Handle, InputRecord, ReadConsoleInputW,
     ScreenBuffer, SetConsoleCursorPosition, WideCharToMultiByte, WriteConsoleW, WriteFile,
 };
-use super::handle::length;
 
 /// STD_OUTPUT_HANDLE and STD_ERROR_HANDLE.
 const OUT: u32 = 0xFFFF_FFF5;

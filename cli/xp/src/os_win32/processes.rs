@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::{mem, ptr};
 
-use tcplimit_xp::{TcpTable, Win32};
+use tcplimit_xp::{TcpTable, Win32Error};
 
-use super::calls::{
+use super::handle::{HandleKind, OwnedHandle, check_bool, check_status, last_error, length};
+use super::imports::{
     CreateProcessW, CreateToolhelp32Snapshot, Handle, OpenProcess, Process32FirstW, Process32NextW,
     ProcessEntry, StartupInfo,
 };
-use super::handle::{Kind, Owned, done, last_error, length, status};
 use super::system::function;
 use super::wide::{narrow, wide};
 
@@ -31,7 +31,7 @@ const QUERY: u32 = 0x400 | 0x10;
 /// Units of a path, with its NUL.
 const LONGEST: usize = 1024;
 
-pub(super) fn tcp_table(table: TcpTable) -> Result<Vec<u32>, Win32> {
+pub(super) fn tcp_table(table: TcpTable) -> Result<Vec<u32>, Win32Error> {
     type Extended = unsafe extern "system" fn(*mut u32, *mut u32, i32, u32, u32, u32) -> u32;
     type Plain = unsafe extern "system" fn(*mut u32, *mut u32, i32) -> u32;
 
@@ -54,29 +54,29 @@ pub(super) fn tcp_table(table: TcpTable) -> Result<Vec<u32>, Win32> {
 }
 
 /// A table that a call writes into as much room as it needs.
-fn filled(call: impl Fn(*mut u32, &mut u32) -> u32) -> Result<Vec<u32>, Win32> {
+fn filled(call: impl Fn(*mut u32, &mut u32) -> u32) -> Result<Vec<u32>, Win32Error> {
     let mut dwords = ROOM;
     for _ in 0..TRIES {
         let mut room: Vec<u32> = alloc::vec![0; dwords];
         let mut bytes = length(size_of_val(room.as_slice()));
-        match status(call(room.as_mut_ptr(), &mut bytes)) {
+        match check_status(call(room.as_mut_ptr(), &mut bytes)) {
             Ok(()) => return Ok(room),
             // With as much again, for what comes meanwhile.
-            Err(Win32::INSUFFICIENT_BUFFER) => {
+            Err(Win32Error::INSUFFICIENT_BUFFER) => {
                 let needed = usize::try_from(bytes).unwrap_or(0) / 2;
                 dwords = needed.max(dwords.saturating_mul(2));
             }
             Err(error) => return Err(error),
         }
     }
-    Err(Win32::INSUFFICIENT_BUFFER)
+    Err(Win32Error::INSUFFICIENT_BUFFER)
 }
 
 /// All processes: numbers and the names of their programs.
-pub(super) fn names() -> Result<Vec<(u32, String)>, Win32> {
+pub(super) fn names() -> Result<Vec<(u32, String)>, Win32Error> {
     // SAFETY: it has no conditions.
     let handle = unsafe { CreateToolhelp32Snapshot(PROCESSES, 0) };
-    let snapshot = Owned::of(handle, Kind::Object)?;
+    let snapshot = OwnedHandle::of(handle, HandleKind::Object)?;
     let mut entry = ProcessEntry {
         size: length(size_of::<ProcessEntry>()),
         ..ProcessEntry::EMPTY
@@ -95,11 +95,11 @@ pub(super) fn names() -> Result<Vec<(u32, String)>, Win32> {
 }
 
 /// The path of a process's program.
-pub(super) fn path(id: u32) -> Result<String, Win32> {
+pub(super) fn path(id: u32) -> Result<String, Win32Error> {
     type GetModuleFileNameEx = unsafe extern "system" fn(Handle, *mut c_void, *mut u16, u32) -> u32;
 
     // SAFETY: it has no conditions; the handle is not inherited.
-    let process = Owned::of(unsafe { OpenProcess(QUERY, 0, id) }, Kind::Object)?;
+    let process = OwnedHandle::of(unsafe { OpenProcess(QUERY, 0, id) }, HandleKind::Object)?;
     let found = function("psapi.dll", c"GetModuleFileNameExW")?;
     // SAFETY: the function of this name has this type.
     let get = unsafe { mem::transmute::<*const c_void, GetModuleFileNameEx>(found) };
@@ -121,7 +121,7 @@ pub(super) fn path(id: u32) -> Result<String, Win32> {
 }
 
 /// Starts a program by its path, without arguments, and does not wait for it.
-pub(super) fn start(path: &str) -> Result<(), Win32> {
+pub(super) fn start(path: &str) -> Result<(), Win32Error> {
     let program = wide(path);
     // In quotes, for the path may have spaces.
     let mut line = wide(&alloc::format!("\"{path}\""));
@@ -135,7 +135,7 @@ pub(super) fn start(path: &str) -> Result<(), Win32> {
     let mut made = [ptr::null_mut(); 3];
     // SAFETY: both texts end in a NUL; the structure has the size that it states; `made` is
     // written: PROCESS_INFORMATION is two handles and two numbers of 32 bits.
-    done(unsafe {
+    check_bool(unsafe {
         CreateProcessW(
             program.as_ptr(),
             line.as_mut_ptr(),
@@ -150,7 +150,7 @@ pub(super) fn start(path: &str) -> Result<(), Win32> {
         )
     })?;
     let [process, thread, _] = made;
-    drop(Owned::of(process, Kind::Object));
-    drop(Owned::of(thread, Kind::Object));
+    drop(OwnedHandle::of(process, HandleKind::Object));
+    drop(OwnedHandle::of(thread, HandleKind::Object));
     Ok(())
 }

@@ -9,12 +9,12 @@ const EVERY: u32 = 600;
 
 /// When the last balloon was shown.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Notices {
+pub(super) struct BalloonTimer {
     /// Seconds since 1970.
     last: Option<u32>,
 }
 
-impl Notices {
+impl BalloonTimer {
     /// Whether a balloon may be shown now; if so, it counts as shown. A clock that was set back
     /// is no reason to be silent for long.
     pub(super) fn due(&mut self, now: u32) -> bool {
@@ -47,12 +47,12 @@ mod tests {
 
     #[test]
     fn there_are_ten_minutes_between_two_balloons() {
-        let mut notices = Notices::default();
-        assert!(notices.due(1000));
-        assert!(!notices.due(1000));
-        assert!(!notices.due(1599));
-        assert!(notices.due(1600));
-        assert!(!notices.due(1601));
-        assert!(notices.due(900), "the clock was set back");
+        let mut balloon_timer = BalloonTimer::default();
+        assert!(balloon_timer.due(1000));
+        assert!(!balloon_timer.due(1000));
+        assert!(!balloon_timer.due(1599));
+        assert!(balloon_timer.due(1600));
+        assert!(!balloon_timer.due(1601));
+        assert!(balloon_timer.due(900), "the clock was set back");
     }
 }

@@ -23,9 +23,9 @@ impl Font for Fixed {
 }
 
 /// Does something in a language, and goes on in English: a thread may have several tests.
-pub(crate) fn said_in<T>(language: Language, act: impl FnOnce() -> T) -> T {
+pub(crate) fn with_language<T>(language: Language, operation: impl FnOnce() -> T) -> T {
     language.choose();
-    let done = act();
+    let done = operation();
     Language::English.choose();
     done
 }

@@ -4,15 +4,15 @@ use core::ffi::c_void;
 use core::ptr;
 
 use tcplimit_protocol::DEVICE;
-use tcplimit_xp::{Request, Win32};
+use tcplimit_xp::{Request, Win32Error};
 
-use super::calls::DeviceIoControl;
 use super::file::{GENERIC_READ, GENERIC_WRITE, OPEN_EXISTING, SHARE_ALL, open};
-use super::handle::{done, length};
+use super::handle::{check_bool, length};
+use super::imports::DeviceIoControl;
 
 /// One request. The device is open no longer than it takes, for an open one
 /// keeps the driver from being unloaded.
-pub(super) fn control(request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
+pub(super) fn control(request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32Error> {
     let access = match request.writes {
         true => GENERIC_READ | GENERIC_WRITE,
         false => GENERIC_READ,
@@ -20,7 +20,7 @@ pub(super) fn control(request: &Request<'_>, output: &mut [u8]) -> Result<usize,
     let device = open(DEVICE, access, SHARE_ALL, OPEN_EXISTING)?;
     let mut returned = 0;
     // SAFETY: so many bytes of input are there, and room for so many of output.
-    done(unsafe {
+    check_bool(unsafe {
         DeviceIoControl(
             device.get(),
             request.code,

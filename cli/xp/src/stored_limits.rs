@@ -4,13 +4,13 @@ use scanner_core::Module;
 use tcplimit_protocol::setting;
 
 use crate::failure::Failure;
-use crate::installation::{SERVICE, parameters};
-use crate::win32::Win32;
-use crate::windows::{Start, Windows};
+use crate::installation::{SERVICE, parameters_key};
+use crate::os::{Os, Start};
+use crate::win32_error::Win32Error;
 
 /// What is stored for one module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredLimit {
     pub(crate) limit: Option<u32>,
     pub(crate) expect: Option<u32>,
     /// One of them is no number, and the driver will not take it.
@@ -35,22 +35,22 @@ pub(crate) fn expect_name(module: Module) -> &'static str {
 
 /// Whether the guard's mark is there, so that no stored limit is applied. Of another
 /// type it is a mark all the same.
-pub(crate) fn is_guarded(windows: &dyn Windows) -> bool {
-    let mark = windows.number(&parameters(), setting::START_PENDING);
-    matches!(mark, Ok(Some(_)) | Err(Win32::INVALID_DATA))
+pub(crate) fn is_guarded(os: &dyn Os) -> bool {
+    let mark = os.number(&parameters_key(), setting::START_PENDING);
+    matches!(mark, Ok(Some(_)) | Err(Win32Error::INVALID_DATA))
 }
 
 /// What is stored for a module.
-pub(crate) fn read(windows: &dyn Windows, module: Module) -> Result<Stored, Failure> {
+pub(crate) fn read(os: &dyn Os, module: Module) -> Result<StoredLimit, Failure> {
     let mut malformed = false;
-    let mut number = |value| match windows.number(&parameters(), value) {
-        Err(Win32::INVALID_DATA) => {
+    let mut number = |value| match os.number(&parameters_key(), value) {
+        Err(Win32Error::INVALID_DATA) => {
             malformed = true;
             Ok(None)
         }
-        number => number.map_err(|error| Failure::windows(phrase!("read the stored limit"), error)),
+        number => number.map_err(|error| Failure::win32(phrase!("read the stored limit"), error)),
     };
-    Ok(Stored {
+    Ok(StoredLimit {
         limit: number(limit_name(module))?,
         expect: number(expect_name(module))?,
         malformed,
@@ -59,36 +59,35 @@ pub(crate) fn read(windows: &dyn Windows, module: Module) -> Result<Stored, Fail
 
 /// Stores a limit, and what must be in force before it; none for 10 only.
 pub(crate) fn store(
-    windows: &dyn Windows,
+    os: &dyn Os,
     module: Module,
     limit: u32,
     expect: Option<u32>,
 ) -> Result<(), Failure> {
-    let key = parameters();
-    let failed = |error| Failure::windows(phrase!("store the limit"), error);
+    let key = parameters_key();
+    let failed = |error| Failure::win32(phrase!("store the limit"), error);
     // What was expected of the limit before must not be believed of this one.
     match expect {
-        Some(expect) => windows.set_number(&key, expect_name(module), expect),
-        None => delete(windows, expect_name(module)).map(|_| ()),
+        Some(expect) => os.set_number(&key, expect_name(module), expect),
+        None => delete(os, expect_name(module)).map(|_| ()),
     }
     .map_err(failed)?;
-    windows
-        .set_number(&key, limit_name(module), limit)
+    os.set_number(&key, limit_name(module), limit)
         .map_err(failed)
 }
 
 /// Forgets what is stored for a module; whether there was anything.
-pub(crate) fn forget(windows: &dyn Windows, module: Module) -> Result<bool, Failure> {
+pub(crate) fn forget(os: &dyn Os, module: Module) -> Result<bool, Failure> {
     let mut any = false;
     for value in [limit_name(module), expect_name(module)] {
-        any |= delete(windows, value)
-            .map_err(|error| Failure::windows(phrase!("forget the stored limit"), error))?;
+        any |= delete(os, value)
+            .map_err(|error| Failure::win32(phrase!("delete the stored limit"), error))?;
     }
     Ok(any)
 }
 
-fn delete(windows: &dyn Windows, value: &str) -> Result<bool, Win32> {
-    match windows.delete_value(&parameters(), value) {
+fn delete(os: &dyn Os, value: &str) -> Result<bool, Win32Error> {
+    match os.delete_value(&parameters_key(), value) {
         Ok(()) => Ok(true),
         Err(error) if error.is_absence() => Ok(false),
         Err(error) => Err(error),
@@ -97,12 +96,12 @@ fn delete(windows: &dyn Windows, value: &str) -> Result<bool, Win32> {
 
 /// When the driver is loaded. Whether that was changed; it is not where there is
 /// no service.
-pub(crate) fn start_with_windows(windows: &dyn Windows, start: Start) -> Result<bool, Failure> {
-    let failed = |error| Failure::windows(phrase!("change when tcplimit.sys is loaded"), error);
-    let service = windows.service(SERVICE).map_err(failed)?;
+pub(crate) fn start_with_windows(os: &dyn Os, start: Start) -> Result<bool, Failure> {
+    let failed = |error| Failure::win32(phrase!("change the start type of tcplimit.sys"), error);
+    let service = os.service(SERVICE).map_err(failed)?;
     if service.is_none_or(|service| service.start == start) {
         return Ok(false);
     }
-    windows.set_start(SERVICE, start).map_err(failed)?;
+    os.set_start(SERVICE, start).map_err(failed)?;
     Ok(true)
 }
