@@ -90,7 +90,7 @@ proptest! {
 
 #[test]
 fn two_start_up_stores_are_several_and_none_is_none() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = Spec {
             decoys: Decoys::NONE,
             ..spec.clone()

@@ -97,7 +97,7 @@ fn of_a_gate_at_the_beginning_of_a_section_that_section_counts() {
 /// lands nowhere.
 #[test]
 fn where_addresses_read_as_calls_the_limit_is_not_found() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let claimed = module(&specimen.spec);
         let at = |base| of_loaded(&specimen.load(base), claimed);

@@ -195,8 +195,8 @@ mod tests {
 
     #[test]
     fn probe_and_locator_differ_where_any_of_the_three_does() {
-        for (_, spec) in Spec::kinds() {
-            let (_, search, verdict) = found(&spec.sized(4));
+        for (_, spec) in Spec::presets() {
+            let (_, search, verdict) = found(&spec.with_text_kib(4));
             assert!(same(&search, &verdict));
             assert!(!moved(&verdict).iter().any(|other| same(&search, other)));
         }
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn driver_and_locator_differ_where_any_of_the_three_does_or_the_reason() {
-        for (_, spec) in Spec::kinds() {
-            let (_, _, verdict) = found(&spec.sized(4));
+        for (_, spec) in Spec::presets() {
+            let (_, _, verdict) = found(&spec.with_text_kib(4));
             let Verdict::Located(place) = &verdict else {
                 panic!("it is located")
             };

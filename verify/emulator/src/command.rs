@@ -121,12 +121,12 @@ fn plain_runs(drivers: &Drivers) -> Result<(), String> {
             };
             let mut system = System::new(file, base.of(*arch)).map_err(fail("the driver"))?;
             system.machine.watch_reads();
-            let kinds = Spec::kinds()
+            let kinds = Spec::presets()
                 .into_iter()
                 .filter(|(_, spec)| spec.arch == *arch);
             for (kind, spec) in kinds {
                 run(&mut system, &Scenario::of_specimen(&spec)).map_err(fail(kind))?;
-                raced += races(&mut system, &spec.sized(4))
+                raced += races(&mut system, &spec.with_text_kib(4))
                     .map_err(fail(kind))?
                     .len();
                 runs += 1;

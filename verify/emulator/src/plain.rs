@@ -134,7 +134,7 @@ pub fn module_of(name: &str, bytes: &[u8]) -> Result<(Module, Rva), (Module, Str
 }
 
 /// What the locator and the oracle find in a file.
-pub fn searched(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::Answer, oracle::No>) {
+pub fn searched(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::Answer, oracle::NoAnswer>) {
     let module = by_name(name);
     let verdict = verify::property::of_file(bytes, module);
     (
@@ -149,7 +149,7 @@ pub fn searched(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::Answer, or
 /// What each of them says.
 pub fn of_one_mind(
     verdict: &Verdict,
-    oracle: &Result<oracle::Answer, oracle::No>,
+    oracle: &Result<oracle::Answer, oracle::NoAnswer>,
 ) -> Result<(), String> {
     let agree = match (verdict, oracle) {
         (Verdict::Located(place), Ok(truth)) => place == truth,
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn locator_and_oracle_differ_where_any_of_what_they_find_does() {
-        let found = searched("tcpip.sys", &Spec::xp_sp3().sized(4).build().file);
+        let found = searched("tcpip.sys", &Spec::xp_sp3().with_text_kib(4).build().file);
         let (Verdict::Located(place), Ok(truth)) = &found else {
             panic!("{found:X?}")
         };
-        let missing = || Err(oracle::No::NoCandidate);
+        let missing = || Err(oracle::NoAnswer::NoCandidate);
         let refused = Verdict::Refused(scanner_core::Reason::NoGate);
         assert_eq!(of_one_mind(&found.0, &found.1), Ok(()));
         assert_eq!(of_one_mind(&refused, &missing()), Ok(()));

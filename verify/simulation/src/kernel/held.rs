@@ -9,7 +9,7 @@ use tcplimit_driver::Exchange;
 
 use super::instance::none_of_its_business;
 use super::state::{Exchanged, Shared};
-use specimen::Placed;
+use specimen::PlacedSection;
 
 /// A reference to a module. Dropping it gives the reference back.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Held {
 struct Seen {
     /// The driver must refuse it: its limit can't be located.
     hopeless: bool,
-    sections: Vec<Placed>,
+    sections: Vec<PlacedSection>,
     /// Where it had its exception table.
     table: Option<Range<u64>>,
 }
