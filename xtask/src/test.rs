@@ -20,13 +20,13 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 /// Tests that `--quick` leaves out: thousands of cases each, for seconds, and runs
 /// that wait for one another.
 const CAMPAIGNS: [&str; 16] = [
-    "brittle::",
     "clean::",
     "damage::",
     "fault::no_fault_at_any_moment",
+    "faulty_disk::",
     "locator::the_oracle_agrees_on_what_is_built",
     "media::whatever_the_window",
-    "moved::each::",
+    "moved_code::each::",
     "naive::",
     "reading::",
     "runs::a_lock_that_is_held",

@@ -76,7 +76,7 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
 /// By way of the library: there are many lengths.
 #[test]
 fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
-    for (kind, spec) in Spec::kinds() {
+    for (kind, spec) in Spec::presets() {
         let file = spec.build().file;
         let lengths = (2..0x600).chain((0x600..file.len()).step_by(97));
         for length in lengths {
@@ -94,10 +94,10 @@ fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
 
 /// A tcpip.sys that has lost the code of event 4226 and its own names.
 fn without_event() -> Spec {
-    use specimen::{Extras, Flaw};
+    use specimen::{Defect, Extras};
 
     Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         extras: Extras {
             export: false,
             version: false,

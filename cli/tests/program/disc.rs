@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use lzxc::WindowSize;
 use specimen::Spec;
-use specimen::disc::{Built, Disc, SECTOR, both};
+use specimen::disc::{Disc, DiscImage, SECTOR, both};
 
 use crate::cabinet::{lzx, mszip};
 use crate::expand::expanded;
@@ -45,7 +45,7 @@ fn setup() -> Disc {
     ])
 }
 
-fn with(built: &Built) -> Files {
+fn with(built: &DiscImage) -> Files {
     Files::new().with("XP.ISO", &built.image)
 }
 
@@ -232,7 +232,7 @@ fn a_changed_image_differs_only_in_driver_records_and_volume_size() {
 }
 
 /// A disc with a cabinet of several files, which has two names, and an update.
-fn with_cabinets(six: &[u8]) -> Built {
+fn with_cabinets(six: &[u8]) -> DiscImage {
     let sp3 = mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp()), ("tcpip6.sys", six)]);
     let update = mszip(&[("sp3gdr\\tcpip.sys", &xp())]);
     Disc::new(&[
@@ -495,7 +495,7 @@ fn one_doubtful_copy_refuses_the_image() {
 }
 
 /// A sound image, changed in one thing.
-fn refused(change: impl FnOnce(&mut Built), because: &str) {
+fn refused(change: impl FnOnce(&mut DiscImage), because: &str) {
     let mut built = setup().build();
     change(&mut built);
     let files = with(&built);
@@ -517,7 +517,7 @@ fn refused(change: impl FnOnce(&mut Built), because: &str) {
 }
 
 /// Lets the records of a path name other sectors.
-fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
+fn point(built: &mut DiscImage, path: &str, sector: usize, length: usize) {
     for record in built.records[path].clone() {
         built.image[record + 2..record + 10].copy_from_slice(&both(sector));
         built.image[record + 10..record + 18].copy_from_slice(&both(length));
@@ -526,7 +526,8 @@ fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
 
 #[test]
 fn every_refusal_of_an_image_gives_a_reason() {
-    let sector = |built: &Built, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
+    let sector =
+        |built: &DiscImage, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
     refused(
         |built| {
             *built = Disc {

@@ -74,7 +74,7 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
         let mut file = specimen.file.clone();
         let at = specimen.value_offset();
         file[at..at + 4].copy_from_slice(&200_u32.to_le_bytes());
-        specimen::checksum::mend(&mut file);
+        specimen::checksum::update(&mut file);
         file
     };
     for (cabinet, member, content) in [

@@ -9,7 +9,7 @@ mod windows;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use specimen::{Checksum, Extras, Flaw, Spec};
+use specimen::{Checksum, Defect, Extras, Spec};
 
 use crate::{Files, Run, patched, run_in, xp};
 
@@ -74,7 +74,7 @@ fn nothing_is_written_without_a_target() {
 
 #[test]
 fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let driver = spec.module.file_name();
         let files = Files::new().with(driver, &built.file);
@@ -197,7 +197,7 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
     let sum = specimen::checksum::checksum(&signed, nt + 24 + 64);
     signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
     let unrelocated = with(&|spec| spec.extras.relocations = false);
-    let vista = with(&|spec| spec.flaw = Some(Flaw::OneGate));
+    let vista = with(&|spec| spec.defect = Some(Defect::OneGate));
     let cases: [(&str, Vec<u8>, i32, &str); 10] = [
         ("tcpip.sys", signed, 1, "a signature of its own"),
         (
@@ -277,7 +277,7 @@ fn a_renamed_file_is_patched_when_the_module_is_named() {
 fn a_version_without_the_limiter_is_refused() {
     // Windows 10's number in the version resource, and no gates.
     let mut file = Spec {
-        flaw: Some(Flaw::UnsignedJumps),
+        defect: Some(Defect::UnsignedJumps),
         ..Spec::xp_x64()
     }
     .build()

@@ -3,7 +3,7 @@
 
 use scanner_core::Module;
 use simulation::kernel::{AddressLayout, Site};
-use specimen::{Arch, Flaw, Spec, Specimen};
+use specimen::{Arch, Defect, Spec, Specimen};
 use verify::property;
 
 use crate::change::Change;
@@ -45,11 +45,11 @@ impl ModuleUnderTest {
             sound = spec.module == specimen_module(module);
         }
         if random.chance(15) {
-            spec.flaw = Some(random.pick(&Flaw::ALL));
+            spec.defect = Some(random.pick(&Defect::ALL));
             sound = false;
         }
         // Of two that are the limit, a change leaves one: a false one, that is.
-        let damaged = spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15);
+        let damaged = spec.defect != Some(Defect::SecondCandidate) && random.chance(15);
         let headers_damaged = random.chance(8);
         if damaged || headers_damaged {
             // And what lacks one thing to be the limit may get it by a change.

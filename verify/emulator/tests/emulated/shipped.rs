@@ -30,7 +30,9 @@ fn system(arch: Arch, file: &[u8]) -> System {
 }
 
 fn kinds(arch: Arch) -> impl Iterator<Item = Spec> {
-    let kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(8));
+    let kinds = Spec::presets()
+        .into_iter()
+        .map(|(_, spec)| spec.with_text_kib(8));
     kinds.filter(move |spec| spec.arch == arch)
 }
 
@@ -311,7 +313,7 @@ fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
         let (rva, end) = (init.rva, init.rva.next_multiple_of(0x1000));
         rva < end && target.is_present(rva, end - rva)
     };
-    let specs = (4..32).map(|kib| Spec::xp_sp3().sized(kib));
+    let specs = (4..32).map(|kib| Spec::xp_sp3().with_text_kib(kib));
     let spec = specs.into_iter().find(shares).expect("a shared page");
     let (scenario, init) = misled(&spec);
     let mut system = system(arch, &file);

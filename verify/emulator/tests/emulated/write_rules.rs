@@ -19,8 +19,8 @@ use std::rc::Rc;
 /// A world with tcpip.sys in it, and nothing that is asked for.
 fn scenario(arch: Arch) -> Scenario {
     let spec = match arch {
-        Arch::X86 => Spec::xp_sp3().sized(4),
-        Arch::X64 => Spec::xp_x64().sized(4),
+        Arch::X86 => Spec::xp_sp3().with_text_kib(4),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4),
     };
     without_reference(&spec)
 }

@@ -9,7 +9,7 @@ use tcplimit_driver::ExchangeError;
 
 use super::instance::forbidden_section;
 use super::state::{ExchangeCall, Shared};
-use specimen::Placed;
+use specimen::PlacedSection;
 
 /// A reference to a module. Dropping it gives the reference back.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct ModuleRef {
 struct FirstView {
     /// The driver must refuse it: its limit can't be located.
     unlocatable: bool,
-    sections: Vec<Placed>,
+    sections: Vec<PlacedSection>,
     /// Where it had its exception table.
     table: Option<Range<u64>>,
 }

@@ -10,8 +10,8 @@ use tcplimit::patch::journal::{self, recover, replace_all};
 use tcplimit::patch::lock::{self, LockOwner, Locks, OwnerState};
 use tcplimit::patch::mount::MountWarning;
 use tcplimit::patch::replace::{Failure, Keep, Replacement, replace};
-use verify::brittle::interleaving::{Seat, every_order};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::interleaving::{RunDisk, every_order};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::patching::job;
 
 const FOLDER: &str = "/disc/WINDOWS/drivers";
@@ -71,15 +71,15 @@ fn append_all(disk: &impl FileSystem, letter: u8) -> Did {
         .collect())
 }
 
-fn disk() -> Brittle {
+fn disk() -> FaultyDisk {
     let copies = COPIES.map(|copy| Path::new(HOME).join(copy).display().to_string());
-    Brittle::with(&[(&copies[0], b"old"), (&copies[1], b"old")])
+    FaultyDisk::with(&[(&copies[0], b"old"), (&copies[1], b"old")])
 }
 
 /// Nothing is left but files and backups, each backup that a run has named is
 /// there, and the content is what the runs that succeeded made of it, one after
 /// the other. Returns how many did.
-fn settled(disk: &Brittle, path: &str, runs: &[(u8, &Did)]) -> usize {
+fn settled(disk: &FaultyDisk, path: &str, runs: &[(u8, &Did)]) -> usize {
     for name in disk.paths() {
         let is_known = name.ends_with(".sys") || name.ends_with(".orig");
         assert!(is_known, "{name}: {runs:?}");
@@ -121,7 +121,7 @@ mod errno {
 #[test]
 fn of_two_runs_over_a_file_none_undoes_the_other_and_no_backup_is_lost() {
     let mut both = 0;
-    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] =
+    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] =
         [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
     let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
         let done = settled(disk, FILE, &[(b'A', one), (b'B', two)]);
@@ -134,7 +134,7 @@ fn of_two_runs_over_a_file_none_undoes_the_other_and_no_backup_is_lost() {
 #[test]
 fn of_two_runs_over_all_copies_none_undoes_the_other_nor_takes_it_for_interrupted() {
     let mut both = 0;
-    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
+    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
         append_all(disk, b'B')
     }];
     let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
@@ -150,7 +150,7 @@ fn of_two_runs_over_all_copies_none_undoes_the_other_nor_takes_it_for_interrupte
 
 #[test]
 fn a_run_over_one_file_and_one_over_all_copies_keep_each_other_off() {
-    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] =
+    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] =
         [&|disk| append_all(disk, b'A'), &|disk| append(disk, b'B')];
     let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
         assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
@@ -168,7 +168,7 @@ fn a_run_over_one_file_and_one_over_all_copies_keep_each_other_off() {
 /// third does what both were to do.
 #[test]
 fn a_run_that_is_killed_beside_another_leaves_nothing_that_stops_the_next() {
-    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
+    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
         append_all(disk, b'B')
     }];
     let explored = every_order(&disk(), true, runs, |disk, [_, two]| {
@@ -204,7 +204,7 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
         errno::ENOSYS,
     ] {
         let disk = disk().without_locks(error);
-        let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] =
+        let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] =
             [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
         let explored = every_order(&disk, false, runs, |disk, [one, two]| {
             assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
@@ -247,7 +247,7 @@ fn only_what_a_run_of_this_machine_has_left_is_a_stale_lock() {
         (format!("{}x", this.text()), false),
     ] {
         let file = format!("{LOCK} beside");
-        let disk = Brittle::with(&[(FILE, b"old"), (LOCK, text.as_bytes()), (&file, b"x")]);
+        let disk = FaultyDisk::with(&[(FILE, b"old"), (LOCK, text.as_bytes()), (&file, b"x")]);
         let did = append(&disk, b'A');
         assert_eq!(did.is_ok(), stale, "{text}: {did:?}");
         match stale {
@@ -264,7 +264,7 @@ fn only_what_a_run_of_this_machine_has_left_is_a_stale_lock() {
 #[test]
 #[cfg(target_os = "linux")]
 fn where_a_folder_cannot_be_synced_files_are_changed_and_it_is_noted() {
-    let runs: [&dyn Fn(&Brittle) -> Did; 2] =
+    let runs: [&dyn Fn(&FaultyDisk) -> Did; 2] =
         [&|disk| append(disk, b'A'), &|disk| append_all(disk, b'A')];
     for (error, noted) in [
         (errno::EINVAL, Some(MountWarning::FolderSyncUnsupported)),
@@ -342,17 +342,17 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
 /// that they changed leads from the limit before to the one that is there then.
 #[test]
 fn of_two_runs_over_a_driver_each_says_what_it_changed() {
-    let specimen = Spec::xp_sp3().sized(1).build();
+    let specimen = Spec::xp_sp3().with_text_kib(1).build();
     let (old, at) = (&specimen.file, specimen.value_offset());
     let path = Path::new("/disc/tcpip.sys");
     let to = |limit| Task::Patch { limit };
     let back = Task::Restore { use_backup: true };
     let once = [to(100), to(100)];
     for tasks in [once, [to(100), to(200)], [to(100), back]] {
-        let disk = Brittle::with(&[("/disc/tcpip.sys", old)]);
+        let disk = FaultyDisk::with(&[("/disc/tcpip.sys", old)]);
         let jobs = tasks.map(job);
         let [one, two] = &jobs;
-        let runs: [&dyn Fn(&Seat<'_>) -> FileResult; 2] =
+        let runs: [&dyn Fn(&RunDisk<'_>) -> FileResult; 2] =
             [&|disk| one.run(disk, path), &|disk| two.run(disk, path)];
         let (mut both, mut waited) = (0, 0);
         every_order(&disk, false, runs, |disk, done| {

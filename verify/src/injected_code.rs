@@ -7,7 +7,7 @@ use specimen::{Arch, Specimen};
 
 /// One instruction, or what looks like one.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Planted {
+pub struct InjectedCode {
     /// Where in the first section, as a fraction of it.
     pub place: u16,
     /// Prefixes and opcode.
@@ -74,7 +74,7 @@ pub enum After {
     Locked(u8, u8),
 }
 
-impl Planted {
+impl InjectedCode {
     /// Whether iced-x86 reads it as one instruction of just these bytes, with
     /// an operand that names the variable.
     pub fn is_instruction(&self, arch: Arch) -> bool {

@@ -20,7 +20,7 @@ use std::{cell::RefCell, thread};
 use tcplimit::patch::filesystem::{FileSystem, LockOutcome};
 use tcplimit::patch::mount::MountWarning;
 
-use super::Brittle;
+use super::FaultyDisk;
 
 /// So often a run may create the same file. Two runs can take each other's new
 /// lock file for a stale one without end; beyond this they do the same again.
@@ -30,7 +30,7 @@ const CREATIONS: usize = 3;
 pub const KILLED: &str = "the run was killed";
 
 /// A step, as it is taken on the disk.
-type Action = Rc<dyn Fn(&Brittle) -> Answer>;
+type Action = Rc<dyn Fn(&FaultyDisk) -> Answer>;
 
 /// The step that a run takes next.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 /// The disk as one of the two runs has it.
-pub struct Seat<'n> {
+pub struct RunDisk<'n> {
     /// What its steps give.
     given: &'n [Answer],
     calls: RefCell<Calls>,
@@ -87,20 +87,20 @@ struct Calls {
     notes: Vec<MountWarning>,
 }
 
-impl fmt::Debug for Seat<'_> {
+impl fmt::Debug for RunDisk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seat({} steps)", self.given.len())
+        write!(f, "RunDisk({} steps)", self.given.len())
     }
 }
 
-impl Seat<'_> {
+impl RunDisk<'_> {
     /// Takes a step whose outcome is known. At the first other one the run ends,
     /// as one that is killed: nothing that it does from there on counts.
     fn step<T: Hash + Clone + 'static>(
         &self,
         call: &'static str,
         path: &Path,
-        step: impl Fn(&Brittle) -> io::Result<T> + 'static,
+        step: impl Fn(&FaultyDisk) -> io::Result<T> + 'static,
     ) -> io::Result<T> {
         let mut calls = self.calls.borrow_mut();
         if let Some(answer) = self.given.get(calls.taken) {
@@ -116,7 +116,7 @@ impl Seat<'_> {
     }
 }
 
-impl FileSystem for Seat<'_> {
+impl FileSystem for RunDisk<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let at = path.to_owned();
         self.step("read", path, move |disk| disk.read(&at))
@@ -216,7 +216,7 @@ impl FileSystem for Seat<'_> {
 }
 
 /// A run.
-pub type Run<'r, R> = &'r dyn Fn(&Seat<'_>) -> R;
+pub type Run<'r, R> = &'r dyn Fn(&RunDisk<'_>) -> R;
 
 /// Where a run stands: after steps that gave this.
 struct Node<R> {
@@ -248,7 +248,7 @@ impl<'r, R> Tree<'r, R> {
     }
 
     fn add(&mut self, given: Vec<Answer>, created: Vec<PathBuf>) -> usize {
-        let seat = Seat {
+        let seat = RunDisk {
             given: &given,
             calls: RefCell::default(),
         };
@@ -287,7 +287,7 @@ impl<'r, R> Tree<'r, R> {
 /// Disk and runs.
 #[derive(Clone)]
 struct State {
-    disk: Brittle,
+    disk: FaultyDisk,
     /// Where each run stands.
     nodes: [usize; 2],
     killed: bool,
@@ -360,10 +360,10 @@ pub struct Explored {
 /// killed before any of its steps. `check` gets the disk in the end and what
 /// each run returned.
 pub fn every_order<R>(
-    disk: &Brittle,
+    disk: &FaultyDisk,
     kill: bool,
     runs: [Run<'_, R>; 2],
-    mut check: impl FnMut(&Brittle, [&R; 2]),
+    mut check: impl FnMut(&FaultyDisk, [&R; 2]),
 ) -> Explored {
     let mut trees = runs.map(Tree::new);
     let mut seen = HashSet::new();

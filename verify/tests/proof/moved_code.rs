@@ -4,7 +4,7 @@ use std::env;
 use std::sync::LazyLock;
 
 use specimen::{Arch, Decoys, Spec};
-use verify::moved::{Builds, Kind, Move, Outcome};
+use verify::moved_code::{Builds, Kind, Move, Outcome};
 use verify::property;
 
 /// How many cases of each kind there are: 4,000, or as many as this variable
@@ -17,13 +17,13 @@ const ORACLE: u64 = 16;
 /// Every kind of driver, small, larger, and as large as the measured images,
 /// whose gates are far apart, or near each other.
 static BUILDS: LazyLock<Vec<Builds>> = LazyLock::new(|| {
-    let small = Spec::kinds().into_iter().flat_map(|(_, spec)| {
+    let small = Spec::presets().into_iter().flat_map(|(_, spec)| {
         [6, 12, 24].map(|kib| Spec {
             seed: spec.seed + u64::from(kib),
-            ..spec.clone().sized(kib)
+            ..spec.clone().with_text_kib(kib)
         })
     });
-    let full = Spec::kinds_in_full().into_iter().map(|(_, spec)| spec);
+    let full = Spec::full_size_presets().into_iter().map(|(_, spec)| spec);
     let full = full.zip([false, true].into_iter().cycle());
     let full = full.map(|(spec, gates_together)| Spec {
         gates_together,
@@ -63,7 +63,8 @@ fn never_wrong(kind: Kind) {
     for (case, builds, moved) in cases(kind) {
         // Another step than that of the builds: each comes in turn.
         let with_oracle = case / BUILDS.len() as u64 % ORACLE == case % ORACLE;
-        let Some(outcomes) = verify::moved::right_or_refused(builds, &moved, with_oracle) else {
+        let Some(outcomes) = verify::moved_code::right_or_refused(builds, &moved, with_oracle)
+        else {
             continue;
         };
         for (counts, outcome) in counts.iter_mut().zip(outcomes) {
@@ -109,7 +110,7 @@ each! {
 /// which leaves the checksum right.
 #[test]
 fn a_sector_twice_or_a_cluster_further_back_is_refused_on_x64() {
-    let (_, spec) = Spec::kinds_in_full()[2].clone();
+    let (_, spec) = Spec::full_size_presets()[2].clone();
     assert_eq!(spec.arch, Arch::X64);
     let specimen = spec.build();
     let file = &specimen.file;

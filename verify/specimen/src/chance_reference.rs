@@ -4,14 +4,19 @@
 
 use super::arch::Arch;
 use super::code::Form;
+use super::ground_truth::{GroundTruth, Variables};
 use super::image::{Image, index};
 use super::limiter::EVENT_ID;
 use super::name::Name;
 use super::spec::Spec;
-use super::truth::{Truth, Variables};
 
 /// Whether executable bytes name a variable or the event by accident.
-pub(super) fn happened(spec: &Spec, image: &Image, truth: &Truth, variables: &Variables) -> bool {
+pub(super) fn exists(
+    spec: &Spec,
+    image: &Image,
+    truth: &GroundTruth,
+    variables: &Variables,
+) -> bool {
     let base = spec.image_base.address();
     image
         .names
@@ -40,7 +45,7 @@ const REACH: u32 = 0x1000;
 const DIRECT_CALLS: usize = 14;
 
 /// Whether few direct calls lie around a gate in `.text`, on x64.
-pub(super) fn few_calls(spec: &Spec, image: &Image, truth: &Truth) -> bool {
+pub(super) fn few_calls(spec: &Spec, image: &Image, truth: &GroundTruth) -> bool {
     let text = image.place(Name::Text);
     let bytes = &image.file[index(text.offset)..][..index(text.virtual_size)];
     let place = |rva: u32| {
@@ -70,7 +75,7 @@ fn written(image: &Image, at: u32) -> bool {
     found.is_ok_and(|found| image.references[found].form != Form::Rva)
 }
 
-fn within(truth: &Truth, place: &super::section::Placed, at: u32) -> bool {
+fn within(truth: &GroundTruth, place: &super::section::PlacedSection, at: u32) -> bool {
     let offset = index(at - place.rva + place.offset);
     truth.evidence.iter().any(|range| range.contains(&offset))
 }

@@ -63,7 +63,7 @@ impl Change {
 
 /// The file system.
 #[derive(Debug, Clone, Default)]
-pub struct Brittle {
+pub struct FaultyDisk {
     inodes: RefCell<Vec<Inode>>,
     names: RefCell<BTreeMap<PathBuf, usize>>,
     /// As on the medium.
@@ -93,10 +93,10 @@ pub struct Brittle {
     locked: RefCell<BTreeMap<(usize, PathBuf), usize>>,
 }
 
-impl Brittle {
+impl FaultyDisk {
     /// The same, where upper and lower case count alike.
-    pub fn case_blind(self) -> Brittle {
-        Brittle {
+    pub fn case_blind(self) -> FaultyDisk {
+        FaultyDisk {
             case_blind: true,
             ..self
         }
@@ -104,7 +104,7 @@ impl Brittle {
 
     /// The same, where right before this step another program writes a file,
     /// unless there is one.
-    pub fn appearing(&self, step: u32, path: &str, content: &[u8]) -> Brittle {
+    pub fn appearing(&self, step: u32, path: &str, content: &[u8]) -> FaultyDisk {
         let mut disk = self.clone();
         disk.appears = Some((step, PathBuf::from(path), content.to_vec()));
         disk
@@ -112,33 +112,33 @@ impl Brittle {
 
     /// The same, where another program writes to a file right after it was read
     /// so often.
-    pub fn changing(self, path: &str, content: &[u8], reads: u32) -> Brittle {
+    pub fn changing(self, path: &str, content: &[u8], reads: u32) -> FaultyDisk {
         let changes = (PathBuf::from(path), content.to_vec(), Cell::new(reads));
-        Brittle {
+        FaultyDisk {
             changes: Some(changes),
             ..self
         }
     }
 
     /// The same, where syncing a folder gives this error of the system.
-    pub fn without_folder_sync(self, error: i32) -> Brittle {
-        Brittle {
+    pub fn without_folder_sync(self, error: i32) -> FaultyDisk {
+        FaultyDisk {
             folder_sync_error: Some(error),
             ..self
         }
     }
 
     /// The same, where locking a file gives this error of the system.
-    pub fn without_locks(self, error: i32) -> Brittle {
-        Brittle {
+    pub fn without_locks(self, error: i32) -> FaultyDisk {
+        FaultyDisk {
             lock_error: Some(error),
             ..self
         }
     }
 
     /// The same, where no file may be made in this folder.
-    pub fn without_rights(self, folder: &str) -> Brittle {
-        Brittle {
+    pub fn without_rights(self, folder: &str) -> FaultyDisk {
+        FaultyDisk {
             read_only: Some(PathBuf::from(folder)),
             ..self
         }
@@ -201,8 +201,8 @@ impl Brittle {
     }
 
     /// One with these files, each with attributes of its own.
-    pub fn with(files: &[(&str, &[u8])]) -> Brittle {
-        let disk = Brittle::default();
+    pub fn with(files: &[(&str, &[u8])]) -> FaultyDisk {
+        let disk = FaultyDisk::default();
         for (like, (path, content)) in (1..).zip(files) {
             let inode = disk.add(content, true, like);
             disk.names.borrow_mut().insert(PathBuf::from(path), inode);
@@ -227,7 +227,7 @@ impl Brittle {
     }
 
     /// The same, to which this will happen.
-    pub fn faulty(&self, fault: Fault) -> Brittle {
+    pub fn faulty(&self, fault: Fault) -> FaultyDisk {
         let disk = self.clone();
         disk.fault.set(Some(fault));
         disk.steps.set(0);
@@ -235,7 +235,7 @@ impl Brittle {
     }
 
     /// What a next run finds.
-    pub fn after(&self) -> Brittle {
+    pub fn after(&self) -> FaultyDisk {
         let disk = self.clone();
         disk.fault.set(None);
         disk.steps.set(0);
@@ -374,7 +374,7 @@ enum Step {
     Fails(io::Error),
 }
 
-impl FileSystem for Brittle {
+impl FileSystem for FaultyDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.whole()?;
         let inode = self.inode(path)?;

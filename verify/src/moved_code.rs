@@ -6,7 +6,7 @@ use scanner_core::{Checksum, Headers, ImageError, Module};
 
 use crate::memory;
 use crate::property::{self, Verdict};
-use specimen::{Arch, Placed, Spec, Specimen};
+use specimen::{Arch, PlacedSection, Spec, Specimen};
 
 /// A way in which the bytes of a file get out of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary)]
@@ -211,7 +211,7 @@ impl Builds {
     }
 
     fn is_second(&self, file: &[u8]) -> bool {
-        let is_one_of = |section: &&Placed| {
+        let is_one_of = |section: &&PlacedSection| {
             let mut names = [".text", ".rdata", ".data", ".pdata"].iter();
             names.any(|name| section.name.starts_with(name.as_bytes()))
         };
@@ -226,7 +226,7 @@ impl Builds {
             let bytes = file.get(data.clone());
             bytes.is_some() && bytes == self.second.file.get(data)
         });
-        let in_tail = |data: &&Placed| {
+        let in_tail = |data: &&PlacedSection| {
             data.name.starts_with(b".data")
                 && self.second.truth.threshold - data.rva >= data.raw_size
         };

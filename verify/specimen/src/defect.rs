@@ -3,7 +3,7 @@
 /// One required fact that a specimen lacks. All else stays as it should be,
 /// so that a locator that accepts it does not check that fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Flaw {
+pub enum Defect {
     /// Plain code stands in the second gate's place.
     OneGate,
     /// The count is at T+8.
@@ -30,7 +30,7 @@ pub enum Flaw {
     SecondCandidate,
     /// x86: one bit of the header's ImageBase is flipped, so that every
     /// operand is consistently wrong. x64 has no such operand; there it is
-    /// [`Flaw::NoAnchor`].
+    /// [`Defect::NoAnchor`].
     SwappedBase,
     /// Both gates are in pageable code.
     GatesPageable,
@@ -38,8 +38,8 @@ pub enum Flaw {
     UnsignedJumps,
 }
 
-impl Flaw {
-    /// Every flaw, for tests that want them all.
+impl Defect {
+    /// Every defect, for tests that want them all.
     pub const ALL: [Self; 15] = [
         Self::OneGate,
         Self::NotAdjacent,

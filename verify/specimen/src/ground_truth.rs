@@ -9,7 +9,7 @@ use super::name::Name;
 
 /// Where everything is. All positions are RVAs unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Truth {
+pub struct GroundTruth {
     /// T, the limit.
     pub threshold: u32,
     /// The count of half-open connections.
@@ -38,7 +38,7 @@ pub struct Truth {
     pub headers: Range<usize>,
 }
 
-impl Truth {
+impl GroundTruth {
     pub(super) fn read(
         program: &[(Name, Vec<Mark>)],
         variables: &Variables,

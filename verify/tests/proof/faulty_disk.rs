@@ -11,7 +11,7 @@ use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::journal::{self, ContentCheck, Recovery, recover, replace_all};
 use tcplimit::patch::lock::{self, Locks};
 use tcplimit::patch::replace::{Failure, Keep, Replacement, replace};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::patching::job;
 
 const FILE: &str = "/disc/tcpip.sys";
@@ -19,7 +19,7 @@ const FILE: &str = "/disc/tcpip.sys";
 fn specimen(value: u32) -> Vec<u8> {
     let spec = Spec {
         start_up: value,
-        ..Spec::xp_sp3().sized(4)
+        ..Spec::xp_sp3().with_text_kib(4)
     };
     spec.build().file
 }
@@ -31,7 +31,7 @@ fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
 }
 
 /// All files, but for a lock file that could not be removed.
-fn paths(disk: &Brittle) -> Vec<String> {
+fn paths(disk: &FaultyDisk) -> Vec<String> {
     let mut paths = disk.paths();
     paths.retain(|path| !path.ends_with(lock::NAME));
     paths
@@ -39,7 +39,7 @@ fn paths(disk: &Brittle) -> Vec<String> {
 
 /// One file gets another content.
 fn replaced(
-    disk: &Brittle,
+    disk: &FaultyDisk,
     keep: Keep,
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
@@ -56,7 +56,7 @@ fn replaced(
 }
 
 /// Every fault at every step of a run on a disk.
-fn faults(disk: &Brittle, run: impl Fn(&Brittle)) -> Vec<Fault> {
+fn faults(disk: &FaultyDisk, run: impl Fn(&FaultyDisk)) -> Vec<Fault> {
     let counted = disk.after();
     run(&counted);
     assert!(counted.steps() > 5, "{} steps", counted.steps());
@@ -66,11 +66,11 @@ fn faults(disk: &Brittle, run: impl Fn(&Brittle)) -> Vec<Fault> {
 /// What a job says under each fault, and the disk after it with the content of the
 /// file, which is old or new.
 fn outcomes<'a>(
-    disk: &'a Brittle,
+    disk: &'a FaultyDisk,
     job: &'a Job,
     contents: [&'a Vec<u8>; 2],
-) -> impl Iterator<Item = (Fault, FileResult, Brittle, Vec<u8>)> {
-    let run = |disk: &Brittle| job.run(disk, Path::new(FILE));
+) -> impl Iterator<Item = (Fault, FileResult, FaultyDisk, Vec<u8>)> {
+    let run = |disk: &FaultyDisk| job.run(disk, Path::new(FILE));
     let faults = faults(disk, |disk| drop(run(disk)));
     faults.into_iter().map(move |fault| {
         let faulty = disk.faulty(fault);
@@ -86,9 +86,9 @@ fn outcomes<'a>(
 fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let (old, new) = (specimen(10), specimen(100));
     let backup = backup_of(Path::new(FILE), &old).display().to_string();
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patch = job(Task::Patch { limit: 100 });
-    let run = |disk: &Brittle| patch.run(disk, Path::new(FILE));
+    let run = |disk: &FaultyDisk| patch.run(disk, Path::new(FILE));
     for (fault, done, after, content) in outcomes(&disk, &patch, [&old, &new]) {
         assert_eq!(after.like(FILE), Some(1), "{fault:?}");
         if let Some(backup) = after.content(&backup) {
@@ -124,9 +124,9 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
 fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let (old, new) = (specimen(70), specimen(30));
     let backup = backup_of(Path::new(FILE), &new).display().to_string();
-    let disk = Brittle::with(&[(FILE, &old), (&backup, &new)]);
+    let disk = FaultyDisk::with(&[(FILE, &old), (&backup, &new)]);
     let restore = job(Task::Restore { use_backup: true });
-    let run = |disk: &Brittle| restore.run(disk, Path::new(FILE));
+    let run = |disk: &FaultyDisk| restore.run(disk, Path::new(FILE));
     for (fault, _, after, _) in outcomes(&disk, &restore, [&old, &new]) {
         assert_eq!(after.content(&backup).as_ref(), Some(&new), "{fault:?}");
         run(&after);
@@ -139,12 +139,12 @@ fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
 fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succeeds() {
     const OUT: &str = "/out/out.sys";
     let (old, new) = (specimen(10), specimen(100));
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let to_output = Job {
         target: Target::Output(PathBuf::from(OUT)),
         ..job(Task::Patch { limit: 100 })
     };
-    let run = |disk: &Brittle| to_output.run(disk, Path::new(FILE));
+    let run = |disk: &FaultyDisk| to_output.run(disk, Path::new(FILE));
     for fault in faults(&disk, |disk| drop(run(disk))) {
         let faulty = disk.faulty(fault);
         let done = run(&faulty);
@@ -197,17 +197,17 @@ fn path(file: &Replacement) -> String {
     Path::new(HOME).join(&file.path).display().to_string()
 }
 
-fn system() -> Brittle {
+fn system() -> FaultyDisk {
     let files = files();
     let paths: Vec<String> = files.iter().map(path).collect();
     let pairs = paths.iter().zip(&files);
     let pairs: Vec<(&str, &[u8])> = pairs
         .map(|(path, file)| (path.as_str(), file.before.as_slice()))
         .collect();
-    Brittle::with(&pairs)
+    FaultyDisk::with(&pairs)
 }
 
-fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
+fn locks(disk: &FaultyDisk) -> Result<Locks<'_, FaultyDisk>, Failure> {
     let files = files();
     let files = files.iter().map(|file| file.path.as_path());
     let folders = journal::folders_to_lock(disk, Path::new(HOME), files)?;
@@ -215,18 +215,18 @@ fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
 }
 
 fn exchange_if(
-    disk: &Brittle,
+    disk: &FaultyDisk,
     go_on: &dyn Fn() -> bool,
     check: &ContentCheck<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
     replace_all(&locks(disk)?, Path::new(HOME), &files(), go_on, check)
 }
 
-fn exchange(disk: &Brittle) -> Result<Vec<PathBuf>, Failure> {
+fn exchange(disk: &FaultyDisk) -> Result<Vec<PathBuf>, Failure> {
     exchange_if(disk, &|| true, &|_, _| Ok(()))
 }
 
-fn put_back(disk: &Brittle) -> Result<Recovery, Failure> {
+fn put_back(disk: &FaultyDisk) -> Result<Recovery, Failure> {
     recover(&locks(disk)?, Path::new(HOME))
 }
 
@@ -238,7 +238,7 @@ enum Seen {
     Mixed,
 }
 
-fn seen(disk: &Brittle) -> Seen {
+fn seen(disk: &FaultyDisk) -> Seen {
     let contents = files().into_iter().map(|file| {
         let content = disk.content(&path(&file)).expect("the file is there");
         assert!(
@@ -486,7 +486,7 @@ fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
 /// A run that is killed at any step is put back by the next one, and leaves
 /// nothing; returns what any of them kept beside the files for the while.
 fn put_back_from_what_keeps_them(files: &[Replacement]) -> Vec<String> {
-    let run = |disk: &Brittle| {
+    let run = |disk: &FaultyDisk| {
         replace_all(&locks(disk)?, Path::new(HOME), files, &|| true, &|_, _| {
             Ok(())
         })
@@ -499,10 +499,10 @@ fn put_back_from_what_keeps_them(files: &[Replacement]) -> Vec<String> {
         .iter()
         .map(|(path, content)| (&path[..], *content))
         .collect();
-    let disk = Brittle::with(&before);
+    let disk = FaultyDisk::with(&before);
     let counted = disk.after();
     run(&counted).unwrap();
-    let backups = |disk: &Brittle| {
+    let backups = |disk: &FaultyDisk| {
         let mut paths = paths(disk);
         paths.retain(|path| !files.iter().any(|file| self::path(file) == *path));
         paths
@@ -536,7 +536,7 @@ fn put_back_from_what_keeps_them(files: &[Replacement]) -> Vec<String> {
 
 #[test]
 fn a_file_that_changed_meanwhile_is_left_alone() {
-    let disk = Brittle::with(&[(FILE, b"an update's")]);
+    let disk = FaultyDisk::with(&[(FILE, b"an update's")]);
     let result = replaced(&disk, Keep::Backup, &|_| Ok(()));
     let refused = matches!(result, Err(Failure::Refused(Refusal::ChangedMeanwhile(_))));
     assert!(refused, "{result:?}");
@@ -550,7 +550,7 @@ fn a_file_that_changed_meanwhile_is_left_alone() {
 fn what_goes_by_the_name_of_the_backup_must_be_it() {
     let backup = backup_of(Path::new(FILE), b"old").display().to_string();
     let replaced = |there: &[u8]| {
-        let disk = Brittle::with(&[(FILE, b"old"), (&backup, there)]);
+        let disk = FaultyDisk::with(&[(FILE, b"old"), (&backup, there)]);
         let result = replaced(&disk, Keep::Backup, &|_| Ok(()));
         assert_eq!(disk.content(&backup).as_deref(), Some(there));
         (result.is_ok(), disk.content(FILE).unwrap())
@@ -561,7 +561,7 @@ fn what_goes_by_the_name_of_the_backup_must_be_it() {
 
 #[test]
 fn a_replaced_file_that_fails_the_check_is_put_back() {
-    let disk = Brittle::with(&[(FILE, b"old")]);
+    let disk = FaultyDisk::with(&[(FILE, b"old")]);
     let check = |now: &[u8]| {
         assert_eq!(now, b"new");
         Err(Failure::Interrupted)
@@ -580,7 +580,7 @@ fn what_goes_by_the_name_of_the_output_stays_whatever_the_case() {
         ("/disc/Mine.sys", true),
         ("/disc/mine.sys", false),
     ] {
-        let disk = Brittle::with(&[(FILE, &old), ("/disc/mine.sys", b"mine")]);
+        let disk = FaultyDisk::with(&[(FILE, &old), ("/disc/mine.sys", b"mine")]);
         let disk = match case_blind {
             true => disk.case_blind(),
             false => disk,
@@ -605,7 +605,7 @@ fn what_goes_by_the_name_of_the_output_stays_whatever_the_case() {
 #[test]
 fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
     let old = specimen(10);
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let to_output = Job {
         target: Target::Output(PathBuf::from("/disc/out.sys")),
         ..job(Task::Patch { limit: 100 })
@@ -631,7 +631,7 @@ fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
 fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
     let old = specimen(10);
     let backup = backup_of(Path::new(FILE), &old).display().to_string();
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patch = job(Task::Patch { limit: 100 });
     let counted = disk.clone();
     patch.run(&counted, Path::new(FILE));
@@ -656,7 +656,7 @@ fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
 #[test]
 fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
     let old = specimen(10);
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     disk.link(Path::new(FILE), Path::new("/disc/other"))
         .unwrap();
     let patch = job(Task::Patch { limit: 100 });
@@ -669,7 +669,7 @@ fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
     assert_eq!(disk.content(FILE), Some(old.clone()));
     assert_eq!(disk.paths(), ["/disc/other", FILE]);
 
-    let disk = Brittle::with(&[(FILE, &old)]).case_blind();
+    let disk = FaultyDisk::with(&[(FILE, &old)]).case_blind();
     for target in [Target::InPlace, Target::DryRun] {
         let loaded = Job {
             target,
@@ -698,7 +698,7 @@ fn one_file_of_an_interrupted_change_is_never_changed_alone() {
         ("/disc/other/tcpip.sys", false),
     ] {
         let journal = format!("{home}/{}", journal::NAME);
-        let disk = Brittle::with(&[(path, &old), (&journal, b"")]);
+        let disk = FaultyDisk::with(&[(path, &old), (&journal, b"")]);
         for task in [
             Task::Restore { use_backup: true },
             Task::Patch { limit: 100 },
@@ -717,14 +717,16 @@ fn one_file_of_an_interrupted_change_is_never_changed_alone() {
 #[test]
 fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
     let old = specimen(10);
-    let disk = Brittle::with(&[(FILE, &old)]).without_rights("/disc");
+    let disk = FaultyDisk::with(&[(FILE, &old)]).without_rights("/disc");
     for task in [
         Task::Patch { limit: 100 },
         Task::Restore { use_backup: true },
     ] {
         let disk = match task {
             Task::Patch { .. } => disk.clone(),
-            Task::Restore { .. } => Brittle::with(&[(FILE, &specimen(50))]).without_rights("/disc"),
+            Task::Restore { .. } => {
+                FaultyDisk::with(&[(FILE, &specimen(50))]).without_rights("/disc")
+            }
         };
         let said = [Target::DryRun, Target::InPlace].map(|target| {
             let run = Job {
@@ -755,12 +757,12 @@ fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
 fn a_touched_file_is_new_with_the_time_of_now_or_old_and_its_backup_keeps_the_time() {
     let (old, new) = (specimen(10), specimen(100));
     let backup = backup_of(Path::new(FILE), &old).display().to_string();
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patch = Job {
         touch: true,
         ..job(Task::Patch { limit: 100 })
     };
-    let run = |disk: &Brittle| patch.run(disk, Path::new(FILE));
+    let run = |disk: &FaultyDisk| patch.run(disk, Path::new(FILE));
     for (fault, _, after, content) in outcomes(&disk, &patch, [&old, &new]) {
         if content == new {
             assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
