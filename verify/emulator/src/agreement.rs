@@ -105,14 +105,16 @@ fn answer_matches(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
         Verdict::NoImage(_) => false,
         Verdict::Refused(why) => {
             let expected = match why {
-                scanner_core::Reason::Missing(missing) => {
+                scanner_core::NotLocatedReason::Missing(missing) => {
                     let bits = u32::from(missing.bits());
                     (Reason::EvidenceMissing, [bits, 0])
                 }
-                scanner_core::Reason::Ambiguous(one, other) => {
+                scanner_core::NotLocatedReason::Ambiguous(one, other) => {
                     (Reason::Ambiguous, [one.0, other.0])
                 }
-                scanner_core::Reason::TooManyCandidates => (Reason::TooManyCandidates, [0; 2]),
+                scanner_core::NotLocatedReason::TooManyCandidates => {
+                    (Reason::TooManyCandidates, [0; 2])
+                }
                 _ => (Reason::NoGate, [0; 2]),
             };
             let detail = answer.detail.map(|number| number.get());
@@ -221,7 +223,7 @@ mod tests {
             let agrees = |verdict: &Verdict| answer_matches(verdict, Reason::Done, &answer);
             assert!(agrees(&verdict));
             assert!(!with_one_variable_moved(&verdict).iter().any(agrees));
-            let refused = Verdict::Refused(scanner_core::Reason::NoGate);
+            let refused = Verdict::Refused(scanner_core::NotLocatedReason::NoGate);
             assert!(!agrees(&refused));
         }
     }

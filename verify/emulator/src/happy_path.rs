@@ -183,7 +183,7 @@ mod tests {
             panic!("{found:X?}")
         };
         let missing = || Err(oracle::No::NoCandidate);
-        let refused = Verdict::Refused(scanner_core::Reason::NoGate);
+        let refused = Verdict::Refused(scanner_core::NotLocatedReason::NoGate);
         assert_eq!(compare_with_oracle(&found.0, &found.1), Ok(()));
         assert_eq!(compare_with_oracle(&refused, &missing()), Ok(()));
         assert!(compare_with_oracle(&refused, &found.1).is_err());

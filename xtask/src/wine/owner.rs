@@ -268,8 +268,8 @@ fn check_real_machine_script(
         && in_order(&[
             "tcplimit set 100",
             "code 1, expected 0",
-            "That was a surprise",
-            "It is removed.",
+            "This result is not as expected",
+            "The driver is removed.",
         ]);
     checks.check(
         "where it is surprised it undoes what it did",

@@ -2,73 +2,73 @@
 
 use core::ops::ControlFlow;
 
-use crate::bytes::dword;
+use crate::byte_scan::{ByteScan, MaskedByte};
 use crate::candidate::Pairs;
-use crate::effort::Effort;
 use crate::gate::{COMPARE, COMPARE_MASK, Gate};
 use crate::image::Image;
-use crate::neighbours::{Each, Neighbours, SIMD, Two};
 use crate::operand::{DIRECT, DIRECT_MASK};
+use crate::pair_scan::{BytePair, MaskedPair, PairScan, SIMD};
+use crate::read::dword;
 use crate::rva::Rva;
-use crate::sieve::{Bits, Sieve};
+use crate::step_count::StepCount;
 
 /// `EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED`, event 4226, a warning.
 pub(crate) const EVENT_4226: u32 = 0x8000_1082;
 
 /// The opcode of a gate's comparison and its ModRM byte.
-const GATE: [Bits; 2] = [
-    Bits::new(COMPARE_MASK, COMPARE),
-    Bits::new(DIRECT_MASK, DIRECT),
+const GATE: [MaskedByte; 2] = [
+    MaskedByte::new(COMPARE_MASK, COMPARE),
+    MaskedByte::new(DIRECT_MASK, DIRECT),
 ];
 const EVENT: [u8; 4] = EVENT_4226.to_le_bytes();
 
 /// The one with any byte before and behind, or the other.
-static EITHER: Sieve = {
+static GATE_OR_EVENT: ByteScan = {
     let [opcode, modrm] = GATE;
     let [a, b, c, d] = EVENT;
     let event = [
-        Bits::exactly(a),
-        Bits::exactly(b),
-        Bits::exactly(c),
-        Bits::exactly(d),
+        MaskedByte::exactly(a),
+        MaskedByte::exactly(b),
+        MaskedByte::exactly(c),
+        MaskedByte::exactly(d),
     ];
-    Sieve::new([[Bits::ANY, opcode, modrm, Bits::ANY], event])
+    ByteScan::new([[MaskedByte::ANY, opcode, modrm, MaskedByte::ANY], event])
 };
 
 /// The same by two bytes of each.
-const EITHER_TWO: (Each, Two) = {
+const GATE_OR_EVENT_PAIRS: (MaskedPair, BytePair) = {
     let [opcode, modrm] = GATE;
     let [a, b, _, _] = EVENT;
-    (Each::new(opcode, modrm), Two::new(a, b, 0xFF))
+    (MaskedPair::new(opcode, modrm), BytePair::new(a, b, 0xFF))
 };
 
 /// Notes every gate in live code; the first place that holds the code of event
 /// 4226.
 #[inline(never)]
-pub(crate) fn sweep(
+pub(crate) fn scan_gates(
     image: &Image<'_>,
     simd: bool,
     pairs: &mut Pairs,
-    effort: &mut Effort,
+    steps: &mut StepCount,
 ) -> Option<Rva> {
     *pairs = Pairs::NONE;
     let mut event = None;
     for (start, code) in image.live_code() {
-        let mut part = Part {
+        let mut scan = GateScan {
             image,
             code,
             start,
             pairs,
             event,
         };
-        part.sift(simd, effort);
-        event = part.event;
+        scan.run(simd, steps);
+        event = scan.event;
     }
     event
 }
 
 /// A part of the code.
-struct Part<'a> {
+struct GateScan<'a> {
     image: &'a Image<'a>,
     code: &'a [u8],
     start: Rva,
@@ -76,19 +76,19 @@ struct Part<'a> {
     event: Option<Rva>,
 }
 
-impl Part<'_> {
-    fn sift(&mut self, simd: bool, effort: &mut Effort) {
+impl GateScan<'_> {
+    fn run(&mut self, simd: bool, steps: &mut StepCount) {
         let code = self.code;
         let ended = if SIMD && simd {
-            EITHER_TWO.sift(code, effort, |at| {
-                self.event(at);
-                self.gate(at);
+            GATE_OR_EVENT_PAIRS.for_each_match(code, steps, |at| {
+                self.record_event(at);
+                self.record_gate(at);
                 ControlFlow::Continue(())
             })
         } else {
-            EITHER.sift(code, effort, |at| {
-                self.event(at);
-                self.gate(at.wrapping_add(1));
+            GATE_OR_EVENT.for_each_match(code, steps, |at| {
+                self.record_event(at);
+                self.record_gate(at.wrapping_add(1));
                 ControlFlow::Continue(())
             })
         };
@@ -96,14 +96,14 @@ impl Part<'_> {
     }
 
     /// Notes the gate whose comparison has its opcode there, if there is one.
-    fn gate(&mut self, at: usize) {
+    fn record_gate(&mut self, at: usize) {
         if let Some(gate) = Gate::around(self.image, self.code, self.start, at) {
             self.pairs.add(self.image, &gate);
         }
     }
 
     /// Notes the event whose code lies there, if it does.
-    fn event(&mut self, at: usize) {
+    fn record_event(&mut self, at: usize) {
         if self.event.is_none() && dword(self.code, at) == Some(EVENT_4226) {
             let at = u32::try_from(at).ok();
             self.event = at.and_then(|at| self.start.plus(at));
@@ -129,7 +129,7 @@ mod tests {
 
     /// Live code of a driver in which one place is as said, and all that the
     /// first pass finds in it: how many gates, and the event.
-    fn swept(file: &[u8], place: usize, bytes: &[u8], base: u64) -> (u32, Option<Rva>) {
+    fn scan(file: &[u8], place: usize, bytes: &[u8], base: u64) -> (u32, Option<Rva>) {
         let headers = &file[..0x1000];
         let size = Image::from_file(file).unwrap().headers().size_of_image();
         let parsed = Headers::parse_loaded(headers, base, size).unwrap();
@@ -144,13 +144,13 @@ mod tests {
         let mapped = [(text.rva(), &code[..]), (place, &table)];
         let sections = mapped.map(|(rva, bytes)| MappedSection { rva, bytes });
         let image = Image::from_memory(headers, base, size, &sections).unwrap();
-        let [found, by_sieve] = [true, false].map(|simd| {
+        let [found, by_byte_scan] = [true, false].map(|simd| {
             let mut pairs = Pairs::NONE;
-            let event = sweep(&image, simd, &mut pairs, &mut Effort::default());
+            let event = scan_gates(&image, simd, &mut pairs, &mut StepCount::default());
             let gates = pairs.iter().map(|pair| pair.gate_count()).sum();
             (gates, event.and_then(|at| at.minus(text.rva().0)))
         });
-        assert_eq!(found, by_sieve);
+        assert_eq!(found, by_byte_scan);
         found
     }
 
@@ -167,7 +167,7 @@ mod tests {
                 &[0x7D, 0x51],
             ];
             for place in 0x100..0x150 {
-                let found = swept(X86, place, &gate.concat(), 0xF7A3_8000);
+                let found = scan(X86, place, &gate.concat(), 0xF7A3_8000);
                 assert_eq!(found, (1, None), "{byte:X} at {place:X}");
             }
             let gate = [
@@ -178,14 +178,14 @@ mod tests {
                 &[0x7E, 0x51],
             ];
             for place in 0x100..0x150 {
-                let found = swept(X64, place, &gate.concat(), 0xFFFF_FADF_0000_0000);
+                let found = scan(X64, place, &gate.concat(), 0xFFFF_FADF_0000_0000);
                 assert_eq!(found, (1, None), "{byte:X} at {place:X}, x64");
             }
         }
     }
 
     #[test]
-    fn the_first_event_is_the_one_that_is_told() {
+    fn the_first_event_is_reported() {
         for (file, base) in [(X86, 0xF7A3_8000), (X64, 0xFFFF_FADF_0000_0000)] {
             for first in 0x100..0x150 {
                 for apart in 4..8 {
@@ -193,7 +193,7 @@ mod tests {
                     bytes.resize(apart, 0x90);
                     bytes.extend(EVENT_4226.to_le_bytes());
                     let expected = Some(Rva(u32::try_from(first).unwrap()));
-                    assert_eq!(swept(file, first, &bytes, base), (0, expected));
+                    assert_eq!(scan(file, first, &bytes, base), (0, expected));
                 }
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn names_of(path: &Path) -> io::Result<u64> {
 }
 
 /// Whether whoever runs this may make files in a folder.
-pub(super) fn may_write(folder: &Path) -> io::Result<()> {
+pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
     let access = Access::WRITE_OK | Access::EXEC_OK;
     match accessat(CWD, folder, access, AtFlags::EACCESS) {
         Err(error @ (Errno::ACCESS | Errno::ROFS)) => Err(error.into()),

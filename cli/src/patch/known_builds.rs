@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use crate::manifest::{Build, Manifest};
 
 /// A limit that was located in a file, and the store that gives it its value.
-pub(super) struct Found<'a> {
+pub(super) struct Candidate<'a> {
     pub(super) image: &'a [u8],
     pub(super) parsed: &'a Image<'a>,
     pub(super) located: &'a Located,
@@ -22,17 +22,17 @@ pub(super) struct Found<'a> {
 ///
 /// # Errors
 /// The build, and the first thing that differs.
-pub(super) fn check(manifest: &Manifest, found: &Found<'_>) -> Result<(), Refusal> {
-    let hash = sha256(found.image);
+pub(super) fn check(manifest: &Manifest, candidate: &Candidate<'_>) -> Result<(), Refusal> {
+    let hash = sha256(candidate.image);
     for build in &manifest.builds {
-        if build.sha256 != hash && !found.says_it_is(build) {
+        if build.sha256 != hash && !candidate.says_it_is(build) {
             continue;
         }
-        let difference = found
+        let difference = candidate
             .places_differ(build)
-            .or_else(|| found.bytes_differ(build));
+            .or_else(|| candidate.bytes_differ(build));
         if let Some(difference) = difference {
-            return Err(Refusal::NotAsKnown {
+            return Err(Refusal::DiffersFromKnownBuild {
                 build: build.name.clone(),
                 difference,
             });
@@ -41,7 +41,7 @@ pub(super) fn check(manifest: &Manifest, found: &Found<'_>) -> Result<(), Refusa
     Ok(())
 }
 
-impl Found<'_> {
+impl Candidate<'_> {
     /// Every build has a time stamp of its own. Translations of one differ in
     /// texts only, and have its stamp.
     fn says_it_is(&self, build: &Build) -> bool {
@@ -82,7 +82,7 @@ impl Found<'_> {
         for change in &changes(self.image, headers, self.value_offset, limit)? {
             put(&mut original, change)?;
         }
-        let same_sum = Checksum::of(headers, &original).computed == sum;
+        let same_sum = Checksum::compute(headers, &original).computed == sum;
         let differs = same_sum && sha256(&original) != build.sha256;
         differs.then(|| "same checksum, other bytes".to_owned())
     }
@@ -105,7 +105,7 @@ mod tests {
         let report = image_probe::image(Origin::file(NAME), SPECIMEN, &Options::default());
         let mut build = Build::of(&report, &sha256(SPECIMEN), Some("mine")).expect("located");
         let image = Image::from_file(SPECIMEN).expect("an image");
-        build.checksum = Some(Checksum::of(image.headers(), SPECIMEN).computed);
+        build.checksum = Some(Checksum::compute(image.headers(), SPECIMEN).computed);
         Manifest {
             builds: vec![build],
         }
@@ -114,22 +114,22 @@ mod tests {
     fn difference(manifest: &Manifest, file: &[u8]) -> Option<String> {
         let parsed = Image::from_file(file).expect("an image");
         let located = scanner_core::locate(&parsed, Module::Tcpip).expect("located");
-        let scanner_core::StartUp::Unique {
+        let scanner_core::StartUpStore::Unique {
             rva, value_offset, ..
-        } = scanner_core::StartUp::of(&parsed, &located)
+        } = scanner_core::StartUpStore::find(&parsed, &located)
         else {
             panic!("one store")
         };
-        let found = Found {
+        let candidate = Candidate {
             image: file,
             parsed: &parsed,
             located: &located,
             store: rva,
             value_offset: usize::try_from(value_offset).expect("small"),
         };
-        match check(manifest, &found) {
+        match check(manifest, &candidate) {
             Ok(()) => None,
-            Err(Refusal::NotAsKnown { build, difference }) => {
+            Err(Refusal::DiffersFromKnownBuild { build, difference }) => {
                 assert_eq!(build, "mine");
                 Some(difference)
             }

@@ -10,15 +10,15 @@
 use core::fmt;
 use core::ops::ControlFlow;
 
-use crate::anchor::{CALL, ImportTable, called_through};
-use crate::bytes::dword;
-use crate::effort::Effort;
+use crate::base_check::{CALL, ImportTable, called_through};
+use crate::byte_scan::MaskedByte;
 use crate::exception::Functions;
 use crate::image::Image;
-use crate::neighbours::{Each, Neighbours, Two};
+use crate::pair_scan::{BytePair, MaskedPair, PairScan};
+use crate::read::dword;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
-use crate::sieve::Bits;
+use crate::step_count::StepCount;
 
 /// Calls are counted whose first byte is at most so far from a gate's, in bytes.
 const REACH: usize = 0x1000;
@@ -62,7 +62,7 @@ impl fmt::Display for Tally {
 
 /// The calls within 1000h bytes of a gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct NearbyCalls {
     /// Calls through pointers; hits land on an entry of the import address
     /// table. In a file for x86 their operands are relocated as well.
     pub imports: Tally,
@@ -71,8 +71,8 @@ pub struct Surroundings {
     pub functions: Tally,
 }
 
-impl Surroundings {
-    pub(crate) const NONE: Surroundings = Surroundings {
+impl NearbyCalls {
+    pub(crate) const NONE: NearbyCalls = NearbyCalls {
         imports: Tally { hits: 0, total: 0 },
         functions: Tally { hits: 0, total: 0 },
     };
@@ -96,15 +96,15 @@ impl Surroundings {
         image: &Image<'_>,
         functions: Option<Functions<'_>>,
         gate: Rva,
-        effort: &mut Effort,
+        steps: &mut StepCount,
     ) {
-        *self = Surroundings::NONE;
+        *self = NearbyCalls::NONE;
         let Some(window) = Window::around(image, gate) else {
             return;
         };
-        window.through_pointers(&mut self.imports, effort);
+        window.through_pointers(&mut self.imports, steps);
         if let Some(functions) = functions {
-            window.direct(functions, &mut self.functions, effort);
+            window.direct(functions, &mut self.functions, steps);
         }
     }
 }
@@ -146,20 +146,21 @@ impl<'a> Window<'a> {
         self.code.get(self.first..end).unwrap_or_default()
     }
 
-    fn through_pointers(&self, tally: &mut Tally, effort: &mut Effort) {
+    fn through_pointers(&self, tally: &mut Tally, steps: &mut StepCount) {
         let table = ImportTable::of(self.image);
         let relocations = self.relocations();
         let [first, second] = CALL;
-        let ended = Two::new(first, second, 0xFF).sift(self.bytes(1), effort, |place| {
-            let at = self.first.wrapping_add(place);
-            if let Some(slot) = called_through(self.image, self.code, self.section, at) {
-                let lands = slot
-                    .zip(table.as_ref())
-                    .is_some_and(|(slot, table)| table.has(slot));
-                tally.count(lands && self.is_relocated(relocations.as_ref(), at));
-            }
-            ControlFlow::Continue(())
-        });
+        let ended =
+            BytePair::new(first, second, 0xFF).for_each_match(self.bytes(1), steps, |place| {
+                let at = self.first.wrapping_add(place);
+                if let Some(slot) = called_through(self.image, self.code, self.section, at) {
+                    let lands = slot
+                        .zip(table.as_ref())
+                        .is_some_and(|(slot, table)| table.contains(slot));
+                    tally.count(lands && self.is_relocated(relocations.as_ref(), at));
+                }
+                ControlFlow::Continue(())
+            });
         debug_assert!(ended.is_continue());
     }
 
@@ -168,7 +169,7 @@ impl<'a> Window<'a> {
         let first = self.section.plus(u32::try_from(self.first).ok()?)?;
         self.image
             .names_relocations()
-            .then(|| Relocations::of(self.image).skip_to(first))
+            .then(|| Relocations::new(self.image).skip_to(first))
     }
 
     /// Whether the operand of the call that begins at `at` is relocated, where
@@ -180,12 +181,12 @@ impl<'a> Window<'a> {
         u32::try_from(at)
             .ok()
             .and_then(|at| self.section.plus(at)?.plus(2))
-            .is_some_and(|operand| relocations.cover(operand))
+            .is_some_and(|operand| relocations.covers(operand))
     }
 
-    fn direct(&self, functions: Functions<'_>, tally: &mut Tally, effort: &mut Effort) {
-        let call = Each::new(Bits::exactly(DIRECT_CALL), Bits::ANY);
-        let ended = call.sift(self.bytes(1), effort, |place| {
+    fn direct(&self, functions: Functions<'_>, tally: &mut Tally, steps: &mut StepCount) {
+        let call = MaskedPair::new(MaskedByte::exactly(DIRECT_CALL), MaskedByte::ANY);
+        let ended = call.for_each_match(self.bytes(1), steps, |place| {
             if let Some(called) = self.called(self.first.wrapping_add(place)) {
                 tally.count(functions.begin_at(called));
             }

@@ -8,7 +8,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::effort::Effort;
+use crate::step_count::StepCount;
 
 /// From one look to the next.
 const STRIDE: usize = 3;
@@ -23,23 +23,23 @@ const TWO_PARTS: u8 = 3 | 3 << PARTS;
 
 /// Bytes with some bits as said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bits {
+pub(crate) struct MaskedByte {
     pub(crate) mask: u8,
     pub(crate) value: u8,
 }
 
-impl Bits {
-    pub(crate) const ANY: Bits = Bits::new(0, 0);
+impl MaskedByte {
+    pub(crate) const ANY: MaskedByte = MaskedByte::new(0, 0);
 
-    pub(crate) const fn new(mask: u8, value: u8) -> Bits {
-        Bits {
+    pub(crate) const fn new(mask: u8, value: u8) -> MaskedByte {
+        MaskedByte {
             mask,
             value: value & mask,
         }
     }
 
-    pub(crate) const fn exactly(byte: u8) -> Bits {
-        Bits::new(0xFF, byte)
+    pub(crate) const fn exactly(byte: u8) -> MaskedByte {
+        MaskedByte::new(0xFF, byte)
     }
 
     const fn has(self, byte: u8) -> bool {
@@ -50,15 +50,15 @@ impl Bits {
 /// Two patterns to look for, or a set of them. A set also has the patterns that
 /// take each byte from another one of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sieve {
+pub(crate) struct ByteScan {
     /// A bit for each part of a pattern that such a byte can be the first byte
     /// of.
     first: [u8; 256],
     second: [u8; 256],
 }
 
-impl Sieve {
-    pub(crate) const NOTHING: Sieve = Sieve {
+impl ByteScan {
+    pub(crate) const NOTHING: ByteScan = ByteScan {
         first: [0; 256],
         second: [0; 256],
     };
@@ -70,19 +70,19 @@ impl Sieve {
         clippy::indexing_slicing,
         reason = "evaluated by the compiler, which would say so"
     )]
-    pub(crate) const fn new(patterns: [[Bits; 4]; 2]) -> Sieve {
-        let mut sieve = Sieve::NOTHING;
+    pub(crate) const fn new(patterns: [[MaskedByte; 4]; 2]) -> ByteScan {
+        let mut scan = ByteScan::NOTHING;
         let mut byte = u8::MIN;
         loop {
             let mut bit = 0;
             while bit < 2 * PARTS {
                 let (pattern, part) = (patterns[bit / PARTS], bit % PARTS);
-                sieve.first[byte as usize] |= (pattern[part].has(byte) as u8) << bit;
-                sieve.second[byte as usize] |= (pattern[part + 1].has(byte) as u8) << bit;
+                scan.first[byte as usize] |= (pattern[part].has(byte) as u8) << bit;
+                scan.second[byte as usize] |= (pattern[part + 1].has(byte) as u8) << bit;
                 bit += 1;
             }
             if byte == u8::MAX {
-                return sieve;
+                return scan;
             }
             byte += 1;
         }
@@ -113,18 +113,18 @@ impl Sieve {
 
     /// Shows every place in code where a pattern lies, in order.
     #[inline]
-    pub(crate) fn sift(
+    pub(crate) fn for_each_match(
         &self,
         code: &[u8],
-        effort: &mut Effort,
-        mut look: impl FnMut(usize) -> ControlFlow<()>,
+        steps: &mut StepCount,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        effort.add(code.len());
+        steps.add(code.len());
         let mut from = 0_usize;
-        while let Some(place) = self.next(code.get(from..).unwrap_or_default()) {
-            effort.add(STRIDE);
+        while let Some(place) = self.first_match(code.get(from..).unwrap_or_default()) {
+            steps.add(STRIDE);
             let place = from.wrapping_add(place);
-            look(place)?;
+            visit(place)?;
             from = place.wrapping_add(1);
         }
         ControlFlow::Continue(())
@@ -134,18 +134,18 @@ impl Sieve {
     // Apart from what is done at a place, so that what the loop needs stays in
     // registers.
     #[inline(never)]
-    fn next(&self, code: &[u8]) -> Option<usize> {
+    fn first_match(&self, code: &[u8]) -> Option<usize> {
         let mut rest = code;
         loop {
-            let (found, met) = self.meet(rest);
+            let (found, is_candidate) = self.next_candidate(rest);
             let place = code.len().wrapping_sub(found.len()).saturating_sub(1);
-            let end = match met {
+            let end = match is_candidate {
                 true => place.wrapping_add(PARTS),
                 false => code.len(),
             };
-            let lies = (place..end).find(|&place| self.lies(code, place));
-            if lies.is_some() || !met {
-                return lies;
+            let found_at = (place..end).find(|&place| self.matches_at(code, place));
+            if found_at.is_some() || !is_candidate {
+                return found_at;
             }
             rest = found.get(STRIDE..)?;
         }
@@ -157,23 +157,23 @@ impl Sieve {
     // Looks are spelt out: at the driver's level of optimisation a loop over them
     // would stay one.
     #[inline(always)]
-    fn meet<'c>(&self, code: &'c [u8]) -> (&'c [u8], bool) {
+    fn next_candidate<'c>(&self, code: &'c [u8]) -> (&'c [u8], bool) {
         let mut rest = code;
         while let Some(block) = rest.first_chunk::<{ BLOCK + 1 }>() {
-            macro_rules! look {
+            macro_rules! check {
                 ($($at:literal)*) => {
                     $(
                         let parts = self.parts(block[$at + 1], block[$at + 2]);
                         if parts != 0
                             && let Some(around) = block[$at..].first_chunk()
-                            && self.has_two(around, parts)
+                            && self.two_parts_match(around, parts)
                         {
                             return (rest.get($at..).unwrap_or_default(), true);
                         }
                     )*
                 };
             }
-            look!(0 3 6 9 12 15 18 21 24 27 30 33);
+            check!(0 3 6 9 12 15 18 21 24 27 30 33);
             rest = rest.get(BLOCK..).unwrap_or_default();
         }
         (rest, false)
@@ -182,14 +182,14 @@ impl Sieve {
     /// Whether the middle two of the bytes, which are these parts, are parts of a
     /// pattern together with their neighbour on one side.
     #[inline(always)]
-    fn has_two(&self, bytes: &[u8; 4], parts: u8) -> bool {
+    fn two_parts_match(&self, bytes: &[u8; 4], parts: u8) -> bool {
         let &[a, b, c, d] = bytes;
         self.parts(a, b) & parts >> 1 & TWO_PARTS != 0
             || parts & self.parts(c, d) >> 1 & TWO_PARTS != 0
     }
 
     /// Whether a whole pattern lies there.
-    fn lies(&self, code: &[u8], place: usize) -> bool {
+    fn matches_at(&self, code: &[u8], place: usize) -> bool {
         let Some(&[a, b, c, d]) = code.get(place..).and_then(<[u8]>::first_chunk) else {
             return false;
         };
@@ -203,28 +203,28 @@ impl Sieve {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::effort::testing::shown;
+    use crate::step_count::testing::matches;
     use std::vec::Vec;
 
-    const COMPARE: [Bits; 4] = [
-        Bits::ANY,
-        Bits::new(0xFD, 0x39),
-        Bits::new(0xC7, 0x05),
-        Bits::ANY,
+    const COMPARE: [MaskedByte; 4] = [
+        MaskedByte::ANY,
+        MaskedByte::new(0xFD, 0x39),
+        MaskedByte::new(0xC7, 0x05),
+        MaskedByte::ANY,
     ];
     const EVENT: [u8; 4] = [0x82, 0x10, 0x00, 0x80];
 
-    fn both() -> Sieve {
-        Sieve::new([COMPARE, EVENT.map(Bits::exactly)])
+    fn both() -> ByteScan {
+        ByteScan::new([COMPARE, EVENT.map(MaskedByte::exactly)])
     }
 
-    fn places(sieve: &Sieve, code: &[u8]) -> Vec<usize> {
-        shown(|effort, look| sieve.sift(code, effort, look))
+    fn places(scan: &ByteScan, code: &[u8]) -> Vec<usize> {
+        matches(|steps, visit| scan.for_each_match(code, steps, visit))
     }
 
     /// Where one of the patterns lies: the definition.
-    fn expected(patterns: &[[Bits; 4]], code: &[u8]) -> Vec<usize> {
-        let is_there = |bytes: &[u8], pattern: &[Bits; 4]| {
+    fn expected(patterns: &[[MaskedByte; 4]], code: &[u8]) -> Vec<usize> {
+        let is_there = |bytes: &[u8], pattern: &[MaskedByte; 4]| {
             let mut each = pattern.iter().zip(bytes);
             each.all(|(bits, &byte)| bits.has(byte))
         };
@@ -249,28 +249,28 @@ mod tests {
 
     #[test]
     fn only_bits_of_the_mask_count() {
-        let compare = Bits::new(0xFD, 0x39);
+        let compare = MaskedByte::new(0xFD, 0x39);
         let has: Vec<u8> = (0..=u8::MAX).filter(|&byte| compare.has(byte)).collect();
         assert_eq!(has, [0x39, 0x3B]);
-        let high = Bits::new(0xF0, 0x35);
+        let high = MaskedByte::new(0xF0, 0x35);
         assert!(high.has(0x3F) && !high.has(0x45));
-        assert!(Bits::exactly(7).has(7) && !Bits::exactly(7).has(6));
-        assert!(Bits::ANY.has(0) && Bits::ANY.has(0xFF));
+        assert!(MaskedByte::exactly(7).has(7) && !MaskedByte::exactly(7).has(6));
+        assert!(MaskedByte::ANY.has(0) && MaskedByte::ANY.has(0xFF));
     }
 
     #[test]
     fn places_are_shown_as_defined_and_no_others() {
-        let patterns = [COMPARE, EVENT.map(Bits::exactly)];
-        let sieve = both();
+        let patterns = [COMPARE, EVENT.map(MaskedByte::exactly)];
+        let scan = both();
         for (length, seed) in (0..400).chain([5000, 5001, 5002]).zip(1..) {
             let code = near(length, seed);
-            assert_eq!(places(&sieve, &code), expected(&patterns, &code));
+            assert_eq!(places(&scan, &code), expected(&patterns, &code));
         }
     }
 
     #[test]
     fn a_pattern_is_shown_wherever_it_lies() {
-        let mut added = Sieve::NOTHING;
+        let mut added = ByteScan::NOTHING;
         added.add(EVENT);
         for length in 4..=3 * BLOCK {
             for place in 0..=length - 4 {
@@ -285,13 +285,13 @@ mod tests {
     /// Two bytes are then more than one part of each.
     #[test]
     fn two_patterns_alike_are_shown_wherever_they_lie() {
-        let (a, q) = (Bits::exactly(0x10), Bits::exactly(0x11));
-        let sieve = Sieve::new([[a, a, Bits::new(0xFE, 0x10), q]; 2]);
+        let (a, q) = (MaskedByte::exactly(0x10), MaskedByte::exactly(0x11));
+        let scan = ByteScan::new([[a, a, MaskedByte::new(0xFE, 0x10), q]; 2]);
         for bytes in [[0x10, 0x10, 0x10, 0x11], [0x10, 0x10, 0x11, 0x11]] {
             for place in 0..BLOCK {
                 let mut code = [0x90; 2 * BLOCK];
                 code[place..][..4].copy_from_slice(&bytes);
-                assert_eq!(places(&sieve, &code), [place], "{bytes:X?}");
+                assert_eq!(places(&scan, &code), [place], "{bytes:X?}");
             }
         }
     }
@@ -299,32 +299,32 @@ mod tests {
     #[test]
     fn what_is_added_comes_to_what_was_there() {
         let patterns = [[0x98, 0x04, 0x05, 0x00], [0xA0, 0xFF, 0x04, 0x00]];
-        let mut sieve = Sieve::NOTHING;
+        let mut scan = ByteScan::NOTHING;
         for pattern in patterns {
-            sieve.add(pattern);
+            scan.add(pattern);
         }
         for pattern in patterns {
             for place in 0..3 {
                 let mut code = [0x90; 8];
                 code[place..][..4].copy_from_slice(&pattern);
-                assert_eq!(places(&sieve, &code), [place]);
+                assert_eq!(places(&scan, &code), [place]);
             }
         }
         // No byte of the one in the place of another.
-        assert_eq!(places(&sieve, &[0x98, 0x05, 0x04, 0x00, 0xA0, 0x98]), []);
+        assert_eq!(places(&scan, &[0x98, 0x05, 0x04, 0x00, 0xA0, 0x98]), []);
     }
 
     #[test]
     fn a_search_counts_bytes_and_looks_and_ends_when_told() {
-        let mut sieve = Sieve::NOTHING;
-        sieve.add([0x82; 4]);
+        let mut scan = ByteScan::NOTHING;
+        scan.add([0x82; 4]);
         let code = [0x82; 100];
-        let mut effort = Effort::default();
-        let ended = sieve.sift(&code, &mut effort, |at| match at {
+        let mut steps = StepCount::default();
+        let ended = scan.for_each_match(&code, &mut steps, |at| match at {
             49 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
         assert!(ended.is_break());
-        assert_eq!(effort.steps(), 100 + 50 * 3);
+        assert_eq!(steps.get(), 100 + 50 * 3);
     }
 }

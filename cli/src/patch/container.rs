@@ -14,7 +14,7 @@ use crate::guard::guard;
 
 /// How the content of a file is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Container {
     /// As it is.
     Plain,
     /// As the one member of a cabinet.
@@ -32,30 +32,30 @@ pub struct Member {
     lzx: Option<u8>,
 }
 
-impl Form {
+impl Container {
     /// Takes the content of a file apart.
     ///
     /// # Errors
     /// A cabinet that has more than one member, can't be read, or could not be
     /// written back.
-    pub fn open(file: &[u8]) -> Result<(Form, Cow<'_, [u8]>), Refusal> {
+    pub fn open(file: &[u8]) -> Result<(Container, Cow<'_, [u8]>), Refusal> {
         if !is_cabinet(file) {
-            return Ok((Form::Plain, Cow::Borrowed(file)));
+            return Ok((Container::Plain, Cow::Borrowed(file)));
         }
-        let damaged = |reason: String| Refusal::Unfit {
+        let damaged = |reason: String| Refusal::Unusable {
             state: State::Damaged,
             reason: format!("{reason}: take a fresh copy of the file"),
         };
         let cabinet = Cabinet::new(&file).map_err(|reason| damaged(reason.to_owned()))?;
         if cabinet.len() == 0 {
-            return Err(Refusal::Unfit {
+            return Err(Refusal::Unusable {
                 state: State::Cabinet,
                 reason: "a cabinet without members".to_owned(),
             });
         }
         let behind = cabinet.bytes_behind();
         if behind != 0 {
-            return Err(Refusal::OddCabinet(
+            return Err(Refusal::UnsupportedCabinet(
                 "the file has bytes behind the cabinet in it, which would be lost",
             ));
         }
@@ -66,7 +66,7 @@ impl Form {
             });
         }
         if cabinet.has_more() {
-            return Err(Refusal::OddCabinet(
+            return Err(Refusal::UnsupportedCabinet(
                 "the cabinet has reserved fields, a signature perhaps, or goes on in another",
             ));
         }
@@ -80,7 +80,9 @@ impl Form {
         };
         let content = content.map_err(damaged)?;
         if !member.name.is_ascii() {
-            return Err(Refusal::OddCabinet("the name of its member is not ASCII"));
+            return Err(Refusal::UnsupportedCabinet(
+                "the name of its member is not ASCII",
+            ));
         }
         let [method, window] = cabinet.compression(&member).to_le_bytes();
         let member = Member {
@@ -88,7 +90,7 @@ impl Form {
             stamp: member.stamp,
             lzx: (method == LZX).then_some(window),
         };
-        Ok((Form::Compressed(member), Cow::Owned(content)))
+        Ok((Container::Compressed(member), Cow::Owned(content)))
     }
 
     /// Makes a file of this form: a cabinet is compressed by LZX where it was
@@ -98,11 +100,11 @@ impl Form {
     /// # Errors
     /// When it does not come out again as it went in.
     pub fn pack(&self, content: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let Form::Compressed(member) = self else {
+        let Container::Compressed(member) = self else {
             return Ok(content.to_vec());
         };
-        let is_it = |packed: &Vec<u8>| match Form::open(packed) {
-            Ok((Form::Compressed(again), unpacked)) => {
+        let is_it = |packed: &Vec<u8>| match Container::open(packed) {
+            Ok((Container::Compressed(again), unpacked)) => {
                 (&again.name, again.stamp) == (&member.name, member.stamp) && *unpacked == *content
             }
             _ => false,
@@ -121,15 +123,15 @@ impl Form {
             .map(cabinet)
             .filter(is_it)
             .or_else(|| by_mszip().map(cabinet).filter(is_it))
-            .ok_or(Refusal::NotItself)
+            .ok_or(Refusal::VerificationFailed)
     }
 
     /// The member's name, where there is one.
     #[must_use]
     pub fn member(&self) -> Option<&str> {
         match self {
-            Form::Plain => None,
-            Form::Compressed(member) => Some(&member.name),
+            Container::Plain => None,
+            Container::Compressed(member) => Some(&member.name),
         }
     }
 }
@@ -170,39 +172,39 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_with_name_date_and_attributes() {
         let content = text();
-        let form = Form::Compressed(member());
+        let form = Container::Compressed(member());
         let packed = form.pack(&content).unwrap();
         assert!(packed.len() < content.len());
-        let (again, unpacked) = Form::open(&packed).unwrap();
+        let (again, unpacked) = Container::open(&packed).unwrap();
         assert_eq!((again, &*unpacked), (form, &*content));
-        assert_eq!(Form::Plain.pack(&content).unwrap(), content);
+        assert_eq!(Container::Plain.pack(&content).unwrap(), content);
     }
 
     #[test]
     fn what_was_compressed_by_lzx_is_again_with_the_same_window() {
         let content = text();
         for window in 15..=21 {
-            let form = Form::Compressed(Member {
+            let form = Container::Compressed(Member {
                 lzx: Some(window),
                 ..member()
             });
             let packed = form.pack(&content).unwrap();
-            let (again, unpacked) = Form::open(&packed).unwrap();
+            let (again, unpacked) = Container::open(&packed).unwrap();
             assert_eq!((again, &*unpacked), (form, &*content));
         }
         // No such window: MSZIP does it.
-        let form = Form::Compressed(Member {
+        let form = Container::Compressed(Member {
             lzx: Some(25),
             ..member()
         });
         let packed = form.pack(&content).unwrap();
-        let (again, _) = Form::open(&packed).unwrap();
-        assert_eq!(again, Form::Compressed(member()));
+        let (again, _) = Container::open(&packed).unwrap();
+        assert_eq!(again, Container::Compressed(member()));
     }
 
     #[test]
     fn a_cabinet_that_would_lose_something_is_refused() {
-        let packed = Form::Compressed(member()).pack(b"content").unwrap();
+        let packed = Container::Compressed(member()).pack(b"content").unwrap();
         // The flags: fields are reserved, or it goes on in another cabinet.
         for (flags, reserved) in [(4_u8, &[0, 0, 0, 0][..]), (2, b"a\0b\0")] {
             let mut odd = packed.clone();
@@ -211,7 +213,7 @@ mod tests {
             let table = u32::from_le_bytes(*odd[MEMBERS..].first_chunk().unwrap());
             odd[MEMBERS..MEMBERS + 4].copy_from_slice(&(table + 4).to_le_bytes());
             assert!(
-                matches!(Form::open(&odd), Err(Refusal::OddCabinet(_))),
+                matches!(Container::open(&odd), Err(Refusal::UnsupportedCabinet(_))),
                 "{flags}"
             );
         }
@@ -225,6 +227,6 @@ mod tests {
         let mut writer = builder.build(Cursor::new(Vec::new())).unwrap();
         while writer.next_file().unwrap().is_some() {}
         let cabinet = writer.finish().unwrap().into_inner();
-        assert_eq!(Form::open(&cabinet).map(|_| ()), Err(two));
+        assert_eq!(Container::open(&cabinet).map(|_| ()), Err(two));
     }
 }

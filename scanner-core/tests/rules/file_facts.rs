@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use scanner_core::{
-    Checksum, DiskFacts, Evidence, Image, Module, RelocationCoverage, StartUp, locate,
-    module_by_updates,
+    Checksum, Evidence, FileFacts, Image, Module, RelocationCoverage, StartUpStore, likely_module,
+    locate,
 };
 use specimen::checksum;
 use specimen::{Alignment, Arch, Checksum as Stated, Decoys, Extras, Spec};
@@ -23,7 +23,7 @@ proptest! {
         let file = &specimen.file;
         let image = Image::from_file(file).unwrap();
         let located = locate(&image, module(&spec)).unwrap();
-        let facts = DiskFacts::of(&image, file).unwrap();
+        let facts = FileFacts::read(&image, file).unwrap();
 
         let number = match spec.alignment {
             Alignment::Page => "5.2.3790.3959",
@@ -46,8 +46,8 @@ proptest! {
         prop_assert_eq!(facts.checksum.computed, checksum::checksum(file, field));
         prop_assert_eq!(facts.checksum.is_right(), spec.extras.checksum == Stated::Correct);
 
-        match StartUp::of(&image, &located) {
-            StartUp::Unique { rva, value_offset, value } => {
+        match StartUpStore::find(&image, &located) {
+            StartUpStore::Unique { rva, value_offset, value } => {
                 prop_assert_eq!(Some(rva.0), specimen.truth.start_up_store);
                 prop_assert_eq!(value, spec.start_up);
                 let at = value_offset as usize;
@@ -55,7 +55,7 @@ proptest! {
             }
             other => prop_assert!(false, "{:?}", other),
         }
-        let coverage = RelocationCoverage::of(&image, &located);
+        let coverage = RelocationCoverage::measure(&image, &located);
         match spec.arch {
             Arch::X64 => prop_assert_eq!(coverage, None),
             Arch::X86 => {
@@ -79,7 +79,7 @@ proptest! {
         file.extend(tail);
         file[0x3C..0x40].copy_from_slice(&u32::from(lfanew).to_le_bytes());
         let headers = scanner_core::Headers::parse(&file).unwrap();
-        let checksum = Checksum::of(&headers, &file);
+        let checksum = Checksum::compute(&headers, &file);
         if lfanew % 2 == 0 {
             let expected = checksum::checksum(&file, headers.checksum_offset());
             prop_assert_eq!(checksum.computed, expected);
@@ -109,7 +109,7 @@ fn two_start_up_stores_are_several_and_none_is_none() {
         let mut gone = specimen.file.clone();
         gone[at] = 0x90;
         let image = Image::from_file(&gone).unwrap();
-        assert_eq!(StartUp::of(&image, &located), StartUp::None);
+        assert_eq!(StartUpStore::find(&image, &located), StartUpStore::None);
 
         // Another store, of another value, ten bytes before or behind.
         let mut twice = specimen.file.clone();
@@ -120,7 +120,7 @@ fn two_start_up_stores_are_several_and_none_is_none() {
             twice[place + 2..place + 6].copy_from_slice(&distance.to_le_bytes());
         }
         let image = Image::from_file(&twice).unwrap();
-        assert_eq!(StartUp::of(&image, &located), StartUp::Several);
+        assert_eq!(StartUpStore::find(&image, &located), StartUpStore::Several);
     }
 }
 
@@ -129,15 +129,15 @@ fn a_store_in_code_that_stays_is_not_one_of_start_up() {
     let built = driver();
     let image = Image::from_file(&built.file).unwrap();
     let located = locate(&image, module(&built.spec)).unwrap();
-    let before = StartUp::of(&image, &located);
-    assert!(matches!(before, StartUp::Unique { .. }));
+    let before = StartUpStore::find(&image, &located);
+    assert!(matches!(before, StartUpStore::Unique { .. }));
     let mut driver = built.clone();
     let threshold = address(&driver, driver.truth.threshold);
     let store = [&[0xC7, 0x05][..], &threshold, &[50, 0, 0, 0]].concat();
     let place = free(&driver)[0];
     put(&mut driver, place, &store);
     let image = Image::from_file(&driver.file).unwrap();
-    assert_eq!(StartUp::of(&image, &located), before);
+    assert_eq!(StartUpStore::find(&image, &located), before);
 }
 
 #[test]
@@ -146,9 +146,9 @@ fn what_only_a_file_tells_is_not_told_of_memory() {
     let loaded = built.load(built.image_base.into());
     with_image(&loaded, |image| {
         let located = locate(image, module(&built.spec)).unwrap();
-        assert!(DiskFacts::of(image, &built.file).is_none());
-        assert_eq!(RelocationCoverage::of(image, &located), None);
-        assert_eq!(StartUp::of(image, &located), StartUp::None);
+        assert!(FileFacts::read(image, &built.file).is_none());
+        assert_eq!(RelocationCoverage::measure(image, &located), None);
+        assert_eq!(StartUpStore::find(image, &located), StartUpStore::None);
     });
 }
 
@@ -164,7 +164,7 @@ fn fewer_than_fourteen_updates_are_those_of_tcpip6() {
         assert_eq!(built.truth.atomics.len(), usize::from(updates));
         let image = Image::from_file(&built.file).unwrap();
         let located = locate(&image, Module::Tcpip).unwrap();
-        let module = module_by_updates(located.findings());
+        let module = likely_module(located.findings());
         assert_eq!(module == Module::Tcpip6, updates < 14, "{updates}");
     }
 }
@@ -199,7 +199,7 @@ fn an_operand_that_is_not_relocated_is_missed() {
     let image = Image::from_file(&file).unwrap();
     let refusal = of_file(&file, claimed);
     assert_eq!(refusal.missing(), [Evidence::Relocated]);
-    let coverage = RelocationCoverage::of(&image, &located).unwrap();
+    let coverage = RelocationCoverage::measure(&image, &located).unwrap();
     assert_eq!((coverage.needed, coverage.covered), (5, 4));
     assert!(!coverage.is_full());
 }

@@ -4,11 +4,11 @@
 
 use core::ops::ControlFlow;
 
-use crate::effort::Effort;
-use crate::sieve::Bits;
+use crate::byte_scan::MaskedByte;
+use crate::step_count::StepCount;
 
 /// Whether the compiler makes SIMD of a search by words. Where it does not, in a
-/// driver, a [`Sieve`](crate::sieve::Sieve) takes less.
+/// driver, a [`ByteScan`](crate::byte_scan::ByteScan) takes less.
 pub(crate) const SIMD: bool = cfg!(any(target_feature = "sse2", target_feature = "neon"));
 
 /// Bytes that are looked at together.
@@ -23,20 +23,20 @@ const OTHERS: usize = !HIGHEST;
 pub(crate) const BLOCK: usize = 4 * WORD;
 
 /// What is looked for.
-pub(crate) trait Neighbours: Copy {
+pub(crate) trait PairScan: Copy {
     /// For each byte of a word, in its highest bit, whether the first of the two
     /// does not lie there. The other word begins a byte later.
     fn differ(self, word: usize, next: usize) -> usize;
 
     /// Shows every place in code where the first of the two lies, in order.
     #[inline]
-    fn sift(
+    fn for_each_match(
         self,
         code: &[u8],
-        effort: &mut Effort,
-        mut look: impl FnMut(usize) -> ControlFlow<()>,
+        steps: &mut StepCount,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        effort.add(code.len());
+        steps.add(code.len());
         let mut from = 0_usize;
         loop {
             let left = code.get(from..).unwrap_or_default();
@@ -44,12 +44,12 @@ pub(crate) trait Neighbours: Copy {
             if places == 0 {
                 return ControlFlow::Continue(());
             }
-            effort.add(BLOCK);
+            steps.add(BLOCK);
             let block = from.wrapping_add(before);
             while places != 0 {
                 let place = usize::try_from(places.trailing_zeros()).unwrap_or(0);
                 places &= places.wrapping_sub(1);
-                look(block.wrapping_add(place))?;
+                visit(block.wrapping_add(place))?;
             }
             from = block.wrapping_add(BLOCK);
         }
@@ -63,7 +63,7 @@ pub(crate) trait Neighbours: Copy {
 // registers. Words are spelt out: at the driver's level of optimisation a loop
 // over them would stay one.
 #[inline(never)]
-fn next_block(two: impl Neighbours, code: &[u8]) -> (usize, usize) {
+fn next_block(two: impl PairScan, code: &[u8]) -> (usize, usize) {
     let mut rest = code;
     while let Some(block) = rest.first_chunk() {
         let [a, b, c, d] = differ_in(two, block);
@@ -90,7 +90,7 @@ fn distance(code: &[u8], rest: &[u8]) -> usize {
 
 /// For each word of a block, whether the first of the two does not lie in its bytes.
 #[inline(always)]
-fn differ_in(two: impl Neighbours, block: &[u8; BLOCK + 1]) -> [usize; 4] {
+fn differ_in(two: impl PairScan, block: &[u8; BLOCK + 1]) -> [usize; 4] {
     let (words, _) = block.as_chunks::<WORD>();
     let (nexts, _) = block.get(1..).unwrap_or_default().as_chunks::<WORD>();
     let (Some([a, b, c, d]), Some([e, f, g, h])) = (words.first_chunk(), nexts.first_chunk())
@@ -121,7 +121,7 @@ fn places(differ: usize) -> usize {
 
 /// These two, as far as some bits of each tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Two {
+pub(crate) struct BytePair {
     /// In each byte of a word the same, as the next.
     first: usize,
     second: usize,
@@ -129,9 +129,9 @@ pub(crate) struct Two {
     mask: usize,
 }
 
-impl Two {
-    pub(crate) const fn new(first: u8, second: u8, mask: u8) -> Two {
-        Two {
+impl BytePair {
+    pub(crate) const fn new(first: u8, second: u8, mask: u8) -> BytePair {
+        BytePair {
             first: usize::from_ne_bytes([first; WORD]),
             second: usize::from_ne_bytes([second; WORD]),
             mask: usize::from_ne_bytes([mask; WORD]) & OTHERS,
@@ -139,7 +139,7 @@ impl Two {
     }
 }
 
-impl Neighbours for Two {
+impl PairScan for BytePair {
     #[inline]
     fn differ(self, word: usize, next: usize) -> usize {
         let differences = (word ^ self.first) | (next ^ self.second);
@@ -150,26 +150,26 @@ impl Neighbours for Two {
 /// These two, as far as some bits of each tell: other bits of the one than of the
 /// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Each {
+pub(crate) struct MaskedPair {
     /// In each byte of a word the same, as the next: never the highest bit, which
     /// the sum needs.
     masks: [usize; 2],
     values: [usize; 2],
 }
 
-impl Each {
-    pub(crate) const fn new(first: Bits, second: Bits) -> Each {
+impl MaskedPair {
+    pub(crate) const fn new(first: MaskedByte, second: MaskedByte) -> MaskedPair {
         const fn all(byte: u8) -> usize {
             usize::from_ne_bytes([byte; WORD]) & OTHERS
         }
-        Each {
+        MaskedPair {
             masks: [all(first.mask), all(second.mask)],
             values: [all(first.value), all(second.value)],
         }
     }
 }
 
-impl Neighbours for Each {
+impl PairScan for MaskedPair {
     #[inline]
     fn differ(self, word: usize, next: usize) -> usize {
         let ([first, second], [one, other]) = (self.masks, self.values);
@@ -179,7 +179,7 @@ impl Neighbours for Each {
 }
 
 /// The one or the other.
-impl<A: Neighbours, B: Neighbours> Neighbours for (A, B) {
+impl<A: PairScan, B: PairScan> PairScan for (A, B) {
     #[inline]
     fn differ(self, word: usize, next: usize) -> usize {
         self.0.differ(word, next) & self.1.differ(word, next)
@@ -191,7 +191,7 @@ impl<A: Neighbours, B: Neighbours> Neighbours for (A, B) {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::effort::testing::shown;
+    use crate::step_count::testing::matches;
     use std::vec::Vec;
 
     /// Bytes that differ in few bits, so that there is much to be taken for
@@ -223,8 +223,8 @@ mod tests {
         }
     }
 
-    fn places(two: impl Neighbours, code: &[u8]) -> Vec<usize> {
-        shown(|effort, look| two.sift(code, effort, look))
+    fn places(two: impl PairScan, code: &[u8]) -> Vec<usize> {
+        matches(|steps, visit| two.for_each_match(code, steps, visit))
     }
 
     /// Where the two lie, as they are defined.
@@ -241,7 +241,7 @@ mod tests {
                 for bits in [0xFF, 0x7E, 0x71, mask, 0] {
                     let same = |one: u8, other| (one ^ other) & bits & 0x7F == 0;
                     let there = |one, next| same(one, byte) && same(next, second);
-                    let found = places(Two::new(byte, second, bits), code);
+                    let found = places(BytePair::new(byte, second, bits), code);
                     assert_eq!(found, expected(code, there), "{byte:X} {second:X} {bits:X}");
                 }
             }
@@ -252,10 +252,13 @@ mod tests {
     fn some_bits_of_each_or_other_two_are_found_wherever_they_are_and_no_others() {
         codes(|code, byte, mask| {
             let same = |one: u8, other: u8, bits: u8| (one ^ other) & bits & 0x7F == 0;
-            let each = Each::new(Bits::new(mask, byte), Bits::new(!2, byte ^ 0x40));
+            let each = MaskedPair::new(
+                MaskedByte::new(mask, byte),
+                MaskedByte::new(!2, byte ^ 0x40),
+            );
             let of_each = |one, next| same(one, byte, mask) && same(next, byte ^ 0x40, !2);
             assert_eq!(places(each, code), expected(code, of_each), "{byte:X}");
-            let other = Two::new(byte ^ 1, byte, 0xFF);
+            let other = BytePair::new(byte ^ 1, byte, 0xFF);
             let either =
                 |one, next| of_each(one, next) || same(one, byte ^ 1, !0) && same(next, byte, !0);
             assert_eq!(
@@ -268,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_place_of_a_block_can_be_the_only_one() {
-        let two = Two::new(0x38, 0x04, 0x7E);
+        let two = BytePair::new(0x38, 0x04, 0x7E);
         for length in 0..=3 * BLOCK {
             for place in 0..length {
                 let mut code = std::vec![0x90; length];
@@ -286,9 +289,9 @@ mod tests {
     #[test]
     fn a_search_counts_the_bytes_and_the_blocks_and_ends_when_told() {
         let code = [0x82; 2 * BLOCK + 1];
-        let mut effort = Effort::default();
+        let mut steps = StepCount::default();
         let mut left = BLOCK + 5;
-        let ended = Two::new(0x82, 0x82, 0xFF).sift(&code, &mut effort, |at| {
+        let ended = BytePair::new(0x82, 0x82, 0xFF).for_each_match(&code, &mut steps, |at| {
             left -= 1;
             match left {
                 0 => {
@@ -299,7 +302,7 @@ mod tests {
             }
         });
         assert!(ended.is_break());
-        let steps = u64::try_from(code.len() + 2 * BLOCK);
-        assert_eq!(Ok(effort.steps()), steps);
+        let expected = u64::try_from(code.len() + 2 * BLOCK);
+        assert_eq!(Ok(steps.get()), expected);
     }
 }

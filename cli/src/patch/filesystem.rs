@@ -9,25 +9,25 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::mount::Shortcoming;
+use super::mount::MountWarning;
 use crate::file::Input;
 use crate::storage::{FileStorage, Storage};
 
 /// Writes the content of a file.
-pub type Write<'a> = dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a;
+pub type WriteContent<'a> = dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a;
 
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{keep_attributes, keep_security, may_write, names_of, try_lock};
+use unix::{check_writable, keep_attributes, keep_security, names_of, try_lock};
 #[cfg(windows)]
-use windows::{keep_attributes, keep_security, may_write, move_new, names_of, try_lock};
+use windows::{check_writable, keep_attributes, keep_security, move_new, names_of, try_lock};
 
 /// A file system. Every call is one step: a run that ends between two of them,
-/// or in the middle of a [`create`](Disk::create), must have lost nothing.
-pub trait Disk {
+/// or in the middle of a [`create`](FileSystem::create), must have lost nothing.
+pub trait FileSystem {
     /// All bytes of a file.
     ///
     /// # Errors
@@ -46,13 +46,13 @@ pub trait Disk {
     ///
     /// # Errors
     /// When it can't be read.
-    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>>;
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
 
     /// How many names a file has; 1 where that can't be told.
     ///
     /// # Errors
     /// When it can't be read, or is no regular file: a link, a pipe.
-    fn links(&self, path: &Path) -> io::Result<u64>;
+    fn link_count(&self, path: &Path) -> io::Result<u64>;
 
     /// Whether anything goes by this name, as the file system compares names.
     ///
@@ -65,14 +65,14 @@ pub trait Disk {
     ///
     /// # Errors
     /// When that can't be told.
-    fn real(&self, path: &Path) -> io::Result<PathBuf>;
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
 
     /// Whether the rights of a folder let this program make files in it. None is
     /// made to find out.
     ///
     /// # Errors
     /// Why not.
-    fn may_write(&self, folder: &Path) -> io::Result<()>;
+    fn check_writable(&self, folder: &Path) -> io::Result<()>;
 
     /// Writes a new file.
     ///
@@ -84,8 +84,8 @@ pub trait Disk {
     /// Writes a new file with a content that is made as it is written.
     ///
     /// # Errors
-    /// As for [`create`](Disk::create), and when `write` fails.
-    fn create_by(&self, path: &Path, write: &mut Write<'_>) -> io::Result<()> {
+    /// As for [`create`](FileSystem::create), and when `write` fails.
+    fn create_with(&self, path: &Path, write: &mut WriteContent<'_>) -> io::Result<()> {
         let mut content = Vec::new();
         write(&mut content)?;
         self.create(path, &content)
@@ -105,7 +105,7 @@ pub trait Disk {
     /// # Errors
     /// When it can't have times and permissions; with `all`, when it can't have
     /// any of the rest either.
-    fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
+    fn copy_metadata(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
 
     /// Gives a file that was created, and not synced yet, the time of now.
     ///
@@ -138,13 +138,13 @@ pub trait Disk {
     /// When it can't.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Locks a file for this run until it is [unlocked](Disk::unlock) or the
+    /// Locks a file for this run until it is [unlocked](FileSystem::unlock) or the
     /// run ends, however it ends. A file that this run has created is meant by
     /// its path even where another has taken its name since.
     ///
     /// # Errors
     /// When it can't be opened, or the file system has no locks.
-    fn lock(&self, path: &Path) -> io::Result<Lock>;
+    fn lock(&self, path: &Path) -> io::Result<LockOutcome>;
 
     /// Unlocks a file; with `remove` it is removed first, unless another file
     /// has its name by now.
@@ -158,14 +158,14 @@ pub trait Disk {
     fn pause(&self, times: u32) -> bool;
 
     /// Takes note of something that this file system can't do.
-    fn note(&self, shortcoming: Shortcoming);
+    fn warn(&self, warning: MountWarning);
 }
 
 /// What became of an attempt to lock a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lock {
+pub enum LockOutcome {
     /// This run has it, and its path leads to it.
-    Taken,
+    Acquired,
     /// Another run has it.
     Held,
     /// Its path leads to another file, or to none.
@@ -185,18 +185,18 @@ const LARGEST: u64 = 256 << 20;
 
 /// The file system of the machine.
 #[derive(Debug, Default)]
-pub struct Machine {
+pub struct HostFileSystem {
     locked: RefCell<BTreeMap<PathBuf, File>>,
     /// Files that were created and not synced: behind what they are given it
     /// may be that they can't be opened for writing.
     created: RefCell<BTreeMap<PathBuf, File>>,
-    shortcomings: RefCell<BTreeSet<Shortcoming>>,
+    warnings: RefCell<BTreeSet<MountWarning>>,
 }
 
-impl Machine {
+impl HostFileSystem {
     /// What the file systems that were written to can't do.
-    pub(crate) fn shortcomings(&self) -> BTreeSet<Shortcoming> {
-        self.shortcomings.borrow().clone()
+    pub(crate) fn warnings(&self) -> BTreeSet<MountWarning> {
+        self.warnings.borrow().clone()
     }
 }
 
@@ -204,7 +204,7 @@ impl Machine {
 const PAUSES: u32 = 80;
 const PAUSE: Duration = Duration::from_millis(25);
 
-impl Disk for Machine {
+impl FileSystem for HostFileSystem {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         // Opening a pipe may wait for ever.
         if !fs::metadata(path)?.is_file() {
@@ -224,7 +224,7 @@ impl Disk for Machine {
         Ok(Box::new(FileStorage::new(File::open(path)?)?))
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
             names.push(entry?.file_name());
@@ -233,7 +233,7 @@ impl Disk for Machine {
         Ok(names)
     }
 
-    fn links(&self, path: &Path) -> io::Result<u64> {
+    fn link_count(&self, path: &Path) -> io::Result<u64> {
         let about = fs::symlink_metadata(path)?;
         match about.is_file() {
             true => names_of(path),
@@ -242,10 +242,10 @@ impl Disk for Machine {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.create_by(path, &mut |file| file.write_all(content))
+        self.create_with(path, &mut |file| file.write_all(content))
     }
 
-    fn create_by(&self, path: &Path, write: &mut Write<'_>) -> io::Result<()> {
+    fn create_with(&self, path: &Path, write: &mut WriteContent<'_>) -> io::Result<()> {
         // For reading too: NFS gives no lock for what is open for writing only.
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).open(path)?;
@@ -270,11 +270,11 @@ impl Disk for Machine {
         }
     }
 
-    fn may_write(&self, folder: &Path) -> io::Result<()> {
-        may_write(folder)
+    fn check_writable(&self, folder: &Path) -> io::Result<()> {
+        check_writable(folder)
     }
 
-    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         // Not every file system of Windows tells; then the links stay in it.
         fs::canonicalize(path).or_else(|_| std::path::absolute(path))
     }
@@ -286,7 +286,7 @@ impl Disk for Machine {
         }
     }
 
-    fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
+    fn copy_metadata(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
         let about = fs::metadata(from)?;
         if let Some(file) = self.created.borrow().get(to) {
             file.set_times(times(&about))?;
@@ -341,15 +341,15 @@ impl Disk for Machine {
         fs::remove_file(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Lock> {
+    fn lock(&self, path: &Path) -> io::Result<LockOutcome> {
         let created = self.created.borrow_mut().remove(path);
         match try_lock(path, created) {
             Ok(Some(file)) => {
                 self.locked.borrow_mut().insert(path.to_owned(), file);
-                Ok(Lock::Taken)
+                Ok(LockOutcome::Acquired)
             }
-            Ok(None) => Ok(Lock::Held),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lock::Gone),
+            Ok(None) => Ok(LockOutcome::Held),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(LockOutcome::Gone),
             Err(error) => Err(error),
         }
     }
@@ -388,18 +388,18 @@ impl Disk for Machine {
         again
     }
 
-    fn note(&self, shortcoming: Shortcoming) {
-        self.shortcomings.borrow_mut().insert(shortcoming);
+    fn warn(&self, warning: MountWarning) {
+        self.warnings.borrow_mut().insert(warning);
     }
 }
 
 #[cfg(not(windows))]
-impl Machine {
+impl HostFileSystem {
     /// Writes a file once more. That can't overwrite anything either, but a run
     /// that is killed in it leaves a part.
     fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.create(to, &fs::read(from)?)
-            .and_then(|()| self.keep(from, to, false))
+            .and_then(|()| self.copy_metadata(from, to, false))
             .and_then(|()| self.sync(to))
             .inspect_err(|error| {
                 if error.kind() != ErrorKind::AlreadyExists {
@@ -443,22 +443,22 @@ mod tests {
     fn what_one_run_locks_all_can_read_and_no_other_can_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let (one, other) = (Machine::default(), Machine::default());
-        assert_eq!(one.lock(&path).unwrap(), Lock::Gone);
+        let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
+        assert_eq!(one.lock(&path).unwrap(), LockOutcome::Gone);
         one.create(&path, b"content").unwrap();
-        assert_eq!(one.lock(&path).unwrap(), Lock::Taken);
-        for disk in [&one, &other, &one] {
-            assert_eq!(other.lock(&path).unwrap(), Lock::Held);
-            assert_eq!(disk.read(&path).unwrap(), b"content");
+        assert_eq!(one.lock(&path).unwrap(), LockOutcome::Acquired);
+        for host in [&one, &other, &one] {
+            assert_eq!(other.lock(&path).unwrap(), LockOutcome::Held);
+            assert_eq!(host.read(&path).unwrap(), b"content");
         }
         one.unlock(&path, true).unwrap();
         assert!(!path.exists());
-        assert_eq!(other.lock(&path).unwrap(), Lock::Gone);
+        assert_eq!(other.lock(&path).unwrap(), LockOutcome::Gone);
         // What a run has left that ended is free.
         one.create(&path, b"again").unwrap();
-        assert_eq!(one.lock(&path).unwrap(), Lock::Taken);
+        assert_eq!(one.lock(&path).unwrap(), LockOutcome::Acquired);
         drop(one);
-        assert_eq!(other.lock(&path).unwrap(), Lock::Taken);
+        assert_eq!(other.lock(&path).unwrap(), LockOutcome::Acquired);
         other.unlock(&path, false).unwrap();
         assert_eq!(other.read(&path).unwrap(), b"again");
     }
@@ -468,18 +468,18 @@ mod tests {
     fn a_lock_is_on_the_file_and_its_name_must_lead_to_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let (one, other) = (Machine::default(), Machine::default());
+        let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
         // Created, and taken for a stale one before it was locked.
         one.create(&path, b"one").unwrap();
-        assert_eq!(other.lock(&path).unwrap(), Lock::Taken);
+        assert_eq!(other.lock(&path).unwrap(), LockOutcome::Acquired);
         other.unlock(&path, true).unwrap();
         other.create(&path, b"other").unwrap();
-        assert_eq!(one.lock(&path).unwrap(), Lock::Gone);
-        assert_eq!(other.lock(&path).unwrap(), Lock::Taken);
+        assert_eq!(one.lock(&path).unwrap(), LockOutcome::Gone);
+        assert_eq!(other.lock(&path).unwrap(), LockOutcome::Acquired);
         // Removed by a person while it was held: the next one's stays.
         fs::remove_file(&path).unwrap();
         one.create(&path, b"one").unwrap();
-        assert_eq!(one.lock(&path).unwrap(), Lock::Taken);
+        assert_eq!(one.lock(&path).unwrap(), LockOutcome::Acquired);
         other.unlock(&path, true).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one");
     }
@@ -491,48 +491,48 @@ mod tests {
         let path = folder.path().join("lock");
         fs::write(folder.path().join("other"), b"mine").unwrap();
         std::os::unix::fs::symlink("other", &path).unwrap();
-        let disk = Machine::default();
-        assert!(disk.create(&path, b"x").is_err());
-        assert!(disk.lock(&path).is_err());
+        let host = HostFileSystem::default();
+        assert!(host.create(&path, b"x").is_err());
+        assert!(host.lock(&path).is_err());
     }
 
     #[test]
     fn a_file_is_created_once_and_a_folder_is_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let disk = Machine::default();
-        disk.create(&path, b"1").unwrap();
-        let again = disk.create(&path, b"2").unwrap_err();
+        let host = HostFileSystem::default();
+        host.create(&path, b"1").unwrap();
+        let again = host.create(&path, b"2").unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
-        assert_eq!(disk.read(&path).unwrap(), b"1");
-        assert_eq!(disk.names(folder.path()).unwrap(), ["a"]);
-        assert!(disk.links(folder.path()).is_err());
-        assert_eq!(disk.links(&path).unwrap(), 1);
+        assert_eq!(host.read(&path).unwrap(), b"1");
+        assert_eq!(host.list(folder.path()).unwrap(), ["a"]);
+        assert!(host.link_count(folder.path()).is_err());
+        assert_eq!(host.link_count(&path).unwrap(), 1);
         fs::hard_link(&path, folder.path().join("b")).unwrap();
-        assert_eq!(disk.links(&path).unwrap(), 2);
+        assert_eq!(host.link_count(&path).unwrap(), 2);
     }
 
     #[test]
     fn another_name_is_one_that_nothing_had() {
-        type Link = fn(&Machine, &Path, &Path) -> io::Result<()>;
+        type Link = fn(&HostFileSystem, &Path, &Path) -> io::Result<()>;
         let links: &[Link] = &[
-            |disk, from, to| disk.link(from, to),
+            |host, from, to| host.link(from, to),
             #[cfg(not(windows))]
-            |disk, from, to| disk.copy(from, to),
+            |host, from, to| host.copy(from, to),
         ];
         for link in links {
             let folder = tempfile::tempdir().unwrap();
             let [one, two, there] = ["one", "two", "there"].map(|name| folder.path().join(name));
-            let disk = Machine::default();
-            disk.create(&one, b"1").unwrap();
-            disk.sync(&one).unwrap();
+            let host = HostFileSystem::default();
+            host.create(&one, b"1").unwrap();
+            host.sync(&one).unwrap();
             fs::write(&there, b"mine").unwrap();
-            let taken = link(&disk, &one, &there).unwrap_err();
+            let taken = link(&host, &one, &there).unwrap_err();
             assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
             assert_eq!(fs::read(&there).unwrap(), b"mine");
-            assert!(!disk.exists(&two).unwrap());
-            link(&disk, &one, &two).unwrap();
-            assert!(disk.exists(&two).unwrap());
+            assert!(!host.exists(&two).unwrap());
+            link(&host, &one, &two).unwrap();
+            assert!(host.exists(&two).unwrap());
             assert_eq!(fs::read(&two).unwrap(), b"1");
         }
     }

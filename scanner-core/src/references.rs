@@ -4,18 +4,18 @@
 use core::ops::ControlFlow;
 
 use crate::arch::Arch;
-use crate::bytes::dword;
+use crate::byte_scan::ByteScan;
 use crate::candidate::Pair;
-use crate::effort::Effort;
+use crate::displacement_window::DisplacementWindow;
 use crate::gate::Gate;
 use crate::image::Image;
-use crate::neighbours::{Neighbours, SIMD, Two};
+use crate::nearby_calls::Tally;
 use crate::operand::{self, Access, Use};
+use crate::pair_scan::{BytePair, PairScan, SIMD};
+use crate::read::dword;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
-use crate::sieve::Sieve;
-use crate::stretch::Stretch;
-use crate::surroundings::Tally;
+use crate::step_count::StepCount;
 
 /// So many tests of the queue length are remembered.
 const MAX_TESTS: usize = 4;
@@ -84,7 +84,7 @@ impl Range {
     /// are the rarest. Where variables lie on both sides of a multiple of 256,
     /// they differ in some bits of the second byte, and if those are many, the
     /// two highest are left.
-    fn middle(self) -> (Two, usize) {
+    fn rarest_pair(self) -> (BytePair, usize) {
         /// So many bits of the second byte are enough.
         const ENOUGH: u32 = 4;
         let low = self.low.to_le_bytes();
@@ -94,38 +94,38 @@ impl Range {
         let [_, same, third_same, _] = same.unwrap_or(0).to_le_bytes();
         let [_, second, third, fourth] = low;
         if same.count_ones() >= ENOUGH {
-            (Two::new(second, third, same), 1)
+            (BytePair::new(second, third, same), 1)
         } else {
-            (Two::new(third, fourth, third_same), 2)
+            (BytePair::new(third, fourth, third_same), 2)
         }
     }
 
     /// Shows every place in code where one of them may lie, in order.
     #[inline]
-    fn sift(
+    fn for_each_match(
         self,
         simd: bool,
         code: &[u8],
-        sieve: &mut Sieve,
-        effort: &mut Effort,
-        mut look: impl FnMut(usize) -> ControlFlow<()>,
+        scan: &mut ByteScan,
+        steps: &mut StepCount,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         if SIMD && simd {
-            let (two, place) = self.middle();
-            return two.sift(code, effort, |at| look(at.wrapping_sub(place)));
+            let (two, place) = self.rarest_pair();
+            return two.for_each_match(code, steps, |at| visit(at.wrapping_sub(place)));
         }
-        *sieve = Sieve::NOTHING;
+        *scan = ByteScan::NOTHING;
         for beyond in 0..=self.span {
-            sieve.add(self.low.wrapping_add(beyond).to_le_bytes());
+            scan.add(self.low.wrapping_add(beyond).to_le_bytes());
         }
-        sieve.sift(code, effort, look)
+        scan.for_each_match(code, steps, visit)
     }
 }
 
 impl Search<'_> {
     /// On x86 a variable is named by its address, wherever in the code these
     /// four bytes lie.
-    fn absolute(&self, sieve: &mut Sieve, effort: &mut Effort, found: &mut References) {
+    fn absolute(&self, scan: &mut ByteScan, steps: &mut StepCount, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let Some(lowest) = threshold.min(count).0.checked_sub(4) else {
             return;
@@ -140,16 +140,16 @@ impl Search<'_> {
             span: high.wrapping_sub(low),
         };
         if range.span > NARROW {
-            self.absolute_anywhere(range, effort, found);
+            self.absolute_anywhere(range, steps, found);
         } else {
-            self.absolute_narrow(range, sieve, effort, found);
+            self.absolute_narrow(range, scan, steps, found);
         }
     }
 
     // One scan a function, for the stack's sake: two would take twice as much.
     #[inline(never)]
-    fn absolute_anywhere(&self, range: Range, effort: &mut Effort, found: &mut References) {
-        effort.add(self.code.len());
+    fn absolute_anywhere(&self, range: Range, steps: &mut StepCount, found: &mut References) {
+        steps.add(self.code.len());
         for offset in 0..self.code.len() {
             self.try_absolute(offset, range, found);
         }
@@ -159,11 +159,11 @@ impl Search<'_> {
     fn absolute_narrow(
         &self,
         range: Range,
-        sieve: &mut Sieve,
-        effort: &mut Effort,
+        scan: &mut ByteScan,
+        steps: &mut StepCount,
         found: &mut References,
     ) {
-        let ended = range.sift(self.simd, self.code, sieve, effort, |at| {
+        let ended = range.for_each_match(self.simd, self.code, scan, steps, |at| {
             self.try_absolute(at, range, found);
             ControlFlow::Continue(())
         });
@@ -177,45 +177,45 @@ impl Search<'_> {
             return;
         };
         if value.wrapping_sub(range.low) <= range.span {
-            self.look_absolute(offset, value, found);
+            self.examine_absolute(offset, value, found);
         }
     }
 
     #[inline(never)]
-    fn look_absolute(&self, offset: usize, value: u32, found: &mut References) {
+    fn examine_absolute(&self, offset: usize, value: u32, found: &mut References) {
         if let Some(named) = self.image.rva_of(u64::from(value)) {
             let used = operand::classify(Arch::X86, self.code, offset);
-            self.mention(named, offset, &used, found);
+            self.record(named, offset, &used, found);
         }
     }
 
     /// On x64 a variable is named by its distance from the next instruction,
     /// after a ModRM byte that says so.
-    fn relative(&self, effort: &mut Effort, found: &mut References) {
+    fn relative(&self, steps: &mut StepCount, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let range = Range {
             low: threshold.min(count).0.wrapping_sub(4),
             span: threshold.distance(count).saturating_add(4),
         };
         if range.span > NARROW {
-            self.relative_anywhere(range, effort, found);
+            self.relative_anywhere(range, steps, found);
         } else {
-            self.relative_by_stretches(range, effort, found);
+            self.relative_by_windows(range, steps, found);
         }
     }
 
     #[inline(never)]
-    fn relative_anywhere(&self, range: Range, effort: &mut Effort, found: &mut References) {
-        effort.add(self.code.len());
+    fn relative_anywhere(&self, range: Range, steps: &mut StepCount, found: &mut References) {
+        steps.add(self.code.len());
         for modrm in 0..self.code.len() {
             self.try_relative(modrm, range, found);
         }
     }
 
     #[inline(never)]
-    fn relative_by_stretches(&self, range: Range, effort: &mut Effort, found: &mut References) {
-        for stretch in Stretch::all(self.start, self.code.len(), range.low, range.span) {
-            stretch.sift(self.code, effort, |place| {
+    fn relative_by_windows(&self, range: Range, steps: &mut StepCount, found: &mut References) {
+        for window in DisplacementWindow::all(self.start, self.code.len(), range.low, range.span) {
+            window.for_each_match(self.code, steps, |place| {
                 self.try_relative(place, range, found);
             });
         }
@@ -232,13 +232,13 @@ impl Search<'_> {
             let end = at.0.wrapping_add(5);
             let nearest = end.wrapping_add(u32::from_le_bytes([a, b, c, d]));
             if nearest.wrapping_sub(range.low).wrapping_add(4) <= range.span.saturating_add(4) {
-                self.look_relative(place.wrapping_add(1), nearest, found);
+                self.examine_relative(place.wrapping_add(1), nearest, found);
             }
         }
     }
 
     #[inline(never)]
-    fn look_relative(&self, offset: usize, nearest: u32, found: &mut References) {
+    fn examine_relative(&self, offset: usize, nearest: u32, found: &mut References) {
         let used = operand::classify(Arch::X64, self.code, offset);
         let with = |immediate| Rva(nearest.wrapping_add(immediate));
         let named = with(used.immediate);
@@ -247,7 +247,7 @@ impl Search<'_> {
         // Another reading counts where it names the limit.
         let unsure = used.doubtful || self.variable(named).is_none();
         let named = limit.filter(|_| unsure).unwrap_or(named);
-        self.mention(named, offset, &used, found);
+        self.record(named, offset, &used, found);
     }
 
     fn rva(&self, offset: usize) -> Option<Rva> {
@@ -271,7 +271,7 @@ impl Search<'_> {
     }
 
     /// Notes an operand that names one of the three and belongs to no gate.
-    fn mention(&self, named: Rva, offset: usize, used: &Use, found: &mut References) {
+    fn record(&self, named: Rva, offset: usize, used: &Use, found: &mut References) {
         let (Some(variable), Some(at)) = (self.variable(named), self.rva(offset)) else {
             return;
         };
@@ -349,7 +349,7 @@ impl Search<'_> {
 /// Whether an operand is relocated, where operands have to be.
 #[inline(never)]
 fn is_relocated(image: &Image<'_>, operand: Rva) -> bool {
-    !image.names_relocations() || Relocations::of(image).cover(operand)
+    !image.names_relocations() || Relocations::new(image).covers(operand)
 }
 
 impl References {
@@ -381,14 +381,14 @@ impl References {
     }
 
     /// Goes through all live code.
-    pub(crate) fn gather(
+    pub(crate) fn collect(
         &mut self,
         image: &Image<'_>,
         simd: bool,
         pair: &Pair,
         gates: &[Option<Gate>],
-        sieve: &mut Sieve,
-        effort: &mut Effort,
+        scan: &mut ByteScan,
+        steps: &mut StepCount,
     ) {
         for (start, code) in image.live_code() {
             let search = Search {
@@ -400,8 +400,8 @@ impl References {
                 start,
             };
             match image.arch() {
-                Arch::X86 => search.absolute(sieve, effort, self),
-                Arch::X64 => search.relative(effort, self),
+                Arch::X86 => search.absolute(scan, steps, self),
+                Arch::X64 => search.relative(steps, self),
             }
         }
     }
@@ -430,13 +430,13 @@ fn address(base: u64, rva: u32) -> Option<u32> {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::effort::testing::shown;
+    use crate::step_count::testing::matches;
     use std::vec::Vec;
 
     /// Where the search looks in `code`, for variables from `low` on.
-    fn looked(simd: bool, code: &[u8], low: u32, span: u32) -> Vec<usize> {
-        let (range, mut sieve) = (Range { low, span }, Sieve::NOTHING);
-        shown(|effort, look| range.sift(simd, code, &mut sieve, effort, look))
+    fn examined(simd: bool, code: &[u8], low: u32, span: u32) -> Vec<usize> {
+        let (range, mut scan) = (Range { low, span }, ByteScan::NOTHING);
+        matches(|steps, visit| range.for_each_match(simd, code, &mut scan, steps, visit))
     }
 
     #[test]
@@ -468,7 +468,7 @@ mod tests {
                         }
                         for simd in [false, true] {
                             assert!(
-                                looked(simd, &code, low, span).contains(&9),
+                                examined(simd, &code, low, span).contains(&9),
                                 "{low:X} + {part:X} of {span:X}"
                             );
                         }
@@ -495,7 +495,7 @@ mod tests {
             }
             for simd in [false, true] {
                 assert_eq!(
-                    looked(simd, &code, 0x5_0498, 8),
+                    examined(simd, &code, 0x5_0498, 8),
                     Vec::<usize>::new(),
                     "{other:X}"
                 );
@@ -511,7 +511,7 @@ mod tests {
         if let Some(place) = code.get_mut(9..13) {
             place.copy_from_slice(&[0x77, 0x04, 0x05, 0x77]);
         }
-        assert_eq!(looked(true, &code, 0x5_0498, 8), [9]);
-        assert_eq!(looked(false, &code, 0x5_0498, 8), Vec::<usize>::new());
+        assert_eq!(examined(true, &code, 0x5_0498, 8), [9]);
+        assert_eq!(examined(false, &code, 0x5_0498, 8), Vec::<usize>::new());
     }
 }

@@ -11,7 +11,7 @@ use crate::text::count;
 
 /// Which run it is that has a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
+pub struct LockOwner {
     /// Which kind of lock file this is.
     tcplimit_lock: u32,
     /// The name of the machine.
@@ -24,11 +24,11 @@ pub struct Owner {
     pub verb: String,
 }
 
-impl Owner {
+impl LockOwner {
     /// This run.
     #[must_use]
-    pub fn this(verb: &str) -> Owner {
-        Owner {
+    pub fn current(verb: &str) -> LockOwner {
+        LockOwner {
             tcplimit_lock: 1,
             host: host(),
             process: std::process::id(),
@@ -44,13 +44,13 @@ impl Owner {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
 
-    pub(super) fn parse(text: &[u8]) -> Option<Owner> {
-        let owner: Owner = serde_json::from_slice(text).ok()?;
+    pub(super) fn parse(text: &[u8]) -> Option<LockOwner> {
+        let owner: LockOwner = serde_json::from_slice(text).ok()?;
         (owner.tcplimit_lock == 1).then_some(owner)
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let age = now().saturating_sub(self.started);
         write!(
@@ -99,27 +99,27 @@ pub(super) fn host() -> String {
 
 /// A lock that another run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldLock {
     /// The lock file.
     pub path: PathBuf,
     /// Which run it is, where the file says so.
-    pub owner: Option<Owner>,
+    pub owner: Option<LockOwner>,
     /// Whether that run is at work.
-    pub life: Life,
+    pub owner_state: OwnerState,
 }
 
 /// Whether a run is at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum OwnerState {
     /// It is.
-    AtWork,
+    Running,
     /// It has ended, and not by itself.
     Ended,
     /// That can't be told from here.
     Unknown,
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for HeldLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
         match &self.owner {

@@ -26,7 +26,7 @@ pub enum Choice<'a> {
 
 /// The Windows folders on a disk: those with `system32\drivers` in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Installations {
+pub struct WindowsFolders {
     root: PathBuf,
     /// The folder itself, and those in it.
     homes: Vec<PathBuf>,
@@ -36,14 +36,14 @@ pub struct Installations {
     unread: Vec<(PathBuf, String)>,
 }
 
-impl Installations {
+impl WindowsFolders {
     /// Finds the Windows folders in `root`, which may be one itself.
     ///
     /// # Errors
     /// A text that says what can't be read.
-    pub fn on(root: &Path) -> Result<Installations, String> {
+    pub fn on(root: &Path) -> Result<WindowsFolders, String> {
         let of = |kind| entries(root, kind).map_err(|error| unreadable(root, &error));
-        let mut found = Installations {
+        let mut found = WindowsFolders {
             root: root.to_owned(),
             homes: Vec::new(),
             links: Vec::new(),
@@ -82,7 +82,7 @@ impl Installations {
         if let Some(reason) = not_a_folder(root) {
             return Err((Exit::Unreadable, reason));
         }
-        let found = Installations::on(root).map_err(|reason| (Exit::Unreadable, reason))?;
+        let found = WindowsFolders::on(root).map_err(|reason| (Exit::Unreadable, reason))?;
         match found.chosen(choice, command) {
             Ok(homes) => Ok((homes, found.notes(choice))),
             Err((true, reason)) => Err((Exit::Usage, reason)),
@@ -244,7 +244,7 @@ mod tests {
         names.map(|name| name.to_str().unwrap()).collect()
     }
 
-    fn disk() -> tempfile::TempDir {
+    fn mounted_disk() -> tempfile::TempDir {
         tree(&[
             "WINDOWS/system32/drivers/x",
             "Windows.0/System32/Drivers/x",
@@ -258,20 +258,20 @@ mod tests {
 
     #[test]
     fn every_folder_with_system32_drivers_is_found_whatever_its_name_and_case() {
-        let root = disk();
-        let found = Installations::on(root.path()).unwrap();
+        let root = mounted_disk();
+        let found = WindowsFolders::on(root.path()).unwrap();
         let all = found.chosen(Choice::Every, "").unwrap();
         assert_eq!(names(&all), ["WINDOWS", "Windows.0", "winxp"]);
         assert_eq!(found.notes(Choice::Every), [""; 0]);
-        let one = Installations::on(&root.path().join("winxp")).unwrap();
+        let one = WindowsFolders::on(&root.path().join("winxp")).unwrap();
         let only = one.chosen(Choice::Only, "").unwrap();
         assert_eq!(only, [root.path().join("winxp")]);
     }
 
     #[test]
     fn of_several_none_is_taken_without_a_choice_and_each_command_is_said() {
-        let root = disk();
-        let found = Installations::on(root.path()).unwrap();
+        let root = mounted_disk();
+        let found = WindowsFolders::on(root.path()).unwrap();
         let (is_choice, text) = found.chosen(Choice::Only, "tcplimit x").unwrap_err();
         assert!(is_choice);
         for says in [
@@ -287,8 +287,8 @@ mod tests {
 
     #[test]
     fn one_is_chosen_by_its_name_or_its_path() {
-        let root = disk();
-        let found = Installations::on(root.path()).unwrap();
+        let root = mounted_disk();
+        let found = WindowsFolders::on(root.path()).unwrap();
         let choose = |name: &Path| found.chosen(Choice::Named(name), "");
         for name in ["WINXP".as_ref(), root.path().join("winxp").as_path()] {
             assert_eq!(names(&choose(name).unwrap()), ["winxp"]);
@@ -303,7 +303,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn of_two_that_differ_in_case_alone_the_one_that_is_written_so_is_meant() {
         let root = tree(&["WINDOWS/system32/drivers/x", "Windows/system32/drivers/x"]);
-        let found = Installations::on(root.path()).unwrap();
+        let found = WindowsFolders::on(root.path()).unwrap();
         let choose = |name: &str| found.chosen(Choice::Named(name.as_ref()), "");
         assert_eq!(names(&choose("Windows").unwrap()), ["Windows"]);
         assert!(choose("windows").is_err());
@@ -313,12 +313,12 @@ mod tests {
     fn where_none_is_that_is_said() {
         for files in [["data/tcpip.sys"], ["WINDOWS/system32/x"]] {
             let root = tree(&files);
-            let found = Installations::on(root.path()).unwrap();
+            let found = WindowsFolders::on(root.path()).unwrap();
             for choice in [Choice::Only, Choice::Every] {
                 let (is_choice, text) = found.chosen(choice, "").unwrap_err();
                 assert!(!is_choice && text.contains("no Windows is here"), "{text}");
             }
-            assert!(Installations::on(&root.path().join("nowhere")).is_err());
+            assert!(WindowsFolders::on(&root.path().join("nowhere")).is_err());
         }
     }
 
@@ -333,7 +333,7 @@ mod tests {
         link("nowhere", "temp");
         link("other", "data");
         link("file", "WINDOWS");
-        let found = Installations::on(root.path()).unwrap();
+        let found = WindowsFolders::on(root.path()).unwrap();
         assert!(found.is_empty());
         let (_, text) = found.chosen(Choice::Every, "").unwrap_err();
         for says in ["no Windows is here", "XP is a link", "winnt is a link"] {

@@ -17,9 +17,9 @@ pub(super) const TEMPORARY: &str = ".tcplimit-new";
 pub(super) const BACKUP: &str = ".orig";
 /// How files end that keep an old content until a transaction is finished. A run
 /// that was killed may leave one.
-pub(super) const MEANWHILE: &str = ".tcplimit-old";
+pub(super) const ROLLBACK: &str = ".tcplimit-old";
 /// How damaged files end that were kept aside.
-pub(super) const ASIDE: &str = ".damaged";
+pub(super) const DAMAGED: &str = ".damaged";
 /// So many hexadecimal digits of the hash are in the name of what is kept.
 pub(super) const DIGITS: usize = 16;
 /// So many temporary files of one file may be left over.
@@ -82,7 +82,7 @@ pub(super) fn is_staged(name: &OsStr) -> bool {
 
 /// Whether this is the name of a damaged driver that was kept aside.
 pub(super) fn is_aside(name: &OsStr) -> bool {
-    let aside = name.to_str().and_then(|name| name.strip_suffix(ASIDE));
+    let aside = name.to_str().and_then(|name| name.strip_suffix(DAMAGED));
     let hashed = aside.and_then(|name| name.rsplit_once('.'));
     hashed.is_some_and(|(of, hash)| {
         let is_hash = hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -104,7 +104,7 @@ impl Located {
 /// Why nothing was located.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum NotLocatedReason {
     /// No code compares two variables in the way that the limiter does.
     NoGate,
     /// The best candidate lacks this evidence.
@@ -118,14 +118,14 @@ pub enum Reason {
 /// Nothing was located, and why. It can't be turned into a write in any way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLocated {
-    pub(crate) reason: Reason,
+    pub(crate) reason: NotLocatedReason,
     pub(crate) best: Option<Findings>,
 }
 
 impl NotLocated {
     /// Why.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> NotLocatedReason {
         self.reason
     }
 
@@ -139,12 +139,14 @@ impl NotLocated {
 impl fmt::Display for NotLocated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
-            Reason::NoGate => f.write_str("no code compares two variables as the limiter does"),
-            Reason::Missing(missing) => write!(f, "evidence is missing: {missing}"),
-            Reason::Ambiguous(first, second) => {
+            NotLocatedReason::NoGate => {
+                f.write_str("no code compares two variables as the limiter does")
+            }
+            NotLocatedReason::Missing(missing) => write!(f, "evidence is missing: {missing}"),
+            NotLocatedReason::Ambiguous(first, second) => {
                 write!(f, "two places qualify: RVA {first} and RVA {second}")
             }
-            Reason::TooManyCandidates => {
+            NotLocatedReason::TooManyCandidates => {
                 f.write_str("too many pairs of variables are compared to tell one from another")
             }
         }
@@ -195,10 +197,13 @@ mod tests {
     fn a_refusal_says_why() {
         let missing = EvidenceSet::EMPTY.with(Evidence::QueueTest);
         for (reason, word) in [
-            (Reason::NoGate, "no code"),
-            (Reason::Missing(missing), "QueueTest"),
-            (Reason::Ambiguous(Rva(0x1A), Rva(0x2B)), "RVA 1A and RVA 2B"),
-            (Reason::TooManyCandidates, "too many"),
+            (NotLocatedReason::NoGate, "no code"),
+            (NotLocatedReason::Missing(missing), "QueueTest"),
+            (
+                NotLocatedReason::Ambiguous(Rva(0x1A), Rva(0x2B)),
+                "RVA 1A and RVA 2B",
+            ),
+            (NotLocatedReason::TooManyCandidates, "too many"),
         ] {
             let refusal = NotLocated { reason, best: None };
             assert!(refusal.to_string().contains(word), "{refusal}");

@@ -2,14 +2,14 @@
 //! None of it helps to locate the limit.
 
 use crate::arch::Arch;
-use crate::bytes::dword;
 use crate::candidate::Findings;
 use crate::checksum::Checksum;
 use crate::headers::Directory;
 use crate::image::{Image, Layout};
+use crate::located::Located;
 use crate::module::Module;
 use crate::operand;
-use crate::outcome::Located;
+use crate::read::dword;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::section::Section;
@@ -21,7 +21,7 @@ const MAX_NAME: u32 = 64;
 /// The store by which start-up code gives the limit its value:
 /// `C7 05 threshold 0A000000` in `INIT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartUp {
+pub enum StartUpStore {
     /// No such store in code that is discarded after start-up.
     None,
     /// Just one.
@@ -57,7 +57,7 @@ impl RelocationCoverage {
 
 /// What the file says besides the code.
 #[derive(Clone, Copy, Debug)]
-pub struct DiskFacts<'a> {
+pub struct FileFacts<'a> {
     /// Checksum stated and computed.
     pub checksum: Checksum,
     /// Version of the file.
@@ -68,15 +68,15 @@ pub struct DiskFacts<'a> {
     pub export_name: Option<&'a [u8]>,
 }
 
-impl<'a> DiskFacts<'a> {
+impl<'a> FileFacts<'a> {
     /// Reads them from a file; `None` for an image from memory.
     #[must_use]
-    pub fn of(image: &Image<'a>, file: &'a [u8]) -> Option<DiskFacts<'a>> {
+    pub fn read(image: &Image<'a>, file: &'a [u8]) -> Option<FileFacts<'a>> {
         if image.layout() != Layout::File {
             return None;
         }
-        Some(DiskFacts {
-            checksum: Checksum::of(image.headers(), file),
+        Some(FileFacts {
+            checksum: Checksum::compute(image.headers(), file),
             version: file_version(image),
             original_name: original_name(image),
             export_name: export_name(image),
@@ -92,7 +92,7 @@ const UPDATES_OF_TCPIP: u32 = 14;
 /// `tcpip.sys` without the code of event 4226 looks like a `tcpip6.sys` in all
 /// else, and a file's name may be wrong.
 #[must_use]
-pub fn module_by_updates(findings: &Findings) -> Module {
+pub fn likely_module(findings: &Findings) -> Module {
     match findings.atomic_updates() < UPDATES_OF_TCPIP {
         true => Module::Tcpip6,
         false => Module::Tcpip,
@@ -124,13 +124,13 @@ pub fn export_name<'a>(image: &Image<'a>) -> Option<&'a [u8]> {
     bytes.get(..end)
 }
 
-impl StartUp {
+impl StartUpStore {
     /// Looks for stores to the located limit in code that is discarded after
     /// start-up. Only a file has that code: in an image from memory there is
     /// none.
     #[must_use]
-    pub fn of(image: &Image<'_>, located: &Located) -> StartUp {
-        let mut found = StartUp::None;
+    pub fn find(image: &Image<'_>, located: &Located) -> StartUpStore {
+        let mut found = StartUpStore::None;
         let start_up =
             |section: &Section<'_>| section.flags().executable() && section.discardable();
         for section in image.headers().sections().filter(start_up) {
@@ -138,8 +138,8 @@ impl StartUp {
             for at in 0..code.len() {
                 if let Some(store) = store(image, &section, code, at, located.threshold()) {
                     found = match found {
-                        StartUp::None => store,
-                        _ => StartUp::Several,
+                        StartUpStore::None => store,
+                        _ => StartUpStore::Several,
                     };
                 }
             }
@@ -155,7 +155,7 @@ fn store(
     code: &[u8],
     at: usize,
     threshold: Rva,
-) -> Option<StartUp> {
+) -> Option<StartUpStore> {
     let [0xC7, 0x05] = *code.get(at..)?.first_chunk()? else {
         return None;
     };
@@ -166,7 +166,7 @@ fn store(
     // The displacement counts from behind the value.
     let next = rva.plus(10)?;
     (operand::resolve(image, dword(code, operand)?, next)? == threshold).then_some(())?;
-    Some(StartUp::Unique {
+    Some(StartUpStore::Unique {
         rva,
         value_offset: section
             .file_offset()
@@ -179,20 +179,20 @@ impl RelocationCoverage {
     /// Counts them in a file for x86; `None` for x64, where such operands are
     /// relative, and in memory, where the table is gone.
     #[must_use]
-    pub fn of(image: &Image<'_>, located: &Located) -> Option<RelocationCoverage> {
+    pub fn measure(image: &Image<'_>, located: &Located) -> Option<RelocationCoverage> {
         if image.arch() != Arch::X86 || image.layout() != Layout::File {
             return None;
         }
-        let store = match StartUp::of(image, located) {
-            StartUp::Unique { rva, .. } => rva.plus(2),
+        let store = match StartUpStore::find(image, located) {
+            StartUpStore::Unique { rva, .. } => rva.plus(2),
             _ => None,
         };
         let operands = || {
             let gates = located.findings().gates();
             gates.flat_map(|gate| gate.operands()).chain(store)
         };
-        let relocations = Relocations::of(image);
-        let is_relocated = |operand: &Rva| relocations.cover(*operand);
+        let relocations = Relocations::new(image);
+        let is_relocated = |operand: &Rva| relocations.covers(*operand);
         let count = |count: u32, _| count.saturating_add(1);
         Some(RelocationCoverage {
             needed: operands().fold(0, count),

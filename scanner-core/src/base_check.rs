@@ -7,13 +7,13 @@
 
 use core::ops::ControlFlow;
 
-use crate::bytes::dword;
-use crate::effort::Effort;
 use crate::headers::Directory;
 use crate::image::Image;
-use crate::neighbours::{Neighbours, Two};
 use crate::operand;
+use crate::pair_scan::{BytePair, PairScan};
+use crate::read::dword;
 use crate::rva::Rva;
+use crate::step_count::StepCount;
 
 /// So many calls are looked at at most; genuine drivers have hundreds.
 const SAMPLE: u32 = 512;
@@ -26,39 +26,39 @@ const ENOUGH: u32 = 8;
 
 /// Calls through pointers (`FF 15`) that were looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Anchor {
+pub(crate) struct BaseCheck {
     /// All.
     pub(crate) calls: u32,
     /// Those that land on an entry of the import address table.
     pub(crate) imports: u32,
 }
 
-impl Anchor {
+impl BaseCheck {
     /// Enough calls, and not too few of all, land in the table. (Drivers call
     /// through pointers of their own as well, some more often than not; but
     /// with a wrong base none at all would land.)
-    pub(crate) fn holds(self) -> bool {
+    pub(crate) fn passes(self) -> bool {
         self.imports >= ENOUGH && self.imports.saturating_mul(8) >= self.calls
     }
 }
 
 #[inline(never)]
-pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
-    let mut anchor = Anchor::default();
+pub(crate) fn check_base(image: &Image<'_>, steps: &mut StepCount) -> BaseCheck {
+    let mut check = BaseCheck::default();
     let Some(imports) = ImportTable::of(image) else {
-        return anchor;
+        return check;
     };
     let [first, second] = CALL;
-    let calls = Two::new(first, second, 0xFF);
+    let calls = BytePair::new(first, second, 0xFF);
     for (start, code) in image.live_code() {
-        let ended = calls.sift(code, effort, |at| {
+        let ended = calls.for_each_match(code, steps, |at| {
             if let Some(slot) = called_through(image, code, start, at) {
-                anchor.calls = anchor.calls.saturating_add(1);
-                if slot.is_some_and(|slot| imports.has(slot)) {
-                    anchor.imports = anchor.imports.saturating_add(1);
+                check.calls = check.calls.saturating_add(1);
+                if slot.is_some_and(|slot| imports.contains(slot)) {
+                    check.imports = check.imports.saturating_add(1);
                 }
             }
-            match anchor.calls >= SAMPLE || anchor.imports >= PLENTY {
+            match check.calls >= SAMPLE || check.imports >= PLENTY {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
@@ -67,7 +67,7 @@ pub(crate) fn anchor(image: &Image<'_>, effort: &mut Effort) -> Anchor {
             break;
         }
     }
-    anchor
+    check
 }
 
 /// Where the pointer of the call lies that begins at `at`: `None` when there
@@ -103,7 +103,7 @@ impl ImportTable {
         (!section.discardable() && rva.0 & 3 == 0).then_some(ImportTable { rva, size, pointer })
     }
 
-    pub(crate) fn has(&self, slot: Rva) -> bool {
+    pub(crate) fn contains(&self, slot: Rva) -> bool {
         slot.minus(self.rva.0).is_some_and(|offset| {
             offset
                 .plus(self.pointer)

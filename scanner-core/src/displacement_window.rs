@@ -6,9 +6,9 @@
 
 use core::ops::ControlFlow;
 
-use crate::effort::Effort;
-use crate::neighbours::{BLOCK, Neighbours, Two};
+use crate::pair_scan::{BLOCK, BytePair, PairScan};
 use crate::rva::Rva;
+use crate::step_count::StepCount;
 
 /// Bits that differ within a stretch: with more, other variables are near; with
 /// fewer, there are many stretches.
@@ -22,7 +22,7 @@ const IMMEDIATE: u32 = 4;
 
 /// Distances with the same upper bits, and the code that has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
+pub(crate) struct DisplacementWindow {
     /// The first place in the code where a ModRM byte may lie that such a
     /// distance follows.
     place: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Stretch {
     distance: u32,
 }
 
-impl Stretch {
+impl DisplacementWindow {
     /// All of them, for operands that name a variable in the `span` bytes from
     /// `low` on, in `length` bytes of code from `start` on. A place near an end
     /// may lie in the next stretch as well; every distance is one's alone.
@@ -41,7 +41,7 @@ impl Stretch {
         length: usize,
         low: u32,
         span: u32,
-    ) -> impl Iterator<Item = Stretch> {
+    ) -> impl Iterator<Item = DisplacementWindow> {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
         // The greatest distance and the smallest, each less the place.
         let nearest = i64::from(low)
@@ -56,7 +56,7 @@ impl Stretch {
             let distance = upper << LOWER;
             let place = smallest.wrapping_sub(distance | ((1 << LOWER) - 1));
             let [a, b, c, d, ..] = distance.to_le_bytes();
-            Stretch {
+            DisplacementWindow {
                 // What would lie before the code is none of it.
                 place: usize::try_from(place).unwrap_or(0),
                 length,
@@ -78,14 +78,19 @@ impl Stretch {
     /// Shows every place in code where a ModRM byte may lie that one of these
     /// distances follows, as far as two of its bytes tell.
     #[inline]
-    pub(crate) fn sift(&self, code: &[u8], effort: &mut Effort, mut look: impl FnMut(usize)) {
+    pub(crate) fn for_each_match(
+        &self,
+        code: &[u8],
+        steps: &mut StepCount,
+        mut visit: impl FnMut(usize),
+    ) {
         let [_, second, third, _] = self.distance.to_le_bytes();
         let from = self.place.wrapping_add(SECOND);
         let code = code.get(from..).unwrap_or_default();
         let code = code.get(..self.length).unwrap_or(code);
         // The lowest bit of the second byte is one of those that differ.
-        let ended = Two::new(second, third, !1).sift(code, effort, |at| {
-            look(self.place.wrapping_add(at));
+        let ended = BytePair::new(second, third, !1).for_each_match(code, steps, |at| {
+            visit(self.place.wrapping_add(at));
             ControlFlow::Continue(())
         });
         debug_assert!(ended.is_continue());
@@ -100,10 +105,10 @@ mod tests {
     use std::vec::Vec;
 
     /// How often a place is shown, and how many others are.
-    fn shown(stretches: &[Stretch], code: &[u8], place: usize) -> (usize, usize) {
+    fn shown(windows: &[DisplacementWindow], code: &[u8], place: usize) -> (usize, usize) {
         let mut shown = Vec::new();
-        for stretch in stretches {
-            stretch.sift(code, &mut Effort::default(), |at| shown.push(at));
+        for window in windows {
+            window.for_each_match(code, &mut StepCount::default(), |at| shown.push(at));
         }
         let (there, elsewhere): (Vec<usize>, _) = shown.into_iter().partition(|&at| at == place);
         (there.len(), elsewhere.len())
@@ -120,7 +125,7 @@ mod tests {
             (0x1000, 5, 0x2000, 8),
             (0x1000, 600, 0x2004, 700),
         ] {
-            let all: Vec<_> = Stretch::all(Rva(start), length, low, span).collect();
+            let all: Vec<_> = DisplacementWindow::all(Rva(start), length, low, span).collect();
             let mut code = std::vec![0x90; length];
             for (place, rva) in (0..=length - 5).zip(start..) {
                 // Of a wide one not all, for there are thousands.
@@ -140,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_lies_further_off_is_not_shown() {
-        let all: Vec<_> = Stretch::all(Rva(0x1000), 0x4000, 0x4_0000, 8).collect();
+        let all: Vec<_> = DisplacementWindow::all(Rva(0x1000), 0x4000, 0x4_0000, 8).collect();
         let mut code = std::vec![0x90; 0x4000];
         let distance = 0x4_0000_u32 - (0x1000 + 0x2000 + 5);
         let mut seen = |distance: u32| {

@@ -24,7 +24,7 @@ pub(crate) fn tally(specimen: &Specimen, gate: usize, piece: Evidence) -> (u16, 
     let image = Image::from_file(&specimen.file).unwrap();
     let claimed = module(&specimen.spec);
     let around = |findings: &Findings| {
-        let around = findings.surroundings().nth(gate).copied().unwrap();
+        let around = findings.nearby_calls().nth(gate).copied().unwrap();
         match piece {
             Evidence::LocalImports => (around.imports.hits, around.imports.total),
             _ => (around.functions.hits, around.functions.total),

@@ -143,7 +143,7 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
 /// Access lists say too little of what a network drive allows: the run itself
 /// shows whether files may be made in a folder.
 #[allow(clippy::unnecessary_wraps)]
-pub(super) fn may_write(_: &Path) -> io::Result<()> {
+pub(super) fn check_writable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
