@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use crate::command::{self, Failure, tail};
 use crate::executables;
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::rustc_wrapper;
 use crate::summary::Outcome;
-use crate::test_counts::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
@@ -20,7 +20,7 @@ const BREAKAGES: &str = include_str!("../breakages.txt");
 const EVIDENCE: &str = "//! Evidence: ";
 
 /// The same cases of properties each time, and the first that fails is enough.
-pub(crate) const SAME_CASES: [(&str, &str); 4] = [
+pub(crate) const DETERMINISTIC_ENVIRONMENT: [(&str, &str); 4] = [
     ("RUST_BACKTRACE", "0"),
     ("PROPTEST_RNG_SEED", "4226"),
     ("PROPTEST_MAX_SHRINK_ITERS", "0"),
@@ -44,7 +44,7 @@ struct Breakage {
     /// From the repository's root.
     file: &'static str,
     /// What is then wrong.
-    what: String,
+    description: String,
     /// The tests that must notice: their program, and how their names begin.
     test: Tests,
     /// It is tried each time.
@@ -67,15 +67,15 @@ impl Breakage {
     /// # Errors
     /// A line that is none of theirs.
     fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
-        let pieces = evidence(workspace)?;
+        let pieces = evidence_modules(workspace)?;
         let lines = BREAKAGES.lines().filter(|line| !line.starts_with('#'));
         let lines: Vec<&str> = lines.collect();
         let blocks = lines.split(|line| line.is_empty());
         let mut all = Vec::new();
         for block in blocks.filter(|block| !block.is_empty()) {
-            let breakage = Self::of(block)?;
-            match breakage.what.contains("EVIDENCE") {
-                true => all.extend(pieces.iter().map(|piece| breakage.with(piece))),
+            let breakage = Self::parse(block)?;
+            match breakage.description.contains("EVIDENCE") {
+                true => all.extend(pieces.iter().map(|piece| breakage.for_evidence(piece))),
                 false => all.push(breakage),
             }
         }
@@ -83,11 +83,11 @@ impl Breakage {
     }
 
     /// The same for one piece of evidence, of which the module is named.
-    fn with(&self, module: &str) -> Self {
+    fn for_evidence(&self, module: &str) -> Self {
         let words = module.split('_');
         let name: String = words.map(capitalized).collect();
         Self {
-            what: self.what.replace("EVIDENCE", &name),
+            description: self.description.replace("EVIDENCE", &name),
             test: Tests {
                 names: self.test.names.replace("evidence", module),
                 ..self.test
@@ -97,14 +97,14 @@ impl Breakage {
         }
     }
 
-    fn of(block: &[&'static str]) -> Result<Self, Failure> {
+    fn parse(block: &[&'static str]) -> Result<Self, Failure> {
         let mut breakage = Self::default();
         let (mut find, mut replace) = (Vec::new(), Vec::new());
         for line in block {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             match key {
                 "file" => breakage.file = value,
-                "what" => breakage.what = value.into(),
+                "what" => breakage.description = value.into(),
                 "test" | "sample" => {
                     let named = value.split_once('/');
                     let (program, names) = named.ok_or_else(|| Failure(value.into()))?;
@@ -125,7 +125,7 @@ impl Breakage {
     }
 
     /// The file's text with the mistake in it.
-    fn in_text(&self, text: &str) -> Result<String, Failure> {
+    fn apply(&self, text: &str) -> Result<String, Failure> {
         match text.matches(&self.find).count() {
             1 => Ok(text.replacen(&self.find, &self.replace, 1)),
             count => Err(Failure(format!(
@@ -138,7 +138,7 @@ impl Breakage {
 
 /// The modules of the tests of each piece of evidence: a test of theirs sees that
 /// there is one for each.
-fn evidence(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+fn evidence_modules(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let mut modules = Vec::new();
     for entry in fs::read_dir(workspace.path("scanner-core/tests/rules"))? {
         let path = entry?.path();
@@ -160,37 +160,37 @@ fn capitalized(word: &str) -> String {
 pub(crate) fn run(
     workspace: &Workspace,
     extent: Extent<'_>,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     let all = Breakage::all(workspace)?;
     let is_tried = |it: &&Breakage| match extent {
         Extent::Full => true,
-        Extent::Only(words) => it.what.contains(words) || it.file.contains(words),
+        Extent::Only(words) => it.description.contains(words) || it.file.contains(words),
         Extent::Sample => it.is_sample,
     };
     let tried: Vec<&Breakage> = all.iter().filter(is_tried).collect();
     if tried.is_empty() {
         return Err(Failure("no breakage has that in it".into()));
     }
-    let tree = workspace.copy(workspace.made("broken/tree"))?;
+    let tree = workspace.copy(workspace.target("broken/tree"))?;
     let mut tests: Vec<&Tests> = tried.iter().map(|it| &it.test).collect();
     tests.sort_unstable();
     tests.dedup();
     for tests in tests.chunk_by(|one, next| one.program == next.program) {
-        let unbroken = test(workspace, &tree, tests)?;
+        let unbroken = failing_tests(workspace, &tree, tests)?;
         if !unbroken.is_empty() {
             let failed = unbroken.join(", ");
             return Err(Failure(format!("unbroken, and fails: {failed}")));
         }
     }
 
-    let mut tally = Tally::default();
+    let mut counts = TestCounts::default();
     for breakage in &tried {
         let start = Instant::now();
         let path = tree.path(breakage.file);
         let whole = fs::read_to_string(&path)?;
-        fs::write(&path, breakage.in_text(&whole)?)?;
-        let result = test(workspace, &tree, &[&breakage.test]);
+        fs::write(&path, breakage.apply(&whole)?)?;
+        let result = failing_tests(workspace, &tree, &[&breakage.test]);
         fs::write(&path, whole)?;
         let (how, by) = match result {
             Ok(failed) if !failed.is_empty() => ("a test fails", failed.join("\n")),
@@ -198,30 +198,34 @@ pub(crate) fn run(
             Err(failure) => ("IT WAS NOT TRIED", failure.to_string()),
         };
         let is_caught = how == "a test fails";
-        tally.passed += usize::from(is_caught);
-        tally.failed += usize::from(!is_caught);
+        counts.passed += usize::from(is_caught);
+        counts.failed += usize::from(!is_caught);
         println!(
             "{how:<16}{:>5.1} s  {}: {}{}",
             start.elapsed().as_secs_f64(),
             breakage.file,
-            breakage.what,
+            breakage.description,
             tail(&by),
         );
     }
-    seen.figure("breakages tried", tried.len());
-    seen.figure("breakages caught", tally.passed);
-    seen.figure("breakages in the table", all.len());
+    observations.figure("breakages tried", tried.len());
+    observations.figure("breakages caught", counts.passed);
+    observations.figure("breakages in the table", all.len());
     let note = match extent {
         Extent::Full => String::new(),
         Extent::Only(_) | Extent::Sample => format!("of {}: cargo xtask broken", all.len()),
     };
-    Ok(Outcome::Tested(tally, note))
+    Ok(Outcome::Tested(counts, note))
 }
 
 /// The names of those of one program that failed in the copy. That they don't build, or that one
 /// of them is not there, is no finding but a failure.
-fn test(workspace: &Workspace, tree: &Workspace, tests: &[&Tests]) -> Result<Vec<String>, Failure> {
-    let said = command::listen(&mut cargo_test(workspace, tree, tests)?)?;
+fn failing_tests(
+    workspace: &Workspace,
+    tree: &Workspace,
+    tests: &[&Tests],
+) -> Result<Vec<String>, Failure> {
+    let output = command::capture(&mut cargo_test(workspace, tree, tests)?)?;
     let ran = |line: &'_ str| {
         Some(
             line.strip_prefix("test ")?
@@ -230,15 +234,15 @@ fn test(workspace: &Workspace, tree: &Workspace, tests: &[&Tests]) -> Result<Vec
                 .to_owned(),
         )
     };
-    let names: Vec<String> = said.out.lines().filter_map(ran).collect();
+    let names: Vec<String> = output.out.lines().filter_map(ran).collect();
     if let Some(test) = tests
         .iter()
         .find(|it| !names.iter().any(|name| name.starts_with(&it.names)))
     {
-        let (name, said) = (&test.names, tail(&said.err));
-        return Err(Failure(format!("{name}: no test ran{said}")));
+        let (name, output) = (&test.names, tail(&output.err));
+        return Err(Failure(format!("{name}: no test ran{output}")));
     }
-    let failed = said
+    let failed = output
         .out
         .lines()
         .filter(|line| line.ends_with(" ... FAILED"));
@@ -253,14 +257,16 @@ fn cargo_test(
 ) -> Result<Command, Failure> {
     let mut cargo = workspace.cargo(&["test", "--locked", "--test"]);
     cargo.args(tests.first().map(|it| it.program));
-    cargo.args(executables::whole(workspace)).arg("--");
+    cargo
+        .args(executables::workspace_arguments(workspace))
+        .arg("--");
     cargo.args(tests.iter().map(|it| &it.names));
-    rustc_wrapper::keep_apart(workspace, &mut cargo)?;
+    rustc_wrapper::build_separately(workspace, &mut cargo)?;
     cargo
         .current_dir(tree.path(""))
-        .env("CARGO_TARGET_DIR", workspace.made(""))
+        .env("CARGO_TARGET_DIR", workspace.target(""))
         .env("CARGO_INCREMENTAL", "1")
-        .envs(SAME_CASES);
+        .envs(DETERMINISTIC_ENVIRONMENT);
     Ok(cargo)
 }
 
@@ -276,14 +282,14 @@ mod tests {
     ];
 
     #[test]
-    fn what_is_to_be_broken_is_there_just_once() {
-        let workspace = Workspace::of_this_crate();
+    fn every_search_text_stands_in_its_file_once() {
+        let workspace = Workspace::current();
         let all = Breakage::all(&workspace).unwrap();
         assert!(all.len() > 50 && all.iter().any(|it| it.is_sample));
         for breakage in all {
             let text = fs::read_to_string(workspace.path(breakage.file)).unwrap();
-            let broken = breakage.in_text(&text).unwrap();
-            assert_ne!(broken, text, "{}", breakage.what);
+            let broken = breakage.apply(&text).unwrap();
+            assert_ne!(broken, text, "{}", breakage.description);
             let Tests { program, names } = &breakage.test;
             let (module, _) = names.split_once("::").unwrap();
             let program = PROGRAMS.iter().find(|it| it.0 == *program).unwrap();
@@ -294,15 +300,17 @@ mod tests {
 
     #[test]
     fn each_piece_of_evidence_is_made_to_hold_always() {
-        let all = Breakage::all(&Workspace::of_this_crate()).unwrap();
-        let always = all.iter().filter(|it| it.what.ends_with(" always holds"));
+        let all = Breakage::all(&Workspace::current()).unwrap();
+        let always = all
+            .iter()
+            .filter(|it| it.description.ends_with(" always holds"));
         let always: Vec<_> = always.collect();
         assert!(always.len() >= 14, "{}", always.len());
         for breakage in always {
             assert!(
                 breakage
                     .replace
-                    .contains(breakage.what.split(' ').next().unwrap())
+                    .contains(breakage.description.split(' ').next().unwrap())
             );
             assert_eq!(breakage.test.program, "rules");
         }

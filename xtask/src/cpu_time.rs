@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_program_used_counts_once_it_has_been_waited_for() {
+    fn a_childs_time_counts_once_it_has_been_waited_for() {
         let before = time().unwrap();
         let busy = Command::new("sh")
             .args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"])

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 
 /// What is compiled, and how.
-pub(crate) const READ: [&str; 8] = [
+pub(crate) const INPUTS: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
     "cli",
@@ -25,7 +25,12 @@ pub(crate) const READ: [&str; 8] = [
 /// Checks types and lifetimes for each of them, with a standard library from
 /// source, and links nothing; loudly skipped without that source.
 pub(crate) fn run(workspace: &Workspace, may_be_recorded: bool) -> Result<Outcome, Failure> {
-    let inputs = Inputs::of(workspace, "systems", &READ, &Compiler::versions(workspace));
+    let inputs = Inputs::of(
+        workspace,
+        "systems",
+        &INPUTS,
+        &Compiler::versions(workspace),
+    );
     inputs.unless_recorded(may_be_recorded, || check(workspace))
 }
 
@@ -42,7 +47,7 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
         .args(TARGETS.iter().flat_map(|target| ["--target", target]))
         // Nothing of it runs but macros, some of which the driver has had built.
         .args(["--profile", "driver", "--target-dir"])
-        .arg(workspace.made(driver::BUILD));
+        .arg(workspace.target(driver::BUILD));
     command::run(&mut check)?;
     Ok(Outcome::Passed(format!(
         "{} with {compiler}",

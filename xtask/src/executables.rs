@@ -28,7 +28,7 @@ pub(crate) const WORKBENCH: &str = "tcplimit";
 /// What a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(crate) enum ExecutableKind {
     Program,
     Example,
     /// Tests, of a library or a program or of their own.
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
 pub(crate) struct Executable {
     /// The folder of its crate.
     pub(crate) package: PathBuf,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ExecutableKind,
     pub(crate) name: String,
     /// Its source, as cargo names it when it runs tests.
     pub(crate) source: PathBuf,
@@ -49,16 +49,16 @@ pub(crate) struct Executable {
 
 impl Executable {
     /// From a line of cargo's JSON; `None` for all else that it says.
-    fn of_message(line: &str) -> Option<Self> {
+    fn from_message(line: &str) -> Option<Self> {
         let message: Value = serde_json::from_str(line).ok()?;
         let path = message["executable"].as_str()?;
         let target = &message["target"];
         let kind = if message["profile"]["test"] == true {
-            Kind::Tests
+            ExecutableKind::Tests
         } else if target["kind"][0] == "example" {
-            Kind::Example
+            ExecutableKind::Example
         } else {
-            Kind::Program
+            ExecutableKind::Program
         };
         let package = Path::new(message["manifest_path"].as_str()?).parent()?;
         let source = Path::new(target["src_path"].as_str()?);
@@ -74,28 +74,28 @@ impl Executable {
 
 /// What selects the workspace as a whole, with the emulator if it can be
 /// compiled here: the same each time, so that nothing is built twice.
-pub(crate) fn whole(workspace: &Workspace) -> Vec<&'static str> {
+pub(crate) fn workspace_arguments(workspace: &Workspace) -> Vec<&'static str> {
     let mut words = vec!["--workspace"];
-    if emulator::is_possible(workspace) {
+    if emulator::can_build(workspace) {
         words.extend(["--features", "emulator/unicorn"]);
     }
     words
 }
 
 /// What selects all that needs no other compiler than Rust's.
-pub(crate) const PLAIN: [&str; 3] = ["--workspace", "--exclude", "fuzz"];
+pub(crate) const RUST_ONLY: [&str; 3] = ["--workspace", "--exclude", "fuzz"];
 
 /// Has cargo build, and says what came of it.
 fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, Failure> {
     let mut cargo = workspace.cargo(arguments);
     cargo.args(["--locked", "--message-format", "json-render-diagnostics"]);
-    let said = command::capture(&mut cargo)?;
-    if !said.status.success() {
+    let output = command::capture_stdout(&mut cargo)?;
+    if !output.status.success() {
         let words = arguments.join(" ");
-        return Err(Failure(format!("cargo {words}: {}", said.status)));
+        return Err(Failure(format!("cargo {words}: {}", output.status)));
     }
-    let lines = said.out.lines();
-    Ok(lines.filter_map(Executable::of_message).collect())
+    let lines = output.out.lines();
+    Ok(lines.filter_map(Executable::from_message).collect())
 }
 
 /// Builds the program that checks what ships, before all others, and lists it: the
@@ -103,8 +103,8 @@ fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, F
 /// Wine's step finds the places in the targets that it has built.
 pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     // The list of an earlier run is not this one's.
-    let _ = fs::remove_file(list(workspace));
-    let whole = whole(workspace);
+    let _ = fs::remove_file(list_path(workspace));
+    let whole = workspace_arguments(workspace);
     let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
     let built = build(workspace, &[&words, &whole[..]].concat())?;
     write(workspace, &built)?;
@@ -113,7 +113,7 @@ pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
 
 /// All tests, examples and programs, and the list of them.
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
-    let whole = whole(workspace);
+    let whole = workspace_arguments(workspace);
     let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
     // Tests have had those built that they run.
     let pack = build(
@@ -128,21 +128,21 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
 /// Writes the list, at once: other steps may be reading it.
 fn write(workspace: &Workspace, all: &[Executable]) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(all).map_err(|error| Failure(error.to_string()))?;
-    let list = list(workspace);
+    let list = list_path(workspace);
     let staged = list.with_extension("new");
-    fs::create_dir_all(workspace.made("report"))?;
+    fs::create_dir_all(workspace.target("report"))?;
     fs::write(&staged, text + "\n")?;
     fs::rename(staged, list)?;
     Ok(())
 }
 
 /// Where the list is.
-pub(crate) fn list(workspace: &Workspace) -> PathBuf {
-    workspace.made("report/built.json")
+pub(crate) fn list_path(workspace: &Workspace) -> PathBuf {
+    workspace.target("report/built.json")
 }
 
 /// What the step of `cargo xtask test` has built; `None` where there was none.
-fn listed() -> Result<Option<Vec<Executable>>, Failure> {
+fn read_list() -> Result<Option<Vec<Executable>>, Failure> {
     let Some(list) = env::var_os(LIST) else {
         return Ok(None);
     };
@@ -153,16 +153,23 @@ fn listed() -> Result<Option<Vec<Executable>>, Failure> {
 }
 
 /// A program or an example: from the list, or built now.
-pub(crate) fn program(workspace: &Workspace, kind: Kind, name: &str) -> Result<PathBuf, Failure> {
-    let all = match listed()? {
+pub(crate) fn program(
+    workspace: &Workspace,
+    kind: ExecutableKind,
+    name: &str,
+) -> Result<PathBuf, Failure> {
+    let all = match read_list()? {
         Some(all) => all,
         None => {
             let select = match kind {
-                Kind::Example => "--example",
-                Kind::Program | Kind::Tests => "--bin",
+                ExecutableKind::Example => "--example",
+                ExecutableKind::Program | ExecutableKind::Tests => "--bin",
             };
             let words = ["build", "--quiet", select, name];
-            build(workspace, &[&words, &whole(workspace)[..]].concat())?
+            build(
+                workspace,
+                &[&words, &workspace_arguments(workspace)[..]].concat(),
+            )?
         }
     };
     let mut found = all.into_iter();
@@ -174,11 +181,11 @@ pub(crate) fn program(workspace: &Workspace, kind: Kind, name: &str) -> Result<P
 
 /// Programs of tests: from the list, or built now as cargo selects them.
 pub(crate) fn tests(workspace: &Workspace, select: &[&str]) -> Result<Vec<Executable>, Failure> {
-    let mut all = match listed()? {
+    let mut all = match read_list()? {
         Some(all) => all,
         None => build(workspace, &[&["test", "--no-run"], select].concat())?,
     };
-    all.retain(|it| it.kind == Kind::Tests);
+    all.retain(|it| it.kind == ExecutableKind::Tests);
     Ok(all)
 }
 
@@ -187,26 +194,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_executable_is_known_by_what_cargo_says_of_it() {
+    fn an_executable_is_known_by_its_line_of_cargo_json() {
         let line = r#"{"reason":"compiler-artifact","manifest_path":"/r/verify/Cargo.toml",
             "target":{"kind":["test"],"name":"proof","src_path":"/r/verify/tests/proof/main.rs"},
             "profile":{"test":true},"executable":"/r/target/debug/deps/proof-01"}"#;
         let expected = Executable {
             package: "/r/verify".into(),
-            kind: Kind::Tests,
+            kind: ExecutableKind::Tests,
             name: "proof".into(),
             source: "tests/proof/main.rs".into(),
             path: "/r/target/debug/deps/proof-01".into(),
         };
-        assert_eq!(Executable::of_message(line), Some(expected));
+        assert_eq!(Executable::from_message(line), Some(expected));
         let library = line.replace(r#""/r/target/debug/deps/proof-01""#, "null");
-        assert_eq!(Executable::of_message(&library), None);
-        assert_eq!(Executable::of_message("not JSON"), None);
+        assert_eq!(Executable::from_message(&library), None);
+        assert_eq!(Executable::from_message("not JSON"), None);
         let example = line.replace("\"test\":true", "\"test\":false");
         let example = example.replace("[\"test\"]", "[\"example\"]");
         assert_eq!(
-            Executable::of_message(&example).unwrap().kind,
-            Kind::Example
+            Executable::from_message(&example).unwrap().kind,
+            ExecutableKind::Example
         );
     }
 }

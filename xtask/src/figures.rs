@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::test_counts::Tally;
+use crate::test_counts::TestCounts;
 
 /// A line of a program that says a number, as `figure: NAME = VALUE`.
 const FIGURE: &str = "figure: ";
 
 /// All that a step saw.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Seen {
+pub(crate) struct Observations {
     /// In the order in which they were said.
     pub(crate) figures: Vec<Figure>,
     /// In the order in which they ran.
@@ -52,7 +52,7 @@ pub(crate) enum End {
     Ignored,
 }
 
-impl Seen {
+impl Observations {
     /// Notes a number.
     pub(crate) fn figure(&mut self, name: &str, value: impl ToString) {
         self.figures.push(Figure {
@@ -62,28 +62,28 @@ impl Seen {
     }
 
     /// Notes the numbers that a program has said.
-    pub(crate) fn figures_of(&mut self, output: &str) {
-        let said = output.lines().filter_map(|line| line.strip_prefix(FIGURE));
-        for (name, value) in said.filter_map(|said| said.split_once(" = ")) {
+    pub(crate) fn read_figures(&mut self, output: &str) {
+        let lines = output.lines().filter_map(|line| line.strip_prefix(FIGURE));
+        for (name, value) in lines.filter_map(|lines| lines.split_once(" = ")) {
             self.figure(name, value);
         }
     }
 
     /// Notes the tests that ran, from what `cargo test` prints: which program
     /// it runs, and then the program's own lines.
-    pub(crate) fn suites_of(&mut self, output: &str) {
+    pub(crate) fn read_suites(&mut self, output: &str) {
         let mut program: Option<Program> = None;
         // Of this program, in `suites`.
         let mut running: Vec<usize> = Vec::new();
         for line in output.lines() {
-            if let Some(next) = Program::of_line(line) {
+            if let Some(next) = Program::parse(line) {
                 program = Some(next);
                 running.clear();
             } else if line.starts_with("test result: ") {
                 for at in running.drain(..) {
                     self.suites[at].finished = true;
                 }
-            } else if let (Some(program), Some(test)) = (&program, Test::of_line(line)) {
+            } else if let (Some(program), Some(test)) = (&program, Test::parse(line)) {
                 let at = self.suite(program.suite(&test));
                 if !running.contains(&at) {
                     running.push(at);
@@ -109,9 +109,9 @@ impl Seen {
 
 impl Suite {
     /// How many ended how.
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn counts(&self) -> TestCounts {
         let count = |end| self.tests.iter().filter(|test| test.end == end).count();
-        Tally {
+        TestCounts {
             passed: count(End::Passed),
             failed: count(End::Failed),
             ignored: count(End::Ignored),
@@ -121,7 +121,7 @@ impl Suite {
 
 impl Test {
     /// `test NAME ... ok`, and the like.
-    fn of_line(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let (name, end) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
         let end = match end.split([',', ' ']).next()? {
             "ok" => End::Passed,
@@ -150,7 +150,7 @@ struct Program {
 impl Program {
     /// As cargo announces it: `Running tests/proof/main.rs
     /// (target/debug/deps/proof-0123)`, `Doc-tests scanner_core`.
-    fn of_line(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let line = line.trim_start();
         if let Some(documented) = line.strip_prefix("Doc-tests ") {
             return Some(Self {
@@ -189,19 +189,20 @@ mod tests {
 
     #[test]
     fn figures_are_the_lines_that_say_so() {
-        let mut seen = Seen::default();
-        seen.figures_of("campaign: 7 runs\nfigure: runs = 7\nfigure: none\n figure: a = b\n");
+        let mut observations = Observations::default();
+        observations
+            .read_figures("campaign: 7 runs\nfigure: runs = 7\nfigure: none\n figure: a = b\n");
         let expected = Figure {
             name: "runs".into(),
             value: "7".into(),
         };
-        assert_eq!(seen.figures, [expected]);
+        assert_eq!(observations.figures, [expected]);
     }
 
     #[test]
     fn each_test_belongs_to_the_program_that_cargo_named_last_and_to_its_module() {
-        let mut seen = Seen::default();
-        seen.suites_of(
+        let mut observations = Observations::default();
+        observations.read_suites(
             "test of_nobody ... ok\n\
              \x20    Running unittests src/lib.rs (target/debug/deps/scanner_core-0a1b)\n\
              test gate::tests::reads ... ok\n\
@@ -250,7 +251,7 @@ mod tests {
                 true,
             ),
         ];
-        assert_eq!(seen.suites, expected);
-        assert_eq!(seen.suites[1].tally().failed, 1);
+        assert_eq!(observations.suites, expected);
+        assert_eq!(observations.suites[1].counts().failed, 1);
     }
 }

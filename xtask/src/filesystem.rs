@@ -29,7 +29,7 @@ pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Resul
         }
         _ => return Err(Failure(format!("unknown archive: {}", file.display()))),
     };
-    command::listen(&mut command)?.success("unpacking")?;
+    command::capture(&mut command)?.success("unpacking")?;
     Ok(())
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 /// Makes the folder, empty.
-pub(crate) fn fresh(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn recreate_folder(folder: &Path) -> Result<(), Failure> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -73,7 +73,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
 }
 
 /// The text of a file of the workspace.
-pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 

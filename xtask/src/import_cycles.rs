@@ -37,7 +37,7 @@ struct Imports {
     /// The paths in each module.
     of: BTreeMap<Name, Vec<Name>>,
     /// What `pub use` calls a name, and what that is.
-    handed_on: BTreeMap<Name, Name>,
+    reexports: BTreeMap<Name, Name>,
 }
 
 /// The paths in one file.
@@ -75,7 +75,7 @@ impl Imports {
     }
 
     /// The module that has what a path in `module` names.
-    fn home(&self, module: &Name, path: &[String]) -> Option<Name> {
+    fn defining_module(&self, module: &Name, path: &[String]) -> Option<Name> {
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {
             "crate" => Vec::new(),
@@ -88,11 +88,11 @@ impl Imports {
         };
         while let Some((name, behind)) = rest.split_first() {
             let next = [&at[..], std::slice::from_ref(name)].concat();
-            match (name.as_str(), self.handed_on.get(&next)) {
+            match (name.as_str(), self.reexports.get(&next)) {
                 ("super", _) => drop(at.pop()?),
                 ("self", _) => {}
                 _ if self.of.contains_key(&next) => at = next,
-                (_, Some(from)) => return self.home(&at, &[from, behind].concat()),
+                (_, Some(from)) => return self.defining_module(&at, &[from, behind].concat()),
                 _ => break,
             }
             rest = behind;
@@ -101,10 +101,12 @@ impl Imports {
     }
 
     /// The modules of a circle, if there is one.
-    fn circle(&self) -> Option<Vec<String>> {
+    fn cycle(&self) -> Option<Vec<String>> {
         let mut below: BTreeMap<&Name, BTreeSet<Name>> = BTreeMap::new();
         for (module, paths) in &self.of {
-            let homes = paths.iter().filter_map(|path| self.home(module, path));
+            let homes = paths
+                .iter()
+                .filter_map(|path| self.defining_module(module, path));
             below.insert(module, homes.filter(|home| home != module).collect());
         }
         // Whoever takes from none of the others, or gives to none, is in no circle.
@@ -174,40 +176,40 @@ impl Paths<'_> {
             return self.take(path);
         }
         let called = [&self.module[..], &[called.to_string()]].concat();
-        self.imports.handed_on.insert(called, path);
+        self.imports.reexports.insert(called, path);
     }
 }
 
 #[test]
-fn no_module_imports_in_a_circle() {
-    let workspace = Workspace::of_this_crate();
+fn no_crate_has_an_import_cycle() {
+    let workspace = Workspace::current();
     for folder in CRATES {
         let mut imports = Imports::default();
         imports.read(&workspace.path(folder), &[]);
         assert!(imports.of.len() > 5, "{folder}: {:?}", imports.of.keys());
-        assert_eq!(imports.circle(), None, "{folder}");
+        assert_eq!(imports.cycle(), None, "{folder}");
     }
 }
 
 #[test]
-fn a_circle_is_found_by_whatever_way_a_name_is_written() {
-    let circle = |sources: &[(&str, &str)]| {
+fn a_cycle_is_found_however_a_name_is_written() {
+    let cycle = |sources: &[(&str, &str)]| {
         let mut imports = Imports::default();
         for (module, source) in sources {
             let module = module.split("::").filter(|name| !name.is_empty());
             imports.add(&module.map(str::to_owned).collect(), source);
         }
-        imports.circle()
+        imports.cycle()
     };
     let below = (
         "b",
         "pub(super) struct B; #[cfg(test)] mod tests { use crate::a::A; }",
     );
     assert_eq!(
-        circle(&[("", "mod a; mod b;"), ("a", "use crate::b::B;"), below]),
+        cycle(&[("", "mod a; mod b;"), ("a", "use crate::b::B;"), below]),
         None
     );
-    for again in [
+    for import in [
         "use crate::a::A;",
         "use super::a::{self};",
         "fn f() { super::a::f() }",
@@ -216,17 +218,17 @@ fn a_circle_is_found_by_whatever_way_a_name_is_written() {
         "pub(super) struct B(crate::a::A);",
     ] {
         let root = ("", "mod a; mod b; pub use a::A; fn f() { b::f() }");
-        let sources = [root, ("a", "use crate::b::{B};"), ("b", again)];
-        assert!(circle(&sources).is_some(), "{again}");
+        let sources = [root, ("a", "use crate::b::{B};"), ("b", import)];
+        assert!(cycle(&sources).is_some(), "{import}");
     }
     let parent = ("a", "mod c; pub use c::C; fn f() { c::f() }");
     assert_eq!(
-        circle(&[
+        cycle(&[
             parent,
             ("a::c", "use crate::b::B;"),
             ("b", "use super::c::X;")
         ]),
         None
     );
-    assert!(circle(&[parent, ("a::c", "use super::f;")]).is_some());
+    assert!(cycle(&[parent, ("a::c", "use super::f;")]).is_some());
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{self, Failure};
-use crate::figures::{Figure, Seen, Suite};
-use crate::test_counts::Tally;
+use crate::figures::{Figure, Observations, Suite};
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
 /// Changes when a field comes to mean something else.
@@ -23,7 +23,7 @@ pub(crate) const TESTS: &str = "tests";
 
 /// A run, as far as it went.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct LastRun {
     schema: u32,
     pub(crate) sources: Sources,
     /// What `rustc --version` says.
@@ -58,7 +58,7 @@ pub(crate) struct Step {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) ignored: usize,
-    pub(crate) seen: Seen,
+    pub(crate) observations: Observations,
 }
 
 /// How a step ended.
@@ -71,11 +71,11 @@ pub(crate) enum Verdict {
     Skipped,
 }
 
-impl Record {
+impl LastRun {
     /// A run that begins now.
     pub(crate) fn begin(workspace: &Workspace) -> Result<Self, Failure> {
         let mut rustc = workspace.command("rustc");
-        let compiler = command::listen(rustc.arg("--version"))?.success("rustc")?;
+        let compiler = command::capture(rustc.arg("--version"))?.success("rustc")?;
         Ok(Self {
             schema: SCHEMA,
             sources: Sources::now(workspace)?,
@@ -94,12 +94,12 @@ impl Record {
         if !path.is_file() {
             return Ok(None);
         }
-        Self::of_text(&fs::read_to_string(&path)?)
+        Self::parse(&fs::read_to_string(&path)?)
             .map(Some)
             .map_err(|why| Failure(format!("{}: {why}", path.display())))
     }
 
-    fn of_text(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if record.schema != SCHEMA {
             return Err(format!("schema {}, not {SCHEMA}", record.schema));
@@ -110,7 +110,7 @@ impl Record {
     /// Keeps it, in place of the last one.
     pub(crate) fn write(&self, workspace: &Workspace) -> Result<(), Failure> {
         let path = path(workspace);
-        fs::create_dir_all(workspace.made("report"))?;
+        fs::create_dir_all(workspace.target("report"))?;
         let text = serde_json::to_string_pretty(self).map_err(|error| {
             let path = path.display();
             Failure(format!("{path}: {error}"))
@@ -124,23 +124,23 @@ impl Record {
 
     /// A program of the workspace's tests, by its name.
     pub(crate) fn suite(&self, name: &str) -> Option<&Suite> {
-        let mut suites = self.step(TESTS)?.seen.suites.iter();
+        let mut suites = self.step(TESTS)?.observations.suites.iter();
         suites.find(|suite| suite.name == name)
     }
 
     /// Tests, checks and steps together, as the run's last line counts them.
-    pub(crate) fn sum(&self) -> Tally {
+    pub(crate) fn sum(&self) -> TestCounts {
         sum(&self.steps)
     }
 }
 
 /// Tests, checks and steps together: what was left out, as a whole or in part,
 /// counts as ignored.
-pub(crate) fn sum(steps: &[Step]) -> Tally {
-    let mut sum = Tally::default();
+pub(crate) fn sum(steps: &[Step]) -> TestCounts {
+    let mut sum = TestCounts::default();
     for step in steps {
         let ended = |verdict| usize::from(step.verdict == verdict);
-        sum += Tally {
+        sum += TestCounts {
             passed: step.passed + ended(Verdict::Passed),
             failed: step.failed + ended(Verdict::Failed),
             ignored: step.ignored + ended(Verdict::Skipped),
@@ -163,13 +163,13 @@ impl Step {
     }
 
     pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
-        let mut figures = self.seen.figures.iter();
+        let mut figures = self.observations.figures.iter();
         figures.find(|figure| figure.name == name)
     }
 }
 
 fn path(workspace: &Workspace) -> PathBuf {
-    workspace.made("report/run.json")
+    workspace.target("report/run.json")
 }
 
 impl Sources {
@@ -180,10 +180,10 @@ impl Sources {
     pub(crate) fn now(workspace: &Workspace) -> Result<Self, Failure> {
         let git = |arguments: &[&str]| {
             let mut git = workspace.command("git");
-            command::listen(git.args(arguments))
+            command::capture(git.args(arguments))
         };
         let commit = match git(&["rev-parse", "--verify", "HEAD"]) {
-            Ok(said) if said.status.success() => said.out.trim().to_owned(),
+            Ok(output) if output.status.success() => output.out.trim().to_owned(),
             // No git, or the sources without their history.
             _ => {
                 return Ok(Self {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_run_reads_as_it_was_written_and_no_other_version_does() {
-        let record = Record {
+        let record = LastRun {
             schema: SCHEMA,
             sources: Sources {
                 commit: Some("0123456789abcdef".into()),
@@ -252,17 +252,17 @@ mod tests {
                 passed: 3,
                 failed: 1,
                 ignored: 0,
-                seen: Seen::default(),
+                observations: Observations::default(),
             }],
         };
         let text = serde_json::to_string(&record).unwrap();
-        let read = Record::of_text(&text).unwrap();
+        let read = LastRun::parse(&text).unwrap();
         assert_eq!(read.sources, record.sources);
         assert_eq!(read.step("tests").unwrap().note, "<one> failed");
         // Three tests; one that failed, and its step.
         assert_eq!((read.sum().passed, read.sum().failed), (3, 2));
-        assert!(Record::of_text(&text.replace("\"schema\":2", "\"schema\":1")).is_err());
-        assert!(Record::of_text("{").is_err());
+        assert!(LastRun::parse(&text.replace("\"schema\":2", "\"schema\":1")).is_err());
+        assert!(LastRun::parse("{").is_err());
     }
 
     #[test]

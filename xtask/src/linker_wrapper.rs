@@ -16,21 +16,21 @@ use std::process::{Command, ExitCode};
 use crate::workspace::Workspace;
 
 /// Set for rustc, it makes this program a linker, and is the path of the real.
-const REAL: &str = "TCPLIMIT_XTASK_LINKER";
+const REAL_LINKER: &str = "TCPLIMIT_XTASK_LINKER";
 
 /// Tells a build of cargo's to link with this program.
-pub(crate) fn use_for(build: &mut Command, target: &str, real: &Path) -> std::io::Result<()> {
+pub(crate) fn configure(build: &mut Command, target: &str, real: &Path) -> std::io::Result<()> {
     let target = target.to_uppercase().replace('-', "_");
-    let linker = Workspace::itself()?;
+    let linker = Workspace::own_executable()?;
     build
         .env(format!("CARGO_TARGET_{target}_LINKER"), linker)
-        .env(REAL, real);
+        .env(REAL_LINKER, real);
     Ok(())
 }
 
 /// Links, if this is the linker now. To be called before all else.
-pub(crate) fn run() -> Option<ExitCode> {
-    let real = env::var_os(REAL)?;
+pub(crate) fn run_as_linker() -> Option<ExitCode> {
+    let real = env::var_os(REAL_LINKER)?;
     let mut link = Command::new(&real);
     link.args(arguments(env::args_os().skip(1)));
     Some(match link.status() {

@@ -18,12 +18,12 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// From here on an interrupt, or a request to terminate, ends all groups and
 /// then this program.
-pub(crate) fn end_with_this_program() {
+pub(crate) fn end_on_interrupt() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(handle);
+    ONCE.call_once(install_handler);
 }
 
-fn handle() {
+fn install_handler() {
     let interrupted = || {
         // Locked until the end, so that nothing more is started.
         let running = RUNNING.lock();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_leaves_running_ends_with_it() {
+    fn a_programs_children_end_with_it() {
         let (mut shell, other) = with_another("exit 0");
         assert!(wait(&mut shell).unwrap().success());
         assert!(is_gone(other));

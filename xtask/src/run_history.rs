@@ -31,15 +31,15 @@ struct Run {
 }
 
 /// Adds a run, and says how it compares with the last one of its kind.
-pub(crate) fn keep(
+pub(crate) fn append(
     workspace: &Workspace,
     quick: bool,
     seconds: f64,
     steps: &[Step],
 ) -> Result<String, Failure> {
-    let path = workspace.made(FILE);
+    let path = workspace.target(FILE);
     // None yet, or one of another version: begun anew.
-    let mut runs = fs::read_to_string(&path).map_or_else(|_| Vec::new(), |text| past(&text));
+    let mut runs = fs::read_to_string(&path).map_or_else(|_| Vec::new(), |text| parse_runs(&text));
     let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
     let times = |step: &Step| (tenths(step.seconds), step.processor_seconds.map(tenths));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -55,7 +55,7 @@ pub(crate) fn keep(
             .collect(),
     };
     let before = runs.iter().rev().find(|other| other.quick == quick);
-    let said = run.describe(before);
+    let description = run.describe(before);
     runs.push(run);
     let lines = runs
         .iter()
@@ -64,11 +64,11 @@ pub(crate) fn keep(
     let lines: Result<Vec<String>, _> = lines.collect();
     let lines = lines.map_err(|error| Failure(error.to_string()))?;
     fs::write(&path, lines.join("\n") + "\n")?;
-    Ok(said)
+    Ok(description)
 }
 
 /// The runs that can be read.
-fn past(text: &str) -> Vec<Run> {
+fn parse_runs(text: &str) -> Vec<Run> {
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect()
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn a_run_is_compared_with_the_one_before() {
         let before = run(100.0, false);
-        let said = run(40.0, false).describe(Some(&before));
+        let description = run(40.0, false).describe(Some(&before));
         assert_eq!(
-            said,
+            description,
             "40 s (100 s the last time), 80 s of processor time (200 s the last time), 2 cores"
         );
         assert_eq!(
@@ -128,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_read_again_and_lines_of_other_versions_are_not() {
+    fn saved_runs_are_read_and_lines_of_other_versions_are_ignored() {
         let line = serde_json::to_string(&run(1.5, true)).unwrap();
         let text = format!("{line}\n{{\"ended\":1}}\nnonsense\n{line}\n");
-        assert_eq!(past(&text), [run(1.5, true), run(1.5, true)]);
+        assert_eq!(parse_runs(&text), [run(1.5, true), run(1.5, true)]);
     }
 }

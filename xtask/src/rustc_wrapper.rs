@@ -34,18 +34,18 @@ const COVERAGE: [&str; 9] = [
 
 /// Has a build of cargo's note coverage in the workspace's crates.
 pub(crate) fn instrument(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
-    use_for(workspace, build, INSTRUMENTED)?;
+    configure(workspace, build, INSTRUMENTED)?;
     build.env("CARGO_INCREMENTAL", "0");
     Ok(())
 }
 
 /// Has a build of cargo's keep the workspace's crates apart from the sound ones.
-pub(crate) fn keep_apart(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
-    use_for(workspace, build, BROKEN)
+pub(crate) fn build_separately(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
+    configure(workspace, build, BROKEN)
 }
 
-fn use_for(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(), Failure> {
-    let folder = workspace.made("tools");
+fn configure(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(), Failure> {
+    let folder = workspace.target("tools");
     fs::create_dir_all(&folder)?;
     // By another path cargo takes it for another compiler, and one with other
     // flags is another too. A copy outlives that this program is built anew.
@@ -54,14 +54,14 @@ fn use_for(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(),
     let flags = flags.finish();
     let name = folder.join(format!("{name}-{flags:016x}{}", env::consts::EXE_SUFFIX));
     let copy = folder.join(format!("rustc-{}", std::process::id()));
-    fs::copy(Workspace::itself()?, &copy)?;
+    fs::copy(Workspace::own_executable()?, &copy)?;
     fs::rename(&copy, &name)?;
     build.env("RUSTC_WORKSPACE_WRAPPER", name);
     Ok(())
 }
 
 /// Compiles, if this is a compiler now. To be called before all else.
-pub(crate) fn run() -> Option<ExitCode> {
+pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     let mut words = env::args_os();
     let program = words.next()?;
     let name = Path::new(&program).file_stem()?.to_str()?;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_optimised_notes_coverage() {
+    fn only_optimised_crates_record_coverage() {
         let library = ["--crate-name", "scanner_core", "-C", "opt-level=2"];
         assert!(is_optimised(&library));
         assert!(!is_optimised(&library[..2]));

@@ -25,7 +25,7 @@ pub(super) fn remove(file: &Path) -> Result<(), Failure> {
 /// What sessions do to Wine's files and registry by other means than the
 /// program: `file PATH` makes one, `place PATH` makes one of the driver, `everybodys
 /// PATH` a folder that all can write to, `remove PATH`, `same ONE OTHER`, `reg WORDS`.
-pub(super) fn step(
+pub(super) fn run_command(
     machine: &Machine<'_>,
     verb: &str,
     words: &str,
@@ -65,8 +65,8 @@ pub(super) fn step(
             )
         }
         "reg" => {
-            let said = command::listen(machine.wine("reg").args(words.split_whitespace()))?;
-            format!("exit={}", said.status.code().unwrap_or(-1))
+            let output = command::capture(machine.wine("reg").args(words.split_whitespace()))?;
+            format!("exit={}", output.status.code().unwrap_or(-1))
         }
         _ => return Ok(None),
     };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::arch::Arch;
-use super::check_log::Judge;
+use super::check_log::CheckLog;
 use super::machine::Machine;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
@@ -20,17 +20,17 @@ const COMMIT: &str = "6813a2f";
 /// The folder with its driver and its program, built unless that was done before; or
 /// why they can't be had. A clone without history (a shallow one) does not have the
 /// commit.
-pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
+pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
     // There was no window then.
     let [products @ .., _window] = &PRODUCTS;
-    let folder = workspace.made("wine/former");
+    let folder = workspace.target("wine/former");
     let built = folder.join(arch.name());
     if products.iter().all(|it| built.join(it.file).is_file()) {
         return Ok(Ok(built));
     }
     let commit = format!("{COMMIT}^{{commit}}");
-    let has = command::listen(workspace.command("git").args(["cat-file", "-e", &commit]));
-    if !has.is_ok_and(|said| said.status.success()) {
+    let has = command::capture(workspace.command("git").args(["cat-file", "-e", &commit]));
+    if !has.is_ok_and(|output| output.status.success()) {
         let why = format!("this clone lacks commit {COMMIT} (version 0.1.0)");
         return Ok(Err(why));
     }
@@ -46,10 +46,10 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     let archive = folder.join("source.tar");
     let mut export = workspace.command("git");
     export.args(["archive", "--format=tar", "-o"]).arg(&archive);
-    command::listen(export.arg(COMMIT))?.success("git archive")?;
+    command::capture(export.arg(COMMIT))?.success("git archive")?;
     let mut unpack = Command::new("tar");
     unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
-    command::listen(&mut unpack)?.success("tar")?;
+    command::capture(&mut unpack)?.success("tar")?;
     // With the same flags, so that `core` is there already.
     let files = driver::build_from(workspace, compiler, processor, products, &source)?;
     fs::create_dir_all(&built)?;
@@ -63,13 +63,13 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
 pub(super) fn folder(
     workspace: &Workspace,
     machine: &Machine<'_>,
-    judge: &mut Judge,
+    checks: &mut CheckLog,
 ) -> Result<Option<PathBuf>, Failure> {
-    let files = files(workspace, machine.arch())?;
+    let files = build(workspace, machine.arch())?;
     if let Err(why) = &files {
         let arch = machine.arch().name();
         println!("{arch} SKIPPED: over version 0.1.0: {why}");
-        judge.skip();
+        checks.skip();
     }
     Ok(files.ok())
 }
