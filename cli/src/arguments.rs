@@ -13,7 +13,7 @@ use crate::image_probe::{Members, Options};
 use crate::loaded::LoadBase;
 use crate::output::complain;
 use crate::patch::DEFAULT_LIMIT;
-use crate::patch::installation::Choice;
+use crate::patch::windows_folders::Choice;
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
 /// Server 2003.

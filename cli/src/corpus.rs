@@ -40,7 +40,7 @@ pub(crate) fn locate_both(
     let loaded = view(Some(LoadBase::Typical)).map_err(|reason| format!("as loaded, {reason}"))?;
     match file.differences(&loaded).first() {
         None => {
-            let sum = Headers::parse(data).map(|headers| Checksum::of(&headers, data));
+            let sum = Headers::parse(data).map(|headers| Checksum::compute(&headers, data));
             let right = sum.ok().filter(Checksum::is_right);
             file.checksum = right.map(|sum| sum.computed);
             Ok(file)

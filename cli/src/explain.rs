@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use scanner_core::{Directory, Evidence, Findings, Image, Rva, StartUp, Surroundings, Tally};
+use scanner_core::{Directory, Evidence, Findings, Image, NearbyCalls, Rva, StartUpStore, Tally};
 use tcplimit_report::{Exit, Report};
 
 use crate::arguments::{Explain, hint_at_base};
@@ -95,8 +95,8 @@ fn evidence(out: &mut dyn Write, image: &Image<'_>, findings: &Findings) -> io::
     let listing = Listing::new(image, findings);
     for piece in Evidence::ALL {
         let (style, mark) = match (
-            findings.held().holds(piece),
-            findings.missing().holds(piece),
+            findings.held().contains(piece),
+            findings.missing().contains(piece),
         ) {
             (true, _) => (GOOD, '✓'),
             (_, true) => (BAD, '✗'),
@@ -130,7 +130,7 @@ fn start_up(
     image: &Image<'_>,
     findings: &Findings,
 ) -> io::Result<()> {
-    let Some(StartUp::Unique { rva, .. }) = report.start_up else {
+    let Some(StartUpStore::Unique { rva, .. }) = report.start_up else {
         return Ok(());
     };
     writeln!(
@@ -205,8 +205,8 @@ impl Shown<'_> {
     }
 
     /// How many of the calls around each gate do as they should.
-    fn around(&self, tally: impl Fn(&Surroundings) -> Tally) -> Vec<String> {
-        let gates = self.findings.gates().zip(self.findings.surroundings());
+    fn around(&self, tally: impl Fn(&NearbyCalls) -> Tally) -> Vec<String> {
+        let gates = self.findings.gates().zip(self.findings.nearby_calls());
         gates
             .map(|(gate, around)| {
                 let at = gate.at().to_string();
@@ -231,7 +231,7 @@ impl Shown<'_> {
     fn section(&self) -> Vec<String> {
         let sections = self.image.headers().sections();
         let threshold = self.findings.threshold();
-        let holding = sections.filter(|section| section.holds(threshold, 4));
+        let holding = sections.filter(|section| section.contains(threshold, 4));
         let lines = holding.map(|section| {
             format!(
                 "{:>6}  {}, {:X} bytes, flags {:08X}",

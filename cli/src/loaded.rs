@@ -91,7 +91,7 @@ impl Loaded {
             return Err(LoadError::UnfitBase { arch, base });
         }
         let own = image.base();
-        if base != own && Relocations::of(image).next().is_none() {
+        if base != own && Relocations::new(image).next().is_none() {
             return Err(LoadError::NotRelocatable { own, base });
         }
         if size > MAX_IMAGE {
@@ -157,7 +157,7 @@ impl Loaded {
         if shift == 0 {
             return Ok(());
         }
-        for (at, kind) in Relocations::of(image) {
+        for (at, kind) in Relocations::new(image) {
             let done = match kind {
                 // On x86 both bases are below 4 GiB: so is the sum, modulo.
                 RelocationKind::HighLow => self.change(at, |value: [u8; 4]| {

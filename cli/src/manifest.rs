@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use scanner_core::policy::PRISTINE_LIMIT;
-use scanner_core::{Arch, Module, Rva, StartUp};
+use scanner_core::{Arch, Module, Rva, StartUpStore};
 use serde::Deserialize;
 use tcplimit_report::{Exit, Report};
 
@@ -122,7 +122,7 @@ impl Build {
         let located = report.located()?;
         let image = report.image?;
         let (start_up_store, start_up_value) = match report.start_up {
-            Some(StartUp::Unique { rva, value, .. }) => (Some(rva.0), Some(value)),
+            Some(StartUpStore::Unique { rva, value, .. }) => (Some(rva.0), Some(value)),
             _ => (None, None),
         };
         let module = located.module().to_string();

@@ -1,7 +1,7 @@
 //! Why something was not done: scanner-core's errors as the protocol's reasons.
 
 use scanner_core::policy::Refusal;
-use scanner_core::{ImageError, NotLocated, Reason as Missed};
+use scanner_core::{ImageError, NotLocated, NotLocatedReason};
 use tcplimit_protocol::{Reason, Status};
 
 use crate::kernel::Exchange;
@@ -77,14 +77,14 @@ impl From<ImageError> for Cause {
 impl From<&NotLocated> for Cause {
     fn from(refusal: &NotLocated) -> Cause {
         match refusal.reason() {
-            Missed::Missing(missing) => {
+            NotLocatedReason::Missing(missing) => {
                 Cause::with(Reason::EvidenceMissing, u32::from(missing.bits()))
             }
-            Missed::Ambiguous(one, other) => Cause {
+            NotLocatedReason::Ambiguous(one, other) => Cause {
                 reason: Reason::Ambiguous,
                 detail: [one.0, other.0],
             },
-            Missed::TooManyCandidates => Reason::TooManyCandidates.into(),
+            NotLocatedReason::TooManyCandidates => Reason::TooManyCandidates.into(),
             _ => Reason::NoGate.into(),
         }
     }

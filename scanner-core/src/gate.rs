@@ -2,9 +2,9 @@
 //! half-open connections with their limit.
 
 use crate::arch::Arch;
-use crate::bytes::dword;
 use crate::image::Image;
 use crate::operand;
+use crate::read::dword;
 use crate::rva::Rva;
 
 /// A load and a comparison of two variables, followed by a signed jump that

@@ -5,8 +5,8 @@
 //! Developer's Manual, volume 2, appendix A.
 
 use crate::arch::Arch;
-use crate::bytes::before;
 use crate::image::Image;
+use crate::read::before;
 use crate::rva::Rva;
 
 /// ModRM bytes with a direct operand, mod 00 and r/m 101, have these bits

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use scanner_core::{Evidence, Gate, Image, Module, Reason, Rva};
+use scanner_core::{Evidence, Gate, Image, Module, NotLocatedReason, Rva};
 
 use crate::memory;
 use crate::planted::Planted;
@@ -36,7 +36,7 @@ pub fn oracle_reads_alike(spec: &Spec, instructions: &[Planted]) {
     let agrees = match (&ours, &theirs) {
         (Verdict::Located(ours), theirs) => Ok(ours) == theirs.as_ref(),
         // What is put over relocated dwords leaves a table that no longer fits.
-        (Verdict::Refused(Reason::Missing(missing)), Ok(_))
+        (Verdict::Refused(NotLocatedReason::Missing(missing)), Ok(_))
             if missing.iter().eq([Evidence::Relocated]) =>
         {
             true
@@ -99,14 +99,14 @@ fn assert_agrees(verdict: &Verdict, oracle: &Result<oracle::Answer, oracle::No>,
     let agrees = match (verdict, oracle) {
         (Verdict::Located(found), Ok(answer)) => found == answer,
         (Verdict::NoImage(_), Err(oracle::No::Image(_)))
-        | (Verdict::Refused(Reason::NoGate), Err(oracle::No::NoCandidate))
-        | (Verdict::Refused(Reason::Ambiguous(..)), Err(oracle::No::Ambiguous)) => true,
+        | (Verdict::Refused(NotLocatedReason::NoGate), Err(oracle::No::NoCandidate))
+        | (Verdict::Refused(NotLocatedReason::Ambiguous(..)), Err(oracle::No::Ambiguous)) => true,
         // Operands outside the image make no gate for the one, for the other a
         // pair in no data section.
-        (Verdict::Refused(Reason::NoGate), Err(oracle::No::Missing(facts))) => {
+        (Verdict::Refused(NotLocatedReason::NoGate), Err(oracle::No::Missing(facts))) => {
             facts.contains(&oracle::Fact::SameDataSection)
         }
-        (Verdict::Refused(Reason::Missing(missing)), Err(oracle::No::Missing(facts))) => {
+        (Verdict::Refused(NotLocatedReason::Missing(missing)), Err(oracle::No::Missing(facts))) => {
             let names: BTreeSet<String> = missing.iter().map(|item| item.to_string()).collect();
             !exactly || names == facts.iter().map(|fact| format!("{fact:?}")).collect()
         }

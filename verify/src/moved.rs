@@ -253,7 +253,7 @@ pub fn outcomes(builds: &Builds, moved: &Move, file: &[u8]) -> [Outcome; 2] {
 }
 
 fn is_checked(file: &[u8]) -> bool {
-    Headers::parse(file).is_ok_and(|headers| Checksum::of(&headers, file).is_right())
+    Headers::parse(file).is_ok_and(|headers| Checksum::compute(&headers, file).is_right())
 }
 
 /// **Moved code never moves the answer**, and where the limit is located the

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use scanner_core::{Module, StartUp};
+use scanner_core::{Module, StartUpStore};
 use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 
@@ -62,7 +62,7 @@ pub fn any_disc_tables(bytes: &[u8]) {
     assert!(!reports.is_empty());
     for report in reports {
         assert_eq!(report.origin.path, "XP.ISO");
-        if let Some(StartUp::Unique { value, .. }) = report.start_up {
+        if let Some(StartUpStore::Unique { value, .. }) = report.start_up {
             assert_eq!(value, 10, "{}", report.origin);
         }
     }

@@ -2,7 +2,7 @@
 //! does not. Tests call them with proptest's cases, fuzz targets with
 //! libFuzzer's, and regressions with files: one property, three uses.
 
-use scanner_core::{Evidence, Module, Reason};
+use scanner_core::{Evidence, Module, NotLocatedReason};
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
 use crate::memory;
@@ -87,11 +87,11 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
         let mut missing = verdict.missing();
         missing.retain(|piece| !beside(piece, how));
         let fits = match (&verdict, &expected) {
-            (Verdict::Refused(Reason::Ambiguous(..)), Expected::Ambiguous) => true,
-            (Verdict::Refused(Reason::Missing(_)), Expected::Ambiguous) => {
+            (Verdict::Refused(NotLocatedReason::Ambiguous(..)), Expected::Ambiguous) => true,
+            (Verdict::Refused(NotLocatedReason::Missing(_)), Expected::Ambiguous) => {
                 is_stripped(&spec) && missing.is_empty()
             }
-            (Verdict::Refused(Reason::Missing(_)), Expected::Missing(evidence)) => {
+            (Verdict::Refused(NotLocatedReason::Missing(_)), Expected::Missing(evidence)) => {
                 // Of pairs that can't be the limiter's few are remembered, and rivals
                 // may come first.
                 let first_come = matches!(flaw, Flaw::NotAdjacent | Flaw::ReadOnlyData)
@@ -101,10 +101,10 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
             }
             // A decoy may then be the best candidate that is left.
             (Verdict::Refused(reason), Expected::NoGate) => {
-                *reason == Reason::NoGate || spec.decoys != Decoys::NONE
+                *reason == NotLocatedReason::NoGate || spec.decoys != Decoys::NONE
             }
             // Shifted operands may lie outside the image altogether.
-            (Verdict::Refused(Reason::NoGate), _) => flaw == Flaw::SwappedBase,
+            (Verdict::Refused(NotLocatedReason::NoGate), _) => flaw == Flaw::SwappedBase,
             _ => false,
         };
         assert!(fits, "{flaw:?} {how}: {verdict:?}, expected {expected:?}");

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Headers, Image, ImageError, Module, NotLocated, RelocationCoverage};
-use scanner_core::{StartUp, file_version};
+use scanner_core::{StartUpStore, file_version};
 
 use crate::beginning::{is_cabinet, is_compressed, is_possible};
 use crate::cause::Cause;
@@ -123,17 +123,17 @@ impl Report {
                 )
             }
             Search::Located(located) => {
-                let store = StartUp::of(image, located);
+                let store = StartUpStore::find(image, located);
                 self.state = match store {
-                    StartUp::Unique {
+                    StartUpStore::Unique {
                         value: PRISTINE_LIMIT,
                         ..
                     } => State::Unpatched,
-                    StartUp::Unique { value, .. } => State::Patched(value),
-                    StartUp::None | StartUp::Several => State::Located,
+                    StartUpStore::Unique { value, .. } => State::Patched(value),
+                    StartUpStore::None | StartUpStore::Several => State::Located,
                 };
                 self.start_up = Some(store);
-                self.relocations = RelocationCoverage::of(image, located);
+                self.relocations = RelocationCoverage::measure(image, located);
                 return;
             }
         };

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use scanner_core::{EvidenceSet, Findings, Layout, Rva, StartUp, Surroundings, Tally};
+use scanner_core::{EvidenceSet, Findings, Layout, NearbyCalls, Rva, StartUpStore, Tally};
 use serde::Serialize;
 
 use crate::report::Report;
@@ -138,7 +138,7 @@ impl<'a> Object<'a> {
                 local_functions: counts(findings, |around| around.functions),
             }),
             start_up: report.start_up.and_then(|start_up| match start_up {
-                StartUp::Unique {
+                StartUpStore::Unique {
                     rva,
                     value_offset,
                     value,
@@ -147,7 +147,7 @@ impl<'a> Object<'a> {
                     rva: rva.0,
                     file_offset: value_offset,
                 }),
-                StartUp::None | StartUp::Several => None,
+                StartUpStore::None | StartUpStore::Several => None,
             }),
             checksum: file.and_then(|file| file.checksum).map(|sum| Checksum {
                 stated: sum.stated,
@@ -176,8 +176,8 @@ impl Rvas {
 }
 
 /// Of the calls around each gate.
-fn counts(findings: &Findings, of: impl Fn(&Surroundings) -> Tally) -> Vec<Count> {
-    let tallies = findings.surroundings().map(of);
+fn counts(findings: &Findings, of: impl Fn(&NearbyCalls) -> Tally) -> Vec<Count> {
+    let tallies = findings.nearby_calls().map(of);
     tallies
         .map(|Tally { hits, total }| Count { hits, total })
         .collect()

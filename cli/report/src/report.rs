@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT, PRISTINE_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Findings, Headers, Image, Located, Module};
-use scanner_core::{NotLocated, RelocationCoverage, Rva, StartUp, locate};
+use scanner_core::{NotLocated, RelocationCoverage, Rva, StartUpStore, locate};
 
 use crate::beginning;
 use crate::hash;
@@ -148,7 +148,7 @@ pub struct Report {
     /// The base it was searched at, with `--as-loaded`.
     pub loaded_at: Option<u64>,
     /// The store that gives the limit its first value; only when located.
-    pub start_up: Option<StartUp>,
+    pub start_up: Option<StartUpStore>,
     /// Only when located, and only on x86.
     pub relocations: Option<RelocationCoverage>,
     /// From the whole file, when the limit is located in it or its names
@@ -244,7 +244,7 @@ impl Report {
             let sha256 = hash::sha256(data);
             let headers = Headers::parse(data).ok();
             self.file = Some(FileFacts {
-                checksum: headers.map(|headers| Checksum::of(&headers, data)),
+                checksum: headers.map(|headers| Checksum::compute(&headers, data)),
                 known: known(&sha256),
                 sha256,
             });

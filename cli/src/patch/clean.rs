@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use tcplimit_report::Exit;
 
-use super::disk::{Machine, folder_of};
 use super::failure::Failure;
-use super::installation::Installations;
-use super::leftover::{Kind, Leftover, Outcome, clean, leftovers};
-use super::replace::may_write;
+use super::filesystem::{HostFileSystem, folder_of};
+use super::leftover::{Leftover, LeftoverKind, Removal, clean, leftovers};
+use super::replace::check_writable;
 use super::text::row;
-use super::windows_install::System;
+use super::windows_folders::WindowsFolders;
+use super::windows_install::WindowsInstall;
 use crate::arguments::{Clean, Talk};
 use crate::interrupt::stop_flag;
 use crate::json::{line, summary_line};
@@ -29,7 +29,7 @@ use crate::text::count;
 pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
     let mut run = Run {
         verb,
-        disk: Machine::default(),
+        fs: HostFileSystem::default(),
         out: output::stdout(),
         stop: stop_flag(),
         totals: Totals::default(),
@@ -50,7 +50,7 @@ pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
 
 struct Run<'a> {
     verb: &'a Clean,
-    disk: Machine,
+    fs: HostFileSystem,
     out: Output,
     stop: Arc<AtomicBool>,
     totals: Totals,
@@ -75,7 +75,7 @@ impl Run<'_> {
     /// The Windows that are meant.
     fn homes(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
         let choice = self.verb.which.choice();
-        let (homes, notes) = Installations::choose(&self.verb.root, choice, &command_line())?;
+        let (homes, notes) = WindowsFolders::choose(&self.verb.root, choice, &command_line())?;
         self.totals.notes = notes;
         self.totals.notes.iter().for_each(|note| complain(note));
         Ok(homes)
@@ -83,7 +83,7 @@ impl Run<'_> {
 
     /// Cleans one Windows, or returns why nothing is done there.
     fn windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
-        let system = match System::of(home) {
+        let system = match WindowsInstall::of(home) {
             Ok(system) => system,
             Err(reason) => return Ok(Err((Exit::Unreadable, reason))),
         };
@@ -98,15 +98,15 @@ impl Run<'_> {
         }
         let stop = Arc::clone(&self.stop);
         let done = match self.verb.in_place {
-            true => clean(&self.disk, home, &system.folders, &|| {
+            true => clean(&self.fs, home, &system.folders, &|| {
                 !stop.load(Ordering::Relaxed)
             }),
             false => self.foresee(home, &system.folders),
         };
         match done {
             Ok(done) => {
-                for (left, outcome) in &done {
-                    self.tell(left, outcome)?;
+                for (left, removal) in &done {
+                    self.tell(left, removal)?;
                 }
                 Ok(Ok(()))
             }
@@ -119,32 +119,32 @@ impl Run<'_> {
         &self,
         home: &Path,
         folders: &[PathBuf],
-    ) -> Result<Vec<(Leftover, Outcome)>, Failure> {
-        let left = leftovers(&self.disk, home, folders, None)?;
+    ) -> Result<Vec<(Leftover, Removal)>, Failure> {
+        let left = leftovers(&self.fs, home, folders, None)?;
         let foreseen = left.into_iter().map(|left| {
-            let outcome = match left.is_useless {
-                false => Outcome::Stays,
-                true => match may_write(&self.disk, folder_of(&left.path)) {
-                    Ok(()) => Outcome::WouldRemove,
-                    Err(failure) => Outcome::Failed(failure),
+            let removal = match left.is_removable {
+                false => Removal::Stays,
+                true => match check_writable(&self.fs, folder_of(&left.path)) {
+                    Ok(()) => Removal::WouldRemove,
+                    Err(failure) => Removal::Failed(failure),
                 },
             };
-            (left, outcome)
+            (left, removal)
         });
         Ok(foreseen.collect())
     }
 
-    fn tell(&mut self, left: &Leftover, outcome: &Outcome) -> io::Result<()> {
-        let (number, state, style, words) = match outcome {
-            Outcome::WouldRemove => (
+    fn tell(&mut self, left: &Leftover, removal: &Removal) -> io::Result<()> {
+        let (number, state, style, words) = match removal {
+            Removal::WouldRemove => (
                 &mut self.totals.would_remove,
                 "would-remove",
                 NOTICE,
                 "would be removed",
             ),
-            Outcome::Removed => (&mut self.totals.removed, "removed", GOOD, "removed"),
-            Outcome::Stays => (&mut self.totals.stays, "stays", NOTICE, "stays"),
-            Outcome::Failed(_) => (
+            Removal::Removed => (&mut self.totals.removed, "removed", GOOD, "removed"),
+            Removal::Stays => (&mut self.totals.stays, "stays", NOTICE, "stays"),
+            Removal::Failed(_) => (
                 &mut self.totals.failed,
                 "failed",
                 BAD,
@@ -153,20 +153,20 @@ impl Run<'_> {
         };
         *number += 1;
         self.totals.files += 1;
-        let exit = match (outcome, left.kind) {
-            (Outcome::Failed(_), _) | (Outcome::Stays, Kind::Lock) => Exit::Unreadable,
-            (Outcome::Stays, Kind::Journal) => Exit::Refused,
+        let exit = match (removal, left.kind) {
+            (Removal::Failed(_), _) | (Removal::Stays, LeftoverKind::Lock) => Exit::Unreadable,
+            (Removal::Stays, LeftoverKind::Journal) => Exit::Refused,
             _ => Exit::Done,
         };
         // A useless leftover stays only because of Ctrl-C.
-        let is_interrupted = left.is_useless && matches!(outcome, Outcome::Stays);
+        let is_interrupted = left.is_removable && matches!(removal, Removal::Stays);
         self.totals.interrupted |= is_interrupted;
         self.exit = self.exit.max(match is_interrupted {
             true => Exit::Interrupted,
             false => exit,
         });
-        let reason = match outcome {
-            Outcome::Failed(failure) => failure.to_string(),
+        let reason = match removal {
+            Removal::Failed(failure) => failure.to_string(),
             _ if is_interrupted => "interrupted".to_owned(),
             _ => left.meaning.clone(),
         };
@@ -194,10 +194,10 @@ impl Run<'_> {
     }
 
     fn finish(mut self, talk: Talk) -> io::Result<Exit> {
-        for shortcoming in self.disk.shortcomings() {
+        for warning in self.fs.warnings() {
             self.out.flush()?;
-            complain(&format!("note: {shortcoming}."));
-            self.totals.notes.push(shortcoming.to_string());
+            complain(&format!("note: {warning}."));
+            self.totals.notes.push(warning.to_string());
         }
         let exit = self.exit;
         self.totals.exit_code = exit.code();

@@ -19,10 +19,10 @@ use std::path::Path;
 
 use scanner_core::policy::PRISTINE_LIMIT;
 
-use super::disk::{Disk, Machine};
 use super::failure::{Failure, read_failure};
+use super::filesystem::{FileSystem, HostFileSystem};
 use super::job::Job;
-use super::outcome::{Done, Source, Target, Task, Verdict};
+use super::outcome::{FileResult, Outcome, Source, Target, Task};
 use super::refusal::DiscRefusal;
 use crate::iso;
 
@@ -33,7 +33,7 @@ use record::Record;
 /// Whether a file is an ISO image.
 pub(super) fn is_disc(path: &Path) -> bool {
     let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
-    let file = is_file.then(|| Machine::default().open(path).ok());
+    let file = is_file.then(|| HostFileSystem::default().open(path).ok());
     let Some(Some(file)) = file else {
         return false;
     };
@@ -42,9 +42,9 @@ pub(super) fn is_disc(path: &Path) -> bool {
 
 /// What became of an image.
 #[derive(Debug)]
-pub struct DiscDone {
+pub struct DiscResult {
     /// Each copy on it, or the image itself where that is refused.
-    pub copies: Vec<Done>,
+    pub copies: Vec<FileResult>,
     /// Cabinets and self-extractors on it with copies in them, which are not
     /// rewritten.
     pub archives: Vec<Archive>,
@@ -67,16 +67,16 @@ const REFUSED: &str =
     "A copy is refused or can't be read, so no image is written: all are treated alike.";
 
 /// Does a job with the copies on a disc, in a new image.
-pub fn patch_disc(job: &Job, disk: &impl Disk, path: &Path, watch: &Watch<'_>) -> DiscDone {
+pub fn patch_disc(job: &Job, fs: &impl FileSystem, path: &Path, watch: &Watch<'_>) -> DiscResult {
     let Prepared {
         copies,
         changes,
         archives,
-    } = match prepare(job, disk, path, watch) {
+    } = match prepare(job, fs, path, watch) {
         Ok(prepared) => prepared,
         Err(failure) => {
-            return DiscDone {
-                copies: vec![Done::new(path, Verdict::Failed(failure))],
+            return DiscResult {
+                copies: vec![FileResult::new(path, Outcome::Failed(failure))],
                 archives: Vec::new(),
                 reason: None,
             };
@@ -89,21 +89,21 @@ pub fn patch_disc(job: &Job, disk: &impl Disk, path: &Path, watch: &Watch<'_>) -
                 done.set(done.get().saturating_add(bytes));
                 watch(done.get(), all)
             };
-            Some(stage::write(disk, path, output, changes, job.touch, &step))
+            Some(stage::write(fs, path, output, changes, job.touch, &step))
         }
         _ => None,
     };
     let is_sound = changes.is_some();
     let done = |copy: Copy| {
-        let mut done = Done::new(path, verdict(&copy, is_sound, written.as_ref()));
+        let mut done = FileResult::new(path, outcome(&copy, is_sound, written.as_ref()));
         done.within = Some(copy.path);
-        if let (Target::Output(output), Verdict::Changed) = (&job.target, &done.verdict) {
+        if let (Target::Output(output), Outcome::Changed) = (&job.target, &done.outcome) {
             done.output = Some(output.clone());
         }
         done.facts = copy.facts.unwrap_or_default();
         done
     };
-    DiscDone {
+    DiscResult {
         copies: copies.into_iter().map(done).collect(),
         archives,
         reason: (!is_sound).then_some(REFUSED),
@@ -113,19 +113,19 @@ pub fn patch_disc(job: &Job, disk: &impl Disk, path: &Path, watch: &Watch<'_>) -
 /// Finds out what is to be done. Nothing is written.
 fn prepare<'a>(
     job: &Job,
-    disk: &'a impl Disk,
+    fs: &'a impl FileSystem,
     path: &Path,
     watch: &Watch<'_>,
 ) -> Result<Prepared<'a>, Failure> {
     match &job.target {
         Target::InPlace => return Err(DiscRefusal::InPlace.into()),
-        Target::Output(output) if disk.exists(output).map_err(read_failure(output))? => {
+        Target::Output(output) if fs.exists(output).map_err(read_failure(output))? => {
             let shown = output.display().to_string();
             return Err(DiscRefusal::OutputExists(shown).into());
         }
         _ => {}
     }
-    let file = disk.open(path).map_err(read_failure(path))?;
+    let file = fs.open(path).map_err(read_failure(path))?;
     let go_on = || watch(0, 0);
     let mut now = Layout::of(&*file, job.cabinets, &go_on)?;
     let record = Record::of(&*file, now.volume_sectors);
@@ -150,7 +150,7 @@ fn prepare<'a>(
         let before = Layout::of(&original, cabinets, &go_on)?;
         let copies = changes::restored(&original, &now, &before, job.module)?;
         let changes = Changes::restoring(original);
-        if job.target == Target::Show {
+        if job.target == Target::DryRun {
             changes.check_source(&|_| go_on())?;
         }
         return Ok(Prepared {
@@ -161,7 +161,7 @@ fn prepare<'a>(
     }
     if matches!(job.task, Task::Restore { .. }) {
         for facts in copies.iter_mut().flat_map(|copy| &mut copy.facts).flatten() {
-            facts.source = Some(Source::Ten);
+            facts.source = Some(Source::Pristine);
         }
     }
     let is_sound = copies.iter().all(|copy| copy.facts.is_ok());
@@ -182,13 +182,13 @@ fn prepare<'a>(
 
 /// What became of a copy. `written` is what became of the image, when that was
 /// tried.
-fn verdict(copy: &Copy, is_sound: bool, written: Option<&Result<(), Failure>>) -> Verdict {
+fn outcome(copy: &Copy, is_sound: bool, written: Option<&Result<(), Failure>>) -> Outcome {
     match (&copy.facts, written) {
-        (Err(failure), _) => Verdict::Failed(failure.clone()),
-        (Ok(_), _) if !copy.is_change() => Verdict::Unchanged,
-        (_, Some(Ok(()))) => Verdict::Changed,
-        (_, Some(Err(failure))) => Verdict::Failed(failure.clone()),
-        _ if is_sound => Verdict::WouldChange,
-        _ => Verdict::NotDone(REFUSED.to_owned()),
+        (Err(failure), _) => Outcome::Failed(failure.clone()),
+        (Ok(_), _) if !copy.is_change() => Outcome::Unchanged,
+        (_, Some(Ok(()))) => Outcome::Changed,
+        (_, Some(Err(failure))) => Outcome::Failed(failure.clone()),
+        _ if is_sound => Outcome::WouldChange,
+        _ => Outcome::NotDone(REFUSED.to_owned()),
     }
 }

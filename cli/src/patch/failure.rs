@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tcplimit_report::Exit;
 
-use super::holder::{Held, Life};
+use super::lock_owner::{HeldLock, OwnerState};
 use super::refusal::{DiscRefusal, Refusal};
 use crate::output::{cause, quoted};
 
@@ -17,24 +17,24 @@ pub enum Failure {
     /// It must not be.
     Refused(Refusal),
     /// A file or folder can't be read.
-    Unread {
+    Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
     /// The file system failed.
-    Disk {
+    Io {
         /// What could not be done.
         what: String,
         /// Its error.
         error: io::Error,
     },
     /// Another run is at work in these folders, or may be.
-    Locked(Vec<Held>),
+    Locked(Vec<HeldLock>),
     /// The file was replaced, then something failed, and putting the old
     /// content back did as well.
-    Unsure {
+    RollbackFailed {
         /// What failed, and what is there now.
         why: String,
         /// The file.
@@ -48,10 +48,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Refused(refusal) => refusal.fmt(f),
-            Failure::Unread { path, error } => {
+            Failure::Unreadable { path, error } => {
                 write!(f, "{} can't be read: {}", path.display(), cause(error))
             }
-            Failure::Disk { what, error } => {
+            Failure::Io { what, error } => {
                 write!(f, "{what}: {}", cause(error))?;
                 f.write_str(match error.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
@@ -67,7 +67,7 @@ impl fmt::Display for Failure {
                 })
             }
             Failure::Locked(held) => locked(f, held),
-            Failure::Unsure { why, path } => write!(
+            Failure::RollbackFailed { why, path } => write!(
                 f,
                 "{why}, and the old content could not be put back: look at {} before it is used",
                 path.display()
@@ -97,16 +97,16 @@ impl Clone for Failure {
         let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
         match self {
             Failure::Refused(refusal) => Failure::Refused(refusal.clone()),
-            Failure::Unread { path, error } => Failure::Unread {
+            Failure::Unreadable { path, error } => Failure::Unreadable {
                 path: path.clone(),
                 error: copy(error),
             },
-            Failure::Disk { what, error } => Failure::Disk {
+            Failure::Io { what, error } => Failure::Io {
                 what: what.clone(),
                 error: copy(error),
             },
             Failure::Locked(held) => Failure::Locked(held.clone()),
-            Failure::Unsure { why, path } => Failure::Unsure {
+            Failure::RollbackFailed { why, path } => Failure::RollbackFailed {
                 why: why.clone(),
                 path: path.clone(),
             },
@@ -116,14 +116,17 @@ impl Clone for Failure {
 }
 
 /// Which run holds which lock, and what to do.
-fn locked(f: &mut fmt::Formatter<'_>, held: &[Held]) -> fmt::Result {
-    if let Some(held) = held.iter().find(|held| held.life == Life::AtWork) {
+fn locked(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
+    if let Some(held) = held
+        .iter()
+        .find(|held| held.owner_state == OwnerState::Running)
+    {
         return write!(
             f,
             "another run of tcplimit is at work here and holds {held}: wait until it has ended, and try again"
         );
     }
-    let each: Vec<String> = held.iter().map(Held::to_string).collect();
+    let each: Vec<String> = held.iter().map(HeldLock::to_string).collect();
     let paths = held
         .iter()
         .map(|held| quoted(&held.path.to_string_lossy()))
@@ -153,7 +156,7 @@ impl From<DiscRefusal> for Failure {
 
 /// Says what can't be read.
 pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::Unread {
+    move |error| Failure::Unreadable {
         path: path.to_owned(),
         error,
     }
@@ -161,7 +164,7 @@ pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
 
 /// Says what could not be done.
 pub(crate) fn io_failure(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::Disk {
+    move |error| Failure::Io {
         what: what.into(),
         error,
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::change::{Field, hex};
 use super::failure::Failure;
-use super::outcome::{Aside, Entry, Source, Subject, Verdict};
+use super::outcome::{Entry, Outcome, Skipped, Source, Subject};
 use super::windows_install::Role;
 use crate::json::line;
 
@@ -58,13 +58,13 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
     let plan = facts.map(|facts| &facts.plan);
     let is_sound = facts.is_some_and(|facts| facts.damage.is_none());
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
-    let refused = match &done.verdict {
-        Verdict::Failed(Failure::Refused(refusal)) => Some(refusal),
+    let refused = match &done.outcome {
+        Outcome::Failed(Failure::Refused(refusal)) => Some(refusal),
         _ => None,
     };
-    let reason = match &done.verdict {
-        Verdict::Failed(failure) => Some(failure.to_string()),
-        Verdict::NotDone(reason) => Some(reason.clone()),
+    let reason = match &done.outcome {
+        Outcome::Failed(failure) => Some(failure.to_string()),
+        Outcome::NotDone(reason) => Some(reason.clone()),
         _ => None,
     };
     line(
@@ -74,14 +74,14 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
             member: done.member(),
             role: entry.role.map(Role::name),
             task: subject.task.verb(),
-            state: match &done.verdict {
-                Verdict::WouldChange => "would-change",
-                Verdict::Changed => "changed",
-                Verdict::Unchanged => "unchanged",
-                Verdict::NotDone(_) => "not-done",
-                Verdict::Failed(Failure::Refused(_)) => "refused",
-                Verdict::Failed(Failure::Unsure { .. }) => "unsure",
-                Verdict::Failed(_) => "failed",
+            state: match &done.outcome {
+                Outcome::WouldChange => "would-change",
+                Outcome::Changed => "changed",
+                Outcome::Unchanged => "unchanged",
+                Outcome::NotDone(_) => "not-done",
+                Outcome::Failed(Failure::Refused(_)) => "refused",
+                Outcome::Failed(Failure::RollbackFailed { .. }) => "unsure",
+                Outcome::Failed(_) => "failed",
             },
             refusal: refused.map(|refusal| refusal.name()),
             reason,
@@ -105,15 +105,15 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
                 });
                 changes.collect()
             }),
-            written: matches!(done.verdict, Verdict::Changed),
-            touched: subject.touch && matches!(done.verdict, Verdict::Changed),
+            written: matches!(done.outcome, Outcome::Changed),
+            touched: subject.touch && matches!(done.outcome, Outcome::Changed),
             output: done.output.as_ref().map(text),
             backup: done.kept.as_ref().filter(|_| is_sound).map(text),
             kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
             from: facts.and_then(|facts| match facts.source.as_ref()? {
                 Source::Backup(name) => Some(name.to_string_lossy()),
-                Source::LastSector => Some("last sector".into()),
-                Source::Ten => None,
+                Source::DiscRecord => Some("last sector".into()),
+                Source::Pristine => None,
             }),
             sha256: facts.map(|facts| Pair {
                 before: facts.before.as_str(),
@@ -125,7 +125,11 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
 }
 
 /// Writes what is left aside.
-pub(crate) fn aside(out: &mut dyn Write, subject: &Subject, aside: &Aside<'_>) -> io::Result<()> {
+pub(crate) fn skipped(
+    out: &mut dyn Write,
+    subject: &Subject,
+    skipped: &Skipped<'_>,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Object<'a> {
         path: &'a str,
@@ -138,12 +142,12 @@ pub(crate) fn aside(out: &mut dyn Write, subject: &Subject, aside: &Aside<'_>) -
     line(
         out,
         &Object {
-            path: aside.path,
-            role: aside.role.map(Role::name),
+            path: skipped.path,
+            role: skipped.role.map(Role::name),
             task: subject.task.verb(),
-            state: aside.state,
-            reason: aside.reason,
-            members: aside.members,
+            state: skipped.state,
+            reason: skipped.reason,
+            members: skipped.members,
         },
     )
 }

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_report::{is_module, sha256};
 
-use super::disk::{Disk, folder_of};
 use super::failure::{Failure, io_failure, read_failure};
-use super::holder::{age_text, now};
-use super::journal::{self, Now};
-use super::lock::{self, Held, Life, Locks};
-use super::names::{MEANWHILE, backup_of, is_aside, is_staged, module_in};
+use super::file_names::{ROLLBACK, backup_of, is_aside, is_staged, module_in};
+use super::filesystem::{FileSystem, folder_of};
+use super::journal::{self, FileState};
+use super::lock::{self, HeldLock, Locks, OwnerState};
+use super::lock_owner::{age_text, now};
 use super::refusal::Refusal;
 use super::replace::sync_folder;
 use super::restore::{Build, Content, judge};
@@ -26,32 +26,32 @@ use crate::text::count;
 
 /// What a run has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LeftoverKind {
     /// The content that a file had before it was changed.
     Backup,
     /// A damaged file, kept aside.
-    Aside,
+    Damaged,
     /// A file that was made ready to take the place of another.
     Staged,
     /// What a cabinet held before a restore, while that was under way.
-    Meanwhile,
+    Rollback,
     /// The lock file of a folder.
     Lock,
     /// The journal of a transaction.
     Journal,
 }
 
-impl Kind {
+impl LeftoverKind {
     /// The word for it in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Backup => "backup",
-            Kind::Aside => "damaged",
-            Kind::Staged => "staged",
-            Kind::Meanwhile => "meanwhile",
-            Kind::Lock => "lock",
-            Kind::Journal => "journal",
+            LeftoverKind::Backup => "backup",
+            LeftoverKind::Damaged => "damaged",
+            LeftoverKind::Staged => "staged",
+            LeftoverKind::Rollback => "meanwhile",
+            LeftoverKind::Lock => "lock",
+            LeftoverKind::Journal => "journal",
         }
     }
 
@@ -59,12 +59,12 @@ impl Kind {
     #[must_use]
     pub fn says(self) -> &'static str {
         match self {
-            Kind::Backup => "a backup",
-            Kind::Aside => "a damaged file that was kept aside",
-            Kind::Staged => "a staged file",
-            Kind::Meanwhile => "the old content of a file, kept during a restore",
-            Kind::Lock => "a lock file",
-            Kind::Journal => "a journal",
+            LeftoverKind::Backup => "a backup",
+            LeftoverKind::Damaged => "a damaged file that was kept aside",
+            LeftoverKind::Staged => "a staged file",
+            LeftoverKind::Rollback => "the old content of a file, kept during a restore",
+            LeftoverKind::Lock => "a lock file",
+            LeftoverKind::Journal => "a journal",
         }
     }
 }
@@ -75,9 +75,9 @@ pub struct Leftover {
     /// The file.
     pub path: PathBuf,
     /// What it is.
-    pub kind: Kind,
+    pub kind: LeftoverKind,
     /// Whether it is of no use any more, and may be removed.
-    pub is_useless: bool,
+    pub is_removable: bool,
     /// Why, or why not.
     pub meaning: String,
     /// The file that says all that this one does, and the SHA-256 of its content.
@@ -116,7 +116,7 @@ fn changed(_: &std::fs::Metadata) -> Option<u64> {
 
 /// What became of it.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Removal {
     /// It would be removed.
     WouldRemove,
     /// It was removed.
@@ -135,8 +135,8 @@ const UNFINISHED: &str = "the journal is there: the next tcplimit patch or resto
 ///
 /// # Errors
 /// When a folder, or who has a lock, can't be read.
-pub fn leftovers<D: Disk>(
-    disk: &D,
+pub fn leftovers<D: FileSystem>(
+    fs: &D,
     home: &Path,
     folders: &[PathBuf],
     locks: Option<&Locks<'_, D>>,
@@ -144,21 +144,21 @@ pub fn leftovers<D: Disk>(
     let mut found = Vec::new();
     let mut hindrance = None;
     for folder in folders {
-        let path = disk.real(folder).unwrap_or_else(|_| folder.clone());
-        if locks.is_some_and(|locks| locks.hold(&path.join(lock::NAME))) {
+        let path = fs.canonicalize(folder).unwrap_or_else(|_| folder.clone());
+        if locks.is_some_and(|locks| locks.contains(&path.join(lock::NAME))) {
             continue;
         }
-        if let Some(held) = lock::holder(disk, folder)? {
+        if let Some(held) = lock::holder(fs, folder)? {
             let lock = of_lock(folder, &held);
-            if !lock.is_useless {
+            if !lock.is_removable {
                 hindrance = Some(AT_WORK);
             }
             found.push(lock);
         }
     }
-    if journal::is_pending(disk, home)? {
-        let journal = of_journal(disk, home);
-        if !journal.is_useless {
+    if journal::is_pending(fs, home)? {
+        let journal = of_journal(fs, home);
+        if !journal.is_removable {
             hindrance = hindrance.or(Some(UNFINISHED));
         }
         found.push(journal);
@@ -166,27 +166,27 @@ pub fn leftovers<D: Disk>(
     let mut builds = Vec::new();
     let mut staged = Vec::new();
     for folder in folders {
-        let names = disk.names(folder).map_err(read_failure(folder))?;
+        let names = fs.list(folder).map_err(read_failure(folder))?;
         for name in &names {
             let path = folder.join(name);
             if is_module(&name.to_string_lossy()) {
-                builds.extend(Twin::of(disk, &path, &path));
+                builds.extend(Twin::of(fs, &path, &path));
             } else if let Some((of, hash)) = backup_of(name) {
                 let of = names.iter().filter(|name| name.eq_ignore_ascii_case(of));
                 let of = of.map(|name| folder.join(name)).collect::<Vec<_>>();
-                let backup = of_backup(disk, &path, &hash, &of);
-                if !backup.is_useless {
+                let backup = of_backup(fs, &path, &hash, &of);
+                if !backup.is_removable {
                     let like = path.with_file_name(OsStr::new(&module_in(name)));
-                    builds.extend(Twin::of(disk, &path, &like));
+                    builds.extend(Twin::of(fs, &path, &like));
                 }
                 found.push(backup);
             } else if is_staged(name) {
                 staged.push(path);
-            } else if name.to_string_lossy().ends_with(MEANWHILE) {
+            } else if name.to_string_lossy().ends_with(ROLLBACK) {
                 found.push(Leftover {
                     path,
-                    kind: Kind::Meanwhile,
-                    is_useless: false,
+                    kind: LeftoverKind::Rollback,
+                    is_removable: false,
                     meaning:
                         "of a restore that was killed: remove it once the file is as it should be"
                             .to_owned(),
@@ -195,19 +195,19 @@ pub fn leftovers<D: Disk>(
             } else if is_aside(name) {
                 found.push(Leftover {
                     path,
-                    kind: Kind::Aside,
-                    is_useless: false,
+                    kind: LeftoverKind::Damaged,
+                    is_removable: false,
                     meaning: "for you to look at: it is never removed".to_owned(),
                     twin: None,
                 });
             }
         }
     }
-    found.extend(staged.iter().map(|path| of_staged(disk, path, &builds)));
+    found.extend(staged.iter().map(|path| of_staged(fs, path, &builds)));
     if let Some(why) = hindrance {
         for left in &mut found {
-            if left.is_useless {
-                left.is_useless = false;
+            if left.is_removable {
+                left.is_removable = false;
                 left.meaning = format!("it stays for now: {why}");
             }
         }
@@ -221,89 +221,89 @@ pub fn leftovers<D: Disk>(
 /// # Errors
 /// When a folder can't be read, or another run is at work; nothing was removed
 /// then.
-pub fn clean<D: Disk>(
-    disk: &D,
+pub fn clean<D: FileSystem>(
+    fs: &D,
     home: &Path,
     folders: &[PathBuf],
     go_on: &dyn Fn() -> bool,
-) -> Result<Vec<(Leftover, Outcome)>, Failure> {
-    let before = leftovers(disk, home, folders, None)?;
-    let stays = |left| (left, Outcome::Stays);
-    if !before.iter().any(|left| left.is_useless) {
+) -> Result<Vec<(Leftover, Removal)>, Failure> {
+    let before = leftovers(fs, home, folders, None)?;
+    let stays = |left| (left, Removal::Stays);
+    if !before.iter().any(|left| left.is_removable) {
         return Ok(before.into_iter().map(stays).collect());
     }
-    let mut all = journal::folders(disk, home, [])?;
+    let mut all = journal::folders(fs, home, [])?;
     all.extend_from_slice(folders);
-    let locks = Locks::take(disk, all.iter().map(PathBuf::as_path), "clean")?;
-    let now = leftovers(disk, home, folders, Some(&locks))?;
+    let locks = Locks::acquire(fs, all.iter().map(PathBuf::as_path), "clean")?;
+    let now = leftovers(fs, home, folders, Some(&locks))?;
     // Taking the locks has removed those of runs that were killed.
     let stale = before
         .into_iter()
-        .filter(|left| left.kind == Kind::Lock && left.is_useless);
-    let mut done: Vec<_> = stale.map(|left| (left, Outcome::Removed)).collect();
+        .filter(|left| left.kind == LeftoverKind::Lock && left.is_removable);
+    let mut done: Vec<_> = stale.map(|left| (left, Removal::Removed)).collect();
     for left in now {
-        let outcome = match left.is_useless && go_on() {
-            true => match remove(disk, home, &left) {
-                Ok(()) => Outcome::Removed,
-                Err(failure) => Outcome::Failed(failure),
+        let removal = match left.is_removable && go_on() {
+            true => match remove(fs, home, &left) {
+                Ok(()) => Removal::Removed,
+                Err(failure) => Removal::Failed(failure),
             },
-            false => Outcome::Stays,
+            false => Removal::Stays,
         };
-        done.push((left, outcome));
+        done.push((left, removal));
     }
     Ok(done)
 }
 
 /// Removes one file, if all that it says is still said by another.
-fn remove(disk: &impl Disk, home: &Path, left: &Leftover) -> Result<(), Failure> {
-    if left.kind == Kind::Journal {
-        return journal::finish(disk, home);
+fn remove(fs: &impl FileSystem, home: &Path, left: &Leftover) -> Result<(), Failure> {
+    if left.kind == LeftoverKind::Journal {
+        return journal::finish(fs, home);
     }
     if let Some((twin, hash)) = &left.twin {
         // What was written by others may not be on the medium yet.
-        disk.links(twin)
-            .and_then(|_| disk.sync(twin))
-            .and_then(|()| sync_folder(disk, folder_of(twin)))
+        fs.link_count(twin)
+            .and_then(|_| fs.sync(twin))
+            .and_then(|()| sync_folder(fs, folder_of(twin)))
             .map_err(io_failure(format!("{} can't be relied on", twin.display())))?;
-        let now = disk.read(twin).map_err(read_failure(twin))?;
+        let now = fs.read(twin).map_err(read_failure(twin))?;
         if sha256(&now) != *hash {
             let changed = Refusal::ChangedMeanwhile(twin.display().to_string());
             return Err(changed.into());
         }
     }
     let what = format!("{} can't be removed", left.path.display());
-    disk.remove(&left.path).map_err(io_failure(what))?;
+    fs.remove(&left.path).map_err(io_failure(what))?;
     // Should it be back after a power failure, the next run removes it.
-    let _ = sync_folder(disk, folder_of(&left.path));
+    let _ = sync_folder(fs, folder_of(&left.path));
     Ok(())
 }
 
-fn of_lock(folder: &Path, held: &Held) -> Leftover {
+fn of_lock(folder: &Path, held: &HeldLock) -> Leftover {
     let owner = held.owner.as_ref();
     let owner = owner.map(|owner| format!(" ({owner})")).unwrap_or_default();
-    let (is_useless, says) = match held.life {
-        Life::Ended => (true, "its run was killed"),
-        Life::AtWork => (false, "its run is at work"),
-        Life::Unknown => (
+    let (is_removable, says) = match held.owner_state {
+        OwnerState::Ended => (true, "its run was killed"),
+        OwnerState::Running => (false, "its run is at work"),
+        OwnerState::Unknown => (
             false,
             "whether its run is still at work can't be told from here: remove it once that has ended",
         ),
     };
     Leftover {
         path: folder.join(lock::NAME),
-        kind: Kind::Lock,
-        is_useless,
+        kind: LeftoverKind::Lock,
+        is_removable,
         meaning: format!("{says}{owner}"),
         twin: None,
     }
 }
 
-fn of_journal(disk: &impl Disk, home: &Path) -> Leftover {
-    let (is_useless, meaning) = match journal::inspect(disk, home) {
+fn of_journal(fs: &impl FileSystem, home: &Path) -> Leftover {
+    let (is_removable, meaning) = match journal::inspect(fs, home) {
         Ok(files) => {
-            let all = |wanted: Now| files.iter().all(|(_, now)| *now == wanted);
+            let all = |wanted: FileState| files.iter().all(|(_, now)| *now == wanted);
             let number = count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file");
-            match (all(Now::Before), all(Now::After)) {
+            match (all(FileState::Before), all(FileState::After)) {
                 (true, true) => (true, "its run had not begun to change anything".to_owned()),
                 (true, false) => (true, format!("{number} in it, all as before its run")),
                 (false, true) => (
@@ -322,23 +322,23 @@ fn of_journal(disk: &impl Disk, home: &Path) -> Leftover {
     };
     Leftover {
         path: home.join(journal::NAME),
-        kind: Kind::Journal,
-        is_useless,
+        kind: LeftoverKind::Journal,
+        is_removable,
         meaning,
         twin: None,
     }
 }
 
 /// `of` are the files that it may be a backup of.
-fn of_backup(disk: &impl Disk, path: &Path, hash: &str, of: &[PathBuf]) -> Leftover {
+fn of_backup(fs: &impl FileSystem, path: &Path, hash: &str, of: &[PathBuf]) -> Leftover {
     let left = |twin: Option<(PathBuf, String)>, meaning: String| Leftover {
         path: path.to_owned(),
-        kind: Kind::Backup,
-        is_useless: twin.is_some(),
+        kind: LeftoverKind::Backup,
+        is_removable: twin.is_some(),
         meaning,
         twin,
     };
-    let content = match regular(disk, path) {
+    let content = match regular(fs, path) {
         Ok(content) => content,
         Err(failure) => return left(None, failure.to_string()),
     };
@@ -350,7 +350,7 @@ fn of_backup(disk: &impl Disk, path: &Path, hash: &str, of: &[PathBuf]) -> Lefto
     let name = path.file_name().map(module_in).unwrap_or_default();
     let there: Vec<(&PathBuf, Vec<u8>)> = of
         .iter()
-        .filter_map(|file| Some((file, regular(disk, file).ok()?)))
+        .filter_map(|file| Some((file, regular(fs, file).ok()?)))
         .collect();
     if let Some((twin, _)) = there.iter().find(|(_, now)| *now == content) {
         return left(
@@ -375,15 +375,15 @@ fn of_backup(disk: &impl Disk, path: &Path, hash: &str, of: &[PathBuf]) -> Lefto
     left(None, says)
 }
 
-fn of_staged(disk: &impl Disk, path: &Path, builds: &[Twin]) -> Leftover {
-    let left = |is_useless, meaning: String, twin| Leftover {
+fn of_staged(fs: &impl FileSystem, path: &Path, builds: &[Twin]) -> Leftover {
+    let left = |is_removable, meaning: String, twin| Leftover {
         path: path.to_owned(),
-        kind: Kind::Staged,
-        is_useless,
+        kind: LeftoverKind::Staged,
+        is_removable,
         meaning,
         twin,
     };
-    let content = match regular(disk, path) {
+    let content = match regular(fs, path) {
         Ok(content) => content,
         Err(failure) => return left(false, failure.to_string(), None),
     };
@@ -426,8 +426,8 @@ struct Twin {
 
 impl Twin {
     /// A file that could be patched if it were called as `like` is.
-    fn of(disk: &impl Disk, path: &Path, like: &Path) -> Option<Twin> {
-        let content = regular(disk, path).ok()?;
+    fn of(fs: &impl FileSystem, path: &Path, like: &Path) -> Option<Twin> {
+        let content = regular(fs, path).ok()?;
         match judge(like, &content) {
             Content::Sound(build) => Some(Twin {
                 path: path.to_owned(),
@@ -447,7 +447,7 @@ impl Twin {
 }
 
 /// The content of a file that is no link.
-fn regular(disk: &impl Disk, path: &Path) -> Result<Vec<u8>, Failure> {
-    let content = disk.links(path).and_then(|_| disk.read(path));
+fn regular(fs: &impl FileSystem, path: &Path) -> Result<Vec<u8>, Failure> {
+    let content = fs.link_count(path).and_then(|_| fs.read(path));
     content.map_err(read_failure(path))
 }

@@ -6,31 +6,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tcplimit_report::{Exit, is_module};
 
-use super::disk::Machine;
 use super::drivers::drivers_in;
 use super::failure::Failure;
+use super::filesystem::HostFileSystem;
 use super::job::{Job, Prepared};
-use super::journal::{self, Exchange, Found, exchange_all};
-use super::lock::{self, Life, Locks};
-use super::outcome::{Done, Target, Verdict};
+use super::journal::{self, Recovery, Replacement, replace_all};
+use super::lock::{self, Locks, OwnerState};
+use super::outcome::{FileResult, Outcome, Target};
 use super::refusal::Refusal;
-use super::replace::may_write;
+use super::replace::check_writable;
 use super::reporter::Reporter;
-use super::windows_install::{Place, System};
+use super::windows_install::{DriverCopy, WindowsInstall};
 use crate::output::complain;
 use crate::text::count;
 
 const REFUSED: &str =
     "A copy is refused or can't be read, so none is changed: they are treated alike or not at all.";
 
-type Ready<'a> = (&'a Place, PathBuf, Result<Prepared, Failure>);
+type Ready<'a> = (&'a DriverCopy, PathBuf, Result<Prepared, Failure>);
 /// What became of the transaction, when it was tried.
 type Changed = Option<Result<(), Failure>>;
 
 /// What is done with each Windows on a disk.
 pub(super) struct OfflineWindows<'a> {
     pub(super) job: &'a Job,
-    pub(super) disk: &'a Machine,
+    pub(super) fs: &'a HostFileSystem,
     pub(super) stop: &'a AtomicBool,
     /// Which Windows it is must be said.
     pub(super) is_of_several: bool,
@@ -44,7 +44,7 @@ impl OfflineWindows<'_> {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let system = match System::of(home) {
+        let system = match WindowsInstall::of(home) {
             Ok(system) => system,
             Err(reason) => {
                 self.reporter.because(Exit::Unreadable, &reason);
@@ -65,10 +65,10 @@ impl OfflineWindows<'_> {
     /// be; says what became of that, when it was tried.
     fn transaction<'s>(
         &mut self,
-        system: &'s System,
+        system: &'s WindowsInstall,
     ) -> Result<(Vec<Ready<'s>>, Changed), Failure> {
-        let disk = self.disk;
-        let is_pending = journal::is_pending(disk, &system.home)?;
+        let fs = self.fs;
+        let is_pending = journal::is_pending(fs, &system.home)?;
         let ready = self.prepare_all(system);
         let changes = |(.., prepared): &Ready<'_>| match prepared {
             Ok(prepared) => !prepared.is_done(),
@@ -76,7 +76,7 @@ impl OfflineWindows<'_> {
         };
         let has_work = is_sound(&ready) && ready.iter().any(changes);
         if has_work {
-            may_write(disk, &system.home)?;
+            check_writable(fs, &system.home)?;
         }
         if self.job.target != Target::InPlace {
             if is_pending {
@@ -88,9 +88,9 @@ impl OfflineWindows<'_> {
             return Ok((ready, None));
         }
         let places = system.places.iter().map(|place| place.path.as_path());
-        let folders = journal::folders(disk, &system.home, places)?;
+        let folders = journal::folders(fs, &system.home, places)?;
         let folders = folders.iter().map(PathBuf::as_path);
-        let locks = Locks::take(disk, folders, self.job.task.verb())?;
+        let locks = Locks::acquire(fs, folders, self.job.task.verb())?;
         let found = journal::recover(&locks, &system.home)?;
         self.tell_found(&system.home, found);
         // Until now another run may have been at work here.
@@ -99,21 +99,21 @@ impl OfflineWindows<'_> {
         Ok((ready, changed))
     }
 
-    fn prepare_all<'s>(&self, system: &'s System) -> Vec<Ready<'s>> {
+    fn prepare_all<'s>(&self, system: &'s WindowsInstall) -> Vec<Ready<'s>> {
         let copies = system.places.iter();
         let copies = copies.filter(|place| self.is_copy(&system.home, place));
-        let prepare = |place: &'s Place| {
+        let prepare = |place: &'s DriverCopy| {
             let path = system.home.join(&place.path);
-            let prepared = self.job.plan(self.disk, &path).and_then(|prepared| {
-                self.job.check(self.disk, &path, &prepared)?;
+            let prepared = self.job.plan(self.fs, &path).and_then(|prepared| {
+                self.job.check(self.fs, &path, &prepared)?;
                 Ok(prepared)
             });
             (place, path, prepared)
         };
         let linked = system.linked.iter().filter(|place| !place.is_packed);
-        let refused = |place: &'s Place| {
+        let refused = |place: &'s DriverCopy| {
             let path = system.home.join(&place.path);
-            let refusal = Refusal::Link(path.display().to_string());
+            let refusal = Refusal::SymbolicLink(path.display().to_string());
             (place, path, Err(refusal.into()))
         };
         linked.map(refused).chain(copies.map(prepare)).collect()
@@ -121,7 +121,7 @@ impl OfflineWindows<'_> {
 
     /// Whether something is one of the copies that are changed. A cabinet that
     /// can't be read may be one: where it is to be rewritten it is refused.
-    fn is_copy(&self, home: &Path, place: &Place) -> bool {
+    fn is_copy(&self, home: &Path, place: &DriverCopy) -> bool {
         if !place.is_packed {
             return true;
         }
@@ -133,7 +133,7 @@ impl OfflineWindows<'_> {
 
     fn tell_all(
         &mut self,
-        system: &System,
+        system: &WindowsInstall,
         ready: Vec<Ready<'_>>,
         changed: Changed,
     ) -> io::Result<()> {
@@ -158,14 +158,15 @@ impl OfflineWindows<'_> {
         for (place, path, prepared) in ready {
             let done = match prepared {
                 Ok(prepared) => {
-                    let mut done = Done::new(&path, verdict(&prepared, is_sound, changed.as_ref()));
-                    if let (Verdict::Changed, Some(before)) = (&done.verdict, &prepared.before) {
+                    let mut done =
+                        FileResult::new(&path, outcome(&prepared, is_sound, changed.as_ref()));
+                    if let (Outcome::Changed, Some(before)) = (&done.outcome, &prepared.before) {
                         done.kept = prepared.keep.path(&path, before);
                     }
                     done.facts = prepared.facts;
                     done
                 }
-                Err(failure) => Done::new(&path, Verdict::Failed(failure)),
+                Err(failure) => FileResult::new(&path, Outcome::Failed(failure)),
             };
             self.reporter.done(done, Some(place.role))?;
         }
@@ -174,7 +175,7 @@ impl OfflineWindows<'_> {
             Some(Err(failure)) => {
                 self.reporter.flush()?;
                 let reason = match &failure {
-                    Failure::Unsure { .. } => failure.to_string(),
+                    Failure::RollbackFailed { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
                 let reason = self.of_home(system, reason);
@@ -192,8 +193,8 @@ impl OfflineWindows<'_> {
 
     fn exchange(
         &self,
-        locks: &Locks<'_, Machine>,
-        system: &System,
+        locks: &Locks<'_, HostFileSystem>,
+        system: &WindowsInstall,
         ready: &[Ready<'_>],
     ) -> Result<(), Failure> {
         let sound = ready.iter().filter_map(|(place, path, prepared)| {
@@ -201,25 +202,25 @@ impl OfflineWindows<'_> {
             let file = prepared.exchange(place.path.clone(), self.job.touch)?;
             (!prepared.is_done()).then_some((file, (path, prepared)))
         });
-        let (files, sound): (Vec<Exchange>, Vec<_>) = sound.unzip();
+        let (files, sound): (Vec<Replacement>, Vec<_>) = sound.unzip();
         if files.is_empty() {
             return Ok(());
         }
-        let check = |file: &Exchange, now: &[u8]| {
+        let check = |file: &Replacement, now: &[u8]| {
             let pairs = files.iter().zip(&sound);
             match pairs.into_iter().find(|(known, _)| *known == file) {
                 Some((_, (path, prepared))) => self.job.verify(path, prepared, now),
-                None => Err(Refusal::NotItself.into()),
+                None => Err(Refusal::VerificationFailed.into()),
             }
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        exchange_all(locks, &system.home, &files, &go_on, &check).map(|_| ())
+        replace_all(locks, &system.home, &files, &go_on, &check).map(|_| ())
     }
 
     /// Says that a run has left a journal, or is at work.
     fn note_pending(&mut self, home: &Path) -> Result<(), Failure> {
-        let held = lock::holder(self.disk, home)?;
-        let note = match held.filter(|held| held.life == Life::AtWork) {
+        let held = lock::holder(self.fs, home)?;
+        let note = match held.filter(|held| held.owner_state == OwnerState::Running) {
             Some(held) => format!("another run of tcplimit is at work here and holds {held}."),
             None => format!(
                 "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts back what it changed first.",
@@ -231,7 +232,7 @@ impl OfflineWindows<'_> {
     }
 
     /// A reason, with the Windows that it is about where there may be several.
-    fn of_home(&self, system: &System, reason: String) -> String {
+    fn of_home(&self, system: &WindowsInstall, reason: String) -> String {
         match self.is_of_several {
             true => format!("{}: {reason}", system.home.display()),
             false => reason,
@@ -239,11 +240,11 @@ impl OfflineWindows<'_> {
     }
 
     /// Says what was put back of a run that was interrupted.
-    fn tell_found(&mut self, home: &Path, found: Found) {
+    fn tell_found(&mut self, home: &Path, found: Recovery) {
         let (back, left) = match found {
-            Found::Nothing => return,
-            Found::Unfinished => (Vec::new(), Vec::new()),
-            Found::PutBack { back, left } => {
+            Recovery::Nothing => return,
+            Recovery::Unfinished => (Vec::new(), Vec::new()),
+            Recovery::RolledBack { back, left } => {
                 let number = u64::try_from(back.len()).unwrap_or(u64::MAX);
                 let mut text = format!(
                     "an earlier run was interrupted: {} put back first.",
@@ -279,23 +280,23 @@ fn is_sound(ready: &[Ready<'_>]) -> bool {
 
 /// What became of a copy that could be changed. `changed` is what became of the
 /// change as a whole, when it was tried.
-fn verdict(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Verdict {
+fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Outcome {
     match changed {
-        _ if prepared.is_done() => Verdict::Unchanged,
-        None if is_sound => Verdict::WouldChange,
-        None => Verdict::NotDone(REFUSED.to_owned()),
-        Some(Ok(())) => Verdict::Changed,
+        _ if prepared.is_done() => Outcome::Unchanged,
+        None if is_sound => Outcome::WouldChange,
+        None => Outcome::NotDone(REFUSED.to_owned()),
+        Some(Ok(())) => Outcome::Changed,
         // Of one copy, and that is named.
         Some(Err(failure @ (Failure::Refused(_) | Failure::Interrupted))) => {
-            Verdict::NotDone(failure.to_string())
+            Outcome::NotDone(failure.to_string())
         }
-        Some(Err(failure)) => Verdict::Failed(failure.clone()),
+        Some(Err(failure)) => Outcome::Failed(failure.clone()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::disk::Disk;
+    use super::super::filesystem::FileSystem;
     use super::super::job::{Job, Task};
     use super::*;
     use crate::source::SPECIMEN;
@@ -304,8 +305,8 @@ mod tests {
     fn what_is_said_of_a_copy_is_what_became_of_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tcpip.sys");
-        let disk = Machine::default();
-        disk.create(&path, SPECIMEN).unwrap();
+        let fs = HostFileSystem::default();
+        fs.create(&path, SPECIMEN).unwrap();
         let prepared = |limit| {
             let job = Job {
                 task: Task::Patch { limit },
@@ -315,40 +316,40 @@ mod tests {
                 running: Vec::new(),
                 cabinets: false,
             };
-            job.plan(&disk, &path).unwrap()
+            job.plan(&fs, &path).unwrap()
         };
         let (same, other) = (prepared(10), prepared(100));
-        let unsure = Err(Failure::Unsure {
+        let unsure = Err(Failure::RollbackFailed {
             why: "x".to_owned(),
             path: path.clone(),
         });
-        let failed = Err(Failure::Disk {
+        let failed = Err(Failure::Io {
             what: "x".to_owned(),
             error: io::ErrorKind::StorageFull.into(),
         });
-        let refused = Err(Refusal::NotItself.into());
-        let of = |is_sound, changed| verdict(&other, is_sound, changed);
-        assert!(matches!(of(true, None), Verdict::WouldChange));
-        assert!(matches!(of(false, None), Verdict::NotDone(_)));
-        assert!(matches!(of(true, Some(&Ok(()))), Verdict::Changed));
-        assert!(matches!(of(true, Some(&refused)), Verdict::NotDone(_)));
+        let refused = Err(Refusal::VerificationFailed.into());
+        let of = |is_sound, changed| outcome(&other, is_sound, changed);
+        assert!(matches!(of(true, None), Outcome::WouldChange));
+        assert!(matches!(of(false, None), Outcome::NotDone(_)));
+        assert!(matches!(of(true, Some(&Ok(()))), Outcome::Changed));
+        assert!(matches!(of(true, Some(&refused)), Outcome::NotDone(_)));
         assert!(matches!(
             of(true, Some(&Err(Failure::Interrupted))),
-            Verdict::NotDone(_)
+            Outcome::NotDone(_)
         ));
         assert!(matches!(
             of(true, Some(&unsure)),
-            Verdict::Failed(Failure::Unsure { .. })
+            Outcome::Failed(Failure::RollbackFailed { .. })
         ));
         match of(true, Some(&failed)) {
-            Verdict::Failed(again @ Failure::Disk { .. }) => {
+            Outcome::Failed(again @ Failure::Io { .. }) => {
                 assert!(again.to_string().contains("make room"), "{again}");
             }
             other => panic!("{other:?}"),
         }
         for changed in [Some(&unsure), Some(&Ok(())), None] {
-            let verdict = verdict(&same, true, changed);
-            assert!(matches!(verdict, Verdict::Unchanged), "{verdict:?}");
+            let outcome = outcome(&same, true, changed);
+            assert!(matches!(outcome, Outcome::Unchanged), "{outcome:?}");
         }
     }
 }

@@ -4,11 +4,11 @@
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
-use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp};
+use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUpStore};
 use tcplimit_report::{Names, Origin, Report, State};
 
 use super::change::{Change, changes, put};
-use super::known;
+use super::known_builds;
 use super::refusal::Refusal;
 use crate::image_probe::{self, Members, Options};
 use crate::loaded::LoadBase;
@@ -51,7 +51,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
     }
     let origin = Origin::file(path);
     if module.is_none() && is_wow(path) {
-        return Err(Refusal::Wow);
+        return Err(Refusal::SysWow64);
     }
     let view = |as_loaded| {
         let options = Options {
@@ -79,7 +79,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         }
     }
 
-    let parsed = Image::from_file(image).map_err(|error| Refusal::Unfit {
+    let parsed = Image::from_file(image).map_err(|error| Refusal::Unusable {
         state: State::Damaged,
         reason: error.to_string(),
     })?;
@@ -87,39 +87,39 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
     if is_signed(image, headers) != Some(false) {
         return Err(Refusal::Signed);
     }
-    let checksum = Checksum::of(headers, image);
+    let checksum = Checksum::compute(headers, image);
     match checksum {
         Checksum { stated: 0, .. } => return Err(Refusal::NoChecksum),
         _ if !checksum.is_right() => return Err(Refusal::WrongChecksum(checksum)),
         _ => {}
     }
-    let (store, offset, before) = match StartUp::of(&parsed, located) {
-        StartUp::Unique {
+    let (store, offset, before) = match StartUpStore::find(&parsed, located) {
+        StartUpStore::Unique {
             rva,
             value_offset,
             value,
         } => (rva, value_offset, value),
-        StartUp::None => return Err(Refusal::NoStore),
-        StartUp::Several => return Err(Refusal::SeveralStores),
+        StartUpStore::None => return Err(Refusal::NoStore),
+        StartUpStore::Several => return Err(Refusal::SeveralStores),
     };
     let section = parsed.section_at(store, STORE_LENGTH);
     if section.is_none_or(|section| section.name() != b"INIT") {
         return Err(Refusal::StoreOutsideInit(store));
     }
-    if let Some(coverage) = RelocationCoverage::of(&parsed, located)
+    if let Some(coverage) = RelocationCoverage::measure(&parsed, located)
         && !coverage.is_full()
     {
         return Err(Refusal::NotRelocated(coverage));
     }
     check_relocations(&parsed)?;
-    let found = known::Found {
+    let candidate = known_builds::Candidate {
         image,
         parsed: &parsed,
         located,
         store,
         value_offset: index(offset),
     };
-    known::check(Manifest::built_in(), &found)?;
+    known_builds::check(Manifest::built_in(), &candidate)?;
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
         return Err(Refusal::ImplausibleValue(before));
     }
@@ -134,7 +134,9 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         after: limit,
         changes: match before == limit {
             true => Vec::new(),
-            false => changes(image, headers, index(offset), limit).ok_or(Refusal::NotItself)?,
+            false => {
+                changes(image, headers, index(offset), limit).ok_or(Refusal::VerificationFailed)?
+            }
         },
     })
 }
@@ -164,7 +166,7 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
 /// inside the image stands wherever it names one. Where a part of the file comes
 /// from another, or from another place, none does.
 fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
-    let mut entries = Relocations::of(image);
+    let mut entries = Relocations::new(image);
     for (at, kind) in entries.by_ref() {
         let address = match kind {
             RelocationKind::HighLow => dword(image, at).map(u64::from),
@@ -179,7 +181,7 @@ fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
             return Err(Refusal::DamagedRelocations(Some(at)));
         }
     }
-    match entries.is_cut() {
+    match entries.is_truncated() {
         true => Err(Refusal::DamagedRelocations(None)),
         false => Ok(()),
     }
@@ -200,7 +202,7 @@ const STORE_LENGTH: u32 = 10;
 pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut changed = image.to_vec();
     for change in &plan.changes {
-        put(&mut changed, change).ok_or(Refusal::NotItself)?;
+        put(&mut changed, change).ok_or(Refusal::VerificationFailed)?;
     }
     let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
     let same = anew.changes.is_empty()
@@ -208,7 +210,7 @@ pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> 
         && (anew.threshold, anew.store) == (plan.threshold, plan.store);
     match same {
         true => Ok(changed),
-        false => Err(Refusal::NotItself),
+        false => Err(Refusal::VerificationFailed),
     }
 }
 
@@ -226,8 +228,8 @@ fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
 /// Why a report that locates nothing is a refusal.
 fn unfit(report: Report) -> Refusal {
     match report.state {
-        State::OtherModule if report.names == Names::default() => Refusal::Nameless,
-        state => Refusal::Unfit {
+        State::OtherModule if report.names == Names::default() => Refusal::Unidentified,
+        state => Refusal::Unusable {
             state,
             reason: report.reason.unwrap_or_default(),
         },

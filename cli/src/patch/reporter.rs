@@ -8,8 +8,8 @@ use tcplimit_report::{Exit, is_module};
 
 use super::failure::io_failure;
 use super::json;
-use super::mount::Shortcoming;
-use super::outcome::{Aside, Done, Entry, Subject, Verdict};
+use super::mount::MountWarning;
+use super::outcome::{Entry, FileResult, Outcome, Skipped, Subject};
 use super::refusal::Refusal;
 use super::summary::Summary;
 use super::text;
@@ -45,9 +45,9 @@ impl Reporter {
     }
 
     /// Reports what became of a file: of each driver in it.
-    pub(super) fn done(&mut self, done: Done, role: Option<Role>) -> io::Result<()> {
+    pub(super) fn done(&mut self, done: FileResult, role: Option<Role>) -> io::Result<()> {
         for done in done.each() {
-            self.summary.count(&done.verdict);
+            self.summary.count(&done.outcome);
             let facts = done.facts.first();
             let entry = Entry {
                 done: &done,
@@ -87,12 +87,12 @@ impl Reporter {
                     }
                     .to_string(),
                 };
-                self.aside(&shown, "cabinet", &reason, &drivers, role)
+                self.skipped(&shown, "cabinet", &reason, &drivers, role)
             }
             Err(error) => {
                 let what = format!("{shown} can't be looked into");
                 let failure = io_failure(what)(io::Error::other(cause(&error)));
-                self.done(Done::new(path, Verdict::Failed(failure)), role)
+                self.done(FileResult::new(path, Outcome::Failed(failure)), role)
             }
         }
     }
@@ -101,11 +101,11 @@ impl Reporter {
     pub(super) fn link(&mut self, path: &Path, role: Option<Role>) -> io::Result<()> {
         self.summary.links += 1;
         let reason = "it is a link, and what it leads to may lie elsewhere: if that is meant, name the link by itself";
-        self.aside(&path.to_string_lossy(), "link", reason, &[], role)
+        self.skipped(&path.to_string_lossy(), "link", reason, &[], role)
     }
 
     /// Reports what is left aside.
-    pub(super) fn aside(
+    pub(super) fn skipped(
         &mut self,
         path: &str,
         state: &'static str,
@@ -113,7 +113,7 @@ impl Reporter {
         members: &[String],
         role: Option<Role>,
     ) -> io::Result<()> {
-        let aside = Aside {
+        let skipped = Skipped {
             path,
             role,
             state,
@@ -121,8 +121,8 @@ impl Reporter {
             members,
         };
         match self.is_json {
-            true => json::aside(&mut self.out, &self.subject, &aside),
-            false => text::aside(&mut self.out, &aside),
+            true => json::skipped(&mut self.out, &self.subject, &skipped),
+            false => text::skipped(&mut self.out, &skipped),
         }
     }
 
@@ -138,15 +138,15 @@ impl Reporter {
         self.summary.notes.push(note);
     }
 
-    /// Sums up. `shortcomings` are those of the file systems that were written to.
+    /// Sums up. `warnings` are those of the file systems that were written to.
     pub(super) fn finish(
         mut self,
-        shortcomings: impl IntoIterator<Item = Shortcoming>,
+        warnings: impl IntoIterator<Item = MountWarning>,
     ) -> io::Result<Exit> {
-        for shortcoming in shortcomings {
+        for warning in warnings {
             self.out.flush()?;
-            complain(&format!("note: {shortcoming}."));
-            self.summary.notes.push(shortcoming.to_string());
+            complain(&format!("note: {warning}."));
+            self.summary.notes.push(warning.to_string());
         }
         let (subject, summary) = (&self.subject, &mut self.summary);
         if summary.changed > 0 && !subject.touch {

@@ -8,12 +8,12 @@ use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Checksum, Headers, Module};
 use tcplimit_report::{State, sha256};
 
-use super::disk::{Disk, folder_of};
+use super::container::Container;
 use super::drivers::{Drivers, Planned};
 use super::failure::{Failure, read_failure};
-use super::form::Form;
-use super::names::backup_name;
-use super::outcome::{Facts, Source};
+use super::file_names::backup_name;
+use super::filesystem::{FileSystem, folder_of};
+use super::outcome::{DriverFacts, Source};
 use super::plan::{apply, plan};
 use super::refusal::Refusal;
 
@@ -25,7 +25,7 @@ pub struct Original {
     /// The whole file.
     pub file: Vec<u8>,
     /// What was found out about each driver in it.
-    pub facts: Vec<Facts>,
+    pub facts: Vec<DriverFacts>,
 }
 
 /// How the old content is looked for.
@@ -81,14 +81,14 @@ struct Backup {
 /// When the file is none that could have been patched, or several backups
 /// claim it.
 pub fn original(
-    disk: &impl Disk,
+    fs: &impl FileSystem,
     path: &Path,
     now: Option<&[u8]>,
     how: Lookup,
 ) -> Result<Original, Failure> {
     let shown = path.to_string_lossy();
     let backups = || match how.use_backup {
-        true => sound_backups(disk, path, how),
+        true => sound_backups(fs, path, how),
         false => Ok(Vec::new()),
     };
     let Some(now) = now else {
@@ -120,8 +120,8 @@ pub fn original(
         true => now.to_vec(),
         false => sound.drivers.pack(ten().cloned().collect())?,
     };
-    let facts = sound.to_ten.into_iter().map(|driver| Facts {
-        source: Some(Source::Ten),
+    let facts = sound.to_ten.into_iter().map(|driver| DriverFacts {
+        source: Some(Source::Pristine),
         ..driver.into_parts().0
     });
     Ok(Original {
@@ -152,7 +152,7 @@ pub(crate) struct Build {
 /// What the content of a file is, if it goes by this path.
 pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
     let shown = path.to_string_lossy();
-    let build = Form::open(content).and_then(|(_, image)| {
+    let build = Container::open(content).and_then(|(_, image)| {
         let plan = plan(&shown, &image, None, PRISTINE_LIMIT)?;
         let ten = sha256(&apply(&shown, &plan, &image)?);
         let value = plan.before;
@@ -160,7 +160,7 @@ pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
     });
     match build {
         Ok(build) => Content::Sound(build),
-        Err(Refusal::Unfit { state, .. }) if state.is_bad_input() || state == State::NotPe => {
+        Err(Refusal::Unusable { state, .. }) if state.is_bad_input() || state == State::NotPe => {
             Content::Damaged
         }
         Err(_) if has_wrong_checksum(content, false) => Content::Damaged,
@@ -172,7 +172,7 @@ pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
 /// because it is another build, which may well be newer than any backup.
 fn is_damage(refusal: &Refusal) -> bool {
     match refusal {
-        Refusal::Unfit { state, .. } => state.is_bad_input() || *state == State::NotPe,
+        Refusal::Unusable { state, .. } => state.is_bad_input() || *state == State::NotPe,
         refusal => refusal.is_bad_input(),
     }
 }
@@ -182,7 +182,7 @@ fn is_damage(refusal: &Refusal) -> bool {
 fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
     let is_wrong = |image: &[u8]| {
         Headers::parse(image).is_ok_and(|headers| {
-            let checksum = Checksum::of(&headers, image);
+            let checksum = Checksum::compute(&headers, image);
             checksum.stated != 0 && !checksum.is_right()
         })
     };
@@ -222,17 +222,17 @@ impl Backup {
         shown: &str,
         module: Option<Module>,
         damage: Option<(&str, &[u8])>,
-    ) -> Result<Vec<Facts>, Refusal> {
+    ) -> Result<Vec<DriverFacts>, Refusal> {
         let value = |number| {
             let value = self.values.get(number);
             value.map_or(PRISTINE_LIMIT, |(value, _)| *value)
         };
         let planned = drivers.plan_each(shown, module, &value)?;
         if planned.len() != self.values.len() {
-            return Err(Refusal::NotItself);
+            return Err(Refusal::VerificationFailed);
         }
         let each = planned.into_iter().zip(&self.values);
-        let facts = each.map(|(driver, (_, after))| Facts {
+        let facts = each.map(|(driver, (_, after))| DriverFacts {
             member: driver.member,
             plan: driver.plan,
             source: Some(Source::Backup(self.name.clone())),
@@ -243,7 +243,7 @@ impl Backup {
         Ok(facts.collect())
     }
 
-    fn original(self, facts: Vec<Facts>) -> Original {
+    fn original(self, facts: Vec<DriverFacts>) -> Original {
         Original {
             backup: Some(self.name),
             file: self.file,
@@ -273,10 +273,10 @@ fn names(backups: &[Backup]) -> Vec<String> {
 }
 
 /// The backups of a file whose drivers could all be patched.
-fn sound_backups(disk: &impl Disk, path: &Path, how: Lookup) -> Result<Vec<Backup>, Failure> {
+fn sound_backups(fs: &impl FileSystem, path: &Path, how: Lookup) -> Result<Vec<Backup>, Failure> {
     let shown = path.to_string_lossy();
     let mut all = Vec::new();
-    for (name, file) in backups(disk, path)? {
+    for (name, file) in backups(fs, path)? {
         let Ok(sound) = Sound::of(&shown, &file, how) else {
             continue;
         };
@@ -297,10 +297,13 @@ fn sound_backups(disk: &impl Disk, path: &Path, how: Lookup) -> Result<Vec<Backu
 ///
 /// # Errors
 /// When the folder, or one of them, can't be read.
-pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(OsString, Vec<u8>)>, Failure> {
+pub(crate) fn backups(
+    fs: &impl FileSystem,
+    path: &Path,
+) -> Result<Vec<(OsString, Vec<u8>)>, Failure> {
     let folder = folder_of(path);
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let names = disk.names(folder).map_err(read_failure(folder))?;
+    let names = fs.list(folder).map_err(read_failure(folder))?;
     let mut backups = Vec::new();
     for backup in names {
         let hash = match backup_name(&backup) {
@@ -308,7 +311,7 @@ pub(crate) fn backups(disk: &impl Disk, path: &Path) -> Result<Vec<(OsString, Ve
             _ => continue,
         };
         let path = folder.join(&backup);
-        let content = match disk.read(&path) {
+        let content = match fs.read(&path) {
             Ok(content) => content,
             // Removed in this moment by the run that had made it.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,

@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use scanner_core::Module;
 use tcplimit_report::{Exit, is_module};
 
-use super::disc::{self, DiscDone, patch_disc};
-use super::disk::{Machine, folder_of};
+use super::disc::{self, DiscResult, patch_disc};
 use super::drivers::drivers_in;
 use super::failure::{Failure, read_failure};
-use super::installation::Installations;
+use super::filesystem::{HostFileSystem, folder_of};
 use super::job::Job;
 use super::offline_windows::OfflineWindows;
-use super::outcome::{Done, Subject, Target, Task, Verdict};
+use super::outcome::{FileResult, Outcome, Subject, Target, Task};
 use super::reporter::Reporter;
 use super::restore::backups;
+use super::windows_folders::WindowsFolders;
 use crate::arguments::{Patch, Restore, Talk, Writing};
 use crate::folder::{self, Item};
 use crate::interrupt::stop_flag;
@@ -60,7 +60,7 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
     let target = match (&writing.output, writing.in_place) {
         (Some(output), _) => Target::Output(output.clone()),
         (None, true) => Target::InPlace,
-        (None, false) => Target::Show,
+        (None, false) => Target::DryRun,
     };
     let subject = Subject {
         task,
@@ -82,7 +82,7 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
             cabinets: writing.cabinets,
         },
         talk,
-        disk: Machine::default(),
+        fs: HostFileSystem::default(),
         reporter: Reporter::new(subject, manifest, writing.json),
         stop: stop_flag(),
     };
@@ -90,7 +90,7 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
         Some(root) => run.offline(root)?,
         None => run.files()?,
     }
-    run.reporter.finish(run.disk.shortcomings())
+    run.reporter.finish(run.fs.warnings())
 }
 
 /// Checks what the command line asks for.
@@ -144,7 +144,7 @@ struct Run<'a> {
     writing: &'a Writing,
     job: Job,
     talk: Talk,
-    disk: Machine,
+    fs: HostFileSystem,
     reporter: Reporter,
     stop: Arc<AtomicBool>,
 }
@@ -202,7 +202,7 @@ impl Run<'_> {
         let done = match problem {
             Some(problem) => {
                 let failure = read_failure(&path)(io::Error::other(problem));
-                Done::new(&path, Verdict::Failed(failure))
+                FileResult::new(&path, Outcome::Failed(failure))
             }
             None if within_folder && is_link(&path) => return self.reporter.link(&path, None),
             None if within_folder && is_large(&path.to_string_lossy()) && !self.rewrites(&path) => {
@@ -215,7 +215,7 @@ impl Run<'_> {
                     Ok(real) if is_link(&path) => real,
                     _ => path,
                 };
-                self.job.run(&self.disk, &real)
+                self.job.run(&self.fs, &real)
             }
         };
         self.reporter.done(done, None)
@@ -232,18 +232,18 @@ impl Run<'_> {
             progress.is_at(done, all);
             !self.stop.load(Ordering::Relaxed)
         };
-        let DiscDone {
+        let DiscResult {
             copies,
             archives,
             reason,
-        } = patch_disc(&self.job, &self.disk, path, &watch);
+        } = patch_disc(&self.job, &self.fs, path, &watch);
         progress.finish();
         for archive in archives {
             let path = path.join(&archive.path);
             let (reason, drivers) = (archive.reason(), &archive.drivers);
             let shown = path.to_string_lossy();
             self.reporter
-                .aside(&shown, "cabinet", &reason, drivers, None)?;
+                .skipped(&shown, "cabinet", &reason, drivers, None)?;
         }
         if copies.is_empty() {
             let reason = format!(
@@ -254,7 +254,7 @@ impl Run<'_> {
             return Ok(());
         }
         for done in copies {
-            if matches!(done.verdict, Verdict::Failed(Failure::Interrupted)) {
+            if matches!(done.outcome, Outcome::Failed(Failure::Interrupted)) {
                 self.reporter.summary.interrupted = true;
             }
             self.reporter.done(done, None)?;
@@ -269,7 +269,7 @@ impl Run<'_> {
     /// The Windows on a disk that are meant, each for itself.
     fn offline(&mut self, root: &Path) -> io::Result<()> {
         let which = &self.writing.which;
-        let chosen = Installations::choose(root, which.choice(), &command_line());
+        let chosen = WindowsFolders::choose(root, which.choice(), &command_line());
         let (homes, notes) = match chosen {
             Ok(chosen) => chosen,
             Err((exit, reason)) => {
@@ -282,7 +282,7 @@ impl Run<'_> {
         }
         let mut offline = OfflineWindows {
             job: &self.job,
-            disk: &self.disk,
+            fs: &self.fs,
             stop: &self.stop,
             is_of_several: which.every,
             reporter: &mut self.reporter,
@@ -296,7 +296,7 @@ impl Run<'_> {
     /// A folder with an installed Windows in it is better treated as one.
     fn point_at_root(&mut self) {
         let windows = self.writing.paths.iter().filter(|path| {
-            path.is_dir() && Installations::on(path).is_ok_and(|found| !found.is_empty())
+            path.is_dir() && WindowsFolders::on(path).is_ok_and(|found| !found.is_empty())
         });
         for path in windows {
             self.reporter.note(format!(
@@ -318,7 +318,7 @@ impl Run<'_> {
                 }
                 all = false;
                 let failure = read_failure(path)(error);
-                let done = Done::new(path, Verdict::Failed(failure));
+                let done = FileResult::new(path, Outcome::Failed(failure));
                 self.reporter.done(done, None)?;
                 let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
                 if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
@@ -341,7 +341,7 @@ impl Run<'_> {
     /// Whether a backup can take the place of a file that is not there.
     fn has_backup(&self, path: &Path) -> bool {
         let uses = matches!(self.job.task, Task::Restore { use_backup: true });
-        uses && backups(&self.disk, path).is_ok_and(|backups| !backups.is_empty())
+        uses && backups(&self.fs, path).is_ok_and(|backups| !backups.is_empty())
     }
 
     /// Whether a cabinet that was found has drivers which are to be changed in it.

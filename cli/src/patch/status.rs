@@ -5,20 +5,20 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use scanner_core::StartUp;
+use scanner_core::StartUpStore;
 use serde::Serialize;
 use tcplimit_report::{Exit, Origin, Report, State, is_module};
 
-use super::disk::Machine;
 use super::drivers::drivers_in;
 use super::failure::Failure;
-use super::installation::{Choice, Installations};
-use super::journal::{self, Now};
+use super::filesystem::HostFileSystem;
+use super::journal::{self, FileState};
 use super::leftover::{Leftover, leftovers};
-use super::lock::{self, Held, Life};
+use super::lock::{self, HeldLock, OwnerState};
 use super::restore::backups;
 use super::text::row;
-use super::windows_install::{Place, System};
+use super::windows_folders::{Choice, WindowsFolders};
+use super::windows_install::{DriverCopy, WindowsInstall};
 use crate::arguments::{Status, Talk};
 use crate::file::Input;
 use crate::image_probe::{Members, Options};
@@ -48,7 +48,7 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
         Choice::Only => Choice::Every,
         choice => choice,
     };
-    let (homes, notes) = match Installations::choose(root, choice, "") {
+    let (homes, notes) = match WindowsFolders::choose(root, choice, "") {
         Ok(chosen) => chosen,
         Err((_, reason)) => return nothing(verb, &reason),
     };
@@ -75,10 +75,10 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
 
 /// Tells of one Windows.
 fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
-    let disk = Machine::default();
-    let found = System::of(home).and_then(|system| {
-        let read = Unfinished::of(&disk, home).and_then(|unfinished| {
-            let left = leftovers(&disk, home, &system.folders, None)?;
+    let fs = HostFileSystem::default();
+    let found = WindowsInstall::of(home).and_then(|system| {
+        let read = Unfinished::of(&fs, home).and_then(|unfinished| {
+            let left = leftovers(&fs, home, &system.folders, None)?;
             Ok((unfinished, left))
         });
         let (unfinished, left) = read.map_err(|failure| failure.to_string())?;
@@ -99,7 +99,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     let mut located = 0_u64;
     for place in &system.places {
         let path = system.home.join(&place.path);
-        let backups: Vec<String> = match backups(&disk, &path) {
+        let backups: Vec<String> = match backups(&fs, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
                 complain(&failure.to_string());
@@ -122,7 +122,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     }
     for place in &system.missing {
         let path = system.home.join(&place.path);
-        let backups = backups(&disk, &path).map(names).unwrap_or_default();
+        let backups = backups(&fs, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
         let cabinets = if is_module(&shown) { "" } else { "--cabinets " };
@@ -167,7 +167,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
                 journal_pending: Some(unfinished.is_pending),
                 journal: unfinished.objects(),
                 leftovers: left.iter().map(Left::of).collect(),
-                at_work: unfinished.at_work().map(Held::to_string),
+                at_work: unfinished.at_work().map(HeldLock::to_string),
                 reason: None,
                 exit_code: exit.code(),
             };
@@ -193,16 +193,16 @@ fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
 /// What other runs have left, or are at.
 struct Unfinished {
     is_pending: bool,
-    files: Vec<(String, Now)>,
+    files: Vec<(String, FileState)>,
     /// Why it can't be told what the journal is about.
     problem: Option<String>,
-    lock: Option<Held>,
+    lock: Option<HeldLock>,
 }
 
 impl Unfinished {
-    fn of(disk: &Machine, home: &Path) -> Result<Unfinished, Failure> {
-        let is_pending = journal::is_pending(disk, home)?;
-        let (files, problem) = match journal::inspect(disk, home) {
+    fn of(fs: &HostFileSystem, home: &Path) -> Result<Unfinished, Failure> {
+        let is_pending = journal::is_pending(fs, home)?;
+        let (files, problem) = match journal::inspect(fs, home) {
             Ok(files) => (files, None),
             Err(failure) => (Vec::new(), Some(failure.to_string())),
         };
@@ -210,13 +210,13 @@ impl Unfinished {
             is_pending,
             files,
             problem,
-            lock: lock::holder(disk, home)?,
+            lock: lock::holder(fs, home)?,
         })
     }
 
-    fn at_work(&self) -> Option<&Held> {
+    fn at_work(&self) -> Option<&HeldLock> {
         let lock = self.lock.as_ref();
-        lock.filter(|held| held.life == Life::AtWork)
+        lock.filter(|held| held.owner_state == OwnerState::Running)
     }
 
     fn tell(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
@@ -259,7 +259,7 @@ impl Unfinished {
 /// A copy that can't be looked at.
 struct Absent<'a> {
     path: &'a str,
-    place: &'a Place,
+    place: &'a DriverCopy,
     /// For programs.
     state: &'static str,
     /// What is bad about it, and how that goes on.
@@ -341,7 +341,7 @@ fn nothing_here(
 }
 
 /// What `probe` says of a copy, or of those in a cabinet.
-fn reports(path: &Path, place: &Place) -> Vec<Report> {
+fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
     let shown = path.to_string_lossy();
     let is_cabinet = place.is_packed && !is_module(&shown);
     if is_cabinet && let Err(error) = drivers_in(path) {
@@ -368,7 +368,7 @@ fn reports(path: &Path, place: &Place) -> Vec<Report> {
     reports
 }
 
-fn tell(out: &mut dyn Write, report: &Report, place: &Place) -> io::Result<()> {
+fn tell(out: &mut dyn Write, report: &Report, place: &DriverCopy) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
     row(out, "this is", place.role.says())?;
     if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
@@ -393,7 +393,7 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
         )?;
         row(out, "meaning", printable(&left.meaning))?;
     }
-    let useless = left.iter().filter(|left| left.is_useless).count();
+    let useless = left.iter().filter(|left| left.is_removable).count();
     if useless == 0 {
         return Ok(());
     }
@@ -413,7 +413,7 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
 fn object(
     out: &mut dyn Write,
     report: &Report,
-    place: &Place,
+    place: &DriverCopy,
     backups: &[String],
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -441,7 +441,7 @@ fn object(
             state: report.state.name(),
             reason: report.reason.as_deref(),
             limit: match report.start_up {
-                Some(StartUp::Unique { value, .. }) => Some(value),
+                Some(StartUpStore::Unique { value, .. }) => Some(value),
                 _ => None,
             },
             module: report.module.map(|module| module.file_name()),
@@ -479,7 +479,7 @@ impl Left<'_> {
             path: left.path.to_string_lossy(),
             kind: left.kind.name(),
             age: left.age(),
-            useless: left.is_useless,
+            useless: left.is_removable,
             meaning: &left.meaning,
         }
     }

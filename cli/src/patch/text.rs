@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::change::{Change, Field, hex};
-use super::disk::folder_of;
 use super::failure::Failure;
-use super::outcome::{Aside, Done, Entry, Facts, Source, Subject, Target, Verdict};
+use super::filesystem::folder_of;
+use super::outcome::{DriverFacts, Entry, FileResult, Outcome, Skipped, Source, Subject, Target};
 use super::summary::Summary;
 use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::text::count;
@@ -49,9 +49,9 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
     if let Some(role) = entry.role {
         row(out, "this is", role.says())?;
     }
-    match &done.verdict {
-        Verdict::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
-        Verdict::NotDone(reason) => row(out, "because", printable(reason))?,
+    match &done.outcome {
+        Outcome::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
+        Outcome::NotDone(reason) => row(out, "because", printable(reason))?,
         _ => {}
     }
     let Some(facts) = done.facts.first() else {
@@ -74,21 +74,21 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
             let text = format!("{} (it stays)", backup.display());
             row(out, "from", printable(&text))?;
         }
-        Some(Source::LastSector) => {
+        Some(Source::DiscRecord) => {
             row(
                 out,
                 "from",
                 "the image itself: its last sector says what it was",
             )?;
         }
-        Some(Source::Ten) if !facts.plan.changes.is_empty() => {
+        Some(Source::Pristine) if !facts.plan.changes.is_empty() => {
             row(out, "from", "the file itself: no backup was used")?;
         }
         _ => {}
     }
-    let label = match &done.verdict {
-        Verdict::Changed => Some("written to"),
-        Verdict::Unchanged => Some("it is in"),
+    let label = match &done.outcome {
+        Outcome::Changed => Some("written to"),
+        Outcome::Unchanged => Some("it is in"),
         _ => None,
     };
     if let (Some(label), Some(output)) = (label, &done.output) {
@@ -104,7 +104,7 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
     row(out, "SHA-256", &facts.after)
 }
 
-fn headline(subject: &Subject, done: &Done) -> (Style, String) {
+fn headline(subject: &Subject, done: &FileResult) -> (Style, String) {
     let is_in_place = subject.target == Target::InPlace;
     let change = done.facts.first().map(|facts| {
         let plan = &facts.plan;
@@ -118,30 +118,32 @@ fn headline(subject: &Subject, done: &Done) -> (Style, String) {
         .facts
         .first()
         .is_some_and(|facts| facts.damage.is_some());
-    match &done.verdict {
-        Verdict::WouldChange if is_damaged => (
+    match &done.outcome {
+        Outcome::WouldChange if is_damaged => (
             NOTICE,
             format!("damaged or gone, would be put back from its backup: {change}"),
         ),
-        Verdict::Changed if is_damaged && is_in_place => {
+        Outcome::Changed if is_damaged && is_in_place => {
             (GOOD, format!("put back from its backup: {change}"))
         }
-        Verdict::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
-        Verdict::WouldChange => (NOTICE, format!("would change {change}")),
-        Verdict::Changed if is_in_place => (GOOD, format!("changed {change}")),
-        Verdict::Changed => (GOOD, format!("written, changing {change}")),
-        Verdict::Unchanged if done.output.is_some() => {
+        Outcome::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
+        Outcome::WouldChange => (NOTICE, format!("would change {change}")),
+        Outcome::Changed if is_in_place => (GOOD, format!("changed {change}")),
+        Outcome::Changed => (GOOD, format!("written, changing {change}")),
+        Outcome::Unchanged if done.output.is_some() => {
             (GOOD, "nothing to do: the changed copy is there".to_owned())
         }
-        Verdict::Unchanged => (GOOD, format!("nothing to do: {change}")),
-        Verdict::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
-        Verdict::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
-        Verdict::Failed(Failure::Unsure { .. }) => (BAD, "FAILED, and not put back".to_owned()),
-        Verdict::Failed(_) => (BAD, "failed, left as it is".to_owned()),
+        Outcome::Unchanged => (GOOD, format!("nothing to do: {change}")),
+        Outcome::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
+        Outcome::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
+        Outcome::Failed(Failure::RollbackFailed { .. }) => {
+            (BAD, "FAILED, and not put back".to_owned())
+        }
+        Outcome::Failed(_) => (BAD, "failed, left as it is".to_owned()),
     }
 }
 
-fn facts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+fn facts(out: &mut dyn Write, facts: &DriverFacts) -> io::Result<()> {
     let plan = &facts.plan;
     let version = plan.version.map_or_else(
         || "without version".to_owned(),
@@ -192,17 +194,17 @@ pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::R
 }
 
 /// Reports what is left aside.
-pub(crate) fn aside(out: &mut dyn Write, aside: &Aside<'_>) -> io::Result<()> {
-    let words = match aside.state {
+pub(crate) fn skipped(out: &mut dyn Write, skipped: &Skipped<'_>) -> io::Result<()> {
+    let words = match skipped.state {
         "link" => "not followed",
         _ => "not rewritten",
     };
-    let path = printable(aside.path);
+    let path = printable(skipped.path);
     writeln!(out, "{STRONG}{path}{STRONG:#}: {NOTICE}{words}{NOTICE:#}")?;
-    if let Some(role) = aside.role {
+    if let Some(role) = skipped.role {
         row(out, "this is", role.says())?;
     }
-    row(out, "because", printable(aside.reason))
+    row(out, "because", printable(skipped.reason))
 }
 
 /// Reports how a run ended.
@@ -256,7 +258,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, subject: &Subject)
     if would_change > 0 && subject.is_patch() && is_loud {
         writeln!(out, "\n{BEFOREHAND}")?;
     }
-    if would_change > 0 && subject.target == Target::Show && subject.may_mean_to_write {
+    if would_change > 0 && subject.target == Target::DryRun && subject.may_mean_to_write {
         let how = match subject.is_of_many {
             _ if summary.images > 0 => HOW_TO_WRITE_IMAGE,
             true => HOW_TO_WRITE_ALL,

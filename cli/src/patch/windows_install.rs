@@ -7,7 +7,7 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::names::backup_name;
+use super::file_names::backup_name;
 use crate::output::cause;
 
 /// What a copy is for.
@@ -49,7 +49,7 @@ impl Role {
 
 /// A copy, or what may have one in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DriverCopy {
     /// From the Windows folder on.
     pub path: PathBuf,
     /// What it is for.
@@ -61,15 +61,15 @@ pub struct Place {
 
 /// A Windows folder and the copies in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct System {
+pub struct WindowsInstall {
     /// The folder.
     pub home: PathBuf,
     /// The copies, in the order in which they are changed.
-    pub places: Vec<Place>,
+    pub places: Vec<DriverCopy>,
     /// Copies that are not there, but backups of them are.
-    pub missing: Vec<Place>,
+    pub missing: Vec<DriverCopy>,
     /// Links in the place of a copy, or of a folder that may have some.
-    pub linked: Vec<Place>,
+    pub linked: Vec<DriverCopy>,
     /// The Windows folder, and those in which copies are looked for.
     pub folders: Vec<PathBuf>,
 }
@@ -91,13 +91,13 @@ pub(crate) const LEVELS: usize = 3;
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
 const COMPRESSED: [&str; 2] = ["tcpip.sy_", "tcpip6.sy_"];
 
-impl System {
+impl WindowsInstall {
     /// Finds the copies in a Windows folder.
     ///
     /// # Errors
     /// A text that says what can't be read.
-    pub fn of(home: &Path) -> Result<System, String> {
-        let mut system = System {
+    pub fn of(home: &Path) -> Result<WindowsInstall, String> {
+        let mut system = WindowsInstall {
             home: home.to_owned(),
             places: Vec::new(),
             missing: Vec::new(),
@@ -153,8 +153,8 @@ impl System {
         Ok(())
     }
 
-    fn place(&self, path: &Path, role: Role, is_packed: bool) -> Place {
-        Place {
+    fn place(&self, path: &Path, role: Role, is_packed: bool) -> DriverCopy {
+        DriverCopy {
             path: path.strip_prefix(&self.home).unwrap_or(path).to_owned(),
             role,
             is_packed,
@@ -256,8 +256,8 @@ pub(super) mod tests {
         folder
     }
 
-    fn paths(system: &System) -> Vec<(String, bool)> {
-        let shown = |place: &Place| place.path.to_string_lossy().replace('\\', "/");
+    fn paths(system: &WindowsInstall) -> Vec<(String, bool)> {
+        let shown = |place: &DriverCopy| place.path.to_string_lossy().replace('\\', "/");
         system
             .places
             .iter()
@@ -287,7 +287,7 @@ pub(super) mod tests {
             "Windows/driver cache/i386/driver.cab",
             "Windows/$NtUninstallKB1$/tcpip.sys",
         ]);
-        let system = System::of(&root.path().join("Windows")).unwrap();
+        let system = WindowsInstall::of(&root.path().join("Windows")).unwrap();
         assert_eq!(
             paths(&system),
             [
@@ -319,13 +319,13 @@ pub(super) mod tests {
         link("tcpip.sys", "system32/drivers/afd.sys");
         link("drivers", "system32/dllcache");
         link("nowhere", "ServicePackFiles");
-        let linked = |system: &System| {
+        let linked = |system: &WindowsInstall| {
             let linked = system.linked.iter();
             let shown = linked.map(|place| (place.path.display().to_string(), place.role));
             shown.collect::<Vec<_>>()
         };
         let named = |path: &str, role| (path.to_owned(), role);
-        let system = System::of(&home).unwrap();
+        let system = WindowsInstall::of(&home).unwrap();
         let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
         assert_eq!(paths(&system), found);
         assert_eq!(
@@ -339,7 +339,7 @@ pub(super) mod tests {
 
         let whole = tree(&["x"]);
         symlink(home.join("system32"), whole.path().join("System32")).unwrap();
-        let system = System::of(whole.path()).unwrap();
+        let system = WindowsInstall::of(whole.path()).unwrap();
         assert_eq!(linked(&system), [named("System32", Role::Loaded)]);
         assert!(system.places.is_empty());
     }

@@ -1,7 +1,7 @@
 //! Pairs of variables that gates compare: which are looked at, and when one is the
 //! limit.
 
-use scanner_core::{Evidence, Reason, Rva};
+use scanner_core::{Evidence, NotLocatedReason, Rva};
 use specimen::Flaw;
 
 use crate::edit::{driver, driver_without, dword, free, gate, gate_of, moved, put, section};
@@ -11,7 +11,7 @@ use crate::search::{Verdict, in_file, in_memory, without};
 fn of_two_candidates_none_is_the_limit() {
     for driver in without(Flaw::SecondCandidate) {
         for verdict in [in_file(&driver), in_memory(&driver)] {
-            let Verdict::Refused(Reason::Ambiguous(first, second)) = verdict else {
+            let Verdict::Refused(NotLocatedReason::Ambiguous(first, second)) = verdict else {
                 panic!("{verdict:?}");
             };
             assert!(first != second);
@@ -66,7 +66,7 @@ fn twelve_pairs_are_the_most() {
     for ((place, threshold), all) in free(&driver).into_iter().zip(pairs).zip(2..=13) {
         let gate = gate(&driver, threshold);
         put(&mut driver, place, &gate);
-        let too_many = in_memory(&driver) == Verdict::Refused(Reason::TooManyCandidates);
+        let too_many = in_memory(&driver) == Verdict::Refused(NotLocatedReason::TooManyCandidates);
         assert_eq!(too_many, all > 12, "{all}");
     }
 }

@@ -1,7 +1,8 @@
 //! The pieces together: which are asked for, and the report of those that held.
 
 use scanner_core::{
-    Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, Reason, Rva, Tally, locate,
+    Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, NotLocatedReason, Rva, Tally,
+    locate,
 };
 use specimen::{Decoys, Flaw, Spec, Specimen};
 
@@ -61,7 +62,7 @@ fn the_findings_are_where_they_were_built() {
         assert_eq!(gates, truth.gates);
         let lengths: Vec<_> = findings.gates().map(|gate| gate.length()).collect();
         assert_eq!(lengths, truth.gate_lens);
-        assert_eq!(findings.surroundings().count(), gates.len());
+        assert_eq!(findings.nearby_calls().count(), gates.len());
         // An operand lies within the instruction that begins where it was built.
         let is_in = |operand: Option<Rva>, place: Option<&u32>| {
             let behind = operand.unwrap().0.checked_sub(*place.unwrap());
@@ -102,8 +103,8 @@ fn a_refusal_reports_what_the_pair_lacks_and_what_speaks_against_it() {
             let refusal = locate(&image, module(&built.spec)).unwrap_err();
             let best = refusal.best().unwrap();
             assert!(best.missing().iter().eq([piece]), "{best:?}");
-            assert_eq!(refusal.reason(), Reason::Missing(best.missing()));
-            assert!(!best.held().holds(piece) && best.held().holds(Evidence::Adjacent));
+            assert_eq!(refusal.reason(), NotLocatedReason::Missing(best.missing()));
+            assert!(!best.held().contains(piece) && best.held().contains(Evidence::Adjacent));
             // An operand of code that names the limit.
             assert_eq!(best.offender().is_some(), flaw != Flaw::NoQueueTest);
             if let Some(offender) = best.offender() {

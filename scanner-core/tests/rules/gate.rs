@@ -1,6 +1,6 @@
 //! A gate: live code that compares two variables, and a signed jump.
 
-use scanner_core::Reason;
+use scanner_core::NotLocatedReason;
 use specimen::{Decoys, Flaw, Spec, Specimen};
 
 use crate::edit::{ending_earlier, gate, put, with_room};
@@ -11,7 +11,11 @@ fn an_unsigned_jump_and_pageable_code_make_no_gate() {
     for flaw in [Flaw::UnsignedJumps, Flaw::GatesPageable] {
         for driver in without(flaw) {
             for verdict in [in_file(&driver), in_memory(&driver)] {
-                assert_eq!(verdict, Verdict::Refused(Reason::NoGate), "{flaw:?}");
+                assert_eq!(
+                    verdict,
+                    Verdict::Refused(NotLocatedReason::NoGate),
+                    "{flaw:?}"
+                );
             }
         }
     }

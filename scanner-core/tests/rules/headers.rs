@@ -2,7 +2,7 @@
 //! over of it.
 
 use scanner_core::{
-    Directory, DiskFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
+    Directory, FileFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
 };
 use specimen::{Arch, Placed, Spec};
 
@@ -481,9 +481,9 @@ fn directories_that_point_at_themselves_or_nowhere_end() {
                 for size in places {
                     let victim = new().directory(index, rva, size);
                     let image = Image::from_file(&victim.file).unwrap();
-                    let entries = Relocations::of(&image).count();
+                    let entries = Relocations::new(&image).count();
                     assert!(entries <= victim.file.len() / 2);
-                    assert!(DiskFacts::of(&image, &victim.file).is_some());
+                    assert!(FileFacts::read(&image, &victim.file).is_some());
                 }
             }
         }
@@ -502,7 +502,7 @@ fn directories_that_point_at_themselves_or_nowhere_end() {
             let mut file = victim.file.clone();
             file[start..start + length].fill(filler);
             let image = Image::from_file(&file).unwrap();
-            let facts = DiskFacts::of(&image, &file).unwrap();
+            let facts = FileFacts::read(&image, &file).unwrap();
             assert_eq!(facts.version, None);
         }
     });

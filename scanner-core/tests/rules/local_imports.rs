@@ -4,9 +4,9 @@ use scanner_core::Evidence;
 use specimen::{Arch, Spec};
 
 use crate::edit::{address, driver, dword, gate, put, specimens};
+use crate::nearby_calls::{calls, tally};
 use crate::relocated::relocations;
 use crate::search::{in_file, in_memory, module, of_loaded, truth};
-use crate::surroundings::{calls, tally};
 
 #[test]
 fn at_each_gate_two_in_three_calls_through_pointers_must_land_in_the_import_table() {

@@ -1,7 +1,7 @@
 //! Searches of specimens, in the file and in memory.
 
 use scanner_core::{
-    Evidence, Image, Located, MappedSection, Module, NotLocated, Reason, Rva, locate,
+    Evidence, Image, Located, MappedSection, Module, NotLocated, NotLocatedReason, Rva, locate,
 };
 use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
 
@@ -11,7 +11,7 @@ pub(crate) enum Verdict {
     /// The limit is there, and so are the gates: RVAs.
     Located(u32, Vec<u32>),
     /// It is not located.
-    Refused(Reason),
+    Refused(NotLocatedReason),
 }
 
 impl Verdict {
@@ -29,7 +29,7 @@ impl Verdict {
     /// The evidence that a refusal names.
     pub(crate) fn missing(&self) -> Vec<Evidence> {
         match self {
-            Verdict::Refused(Reason::Missing(missing)) => missing.iter().collect(),
+            Verdict::Refused(NotLocatedReason::Missing(missing)) => missing.iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! A section: what code is live, and what data.
 
-use scanner_core::{Evidence, Reason};
+use scanner_core::{Evidence, NotLocatedReason};
 use specimen::{Arch, Flaw};
 
 use crate::edit::{driver, dword, put};
@@ -39,7 +39,11 @@ fn by_name_or_by_flag_a_section_is_pageable_or_gone() {
         (b"", DISCARDABLE),
     ] {
         let code = changed(b".text", new, flags);
-        assert_eq!(code, Verdict::Refused(Reason::NoGate), "{new:?} {flags:X}");
+        assert_eq!(
+            code,
+            Verdict::Refused(NotLocatedReason::NoGate),
+            "{new:?} {flags:X}"
+        );
         let data = changed(b".data", new, flags).missing();
         assert_eq!(data, [Evidence::SameDataSection], "{new:?} {flags:X}");
     }

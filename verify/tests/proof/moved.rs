@@ -129,6 +129,6 @@ fn a_sector_twice_or_a_cluster_further_back_is_refused_on_x64() {
     let mut rotated = file.clone();
     rotated[at..end].rotate_left(0x1000);
     let headers = scanner_core::Headers::parse(&rotated).unwrap();
-    assert!(scanner_core::Checksum::of(&headers, &rotated).is_right());
+    assert!(scanner_core::Checksum::compute(&headers, &rotated).is_right());
     assert!(property::of_file(&rotated, module).threshold().is_none());
 }

@@ -17,7 +17,7 @@ use crate::iso::{RECORD_EXTENT, SECTOR, VOLUME_SIZE, both_orders, position};
 use crate::output::cause;
 use crate::patch::drivers::{Drivers, Planned};
 use crate::patch::failure::Failure;
-use crate::patch::outcome::{Facts, Source};
+use crate::patch::outcome::{DriverFacts, Source};
 use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::storage::{self, Storage};
 
@@ -26,20 +26,20 @@ pub(super) struct Copy {
     /// Its path from the root of the disc.
     pub(super) path: String,
     /// Facts about each copy, or why the file is refused.
-    pub(super) facts: Result<Vec<Facts>, Failure>,
+    pub(super) facts: Result<Vec<DriverFacts>, Failure>,
 }
 
 impl Copy {
     /// Whether it is to be another file.
     pub(super) fn is_change(&self) -> bool {
         let facts = self.facts.as_ref();
-        facts.is_ok_and(|facts| facts.iter().any(Facts::is_change))
+        facts.is_ok_and(|facts| facts.iter().any(DriverFacts::is_change))
     }
 }
 
 /// A file with the new limit; no content where it is as it shall be.
 struct Changed {
-    facts: Vec<Facts>,
+    facts: Vec<DriverFacts>,
     content: Option<Vec<u8>>,
 }
 
@@ -64,7 +64,7 @@ fn facts(
     driver: &DriverFile,
     module: Option<Module>,
     limit: &dyn Fn(usize) -> u32,
-) -> Result<Vec<Facts>, Failure> {
+) -> Result<Vec<DriverFacts>, Failure> {
     let before = content(file, driver)?;
     let drivers = Drivers::of(&before, driver.is_cabinet)?;
     let planned = drivers.plan_each(&driver.path, module, limit)?;
@@ -82,8 +82,9 @@ fn changed(
     let before = content(file, driver)?;
     let drivers = Drivers::of(&before, driver.is_cabinet)?;
     let planned = drivers.plan(&driver.path, module, limit)?;
-    let (facts, after): (Vec<Facts>, _) = planned.into_iter().map(Planned::into_parts).unzip();
-    let content = match facts.iter().any(Facts::is_change) {
+    let (facts, after): (Vec<DriverFacts>, _) =
+        planned.into_iter().map(Planned::into_parts).unzip();
+    let content = match facts.iter().any(DriverFacts::is_change) {
         true => Some(drivers.pack(after)?),
         false => None,
     };
@@ -92,7 +93,7 @@ fn changed(
 
 /// The content of a file.
 fn content(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> {
-    let unfit = |reason: String| Refusal::Unfit {
+    let unfit = |reason: String| Refusal::Unusable {
         state: State::Unreadable,
         reason,
     };
@@ -121,7 +122,7 @@ pub(super) fn restored(
 ) -> Result<Vec<Copy>, Failure> {
     let copy = |driver: &DriverFile| {
         let old = before.drivers.iter().find(|old| old.path == driver.path);
-        let old = content(original, old.ok_or(DiscRefusal::RecordDiffers)?)?;
+        let old = content(original, old.ok_or(DiscRefusal::RecordMismatch)?)?;
         let old = Drivers::of(&old, driver.is_cabinet)?;
         // Any limit would do: what each stores now is asked for.
         let old = old.plan(&driver.path, module, PRISTINE_LIMIT)?;
@@ -131,10 +132,10 @@ pub(super) fn restored(
         };
         let mut facts = self::facts(original.now(), driver, module, &value)?;
         if facts.len() != old.len() {
-            return Err(DiscRefusal::RecordDiffers.into());
+            return Err(DiscRefusal::RecordMismatch.into());
         }
         for (facts, old) in facts.iter_mut().zip(old) {
-            facts.source = Some(Source::LastSector);
+            facts.source = Some(Source::DiscRecord);
             facts.after = old.before;
         }
         Ok(Copy {
@@ -373,7 +374,7 @@ impl<'a> Changes<'a> {
         step: &dyn Fn(u64) -> bool,
     ) -> Result<[u8; 32], Failure> {
         let failed = |what: &'static str| {
-            move |error| Failure::Disk {
+            move |error| Failure::Io {
                 what: what.to_owned(),
                 error,
             }
@@ -404,7 +405,7 @@ impl<'a> Changes<'a> {
         }
         let sha256: [u8; 32] = old.finalize().into();
         if self.image.sha256.is_some_and(|known| known != sha256) {
-            return Err(DiscRefusal::RecordDiffers.into());
+            return Err(DiscRefusal::RecordMismatch.into());
         }
         if let Some(patch) = &self.patch {
             // In a file that was being written these may have become others.
@@ -438,7 +439,7 @@ impl<'a> Changes<'a> {
         hash: [u8; 32],
         step: &dyn Fn(u64) -> bool,
     ) -> Result<(), Failure> {
-        let unread = |error| Failure::Disk {
+        let unread = |error| Failure::Io {
             what: "the new image can't be read again".to_owned(),
             error,
         };
@@ -483,7 +484,7 @@ impl<'a> Changes<'a> {
             });
         match same && layout.volume_sectors == patch.volume_sectors {
             true => Ok(()),
-            false => Err(Refusal::NotItself.into()),
+            false => Err(Refusal::VerificationFailed.into()),
         }
     }
 }

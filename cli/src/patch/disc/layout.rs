@@ -101,7 +101,7 @@ impl Layout {
         let volume_sectors = one_size(&volume)?;
         let there = file.length() / u64::from(SECTOR);
         if u64::from(volume_sectors) > there {
-            return Err(DiscRefusal::Cut {
+            return Err(DiscRefusal::Truncated {
                 stated: volume_sectors,
                 there,
             });
@@ -135,7 +135,7 @@ impl Layout {
             }
         })?;
         if let Some(path) = not_plain {
-            return Err(DiscRefusal::NotPlain(path));
+            return Err(DiscRefusal::Fragmented(path));
         }
         for tree in &volume.trees {
             for table in tree.path_tables {
@@ -186,7 +186,7 @@ impl Layout {
             }
         })?;
         if let Some(path) = not_plain {
-            return Err(DiscRefusal::NotPlain(path));
+            return Err(DiscRefusal::Fragmented(path));
         }
         for (extent, records) in records {
             if let Some(driver) = drivers.get_mut(&extent) {
@@ -302,7 +302,7 @@ fn has_one_session(
             for (sector, bytes) in (free..).zip(bytes.chunks(SECTOR as usize)) {
                 if iso::is_primary_descriptor(bytes) {
                     let sector = u32::try_from(sector).unwrap_or(u32::MAX);
-                    return Err(DiscRefusal::Sessions { sector });
+                    return Err(DiscRefusal::SeveralSessions { sector });
                 }
                 if iso::is_udf_descriptor(bytes) {
                     return Err(DiscRefusal::Udf);

@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::changes::Changes;
-use crate::patch::disk::Disk;
 use crate::patch::failure::{Failure, io_failure, read_failure};
-use crate::patch::names::{ATTEMPTS, TEMPORARY, named};
+use crate::patch::file_names::{ATTEMPTS, TEMPORARY, named};
+use crate::patch::filesystem::FileSystem;
 use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::patch::replace::give_name;
 
@@ -17,29 +17,29 @@ use crate::patch::replace::give_name;
 /// # Errors
 /// When it is not there then.
 pub(super) fn write(
-    disk: &impl Disk,
+    fs: &impl FileSystem,
     path: &Path,
     output: &Path,
     changes: &Changes<'_>,
     touch: bool,
     step: &dyn Fn(u64) -> bool,
 ) -> Result<(), Failure> {
-    let (temporary, hash) = create(disk, output, changes, step)?;
+    let (temporary, hash) = create(fs, output, changes, step)?;
     let shown = output.display();
-    disk.keep(path, &temporary, false)
+    fs.copy_metadata(path, &temporary, false)
         .and_then(|()| match touch {
-            true => disk.touch(&temporary),
+            true => fs.touch(&temporary),
             false => Ok(()),
         })
-        .and_then(|()| disk.sync(&temporary))
+        .and_then(|()| fs.sync(&temporary))
         .map_err(io_failure(format!("{shown} can't be written")))
-        .and_then(|()| disk.open(&temporary).map_err(read_failure(&temporary)))
+        .and_then(|()| fs.open(&temporary).map_err(read_failure(&temporary)))
         .and_then(|written| changes.check(&*written, hash, step))
-        .and_then(|()| is_as_long(disk, path, changes))
+        .and_then(|()| is_as_long(fs, path, changes))
         .inspect_err(|_| {
-            let _ = disk.remove(&temporary);
+            let _ = fs.remove(&temporary);
         })?;
-    give_name(disk, &temporary, output).map_err(|error| match error.kind() {
+    give_name(fs, &temporary, output).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => DiscRefusal::OutputExists(shown.to_string()).into(),
         _ => io_failure(format!("{shown} can't be written"))(error),
     })
@@ -47,7 +47,7 @@ pub(super) fn write(
 
 /// Writes it under a name that nothing had.
 fn create(
-    disk: &impl Disk,
+    fs: &impl FileSystem,
     output: &Path,
     changes: &Changes<'_>,
     step: &dyn Fn(u64) -> bool,
@@ -55,7 +55,7 @@ fn create(
     for attempt in 1..=ATTEMPTS {
         let temporary = named(output, &format!(".{attempt}{TEMPORARY}"));
         let mut result = None;
-        let created = disk.create_by(&temporary, &mut |out| {
+        let created = fs.create_with(&temporary, &mut |out| {
             let written = changes.write(out, step);
             let is_written = written.is_ok();
             result = Some(written);
@@ -70,13 +70,13 @@ fn create(
             // Not ours: it stays.
             (Err(error), None) if error.kind() == ErrorKind::AlreadyExists => {}
             (created, result) => {
-                let _ = disk.remove(&temporary);
+                let _ = fs.remove(&temporary);
                 return Err(match (result, created) {
                     (Some(Err(failure)), _) => failure,
                     (_, Err(error)) => {
                         io_failure(format!("{} can't be written", temporary.display()))(error)
                     }
-                    (_, Ok(())) => Refusal::NotItself.into(),
+                    (_, Ok(())) => Refusal::VerificationFailed.into(),
                 });
             }
         }
@@ -86,8 +86,8 @@ fn create(
 }
 
 /// Whether the old image ends where it did: it may still be being written.
-fn is_as_long(disk: &impl Disk, path: &Path, changes: &Changes<'_>) -> Result<(), Failure> {
-    let now = disk.open(path).map_err(read_failure(path))?;
+fn is_as_long(fs: &impl FileSystem, path: &Path, changes: &Changes<'_>) -> Result<(), Failure> {
+    let now = fs.open(path).map_err(read_failure(path))?;
     match now.length() == changes.source_length() {
         true => Ok(()),
         false => Err(Refusal::ChangedMeanwhile(path.display().to_string()).into()),
