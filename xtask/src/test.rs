@@ -23,7 +23,7 @@ const CAMPAIGNS: [&str; 16] = [
     "brittle::",
     "clean::",
     "damage::",
-    "fault::no_fault_at_any_moment",
+    "fault::no_fault_during",
     "locator::the_oracle_agrees_on_what_is_built",
     "media::whatever_the_window",
     "moved::each::",
