@@ -13,8 +13,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use tcplimit::patch::disk::{Disk, Lock};
-use tcplimit::patch::mount::Shortcoming;
+use tcplimit::patch::filesystem::{FileSystem, LockOutcome};
+use tcplimit::patch::mount::MountWarning;
 
 pub use fault::{Content, Fault, Loss, Names};
 
@@ -82,7 +82,7 @@ pub struct Brittle {
     /// The error that syncing a folder gives, and that locking a file gives.
     folder_sync_error: Option<i32>,
     lock_error: Option<i32>,
-    shortcomings: RefCell<BTreeSet<Shortcoming>>,
+    warnings: RefCell<BTreeSet<MountWarning>>,
     /// A folder in which no file may be made.
     read_only: Option<PathBuf>,
     /// The run whose steps are taken.
@@ -145,8 +145,8 @@ impl Brittle {
     }
 
     /// What runs have taken note of.
-    pub fn shortcomings(&self) -> Vec<Shortcoming> {
-        self.shortcomings.borrow().iter().copied().collect()
+    pub fn warnings(&self) -> Vec<MountWarning> {
+        self.warnings.borrow().iter().copied().collect()
     }
 
     /// A run ends, however it does: its locks are free.
@@ -182,7 +182,7 @@ impl Brittle {
             }
             0xFFFF.hash(&mut hasher);
         }
-        self.shortcomings.borrow().hash(&mut hasher);
+        self.warnings.borrow().hash(&mut hasher);
         hasher.finish()
     }
 
@@ -374,7 +374,7 @@ enum Step {
     Fails(io::Error),
 }
 
-impl Disk for Brittle {
+impl FileSystem for Brittle {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.whole()?;
         let inode = self.inode(path)?;
@@ -390,7 +390,7 @@ impl Disk for Brittle {
         Ok(content)
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         self.whole()?;
         let names = self.names.borrow();
         let within = names.keys().filter(|path| path.parent() == Some(folder));
@@ -398,7 +398,7 @@ impl Disk for Brittle {
         Ok(last.map(OsString::from).collect())
     }
 
-    fn links(&self, path: &Path) -> io::Result<u64> {
+    fn link_count(&self, path: &Path) -> io::Result<u64> {
         self.whole()?;
         let inode = self.inode(path)?;
         let names = self.names.borrow();
@@ -411,12 +411,12 @@ impl Disk for Brittle {
         Ok(self.inode(path).is_ok())
     }
 
-    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         Ok(self.spelled(path))
     }
 
     /// No step: rights don't change.
-    fn may_write(&self, folder: &Path) -> io::Result<()> {
+    fn check_writable(&self, folder: &Path) -> io::Result<()> {
         match self.read_only.as_deref() == Some(folder) {
             true => Err(ErrorKind::PermissionDenied.into()),
             false => Ok(()),
@@ -424,7 +424,7 @@ impl Disk for Brittle {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.may_write(path.parent().expect("a file is in a folder"))?;
+        self.check_writable(path.parent().expect("a file is in a folder"))?;
         let (written, result) = match self.step() {
             Step::Happens => (content, Ok(())),
             // What is there in part is removed at once.
@@ -453,7 +453,7 @@ impl Disk for Brittle {
         Ok(())
     }
 
-    fn keep(&self, from: &Path, to: &Path, _all: bool) -> io::Result<()> {
+    fn copy_metadata(&self, from: &Path, to: &Path, _all: bool) -> io::Result<()> {
         self.whole()?;
         let (from, to) = (self.inode(from)?, self.inode(to)?);
         let mut inodes = self.inodes.borrow_mut();
@@ -512,26 +512,26 @@ impl Disk for Brittle {
         Ok(())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Lock> {
+    fn lock(&self, path: &Path) -> io::Result<LockOutcome> {
         self.whole()?;
         let handle = (self.run.get(), path.to_owned());
         let there = self.inode(path).ok();
         let created = self.created.borrow_mut().remove(&handle);
         let Some(inode) = created.or(there) else {
-            return Ok(Lock::Gone);
+            return Ok(LockOutcome::Gone);
         };
         if let Some(error) = self.lock_error {
             return Err(io::Error::from_raw_os_error(error));
         }
         let mut locked = self.locked.borrow_mut();
         if locked.values().any(|other| *other == inode) {
-            return Ok(Lock::Held);
+            return Ok(LockOutcome::Held);
         }
         if there != Some(inode) {
-            return Ok(Lock::Gone);
+            return Ok(LockOutcome::Gone);
         }
         locked.insert(handle, inode);
-        Ok(Lock::Taken)
+        Ok(LockOutcome::Acquired)
     }
 
     fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
@@ -549,7 +549,7 @@ impl Disk for Brittle {
         times < PAUSES
     }
 
-    fn note(&self, shortcoming: Shortcoming) {
-        self.shortcomings.borrow_mut().insert(shortcoming);
+    fn warn(&self, warning: MountWarning) {
+        self.warnings.borrow_mut().insert(warning);
     }
 }

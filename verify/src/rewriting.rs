@@ -4,8 +4,8 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use tcplimit::guard::guard;
-use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
+use tcplimit::panic_guard::catch_panic;
+use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 
 use crate::brittle::Brittle;
@@ -23,7 +23,7 @@ pub const RESTORE: Task = Task::Restore { use_backup: true };
 pub const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
 
 /// Does it with the cabinet, in place.
-pub fn run(disk: &Brittle, task: Task) -> Done {
+pub fn run(disk: &Brittle, task: Task) -> FileResult {
     let job = Job {
         task,
         target: Target::InPlace,
@@ -86,7 +86,7 @@ pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
         }
         Ok(members)
     };
-    guard(read).ok()
+    catch_panic(read).ok()
 }
 
 /// Checks that nothing but the limit and checksum of drivers differs.
@@ -124,18 +124,18 @@ pub fn right_or_refused(damaged: &[u8]) -> bool {
     let disk = Brittle::with(&[(FILE, damaged)]);
     let done = run(&disk, PATCH);
     let now = disk.content(FILE).expect("the file is there");
-    match done.verdict {
-        Verdict::Changed => {
+    match done.outcome {
+        Outcome::Changed => {
             if members(damaged).is_some() {
                 only_drivers_differ(damaged, &now, 100);
             }
-            let restored = run(&disk, RESTORE).verdict;
-            assert!(matches!(restored, Verdict::Changed), "{restored:?}");
+            let restored = run(&disk, RESTORE).outcome;
+            assert!(matches!(restored, Outcome::Changed), "{restored:?}");
             assert!(disk.content(FILE).as_deref() == Some(damaged));
             true
         }
         // Damage has given the limit its new value.
-        Verdict::Unchanged | Verdict::Failed(Failure::Refused(_)) => {
+        Outcome::Unchanged | Outcome::Failed(Failure::Refused(_)) => {
             assert!(now == damaged);
             false
         }

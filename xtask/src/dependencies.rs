@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::command::{self, Failure};
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 /// What others are compared with, so that it imports nothing of this workspace.

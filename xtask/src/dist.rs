@@ -22,12 +22,12 @@ mod trial;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::driver;
-use crate::package::{self, fresh, list};
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::executables::{self, Kind};
+use crate::figures::Seen;
+use crate::filesystem::{self, fresh, list};
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 use archive::Archive;
 use components::Catalog;
@@ -60,10 +60,10 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !workspace.made("driver/compiler.txt").is_file() {
         return Ok(Outcome::Skipped("no driver: cargo xtask driver".into()));
     }
-    if !package::unpacks_zip(workspace) {
+    if !filesystem::unpacks_zip(workspace) {
         return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
     }
-    let built = |_: &str| built::program(workspace, Kind::Program, built::WORKBENCH);
+    let built = |_: &str| executables::program(workspace, Kind::Program, executables::WORKBENCH);
     let again = Release::begin(workspace, "dist-trial/again", built)?;
     make(&again)?;
     let release = Release::begin(workspace, "dist-trial/once", built)?;

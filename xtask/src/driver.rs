@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::built;
 use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
-use crate::linker;
+use crate::executables;
+use crate::figures::Seen;
+use crate::linker_wrapper;
 use crate::recorded::{self, Inputs};
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::summary::Outcome;
 use crate::workspace::{Workspace, copy};
 
 /// The target folder of what is built without the standard library.
@@ -124,7 +124,7 @@ pub(crate) const READ: [&str; 9] = [
     "scanner-core",
     "xtask/src/compiler.rs",
     "xtask/src/driver.rs",
-    "xtask/src/linker.rs",
+    "xtask/src/linker_wrapper.rs",
 ];
 
 /// The portable code of SHA-256, and the shorter form of it: the other one is
@@ -229,7 +229,7 @@ pub(crate) fn build_from(
     for product in products {
         build.args(["--package", product.package, "--bin", product.program]);
     }
-    linker::use_for(&mut build, processor.target, &linker)?;
+    linker_wrapper::use_for(&mut build, processor.target, &linker)?;
     command::run(&mut build)?;
     let made = workspace.made(BUILD).join(processor.target).join("driver");
     let efi = |product: &Product| made.join(format!("{}.efi", product.program));
@@ -311,7 +311,7 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
     let mut wrong = false;
-    let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
+    let checks = executables::program(workspace, executables::Kind::Program, executables::CHECKER)?;
     for ((processor, product), file) in each().zip(files) {
         let mut check = workspace.command(&checks.to_string_lossy());
         check

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
 use crate::emulator::{FOLDER, is_possible};
-use crate::report::Outcome;
-use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::executables::{self, Kind};
+use crate::figures::Seen;
+use crate::summary::Outcome;
 use crate::test::{self, Tested};
+use crate::test_counts::Tally;
 use crate::workspace::{Workspace, newest};
 
 /// The crate with its feature, and no other.
@@ -79,7 +79,7 @@ pub(crate) fn run(
         let folder = workspace.path(FOLDER);
         let shipped = drivers.display().to_string();
         let mut tested = Tested::default();
-        for program in built::tests(workspace, &ALONE)? {
+        for program in executables::tests(workspace, &ALONE)? {
             if program.package == folder {
                 tested += test::run_program(workspace, &program, &[], &[("DRIVERS", &shipped)])?;
             }
@@ -89,7 +89,7 @@ pub(crate) fn run(
             _ => return Err(Failure("the emulator's own tests failed".into())),
         }
     }
-    let program = built::program(workspace, Kind::Program, "emulate")?;
+    let program = executables::program(workspace, Kind::Program, "emulate")?;
     let mut emulate = workspace.command(&program.to_string_lossy());
     emulate.arg("--drivers").arg(&drivers);
     if let Some(compiler) = compiler(workspace) {

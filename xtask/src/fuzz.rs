@@ -8,12 +8,12 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::built;
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
-use crate::rustc;
-use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::executables;
+use crate::figures::Seen;
+use crate::rustc_wrapper;
+use crate::summary::Outcome;
+use crate::test_counts::Tally;
 use crate::workspace::Workspace;
 
 /// Seeds for every target, committed.
@@ -117,11 +117,11 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
 /// apart that another compiler's name is given for.
 fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     let mut build = workspace.cargo(&["build", "--locked"]);
-    build.args(built::whole(workspace));
+    build.args(executables::whole(workspace));
     for target in targets {
         build.args(["--bin", target]);
     }
-    rustc::instrument(workspace, &mut build)?;
+    rustc_wrapper::instrument(workspace, &mut build)?;
     command::run(&mut build)
 }
 

@@ -6,44 +6,44 @@
 //!
 //! Whatever is fetched or made lands in `target/`.
 
-mod broken;
-mod built;
+mod breakages;
+mod claims_report;
 mod command;
 mod compiler;
 #[cfg(test)]
 mod contributing;
+mod cpu_time;
+mod cross_check;
 mod debian;
 mod dependencies;
 mod dist;
 mod driver;
 mod emulate;
 mod emulator;
+mod executables;
+mod figures;
+mod filesystem;
 mod fuzz;
-mod groups;
-mod history;
 #[cfg(test)]
-mod imports;
-mod linker;
+mod import_cycles;
+mod last_run;
+mod linker_wrapper;
 mod lint;
 mod mutants;
 mod offsets;
-mod package;
-mod page;
 mod panic_free;
-mod passed;
 mod plan;
-mod processor;
+mod process_groups;
 mod real_input;
-mod record;
 mod recorded;
-mod report;
-mod rustc;
+mod run_history;
+mod rustc_wrapper;
 mod schedule;
-mod seen;
 mod setup;
-mod systems;
-mod tally;
+mod summary;
 mod test;
+mod test_cache;
+mod test_counts;
 mod wdk;
 mod wine;
 mod workflows;
@@ -53,8 +53,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::broken::Extent;
-use crate::report::{Outcome, Report};
+use crate::breakages::Extent;
+use crate::summary::{Outcome, Report};
 use crate::workspace::Workspace;
 
 /// Checks, proofs and set-up of the tcplimit workspace.
@@ -145,7 +145,7 @@ enum Command {
 fn main() -> ExitCode {
     // Asked for now, while it is there.
     let _ = Workspace::itself();
-    if let Some(done) = linker::run().or_else(rustc::run) {
+    if let Some(done) = linker_wrapper::run().or_else(rustc_wrapper::run) {
         return done;
     }
     let arguments = Arguments::parse();
@@ -164,7 +164,7 @@ fn main() -> ExitCode {
                 None if sample => Extent::Sample,
                 None => Extent::Full,
             };
-            broken::run(&workspace, extent, seen)
+            breakages::run(&workspace, extent, seen)
         }),
         Command::Mutants(options) => {
             report.step("mutants", || mutants::run(&workspace, &options));
@@ -179,7 +179,7 @@ fn main() -> ExitCode {
         Command::Specimens => report.step("specimens", || specimens(&workspace)),
         Command::Docs => report.step("docs", || docs(&workspace)),
         Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
-        Command::Systems => report.step("systems", || systems::run(&workspace, false)),
+        Command::Systems => report.step("systems", || cross_check::run(&workspace, false)),
         Command::Driver { twice } => {
             report.seeing("driver", |seen| {
                 driver::run(&workspace, driver::Again::of(twice), seen)
@@ -192,7 +192,7 @@ fn main() -> ExitCode {
         Command::Dist { twice, .. } => {
             report.seeing("dist", |seen| dist::run(&workspace, twice, seen));
         }
-        Command::Report => report.step("report", || page::run(&workspace)),
+        Command::Report => report.step("report", || claims_report::run(&workspace)),
         Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
         Command::Wdk => report.step("wdk", || wdk::run(&workspace, false)),
         Command::Wine(options) => {

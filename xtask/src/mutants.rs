@@ -10,11 +10,11 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::broken::SAME_CASES;
+use crate::breakages::SAME_CASES;
 use crate::command::{self, Failure};
-use crate::report::Outcome;
 use crate::setup;
-use crate::tally::Tally;
+use crate::summary::Outcome;
+use crate::test_counts::Tally;
 use crate::workspace::Workspace;
 
 /// The runs, and the mutants that survived.

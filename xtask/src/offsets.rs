@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::figures::Seen;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const TABLE: &str = "driver/src/nt/layout.rs";

@@ -2,7 +2,7 @@
 //! `verify/panic-free`.
 
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const BUILD: [&str; 6] = [

@@ -7,25 +7,25 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::broken::{self, Extent};
-use crate::built;
+use crate::breakages::{self, Extent};
+use crate::claims_report;
 use crate::command::Failure;
+use crate::cross_check;
 use crate::dependencies;
 use crate::dist;
 use crate::driver;
 use crate::emulate;
+use crate::executables;
+use crate::figures::Seen;
 use crate::fuzz;
-use crate::history;
 use crate::lint;
 use crate::offsets;
-use crate::page;
 use crate::panic_free;
 use crate::real_input;
-use crate::report::{self, Outcome, Report};
+use crate::run_history;
 use crate::schedule::{self, Job};
-use crate::seen::Seen;
 use crate::setup;
-use crate::systems;
+use crate::summary::{self, Outcome, Report};
 use crate::test;
 use crate::wdk;
 use crate::wine;
@@ -101,7 +101,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "checker",
         after: &[],
-        run: |workspace, _, _| built::checker(workspace),
+        run: |workspace, _, _| executables::checker(workspace),
     },
     Step {
         name: "driver",
@@ -111,7 +111,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "build",
         after: &["checker"],
-        run: |workspace, _, _| built::step(workspace),
+        run: |workspace, _, _| executables::step(workspace),
     },
     Step {
         name: "fetch",
@@ -170,12 +170,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "broken",
         after: &["fuzzing"],
-        run: |workspace, _, seen| broken::run(workspace, Extent::Sample, seen),
+        run: |workspace, _, seen| breakages::run(workspace, Extent::Sample, seen),
     },
     Step {
         name: "systems",
         after: &["driver"],
-        run: |workspace, options, _| systems::run(workspace, options.recorded),
+        run: |workspace, options, _| cross_check::run(workspace, options.recorded),
     },
     Step {
         name: "wdk",
@@ -203,7 +203,7 @@ pub(crate) const STEPS: &[Step] = &[
 const PAGE: Step = Step {
     name: "report",
     after: &[],
-    run: |workspace, _, _| page::run(workspace),
+    run: |workspace, _, _| claims_report::run(workspace),
 };
 
 /// Runs what was asked for, and writes the page with the claims.
@@ -228,7 +228,7 @@ pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, report: &mut 
     }
     if options.only.is_empty() {
         let seconds = start.elapsed().as_secs_f64();
-        match history::keep(workspace, options.quick, seconds, report.steps()) {
+        match run_history::keep(workspace, options.quick, seconds, report.steps()) {
             Ok(said) => report.say(said),
             Err(failure) => println!("This run's times are not kept: {failure}"),
         }
@@ -291,7 +291,8 @@ fn beside(
             job.command.args(yes.then_some("--yes"));
             job.command.args(may_be_recorded.then_some("--recorded"));
             if is_built {
-                job.command.env(built::LIST, built::list(workspace));
+                job.command
+                    .env(executables::LIST, executables::list(workspace));
             }
             Ok(job)
         })
@@ -335,7 +336,7 @@ pub(crate) fn step(workspace: &Workspace, options: &StepOptions) -> ExitCode {
     let Some(step) = known.into_iter().find(|step| step.name == options.name) else {
         return ExitCode::FAILURE;
     };
-    let step = report::measured(step.name, |seen| (step.run)(workspace, options, seen));
+    let step = summary::measured(step.name, |seen| (step.run)(workspace, options, seen));
     match step.write(&options.result) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

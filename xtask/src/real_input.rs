@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure, tail};
-use crate::package;
-use crate::report::Outcome;
-use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::executables::{self, Kind};
+use crate::figures::Seen;
+use crate::filesystem;
+use crate::summary::Outcome;
+use crate::test_counts::Tally;
 use crate::workspace::{Workspace, consent};
 
 /// Fewer files than this would show little.
@@ -77,7 +77,7 @@ pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure
 pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
     let programs = folder(workspace);
     fs::create_dir_all(&programs)?;
-    let files = package::files(&programs)?;
+    let files = filesystem::files(&programs)?;
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
     if files.is_empty() {
         return Ok(Outcome::Skipped("no Windows file could be fetched".into()));
@@ -88,7 +88,7 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
     seen.figure("megabytes", bytes / 1_000_000);
     seen.figure("searches of each file", RUNS.len());
 
-    let tool = built::program(workspace, Kind::Program, built::WORKBENCH)?;
+    let tool = executables::program(workspace, Kind::Program, executables::WORKBENCH)?;
     let mut tally = Tally::default();
     for run in RUNS {
         let name = format!("probe -r --json {}", run.join(" "));
@@ -175,7 +175,7 @@ fn search_harder(
     programs: &Path,
     seen: &mut Seen,
 ) -> Result<String, Failure> {
-    let search = built::program(workspace, Kind::Example, "genuine")?;
+    let search = executables::program(workspace, Kind::Example, "genuine")?;
     let mut search = workspace.command(&search.to_string_lossy());
     let said =
         command::listen(search.arg(programs))?.success("the search of programs like drivers")?;

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::command::{self, Failure};
-use crate::record::RECORDED;
-use crate::report::Outcome;
+use crate::last_run::RECORDED;
+use crate::summary::Outcome;
 use crate::workspace::{Workspace, unattended};
 
 /// What a step reads, as it is now.
@@ -118,7 +118,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{driver, systems, wdk};
+    use crate::{cross_check, driver, wdk};
 
     /// A repository with one file, committed.
     fn repository(name: &str) -> Workspace {
@@ -215,7 +215,7 @@ mod tests {
         let said = command::listen(&mut workspace.cargo(&words)).unwrap();
         let metadata: Value = serde_json::from_str(&said.out).unwrap();
         let steps: [(&[&str], &[&str]); 3] = [
-            (&systems::READ, &["tcplimit"]),
+            (&cross_check::READ, &["tcplimit"]),
             (&wdk::READ, &["tcplimit-driver"]),
             (&driver::READ, &["tcplimit-driver", "tcplimit-xp"]),
         ];

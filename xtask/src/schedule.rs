@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::Failure;
-use crate::groups;
-use crate::record::{self, Verdict};
-use crate::report::Report;
+use crate::last_run::{self, Verdict};
+use crate::process_groups;
+use crate::summary::Report;
 
 /// One of the steps that are to be run.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Job {
     /// Those that must have ended before, however they did; ones that are not
     /// among the jobs are not waited for.
     pub(crate) after: &'static [&'static str],
-    /// Runs it, and writes a [`record::Step`] into [`Job::result`].
+    /// Runs it, and writes a [`last_run::Step`] into [`Job::result`].
     pub(crate) command: Command,
     /// Where its output goes.
     pub(crate) log: PathBuf,
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs all of them, so many at a time, those first that come first. A failure
 /// does not keep the others from running.
 pub(crate) fn run(mut jobs: Vec<Job>, lanes: usize, report: &mut Report<'_>) {
-    groups::end_with_this_program();
+    process_groups::end_with_this_program();
     let (sender, ended) = mpsc::channel();
     let mut running: Vec<(&'static str, Instant)> = Vec::new();
     loop {
@@ -82,19 +82,19 @@ fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
 }
 
 /// Runs one from begin to end.
-fn whole(mut job: Job) -> record::Step {
+fn whole(mut job: Job) -> last_run::Step {
     let start = Instant::now();
     let result = begin(&mut job).and_then(|mut child| {
-        let status = groups::wait(&mut child)?;
-        record::Step::read(&job.result)
+        let status = process_groups::wait(&mut child)?;
+        last_run::Step::read(&job.result)
             .map_err(|_| Failure(format!("it ended without a result: {status}")))
     });
-    result.unwrap_or_else(|failure| record::Step {
+    result.unwrap_or_else(|failure| last_run::Step {
         name: job.name.into(),
         verdict: Verdict::Failed,
         seconds: start.elapsed().as_secs_f64(),
         note: failure.to_string(),
-        ..record::Step::default()
+        ..last_run::Step::default()
     })
 }
 
@@ -109,7 +109,7 @@ fn begin(job: &mut Job) -> Result<Child, Failure> {
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log);
-    Ok(groups::spawn(&mut job.command)?)
+    Ok(process_groups::spawn(&mut job.command)?)
 }
 
 /// All that it has said, ending with the end of a line.
@@ -165,7 +165,7 @@ mod tests {
     fn what_an_earlier_run_came_to_is_not_taken_for_this_ones() {
         let job = job("stale", &[], "true");
         fs::create_dir_all(job.result.parent().unwrap()).unwrap();
-        let passed = record::Step::default();
+        let passed = last_run::Step::default();
         passed.write(&job.result).unwrap();
         assert_eq!(whole(job).verdict, Verdict::Failed);
     }
@@ -174,7 +174,7 @@ mod tests {
     fn a_failure_keeps_no_other_step_from_running() {
         let one = job("one", &[], "exit 1");
         let result = job("two", &[], "").result;
-        let passed = serde_json::to_string(&record::Step::default()).unwrap();
+        let passed = serde_json::to_string(&last_run::Step::default()).unwrap();
         let script = format!("printf '%s' '{passed}' > {}", result.display());
         let two = job("two", &["one"], &script);
         let mut report = Report::default();

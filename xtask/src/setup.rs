@@ -6,9 +6,9 @@ use crate::command::{self, Failure};
 use crate::compiler::{Compiler, WAYS};
 use crate::debian;
 use crate::emulator;
+use crate::filesystem;
 use crate::offsets;
-use crate::package;
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::wine::{self, display};
 use crate::workspace::{Workspace, consent};
 
@@ -93,7 +93,7 @@ impl Need {
                 Self::ByHand("a linker for the driver: lld-link-22 or rust-lld".into())
             });
         }
-        if !package::unpacks_zip(workspace) {
+        if !filesystem::unpacks_zip(workspace) {
             needs.push(if debian {
                 Self::Debian(&["unzip"], "to try the releases")
             } else {

@@ -5,13 +5,13 @@ use std::ops::AddAssign;
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::built::{self, Executable};
 use crate::command::{self, Failure, tail};
 use crate::emulator;
-use crate::passed::Passed;
-use crate::report::Outcome;
-use crate::seen::Seen;
-use crate::tally::{self, Tally};
+use crate::executables::{self, Executable};
+use crate::figures::Seen;
+use crate::summary::Outcome;
+use crate::test_cache::Passed;
+use crate::test_counts::{self, Tally};
 use crate::workspace::{Workspace, unattended};
 
 /// Where the properties' randomness begins, for proptest.
@@ -56,13 +56,13 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
     seen.figure("seed of the properties", &seed);
     let mut tested = Tested::default();
     let emulator = workspace.path(emulator::FOLDER);
-    for program in built::tests(workspace, &built::whole(workspace))? {
+    for program in executables::tests(workspace, &executables::whole(workspace))? {
         if program.package != emulator {
             tested += run_program(workspace, &program, &[], &[(SEED, &seed)])?;
         }
     }
     let mut documented = workspace.cargo(&["test", "--doc", "--locked", "--no-fail-fast"]);
-    documented.args(built::whole(workspace));
+    documented.args(executables::whole(workspace));
     tested += listened(&mut documented, "the tests in the documentation")?;
     tested.outcome(seen)
 }
@@ -72,7 +72,8 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
 pub(crate) fn quick(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
     let seed = seed();
     println!("--- {SEED}={seed}");
-    let programs = built::tests(workspace, &[&built::PLAIN[..], &["--tests"]].concat())?;
+    let programs =
+        executables::tests(workspace, &[&executables::PLAIN[..], &["--tests"]].concat())?;
     let mut passed = Passed::read(workspace);
     let mut tested = Tested::default();
     let mut unchanged = 0;
@@ -150,7 +151,10 @@ impl Tested {
         if self.tally.passed + self.tally.failed == 0 {
             return Err(Failure("there was no test".into()));
         }
-        Ok(Outcome::Tested(self.tally, tally::failures(&self.said)))
+        Ok(Outcome::Tested(
+            self.tally,
+            test_counts::failures(&self.said),
+        ))
     }
 }
 

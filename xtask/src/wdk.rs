@@ -11,7 +11,7 @@ use crate::compiler::Compiler;
 use crate::emulator;
 use crate::offsets;
 use crate::recorded::Inputs;
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-msvc";

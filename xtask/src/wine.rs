@@ -12,26 +12,26 @@
 //! files run as programs for Windows.
 
 mod arch;
+mod check_log;
 mod client;
+mod concurrency;
 mod console;
-mod crowd;
+mod debian_chroot;
 pub(crate) mod display;
-mod former;
-mod in_force;
-mod judge;
+mod drive;
+mod effective_limit;
 mod machine;
 mod malformed;
 mod owner;
-mod prepare;
+mod previous_version;
 mod programs;
-mod root;
 mod script;
 mod session;
 mod tool;
 mod watch;
 mod who;
 mod window;
-mod workbench;
+mod windows_tests;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -40,15 +40,15 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::command::{self, Failure, Said};
-use crate::package::copy;
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::figures::Seen;
+use crate::filesystem::copy;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 use arch::Arch;
-use judge::Judge;
+use check_log::Judge;
+use debian_chroot::Root;
 use machine::Machine;
 use programs::{Place, Programs};
-use root::Root;
 use session::Session;
 
 /// What to try.
@@ -213,7 +213,7 @@ fn test(
     }
     if options.tests {
         machine.restore()?;
-        workbench::test(workspace, machine, judge)?;
+        windows_tests::test(workspace, machine, judge)?;
     }
     Ok(())
 }
@@ -244,10 +244,10 @@ fn by_programs(
     session.play("restored")?;
     session.play("second")?;
     session.play("target")?;
-    crowd::threads(session, options.requests())?;
-    crowd::handles(session)?;
+    concurrency::threads(session, options.requests())?;
+    concurrency::handles(session)?;
     session.debugger()?;
-    crowd::stopped_in_use(session)
+    concurrency::stopped_in_use(session)
 }
 
 /// This version in place of 0.1.0, in a system that runs on.
@@ -256,7 +256,7 @@ fn upgraded(
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(folder) = former::folder(workspace, machine, session.judge)? else {
+    let Some(folder) = previous_version::folder(workspace, machine, session.judge)? else {
         return Ok(());
     };
     let to = machine.drive().join("windows/system32/drivers/former.sys");

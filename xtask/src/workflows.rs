@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 /// A check must not change its mind over night.

@@ -19,8 +19,8 @@ pub(crate) fn look(windows: &dyn Windows, path: &str) -> Report {
     let origin = Origin::file(path);
     match windows.read(path) {
         Ok(bytes) => {
-            let mut report = tcplimit_report::image(origin, &bytes, say);
-            report.identify(&bytes, |sha256| {
+            let mut report = tcplimit_report::image(origin, &bytes, describe);
+            report.add_file_facts(&bytes, |sha256| {
                 let known = KNOWN.iter().find(|(_, hash)| *hash == sha256);
                 known.map(|(name, _)| *name)
             });
@@ -34,7 +34,7 @@ pub(crate) fn look(windows: &dyn Windows, path: &str) -> Report {
 }
 
 /// A cause as a sentence, with the advice of this program.
-fn say(state: State, cause: &Cause<'_>) -> String {
+fn describe(state: State, cause: &Cause<'_>) -> String {
     let mut text = cause.text(state, translate);
     text.push('.');
     if let Cause::NotLocated(_) = cause {

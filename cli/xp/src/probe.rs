@@ -4,7 +4,7 @@ use alloc::format;
 
 use scanner_core::Module;
 use serde::Serialize;
-use tcplimit_report::{Exit, Object, Report};
+use tcplimit_report::{Exit, JsonReport, Report};
 
 use crate::answer;
 use crate::client;
@@ -45,7 +45,7 @@ pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, file: Option<&st
 
 fn tell(console: &Console<'_>, report: &Report) {
     if console.json {
-        return console.object(&Object::of(report));
+        return console.object(&JsonReport::of(report));
     }
     for line in file_report::lines(report) {
         console.say(&line);

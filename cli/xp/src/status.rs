@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, State};
-use tcplimit_report::{Exit, Object as FileObject, Report, State as FileState};
+use tcplimit_report::{Exit, JsonReport as FileObject, Report, State as FileState};
 
 use crate::advice;
 use crate::answer;

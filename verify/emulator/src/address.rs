@@ -66,7 +66,7 @@ pub const fn entry(arch: Arch) -> u64 {
 
 /// The low 32 bits: what is left of an argument that is a ULONG.
 #[must_use]
-pub const fn low(value: u64) -> u32 {
+pub const fn low_dword(value: u64) -> u32 {
     let [a, b, c, d, ..] = value.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }
@@ -76,6 +76,6 @@ pub const fn low(value: u64) -> u32 {
 /// # Panics
 /// On a machine with addresses of fewer bits.
 #[must_use]
-pub fn index(value: u64) -> usize {
+pub fn to_usize(value: u64) -> usize {
     usize::try_from(value).expect("a length that fits memory")
 }

@@ -5,7 +5,7 @@ use checker::import::{Convention, Import};
 use specimen::Arch;
 use unicorn_engine::RegisterX86 as Register;
 
-use crate::address::{self, EXPORT, PAGE, RETURN, STACK, index};
+use crate::address::{self, EXPORT, PAGE, RETURN, STACK, to_usize};
 use crate::machine::Machine;
 use crate::violation::{Access, Violation};
 
@@ -21,7 +21,7 @@ pub enum Stop {
 /// What a model of an import returns. Bits of the register that its type does
 /// not have are garbage, as in life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub enum ReturnValue {
     /// Nothing.
     Nothing,
     /// A BOOLEAN.
@@ -38,21 +38,21 @@ pub enum Value {
 /// STATUS_BUFFER_TOO_SMALL: answers that are no failure.
 const ANSWERS: [u32; 3] = [0xC000_0034, 0xC000_0004, 0xC000_0023];
 
-impl Value {
+impl ReturnValue {
     /// Whether the call failed, as far as that is sure.
     #[must_use]
     pub fn is_failure(self) -> bool {
         match self {
-            Value::Dword(status) => status >= 0xC000_0000 && !ANSWERS.contains(&status),
-            Value::Pointer(pointer) => pointer == 0,
+            ReturnValue::Dword(status) => status >= 0xC000_0000 && !ANSWERS.contains(&status),
+            ReturnValue::Pointer(pointer) => pointer == 0,
             _ => false,
         }
     }
 }
 
 /// What a function must leave as it was, besides the stack pointer.
-const KEPT_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
-const KEPT_X64: [Register; 8] = [
+const PRESERVED_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
+const PRESERVED_X64: [Register; 8] = [
     Register::RBX,
     Register::RSI,
     Register::RDI,
@@ -63,8 +63,8 @@ const KEPT_X64: [Register; 8] = [
     Register::R15,
 ];
 /// What it may change.
-const LOST_X86: [Register; 3] = [Register::EAX, Register::ECX, Register::EDX];
-const LOST_X64: [Register; 7] = [
+const VOLATILE_X86: [Register; 3] = [Register::EAX, Register::ECX, Register::EDX];
+const VOLATILE_X64: [Register; 7] = [
     Register::RAX,
     Register::RCX,
     Register::RDX,
@@ -94,15 +94,15 @@ impl Machine {
         // The driver's own part of the stack begins right below the return
         // address, and is as long as it may be; below that there is nothing.
         self.call.entry = address::entry(self.arch());
-        self.write(stack, &vec![UNUSED; index(self.call.entry - stack)]);
-        self.write_word(self.call.entry, RETURN.of(self.arch()));
-        for (number, register) in (1..).zip(self.kept()) {
+        self.write(stack, &vec![UNUSED; to_usize(self.call.entry - stack)]);
+        self.write_pointer(self.call.entry, RETURN.of(self.arch()));
+        for (number, register) in (1..).zip(self.preserved_registers()) {
             self.set_register(*register, GARBAGE.rotate_left(number * 8));
         }
         match self.arch() {
             Arch::X86 => {
                 for (number, &argument) in (1..).zip(arguments) {
-                    self.write_word(self.call.entry + number * 4, argument);
+                    self.write_pointer(self.call.entry + number * 4, argument);
                 }
             }
             Arch::X64 => {
@@ -112,16 +112,16 @@ impl Machine {
             }
         }
         self.set_register(self.stack_pointer(), self.call.entry);
-        let kept = self.kept().iter();
-        self.call.kept = kept.map(|&kept| (kept, self.register(kept))).collect();
+        let preserved = self.preserved_registers().iter();
+        self.call.preserved = preserved.map(|&it| (it, self.register(it))).collect();
         let stop = self.run(function)?;
         Ok(stop)
     }
 
-    fn kept(&self) -> &'static [Register] {
+    fn preserved_registers(&self) -> &'static [Register] {
         match self.arch() {
-            Arch::X86 => &KEPT_X86,
-            Arch::X64 => &KEPT_X64,
+            Arch::X86 => &PRESERVED_X86,
+            Arch::X64 => &PRESERVED_X64,
         }
     }
 
@@ -133,8 +133,8 @@ impl Machine {
             return Err(violation);
         }
         if let Err(error) = ran {
-            let what = format!("{error:?}");
-            return Err(Violation::Exception { pc, what });
+            let detail = format!("{error:?}");
+            return Err(Violation::Exception { pc, detail });
         }
         if pc == until {
             return Ok(Stop::Returned);
@@ -165,23 +165,23 @@ impl Machine {
             Convention::Fastcall(more) => 2 + more,
             Convention::Data => 0,
         };
-        let pointer = self.pointer();
+        let pointer = self.pointer_size();
         let place = |number: u64| match (self.arch(), import.convention) {
             (Arch::X86, Convention::Fastcall(_)) => match number {
                 0 => self.register(Register::ECX),
                 1 => self.register(Register::EDX),
-                more => self.word(stack + 4 * (more - 1)),
+                more => self.read_pointer(stack + 4 * (more - 1)),
             },
-            (Arch::X86, _) => self.word(stack + pointer * (number + 1)),
+            (Arch::X86, _) => self.read_pointer(stack + pointer * (number + 1)),
             (Arch::X64, _) => match usize::try_from(number).ok().and_then(|n| ARGUMENTS.get(n)) {
                 Some(&register) => self.register(register),
-                None => self.word(stack + pointer * (number + 1)),
+                None => self.read_pointer(stack + pointer * (number + 1)),
             },
         };
         if self.arch() == Arch::X64 && stack % 16 != 8 {
-            let what = format!("the stack pointer is {stack:X}");
+            let detail = format!("the stack pointer is {stack:X}");
             let import = import.name;
-            return Err(Violation::Call { import, what });
+            return Err(Violation::Call { import, detail });
         }
         Ok((0..u64::from(count)).map(place).collect())
     }
@@ -191,19 +191,23 @@ impl Machine {
     ///
     /// # Errors
     /// As [`Machine::call`].
-    pub fn resume(&mut self, import: &'static Import, value: Value) -> Result<Stop, Violation> {
+    pub fn resume(
+        &mut self,
+        import: &'static Import,
+        value: ReturnValue,
+    ) -> Result<Stop, Violation> {
         let stack = self.register(self.stack_pointer());
-        let back = self.word(stack);
+        let back = self.read_pointer(stack);
         let garbage = GARBAGE ^ u64::from(self.dword(stack));
-        let (lost, arguments): (&[Register], u64) = match self.arch() {
-            Arch::X86 => (&LOST_X86, u64::from(import.callee_removes())),
+        let (volatile, arguments): (&[Register], u64) = match self.arch() {
+            Arch::X86 => (&VOLATILE_X86, u64::from(import.callee_removes())),
             // The four that the caller leaves room for.
-            Arch::X64 => (&LOST_X64, 4),
+            Arch::X64 => (&VOLATILE_X64, 4),
         };
         for number in 1..=arguments {
-            self.write_word(stack + number * self.pointer(), garbage);
+            self.write_pointer(stack + number * self.pointer_size(), garbage);
         }
-        for &register in lost {
+        for &register in volatile {
             self.set_register(register, garbage);
         }
         let (low, result) = match self.arch() {
@@ -211,13 +215,13 @@ impl Machine {
             Arch::X64 => (u64::MAX, Register::RAX),
         };
         match value {
-            Value::Nothing => {}
-            Value::Byte(byte) => self.set_register(result, garbage & !0xFF | u64::from(byte)),
-            Value::Dword(dword) => {
+            ReturnValue::Nothing => {}
+            ReturnValue::Byte(byte) => self.set_register(result, garbage & !0xFF | u64::from(byte)),
+            ReturnValue::Dword(dword) => {
                 self.set_register(result, garbage << 32 | u64::from(dword));
             }
-            Value::Pointer(pointer) => self.set_register(result, pointer),
-            Value::Quad(quad) => {
+            ReturnValue::Pointer(pointer) => self.set_register(result, pointer),
+            ReturnValue::Quad(quad) => {
                 self.set_register(result, quad & low);
                 if self.arch() == Arch::X86 {
                     self.set_register(Register::EDX, quad >> 32);
@@ -237,9 +241,9 @@ impl Machine {
     ///
     /// # Errors
     /// Where it left something other than it was.
-    pub fn returned(&self, arguments: u64) -> Result<(u32, u64), Violation> {
-        let wrong = |what: String| Err(Violation::Return(what));
-        for &(register, before) in &self.call.kept {
+    pub fn check_return(&self, arguments: u64) -> Result<(u32, u64), Violation> {
+        let wrong = |detail: String| Err(Violation::Return(detail));
+        for &(register, before) in &self.call.preserved {
             if self.register(register) != before {
                 return wrong(format!("{register:?} is not what it was"));
             }
@@ -259,7 +263,7 @@ impl Machine {
             return wrong("the direction flag is set".into());
         }
         let lowest = STACK.of(self.arch());
-        let own = self.read(lowest, index(self.call.entry - lowest));
+        let own = self.read(lowest, to_usize(self.call.entry - lowest));
         let unused = own.iter().take_while(|&&byte| byte == UNUSED).count();
         let used = (own.len() - unused) as u64;
         let status = self.register(Register::EAX) & 0xFFFF_FFFF;

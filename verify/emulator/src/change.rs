@@ -21,11 +21,11 @@ pub enum Change {
     /// A module is unloaded.
     Unloaded(Module),
     /// Its driver object can't be had, with this status.
-    Unusable(Module, u32),
+    DriverObjectFailure(Module, u32),
     /// The page tables are like this.
     Paging(Paging),
     /// The list of modules says this.
-    Listed(ListState),
+    ModuleList(ListState),
     /// There is no pool, or there is again.
     Pool(bool),
     /// There are no entries of the event log.
@@ -38,7 +38,7 @@ pub enum Change {
     /// not loaded meanwhile.
     Recreated(&'static str),
     /// Something is refused in the registry.
-    Refused(crate::registry::Operation, &'static str, u32),
+    RegistryFailure(crate::registry::Operation, &'static str, u32),
 }
 
 impl Change {
@@ -65,14 +65,14 @@ impl Change {
                 }
             }
             Change::Loaded(module, target) => {
-                world.modules[crate::world::slot(*module)] = Some(Target::clone(target));
+                world.modules[crate::world::module_index(*module)] = Some(Target::clone(target));
             }
-            Change::Unloaded(module) => world.modules[crate::world::slot(*module)] = None,
-            Change::Unusable(module, status) => {
-                world.unusable[crate::world::slot(*module)] = Some(*status);
+            Change::Unloaded(module) => world.modules[crate::world::module_index(*module)] = None,
+            Change::DriverObjectFailure(module, status) => {
+                world.driver_object_failure[crate::world::module_index(*module)] = Some(*status);
             }
             Change::Paging(paging) => world.paging = *paging,
-            Change::Listed(says) => world.list.state = *says,
+            Change::ModuleList(says) => world.module_list.state = *says,
             Change::Pool(there) => world.no_pool = !there,
             Change::NoLog => world.no_log = true,
             Change::Value(subkey, name, value) => {
@@ -84,7 +84,7 @@ impl Change {
                 }
             }
             Change::Recreated(service) => world.registry.recreate(service),
-            Change::Refused(operation, key, status) => {
+            Change::RegistryFailure(operation, key, status) => {
                 world.registry.refused.push((*operation, *key, *status));
             }
         }

@@ -10,11 +10,11 @@ use std::fmt::Write;
 use specimen::{Arch, Spec};
 
 use crate::address::DRIVER;
-use crate::question;
+use crate::requests;
 use crate::system::System;
 use crate::target::{Paged, Target};
 use crate::violation::Violation;
-use crate::world::{World, slot};
+use crate::world::{World, module_index};
 
 /// A table may be worse by so much, in percent, before it is an error.
 const TOLERANCE: f64 = 5.0;
@@ -64,20 +64,20 @@ pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
 fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
     let specimen = spec.build();
     let base = spec.arch.bases()[0];
-    let target = Target::of_specimen(&specimen, base, Paged::Out);
+    let target = Target::from_specimen(&specimen, base, Paged::Out);
     let text = target
         .sections
         .iter()
-        .find(|section| section.stays() && section.is_code());
+        .find(|section| section.is_resident() && section.is_code());
     let text = text.map_or(1, |section| section.virtual_size);
     let module = target.module;
     let mut world = World::new(spec.arch);
-    world.modules[slot(module)] = Some(target);
+    world.modules[module_index(module)] = Some(target);
     system.reset(world);
     system.start()?;
-    let completed = system.send(&question::query(module))?;
+    let completed = system.send(&requests::query(module))?;
     let instructions = system.machine.instructions();
-    let answer = question::answer(&question::query(module), &completed);
+    let answer = requests::parse_answer(&requests::query(module), &completed);
     if answer.is_none_or(|answer| answer.limit_rva.get() != specimen.truth.threshold) {
         return Err(Violation::Completion("the limit was not located".into()));
     }
@@ -114,18 +114,18 @@ pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
 
 /// The table as it was recorded.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
+pub struct CostTable {
     /// What `rustc --version` says of the compiler.
     pub compiler: String,
     /// Instructions for each byte by kind.
     pub costs: BTreeMap<String, f64>,
 }
 
-impl Table {
+impl CostTable {
     /// Reads what [`Table::write`] writes.
     #[must_use]
-    pub fn read(text: &str) -> Table {
-        let mut table = Table {
+    pub fn read(text: &str) -> CostTable {
+        let mut table = CostTable {
             compiler: String::new(),
             costs: BTreeMap::new(),
         };
@@ -141,11 +141,11 @@ impl Table {
 
     /// The table of what was measured.
     #[must_use]
-    pub fn of(compiler: &str, costs: &[Cost]) -> Table {
+    pub fn of(compiler: &str, costs: &[Cost]) -> CostTable {
         let costs = costs
             .iter()
             .map(|cost| (cost.kind.clone(), cost.per_byte()));
-        Table {
+        CostTable {
             compiler: compiler.to_owned(),
             costs: costs.collect(),
         }
@@ -179,7 +179,7 @@ impl Table {
     ///
     /// # Errors
     /// When another compiler was used, or nobody knows which.
-    pub fn compare(&self, now: &Table) -> Result<Vec<String>, String> {
+    pub fn compare(&self, now: &CostTable) -> Result<Vec<String>, String> {
         if self.compiler != now.compiler {
             return Err(format!(
                 "NOT COMPARED: recorded with {:?}, the driver was built by {:?}",
@@ -207,8 +207,8 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn table(compiler: &str, cost: f64) -> Table {
-        Table {
+    fn table(compiler: &str, cost: f64) -> CostTable {
+        CostTable {
             compiler: compiler.into(),
             costs: [("tcpip-xp-x64".to_owned(), cost)].into(),
         }
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn a_table_reads_as_it_was_written() {
         let table = table("rustc 1.96.0 (abc 2026-05-25)", 3.25);
-        assert_eq!(Table::read(&table.write()), table);
+        assert_eq!(CostTable::read(&table.write()), table);
     }
 
     #[test]
-    fn worse_by_more_than_the_tolerance_is_told() {
+    fn a_cost_worse_than_the_tolerance_is_reported() {
         let before = table("a", 4.0);
         assert_eq!(before.compare(&table("a", 4.2)), Ok(vec![]));
         assert_eq!(
@@ -232,12 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_only_one_of_two_tables_has_is_told() {
+    fn a_kind_in_only_one_of_two_tables_is_reported() {
         let (both, mut one) = (table("a", 4.0), table("a", 4.0));
         one.costs.clear();
-        let said = |differs: Result<Vec<String>, String>| differs.unwrap_or_default().concat();
-        assert!(said(both.compare(&one)).contains("was not measured"));
-        assert!(said(one.compare(&both)).contains("is not in the table"));
+        let differences =
+            |differs: Result<Vec<String>, String>| differs.unwrap_or_default().concat();
+        assert!(differences(both.compare(&one)).contains("was not measured"));
+        assert!(differences(one.compare(&both)).contains("is not in the table"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use specimen::Arch;
 
-use crate::address::index;
+use crate::address::to_usize;
 
 /// A section as its header has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Section {
 
     /// Whether it stays in memory, by flags and by name.
     #[must_use]
-    pub fn stays(&self) -> bool {
+    pub fn is_resident(&self) -> bool {
         let pageable = [&b"PAGE"[..], b".eda"];
         !self.is_discardable()
             && self.flags & NOT_PAGED != 0
@@ -60,14 +60,14 @@ impl Section {
 
     /// Whether some of it is in a page.
     #[must_use]
-    pub fn touches(&self, page: u32) -> bool {
+    pub fn overlaps_page(&self, page: u32) -> bool {
         self.rva < (page + 1) * 0x1000 && page * 0x1000 < self.end()
     }
 }
 
 /// A file in memory.
 #[derive(Debug, Clone)]
-pub struct Laid {
+pub struct LoadedImage {
     /// Which processor it is for.
     pub arch: Arch,
     /// Where its first byte lies.
@@ -86,7 +86,7 @@ pub struct Laid {
 
 /// A slot of the import address table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
+pub struct ImportSlot {
     /// Where.
     pub rva: u32,
     /// Which module's, in lower case.
@@ -100,12 +100,12 @@ const LARGEST: u32 = 64 << 20;
 const HIGH_LOW: u16 = 3;
 const DIR_64: u16 = 10;
 
-impl Laid {
+impl LoadedImage {
     /// Lays a file out, and relocates it.
     ///
     /// # Errors
     /// What keeps a loader from doing it.
-    pub fn at(file: &[u8], base: u64) -> Result<Laid, String> {
+    pub fn load(file: &[u8], base: u64) -> Result<LoadedImage, String> {
         let dword = |at: u32| dword(file, at).ok_or("the headers are cut");
         if !file.starts_with(b"MZ") {
             return Err("it is no program for Windows".into());
@@ -124,21 +124,21 @@ impl Laid {
         if size == 0 || size > LARGEST {
             return Err(format!("SizeOfImage is {size:X}"));
         }
-        let mut laid = Laid {
+        let mut image = LoadedImage {
             arch,
             base,
             size,
             entry: dword(nt + 24 + 16)?,
             alignment: dword(nt + 24 + 32)?,
-            memory: vec![0; index(u64::from(size).next_multiple_of(0x1000))],
+            memory: vec![0; to_usize(u64::from(size).next_multiple_of(0x1000))],
             sections: Vec::new(),
         };
-        laid.put(0, file, 0, headers)?;
+        image.copy_in(0, file, 0, headers)?;
         let table = nt + 24 + (dword(nt + 20)? & 0xFFFF);
         for number in 0..dword(nt + 4)? >> 16 {
             let header = table + number * 40;
             let mut name = [0; 8];
-            let at = index(u64::from(header));
+            let at = to_usize(u64::from(header));
             name.copy_from_slice(file.get(at..at + 8).ok_or("the headers are cut")?);
             let section = Section {
                 name,
@@ -147,21 +147,21 @@ impl Laid {
                 flags: dword(header + 36)?,
             };
             let raw = dword(header + 16)?.min(section.virtual_size);
-            laid.put(section.rva, file, dword(header + 20)?, raw)?;
-            laid.sections.push(section);
+            image.copy_in(section.rva, file, dword(header + 20)?, raw)?;
+            image.sections.push(section);
         }
         let preferred = match arch {
             Arch::X86 => u64::from(dword(nt + 24 + 28)?),
             Arch::X64 => u64::from(dword(nt + 24 + 24)?) | u64::from(dword(nt + 24 + 28)?) << 32,
         };
         let relocations = (dword(directories + 40)?, dword(directories + 44)?);
-        laid.relocate(relocations, base.wrapping_sub(preferred))?;
-        Ok(laid)
+        image.relocate(relocations, base.wrapping_sub(preferred))?;
+        Ok(image)
     }
 
-    fn put(&mut self, rva: u32, file: &[u8], offset: u32, length: u32) -> Result<(), String> {
-        let from = index(offset.into())..index(u64::from(offset) + u64::from(length));
-        let to = index(rva.into())..index(u64::from(rva) + u64::from(length));
+    fn copy_in(&mut self, rva: u32, file: &[u8], offset: u32, length: u32) -> Result<(), String> {
+        let from = to_usize(offset.into())..to_usize(u64::from(offset) + u64::from(length));
+        let to = to_usize(rva.into())..to_usize(u64::from(rva) + u64::from(length));
         let place = self
             .memory
             .get_mut(to)
@@ -191,7 +191,7 @@ impl Laid {
                     Ok(DIR_64) => 8,
                     _ => return Err(format!("relocation type {kind}")),
                 };
-                let place = index(rva.into());
+                let place = to_usize(rva.into());
                 let place = self.memory.get_mut(place..place + bytes).ok_or(cut)?;
                 let mut value = [0; 8];
                 value[..bytes].copy_from_slice(place);
@@ -207,7 +207,7 @@ impl Laid {
     ///
     /// # Errors
     /// When the import directory can't be read.
-    pub fn imports(&self) -> Result<Vec<Slot>, String> {
+    pub fn imports(&self) -> Result<Vec<ImportSlot>, String> {
         let cut = "the imports are cut";
         let nt = self.dword(0x3C).ok_or(cut)?;
         let (directories, pointer) = match self.arch {
@@ -222,7 +222,7 @@ impl Laid {
             let mut slot = self.dword(descriptor + 16).ok_or(cut)?;
             let mut name = if names == 0 { slot } else { names };
             while let Some(at) = self.dword(name).filter(|&at| at != 0) {
-                slots.push(Slot {
+                slots.push(ImportSlot {
                     rva: slot,
                     module: module.to_ascii_lowercase(),
                     // Behind the hint.
@@ -240,7 +240,7 @@ impl Laid {
     pub fn bind(&mut self, slot: u32, address: u64) {
         let bytes = address.to_le_bytes();
         let length = if self.arch == Arch::X86 { 4 } else { 8 };
-        self.memory[index(slot.into())..][..length].copy_from_slice(&bytes[..length]);
+        self.memory[to_usize(slot.into())..][..length].copy_from_slice(&bytes[..length]);
     }
 
     /// A dword.
@@ -250,7 +250,7 @@ impl Laid {
     }
 
     fn text(&self, rva: u32) -> String {
-        let bytes = self.memory.get(index(rva.into())..).unwrap_or_default();
+        let bytes = self.memory.get(to_usize(rva.into())..).unwrap_or_default();
         let bytes = bytes.iter().take_while(|&&byte| byte != 0);
         bytes.map(|&byte| char::from(byte)).collect()
     }
@@ -263,7 +263,7 @@ pub fn size_of_headers(headers: &[u8]) -> Option<u32> {
 }
 
 fn dword(bytes: &[u8], at: u32) -> Option<u32> {
-    let at = index(at.into());
+    let at = to_usize(at.into());
     let bytes = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
 }

@@ -2,7 +2,7 @@
 
 use tcplimit_driver::Device;
 
-use crate::address::index;
+use crate::address::to_usize;
 use crate::machine::{Machine, Rights};
 use crate::offset::Offsets;
 use crate::placement::{Arena, allocate, release};
@@ -17,7 +17,7 @@ pub const DEVICE_CONTROL: u8 = 0x0E;
 pub const CLEANUP: u8 = 0x12;
 
 /// What a system buffer holds before anything is put in.
-pub(crate) const FOUND: u8 = 0xCC;
+pub(crate) const UNINITIALIZED: u8 = 0xCC;
 
 /// What a program asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Request {
 impl Request {
     /// A request without parameters.
     #[must_use]
-    pub fn plain(device: Device, major: u8) -> Request {
+    pub fn without_parameters(device: Device, major: u8) -> Request {
         Request {
             device,
             major,
@@ -60,12 +60,12 @@ impl Request {
             code,
             input: input.to_vec(),
             output,
-            ..Request::plain(device, DEVICE_CONTROL)
+            ..Request::without_parameters(device, DEVICE_CONTROL)
         }
     }
 
     /// Bytes of the system buffer.
-    pub(crate) fn buffer(&self) -> u64 {
+    pub(crate) fn buffer_length(&self) -> u64 {
         // METHOD_BUFFERED: the longer of the two. Other methods have none.
         if self.code & 3 == 0 {
             (self.input.len() as u64).max(self.output.into())
@@ -86,7 +86,7 @@ pub struct Completed {
 
 /// A request that the driver has.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingRequest {
     pub(crate) irp: u64,
     pub(crate) buffer: u64,
     pub(crate) length: u64,
@@ -98,15 +98,15 @@ pub(crate) struct Pending {
 /// The file object of a request, in a page of its own.
 pub(crate) fn file_object(memory: &mut Machine, next: &mut [u64; 3], request: &Request) -> u64 {
     let [related, name, size] = Offsets::of(memory.arch()).file;
-    let pointer = memory.pointer();
+    let pointer = memory.pointer_size();
     let object = allocate(memory, next, Arena::Objects, size, Rights::Read);
     if request.related {
-        memory.write_word(object + related, object);
+        memory.write_pointer(object + related, object);
     }
     if request.named {
         // Only its length counts: the name itself is not readable.
         memory.write(object + name, &[8, 0, 8, 0]);
-        memory.write_word(object + name + pointer, 0x10);
+        memory.write_pointer(object + name + pointer, 0x10);
     }
     object
 }
@@ -114,7 +114,7 @@ pub(crate) fn file_object(memory: &mut Machine, next: &mut [u64; 3], request: &R
 /// IofCompleteRequest: the request, and all that came with it, is gone.
 pub(crate) fn complete(
     memory: &mut Machine,
-    pending: &mut Option<Pending>,
+    pending: &mut Option<PendingRequest>,
     irp: u64,
 ) -> Result<(), String> {
     let offsets = &Offsets::of(memory.arch()).irp;
@@ -126,7 +126,7 @@ pub(crate) fn complete(
         return Err(format!("{irp:X} is not the request"));
     }
     let status = memory.dword(irp + offsets.status);
-    let information = memory.word(irp + offsets.information);
+    let information = memory.read_pointer(irp + offsets.information);
     if information > pending.length || (status >= 0x8000_0000 && information != 0) {
         return Err(format!("Information is {information}, status {status:08X}"));
     }
@@ -137,10 +137,10 @@ pub(crate) fn complete(
     };
     // What was there before the request is nobody's.
     let behind = information.max(pending.input.min(pending.length));
-    let left = index(pending.length - behind);
+    let left = to_usize(pending.length - behind);
     if left > 0 {
         let rest = memory.read(pending.buffer + behind, left);
-        if rest.contains(&FOUND) {
+        if rest.contains(&UNINITIALIZED) {
             return Err("the buffer was not cleared behind the input".into());
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! Read in this order: [`world`] (what the driver is to see), [`target`] (a
 //! module in it), [`machine`] (a processor and its memory), [`system`] (the
-//! driver in it), [`model`] (each call of NT), [`pair`] (the shipped file beside
+//! driver in it), [`model`] (each call of NT), [`differential`] (the shipped file beside
 //! its source), [`run`] (what must hold), [`scenario`] and [`campaign`] (many
 //! runs), [`cost`] (instructions for each byte). Apart from all that, [`start_up`]
 //! runs the store by which a patched module sets its limit.
@@ -35,36 +35,36 @@
 
 pub mod address;
 mod agreement;
-pub mod broken;
 pub mod call;
 pub mod campaign;
 pub mod change;
 pub mod code;
 pub mod command;
 pub mod cost;
-pub mod file;
+pub mod differential;
+pub mod happy_path;
 pub mod image;
 pub mod irp;
-pub mod kept;
-mod ledger;
 pub mod machine;
 pub mod model;
+pub mod module_file;
+mod module_under_test;
+pub mod mutants;
 pub mod offset;
-pub mod pair;
-mod placed;
+pub mod page_tables;
 mod placement;
-pub mod plain;
-pub mod question;
 pub mod random;
+pub mod reference_driver;
 pub mod registry;
+pub mod requests;
+pub mod resource_audit;
 pub mod run;
 pub mod scenario;
 pub mod shipped;
-pub mod source;
 pub mod start_up;
 pub mod system;
-pub mod table;
 pub mod target;
 pub mod violation;
 pub mod watch;
 pub mod world;
+mod write_rules;

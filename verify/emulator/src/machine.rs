@@ -16,7 +16,7 @@ use crate::watch::{self, LimitWrite, Watch};
 
 /// What a piece of memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MemoryKind {
     /// The driver's code.
     Code,
     /// The driver's constants.
@@ -36,7 +36,7 @@ pub enum Kind {
     /// A request, and the system buffer that comes with it.
     Request,
     /// Page tables.
-    Tables,
+    PageTables,
     /// A module that the driver looks at.
     Module,
 }
@@ -57,7 +57,7 @@ pub enum Rights {
 #[derive(Debug, Clone, Copy)]
 struct Region {
     end: u64,
-    kind: Kind,
+    kind: MemoryKind,
     rights: Rights,
 }
 
@@ -65,7 +65,7 @@ struct Region {
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     /// Registers that it must leave as they are.
-    pub(crate) kept: Vec<(Register, u64)>,
+    pub(crate) preserved: Vec<(Register, u64)>,
     /// Where its return address is.
     pub(crate) entry: u64,
 }
@@ -128,7 +128,7 @@ impl Machine {
 
     /// Bytes of a pointer.
     #[must_use]
-    pub fn pointer(&self) -> u64 {
+    pub fn pointer_size(&self) -> u64 {
         match self.arch {
             Arch::X86 => 4,
             Arch::X64 => 8,
@@ -143,7 +143,7 @@ impl Machine {
     ///
     /// # Panics
     /// Where something is mapped already: a mistake of the models.
-    pub fn map(&mut self, start: u64, pages: u64, kind: Kind, rights: Rights, bytes: &[u8]) {
+    pub fn map(&mut self, start: u64, pages: u64, kind: MemoryKind, rights: Rights, bytes: &[u8]) {
         let length = pages * PAGE;
         self.unicorn
             .mem_map(start, length, permissions(rights))
@@ -180,7 +180,7 @@ impl Machine {
     }
 
     /// Takes away everything of some kinds.
-    pub fn unmap_all(&mut self, kinds: &[Kind]) {
+    pub fn unmap_all(&mut self, kinds: &[MemoryKind]) {
         let regions = self.regions.iter();
         let starts: Vec<u64> = regions
             .filter(|(_, region)| kinds.contains(&region.kind))
@@ -199,7 +199,7 @@ impl Machine {
     /// What some bytes are, if all of them are one thing that the driver may
     /// read.
     #[must_use]
-    pub fn kind(&self, start: u64, length: u64) -> Option<Kind> {
+    pub fn kind(&self, start: u64, length: u64) -> Option<MemoryKind> {
         let region = self.region(&(start..start.checked_add(length)?))?;
         (region.rights != Rights::None).then_some(region.kind)
     }
@@ -245,7 +245,7 @@ impl Machine {
 
     /// Reads a pointer.
     #[must_use]
-    pub fn word(&self, address: u64) -> u64 {
+    pub fn read_pointer(&self, address: u64) -> u64 {
         let mut bytes = [0; 8];
         let length = usize::from(self.arch == Arch::X64) * 4 + 4;
         bytes[..length].copy_from_slice(&self.read(address, length));
@@ -253,7 +253,7 @@ impl Machine {
     }
 
     /// Writes a pointer.
-    pub fn write_word(&mut self, address: u64, value: u64) {
+    pub fn write_pointer(&mut self, address: u64, value: u64) {
         let bytes = value.to_le_bytes();
         match self.arch {
             Arch::X86 => self.write(address, &bytes[..4]),

@@ -19,7 +19,7 @@ pub const PARAMETERS: &str = "Parameters";
 /// Where version 0.1.0 remembered.
 pub const STATE: &str = "State";
 /// Where this one does, until a restart.
-pub const MEMORY: &str = r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit";
+pub const HISTORY_KEY: &str = r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit";
 
 /// Something that is done with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +64,13 @@ pub struct Registry {
 impl Registry {
     /// With the key of a service, and its subkey for parameters.
     #[must_use]
-    pub fn of(service: &'static str) -> Registry {
+    pub fn with_service(service: &'static str) -> Registry {
         let mut registry = Registry {
             service,
             keys: BTreeMap::new(),
             refused: Vec::new(),
         };
-        for path in [service.to_owned(), below(service, PARAMETERS)] {
+        for path in [service.to_owned(), subkey_path(service, PARAMETERS)] {
             registry.keys.insert(path.to_lowercase(), Key::default());
         }
         registry
@@ -79,7 +79,7 @@ impl Registry {
     /// As [`Registry::of`] the driver's own service.
     #[must_use]
     pub fn new() -> Registry {
-        Registry::of(SERVICE)
+        Registry::with_service(SERVICE)
     }
 
     /// The same keys, with the service deleted with all that is below its key,
@@ -87,26 +87,26 @@ impl Registry {
     pub fn recreate(&mut self, service: &'static str) {
         let parameters = self
             .keys
-            .remove(&below(self.service, PARAMETERS).to_lowercase());
+            .remove(&subkey_path(self.service, PARAMETERS).to_lowercase());
         let old = self.service.to_lowercase();
         self.keys.retain(|path, _| !path.starts_with(&old));
         self.service = service;
         self.keys.insert(service.to_lowercase(), Key::default());
         if let Some(parameters) = parameters {
-            let path = below(service, PARAMETERS).to_lowercase();
+            let path = subkey_path(service, PARAMETERS).to_lowercase();
             self.keys.insert(path, parameters);
         }
     }
 
     /// Without the subkey for parameters.
-    pub fn forget_parameters(&mut self) {
-        let path = below(self.service, PARAMETERS).to_lowercase();
+    pub fn remove_parameters(&mut self) {
+        let path = subkey_path(self.service, PARAMETERS).to_lowercase();
         self.keys.remove(&path);
     }
 
     /// Puts a value in below the service's key, whatever is refused.
     pub fn put(&mut self, subkey: &str, name: &str, value: Value) {
-        let path = below(self.service, subkey);
+        let path = subkey_path(self.service, subkey);
         self.put_at(&path, name, value);
     }
 
@@ -116,13 +116,13 @@ impl Registry {
         key.values.insert(name.to_lowercase(), value);
     }
 
-    /// ListState who may do what with a key, whatever is refused.
-    pub fn secure(&mut self, path: &str, descriptor: Vec<u8>) {
+    /// Says who may do what with a key, whatever is refused.
+    pub fn set_descriptor(&mut self, path: &str, descriptor: Vec<u8>) {
         let key = self.keys.entry(path.to_lowercase()).or_default();
         key.descriptor = descriptor;
     }
 
-    fn refuses(&self, operation: Operation, path: &str) -> Result<(), u32> {
+    fn check_refused(&self, operation: Operation, path: &str) -> Result<(), u32> {
         let path = path.to_lowercase();
         let refused = self
             .refused
@@ -134,7 +134,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn open(&self, path: &str) -> Result<(), u32> {
-        self.refuses(Operation::Open, path)?;
+        self.check_refused(Operation::Open, path)?;
         let there = self.keys.contains_key(&path.to_lowercase());
         there.then_some(()).ok_or(NOT_FOUND)
     }
@@ -142,7 +142,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn create(&mut self, path: &str, descriptor: Vec<u8>) -> Result<(), u32> {
-        self.refuses(Operation::Create, path)?;
+        self.check_refused(Operation::Create, path)?;
         // One that is there keeps its own.
         let key = self.keys.entry(path.to_lowercase());
         key.or_insert_with(|| Key {
@@ -157,7 +157,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn security(&self, path: &str) -> Result<&[u8], u32> {
-        self.refuses(Operation::Security, path)?;
+        self.check_refused(Operation::Security, path)?;
         let key = self.keys.get(&path.to_lowercase()).ok_or(NOT_FOUND)?;
         Ok(&key.descriptor)
     }
@@ -165,7 +165,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn query(&self, path: &str, name: &str) -> Result<&Value, u32> {
-        self.refuses(Operation::Query, path)?;
+        self.check_refused(Operation::Query, path)?;
         let key = self.keys.get(&path.to_lowercase()).ok_or(NOT_FOUND)?;
         key.values.get(&name.to_lowercase()).ok_or(NOT_FOUND)
     }
@@ -173,7 +173,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn set(&mut self, path: &str, name: &str, value: Value) -> Result<(), u32> {
-        self.refuses(Operation::Set, path)?;
+        self.check_refused(Operation::Set, path)?;
         let key = self.keys.get_mut(&path.to_lowercase()).ok_or(NOT_FOUND)?;
         key.values.insert(name.to_lowercase(), value);
         Ok(())
@@ -182,7 +182,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn delete(&mut self, path: &str, name: &str) -> Result<(), u32> {
-        self.refuses(Operation::Delete, path)?;
+        self.check_refused(Operation::Delete, path)?;
         let key = self.keys.get_mut(&path.to_lowercase()).ok_or(NOT_FOUND)?;
         key.values
             .remove(&name.to_lowercase())
@@ -193,7 +193,7 @@ impl Registry {
     /// # Errors
     /// The status.
     pub fn flush(&self, path: &str) -> Result<(), u32> {
-        self.refuses(Operation::Flush, path)
+        self.check_refused(Operation::Flush, path)
     }
 }
 
@@ -205,6 +205,6 @@ impl Default for Registry {
 
 /// The path of a subkey.
 #[must_use]
-pub fn below(path: &str, subkey: &str) -> String {
+pub fn subkey_path(path: &str, subkey: &str) -> String {
     format!(r"{path}\{subkey}")
 }

@@ -4,12 +4,12 @@
 use specimen::Arch;
 use unicorn_engine::{Arch as Family, Mode, Prot, TlbType, Unicorn};
 
-use crate::address::index;
-use crate::image::Laid;
+use crate::address::to_usize;
+use crate::image::LoadedImage;
 
 /// What a store has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoreResult {
     /// The dword at the limit, before.
     pub before: u32,
     /// The dword at the limit, after.
@@ -26,9 +26,9 @@ pub struct Stored {
 ///
 /// # Errors
 /// When the file can't be loaded, or the processor stops.
-pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<Stored, String> {
-    let laid = Laid::at(file, base)?;
-    let mode = match laid.arch {
+pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<StoreResult, String> {
+    let image = LoadedImage::load(file, base)?;
+    let mode = match image.arch {
         Arch::X86 => Mode::MODE_32,
         Arch::X64 => Mode::MODE_64,
     };
@@ -36,20 +36,20 @@ pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<Stored, Str
     let mut unicorn = Unicorn::new(Family::X86, mode).map_err(failed)?;
     // Else high addresses of x64 are cut.
     unicorn.ctl_set_tlb_type(TlbType::VIRTUAL).map_err(failed)?;
-    let length = laid.memory.len() as u64;
+    let length = image.memory.len() as u64;
     unicorn.mem_map(base, length, Prot::ALL).map_err(failed)?;
-    unicorn.mem_write(base, &laid.memory).map_err(failed)?;
+    unicorn.mem_write(base, &image.memory).map_err(failed)?;
     let at = base + u64::from(store);
     unicorn.emu_start(at, base + length, 0, 1).map_err(failed)?;
-    let mut memory = vec![0; laid.memory.len()];
+    let mut memory = vec![0; image.memory.len()];
     unicorn.mem_read(base, &mut memory).map_err(failed)?;
     let dword = |memory: &[u8]| {
-        let bytes = memory.get(index(limit.into())..)?.first_chunk()?;
+        let bytes = memory.get(to_usize(limit.into())..)?.first_chunk()?;
         Some(u32::from_le_bytes(*bytes))
     };
-    let pairs = (0..).zip(laid.memory.iter().zip(&memory));
-    Ok(Stored {
-        before: dword(&laid.memory).ok_or("the limit is not in the image")?,
+    let pairs = (0..).zip(image.memory.iter().zip(&memory));
+    Ok(StoreResult {
+        before: dword(&image.memory).ok_or("the limit is not in the image")?,
         after: dword(&memory).ok_or("the limit is not in the image")?,
         changed: pairs
             .filter(|(_, (before, after))| before != after)

@@ -30,7 +30,7 @@ pub enum Violation {
         /// The instruction.
         pc: u64,
         /// What the emulator calls it.
-        what: String,
+        detail: String,
     },
     /// It runs and runs: so many instructions in one call.
     Endless(u64),
@@ -43,7 +43,7 @@ pub enum Violation {
         /// What it called.
         import: &'static str,
         /// What is wrong.
-        what: String,
+        detail: String,
     },
     /// Something was taken and not given back, or given back twice.
     Unbalanced(String),
@@ -88,16 +88,16 @@ impl fmt::Display for Violation {
                 f,
                 "{size} bytes written at {address:X}, which is not its own, by {pc:X}"
             ),
-            Violation::Exception { pc, what } => write!(f, "{what} at {pc:X}"),
+            Violation::Exception { pc, detail } => write!(f, "{detail} at {pc:X}"),
             Violation::Endless(count) => write!(f, "no end after {count} instructions"),
-            Violation::File(what) => write!(f, "the file: {what}"),
+            Violation::File(detail) => write!(f, "the file: {detail}"),
             Violation::Unmodelled(name) => write!(f, "{name} is imported, and has no model"),
-            Violation::Call { import, what } => write!(f, "{import}: {what}"),
-            Violation::Unbalanced(what) => write!(f, "out of balance: {what}"),
-            Violation::Return(what) => write!(f, "on return {what}"),
-            Violation::Completion(what) => write!(f, "the request: {what}"),
-            Violation::Limit(what) => write!(f, "the limit: {what}"),
-            Violation::Disagreement(what) => write!(f, "disagreement: {what}"),
+            Violation::Call { import, detail } => write!(f, "{import}: {detail}"),
+            Violation::Unbalanced(detail) => write!(f, "out of balance: {detail}"),
+            Violation::Return(detail) => write!(f, "on return {detail}"),
+            Violation::Completion(detail) => write!(f, "the request: {detail}"),
+            Violation::Limit(detail) => write!(f, "the limit: {detail}"),
+            Violation::Disagreement(detail) => write!(f, "disagreement: {detail}"),
         }
     }
 }

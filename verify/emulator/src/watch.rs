@@ -22,7 +22,7 @@ pub(crate) struct Watch {
     /// What may be written besides the limits.
     pub(crate) writable: Vec<Range<u64>>,
     /// What may be read of modules, where reads are watched.
-    pub(crate) modules: Vec<Watched>,
+    pub(crate) modules: Vec<WatchedModule>,
     /// Where limits are: aligned dwords.
     pub(crate) limits: Vec<u64>,
     /// Writes to them.
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
 
 /// A module: where it lies, and what of it may be read, by RVA.
 #[derive(Debug, Clone)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedModule {
     pub(crate) all: Range<u64>,
     pub(crate) readable: Vec<Range<u32>>,
 }
@@ -124,7 +124,7 @@ impl Watch {
     }
 
     /// A block of instructions begins; whether it may.
-    fn block(&mut self, address: u64, size: u32) -> bool {
+    fn on_block(&mut self, address: u64, size: u32) -> bool {
         // What is no code of the driver's is a call of the system, or can't be
         // executed.
         let Some(count) = self.code.count(address, size) else {
@@ -183,13 +183,13 @@ pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
     // From 1 to 0 is everywhere.
     unicorn
         .add_block_hook(1, 0, |unicorn, address, size| {
-            if !unicorn.get_data_mut().block(address, size) {
+            if !unicorn.get_data_mut().on_block(address, size) {
                 let _ = unicorn.emu_stop();
             }
         })
         .expect(put);
     unicorn
-        .add_mem_hook(HookType::MEM_WRITE, 1, 0, written)
+        .add_mem_hook(HookType::MEM_WRITE, 1, 0, on_write)
         .expect(put);
     let touching = HookType::MEM_READ_UNMAPPED
         | HookType::MEM_WRITE_UNMAPPED
@@ -197,7 +197,7 @@ pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
         | HookType::MEM_READ_PROT
         | HookType::MEM_WRITE_PROT
         | HookType::MEM_FETCH_PROT;
-    unicorn.add_mem_hook(touching, 1, 0, touched).expect(put);
+    unicorn.add_mem_hook(touching, 1, 0, on_fault).expect(put);
 }
 
 /// Has every read of a module watched from now on: not only its page counts then,
@@ -222,7 +222,7 @@ pub(crate) fn watch_reads(unicorn: &mut Unicorn<'static, Watch>) {
 }
 
 /// A write is about to happen; it is also called where it will not.
-fn written(
+fn on_write(
     unicorn: &mut Unicorn<'_, Watch>,
     _: MemType,
     address: u64,
@@ -256,7 +256,7 @@ fn written(
 }
 
 /// Memory is touched that is not there, or not in this way.
-fn touched(
+fn on_fault(
     unicorn: &mut Unicorn<'_, Watch>,
     kind: MemType,
     address: u64,

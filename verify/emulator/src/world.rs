@@ -7,8 +7,8 @@ use simulation::kernel::{ListState, ModuleListing, PathStyle};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
+use crate::page_tables::{Format, Mapping, PageTables, UpperLevels};
 use crate::registry::Registry;
-use crate::table::{Above, Format, Mapping, Tables};
 use crate::target::Target;
 
 /// A system, as far as the driver sees it.
@@ -20,7 +20,7 @@ pub struct World {
     pub modules: [Option<Target>; 2],
     /// The status of whoever asks for a module's driver object, where that is
     /// not as it should be.
-    pub unusable: [Option<u32>; 2],
+    pub driver_object_failure: [Option<u32>; 2],
     /// The page tables.
     pub paging: Paging,
     /// x86 with PAE, as CR4 says.
@@ -31,15 +31,15 @@ pub struct World {
     /// BootTime and BootTimeBias; `None` where they can't be told.
     pub boot: Option<[u64; 2]>,
     /// How the list of modules reads.
-    pub list: ModuleListing,
+    pub module_list: ModuleListing,
     /// The registry.
     pub registry: Registry,
     /// InitSafeBootMode.
     pub safe_mode: u32,
     /// A name that another driver has.
-    pub taken: Option<(Device, Named)>,
+    pub name_in_use: Option<(Device, DeviceName)>,
     /// What fails while a device is made.
-    pub device_fails: Option<(Device, Step)>,
+    pub failing_step: Option<(Device, DeviceStep)>,
     /// There is no paged pool.
     pub no_pool: bool,
     /// There are no entries of the event log.
@@ -68,7 +68,7 @@ pub enum Paging {
 
 /// A name of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub enum DeviceName {
     /// Its own.
     Device,
     /// What programs open.
@@ -77,7 +77,7 @@ pub enum Named {
 
 /// A step on the way to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum DeviceStep {
     /// IoCreateDevice.
     Create,
     /// ObOpenObjectByPointer.
@@ -103,20 +103,20 @@ impl World {
         World {
             arch,
             modules: [None, None],
-            unusable: [None; 2],
+            driver_object_failure: [None; 2],
             paging: Paging::Small,
             pae: false,
             no_execute: true,
             boot: Some(BOOT),
-            list: ModuleListing {
+            module_list: ModuleListing {
                 style: PathStyle::SystemRoot,
                 in_pages: false,
                 state: ListState::Correct,
             },
             registry: Registry::new(),
             safe_mode: 0,
-            taken: None,
-            device_fails: None,
+            name_in_use: None,
+            failing_step: None,
             no_pool: false,
             no_log: false,
         }
@@ -125,37 +125,37 @@ impl World {
     /// A module, where it is loaded.
     #[must_use]
     pub fn module(&self, module: Module) -> Option<&Target> {
-        self.modules[slot(module)].as_ref()
+        self.modules[module_index(module)].as_ref()
     }
 
     /// Whether a step of making a device fails.
     #[must_use]
-    pub fn fails(&self, device: Device, step: Step) -> bool {
-        self.device_fails == Some((device, step))
+    pub fn step_fails(&self, device: Device, step: DeviceStep) -> bool {
+        self.failing_step == Some((device, step))
     }
 
     /// Whether the test-only value is set.
     #[must_use]
     pub fn accepts_unknown_rights(&self) -> bool {
-        let path = crate::registry::below(self.registry.service, crate::registry::PARAMETERS);
+        let path = crate::registry::subkey_path(self.registry.service, crate::registry::PARAMETERS);
         let value = self.registry.query(&path, "TestOnlyAcceptUnknownRights");
         value.is_ok_and(|(kind, data)| *kind == 4 && data == &[1, 0, 0, 0])
     }
 
     /// The same, to change it.
     pub fn module_mut(&mut self, module: Module) -> Option<&mut Target> {
-        self.modules[slot(module)].as_mut()
+        self.modules[module_index(module)].as_mut()
     }
 
     /// The number of this start of the system: the clock may be set meanwhile.
     #[must_use]
-    pub fn start(&self) -> Option<u64> {
+    pub fn boot_id(&self) -> Option<u64> {
         self.boot.map(|[time, bias]| time.wrapping_sub(bias))
     }
 
     /// The format of the page tables.
     #[must_use]
-    pub fn format(&self) -> Format {
+    pub fn page_table_format(&self) -> Format {
         match (self.arch, self.pae != (self.paging == Paging::OtherFormat)) {
             (Arch::X86, false) => Format::Plain,
             (Arch::X86, true) => Format::Pae,
@@ -165,10 +165,10 @@ impl World {
 
     /// The page tables, as far as they are about modules.
     #[must_use]
-    pub fn tables(&self) -> Tables {
+    pub fn page_tables(&self) -> PageTables {
         let shift = match self.paging {
-            Paging::Absent => return Tables::new(),
-            Paging::OtherFormat if self.arch == Arch::X64 => return Tables::new(),
+            Paging::Absent => return PageTables::new(),
+            Paging::OtherFormat if self.arch == Arch::X64 => return PageTables::new(),
             Paging::Foreign => 0x0400_0000,
             _ => 0,
         };
@@ -192,11 +192,12 @@ impl World {
                 mapping.writable = self.paging == Paging::Large;
             }
         }
-        let above = Above {
+        let above = UpperLevels {
             writable: self.paging != Paging::ReadOnlyAbove,
             large,
         };
-        self.format().tables(&mappings, above, self.no_execute)
+        self.page_table_format()
+            .page_tables(&mappings, above, self.no_execute)
     }
 
     /// Whether a page may be written, as the tables say.
@@ -213,7 +214,7 @@ impl World {
     /// The system's list of modules: path, base and size of each; `None` where
     /// it can't be read.
     #[must_use]
-    pub fn listed(&self) -> Option<Vec<(Vec<u8>, u64, u32)>> {
+    pub fn listed_modules(&self) -> Option<Vec<(Vec<u8>, u64, u32)>> {
         let (kernel, driver) = match self.arch {
             Arch::X86 => (0x804D_7000, 0xF8C1_2000),
             Arch::X64 => (0xFFFF_F800_0100_0000, 0xFFFF_FADF_E3D0_4000),
@@ -231,13 +232,13 @@ impl World {
             ),
         ];
         for target in self.modules.iter().flatten() {
-            let size = match self.list.in_pages {
+            let size = match self.module_list.in_pages {
                 true => target.size.next_multiple_of(0x1000),
                 false => target.size,
             };
-            let path = path(self.list.style, target.module.file_name());
+            let path = listed_path(self.module_list.style, target.module.file_name());
             let (base, other) = (target.base, b"\\SystemRoot\\evil.sys".to_vec());
-            match self.list.state {
+            match self.module_list.state {
                 ListState::Correct => list.push((path, base, size)),
                 ListState::Missing => {}
                 ListState::OtherBase => list.push((path, base ^ 0x10_0000, size)),
@@ -265,7 +266,7 @@ impl World {
 
 /// The place of a module in pairs.
 #[must_use]
-pub fn slot(module: Module) -> usize {
+pub fn module_index(module: Module) -> usize {
     match module {
         Module::Tcpip => 0,
         Module::Tcpip6 => 1,
@@ -279,7 +280,7 @@ pub fn physical(address: u64) -> u64 {
     0x0840_0000 + ((address >> 22 & 0x0F) << 22 | address & 0x3F_FFFF)
 }
 
-fn path(style: PathStyle, name: &str) -> Vec<u8> {
+fn listed_path(style: PathStyle, name: &str) -> Vec<u8> {
     match style {
         PathStyle::SystemRoot => format!(r"\SystemRoot\System32\DRIVERS\{name}"),
         PathStyle::Windows => format!(r"\WINDOWS\System32\Drivers\{}", name.to_uppercase()),

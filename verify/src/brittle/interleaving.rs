@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{cell::RefCell, thread};
 
-use tcplimit::patch::disk::{Disk, Lock};
-use tcplimit::patch::mount::Shortcoming;
+use tcplimit::patch::filesystem::{FileSystem, LockOutcome};
+use tcplimit::patch::mount::MountWarning;
 
 use super::Brittle;
 
@@ -84,7 +84,7 @@ struct Calls {
     /// The first that was not.
     next: Option<Step>,
     /// What it has noted since the last one.
-    notes: Vec<Shortcoming>,
+    notes: Vec<MountWarning>,
 }
 
 impl fmt::Debug for Seat<'_> {
@@ -116,20 +116,20 @@ impl Seat<'_> {
     }
 }
 
-impl Disk for Seat<'_> {
+impl FileSystem for Seat<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let at = path.to_owned();
         self.step("read", path, move |disk| disk.read(&at))
     }
 
-    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         let at = folder.to_owned();
-        self.step("names", folder, move |disk| disk.names(&at))
+        self.step("list", folder, move |disk| disk.list(&at))
     }
 
-    fn links(&self, path: &Path) -> io::Result<u64> {
+    fn link_count(&self, path: &Path) -> io::Result<u64> {
         let at = path.to_owned();
-        self.step("links", path, move |disk| disk.links(&at))
+        self.step("link_count", path, move |disk| disk.link_count(&at))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -137,13 +137,15 @@ impl Disk for Seat<'_> {
         self.step("exists", path, move |disk| disk.exists(&at))
     }
 
-    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         Ok(path.to_owned())
     }
 
-    fn may_write(&self, folder: &Path) -> io::Result<()> {
+    fn check_writable(&self, folder: &Path) -> io::Result<()> {
         let at = folder.to_owned();
-        self.step("may_write", folder, move |disk| disk.may_write(&at))
+        self.step("check_writable", folder, move |disk| {
+            disk.check_writable(&at)
+        })
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -156,9 +158,11 @@ impl Disk for Seat<'_> {
         self.step("sync", path, move |disk| disk.sync(&at))
     }
 
-    fn keep(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
+    fn copy_metadata(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
         let (from, at) = (from.to_owned(), to.to_owned());
-        self.step("keep", to, move |disk| disk.keep(&from, &at, all))
+        self.step("copy_metadata", to, move |disk| {
+            disk.copy_metadata(&from, &at, all)
+        })
     }
 
     fn touch(&self, path: &Path) -> io::Result<()> {
@@ -186,7 +190,7 @@ impl Disk for Seat<'_> {
         self.step("remove", path, move |disk| disk.remove(&at))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Lock> {
+    fn lock(&self, path: &Path) -> io::Result<LockOutcome> {
         let at = path.to_owned();
         self.step("lock", path, move |disk| disk.lock(&at))
     }
@@ -202,11 +206,11 @@ impl Disk for Seat<'_> {
         pause.unwrap_or(false)
     }
 
-    fn note(&self, shortcoming: Shortcoming) {
+    fn warn(&self, warning: MountWarning) {
         let mut calls = self.calls.borrow_mut();
         // Noted before its last step, it is on the disk already.
         if calls.taken == self.given.len() && calls.next.is_none() {
-            calls.notes.push(shortcoming);
+            calls.notes.push(warning);
         }
     }
 }
@@ -217,7 +221,7 @@ pub type Run<'r, R> = &'r dyn Fn(&Seat<'_>) -> R;
 /// Where a run stands: after steps that gave this.
 struct Node<R> {
     given: Vec<Answer>,
-    notes: Vec<Shortcoming>,
+    notes: Vec<MountWarning>,
     /// The step that follows; none when it is done.
     next: Option<Step>,
     /// What it returns, when it is done or killed here.
@@ -316,7 +320,7 @@ impl State {
     /// A run has come to where it stands.
     fn arrive<R>(&self, run: usize, node: &Node<R>) {
         for &note in &node.notes {
-            self.disk.note(note);
+            self.disk.warn(note);
         }
         if node.next.is_none() {
             self.disk.end_run(run);

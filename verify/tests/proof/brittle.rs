@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use specimen::Spec;
 use tcplimit::patch::Refusal;
-use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Done, Job, Target, Task, Verdict};
-use tcplimit::patch::journal::{self, Check, Found, exchange_all, recover};
+use tcplimit::patch::filesystem::FileSystem;
+use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
+use tcplimit::patch::journal::{self, ContentCheck, Recovery, recover, replace_all};
 use tcplimit::patch::lock::{self, Locks};
-use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
+use tcplimit::patch::replace::{Failure, Keep, Replacement, replace};
 use verify::brittle::{Brittle, Fault};
 use verify::patching::job;
 
@@ -43,7 +43,7 @@ fn replaced(
     keep: Keep,
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
-    let exchange = Exchange {
+    let exchange = Replacement {
         path: PathBuf::from(FILE),
         before: b"old".to_vec().into(),
         after: b"new".to_vec().into(),
@@ -51,7 +51,7 @@ fn replaced(
         like: None,
         touch: false,
     };
-    let locks = Locks::take(disk, [Path::new("/disc")], "patch")?;
+    let locks = Locks::acquire(disk, [Path::new("/disc")], "patch")?;
     replace(&locks, &exchange, check)
 }
 
@@ -69,7 +69,7 @@ fn outcomes<'a>(
     disk: &'a Brittle,
     job: &'a Job,
     contents: [&'a Vec<u8>; 2],
-) -> impl Iterator<Item = (Fault, Done, Brittle, Vec<u8>)> {
+) -> impl Iterator<Item = (Fault, FileResult, Brittle, Vec<u8>)> {
     let run = |disk: &Brittle| job.run(disk, Path::new(FILE));
     let faults = faults(disk, |disk| drop(run(disk)));
     faults.into_iter().map(move |fault| {
@@ -99,9 +99,9 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
         }
         if !fault.ends() {
             // What is said is what is so.
-            match done.verdict {
-                Verdict::Changed => assert_eq!(content, new, "{fault:?}"),
-                Verdict::Failed(_) => assert_eq!(content, old, "{fault:?}"),
+            match done.outcome {
+                Outcome::Changed => assert_eq!(content, new, "{fault:?}"),
+                Outcome::Failed(_) => assert_eq!(content, old, "{fault:?}"),
                 _ => panic!("{fault:?}: {done:?}"),
             }
             let left = |path: &String| path != FILE && *path != backup;
@@ -111,7 +111,7 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
 
         let again = run(&after);
         assert!(
-            matches!(again.verdict, Verdict::Changed | Verdict::Unchanged),
+            matches!(again.outcome, Outcome::Changed | Outcome::Unchanged),
             "{fault:?}: {again:?}"
         );
         assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
@@ -153,14 +153,14 @@ fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succee
         let there = after.content(OUT);
         assert!(there.is_none() || there.as_ref() == Some(&new), "{fault:?}");
         if !fault.ends() {
-            let written = matches!(done.verdict, Verdict::Changed);
+            let written = matches!(done.outcome, Outcome::Changed);
             assert_eq!(there.is_some(), written, "{fault:?}: {done:?}");
             let left = paths(&after).len();
             assert_eq!(left, 1 + usize::from(written), "{fault:?}");
         }
         let again = run(&after);
         assert!(
-            matches!(again.verdict, Verdict::Changed | Verdict::Unchanged),
+            matches!(again.outcome, Outcome::Changed | Outcome::Unchanged),
             "{fault:?}: {again:?}"
         );
         assert_eq!(after.content(OUT).as_ref(), Some(&new), "{fault:?}");
@@ -171,7 +171,7 @@ fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succee
 const HOME: &str = "/disc/WINDOWS";
 
 /// Four files in three folders, before and after.
-fn files() -> Vec<Exchange> {
+fn files() -> Vec<Replacement> {
     [
         "dllcache/a.sys",
         "drivers/a.sys",
@@ -180,7 +180,7 @@ fn files() -> Vec<Exchange> {
     ]
     .into_iter()
     .zip(0_u8..)
-    .map(|(path, number)| Exchange {
+    .map(|(path, number)| Replacement {
         path: PathBuf::from(path),
         before: vec![number; 600].into(),
         after: [vec![number; 300], vec![number + 100; 4], vec![number; 296]]
@@ -193,7 +193,7 @@ fn files() -> Vec<Exchange> {
     .collect()
 }
 
-fn path(file: &Exchange) -> String {
+fn path(file: &Replacement) -> String {
     Path::new(HOME).join(&file.path).display().to_string()
 }
 
@@ -210,23 +210,23 @@ fn system() -> Brittle {
 fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
     let files = files();
     let files = files.iter().map(|file| file.path.as_path());
-    let folders = journal::folders(disk, Path::new(HOME), files)?;
-    Locks::take(disk, folders.iter().map(PathBuf::as_path), "patch")
+    let folders = journal::folders_to_lock(disk, Path::new(HOME), files)?;
+    Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")
 }
 
 fn exchange_if(
     disk: &Brittle,
     go_on: &dyn Fn() -> bool,
-    check: &Check<'_>,
+    check: &ContentCheck<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
-    exchange_all(&locks(disk)?, Path::new(HOME), &files(), go_on, check)
+    replace_all(&locks(disk)?, Path::new(HOME), &files(), go_on, check)
 }
 
 fn exchange(disk: &Brittle) -> Result<Vec<PathBuf>, Failure> {
     exchange_if(disk, &|| true, &|_, _| Ok(()))
 }
 
-fn put_back(disk: &Brittle) -> Result<Found, Failure> {
+fn put_back(disk: &Brittle) -> Result<Recovery, Failure> {
     recover(&locks(disk)?, Path::new(HOME))
 }
 
@@ -292,7 +292,7 @@ fn many_files_are_one_change_whatever_happens_and_wherever() {
             // What is said is what is so.
             match result {
                 Ok(_) => assert_eq!((now, pending), (Seen::After, false), "{fault:?}"),
-                Err(Failure::Unsure { .. }) => assert!(pending, "{fault:?}"),
+                Err(Failure::RollbackFailed { .. }) => assert!(pending, "{fault:?}"),
                 Err(_) => {
                     assert_eq!((now, pending), (Seen::Before, false), "{fault:?}");
                     assert_eq!(paths(&after), disk.paths(), "{fault:?}");
@@ -300,7 +300,7 @@ fn many_files_are_one_change_whatever_happens_and_wherever() {
             }
         }
         let found = put_back(&after).unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
-        assert_eq!(found == Found::Nothing, !pending, "{fault:?}");
+        assert_eq!(found == Recovery::Nothing, !pending, "{fault:?}");
         assert_ne!(seen(&after), Seen::Mixed, "{fault:?}");
         let put_back = !pending || seen(&after) == Seen::Before;
         assert!(put_back, "{fault:?}");
@@ -369,7 +369,7 @@ fn ctrl_c_between_two_files_puts_everything_back() {
 #[test]
 fn a_file_that_fails_the_check_puts_everything_back() {
     let disk = system();
-    let check = |file: &Exchange, _: &[u8]| match file.path.ends_with("b.sys") {
+    let check = |file: &Replacement, _: &[u8]| match file.path.ends_with("b.sys") {
         true => Err(Failure::Interrupted),
         false => Ok(()),
     };
@@ -409,12 +409,12 @@ fn a_file_that_something_else_changed_or_removed_stays_and_the_rest_is_put_back(
                     assert_eq!(stopped.content(&path(&file)), Some(file.before.to_vec()));
                 }
                 match found {
-                    Found::Unfinished => {}
-                    Found::PutBack { left, .. } => {
+                    Recovery::Unfinished => {}
+                    Recovery::RolledBack { left, .. } => {
                         assert_eq!(left.len(), 1, "{step}");
                         assert!(changed.ends_with(&left[0]), "{step}: {left:?}");
                     }
-                    Found::Nothing => panic!("{step}"),
+                    Recovery::Nothing => panic!("{step}"),
                 }
             }
         }
@@ -469,7 +469,7 @@ fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
     for file in &mut files {
         file.keep = Keep::Nothing;
     }
-    let count = |files: &[Exchange]| {
+    let count = |files: &[Replacement]| {
         let kept = put_back_from_what_keeps_them(files);
         assert!(kept.iter().all(|path| path.ends_with(".tcplimit-old")));
         kept.len()
@@ -485,9 +485,9 @@ fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
 
 /// A run that is killed at any step is put back by the next one, and leaves
 /// nothing; returns what any of them kept beside the files for the while.
-fn put_back_from_what_keeps_them(files: &[Exchange]) -> Vec<String> {
+fn put_back_from_what_keeps_them(files: &[Replacement]) -> Vec<String> {
     let run = |disk: &Brittle| {
-        exchange_all(&locks(disk)?, Path::new(HOME), files, &|| true, &|_, _| {
+        replace_all(&locks(disk)?, Path::new(HOME), files, &|| true, &|_, _| {
             Ok(())
         })
     };
@@ -522,7 +522,7 @@ fn put_back_from_what_keeps_them(files: &[Exchange]) -> Vec<String> {
                 assert_eq!(stopped.content(&path(file)).as_ref(), Some(&*file.before));
             }
             // A journal that was being written names no file.
-            if let Found::PutBack { .. } = found {
+            if let Recovery::RolledBack { .. } = found {
                 let left = backups(&stopped);
                 let left = left.iter().filter(|path| !path.ends_with(".orig"));
                 assert_eq!(left.collect::<Vec<_>>(), [""; 0], "killed at {step}");
@@ -592,8 +592,8 @@ fn what_goes_by_the_name_of_the_output_stays_whatever_the_case() {
         };
         let done = to_output.run(&disk, Path::new(FILE));
         let refused = matches!(
-            done.verdict,
-            Verdict::Failed(Failure::Refused(Refusal::OutputExists(_)))
+            done.outcome,
+            Outcome::Failed(Failure::Refused(Refusal::OutputExists(_)))
         );
         assert!(refused, "{output}: {done:?}");
         assert_eq!(disk.paths(), before, "{output}");
@@ -617,7 +617,7 @@ fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
     for step in 0..counted.steps() {
         let disk = disk.appearing(step, "/disc/out.sys", b"another's");
         let done = to_output.run(&disk, Path::new(FILE));
-        let written = matches!(done.verdict, Verdict::Changed);
+        let written = matches!(done.outcome, Outcome::Changed);
         let there = disk.content("/disc/out.sys").unwrap();
         assert!(written || there == b"another's", "{step}: {done:?}");
         let temporary = |path: &String| path.ends_with(".tcplimit-new");
@@ -640,8 +640,8 @@ fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
         let disk = disk.appearing(step, &backup, b"another's");
         let done = patch.run(&disk, Path::new(FILE));
         let there = disk.content(&backup).unwrap();
-        match done.verdict {
-            Verdict::Changed => assert_eq!(there, old, "{step}"),
+        match done.outcome {
+            Outcome::Changed => assert_eq!(there, old, "{step}"),
             _ => {
                 assert_eq!(there, b"another's", "{step}: {done:?}");
                 assert_eq!(disk.content(FILE).as_ref(), Some(&old), "{step}");
@@ -662,15 +662,15 @@ fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
     let patch = job(Task::Patch { limit: 100 });
     let done = patch.run(&disk, Path::new(FILE));
     let refused = matches!(
-        done.verdict,
-        Verdict::Failed(Failure::Refused(Refusal::Linked(_, 2)))
+        done.outcome,
+        Outcome::Failed(Failure::Refused(Refusal::HardLinked(_, 2)))
     );
     assert!(refused, "{done:?}");
     assert_eq!(disk.content(FILE), Some(old.clone()));
     assert_eq!(disk.paths(), ["/disc/other", FILE]);
 
     let disk = Brittle::with(&[(FILE, &old)]).case_blind();
-    for target in [Target::InPlace, Target::Show] {
+    for target in [Target::InPlace, Target::DryRun] {
         let loaded = Job {
             target,
             running: vec![PathBuf::from("/disc/TcpIp.sys")],
@@ -678,8 +678,8 @@ fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
         };
         let done = loaded.run(&disk, Path::new(FILE));
         let refused = matches!(
-            done.verdict,
-            Verdict::Failed(Failure::Refused(Refusal::InUse(_)))
+            done.outcome,
+            Outcome::Failed(Failure::Refused(Refusal::InUse(_)))
         );
         assert!(refused, "{done:?}");
         assert_eq!(disk.content(FILE).as_ref(), Some(&old));
@@ -705,8 +705,8 @@ fn one_file_of_an_interrupted_change_is_never_changed_alone() {
         ] {
             let done = job(task).run(&disk, Path::new(path));
             let refused = matches!(
-                &done.verdict,
-                Verdict::Failed(Failure::Refused(Refusal::Pending(of))) if of == home
+                &done.outcome,
+                Outcome::Failed(Failure::Refused(Refusal::JournalPending(of))) if of == home
             );
             assert_eq!(refused, is_below, "{done:?}");
         }
@@ -726,13 +726,13 @@ fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
             Task::Patch { .. } => disk.clone(),
             Task::Restore { .. } => Brittle::with(&[(FILE, &specimen(50))]).without_rights("/disc"),
         };
-        let said = [Target::Show, Target::InPlace].map(|target| {
+        let said = [Target::DryRun, Target::InPlace].map(|target| {
             let run = Job {
                 target,
                 ..job(task)
             };
-            match run.run(&disk, Path::new(FILE)).verdict {
-                Verdict::Failed(failure) => failure.to_string(),
+            match run.run(&disk, Path::new(FILE)).outcome {
+                Outcome::Failed(failure) => failure.to_string(),
                 other => panic!("{task:?}: {other:?}"),
             }
         });
@@ -742,13 +742,13 @@ fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
     }
     // What is as it should be needs no rights, nor does a copy elsewhere.
     let done = job(Task::Patch { limit: 10 }).run(&disk, Path::new(FILE));
-    assert!(matches!(done.verdict, Verdict::Unchanged), "{done:?}");
+    assert!(matches!(done.outcome, Outcome::Unchanged), "{done:?}");
     let to_output = Job {
         target: Target::Output(PathBuf::from("/out/tcpip.sys")),
         ..job(Task::Patch { limit: 100 })
     };
     let done = to_output.run(&disk, Path::new(FILE));
-    assert!(matches!(done.verdict, Verdict::Changed), "{done:?}");
+    assert!(matches!(done.outcome, Outcome::Changed), "{done:?}");
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use specimen::Spec;
-use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Job, Target, Task, Verdict};
-use tcplimit::patch::journal::{self, exchange_all, recover};
-use tcplimit::patch::leftover::{Kind, Leftover, Outcome, clean, leftovers};
+use tcplimit::patch::filesystem::FileSystem;
+use tcplimit::patch::job::{Job, Outcome, Target, Task};
+use tcplimit::patch::journal::{self, recover, replace_all};
+use tcplimit::patch::leftover::{Leftover, LeftoverKind, Removal, clean, leftovers};
 use tcplimit::patch::lock::Locks;
-use tcplimit::patch::replace::{Exchange, Failure, Keep};
+use tcplimit::patch::replace::{Failure, Keep, Replacement};
 use verify::brittle::interleaving::{KILLED, Seat, every_order};
 use verify::brittle::{Brittle, Fault};
 
@@ -48,14 +48,14 @@ fn folders() -> Vec<PathBuf> {
         .to_vec()
 }
 
-fn cleaned(disk: &impl Disk) -> Result<Vec<(Leftover, Outcome)>, Failure> {
+fn cleaned(disk: &impl FileSystem) -> Result<Vec<(Leftover, Removal)>, Failure> {
     clean(disk, Path::new(HOME), &folders(), &|| true)
 }
 
 /// What a clean run has not removed.
 fn useless(disk: &Brittle) -> Vec<Leftover> {
     let mut left = leftovers(disk, Path::new(HOME), &folders(), None).expect("it is readable");
-    left.retain(|left| left.is_useless);
+    left.retain(|left| left.is_removable);
     left
 }
 
@@ -141,7 +141,7 @@ fn what_is_of_no_use_goes_and_all_else_stays() {
     assert_eq!(builds(&disk), before);
     for (left, outcome) in &done {
         let is_there = disk.content(&left.path.display().to_string()).is_some();
-        let removed = matches!(outcome, Outcome::Removed);
+        let removed = matches!(outcome, Removal::Removed);
         assert_eq!(removed, !is_there, "{left:?}");
     }
     assert_eq!(useless(&disk), []);
@@ -150,7 +150,7 @@ fn what_is_of_no_use_goes_and_all_else_stays() {
         cleaned(&disk)
             .unwrap()
             .iter()
-            .all(|(left, _)| !left.is_useless)
+            .all(|(left, _)| !left.is_removable)
     );
     assert!(steps < disk.steps());
     assert_eq!(disk.paths(), stays);
@@ -191,8 +191,8 @@ fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
                 // What is said is what is so.
                 for (left, outcome) in done.iter().flatten() {
                     let there = after.content(&left.path.display().to_string());
-                    let removed = matches!(outcome, Outcome::Removed);
-                    let is_lock = left.kind == Kind::Lock;
+                    let removed = matches!(outcome, Removal::Removed);
+                    let is_lock = left.kind == LeftoverKind::Lock;
                     assert!(is_lock || removed == there.is_none(), "{fault:?}: {left:?}");
                 }
             }
@@ -249,16 +249,16 @@ fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
 const COPIES: [&str; 2] = ["cache/tcpip.sys", "drivers/tcpip.sys"];
 
 fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
-    let folders = journal::folders(disk, Path::new(HOME), COPIES.map(Path::new))?;
-    Locks::take(disk, folders.iter().map(PathBuf::as_path), "patch")
+    let folders = journal::folders_to_lock(disk, Path::new(HOME), COPIES.map(Path::new))?;
+    Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")
 }
 
 /// Patches both copies, which are of different builds.
 fn patch_all(disk: &Brittle) -> Result<(), Failure> {
-    let files: Vec<Exchange> = COPIES
+    let files: Vec<Replacement> = COPIES
         .iter()
         .zip(BUILDS)
-        .map(|(path, build)| Exchange {
+        .map(|(path, build)| Replacement {
             path: PathBuf::from(path),
             before: specimen(build, 10).into(),
             after: specimen(build, 100).into(),
@@ -268,7 +268,7 @@ fn patch_all(disk: &Brittle) -> Result<(), Failure> {
         })
         .collect();
     let locks = locks(disk)?;
-    exchange_all(&locks, Path::new(HOME), &files, &|| true, &|_, _| Ok(())).map(|_| ())
+    replace_all(&locks, Path::new(HOME), &files, &|| true, &|_, _| Ok(())).map(|_| ())
 }
 
 /// A run over both copies was killed at any step, and then this one is, too.
@@ -328,8 +328,8 @@ fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
 /// What became of a run.
 #[derive(Debug)]
 enum Did {
-    Patched(Verdict),
-    Cleaned(Result<Vec<(Leftover, Outcome)>, Failure>),
+    Patched(Outcome),
+    Cleaned(Result<Vec<(Leftover, Removal)>, Failure>),
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         cabinets: false,
     };
     let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [
-        &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).verdict),
+        &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).outcome),
         &|disk| Did::Cleaned(cleaned(disk)),
     ];
     let (mut changed, mut removed, mut killed) = (0, 0, 0);
@@ -360,16 +360,16 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
             panic!("{did:?}");
         };
         match patched {
-            Verdict::Changed => {
+            Outcome::Changed => {
                 assert!(content == new && is_kept, "{did:?}");
                 changed += 1;
             }
-            Verdict::Failed(Failure::Locked(_)) => {}
-            Verdict::Failed(failure) if failure.to_string().contains(KILLED) => killed += 1,
+            Outcome::Failed(Failure::Locked(_)) => {}
+            Outcome::Failed(failure) if failure.to_string().contains(KILLED) => killed += 1,
             other => panic!("{other:?}"),
         }
         removed += u32::from(match cleaned {
-            Ok(done) => done.iter().any(|(_, how)| matches!(how, Outcome::Removed)),
+            Ok(done) => done.iter().any(|(_, how)| matches!(how, Removal::Removed)),
             Err(Failure::Locked(_)) => false,
             Err(other) => panic!("{other:?}"),
         });

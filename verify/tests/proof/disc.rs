@@ -8,8 +8,8 @@ use scanner_core::StartUpStore;
 use specimen::Spec;
 use specimen::cabinet::{Cabinet, Folder, Method};
 use specimen::disc::{Disc, SECTOR};
-use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::filesystem::FileSystem;
+use tcplimit::patch::job::{Job, Outcome, Target, Task};
 use tcplimit::patch::patch_disc;
 use tcplimit::probe::{self, Options};
 use verify::brittle::{Brittle, Fault};
@@ -46,9 +46,9 @@ fn job(task: Task, output: &str) -> Job {
     }
 }
 
-fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Verdict> {
+fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Outcome> {
     let done = patch_disc(&job(task, to), disk, Path::new(from), &|_, _| true);
-    done.copies.into_iter().map(|done| done.verdict).collect()
+    done.copies.into_iter().map(|done| done.outcome).collect()
 }
 
 const PATCH: Task = Task::Patch { limit: 100 };
@@ -61,7 +61,7 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
     let sound = disk.after();
     assert!(matches!(
         run(&sound, PATCH, OLD, NEW)[..],
-        [Verdict::Changed]
+        [Outcome::Changed]
     ));
     let new = sound.content(NEW).unwrap();
     assert!(sound.steps() > 5, "{} steps", sound.steps());
@@ -74,8 +74,8 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
         assert!(there.is_none() || there.as_ref() == Some(&new), "{fault:?}");
         if !fault.ends() {
             match verdicts[..] {
-                [Verdict::Changed] => assert!(there.is_some(), "{fault:?}"),
-                [Verdict::Failed(_)] => assert!(there.is_none(), "{fault:?}"),
+                [Outcome::Changed] => assert!(there.is_some(), "{fault:?}"),
+                [Outcome::Failed(_)] => assert!(there.is_none(), "{fault:?}"),
                 _ => panic!("{fault:?}: {verdicts:?}"),
             }
             let left = after
@@ -99,7 +99,7 @@ fn whoever_says_stop_gets_nothing_under_the_name() {
         };
         let done = patch_disc(&job(PATCH, NEW), &disk, Path::new(OLD), &watch);
         if asked.get() <= stop {
-            assert!(matches!(done.copies[0].verdict, Verdict::Changed));
+            assert!(matches!(done.copies[0].outcome, Outcome::Changed));
             assert!(stop > 3, "{stop}");
             break;
         }
@@ -141,7 +141,7 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
             let disk = Brittle::with(&[(OLD, &image)]);
             let verdicts = run(&disk, PATCH, OLD, NEW);
             let Some(new) = disk.content(NEW) else {
-                let is_changed = |verdict| matches!(verdict, &Verdict::Changed);
+                let is_changed = |outcome| matches!(outcome, &Outcome::Changed);
                 assert!(!verdicts.iter().any(is_changed), "{sector}: {verdicts:?}");
                 continue;
             };
@@ -166,7 +166,7 @@ fn an_image_cut_anywhere_is_refused() {
         let disk = Brittle::with(&[(OLD, &sound[..length])]);
         let verdicts = run(&disk, PATCH, OLD, NEW);
         assert!(
-            matches!(verdicts[..], [Verdict::Failed(_)]),
+            matches!(verdicts[..], [Outcome::Failed(_)]),
             "{length}: {verdicts:?}"
         );
         assert_eq!(disk.content(NEW), None, "{length}");
@@ -204,11 +204,11 @@ proptest! {
         let mut image = disc.build().image;
         image.resize(image.len() + behind, 7);
         let disk = Brittle::with(&[(OLD, &image)]);
-        for verdict in run(&disk, Task::Patch { limit }, OLD, NEW) {
-            prop_assert!(matches!(verdict, Verdict::Changed), "{verdict:?}");
+        for outcome in run(&disk, Task::Patch { limit }, OLD, NEW) {
+            prop_assert!(matches!(outcome, Outcome::Changed), "{outcome:?}");
         }
-        for verdict in run(&disk, RESTORE, NEW, "/images/BACK.ISO") {
-            prop_assert!(matches!(verdict, Verdict::Changed), "{verdict:?}");
+        for outcome in run(&disk, RESTORE, NEW, "/images/BACK.ISO") {
+            prop_assert!(matches!(outcome, Outcome::Changed), "{outcome:?}");
         }
         prop_assert_eq!(disk.read(Path::new("/images/BACK.ISO")).unwrap(), image);
         prop_assert!(!disk.read(Path::new(NEW)).unwrap().is_empty());

@@ -259,7 +259,7 @@ fn a_gate_that_the_loader_would_not_adjust_is_refused() {
         // A1 and the address of the count.
         without_relocation(driver, gate + 1);
     });
-    let Refusal::Unfit { reason, .. } = refused else {
+    let Refusal::Unusable { reason, .. } = refused else {
         panic!("{refused:?}");
     };
     assert!(reason.ends_with("Relocated"), "{reason}");
@@ -276,7 +276,7 @@ fn without_any_one_required_fact_nothing_is_patched() {
             };
             let refused = plan_of(&spec.build(), 77);
             assert!(
-                matches!(refused, Err(Refusal::Unfit { .. })),
+                matches!(refused, Err(Refusal::Unusable { .. })),
                 "{flaw:?}: {refused:?}"
             );
         }
@@ -293,8 +293,11 @@ fn names_must_say_the_module_unless_it_is_told() {
     for (name, refusal) in [
         ("wtcpip.sys", Refusal::Renamed(Module::Tcpip)),
         ("tcpip.sys.bak", Refusal::Renamed(Module::Tcpip)),
-        ("C:\\WINDOWS\\SYSWOW64\\drivers\\tcpip.sys", Refusal::Wow),
-        ("/mnt/windows/SysWOW64/tcpip.sys", Refusal::Wow),
+        (
+            "C:\\WINDOWS\\SYSWOW64\\drivers\\tcpip.sys",
+            Refusal::SysWow64,
+        ),
+        ("/mnt/windows/SysWOW64/tcpip.sys", Refusal::SysWow64),
     ] {
         assert_eq!(named(name, None), Err(refusal), "{name}");
         assert_eq!(
@@ -316,7 +319,7 @@ fn names_must_say_the_module_unless_it_is_told() {
         ..Spec::server_2003().sized(4)
     };
     let file = nameless.build().file;
-    assert_eq!(plan("a.sys", &file, None, 77), Err(Refusal::Nameless));
+    assert_eq!(plan("a.sys", &file, None, 77), Err(Refusal::Unidentified));
     assert!(plan("a.sys", &file, Some(Module::Tcpip), 77).is_ok());
 }
 
@@ -325,12 +328,12 @@ fn a_plan_is_for_one_image_only() {
     let (one, other) = (driver(Arch::X86), Spec::xp_sp3().sized(4).build());
     let planned = plan_of(&one, 77).unwrap();
     let refused = apply("tcpip.sys", &planned, &other.file);
-    assert_eq!(refused, Err(Refusal::NotItself));
+    assert_eq!(refused, Err(Refusal::VerificationFailed));
     // The same bytes in the same places, but not the same store.
     let mut shifted = planned.clone();
     shifted.store = Rva(planned.store.0 + 1);
     let refused = apply("tcpip.sys", &shifted, &one.file);
-    assert_eq!(refused, Err(Refusal::NotItself));
+    assert_eq!(refused, Err(Refusal::VerificationFailed));
 }
 
 #[test]
@@ -369,9 +372,9 @@ fn values_with_the_same_sum_leave_the_checksum_alone() {
 fn every_refusal_has_a_text_and_a_word_of_its_own() {
     let all = [
         Refusal::LimitOutOfRange(0),
-        Refusal::Nameless,
+        Refusal::Unidentified,
         Refusal::Renamed(Module::Tcpip),
-        Refusal::Wow,
+        Refusal::SysWow64,
         Refusal::LoadedDiffers("x".to_owned()),
         Refusal::Signed,
         Refusal::NoChecksum,
@@ -388,19 +391,19 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
         }),
         Refusal::DamagedRelocations(None),
         Refusal::DamagedRelocations(Some(Rva(1))),
-        Refusal::NotAsKnown {
+        Refusal::DiffersFromKnownBuild {
             build: "x".to_owned(),
             difference: "y".to_owned(),
         },
         Refusal::ImplausibleValue(0),
-        Refusal::NotItself,
+        Refusal::VerificationFailed,
         Refusal::SeveralMembers {
             drivers: Vec::new(),
         },
-        Refusal::OddCabinet("x"),
-        Refusal::Linked("x".to_owned(), 2),
+        Refusal::UnsupportedCabinet("x"),
+        Refusal::HardLinked("x".to_owned(), 2),
         Refusal::InUse("x".to_owned()),
-        Refusal::Pending("x".to_owned()),
+        Refusal::JournalPending("x".to_owned()),
         Refusal::ForeignBackup("x".to_owned()),
         Refusal::OutputExists("x".to_owned()),
         Refusal::ChangedMeanwhile("x".to_owned()),
@@ -535,7 +538,7 @@ fn a_header_of_a_known_build_over_another_is_refused() {
         driver.file[nt + 8..nt + 12].copy_from_slice(&0x4802_5CEC_u32.to_le_bytes());
     });
     assert!(
-        matches!(&refused, Refusal::NotAsKnown { build, .. } if build == "Windows XP SP3"),
+        matches!(&refused, Refusal::DiffersFromKnownBuild { build, .. } if build == "Windows XP SP3"),
         "{refused:?}"
     );
     assert!(refused.is_bad_input());

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use specimen::Spec;
-use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Done, Task, Verdict};
-use tcplimit::patch::journal::{self, exchange_all, recover};
-use tcplimit::patch::lock::{self, Life, Locks, Owner};
-use tcplimit::patch::mount::Shortcoming;
-use tcplimit::patch::replace::{Exchange, Failure, Keep, replace};
+use tcplimit::patch::filesystem::FileSystem;
+use tcplimit::patch::job::{FileResult, Outcome, Task};
+use tcplimit::patch::journal::{self, recover, replace_all};
+use tcplimit::patch::lock::{self, LockOwner, Locks, OwnerState};
+use tcplimit::patch::mount::MountWarning;
+use tcplimit::patch::replace::{Failure, Keep, Replacement, replace};
 use verify::brittle::interleaving::{Seat, every_order};
 use verify::brittle::{Brittle, Fault};
 use verify::patching::job;
@@ -24,9 +24,9 @@ const LOCK: &str = "/disc/WINDOWS/drivers/tcplimit.lock";
 type Did = Result<Vec<(Vec<u8>, PathBuf)>, Failure>;
 
 /// Puts a letter behind the content of a file.
-fn append(disk: &impl Disk, letter: u8) -> Did {
+fn append(disk: &impl FileSystem, letter: u8) -> Did {
     let path = Path::new(FILE);
-    let locks = Locks::take(disk, [Path::new(FOLDER)], "patch")?;
+    let locks = Locks::acquire(disk, [Path::new(FOLDER)], "patch")?;
     if journal::is_pending(disk, Path::new(HOME))? {
         return Err(Failure::Interrupted);
     }
@@ -35,12 +35,17 @@ fn append(disk: &impl Disk, letter: u8) -> Did {
     Ok(vec![(exchange.before.to_vec(), kept.expect("it is kept"))])
 }
 
-fn exchange(disk: &impl Disk, file: &Path, path: &Path, letter: u8) -> Result<Exchange, Failure> {
-    let before = disk.read(file).map_err(|error| Failure::Unread {
+fn exchange(
+    disk: &impl FileSystem,
+    file: &Path,
+    path: &Path,
+    letter: u8,
+) -> Result<Replacement, Failure> {
+    let before = disk.read(file).map_err(|error| Failure::Unreadable {
         path: file.to_owned(),
         error,
     })?;
-    Ok(Exchange {
+    Ok(Replacement {
         path: path.to_owned(),
         after: [&before[..], &[letter]].concat().into(),
         before: before.into(),
@@ -51,14 +56,14 @@ fn exchange(disk: &impl Disk, file: &Path, path: &Path, letter: u8) -> Result<Ex
 }
 
 /// Puts a letter behind the content of all copies, as one transaction.
-fn append_all(disk: &impl Disk, letter: u8) -> Did {
+fn append_all(disk: &impl FileSystem, letter: u8) -> Did {
     let home = Path::new(HOME);
-    let folders = journal::folders(disk, home, COPIES.map(Path::new))?;
-    let locks = Locks::take(disk, folders.iter().map(PathBuf::as_path), "patch")?;
+    let folders = journal::folders_to_lock(disk, home, COPIES.map(Path::new))?;
+    let locks = Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")?;
     recover(&locks, home)?;
     let files = COPIES.map(|copy| exchange(disk, &home.join(copy), Path::new(copy), letter));
     let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let kept = exchange_all(&locks, home, &files, &|| true, &|_, _| Ok(()))?;
+    let kept = replace_all(&locks, home, &files, &|| true, &|_, _| Ok(()))?;
     Ok(files
         .into_iter()
         .map(|file| file.before.to_vec())
@@ -203,7 +208,7 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
             [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
         let explored = every_order(&disk, false, runs, |disk, [one, two]| {
             assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
-            assert_eq!(disk.shortcomings(), [Shortcoming::Locks]);
+            assert_eq!(disk.warnings(), [MountWarning::LocksUnsupported]);
         });
         assert!(explored.states > 300, "{explored:?}");
         // What a killed run leaves there is a person's to remove.
@@ -223,13 +228,13 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
     // A disk that fails is no mount without locks.
     let failing = disk().without_locks(errno::EIO);
     let failure = append(&failing, b'A').unwrap_err();
-    assert!(matches!(failure, Failure::Disk { .. }), "{failure:?}");
+    assert!(matches!(failure, Failure::Io { .. }), "{failure:?}");
     assert_eq!(failing.paths(), disk().paths());
 }
 
 #[test]
 fn only_what_a_run_of_this_machine_has_left_is_a_stale_lock() {
-    let this = Owner::this("patch");
+    let this = LockOwner::current("patch");
     let mut other = this.clone();
     other.host = "another".to_owned();
     for (text, stale) in [
@@ -250,7 +255,7 @@ fn only_what_a_run_of_this_machine_has_left_is_a_stale_lock() {
             false => assert_eq!(disk.content(LOCK).as_deref(), Some(text.as_bytes())),
         }
         if let Err(Failure::Locked(held)) = &did {
-            assert_eq!(held[0].life, Life::Unknown);
+            assert_eq!(held[0].owner_state, OwnerState::Unknown);
             assert_eq!(held[0].owner.as_ref(), Some(&other));
         }
     }
@@ -262,17 +267,17 @@ fn where_a_folder_cannot_be_synced_files_are_changed_and_it_is_noted() {
     let runs: [&dyn Fn(&Brittle) -> Did; 2] =
         [&|disk| append(disk, b'A'), &|disk| append_all(disk, b'A')];
     for (error, noted) in [
-        (errno::EINVAL, Some(Shortcoming::FolderSync)),
-        (errno::EBADF, Some(Shortcoming::FolderSync)),
-        (errno::EOPNOTSUPP, Some(Shortcoming::FolderSync)),
-        (errno::EIO, Some(Shortcoming::Medium)),
+        (errno::EINVAL, Some(MountWarning::FolderSyncUnsupported)),
+        (errno::EBADF, Some(MountWarning::FolderSyncUnsupported)),
+        (errno::EOPNOTSUPP, Some(MountWarning::FolderSyncUnsupported)),
+        (errno::EIO, Some(MountWarning::FolderSyncFailed)),
         (errno::ENOSPC, None),
     ] {
         for run in runs {
             let disk = disk().without_folder_sync(error);
             let did = run(&disk);
             assert_eq!(did.is_ok(), noted.is_some(), "{error}: {did:?}");
-            assert_eq!(disk.shortcomings(), Vec::from_iter(noted), "{error}");
+            assert_eq!(disk.warnings(), Vec::from_iter(noted), "{error}");
             match noted {
                 Some(_) => assert_eq!(settled(&disk, FILE, &[(b'A', &did)]), 1),
                 None => assert_eq!(disk.paths(), self::disk().paths(), "{error}"),
@@ -310,19 +315,19 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
     };
     let exchange = exchange(&disk, Path::new(FILE), Path::new(FILE), b'A').unwrap();
     let counted = disk.after();
-    let locks = Locks::take(&counted, [Path::new(FOLDER)], "patch").unwrap();
+    let locks = Locks::acquire(&counted, [Path::new(FOLDER)], "patch").unwrap();
     replace(&locks, &exchange, &check).unwrap_err();
     drop(locks);
     let mut whole = 0;
     for step in 0..counted.steps() {
         let full = disk.faulty(Fault::Full(step));
-        let Ok(locks) = Locks::take(&full, [Path::new(FOLDER)], "patch") else {
+        let Ok(locks) = Locks::acquire(&full, [Path::new(FOLDER)], "patch") else {
             continue;
         };
         let failure = replace(&locks, &exchange, &check).unwrap_err();
         let content = full.content(FILE).unwrap();
         match failure {
-            Failure::Unsure { why, .. } => {
+            Failure::RollbackFailed { reason: why, .. } => {
                 assert_eq!(content, b"oldA", "{step}");
                 assert!(why.contains("it holds the new content, whole"), "{why}");
                 whole += 1;
@@ -347,19 +352,19 @@ fn of_two_runs_over_a_driver_each_says_what_it_changed() {
         let disk = Brittle::with(&[("/disc/tcpip.sys", old)]);
         let jobs = tasks.map(job);
         let [one, two] = &jobs;
-        let runs: [&dyn Fn(&Seat<'_>) -> Done; 2] =
+        let runs: [&dyn Fn(&Seat<'_>) -> FileResult; 2] =
             [&|disk| one.run(disk, path), &|disk| two.run(disk, path)];
         let (mut both, mut waited) = (0, 0);
         every_order(&disk, false, runs, |disk, done| {
             let mut changes = Vec::new();
             for done in done {
-                match &done.verdict {
-                    Verdict::Changed => {
+                match &done.outcome {
+                    Outcome::Changed => {
                         let plan = &done.facts[0].plan;
                         changes.push((plan.before, plan.after));
                     }
-                    Verdict::Unchanged => {}
-                    Verdict::Failed(Failure::Locked(_)) => waited += 1,
+                    Outcome::Unchanged => {}
+                    Outcome::Failed(Failure::Locked(_)) => waited += 1,
                     other => panic!("{other:?}"),
                 }
                 if let Some(kept) = &done.kept {

@@ -11,7 +11,7 @@ use super::archive::{Archive, Program};
 use crate::command::{self, Failure};
 use crate::dependencies::each;
 use crate::driver::Kind;
-use crate::package::text;
+use crate::filesystem::text;
 use crate::workspace::Workspace;
 
 /// A crate that something is linked from.

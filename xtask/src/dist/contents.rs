@@ -8,7 +8,7 @@ use super::components::{self, Parts};
 use super::release::Release;
 use crate::command::{self, Failure};
 use crate::driver::{Kind, PROCESSORS, PRODUCTS, Product};
-use crate::package::{files, fresh, text};
+use crate::filesystem::{files, fresh, text};
 
 /// The workbench's program, as this system names it.
 pub(super) const TOOL: &str = if cfg!(windows) {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
+use crate::executables::{self, Kind};
 use crate::workspace::Workspace;
 
 /// Where a release is made, and from what.
@@ -40,7 +40,7 @@ impl<'a> Release<'a> {
 
     /// Runs `xtask/pack`, which has the libraries for it.
     pub(super) fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
-        let pack = built::program(self.workspace, Kind::Program, "pack")?;
+        let pack = executables::program(self.workspace, Kind::Program, "pack")?;
         let mut pack = self.workspace.command(&pack.to_string_lossy());
         command::run(pack.arg(verb).arg(out).arg(folder))
     }

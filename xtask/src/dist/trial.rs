@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::archive::{Archive, Reader};
 use super::contents::{TOOL, for_notepad};
 use super::release::Release;
-use crate::built;
 use crate::command::{self, Failure};
 use crate::driver::Kind;
-use crate::package::{files, fresh, list, text, unpack};
+use crate::executables;
+use crate::filesystem::{files, fresh, list, text, unpack};
 use crate::wine;
 use crate::workspace::Workspace;
 
@@ -97,7 +97,8 @@ fn xp(
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
-        let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
+        let checks =
+            executables::program(workspace, executables::Kind::Program, executables::CHECKER)?;
         let mut check = workspace.command(&checks.to_string_lossy());
         check.args([program.kind.name(), arch]).arg(&file);
         command::listen(&mut check)?.success(program.name)?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::arch::Arch;
-use super::root::Root;
+use super::debian_chroot::Root;
 use crate::command::{self, Failure};
-use crate::package::copy;
+use crate::filesystem::copy;
 use crate::workspace::Workspace;
 
 /// Where Debian has what its `wine` script chooses from.

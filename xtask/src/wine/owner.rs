@@ -7,14 +7,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::judge::Judge;
+use super::check_log::Judge;
+use super::drive::{path, remove};
 use super::machine::Machine;
-use super::prepare::{path, remove};
 use super::session::Session;
 use super::tool::{FOLDER, Running, VERSION, run, tool};
-use super::{console, former, watch, who};
+use super::{console, previous_version, watch, who};
 use crate::command::{self, Failure};
-use crate::package;
+use crate::filesystem;
 use crate::workspace::Workspace;
 
 /// What the program must say when it is told so.
@@ -75,7 +75,7 @@ fn unpack(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failur
     let to = path(machine, folder);
     fs::create_dir_all(&to)?;
     for name in ["tcplimit.exe", "tcplimit.sys"] {
-        package::copy(&from.join(name), &to.join(name))?;
+        filesystem::copy(&from.join(name), &to.join(name))?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn upgraded(
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(former) = former::folder(workspace, machine, session.judge)? else {
+    let Some(former) = previous_version::folder(workspace, machine, session.judge)? else {
         return Ok(());
     };
     unpack(machine, &former, "an old zip")?;
@@ -222,7 +222,7 @@ fn scripted(
 ) -> Result<(), Failure> {
     let name = "on-real-xp.cmd";
     let folder = machine.drive().join(FOLDER);
-    package::copy(&workspace.path("docs").join(name), &folder.join(name))?;
+    filesystem::copy(&workspace.path("docs").join(name), &folder.join(name))?;
     let mut cmd = machine.wine("cmd");
     let said = command::listen(cmd.args(["/c", &format!(r"C:\{FOLDER}\{name}"), "/y"]))?;
     let code = said.status.code();
@@ -261,8 +261,8 @@ fn scripted(
         && in_order(&[
             "tcplimit set 100",
             "code 1, expected 0",
-            "That was a surprise",
-            "It is removed.",
+            "This result is not as expected",
+            "The driver is removed.",
         ]);
     judge.hold(
         "where it is surprised it undoes what it did",

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::judge::Judge;
+use super::check_log::Judge;
 use super::tool;
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
+use crate::executables::{self, Kind};
+use crate::filesystem::copy;
 use crate::offsets;
-use crate::package::copy;
 use crate::workspace::Workspace;
 
 /// The program that drives the window.
@@ -258,7 +258,7 @@ fn linker(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 fn probe(workspace: &Workspace, file: &Path, words: &[&str]) -> Result<Value, Failure> {
-    let tool = built::program(workspace, Kind::Program, built::WORKBENCH)?;
+    let tool = executables::program(workspace, Kind::Program, executables::WORKBENCH)?;
     let mut probe = workspace.command(&tool.to_string_lossy());
     probe
         .args(["probe", "--json"])

@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 
 use super::arch::Arch;
+use super::check_log::Judge;
 use super::client::Client;
-use super::in_force::in_force;
-use super::judge::Judge;
+use super::effective_limit::in_force;
 use super::machine::Machine;
 use super::programs::Place;
 use super::script::{self, Check, missing};
-use super::{prepare, tool};
+use super::{drive, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
     /// Tells the client, or does what is no single line for it.
     pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
         let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
-        if let Some(answer) = prepare::step(self.machine, verb, words)? {
+        if let Some(answer) = drive::step(self.machine, verb, words)? {
             return Ok(answer);
         }
         match (verb, words) {

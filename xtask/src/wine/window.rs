@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::Path;
 
+use super::check_log::Judge;
 use super::client::Client;
 use super::display::{self, Display};
-use super::judge::Judge;
 use super::machine::Machine;
 use super::owner;
 use super::programs::DRIVER;
@@ -16,7 +16,7 @@ use super::session::Session;
 use super::tool::FOLDER;
 use super::who::Waiting;
 use crate::command::Failure;
-use crate::package;
+use crate::filesystem;
 use crate::workspace::Workspace;
 
 /// Bytes of both headers of a BMP file.
@@ -57,7 +57,7 @@ fn play(
     owner::prepare(machine, folder)?;
     own_documents(machine)?;
     let to = machine.drive().join(FOLDER).join("tcplimitw.exe");
-    package::copy(&folder.join("tcplimitw.exe"), &to)?;
+    filesystem::copy(&folder.join("tcplimitw.exe"), &to)?;
     let session = &mut Session::begin(workspace, machine, judge)?;
     session.driver = Some(Client::start(&mut machine.wine(&format!(r"C:\{DRIVER}")))?);
     session.play("window")?;

@@ -42,7 +42,7 @@ fn objects_of_both(path: &str, bytes: &[u8]) -> (serde_json::Value, serde_json::
     let [object] = objects(&machine.out.borrow()).try_into().expect("one");
     let reports = tcplimit::probe::bytes(path, bytes, &tcplimit::probe::Options::default());
     let [report] = reports.try_into().expect("one");
-    let workbench = serde_json::to_value(tcplimit::report::Object::of(&report)).expect("JSON");
+    let workbench = serde_json::to_value(tcplimit::report::JsonReport::of(&report)).expect("JSON");
     (object, workbench)
 }
 

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use emulator::command::Wrong;
+use emulator::command::CommandError;
 
 fn main() -> ExitCode {
     match emulator::command::main(std::env::args().skip(1)) {
@@ -11,8 +11,8 @@ fn main() -> ExitCode {
         Err(wrong) => {
             eprintln!("{wrong}");
             match wrong {
-                Wrong::Driver(_) => ExitCode::FAILURE,
-                Wrong::Input(_) => ExitCode::from(2),
+                CommandError::Driver(_) => ExitCode::FAILURE,
+                CommandError::Input(_) => ExitCode::from(2),
             }
         }
     }

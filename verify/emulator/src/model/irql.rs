@@ -25,7 +25,7 @@ impl Irql {
         if self <= highest {
             return Ok(());
         }
-        let what = format!("called at {self:?} level, {highest:?} at most");
-        Err(Violation::Call { import, what })
+        let detail = format!("called at {self:?} level, {highest:?} at most");
+        Err(Violation::Call { import, detail })
     }
 }

@@ -2,9 +2,9 @@
 
 #![cfg(feature = "unicorn")]
 
-mod broken;
-mod given;
-mod memory;
+mod history;
+mod module_files;
+mod mutants;
 mod shipped;
 mod start_up;
-mod written;
+mod write_rules;

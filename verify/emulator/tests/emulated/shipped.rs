@@ -1,13 +1,13 @@
 //! The shipped files on the ways that every user goes.
 
 use emulator::address::DRIVER;
+use emulator::happy_path::{LIMIT, races};
 use emulator::machine::Machine;
 use emulator::model::irql::Irql;
-use emulator::plain::{LIMIT, races};
-use emulator::question;
 use emulator::registry::{DWORD, PARAMETERS};
+use emulator::requests;
 use emulator::run::run;
-use emulator::scenario::{Act, Scenario};
+use emulator::scenario::{Action, Scenario};
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::violation::{Access, Violation};
@@ -35,19 +35,19 @@ fn kinds(arch: Arch) -> impl Iterator<Item = Spec> {
 }
 
 #[test]
-fn every_kind_is_located_set_and_reset_wherever_the_driver_lies() {
+fn every_kind_is_located_set_and_reset_at_every_base() {
     each_driver(|arch, file| {
         for base in DRIVER {
             let mut system = System::new(file, base.of(arch)).expect("it can be loaded");
             for spec in kinds(arch) {
-                let outcome = run(&mut system, &Scenario::of_specimen(&spec));
+                let outcome = run(&mut system, &Scenario::from_specimen(&spec));
                 let outcome = outcome.unwrap_or_else(|violation| panic!("{violation}"));
                 let changes = match spec.module {
                     specimen::Module::Tcpip => 4,
                     // Programs of 2005 know only the other one.
                     specimen::Module::Tcpip6 => 3,
                 };
-                assert_eq!((outcome.changes, outcome.missed), (changes, 0));
+                assert_eq!((outcome.changes, outcome.failed_exchanges), (changes, 0));
                 assert!(outcome.stack <= 2048, "{} bytes of stack", outcome.stack);
             }
         }
@@ -56,11 +56,11 @@ fn every_kind_is_located_set_and_reset_wherever_the_driver_lies() {
 
 /// What a set is answered with in a world.
 fn set(system: &mut System, world: World, spec: &Spec) -> Answer {
-    let request = question::set(module(spec.module), LIMIT, 0);
+    let request = requests::set(module(spec.module), LIMIT, 0);
     system.reset(world);
     assert_eq!(system.start(), Ok(0));
     let completed = system.send(&request).expect("no violation");
-    question::answer(&request, &completed).expect("an answer")
+    requests::parse_answer(&request, &completed).expect("an answer")
 }
 
 fn accept_unknown_rights(world: &mut World) {
@@ -74,7 +74,7 @@ fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            let limit = Scenario::of_specimen(&spec).world;
+            let limit = Scenario::from_specimen(&spec).world;
             for paging in [Paging::Absent, Paging::Foreign, Paging::OtherFormat] {
                 let mut world = limit.clone();
                 world.paging = paging;
@@ -100,8 +100,8 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            let mut world = Scenario::of_specimen(&spec).world;
-            world.list.state = ListState::Missing;
+            let mut world = Scenario::from_specimen(&spec).world;
+            world.module_list.state = ListState::Missing;
             let answer = set(&mut system, world.clone(), &spec);
             assert_eq!(answer.reason.get(), Reason::ListDiffers.code());
             assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
@@ -132,7 +132,7 @@ fn the_page_tables_are_read_in_all_of_their_formats() {
                 [false, true].map(|pae| (pae, paging, writable, reason))
             }) {
                 for no_execute in [false, true] {
-                    let mut world = Scenario::of_specimen(&spec).world;
+                    let mut world = Scenario::from_specimen(&spec).world;
                     (world.pae, world.paging, world.no_execute) = (pae, paging, no_execute);
                     for target in world.modules.iter_mut().flatten() {
                         for page in &mut target.pages {
@@ -140,12 +140,12 @@ fn the_page_tables_are_read_in_all_of_their_formats() {
                         }
                     }
                     let answer = set(&mut system, world, &spec);
-                    let what = format!("{pae} {paging:?} {no_execute}");
-                    assert_eq!(answer.reason.get(), reason.code(), "{what}");
+                    let detail = format!("{pae} {paging:?} {no_execute}");
+                    assert_eq!(answer.reason.get(), reason.code(), "{detail}");
                     let limit = if reason == Reason::Done { LIMIT } else { 10 };
-                    assert_eq!(answer.limit.get(), limit, "{what}");
+                    assert_eq!(answer.limit.get(), limit, "{detail}");
                     let written = usize::from(reason == Reason::Done);
-                    assert_eq!(system.writes.len(), written, "{what}");
+                    assert_eq!(system.writes.len(), written, "{detail}");
                 }
             }
         }
@@ -169,7 +169,7 @@ fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
                     (Paging::Small, Reason::Done),
                     (Paging::OtherFormat, Reason::PageUnknown),
                 ] {
-                    let mut world = Scenario::of_specimen(&spec).world;
+                    let mut world = Scenario::from_specimen(&spec).world;
                     (world.pae, world.paging) = (pae, paging);
                     let answer = set(&mut system, world, &spec);
                     assert_eq!(answer.reason.get(), reason.code(), "{pae} {paging:?}");
@@ -180,29 +180,31 @@ fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
 }
 
 #[test]
-fn whoever_sets_the_limit_at_whatever_moment_is_not_overwritten() {
+fn a_limit_set_by_another_program_at_any_moment_is_not_overwritten() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let outcomes = races(&mut system, &spec).expect("no violation");
             // Before the limit is read, between that and the exchange, after.
-            let missed = outcomes.iter().filter(|outcome| outcome.missed == 1);
+            let failed_exchanges = outcomes
+                .iter()
+                .filter(|outcome| outcome.failed_exchanges == 1);
             let won = outcomes.iter().filter(|outcome| outcome.changes == 1);
-            assert!(missed.count() >= 2 && won.count() >= 1);
+            assert!(failed_exchanges.count() >= 2 && won.count() >= 1);
         }
     });
 }
 
 #[test]
-fn every_read_of_a_page_that_is_not_there_would_be_seen() {
+fn every_read_of_an_absent_page_is_noticed() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            let mut scenario = Scenario::of_specimen(&spec);
+            let mut scenario = Scenario::from_specimen(&spec);
             // It is there as far as the driver can ask, and not to be read.
             for target in scenario.world.modules.iter_mut().flatten() {
                 for page in &mut target.pages[1..] {
-                    page.open = false;
+                    page.accessible = false;
                 }
             }
             let result = run(&mut system, &scenario).map(|_| ());
@@ -215,19 +217,19 @@ fn every_read_of_a_page_that_is_not_there_would_be_seen() {
 }
 
 #[test]
-fn every_read_of_a_byte_that_is_none_of_its_business_would_be_seen() {
+fn every_read_outside_the_allowed_ranges_is_noticed() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         system.machine.watch_reads();
         for spec in kinds(arch) {
-            let whole = Scenario::of_specimen(&spec);
+            let whole = Scenario::from_specimen(&spec);
             assert!(run(&mut system, &whole).is_ok());
             // Headers, code, and three variables: each without its first byte, and
             // code without its last ones.
             let ranges = shrunk(&whole);
             assert!(ranges.len() >= 6, "{ranges:?}");
             for (number, shrunk, missing) in ranges {
-                let mut scenario = Scenario::of_specimen(&spec);
+                let mut scenario = Scenario::from_specimen(&spec);
                 let target = scenario.world.modules.iter_mut().flatten().next();
                 target.expect("a module").readable[number] = shrunk;
                 let result = run(&mut system, &scenario).map(|_| ());
@@ -261,7 +263,7 @@ fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
 /// A world in which the headers in memory call the beginning of INIT code that
 /// stays: as much of it as shares a page with what does stay.
 fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
-    let mut scenario = Scenario::of_specimen(spec);
+    let mut scenario = Scenario::from_specimen(spec);
     scenario.sound = [false; 2];
     scenario.files = [None, None];
     let target = scenario.world.module_mut(Module::Tcpip).expect("tcpip.sys");
@@ -293,13 +295,13 @@ fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
 }
 
 #[test]
-fn a_read_of_what_is_discardable_is_seen_also_where_its_page_is_there() {
+fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
     let (arch, file) = files(&folder())
         .expect("the drivers are built")
         .swap_remove(0);
     // Of so much code that INIT begins on a page with what stays.
     let shares = |spec: &Spec| {
-        let scenario = Scenario::of_specimen(spec);
+        let scenario = Scenario::from_specimen(spec);
         let target = scenario.world.module(Module::Tcpip).expect("tcpip.sys");
         let init = target
             .sections
@@ -330,7 +332,7 @@ fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
         let mut system = system(arch, file);
         for seed in 1..6 {
             let mut once = || {
-                let scenario = Scenario::of(seed, arch);
+                let scenario = Scenario::from_seed(seed, arch);
                 let outcome = run(&mut system, &scenario).expect("no violation");
                 (outcome.instructions, outcome.stack, outcome.reasons)
             };
@@ -341,9 +343,16 @@ fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
 
 #[test]
 fn a_scenario_asks_for_something() {
-    let sends = |act: &Act| matches!(act, Act::Send(_));
-    let scenario = Scenario::of(1, Arch::X86);
-    assert!(scenario.acts.iter().filter(|act| sends(act)).count() > 6);
+    let sends = |action: &Action| matches!(action, Action::Send(_));
+    let scenario = Scenario::from_seed(1, Arch::X86);
+    assert!(
+        scenario
+            .actions
+            .iter()
+            .filter(|action| sends(action))
+            .count()
+            > 6
+    );
 }
 
 #[test]
@@ -357,13 +366,13 @@ fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowe
             (Irql::Dispatch, "KeEnterCriticalRegion"),
         ] {
             for spec in kinds(arch) {
-                system.reset(Scenario::of_specimen(&spec).world);
+                system.reset(Scenario::from_specimen(&spec).world);
                 assert_eq!(system.start(), Ok(0));
                 system.irql = irql;
-                let result = system.send(&question::query(module(spec.module)));
+                let result = system.send(&requests::query(module(spec.module)));
                 assert!(
-                    matches!(&result, Err(Violation::Call { import: at, what })
-                        if *at == import && what.contains("level")),
+                    matches!(&result, Err(Violation::Call { import: at, detail })
+                        if *at == import && detail.contains("level")),
                     "{irql:?}: {result:?}"
                 );
             }

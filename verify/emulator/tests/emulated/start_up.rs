@@ -1,13 +1,13 @@
 //! What the limit is once start-up code of a patched driver has run.
 
-use emulator::start_up::{Stored, run};
+use emulator::start_up::{StoreResult, run};
 use specimen::{Spec, Specimen};
 use tcplimit::patch::apply;
 use verify::patching::plan_of;
 
 /// Runs the start-up store of a file that is laid out like a specimen, wherever
 /// it is loaded; where store and limit are, the builder knows.
-fn started(specimen: &Specimen, file: &[u8]) -> Vec<Stored> {
+fn started(specimen: &Specimen, file: &[u8]) -> Vec<StoreResult> {
     let store = specimen.truth.start_up_store.expect("a start-up store");
     let run = |base| run(file, base, store, specimen.truth.threshold).expect("it runs");
     specimen.spec.arch.bases().map(run).to_vec()
