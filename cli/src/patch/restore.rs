@@ -57,7 +57,7 @@ impl<'a> Sound<'a> {
     /// these with 10.
     fn common(self) -> Common {
         let ten = self.to_ten.into_iter().map(|driver| driver.changed);
-        (self.drivers.rest(), ten.collect())
+        (self.drivers.fingerprint(), ten.collect())
     }
 }
 
@@ -104,7 +104,7 @@ pub fn original(
         Err(refusal) => return Err(refusal.into()),
     };
 
-    let rest = sound.drivers.rest();
+    let rest = sound.drivers.fingerprint();
     let ten = || sound.to_ten.iter().map(|driver| &driver.changed);
     let mut fitting = backups()?;
     fitting.retain(|backup| backup.common.0 == rest && backup.common.1.iter().eq(ten()));

@@ -16,7 +16,7 @@ fn disc(kind: &[u8; 5]) -> Vec<u8> {
 }
 
 #[test]
-fn an_image_of_a_disc_is_named_wherever_it_is_given() {
+fn a_disc_image_is_recognised_wherever_it_is_given() {
     let files = Files::new()
         .with("udf.iso", &disc(b"BEA01"))
         .with("tcpip.sys", &disc(b"BEA01"));
@@ -49,7 +49,7 @@ fn an_image_of_a_disc_is_named_wherever_it_is_given() {
 }
 
 #[test]
-fn an_iso_image_is_named_where_it_is_not_read() {
+fn an_iso_image_is_recognised_where_it_is_not_read() {
     let files = Files::new().with("xp.iso", &disc(b"CD001"));
     let run = files.run(&["status", "--root", "xp.iso"]);
     assert_ne!(run.code, 0);
@@ -62,7 +62,7 @@ fn an_iso_image_is_named_where_it_is_not_read() {
 }
 
 #[test]
-fn a_hotfix_is_looked_into_and_patch_says_how_to_unpack_it() {
+fn a_hotfix_is_searched_and_patch_explains_how_to_unpack_it() {
     let mut program = xp();
     let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
     // The subsystem: 2, a program with windows.
@@ -97,7 +97,7 @@ fn standard_input_is_a_file_without_a_name() {
 }
 
 #[test]
-fn a_windows_that_is_named_without_root_is_told_how() {
+fn a_windows_folder_without_root_gets_a_hint_at_root() {
     let files = Files::new().with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp());
     let status = files.run(&["status", "xp"]);
     assert_eq!(status.code, 2);
@@ -109,7 +109,7 @@ fn a_windows_that_is_named_without_root_is_told_how() {
 }
 
 #[test]
-fn a_damaged_driver_is_identified_as_docs_say() {
+fn a_damaged_driver_is_identified_as_documented() {
     let files = Files::new()
         .with("a/tcpip.sys", &xp()[..5000])
         .with("b/tcpip.sys", &xp()[..100])
@@ -149,7 +149,7 @@ fn a_file_of_gigabytes_is_no_driver_and_is_not_read() {
 }
 
 #[test]
-fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
+fn an_empty_cabinet_and_one_with_trailing_bytes_are_distinguished() {
     let packed = mszip(&[("tcpip.sys", &xp())]);
     let mut longer = packed.clone();
     longer.extend_from_slice(b"a signature");
@@ -177,7 +177,7 @@ fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
 }
 
 #[test]
-fn a_name_with_the_version_of_a_disc_is_the_same_name() {
+fn a_name_with_a_disc_version_is_the_same_name() {
     if cfg!(windows) {
         return;
     }
@@ -190,7 +190,7 @@ fn a_name_with_the_version_of_a_disc_is_the_same_name() {
 }
 
 #[test]
-fn a_file_that_is_no_driver_is_not_told_to_be_named_otherwise() {
+fn a_file_that_is_no_driver_gets_no_advice_about_its_name() {
     let files = Files::new().with("letter.txt", b"Dear Sir");
     let run = files.run(&["patch", "letter.txt"]);
     assert_eq!(run.code, 1);
@@ -198,7 +198,7 @@ fn a_file_that_is_no_driver_is_not_told_to_be_named_otherwise() {
 }
 
 #[test]
-fn where_a_copy_can_not_be_written_is_said_beforehand() {
+fn an_unwritable_copy_is_reported_before_any_change() {
     let files = Files::new().with("tcpip.sys", &xp());
     let missing = files.run(&["patch", "--output", "no/where.sys", "tcpip.sys"]);
     assert_eq!(missing.code, 2);
@@ -231,7 +231,7 @@ fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
 }
 
 #[test]
-fn a_windows_in_a_tree_is_pointed_out() {
+fn a_windows_in_a_tree_gets_a_hint_at_root() {
     let files = Files::new()
         .with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp())
         .with("xp/WINDOWS/$NtUninstallKB917953$/tcpip.sys", &xp())

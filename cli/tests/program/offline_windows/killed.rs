@@ -31,7 +31,7 @@ pub(super) fn killed(files: &Files) {
 }
 
 #[test]
-fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
+fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
     let files = windows();
     let untouched = all(&files.path());
     killed(&files);
@@ -67,7 +67,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_not_changed_file_by_file() {
+fn files_of_a_killed_run_are_not_changed_one_by_one() {
     let files = windows();
     killed(&files);
     let before = all(&files.path());
@@ -99,7 +99,7 @@ fn what_a_killed_run_left_is_not_changed_file_by_file() {
 }
 
 #[test]
-fn a_journal_that_is_none_stops_everything() {
+fn an_invalid_journal_stops_everything() {
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
@@ -110,7 +110,7 @@ fn a_journal_that_is_none_stops_everything() {
 
 /// An update replaced both copies before the next run.
 #[test]
-fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
+fn a_journal_of_files_that_were_replaced_since_is_removed() {
     let files = windows();
     killed(&files);
     let update = Spec {
@@ -150,7 +150,7 @@ fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
 
 /// One copy was deleted since.
 #[test]
-fn a_journal_about_a_file_that_is_gone_is_cleared() {
+fn a_journal_of_a_missing_file_is_removed() {
     let files = windows();
     killed(&files);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();

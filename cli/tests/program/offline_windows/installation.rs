@@ -69,7 +69,7 @@ fn of_several_windows_none_is_changed_until_one_or_every_one_is_chosen() {
 
 /// Each is a change of its own.
 #[test]
-fn of_every_windows_one_that_is_refused_stops_no_other() {
+fn with_every_a_refused_windows_stops_no_other() {
     let files = disk().with(&driver("Windows.0"), &patched(0));
     let all = ["patch", "--root", ".", "--every", "--in-place"];
     let run = files.run(&all);
@@ -111,7 +111,7 @@ fn status_shows_every_windows_or_the_one_that_is_chosen() {
 
 #[test]
 #[cfg(unix)]
-fn a_linked_windows_is_named_and_left_alone_until_it_is_chosen() {
+fn a_linked_windows_is_named_and_left_unchanged_until_it_is_chosen() {
     use std::os::unix::fs::symlink;
     let files = Files::new()
         .with(&driver("disk/WINDOWS"), &xp())

@@ -100,7 +100,7 @@ fn expected(limits: [u64; 5]) -> Vec<(String, Option<u64>)> {
 }
 
 #[test]
-fn all_copies_are_one_change_and_come_back_as_they_were() {
+fn all_copies_change_together_and_restore_is_byte_exact() {
     let files = windows();
     let before = all(&files.path());
     let shown = files.run(&["patch", "--root", "."]);
@@ -134,7 +134,7 @@ fn all_copies_are_one_change_and_come_back_as_they_were() {
 }
 
 #[test]
-fn one_refused_copy_and_none_is_changed() {
+fn one_refused_copy_and_no_copy_is_changed() {
     let files = windows().with(CACHE, &patched(0));
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
@@ -167,7 +167,7 @@ fn states(objects: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_run_that_failed_says_so_of_every_copy() {
+fn a_failed_run_reports_every_copy() {
     let files = windows();
     let before = all(&files.path());
     // Every name that a temporary file may have is taken.
@@ -190,7 +190,7 @@ fn a_run_that_failed_says_so_of_every_copy() {
 }
 
 #[test]
-fn status_tells_each_copy_and_writes_nothing() {
+fn status_shows_each_copy_and_writes_nothing() {
     let files = windows();
     files.run(&["patch", "--root", ".", "--in-place"]);
     let before = all(&files.path());
@@ -265,7 +265,7 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
 }
 
 #[test]
-fn why_nothing_was_done_is_in_the_summary() {
+fn the_reason_why_nothing_was_done_is_in_the_summary() {
     let none = Files::new()
         .with("WINDOWS/system32/drivers/x", b"")
         .with("a/b", b"");

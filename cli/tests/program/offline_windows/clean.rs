@@ -37,7 +37,7 @@ fn used() -> Files {
 }
 
 #[test]
-fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
+fn useless_leftovers_are_shown_and_then_removed_and_others_stay() {
     let files = used();
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
@@ -87,7 +87,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
 }
 
 #[test]
-fn the_only_copy_of_a_build_stays_whatever_its_name() {
+fn the_only_copy_of_a_build_stays_under_any_name() {
     let files = Files::new().with(DRIVERS, &patched(100)).with(SIX, &six());
     let staged = format!("{DRIVERS}.1.tcplimit-new");
     // Unpatched, and beside it there is only a patched one.
@@ -110,7 +110,7 @@ fn the_only_copy_of_a_build_stays_whatever_its_name() {
 }
 
 #[test]
-fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stays() {
+fn a_journal_is_removed_only_if_all_its_files_are_old_or_all_are_new() {
     for (pack, driver, goes) in [
         (xp(), xp(), true),
         (patched(100), patched(100), true),
@@ -145,7 +145,7 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
 
 #[test]
 #[cfg(unix)]
-fn beside_a_run_at_work_nothing_is_removed() {
+fn nothing_is_removed_during_another_run() {
     let files = used();
     let path = files.path().join(IN).join("tcplimit.lock");
     let held = fs::File::open(path).unwrap();
@@ -162,7 +162,7 @@ fn beside_a_run_at_work_nothing_is_removed() {
 }
 
 #[test]
-fn what_can_t_be_done_is_said() {
+fn impossible_requests_are_refused_with_a_reason() {
     let none = Files::new().with("a/b", b"");
     let clean = ["clean", "--root", "."];
     let run = none.run(&clean);

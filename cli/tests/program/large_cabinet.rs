@@ -76,7 +76,7 @@ fn both(limit: u64) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn the_drivers_in_a_cabinet_are_changed_and_nothing_else_and_come_back_to_the_byte() {
+fn only_the_drivers_in_a_cabinet_change_and_restore_is_byte_exact() {
     use Method::{Lzx, MsZip, Stored};
     for methods in [
         [Stored, Lzx, MsZip],
@@ -155,7 +155,7 @@ fn the_drivers_in_a_cabinet_are_changed_and_nothing_else_and_come_back_to_the_by
 }
 
 #[test]
-fn one_driver_that_is_refused_leaves_the_cabinet_as_it_is() {
+fn one_refused_driver_leaves_the_cabinet_unchanged() {
     let old = sp3([Method::Lzx; 3], &patched(0));
     let files = Files::new().with("sp3.cab", &old);
     let run = files.run(&["patch", "--cabinets", "--in-place", "--json", "sp3.cab"]);
@@ -182,7 +182,7 @@ fn one_driver_that_is_refused_leaves_the_cabinet_as_it_is() {
 }
 
 #[test]
-fn cabinets_in_a_tree_and_under_another_name_are_rewritten_when_asked() {
+fn cabinets_in_a_tree_and_under_another_name_are_rewritten_on_request() {
     let old = sp3([Method::MsZip; 3], &xp());
     let files = Files::new()
         .with("I386/SP3.CAB", &old)
@@ -310,7 +310,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
 }
 
 #[test]
-fn a_copy_that_is_refused_keeps_the_cabinets_as_they_are_and_the_other_way_round() {
+fn a_refused_copy_keeps_the_cabinets_unchanged_and_the_other_way_round() {
     let files = windows(&patched(0));
     let before = all(&files);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);

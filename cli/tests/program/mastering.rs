@@ -130,7 +130,7 @@ fn others(listing: &str) -> Vec<&str> {
 }
 
 #[test]
-fn others_read_a_changed_disc_as_they_did_but_for_the_driver() {
+fn other_programs_read_a_changed_disc_with_only_the_driver_different() {
     for (program, options) in [("genisoimage", &GENISOIMAGE[..]), ("xorriso", &XORRISO)] {
         let files = tree();
         let folder = files.path();
