@@ -60,7 +60,7 @@ pub(crate) struct ParsedCabinet<'a> {
     /// Numbers of the folders in the order of their data.
     order: Vec<usize>,
     wanted: Vec<WantedMember>,
-    fingerprint: [u8; 32],
+    remainder_hash: [u8; 32],
 }
 
 impl<'a> ParsedCabinet<'a> {
@@ -106,7 +106,7 @@ impl<'a> ParsedCabinet<'a> {
             streams,
             order,
             wanted,
-            fingerprint: [0; 32],
+            remainder_hash: [0; 32],
         };
         whole.check_wanted()?;
         whole.decompress_wanted()?;
@@ -121,8 +121,8 @@ impl<'a> ParsedCabinet<'a> {
     /// SHA-256 of all but the bytes of the members that are wanted, and how
     /// their folders are compressed: two cabinets that agree in it have the same
     /// members, dates, attributes, reserved bytes, and other folders.
-    pub(crate) fn fingerprint(&self) -> [u8; 32] {
-        self.fingerprint
+    pub(crate) fn remainder_hash(&self) -> [u8; 32] {
+        self.remainder_hash
     }
 
     /// The cabinet with these bytes in the place of those of the members that
@@ -251,7 +251,7 @@ impl<'a> ParsedCabinet<'a> {
             })?;
         }
         self.wanted = wanted;
-        self.fingerprint = hash.finalize().into();
+        self.remainder_hash = hash.finalize().into();
         Ok(())
     }
 

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_out_with_name_date_and_attributes() {
+    fn packing_keeps_content_name_date_and_attributes() {
         let content = text();
         let form = Container::Compressed(member());
         let packed = form.pack(&content).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compressed_by_lzx_is_again_with_the_same_window() {
+    fn lzx_is_kept_with_the_same_window() {
         let content = text();
         for window in 15..=21 {
             let form = Container::Compressed(Member {

@@ -31,7 +31,7 @@ enum Packaging<'a> {
 }
 
 /// What becomes of one of them.
-pub(crate) struct Planned {
+pub(crate) struct PlannedDriver {
     pub(crate) member: Option<String>,
     pub(crate) plan: Plan,
     /// The image as it shall be.
@@ -40,7 +40,7 @@ pub(crate) struct Planned {
     pub(crate) before: String,
 }
 
-impl Planned {
+impl PlannedDriver {
     /// What was found out, and the image as it shall be.
     pub(crate) fn into_parts(self) -> (DriverFacts, Vec<u8>) {
         let facts = DriverFacts {
@@ -60,8 +60,8 @@ impl<'a> Drivers<'a> {
     ///
     /// # Errors
     /// Where it can't be read, or could not be written back.
-    pub(crate) fn of(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
-        if cabinets && is_large(file) {
+    pub(crate) fn parse(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
+        if cabinets && has_several_members(file) {
             let whole = ParsedCabinet::of(file, is_module)?;
             let wanted = whole.wanted().iter();
             let images: Vec<_> = wanted
@@ -91,10 +91,10 @@ impl<'a> Drivers<'a> {
 
     /// What must be the same in two files that differ in drivers only: of a file
     /// of its own nothing.
-    pub(crate) fn fingerprint(&self) -> Option<[u8; 32]> {
+    pub(crate) fn remainder_hash(&self) -> Option<[u8; 32]> {
         match &self.packaging {
             Packaging::Single(_) => None,
-            Packaging::Cabinet(whole) => Some(whole.fingerprint()),
+            Packaging::Cabinet(whole) => Some(whole.remainder_hash()),
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Drivers<'a> {
         path: &str,
         module: Option<Module>,
         limit: u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         self.plan_each(path, module, &|_| limit)
     }
 
@@ -122,7 +122,7 @@ impl<'a> Drivers<'a> {
         path: &str,
         module: Option<Module>,
         limit: &dyn Fn(usize) -> u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         let planned = self
             .images
             .iter()
@@ -134,7 +134,7 @@ impl<'a> Drivers<'a> {
                     _ => path.to_owned(),
                 };
                 let plan = plan(&name, image, module, limit)?;
-                Ok(Planned {
+                Ok(PlannedDriver {
                     member: member.clone(),
                     changed: apply(&name, &plan, image)?,
                     plan,
@@ -144,7 +144,7 @@ impl<'a> Drivers<'a> {
         match self.packaging {
             Packaging::Single(_) => planned.collect(),
             Packaging::Cabinet(_) => {
-                let planned: Vec<Result<Planned, Refusal>> = planned.collect();
+                let planned: Vec<Result<PlannedDriver, Refusal>> = planned.collect();
                 if planned.iter().all(Result::is_ok) {
                     return planned.into_iter().collect();
                 }
@@ -171,7 +171,7 @@ impl<'a> Drivers<'a> {
                 let packed = whole.with(&images)?;
                 let again = ParsedCabinet::of(&packed, is_module)?;
                 let contents = again.wanted().iter().map(|wanted| &wanted.content);
-                match again.fingerprint() == whole.fingerprint() && contents.eq(&images) {
+                match again.remainder_hash() == whole.remainder_hash() && contents.eq(&images) {
                     true => Ok(packed),
                     false => Err(Refusal::VerificationFailed),
                 }
@@ -202,7 +202,7 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Whether a file is a cabinet with more in it than one member.
-fn is_large(file: &[u8]) -> bool {
+fn has_several_members(file: &[u8]) -> bool {
     is_cabinet(file)
         && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_extensions())
 }

@@ -16,7 +16,7 @@ use super::journal::{self, FileState};
 use super::leftover::{Leftover, leftovers};
 use super::lock::{self, HeldLock, OwnerState};
 use super::restore::backups;
-use super::text::row;
+use super::text::write_row;
 use super::windows_folders::{Choice, WindowsFolders};
 use super::windows_install::{DriverCopy, WindowsInstall};
 use crate::arguments::{OutputArgs, Status};
@@ -50,9 +50,9 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
         Choice::Only => Choice::Every,
         choice => choice,
     };
-    let (homes, notes) = match WindowsFolders::choose(root, choice, "") {
+    let (homes, notes) = match WindowsFolders::find_and_select(root, choice, "") {
         Ok(chosen) => chosen,
-        Err((_, reason)) => return nothing(verb, &reason),
+        Err((_, reason)) => return report_none(verb, &reason),
     };
     notes.iter().for_each(|note| print_error(note));
     let mut out = terminal::stdout();
@@ -67,7 +67,7 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
                 printable(&home)
             )?;
         }
-        exit = exit.max(windows(&mut out, verb, home)?);
+        exit = exit.max(report_windows(&mut out, verb, home)?);
         if !is_one && !verb.json {
             writeln!(out)?;
         }
@@ -76,31 +76,31 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
 }
 
 /// Tells of one Windows.
-fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
+fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     let fs = HostFileSystem::default();
-    let found = WindowsInstall::of(home).and_then(|system| {
-        let read = Unfinished::of(&fs, home).and_then(|unfinished| {
-            let left = leftovers(&fs, home, &system.folders, None)?;
-            Ok((unfinished, left))
+    let found = WindowsInstall::find(home).and_then(|install| {
+        let read = Activity::read(&fs, home).and_then(|activity| {
+            let left = leftovers(&fs, home, &install.folders, None)?;
+            Ok((activity, left))
         });
-        let (unfinished, left) = read.map_err(|failure| failure.to_string())?;
-        Ok((system, unfinished, left))
+        let (activity, left) = read.map_err(|failure| failure.to_string())?;
+        Ok((install, activity, left))
     });
-    let (system, unfinished, left) = match found {
+    let (install, activity, left) = match found {
         Ok(found) => found,
         Err(reason) => {
-            nothing_here(out, verb, Some(home), &reason)?;
+            report_problem(out, verb, Some(home), &reason)?;
             return Ok(Exit::Unreadable);
         }
     };
     let mut exit = Exit::Done;
-    if let Some(problem) = &unfinished.problem {
+    if let Some(problem) = &activity.problem {
         print_error(problem);
         exit = Exit::Unreadable;
     }
     let mut located = 0_u64;
-    for place in &system.places {
-        let path = system.home.join(&place.path);
+    for copy in &install.copies {
+        let path = install.home.join(&copy.path);
         let backups: Vec<String> = match backups(&fs, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
@@ -109,7 +109,7 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
                 Vec::new()
             }
         };
-        for report in reports(&path, place) {
+        for report in probe_copy(&path, copy) {
             located += u64::from(report.state.is_located());
             exit = exit.max(match report.state {
                 state if state.is_located() => Exit::Done,
@@ -117,13 +117,13 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
                 _ => Exit::Refused,
             });
             match verb.json {
-                true => object(out, &report, place, &backups)?,
-                false => tell(out, &report, place)?,
+                true => write_json(out, &report, copy, &backups)?,
+                false => write_report(out, &report, copy)?,
             }
         }
     }
-    for place in &system.missing {
-        let path = system.home.join(&place.path);
+    for copy in &install.missing {
+        let path = install.home.join(&copy.path);
         let backups = backups(&fs, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
@@ -131,58 +131,58 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         let command = format!("tcplimit restore --in-place {cabinets}{}", quoted(&shown));
         let absent = Absent {
             path: &shown,
-            place,
+            copy,
             state: "missing",
-            says: ("not there", ", but a backup is"),
+            headline: ("not there", ", but a backup is"),
             reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
             backups: &backups,
             advice: ("put it back", &command),
         };
-        absent.tell(out, verb.json)?;
+        absent.write(out, verb.json)?;
     }
-    for place in &system.linked {
-        let path = system.home.join(&place.path);
+    for copy in &install.linked {
+        let path = install.home.join(&copy.path);
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
         let reason = "it is a link, and what it leads to may lie outside this Windows";
         let absent = Absent {
             path: &shown,
-            place,
+            copy,
             state: "link",
-            says: ("a link", ", not followed"),
+            headline: ("a link", ", not followed"),
             reason,
             backups: &[],
             advice: ("because", reason),
         };
-        absent.tell(out, verb.json)?;
+        absent.write(out, verb.json)?;
     }
     if located == 0 {
         exit = exit.max(Exit::Refused);
     }
     match verb.json {
         true => {
-            let windows = system.home.to_string_lossy();
-            let copies = system.places.iter().filter(|place| !place.is_packed);
+            let windows = install.home.to_string_lossy();
+            let copies = install.copies.iter().filter(|copy| !copy.is_cabinet_file);
             let summary = Summary {
                 windows: Some(&windows),
                 copies: copies.count(),
-                journal_pending: Some(unfinished.is_pending),
-                journal: unfinished.objects(),
-                leftovers: left.iter().map(Left::of).collect(),
-                at_work: unfinished.at_work().map(HeldLock::to_string),
+                journal_pending: Some(activity.is_pending),
+                journal: activity.entries(),
+                leftovers: left.iter().map(LeftoverObject::new).collect(),
+                at_work: activity.at_work().map(HeldLock::to_string),
                 reason: None,
                 exit_code: exit.code(),
             };
             summary_line(out, &summary)?;
         }
-        false if system.places.is_empty() && system.linked.is_empty() => {
+        false if install.copies.is_empty() && install.linked.is_empty() => {
             writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
         }
         false => {}
     }
     if !verb.json {
-        tell_left(out, verb, &left)?;
-        unfinished.tell(out, &system.home)?;
+        write_leftovers(out, verb, &left)?;
+        activity.write(out, &install.home)?;
     }
     Ok(exit)
 }
@@ -193,7 +193,7 @@ fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
 }
 
 /// What other runs have left, or are at.
-struct Unfinished {
+struct Activity {
     is_pending: bool,
     files: Vec<(String, FileState)>,
     /// Why it can't be told what the journal is about.
@@ -201,18 +201,18 @@ struct Unfinished {
     lock: Option<HeldLock>,
 }
 
-impl Unfinished {
-    fn of(fs: &HostFileSystem, home: &Path) -> Result<Unfinished, Failure> {
+impl Activity {
+    fn read(fs: &HostFileSystem, home: &Path) -> Result<Activity, Failure> {
         let is_pending = journal::is_pending(fs, home)?;
         let (files, problem) = match journal::inspect(fs, home) {
             Ok(files) => (files, None),
             Err(failure) => (Vec::new(), Some(failure.to_string())),
         };
-        Ok(Unfinished {
+        Ok(Activity {
             is_pending,
             files,
             problem,
-            lock: lock::holder(fs, home)?,
+            lock: lock::inspect(fs, home)?,
         })
     }
 
@@ -221,7 +221,7 @@ impl Unfinished {
         lock.filter(|held| held.owner_state == OwnerState::Running)
     }
 
-    fn tell(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
         if let Some(held) = self.at_work() {
             let held = held.to_string();
             return writeln!(
@@ -240,7 +240,7 @@ impl Unfinished {
             printable(&journal)
         )?;
         for (path, now) in &self.files {
-            writeln!(out, "  {}: {}", printable(path), now.says())?;
+            writeln!(out, "  {}: {}", printable(path), now.description())?;
         }
         if self.files.is_empty() {
             writeln!(out, "  nothing: it had not begun")?;
@@ -248,7 +248,7 @@ impl Unfinished {
         Ok(())
     }
 
-    fn objects(&self) -> Vec<Entry<'_>> {
+    fn entries(&self) -> Vec<Entry<'_>> {
         let files = self.files.iter();
         let entries = files.map(|(path, now)| Entry {
             path,
@@ -261,33 +261,33 @@ impl Unfinished {
 /// A copy that can't be looked at.
 struct Absent<'a> {
     path: &'a str,
-    place: &'a DriverCopy,
+    copy: &'a DriverCopy,
     /// For programs.
     state: &'static str,
     /// What is bad about it, and how that goes on.
-    says: (&'static str, &'static str),
+    headline: (&'static str, &'static str),
     reason: &'static str,
     backups: &'a [String],
     advice: (&'static str, &'a str),
 }
 
 impl Absent<'_> {
-    fn tell(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
         if json {
-            return self.object(out);
+            return self.write_json(out);
         }
-        let (bad, then) = self.says;
+        let (bad, then) = self.headline;
         let path = printable(self.path);
         writeln!(out, "{STRONG}{path}{STRONG:#}: {BAD}{bad}{BAD:#}{then}")?;
-        row(out, "this is", self.place.role.says())?;
+        write_row(out, "this is", self.copy.role.description())?;
         for backup in self.backups {
-            row(out, "backup", printable(backup))?;
+            write_row(out, "backup", printable(backup))?;
         }
         let (label, advice) = self.advice;
-        row(out, label, printable(advice))
+        write_row(out, label, printable(advice))
     }
 
-    fn object(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Object<'a> {
             path: &'a str,
@@ -300,7 +300,7 @@ impl Absent<'_> {
             out,
             &Object {
                 path: self.path,
-                role: self.place.role.name(),
+                role: self.copy.role.name(),
                 state: self.state,
                 reason: self.reason,
                 backups: self.backups,
@@ -310,14 +310,14 @@ impl Absent<'_> {
 }
 
 /// Says why there is nothing to be told.
-fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
+fn report_none(verb: &Status, reason: &str) -> io::Result<Exit> {
     let mut out = terminal::stdout();
-    nothing_here(&mut out, verb, None, reason)?;
+    report_problem(&mut out, verb, None, reason)?;
     Ok(out.finish(Exit::Unreadable))
 }
 
 /// The same of one Windows.
-fn nothing_here(
+fn report_problem(
     out: &mut Output,
     verb: &Status,
     home: Option<&Path>,
@@ -343,9 +343,9 @@ fn nothing_here(
 }
 
 /// What `probe` says of a copy, or of those in a cabinet.
-fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
+fn probe_copy(path: &Path, copy: &DriverCopy) -> Vec<Report> {
     let shown = path.to_string_lossy();
-    let is_cabinet = place.is_packed && !is_module(&shown);
+    let is_cabinet = copy.is_cabinet_file && !is_module(&shown);
     if is_cabinet && let Err(error) = drivers_in(path) {
         let reason = format!("it can't be looked into: {}", os_error_text(&error));
         let origin = Origin::file(&shown);
@@ -375,17 +375,17 @@ fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
     reports
 }
 
-fn tell(out: &mut dyn Write, report: &Report, place: &DriverCopy) -> io::Result<()> {
+fn write_report(out: &mut dyn Write, report: &Report, copy: &DriverCopy) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
-    row(out, "this is", place.role.says())?;
+    write_row(out, "this is", copy.role.description())?;
     if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
-        row(out, "known as", printable(known))?;
+        write_row(out, "known as", printable(known))?;
     }
     Ok(())
 }
 
 /// Tells what runs have left.
-fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
+fn write_leftovers(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
     if left.is_empty() {
         return Ok(());
     }
@@ -398,7 +398,7 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
             printable(&path),
             left.kind_and_age()
         )?;
-        row(out, "meaning", printable(&left.meaning))?;
+        write_row(out, "meaning", printable(&left.meaning))?;
     }
     let useless = left.iter().filter(|left| left.is_removable).count();
     if useless == 0 {
@@ -417,10 +417,10 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
     )
 }
 
-fn object(
+fn write_json(
     out: &mut dyn Write,
     report: &Report,
-    place: &DriverCopy,
+    copy: &DriverCopy,
     backups: &[String],
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -444,7 +444,7 @@ fn object(
         &Object {
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
-            role: place.role.name(),
+            role: copy.role.name(),
             state: report.state.name(),
             reason: report.reason.as_deref(),
             limit: match report.start_up {
@@ -472,7 +472,7 @@ struct Entry<'a> {
 
 /// What a run has left.
 #[derive(Serialize)]
-struct Left<'a> {
+struct LeftoverObject<'a> {
     path: Cow<'a, str>,
     kind: &'static str,
     age: Option<u64>,
@@ -480,9 +480,9 @@ struct Left<'a> {
     meaning: &'a str,
 }
 
-impl Left<'_> {
-    fn of(left: &Leftover) -> Left<'_> {
-        Left {
+impl LeftoverObject<'_> {
+    fn new(left: &Leftover) -> LeftoverObject<'_> {
+        LeftoverObject {
             path: left.path.to_string_lossy(),
             kind: left.kind.name(),
             age: left.age(),
@@ -498,7 +498,7 @@ struct Summary<'a> {
     copies: usize,
     journal_pending: Option<bool>,
     journal: Vec<Entry<'a>>,
-    leftovers: Vec<Left<'a>>,
+    leftovers: Vec<LeftoverObject<'a>>,
     at_work: Option<String>,
     reason: Option<&'a str>,
     exit_code: u8,

@@ -16,7 +16,7 @@ fn disc(kind: &[u8; 5]) -> Vec<u8> {
 }
 
 #[test]
-fn a_disc_image_is_recognised_wherever_it_is_given() {
+fn a_disc_image_is_recognized_wherever_it_is_given() {
     let files = Files::new()
         .with("udf.iso", &disc(b"BEA01"))
         .with("tcpip.sys", &disc(b"BEA01"));
@@ -49,7 +49,7 @@ fn a_disc_image_is_recognised_wherever_it_is_given() {
 }
 
 #[test]
-fn an_iso_image_is_recognised_where_it_is_not_read() {
+fn an_iso_image_is_recognized_where_it_is_not_read() {
     let files = Files::new().with("xp.iso", &disc(b"CD001"));
     let run = files.run(&["status", "--root", "xp.iso"]);
     assert_ne!(run.code, 0);
@@ -76,7 +76,7 @@ fn a_hotfix_is_searched_and_patch_explains_how_to_unpack_it() {
 }
 
 #[test]
-fn standard_input_is_a_file_without_a_name() {
+fn standard_input_has_no_file_name() {
     for verb in ["probe", "explain"] {
         let mut command = program();
         command.args([verb, "-"]);
@@ -97,7 +97,7 @@ fn standard_input_is_a_file_without_a_name() {
 }
 
 #[test]
-fn a_windows_folder_without_root_gets_a_hint_at_root() {
+fn a_windows_folder_without_root_gets_a_hint() {
     let files = Files::new().with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp());
     let status = files.run(&["status", "xp"]);
     assert_eq!(status.code, 2);
@@ -132,7 +132,7 @@ fn a_damaged_driver_is_identified_as_documented() {
 }
 
 #[test]
-fn a_file_of_gigabytes_is_no_driver_and_is_not_read() {
+fn a_file_of_gigabytes_is_refused_unread() {
     let files = Files::new().with("tcpip.sys", &xp());
     let file = std::fs::OpenOptions::new()
         .write(true)
@@ -177,7 +177,7 @@ fn an_empty_cabinet_and_one_with_trailing_bytes_are_distinguished() {
 }
 
 #[test]
-fn a_name_with_a_disc_version_is_the_same_name() {
+fn a_disc_version_suffix_does_not_change_the_name() {
     if cfg!(windows) {
         return;
     }
@@ -190,7 +190,7 @@ fn a_name_with_a_disc_version_is_the_same_name() {
 }
 
 #[test]
-fn a_file_that_is_no_driver_gets_no_advice_about_its_name() {
+fn a_file_that_is_no_driver_gets_no_hint_about_its_name() {
     let files = Files::new().with("letter.txt", b"Dear Sir");
     let run = files.run(&["patch", "letter.txt"]);
     assert_eq!(run.code, 1);
@@ -198,7 +198,7 @@ fn a_file_that_is_no_driver_gets_no_advice_about_its_name() {
 }
 
 #[test]
-fn an_unwritable_copy_is_reported_before_any_change() {
+fn an_unwritable_output_is_refused_in_advance() {
     let files = Files::new().with("tcpip.sys", &xp());
     let missing = files.run(&["patch", "--output", "no/where.sys", "tcpip.sys"]);
     assert_eq!(missing.code, 2);
@@ -211,7 +211,7 @@ fn an_unwritable_copy_is_reported_before_any_change() {
 }
 
 #[test]
-fn a_negative_limit_is_out_of_range_and_no_option() {
+fn a_negative_limit_is_out_of_range_and_not_an_option() {
     for limit in ["-1", "-100"] {
         let run = crate::run(["patch", "--limit", limit, "tcpip.sys"]);
         assert_eq!(run.code, 2);
@@ -221,7 +221,7 @@ fn a_negative_limit_is_out_of_range_and_no_option() {
 }
 
 #[test]
-fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
+fn a_build_is_added_outside_a_checkout_with_a_named_manifest() {
     let files = Files::new().with("tcpip.sys", &xp());
     let run = files.run(&["corpus", "add", "tcpip.sys"]);
     assert_eq!(run.code, 3);
@@ -231,7 +231,7 @@ fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
 }
 
 #[test]
-fn a_windows_in_a_tree_gets_a_hint_at_root() {
+fn a_windows_in_a_tree_gets_a_hint() {
     let files = Files::new()
         .with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp())
         .with("xp/WINDOWS/$NtUninstallKB917953$/tcpip.sys", &xp())

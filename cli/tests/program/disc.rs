@@ -69,7 +69,7 @@ fn all(found: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_copy_on_a_disc_is_found_and_reported_like_a_file() {
+fn every_copy_on_a_disc_is_found_and_probed_like_a_file() {
     let files = with(&setup().build());
     let run = files.run(&["probe", "--json", "XP.ISO"]);
     run.ends_with(0);
@@ -93,7 +93,7 @@ fn every_copy_on_a_disc_is_found_and_reported_like_a_file() {
 }
 
 #[test]
-fn names_of_the_primary_tree_are_used_where_there_is_no_other() {
+fn primary_tree_names_are_used_without_a_joliet_tree() {
     let disc = Disc {
         joliet: false,
         ..Disc::new(&[("i386/tcpip.sy_", &compressed())])
@@ -121,7 +121,7 @@ fn a_folder_of_images_is_searched_and_images_without_a_driver_are_reported() {
 }
 
 #[test]
-fn a_hotfix_is_searched_and_one_of_deltas_is_recognised() {
+fn a_hotfix_is_searched_and_a_delta_hotfix_is_reported() {
     let cabinet = mszip(&[("update.exe", b"MZ"), ("sp3gdr\\tcpip.sys", &xp())]);
     let deltas = mszip(&[("_sfx_manifest_", b"x"), ("_sfx_0000._p", b"PA30")]);
     let files = Files::new()
@@ -164,7 +164,7 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
+fn a_changed_image_differs_only_in_driver_records_and_volume_size() {
     let built = setup().build();
     let files = with(&built);
     let dry = files.run(&["patch", "XP.ISO"]);
@@ -245,7 +245,7 @@ fn with_cabinets(six: &[u8]) -> Built {
 }
 
 #[test]
-fn with_cabinets_those_on_a_disc_are_rewritten_and_restore_is_byte_exact() {
+fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
     let built = with_cabinets(&Spec::tcpip6_x86().build().file);
     let files = with(&built);
     let new = ["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"];
@@ -348,7 +348,7 @@ fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_cabinet_on_a_disc_that_cannot_be_compressed_is_named_and_refuses_the_image() {
+fn a_cabinet_on_a_disc_that_cannot_be_packed_refuses_the_image() {
     let odd = with_odd_blocks(&xp());
     let disc = Disc::new(&[("I386/TCPIP.SY_", &compressed()), ("I386/SP3.CAB", &odd)]);
     let files = with(&disc.build());
@@ -382,7 +382,7 @@ fn cabinet_at(image: &[u8], place: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_new_image_has_the_time_of_the_old_one_or_the_current_time() {
+fn a_new_image_keeps_the_old_time_unless_touched() {
     let files = with(&setup().build());
     let path = |name: &str| files.path().join(name);
     let modified = |name| fs::metadata(path(name)).unwrap().modified().unwrap();
@@ -400,7 +400,7 @@ fn a_new_image_has_the_time_of_the_old_one_or_the_current_time() {
 }
 
 #[test]
-fn restore_is_byte_exact_and_a_second_limit_works_like_the_first() {
+fn restore_gives_the_original_and_patching_twice_equals_patching_once() {
     let mut built = setup().build();
     // No whole number of sectors: what follows the volume stays as well.
     built.image.extend([7; 100]);
@@ -452,7 +452,7 @@ fn restore_is_byte_exact_and_a_second_limit_works_like_the_first() {
 }
 
 #[test]
-fn nothing_is_written_in_place_or_over_an_existing_file() {
+fn an_image_is_never_changed_in_place_or_overwritten() {
     let built = setup().build();
     let files = with(&built).with("there.iso", b"mine");
     for (arguments, because) in [
@@ -480,7 +480,7 @@ fn nothing_is_written_in_place_or_over_an_existing_file() {
 }
 
 #[test]
-fn one_doubtful_copy_and_no_image_is_written() {
+fn one_doubtful_copy_refuses_the_image() {
     let mut wrong = xp();
     let nt = usize::try_from(u32::from_le_bytes(wrong[60..64].try_into().unwrap())).unwrap();
     wrong[nt + 24 + 64] ^= 1;
@@ -525,7 +525,7 @@ fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
 }
 
 #[test]
-fn every_refusal_of_an_image_has_a_reason() {
+fn every_refusal_of_an_image_gives_a_reason() {
     let sector = |built: &Built, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
     refused(
         |built| {
@@ -619,7 +619,7 @@ fn an_inconsistent_table_is_refused() {
 }
 
 #[test]
-fn directories_without_end_are_refused() {
+fn endless_directories_are_refused() {
     let path = "a/".repeat(40) + "TCPIP.SYS";
     let disc = Disc::new(&[(&path, &xp())]);
     let run = with(&disc.build()).run(&["patch", "XP.ISO"]);
@@ -639,7 +639,7 @@ fn a_partition_table_is_refused() {
 }
 
 #[test]
-fn an_image_that_was_changed_since_is_not_restored() {
+fn an_image_changed_since_patching_is_not_restored() {
     let files = with(&setup().build());
     assert_eq!(
         files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]).code,

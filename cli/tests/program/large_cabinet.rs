@@ -76,7 +76,7 @@ fn both(limit: u64) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn only_the_drivers_in_a_cabinet_change_and_restore_is_byte_exact() {
+fn only_drivers_in_a_cabinet_change_and_restore_is_exact() {
     use Method::{Lzx, MsZip, Stored};
     for methods in [
         [Stored, Lzx, MsZip],
@@ -182,7 +182,7 @@ fn one_refused_driver_leaves_the_cabinet_unchanged() {
 }
 
 #[test]
-fn cabinets_in_a_tree_and_under_another_name_are_rewritten_on_request() {
+fn cabinets_in_a_tree_or_under_another_name_are_rewritten_on_request() {
     let old = sp3([Method::MsZip; 3], &xp());
     let files = Files::new()
         .with("I386/SP3.CAB", &old)
@@ -217,7 +217,7 @@ fn sp3_without() -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_cabinet_is_put_back_from_its_backup() {
+fn a_damaged_cabinet_is_restored_from_its_backup() {
     let old = sp3([Method::MsZip; 3], &xp());
     let files = Files::new().with("sp3.cab", &old);
     files.run(&["patch", "--cabinets", "--in-place", "sp3.cab"]);
@@ -273,7 +273,7 @@ fn all(files: &Files) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
+fn the_cabinets_of_a_windows_are_part_of_its_transaction() {
     let files = windows(&xp());
     let before = all(&files);
     let shown = files.run(&["patch", "--root", ".", "--cabinets"]);
@@ -310,7 +310,7 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
 }
 
 #[test]
-fn a_refused_copy_keeps_the_cabinets_unchanged_and_the_other_way_round() {
+fn a_refused_copy_keeps_cabinets_unchanged_and_vice_versa() {
     let files = windows(&patched(0));
     let before = all(&files);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);

@@ -130,7 +130,7 @@ fn others(listing: &str) -> Vec<&str> {
 }
 
 #[test]
-fn other_programs_read_a_changed_disc_with_only_the_driver_different() {
+fn other_tools_read_a_changed_disc_the_same_except_for_the_driver() {
     for (program, options) in [("genisoimage", &GENISOIMAGE[..]), ("xorriso", &XORRISO)] {
         let files = tree();
         let folder = files.path();

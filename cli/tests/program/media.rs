@@ -102,7 +102,7 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
 /// Larger than any driver of the kind is: blocks that span frames, matches that
 /// reach back over many, and calls translated in each.
 #[test]
-fn cabextract_reads_lzx_with_every_window_size() {
+fn cabextract_unpacks_lzx_with_any_window() {
     let large = |start_up| {
         let spec = Spec {
             text_kib: 600,
@@ -139,7 +139,7 @@ fn cabextract_reads_lzx_with_every_window_size() {
 }
 
 #[test]
-fn name_date_attributes_and_compression_of_a_cabinet_are_kept() {
+fn a_cabinets_name_date_attributes_and_method_are_kept() {
     let before = include_bytes!("../../../corpus/cabinets/lzx.cab");
     let files = Files::new().with("TCPIP6.SY_", before);
     assert_eq!(files.run(&["patch", "--in-place", "TCPIP6.SY_"]).code, 0);
@@ -158,7 +158,7 @@ fn name_date_attributes_and_compression_of_a_cabinet_are_kept() {
 }
 
 #[test]
-fn a_restored_tree_is_byte_for_byte_the_old_one() {
+fn a_restored_tree_equals_the_old_one() {
     let files = media();
     let names = [
         "I386/TCPIP.SY_",
@@ -188,7 +188,7 @@ fn a_compressed_driver_without_a_backup_is_set_to_10() {
 }
 
 #[test]
-fn files_that_cannot_be_rewritten_are_refused_and_the_others_are_changed() {
+fn unwritable_cabinets_are_refused_and_the_rest_is_patched() {
     let szdd = b"SZDD\x88\xF0\x27\x33As";
     let mut damaged = mszip(&[("tcpip.sys", &xp())]);
     let last = damaged.len() - 100;
@@ -294,7 +294,7 @@ fn links_in_a_folder_are_named_and_not_followed() {
 }
 
 #[test]
-fn a_cabinet_that_cannot_be_searched_is_an_error() {
+fn an_unreadable_cabinet_fails() {
     let files = media()
         .with("I386/SP2.CAB", b"MSCF")
         .with("x.cab", b"x")

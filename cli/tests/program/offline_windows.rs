@@ -100,7 +100,7 @@ fn expected(limits: [u64; 5]) -> Vec<(String, Option<u64>)> {
 }
 
 #[test]
-fn all_copies_change_together_and_restore_is_byte_exact() {
+fn all_copies_are_patched_together_and_restored_exactly() {
     let files = windows();
     let before = all(&files.path());
     let shown = files.run(&["patch", "--root", "."]);
@@ -134,7 +134,7 @@ fn all_copies_change_together_and_restore_is_byte_exact() {
 }
 
 #[test]
-fn one_refused_copy_and_no_copy_is_changed() {
+fn one_refused_copy_leaves_all_unchanged() {
     let files = windows().with(CACHE, &patched(0));
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
@@ -167,7 +167,7 @@ fn states(objects: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_failed_run_reports_every_copy() {
+fn a_failed_run_reports_every_copy_as_failed() {
     let files = windows();
     let before = all(&files.path());
     // Every name that a temporary file may have is taken.
@@ -190,7 +190,7 @@ fn a_failed_run_reports_every_copy() {
 }
 
 #[test]
-fn status_shows_each_copy_and_writes_nothing() {
+fn status_lists_each_copy_and_writes_nothing() {
     let files = windows();
     files.run(&["patch", "--root", ".", "--in-place"]);
     let before = all(&files.path());
@@ -234,7 +234,7 @@ fn status_shows_each_copy_and_writes_nothing() {
 }
 
 #[test]
-fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
+fn compressed_copies_and_cabinets_are_listed_in_every_source_folder() {
     let packed = mszip(&[("tcpip.sys", &xp())]);
     let large = mszip(&[("afd.sys", b"x"), ("tcpip.sys", &xp())]);
     let files = windows()
@@ -265,7 +265,7 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
 }
 
 #[test]
-fn the_reason_why_nothing_was_done_is_in_the_summary() {
+fn the_summary_gives_the_reason_when_nothing_was_done() {
     let none = Files::new()
         .with("WINDOWS/system32/drivers/x", b"")
         .with("a/b", b"");

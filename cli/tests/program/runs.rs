@@ -30,7 +30,7 @@ fn leftovers(files: &Files) -> Vec<String> {
 }
 
 #[test]
-fn of_two_simultaneous_patches_one_changes_the_file_and_its_backup_stays() {
+fn two_concurrent_patches_change_the_file_once_and_keep_its_backup() {
     let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     for round in 0..40 {
@@ -60,7 +60,7 @@ fn of_two_simultaneous_patches_one_changes_the_file_and_its_backup_stays() {
 }
 
 #[test]
-fn of_two_simultaneous_different_patches_the_second_starts_from_the_first_result() {
+fn two_concurrent_patches_with_different_limits_run_one_after_the_other() {
     for round in 0..20 {
         let files = Files::new().with("tcpip.sys", &xp());
         let [one, other] = ["50", "70"]
@@ -84,7 +84,7 @@ fn of_two_simultaneous_different_patches_the_second_starts_from_the_first_result
 }
 
 #[test]
-fn of_two_simultaneous_runs_over_all_copies_none_disturbs_the_other() {
+fn two_concurrent_runs_over_all_copies_do_not_interfere() {
     let copies = ["drivers", "dllcache"].map(|name| format!("WINDOWS/system32/{name}/tcpip.sys"));
     for round in 0..20 {
         let files = Files::new().with(&copies[0], &xp()).with(&copies[1], &xp());
@@ -111,7 +111,7 @@ fn of_two_simultaneous_runs_over_all_copies_none_disturbs_the_other() {
 }
 
 #[test]
-fn a_run_waits_for_a_held_lock_and_then_names_its_owner() {
+fn a_held_lock_is_waited_for_and_then_its_owner_is_reported() {
     let drivers = "WINDOWS/system32/drivers";
     let driver = format!("{drivers}/tcpip.sys");
     let files = Files::new().with(&driver, &xp());

@@ -90,8 +90,8 @@ fn only_wanted_members_change_under_every_compression() {
                 assert_eq!(contents(&new), expected, "{method:?} {other:?}");
                 let again = ParsedCabinet::of(&new, is_driver).unwrap();
                 assert_eq!(
-                    again.fingerprint(),
-                    whole.fingerprint(),
+                    again.remainder_hash(),
+                    whole.remainder_hash(),
                     "{method:?} {other:?}"
                 );
                 only_folders_differ(&old, &new, &whole);
@@ -128,18 +128,18 @@ fn only_folders_differ(old: &[u8], new: &[u8], whole: &ParsedCabinet<'_>) {
 }
 
 #[test]
-fn cabinets_that_differ_outside_their_drivers_have_different_fingerprints() {
+fn cabinets_that_differ_outside_their_drivers_have_different_remainder_hashes() {
     let base = reserved(spec([Method::MsZip; 4]));
-    let fingerprint = |spec: &Spec| {
+    let remainder_hash = |spec: &Spec| {
         ParsedCabinet::of(&spec.build(), is_driver)
             .unwrap()
-            .fingerprint()
+            .remainder_hash()
     };
-    let sound = fingerprint(&base);
+    let sound = remainder_hash(&base);
     let mut drivers = base.clone();
     drivers.folders[1].members[1].1[5] ^= 1;
     drivers.folders[3].method = Method::Lzx;
-    assert_eq!(fingerprint(&drivers), sound);
+    assert_eq!(remainder_hash(&drivers), sound);
     let changes: [fn(&mut Spec); 6] = [
         |spec| spec.folders[0].members[0].1[0] ^= 1,
         |spec| spec.folders[1].members[2].1[69_999] ^= 1,
@@ -151,7 +151,7 @@ fn cabinets_that_differ_outside_their_drivers_have_different_fingerprints() {
     for (number, change) in changes.iter().enumerate() {
         let mut other = base.clone();
         change(&mut other);
-        assert_ne!(fingerprint(&other), sound, "{number}");
+        assert_ne!(remainder_hash(&other), sound, "{number}");
     }
     // Every byte of the tables but the length, the places and the like.
     let old = base.build();
@@ -161,7 +161,9 @@ fn cabinets_that_differ_outside_their_drivers_have_different_fingerprints() {
     other[reserve] ^= 1;
     other[reserve - BLOCK_HEADER] ^= 1;
     assert_ne!(
-        ParsedCabinet::of(&other, is_driver).unwrap().fingerprint(),
+        ParsedCabinet::of(&other, is_driver)
+            .unwrap()
+            .remainder_hash(),
         sound
     );
 }
@@ -352,7 +354,11 @@ fn damaged_cabinets_are_refused_or_rewritten_correctly() {
                 .collect();
             let new = whole.with(&changed).unwrap();
             let again = ParsedCabinet::of(&new, is_driver).unwrap();
-            assert_eq!(again.fingerprint(), whole.fingerprint(), "{at} {change}");
+            assert_eq!(
+                again.remainder_hash(),
+                whole.remainder_hash(),
+                "{at} {change}"
+            );
             assert!(
                 again
                     .wanted()

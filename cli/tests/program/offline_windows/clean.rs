@@ -37,7 +37,7 @@ fn used() -> Files {
 }
 
 #[test]
-fn useless_leftovers_are_shown_and_then_removed_and_others_stay() {
+fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     let files = used();
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
@@ -110,7 +110,7 @@ fn the_only_copy_of_a_build_stays_under_any_name() {
 }
 
 #[test]
-fn a_journal_is_removed_only_if_all_its_files_are_old_or_all_are_new() {
+fn a_journal_is_removed_only_when_all_its_files_are_old_or_all_are_new() {
     for (pack, driver, goes) in [
         (xp(), xp(), true),
         (patched(100), patched(100), true),
@@ -162,7 +162,7 @@ fn nothing_is_removed_during_another_run() {
 }
 
 #[test]
-fn impossible_requests_are_refused_with_a_reason() {
+fn clean_reports_its_failures() {
     let none = Files::new().with("a/b", b"");
     let clean = ["clean", "--root", "."];
     let run = none.run(&clean);

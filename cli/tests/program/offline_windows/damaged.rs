@@ -26,7 +26,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_restored_by_name() {
 }
 
 #[test]
-fn a_damaged_copy_is_restored_with_the_others_and_kept_aside() {
+fn a_damaged_copy_is_restored_with_the_others_and_kept() {
     let files = windows();
     files.run(&["patch", "--root", ".", "--in-place"]);
     let damaged = patched(100)[..9000].to_vec();

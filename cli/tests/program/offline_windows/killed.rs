@@ -67,7 +67,7 @@ fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
 }
 
 #[test]
-fn files_of_a_killed_run_are_not_changed_one_by_one() {
+fn files_of_an_unfinished_transaction_are_not_patched_individually() {
     let files = windows();
     killed(&files);
     let before = all(&files.path());
@@ -99,7 +99,7 @@ fn files_of_a_killed_run_are_not_changed_one_by_one() {
 }
 
 #[test]
-fn an_invalid_journal_stops_everything() {
+fn a_foreign_journal_blocks_everything() {
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
@@ -110,7 +110,7 @@ fn an_invalid_journal_stops_everything() {
 
 /// An update replaced both copies before the next run.
 #[test]
-fn a_journal_of_files_that_were_replaced_since_is_removed() {
+fn a_journal_about_files_replaced_since_is_removed() {
     let files = windows();
     killed(&files);
     let update = Spec {
@@ -150,7 +150,7 @@ fn a_journal_of_files_that_were_replaced_since_is_removed() {
 
 /// One copy was deleted since.
 #[test]
-fn a_journal_of_a_missing_file_is_removed() {
+fn a_journal_about_a_missing_file_is_removed() {
     let files = windows();
     killed(&files);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_other_tools_patched_is_patched_and_comes_back_as_it_was() {
+fn a_file_patched_by_another_tool_is_patched_and_restored() {
     let files = Files::new().with("tcpip.sys", &patched(50));
     let run = files.run(&["patch", "--limit", "70", "--in-place", "tcpip.sys"]);
     run.prints("the limit from 50 to 70");
@@ -28,7 +28,7 @@ fn restore_without_a_backup_sets_10() {
 }
 
 #[test]
-fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
+fn a_backup_of_another_build_or_with_a_wrong_name_is_not_used() {
     let files = Files::new()
         .with("tcpip.sys", &patched(100))
         .with("tcpip.sys.0123456789abcdef.orig", &patched(20));
@@ -47,7 +47,7 @@ fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
 }
 
 #[test]
-fn of_several_backups_that_of_10_is_taken_and_otherwise_none() {
+fn among_several_backups_the_one_with_10_is_used_or_none() {
     let backup = |value| {
         let file = patched(value);
         let hash = specimen::checksum::sha256(&file);
@@ -68,7 +68,7 @@ fn of_several_backups_that_of_10_is_taken_and_otherwise_none() {
 }
 
 #[test]
-fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
+fn only_a_known_build_is_proved_by_its_hash() {
     let files = Files::new().with("tcpip.sys", &xp());
     let add = files.run(&[
         "corpus",
@@ -96,7 +96,7 @@ fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
 
 /// A file system that keeps no case may give another than it got.
 #[test]
-fn a_backup_is_known_whatever_the_case_of_its_name() {
+fn a_backup_is_recognized_in_any_case() {
     let hash = specimen::checksum::sha256(&patched(20));
     let name = format!("TCPIP.SYS.{}.ORIG", hash[..16].to_uppercase());
     let files = Files::new()
@@ -114,7 +114,7 @@ fn backup(file: &[u8]) -> String {
 }
 
 #[test]
-fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
+fn a_damaged_file_is_restored_from_its_backup_and_kept() {
     let mut flipped = patched(100);
     flipped[20_000] ^= 0xFF;
     for damaged in [
@@ -162,7 +162,7 @@ fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_put_back_from_its_backup() {
+fn a_missing_file_is_restored_from_its_backup() {
     let files = Files::new().with(&backup(&xp()), &xp());
     let shown = files.run(&["restore", "tcpip.sys"]);
     shown.ends_with(0);
@@ -190,7 +190,7 @@ fn a_file_that_is_gone_is_put_back_from_its_backup() {
 }
 
 #[test]
-fn of_a_damaged_file_only_a_sound_backup_of_one_build_is_taken() {
+fn a_damaged_file_needs_sound_backups_of_one_build() {
     let other = Spec {
         seed: 1,
         ..Spec::xp_sp3()

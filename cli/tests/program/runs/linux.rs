@@ -43,7 +43,7 @@ const IN_PLACE: [&str; 3] = ["patch", "--in-place", DRIVER];
 const ALL: [&str; 4] = ["patch", "--root", ".", "--in-place"];
 
 #[test]
-fn where_a_folder_cannot_be_flushed_the_file_is_changed_with_one_warning() {
+fn an_unflushable_folder_is_noted_once_and_the_file_is_changed() {
     for (error, says) in [
         ("EINVAL", "can't be flushed to disk on this mount"),
         ("EBADF", "can't be flushed to disk on this mount"),
@@ -88,7 +88,7 @@ fn where_a_folder_cannot_be_flushed_the_file_is_changed_with_one_warning() {
 }
 
 #[test]
-fn a_file_that_cannot_be_flushed_is_not_changed() {
+fn an_unflushable_file_is_not_changed() {
     for error in ["EIO", "ENOSPC", "EINVAL"] {
         let files = windows();
         let inject = format!("inject=fsync:error={error}");
@@ -103,7 +103,7 @@ fn a_file_that_cannot_be_flushed_is_not_changed() {
 }
 
 #[test]
-fn on_a_mount_without_locks_runs_still_exclude_each_other() {
+fn runs_exclude_each_other_without_locks_too() {
     for error in ["ENOLCK", "EINVAL", "EBADF", "EOPNOTSUPP", "ENOSYS"] {
         let inject = format!("inject=flock:error={error}");
         let options = ["-e", "trace=flock", "-e", &inject];
@@ -131,7 +131,7 @@ fn on_a_mount_without_locks_runs_still_exclude_each_other() {
 
 /// Killed at each rename: of one copy, of both.
 #[test]
-fn locks_and_staged_files_of_a_killed_run_are_removed_by_the_next() {
+fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
     for (rename, began) in [("1", false), ("2", true)] {
         let inject = format!("inject=rename:signal=KILL:when={rename}");
         let options = ["-e", "trace=rename", "-e", &inject];
@@ -219,7 +219,7 @@ fn a_full_disk_leaves_everything_unchanged() {
 
 /// The file system of Windows, by ntfs-3g: FUSE.
 #[test]
-fn everything_works_on_ntfs_mounted_by_fuse() {
+fn patching_works_on_ntfs_over_fuse() {
     if !Path::new("/dev/fuse").exists() {
         return skipped("there is no /dev/fuse");
     }
