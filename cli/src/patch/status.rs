@@ -1,4 +1,4 @@
-//! `tcplimit status --root`: what each copy in a Windows is like.
+//! `tcplimit status --root`: the state of each copy in a Windows.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -39,14 +39,14 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
         let shown = quoted(&path.to_string_lossy());
         print_error(&match path.is_file() {
             true => {
-                format!("status is for a Windows on a disk. For one file: tcplimit probe {shown}")
+                format!("status needs a Windows folder. For one file: tcplimit probe {shown}")
             }
-            false => format!("name the Windows with --root: tcplimit status --root {shown}"),
+            false => format!("give the Windows folder with --root: tcplimit status --root {shown}"),
         });
         return Ok(Exit::Usage);
     };
     let choice = match verb.windows.choice() {
-        // All that there is can be shown.
+        // Without a choice, status shows all.
         Choice::Only => Choice::Every,
         choice => choice,
     };
@@ -75,7 +75,7 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
     Ok(out.finish(exit))
 }
 
-/// Tells of one Windows.
+/// Reports one Windows.
 fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
     let fs = HostFileSystem::default();
     let found = WindowsInstall::find(home).and_then(|install| {
@@ -133,10 +133,10 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
             path: &shown,
             copy,
             state: "missing",
-            headline: ("not there", ", but a backup is"),
-            reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
+            headline: ("missing", ", but a backup exists"),
+            reason: "the file is missing, but a backup exists: tcplimit restore --in-place restores it",
             backups: &backups,
-            advice: ("put it back", &command),
+            advice: ("restore it", &command),
         };
         absent.write(out, verb.json)?;
     }
@@ -144,7 +144,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
         let path = install.home.join(&copy.path);
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
-        let reason = "it is a link, and what it leads to may lie outside this Windows";
+        let reason = "it is a link whose target may lie outside this Windows";
         let absent = Absent {
             path: &shown,
             copy,
@@ -176,7 +176,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
             summary_line(out, &summary)?;
         }
         false if install.copies.is_empty() && install.linked.is_empty() => {
-            writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
+            writeln!(out, "found neither tcpip.sys nor tcpip6.sys")?;
         }
         false => {}
     }
@@ -192,11 +192,11 @@ fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
     names.map(String::from).collect()
 }
 
-/// What other runs have left, or are at.
+/// Unfinished work of other runs.
 struct Activity {
     is_pending: bool,
     files: Vec<(String, FileState)>,
-    /// Why it can't be told what the journal is about.
+    /// Why the journal can't be used.
     problem: Option<String>,
     lock: Option<HeldLock>,
 }
@@ -226,7 +226,7 @@ impl Activity {
             let held = held.to_string();
             return writeln!(
                 out,
-                "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
+                "\n{NOTICE}another run is in progress{NOTICE:#}: {}. This report may be out of date.",
                 printable(&held)
             );
         }
@@ -236,14 +236,14 @@ impl Activity {
         let journal = home.join(journal::NAME).to_string_lossy().into_owned();
         writeln!(
             out,
-            "\n{NOTICE}an earlier run was interrupted{NOTICE:#}: {} is there. The next `tcplimit patch` or `restore` with --root and --in-place puts back first what that run changed:",
+            "\n{NOTICE}an earlier run was interrupted{NOTICE:#} and left {}. The next `tcplimit patch` or `restore` with --root and --in-place first rolls back its changes:",
             printable(&journal)
         )?;
         for (path, now) in &self.files {
             writeln!(out, "  {}: {}", printable(path), now.description())?;
         }
         if self.files.is_empty() {
-            writeln!(out, "  nothing: it had not begun")?;
+            writeln!(out, "  none: the run had changed nothing")?;
         }
         Ok(())
     }
@@ -258,13 +258,13 @@ impl Activity {
     }
 }
 
-/// A copy that can't be looked at.
+/// A copy that can't be probed.
 struct Absent<'a> {
     path: &'a str,
     copy: &'a DriverCopy,
-    /// For programs.
+    /// The state in JSON.
     state: &'static str,
-    /// What is bad about it, and how that goes on.
+    /// The problem, shown in color, and the rest of the headline.
     headline: (&'static str, &'static str),
     reason: &'static str,
     backups: &'a [String],
@@ -309,14 +309,14 @@ impl Absent<'_> {
     }
 }
 
-/// Says why there is nothing to be told.
+/// Reports why there is nothing to show.
 fn report_none(verb: &Status, reason: &str) -> io::Result<Exit> {
     let mut out = terminal::stdout();
     report_problem(&mut out, verb, None, reason)?;
     Ok(out.finish(Exit::Unreadable))
 }
 
-/// The same of one Windows.
+/// Reports why one Windows, or all, can't be shown.
 fn report_problem(
     out: &mut Output,
     verb: &Status,
@@ -342,12 +342,12 @@ fn report_problem(
     summary_line(out, &summary)
 }
 
-/// What `probe` says of a copy, or of those in a cabinet.
+/// The reports of `probe` on a copy, or on the copies in a cabinet.
 fn probe_copy(path: &Path, copy: &DriverCopy) -> Vec<Report> {
     let shown = path.to_string_lossy();
     let is_cabinet = copy.is_cabinet_file && !is_module(&shown);
     if is_cabinet && let Err(error) = drivers_in(path) {
-        let reason = format!("it can't be looked into: {}", os_error_text(&error));
+        let reason = format!("it can't be opened: {}", os_error_text(&error));
         let origin = Origin::file(&shown);
         return vec![Report::new(origin, 0, State::Unreadable, reason)];
     }
@@ -384,12 +384,12 @@ fn write_report(out: &mut dyn Write, report: &Report, copy: &DriverCopy) -> io::
     Ok(())
 }
 
-/// Tells what runs have left.
+/// Writes the files that runs left.
 fn write_leftovers(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
     if left.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nLeft by runs of tcplimit:")?;
+    writeln!(out, "\nFiles left by runs of tcplimit:")?;
     for left in left {
         let path = left.path.to_string_lossy();
         writeln!(
@@ -413,7 +413,7 @@ fn write_leftovers(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io:
     let number = count(u64::try_from(useless).unwrap_or(u64::MAX), "file");
     writeln!(
         out,
-        "Of no use any more: {number}. To see and remove them: {command}"
+        "No longer needed: {number}. To list and remove: {command}"
     )
 }
 
@@ -470,7 +470,7 @@ struct Entry<'a> {
     now: &'static str,
 }
 
-/// What a run has left.
+/// A file that a run left.
 #[derive(Serialize)]
 struct LeftoverObject<'a> {
     path: Cow<'a, str>,

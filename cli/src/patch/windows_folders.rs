@@ -1,4 +1,4 @@
-//! The Windows folders on a disk, and which of them is meant.
+//! The Windows folders on a disk, and the selection among them.
 
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use crate::foreign_format;
 use crate::input::Input;
 use crate::terminal::{os_error_text, quoted};
 
-/// What Windows is installed in, unless somebody chose another name.
+/// The default names of the Windows folder.
 const DEFAULT_NAMES: [&str; 2] = ["WINDOWS", "WINNT"];
 
-/// Which of several installations is meant.
+/// The selection among several Windows folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice<'a> {
-    /// The only one there is.
+    /// The only one.
     Only,
     /// The one in this folder.
     Named(&'a Path),
@@ -24,13 +24,13 @@ pub enum Choice<'a> {
     Every,
 }
 
-/// The Windows folders on a disk: those with `system32\drivers` in them.
+/// The Windows folders on a disk: those that contain `system32\drivers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsFolders {
     root: PathBuf,
-    /// The folder itself, and those in it.
+    /// `root` itself, and its subfolders.
     homes: Vec<PathBuf>,
-    /// Links to others.
+    /// Links to Windows folders.
     links: Vec<PathBuf>,
     /// Folders that can't be read, and why.
     unreadable: Vec<(PathBuf, String)>,
@@ -40,7 +40,7 @@ impl WindowsFolders {
     /// Finds the Windows folders in `root`, which may be one itself.
     ///
     /// # Errors
-    /// A text that says what can't be read.
+    /// The folder that can't be read, and why.
     pub fn find(root: &Path) -> Result<WindowsFolders, String> {
         let list = |kind| entries(root, kind).map_err(|error| read_error_text(root, &error));
         let mut found = WindowsFolders {
@@ -61,7 +61,7 @@ impl WindowsFolders {
         }
         for link in list(FileType::is_symlink)? {
             let has_default_name = DEFAULT_NAMES.iter().any(|name| has_name(&link, name));
-            // A junction of Windows leads nowhere on other systems.
+            // A Windows junction leads nowhere on other systems.
             if (has_default_name && !link.is_file()) || is_windows(&link).unwrap_or(false) {
                 found.links.push(link);
             }
@@ -69,11 +69,11 @@ impl WindowsFolders {
         Ok(found)
     }
 
-    /// The Windows folders on a disk that are meant, and what is to be known of the
-    /// others. `command` is the command line that was given.
+    /// The selected Windows folders on a disk, and notes about others. `command` is
+    /// the command line of this run.
     ///
     /// # Errors
-    /// Why there is none, and the exit code for it.
+    /// The exit code, and why none is selected.
     pub(crate) fn find_and_select(
         root: &Path,
         choice: Choice<'_>,
@@ -90,18 +90,17 @@ impl WindowsFolders {
         }
     }
 
-    /// Whether there is any.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.homes.is_empty()
     }
 
-    /// Those that are meant. `command` is the command line that was given, for
-    /// what else could have been.
+    /// The selected folders. `command` is the command line of this run, for advice.
     ///
     /// # Errors
-    /// Whether a choice is all that is missing, and a text that says what there
-    /// is and what to do.
+    /// Whether only a choice is missing, and a text that lists the folders and gives
+    /// advice.
     pub fn select(
         &self,
         choice: Choice<'_>,
@@ -112,7 +111,7 @@ impl WindowsFolders {
             (Choice::Named(name), _) => self.find_by_name(name).map(|home| vec![home]),
             (_, []) => {
                 let text = format!(
-                    "{root}: no Windows is here (a folder with system32\\drivers in it): name the folder that has WINDOWS in it, or the Windows folder itself"
+                    "{root}: no Windows found (a folder that contains system32\\drivers): give the folder that contains WINDOWS, or the Windows folder itself"
                 );
                 Err((false, [vec![text], self.notes(choice)].concat().join("\n")))
             }
@@ -120,7 +119,7 @@ impl WindowsFolders {
             (Choice::Every, homes) => Ok(homes.to_vec()),
             (Choice::Only, homes) => {
                 let mut text = format!(
-                    "{root} has {} Windows folders, and nothing was done with any. For one of them:",
+                    "{root} has {} Windows folders; nothing was done. For one of them:",
                     homes.len()
                 );
                 for home in homes {
@@ -135,7 +134,7 @@ impl WindowsFolders {
         }
     }
 
-    /// The installation that goes by this name in the folder, or by this path.
+    /// The Windows folder with this name or path.
     fn find_by_name(&self, name: &Path) -> Result<PathBuf, (bool, String)> {
         let all = || self.homes.iter().chain(&self.links);
         let is_same = |home: &&PathBuf| {
@@ -159,11 +158,11 @@ impl WindowsFolders {
                     .map(|home| quoted(&self.relative_name(home).to_string_lossy()))
                     .collect();
                 let there = match known.as_slice() {
-                    [] => "there is none".to_owned(),
-                    _ => format!("there are {}", known.join(", ")),
+                    [] => "it has none".to_owned(),
+                    _ => format!("it has {}", known.join(", ")),
                 };
                 let text = format!(
-                    "{}: no Windows in it is {}: {there}",
+                    "{}: no Windows folder {}: {there}",
                     self.root.display(),
                     name.display()
                 );
@@ -171,7 +170,7 @@ impl WindowsFolders {
             })
     }
 
-    /// How an installation is named behind `--windows`.
+    /// The argument of `--windows` for a Windows folder.
     fn relative_name<'h>(&self, home: &'h Path) -> &'h Path {
         match home.strip_prefix(&self.root) {
             Ok(name) if !name.as_os_str().is_empty() => name,
@@ -179,7 +178,7 @@ impl WindowsFolders {
         }
     }
 
-    /// What was not looked into, and why: of interest to who has named none.
+    /// Notes about links and unreadable folders; none if a folder was named.
     #[must_use]
     pub fn notes(&self, choice: Choice<'_>) -> Vec<String> {
         if matches!(choice, Choice::Named(_)) {
@@ -187,14 +186,14 @@ impl WindowsFolders {
         }
         let links = self.links.iter().map(|link| {
             format!(
-                "{} is a link, and what it leads to was left alone. If it is meant: --windows {}",
+                "{} is a link and was not followed. To use its target: --windows {}",
                 link.display(),
                 quoted(&self.relative_name(link).to_string_lossy())
             )
         });
         let unreadable = self.unreadable.iter().map(|(folder, why)| {
             format!(
-                "{} can't be looked into ({why}): whether a Windows is in it can't be told.",
+                "{} can't be read ({why}): it may contain a Windows.",
                 folder.display()
             )
         });
@@ -202,8 +201,7 @@ impl WindowsFolders {
     }
 }
 
-/// What a file is that was named in the place of a folder, where it is an image
-/// or an archive.
+/// Advice for an image or archive that was given instead of a folder.
 fn image_file_text(root: &Path) -> Option<String> {
     if !root.is_file() {
         return None;
@@ -213,7 +211,7 @@ fn image_file_text(root: &Path) -> Option<String> {
     Some(format!("{}: {}", root.display(), format.says()))
 }
 
-/// Whether a folder has `system32\drivers` in it, by links too.
+/// Whether a folder contains `system32\drivers`, links included.
 fn is_windows(home: &Path) -> Result<bool, String> {
     for system32 in subfolders(home, "system32").map_err(|error| read_error_text(home, &error))? {
         let drivers = subfolders(&system32.path, "drivers");
@@ -228,7 +226,7 @@ fn is_windows(home: &Path) -> Result<bool, String> {
     Ok(false)
 }
 
-/// Whether the last name of a path is this, upper and lower case alike.
+/// Whether the last name of a path is this, in any case.
 fn has_name(path: &Path, name: &str) -> bool {
     let last = path.file_name().and_then(|last| last.to_str());
     last.is_some_and(|last| last.eq_ignore_ascii_case(name))
@@ -316,7 +314,7 @@ mod tests {
             let found = WindowsFolders::find(root.path()).unwrap();
             for choice in [Choice::Only, Choice::Every] {
                 let (is_choice, text) = found.select(choice, "").unwrap_err();
-                assert!(!is_choice && text.contains("no Windows is here"), "{text}");
+                assert!(!is_choice && text.contains("no Windows found"), "{text}");
             }
             assert!(WindowsFolders::find(&root.path().join("nowhere")).is_err());
         }
@@ -336,7 +334,7 @@ mod tests {
         let found = WindowsFolders::find(root.path()).unwrap();
         assert!(found.is_empty());
         let (_, text) = found.select(Choice::Every, "").unwrap_err();
-        for says in ["no Windows is here", "XP is a link", "winnt is a link"] {
+        for says in ["no Windows found", "XP is a link", "winnt is a link"] {
             assert!(text.contains(says), "{says}: {text}");
         }
         assert_eq!(text.matches("is a link").count(), 2, "{text}");

@@ -1,4 +1,4 @@
-//! Two runs at once, and mounts that fail, with real processes.
+//! Concurrent runs and failing mounts, with real processes.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,7 +9,7 @@ use crate::{Files, Run, patched, xp};
 #[cfg(target_os = "linux")]
 mod linux;
 
-/// A run that is not waited for yet.
+/// A run in the background.
 fn start(files: &Files, arguments: &[&str]) -> std::process::Child {
     let mut command = crate::program();
     command.args(arguments).current_dir(files.path());
@@ -21,7 +21,7 @@ fn ended(child: std::process::Child) -> Run {
     Run::of(child.wait_with_output().expect("it ends"))
 }
 
-/// Neither lock files nor what is staged.
+/// The remaining lock files and staged files.
 fn leftovers(files: &Files) -> Vec<String> {
     let all = walkdir::WalkDir::new(files.path()).into_iter();
     let names = all.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
@@ -138,7 +138,7 @@ fn a_held_lock_is_waited_for_and_then_its_owner_is_reported() {
         assert_eq!(run.code, 3, "{arguments:?}: {}{}", run.stdout, run.stderr);
         let said = format!("{}{}", run.stdout, run.stderr);
         for says in [
-            "another run of tcplimit is at work here and holds",
+            "another run of tcplimit is in progress here and holds",
             "tcplimit restore, process 4711 on",
             "wait until it has ended",
         ] {
@@ -146,13 +146,13 @@ fn a_held_lock_is_waited_for_and_then_its_owner_is_reported() {
         }
         assert_eq!(fs::read(files.path().join(&driver)).unwrap(), xp());
     }
-    // Who writes nothing needs no lock.
+    // A run that writes nothing needs no lock.
     assert_eq!(files.run(&["patch", &driver]).code, 0);
     let at_home = lock("WINDOWS");
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
-    status.prints("another run is at work");
-    // What is not locked any more is a stale one.
+    status.prints("another run is in progress");
+    // An unlocked lock file is stale.
     drop((held, at_home));
     let status = files.run(&["status", "--root", "."]);
     assert!(

@@ -1,4 +1,4 @@
-//! Errors of the system in real runs, by strace; and real mounts.
+//! System errors injected by strace in real runs; and real mounts.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,12 +8,12 @@ use super::*;
 const DRIVER: &str = "WINDOWS/system32/drivers/tcpip.sys";
 const CACHE: &str = "WINDOWS/system32/dllcache/tcpip.sys";
 
-/// Says loudly that something was not tried.
+/// Prints that a test was skipped.
 fn skipped(what: &str) {
     eprintln!("SKIPPED: {what}");
 }
 
-/// Runs under strace, which gives its calls errors or ends it.
+/// Runs under strace, which injects errors or kills the run.
 fn injected(files: &Files, options: &[&str], arguments: &[&str]) -> Option<(Option<i32>, String)> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null"]).args(options);
@@ -45,9 +45,9 @@ const ALL: [&str; 4] = ["patch", "--root", ".", "--in-place"];
 #[test]
 fn an_unflushable_folder_is_noted_once_and_the_file_is_changed() {
     for (error, says) in [
-        ("EINVAL", "can't be flushed to disk on this mount"),
-        ("EBADF", "can't be flushed to disk on this mount"),
-        ("EOPNOTSUPP", "can't be flushed to disk on this mount"),
+        ("EINVAL", "this mount can't flush a folder to disk"),
+        ("EBADF", "this mount can't flush a folder to disk"),
+        ("EOPNOTSUPP", "this mount can't flush a folder to disk"),
         ("EIO", "the medium may be failing"),
     ] {
         let inject = format!("inject=fsync:error={error}");
@@ -115,13 +115,13 @@ fn runs_exclude_each_other_without_locks_too() {
         assert_eq!(said.matches("this mount has no locks").count(), 1, "{said}");
         assert_eq!(read(&files, CACHE), patched(100), "{error}");
         assert_eq!(leftovers(&files), [""; 0], "{error}");
-        // A lock file is one that another run has, whoever that is.
+        // Without locks, an existing lock file counts as held.
         let lock = files.path().join("WINDOWS/system32/drivers/tcplimit.lock");
         fs::write(&lock, "").unwrap();
         let (code, said) = injected(&files, &options, &["restore", "--in-place", DRIVER]).unwrap();
         assert_eq!(code, Some(3), "{error}: {said}");
         assert!(
-            said.contains("if it has, and left this behind, remove"),
+            said.contains("if it has ended and left this behind, remove"),
             "{said}"
         );
         assert_eq!(read(&files, DRIVER), patched(100), "{error}");
@@ -129,7 +129,7 @@ fn runs_exclude_each_other_without_locks_too() {
     }
 }
 
-/// Killed at each rename: of one copy, of both.
+/// Killed at each rename: of one copy, and of both.
 #[test]
 fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
     for (rename, began) in [("1", false), ("2", true)] {
@@ -147,7 +147,7 @@ fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
         );
         assert!(left.iter().any(|name| name == "tcplimit.lock"), "{left:?}");
         let status = files.run(&["status", "--root", "."]);
-        let shown = status.stdout.matches("the next one puts it back first");
+        let shown = status.stdout.matches("the next run rolls it back first");
         let changed = [DRIVER, CACHE]
             .iter()
             .filter(|name| read(&files, name) == patched(100))
@@ -165,7 +165,7 @@ fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
     }
 }
 
-/// A file system in a folder, as long as it lives.
+/// A file system mounted on a folder, unmounted on drop.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -194,7 +194,7 @@ impl Drop for Mount {
     }
 }
 
-/// A disk with room for the driver and its backup, and not for the new content.
+/// A disk with space for the driver and its backup, but not for the new content.
 #[test]
 fn a_full_disk_leaves_everything_unchanged() {
     let files = Files::new().with("disk/x", b"");
@@ -207,17 +207,17 @@ fn a_full_disk_leaves_everything_unchanged() {
     fs::write(at.join("tcpip.sys"), xp()).unwrap();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
     run.ends_with(3);
-    run.prints("make room");
+    run.prints("free some space");
     assert_eq!(read(&files, "disk/tcpip.sys"), xp());
     assert_eq!(fs::read_dir(&at).unwrap().count(), 1);
-    // There is room for nothing at all.
+    // The disk has no space at all.
     fs::write(at.join("rest"), vec![0; size]).unwrap_err();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
     run.ends_with(3);
     assert_eq!(fs::read_dir(&at).unwrap().count(), 2);
 }
 
-/// The file system of Windows, by ntfs-3g: FUSE.
+/// NTFS, mounted by ntfs-3g over FUSE.
 #[test]
 fn patching_works_on_ntfs_over_fuse() {
     if !Path::new("/dev/fuse").exists() {

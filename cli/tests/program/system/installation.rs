@@ -1,4 +1,4 @@
-//! Several Windows on a disk, and linked ones.
+//! Several Windows folders on a disk, and linked ones.
 
 use super::*;
 
@@ -8,14 +8,14 @@ fn driver(home: &str) -> String {
     format!("{home}/system32/drivers/tcpip.sys")
 }
 
-/// Three Windows, and other folders beside them.
+/// Three Windows folders, and other folders.
 fn disk() -> Files {
     let files = Files::new().with("Program Files/system32/x", b"");
     let with = |files: Files, home: &&str| files.with(&driver(home), &xp());
     HOMES.iter().fold(files, with)
 }
 
-/// Which of them are patched.
+/// The Windows folders that are patched.
 fn changed(files: &Files) -> Vec<&'static str> {
     let is = |home: &&str| read(files, &driver(home)) != xp();
     HOMES.into_iter().filter(is).collect()
@@ -67,7 +67,7 @@ fn several_windows_folders_are_unchanged_until_selected() {
     }
 }
 
-/// Each is a change of its own.
+/// Each Windows is a transaction of its own.
 #[test]
 fn with_every_a_refused_windows_does_not_stop_the_others() {
     let files = disk().with(&driver("Windows.0"), &patched(0));
@@ -103,7 +103,7 @@ fn status_shows_every_windows_or_the_selected_one() {
     let one = files.run(&["status", "--root", ".", "--windows", "WINXP"]);
     one.prints("./WINXP/");
     one.does_not_print("Windows.0");
-    // A tree of setup files with an installed Windows of any name in it.
+    // A tree of setup files that contains an installed Windows under any name.
     let files = Files::new().with(&driver("XP"), &xp());
     let run = files.run(&["patch", "-r", "."]);
     run.warns("tcplimit patch --root .");
@@ -134,7 +134,7 @@ fn a_linked_windows_is_listed_and_unchanged_until_selected() {
     fs::remove_dir_all(files.path().join("disk/WINDOWS")).unwrap();
     let run = files.run(&patch);
     run.ends_with(3);
-    for says in ["no Windows is here", "disk/WINXP is a link"] {
+    for says in ["no Windows found", "disk/WINXP is a link"] {
         assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
     }
 }
@@ -162,9 +162,9 @@ fn a_linked_folder_or_copy_refuses_the_whole_windows() {
             let run = files.run(&["patch", "--root", ".", target]);
             assert_eq!(run.code, 1, "{linked}: {}{}", run.stdout, run.stderr);
             for says in [
-                format!("./{IN}/{linked}: refused, left as it is"),
+                format!("./{IN}/{linked}: refused, left unchanged"),
                 format!("./{IN}/{linked} is a link"),
-                "not done, left as it is".to_owned(),
+                "not done, left unchanged".to_owned(),
             ] {
                 assert!(run.stdout.contains(&says), "{says}: {}", run.stdout);
             }
@@ -175,7 +175,7 @@ fn a_linked_folder_or_copy_refuses_the_whole_windows() {
         assert_eq!(json[0]["refusal"], "link", "{json:?}");
         let clean = files.run(&["clean", "--root", "."]);
         clean.ends_with(0);
-        let says = format!("./{IN}/{linked} is a link, and what it leads to was left alone");
+        let says = format!("./{IN}/{linked} is a link and was not followed");
         clean.warns(&says);
         let status = files.run(&["status", "--root", "."]);
         status.ends_with(1);
