@@ -37,9 +37,9 @@ pub(crate) fn run(verb: &Clean, output: OutputArgs) -> io::Result<Exit> {
         exit: Exit::Done,
     };
     match run.find_windows() {
-        Ok(homes) => {
-            for home in homes {
-                if let Err((exit, reason)) = run.clean_windows(&home)? {
+        Ok(windirs) => {
+            for windir in windirs {
+                if let Err((exit, reason)) = run.clean_windows(&windir)? {
                     run.report_problem(exit, &reason)?;
                 }
             }
@@ -76,31 +76,31 @@ impl Run<'_> {
     /// The selected Windows folders.
     fn find_windows(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
         let choice = self.verb.windows.choice();
-        let (homes, notes) =
+        let (windirs, notes) =
             WindowsFolders::find_and_select(&self.verb.root, choice, &command_line())?;
         self.totals.notes = notes;
         self.totals.notes.iter().for_each(|note| print_error(note));
-        Ok(homes)
+        Ok(windirs)
     }
 
     /// Cleans one Windows, or returns why nothing is done there.
-    fn clean_windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
-        let install = match WindowsInstall::find(home) {
+    fn clean_windows(&mut self, windir: &Path) -> io::Result<Result<(), (Exit, String)>> {
+        let install = match WindowsInstall::find(windir) {
             Ok(install) => install,
             Err(reason) => return Ok(Err((Exit::Unreadable, reason))),
         };
         for copy in &install.linked {
-            let path = home.join(&copy.path);
+            let path = windir.join(&copy.path);
             let note = format!("{} is a link and was not followed.", path.display());
             print_error(&note);
             self.totals.notes.push(note);
         }
         let stop = Arc::clone(&self.stop);
         let done = match self.verb.in_place {
-            true => clean(&self.fs, home, &install.folders, &|| {
+            true => clean(&self.fs, windir, &install.folders, &|| {
                 !stop.load(Ordering::Relaxed)
             }),
-            false => self.preview(home, &install.folders),
+            false => self.preview(windir, &install.folders),
         };
         match done {
             Ok(done) => {
@@ -116,10 +116,10 @@ impl Run<'_> {
     /// The planned outcome for each leftover.
     fn preview(
         &self,
-        home: &Path,
+        windir: &Path,
         folders: &[PathBuf],
     ) -> Result<Vec<(Leftover, Removal)>, Failure> {
-        let left = leftovers(&self.fs, home, folders, None)?;
+        let left = leftovers(&self.fs, windir, folders, None)?;
         let previewed = left.into_iter().map(|left| {
             let removal = match left.is_removable {
                 false => Removal::Stays,

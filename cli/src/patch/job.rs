@@ -218,13 +218,13 @@ impl Job {
             Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(read_failure(path)(error)),
         };
-        let how = Lookup {
+        let lookup = Lookup {
             module: self.module,
             use_backup,
             cabinets: self.cabinets,
         };
         let now = before.as_deref().map(Vec::as_slice);
-        let old = original(fs, &canonical(fs, path), now, how)?;
+        let old = original(fs, &canonical(fs, path), now, lookup)?;
         let is_damaged = old.facts.iter().any(|facts| facts.damage.is_some());
         let like = match old.backup {
             Some(name) if is_damaged => Some(path.with_file_name(name)),
@@ -253,17 +253,17 @@ impl Job {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        let Some(home) = journal::pending_above(fs, &canonical(fs, path))? else {
+        let Some(windir) = journal::pending_above(fs, &canonical(fs, path))? else {
             return Ok(());
         };
-        match lock::inspect(fs, &home)? {
+        match lock::inspect(fs, &windir)? {
             Some(held)
                 if held.owner_state == OwnerState::Running
                     && !locks.is_some_and(|locks| locks.contains(&held.path)) =>
             {
                 Err(Failure::Locked(vec![held]))
             }
-            _ => Err(Refusal::JournalPending(home.display().to_string()).into()),
+            _ => Err(Refusal::JournalPending(windir.display().to_string()).into()),
         }
     }
 

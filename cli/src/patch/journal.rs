@@ -113,8 +113,8 @@ impl FileState {
 ///
 /// # Errors
 /// When the folder can't be read.
-pub fn is_pending(fs: &impl FileSystem, home: &Path) -> Result<bool, Failure> {
-    fs.exists(&home.join(NAME)).map_err(read_failure(home))
+pub fn is_pending(fs: &impl FileSystem, windir: &Path) -> Result<bool, Failure> {
+    fs.exists(&windir.join(NAME)).map_err(read_failure(windir))
 }
 
 /// The folder of a journal that may list this file: changing the file alone would
@@ -123,9 +123,9 @@ pub fn is_pending(fs: &impl FileSystem, home: &Path) -> Result<bool, Failure> {
 /// # Errors
 /// When a folder can't be read.
 pub(crate) fn pending_above(fs: &impl FileSystem, path: &Path) -> Result<Option<PathBuf>, Failure> {
-    for home in path.ancestors().skip(1).take(MAX_DEPTH) {
-        if is_pending(fs, home)? {
-            return Ok(Some(home.to_owned()));
+    for windir in path.ancestors().skip(1).take(MAX_DEPTH) {
+        if is_pending(fs, windir)? {
+            return Ok(Some(windir.to_owned()));
         }
     }
     Ok(None)
@@ -142,7 +142,7 @@ pub(crate) fn pending_above(fs: &impl FileSystem, path: &Path) -> Result<Option<
 /// exists, and the next run rolls everything back.
 pub fn replace_all(
     locks: &Locks<'_, impl FileSystem>,
-    home: &Path,
+    windir: &Path,
     files: &[Replacement],
     go_on: &dyn Fn() -> bool,
     check: &ContentCheck<'_>,
@@ -151,7 +151,7 @@ pub fn replace_all(
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(fs));
     for file in files {
-        match Staged::new(fs, &home.join(&file.path), file, retention(file)) {
+        match Staged::new(fs, &windir.join(&file.path), file, retention(file)) {
             Ok(ready) => staged.push(ready),
             Err(failure) => {
                 discard(&staged);
@@ -166,7 +166,7 @@ pub fn replace_all(
         .collect();
     let whole = entries.len() == files.len();
     let written = match whole {
-        true => write_journal(fs, home, &entries),
+        true => write_journal(fs, windir, &entries),
         false => Err(Refusal::VerificationFailed.into()),
     };
     if let Err(failure) = written {
@@ -182,15 +182,15 @@ pub fn replace_all(
         ready.verify(fs, &|again| check(file, again))
     });
     // Removing the journal finishes the transaction.
-    if let Err(failure) = exchanged.and_then(|()| remove_journal(fs, home)) {
-        return Err(match roll_back(fs, home, &entries) {
+    if let Err(failure) = exchanged.and_then(|()| remove_journal(fs, windir)) {
+        return Err(match roll_back(fs, windir, &entries) {
             Ok(_) => {
                 discard(&staged);
                 failure
             }
             Err(_) => Failure::RollbackFailed {
                 reason: format!("{failure}; the next run here tries again to roll back all files"),
-                path: home.join(NAME),
+                path: windir.join(NAME),
             },
         });
     }
@@ -210,13 +210,13 @@ pub fn replace_all(
 /// When the journal can't be read.
 pub fn folders_to_lock<'p>(
     fs: &impl FileSystem,
-    home: &Path,
+    windir: &Path,
     files: impl IntoIterator<Item = &'p Path>,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let mut folders = vec![home.to_owned()];
-    let folder = |path: &Path| folder_of(&home.join(path)).to_owned();
+    let mut folders = vec![windir.to_owned()];
+    let folder = |path: &Path| folder_of(&windir.join(path)).to_owned();
     folders.extend(files.into_iter().map(folder));
-    if let Some(Journal::Whole(entries)) = read_journal(fs, home)? {
+    if let Some(Journal::Whole(entries)) = read_journal(fs, windir)? {
         let entries = entries.iter().map(|entry| folder(Path::new(&entry.path)));
         let mut there = Vec::new();
         for folder in entries {
@@ -234,13 +234,13 @@ pub fn folders_to_lock<'p>(
 ///
 /// # Errors
 /// When the journal is foreign, or the file system fails. The journal stays.
-pub fn recover(locks: &Locks<'_, impl FileSystem>, home: &Path) -> Result<Recovery, Failure> {
+pub fn recover(locks: &Locks<'_, impl FileSystem>, windir: &Path) -> Result<Recovery, Failure> {
     let fs = locks.fs();
-    match read_journal(fs, home)? {
+    match read_journal(fs, windir)? {
         None => Ok(Recovery::Nothing),
-        Some(Journal::Torn) => remove_journal(fs, home).map(|()| Recovery::Unfinished),
-        Some(Journal::Whole(entries)) => roll_back(fs, home, &entries),
-        Some(Journal::Foreign) => Err(foreign_journal(home)),
+        Some(Journal::Torn) => remove_journal(fs, windir).map(|()| Recovery::Unfinished),
+        Some(Journal::Whole(entries)) => roll_back(fs, windir, &entries),
+        Some(Journal::Foreign) => Err(foreign_journal(windir)),
     }
 }
 
@@ -251,23 +251,23 @@ pub fn recover(locks: &Locks<'_, impl FileSystem>, home: &Path) -> Result<Recove
 /// When the journal is foreign, or a file can't be read.
 pub(crate) fn inspect(
     fs: &impl FileSystem,
-    home: &Path,
+    windir: &Path,
 ) -> Result<Vec<(String, FileState)>, Failure> {
-    match read_journal(fs, home)? {
+    match read_journal(fs, windir)? {
         None | Some(Journal::Torn) => Ok(Vec::new()),
         Some(Journal::Whole(entries)) => entries
             .iter()
-            .map(|entry| Ok((entry.path.clone(), entry.state(fs, home)?.0)))
+            .map(|entry| Ok((entry.path.clone(), entry.state(fs, windir)?.0)))
             .collect(),
-        Some(Journal::Foreign) => Err(foreign_journal(home)),
+        Some(Journal::Foreign) => Err(foreign_journal(windir)),
     }
 }
 
-fn foreign_journal(home: &Path) -> Failure {
+fn foreign_journal(windir: &Path) -> Failure {
     Failure::Io {
         problem: format!(
             "{} is not a journal of this tcplimit",
-            home.join(NAME).display()
+            windir.join(NAME).display()
         ),
         error: io::Error::other(
             "it is damaged or of another version; every copy is whole, and tcplimit status lists them: move the journal away, then patch or restore all copies",
@@ -277,21 +277,21 @@ fn foreign_journal(home: &Path) -> Failure {
 
 /// Rolls back every file that holds what the transaction wrote, and removes the
 /// journal. If interrupted at any point, it can be repeated.
-fn roll_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
+fn roll_back(fs: &impl FileSystem, windir: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
     let (mut back, mut left) = (Vec::new(), Vec::new());
     for entry in entries {
-        let (now, content) = entry.state(fs, home)?;
+        let (now, content) = entry.state(fs, windir)?;
         match now {
             FileState::Before => {}
-            FileState::After => back.push((entry, entry.before(fs, home, content)?)),
+            FileState::After => back.push((entry, entry.before(fs, windir, content)?)),
             FileState::Other | FileState::Missing => left.push(entry.path.clone()),
         }
     }
     for (entry, before) in &back {
-        restore_content(fs, &home.join(&entry.path), before)?;
+        restore_content(fs, &windir.join(&entry.path), before)?;
     }
     for entry in entries {
-        let temporary = entry.sibling(home, &entry.temporary);
+        let temporary = entry.sibling(windir, &entry.temporary);
         if fs
             .read(&temporary)
             .is_ok_and(|content| sha256(&content) == entry.after)
@@ -299,9 +299,9 @@ fn roll_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Rec
             let _ = fs.remove(&temporary);
         }
     }
-    remove_journal(fs, home)?;
+    remove_journal(fs, windir)?;
     for entry in entries {
-        entry.remove_rollback_copy(fs, home);
+        entry.remove_rollback_copy(fs, windir);
     }
     let back = back.into_iter().map(|(entry, _)| entry.path.clone());
     Ok(Recovery::RolledBack {
@@ -310,8 +310,8 @@ fn roll_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Rec
     })
 }
 
-fn write_journal(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
-    let path = home.join(NAME);
+fn write_journal(fs: &impl FileSystem, windir: &Path, entries: &[Entry]) -> Result<(), Failure> {
+    let path = windir.join(NAME);
     let shown = path.display().to_string();
     let text = serialize(entries);
     match fs.create(&path, text.as_bytes()) {
@@ -322,7 +322,7 @@ fn write_journal(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result
         result => result,
     }
     .and_then(|()| fs.sync(&path))
-    .and_then(|()| sync_folder(fs, home))
+    .and_then(|()| sync_folder(fs, windir))
     .map_err(|error| {
         let _ = fs.remove(&path);
         io_failure(format!("{shown} can't be written"))(error)
@@ -330,13 +330,13 @@ fn write_journal(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result
 }
 
 /// Removes the journal.
-pub(crate) fn remove_journal(fs: &impl FileSystem, home: &Path) -> Result<(), Failure> {
-    let path = home.join(NAME);
+pub(crate) fn remove_journal(fs: &impl FileSystem, windir: &Path) -> Result<(), Failure> {
+    let path = windir.join(NAME);
     fs.remove(&path)
         .map_err(io_failure(format!("{} can't be removed", path.display())))?;
     // If it reappears after a power failure, the next run rolls everything back,
     // which is a consistent state too.
-    let _ = sync_folder(fs, home);
+    let _ = sync_folder(fs, windir);
     Ok(())
 }
 
@@ -392,25 +392,25 @@ impl Entry {
 
     /// Removes the rollback copy if the file itself has its content again. A copy
     /// that can't be removed is harmless.
-    fn remove_rollback_copy(&self, fs: &impl FileSystem, home: &Path) {
+    fn remove_rollback_copy(&self, fs: &impl FileSystem, windir: &Path) {
         let kept = self.kept.as_ref().filter(|kept| kept.ends_with(ROLLBACK));
         if let Some(kept) = kept
             && self
-                .state(fs, home)
+                .state(fs, windir)
                 .is_ok_and(|(now, _)| now == FileState::Before)
         {
-            let _ = fs.remove(&self.sibling(home, kept));
+            let _ = fs.remove(&self.sibling(windir, kept));
         }
     }
 
     /// A file in the folder of this one.
-    fn sibling(&self, home: &Path, name: &str) -> PathBuf {
-        home.join(&self.path).with_file_name(name)
+    fn sibling(&self, windir: &Path, name: &str) -> PathBuf {
+        windir.join(&self.path).with_file_name(name)
     }
 
     /// The state of the file, and its content.
-    fn state(&self, fs: &impl FileSystem, home: &Path) -> Result<(FileState, Vec<u8>), Failure> {
-        let path = home.join(&self.path);
+    fn state(&self, fs: &impl FileSystem, windir: &Path) -> Result<(FileState, Vec<u8>), Failure> {
+        let path = windir.join(&self.path);
         let content = match fs.read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -441,13 +441,13 @@ impl Entry {
     fn before(
         &self,
         fs: &impl FileSystem,
-        home: &Path,
+        windir: &Path,
         content: Vec<u8>,
     ) -> Result<Vec<u8>, Failure> {
         if let Some(before) = self.undo(content) {
             return Ok(before);
         }
-        let kept = self.kept.as_ref().map(|kept| self.sibling(home, kept));
+        let kept = self.kept.as_ref().map(|kept| self.sibling(windir, kept));
         if let Some(kept) = &kept {
             let before = fs.read(kept).map_err(read_failure(kept))?;
             if sha256(&before) == self.before {
@@ -455,7 +455,7 @@ impl Entry {
             }
         }
         Err(Failure::Io {
-            problem: format!("{} can't be rolled back", home.join(&self.path).display()),
+            problem: format!("{} can't be rolled back", windir.join(&self.path).display()),
             error: io::Error::other(
                 "its old content is neither in the journal nor beside it; the file is whole: move the journal away, then patch or restore all copies",
             ),
@@ -524,9 +524,9 @@ enum Journal {
     Foreign,
 }
 
-fn read_journal(fs: &impl FileSystem, home: &Path) -> Result<Option<Journal>, Failure> {
-    let path = home.join(NAME);
-    if !is_pending(fs, home)? {
+fn read_journal(fs: &impl FileSystem, windir: &Path) -> Result<Option<Journal>, Failure> {
+    let path = windir.join(NAME);
+    if !is_pending(fs, windir)? {
         return Ok(None);
     }
     let text = match fs.read(&path) {

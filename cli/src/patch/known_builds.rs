@@ -66,7 +66,7 @@ impl Candidate<'_> {
         ];
         let place = addresses.iter().find(|(_, here, there)| here != there);
         match place {
-            Some((what, here, there)) => Some(format!("{what} at RVA {here:X}, not {there:X}")),
+            Some((name, here, there)) => Some(format!("{name} at RVA {here:X}, not {there:X}")),
             None if gates != build.gates => Some("other gates".to_owned()),
             None => None,
         }

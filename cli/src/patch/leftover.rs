@@ -140,7 +140,7 @@ const UNFINISHED: &str =
 /// When a folder or a lock file can't be read.
 pub fn leftovers<D: FileSystem>(
     fs: &D,
-    home: &Path,
+    windir: &Path,
     folders: &[PathBuf],
     locks: Option<&Locks<'_, D>>,
 ) -> Result<Vec<Leftover>, Failure> {
@@ -159,8 +159,8 @@ pub fn leftovers<D: FileSystem>(
             found.push(lock);
         }
     }
-    if journal::is_pending(fs, home)? {
-        let journal = journal_leftover(fs, home);
+    if journal::is_pending(fs, windir)? {
+        let journal = journal_leftover(fs, windir);
         if !journal.is_removable {
             blocker = blocker.or(Some(UNFINISHED));
         }
@@ -225,19 +225,19 @@ pub fn leftovers<D: FileSystem>(
 /// then.
 pub fn clean<D: FileSystem>(
     fs: &D,
-    home: &Path,
+    windir: &Path,
     folders: &[PathBuf],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Vec<(Leftover, Removal)>, Failure> {
-    let before = leftovers(fs, home, folders, None)?;
+    let before = leftovers(fs, windir, folders, None)?;
     let stays = |left| (left, Removal::Stays);
     if !before.iter().any(|left| left.is_removable) {
         return Ok(before.into_iter().map(stays).collect());
     }
-    let mut all = journal::folders_to_lock(fs, home, [])?;
+    let mut all = journal::folders_to_lock(fs, windir, [])?;
     all.extend_from_slice(folders);
     let locks = Locks::acquire(fs, all.iter().map(PathBuf::as_path), "clean")?;
-    let now = leftovers(fs, home, folders, Some(&locks))?;
+    let now = leftovers(fs, windir, folders, Some(&locks))?;
     // Acquiring the locks has removed those of killed runs.
     let stale = before
         .into_iter()
@@ -245,7 +245,7 @@ pub fn clean<D: FileSystem>(
     let mut done: Vec<_> = stale.map(|left| (left, Removal::Removed)).collect();
     for left in now {
         let removal = match left.is_removable && go_on() {
-            true => match remove(fs, home, &left) {
+            true => match remove(fs, windir, &left) {
                 Ok(()) => Removal::Removed,
                 Err(failure) => Removal::Failed(failure),
             },
@@ -257,9 +257,9 @@ pub fn clean<D: FileSystem>(
 }
 
 /// Removes one file, if another file still makes it redundant.
-fn remove(fs: &impl FileSystem, home: &Path, left: &Leftover) -> Result<(), Failure> {
+fn remove(fs: &impl FileSystem, windir: &Path, left: &Leftover) -> Result<(), Failure> {
     if left.kind == LeftoverKind::Journal {
-        return journal::remove_journal(fs, home);
+        return journal::remove_journal(fs, windir);
     }
     if let Some((duplicate, hash)) = &left.duplicate {
         // Another program's file may not be on the medium yet.
@@ -276,8 +276,8 @@ fn remove(fs: &impl FileSystem, home: &Path, left: &Leftover) -> Result<(), Fail
             return Err(changed.into());
         }
     }
-    let what = format!("{} can't be removed", left.path.display());
-    fs.remove(&left.path).map_err(io_failure(what))?;
+    let problem = format!("{} can't be removed", left.path.display());
+    fs.remove(&left.path).map_err(io_failure(problem))?;
     // If it reappears after a power failure, the next run removes it.
     let _ = sync_folder(fs, folder_of(&left.path));
     Ok(())
@@ -303,8 +303,8 @@ fn lock_leftover(folder: &Path, held: &HeldLock) -> Leftover {
     }
 }
 
-fn journal_leftover(fs: &impl FileSystem, home: &Path) -> Leftover {
-    let (is_removable, meaning) = match journal::inspect(fs, home) {
+fn journal_leftover(fs: &impl FileSystem, windir: &Path) -> Leftover {
+    let (is_removable, meaning) = match journal::inspect(fs, windir) {
         Ok(files) => {
             let all = |wanted: FileState| files.iter().all(|(_, now)| *now == wanted);
             let number = count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file");
@@ -323,7 +323,7 @@ fn journal_leftover(fs: &impl FileSystem, home: &Path) -> Leftover {
         Err(failure) => (false, failure.to_string()),
     };
     Leftover {
-        path: home.join(journal::NAME),
+        path: windir.join(journal::NAME),
         kind: LeftoverKind::Journal,
         is_removable,
         meaning,

@@ -38,12 +38,12 @@ pub(super) struct OfflineWindows<'a> {
 
 impl OfflineWindows<'_> {
     /// Patches all copies in a Windows as one transaction, unless the run is to end.
-    pub(super) fn patch(&mut self, home: &Path) -> io::Result<()> {
+    pub(super) fn patch(&mut self, windir: &Path) -> io::Result<()> {
         if self.reporter.summary.interrupted || self.stop.load(Ordering::Relaxed) {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let install = match WindowsInstall::find(home) {
+        let install = match WindowsInstall::find(windir) {
             Ok(install) => install,
             Err(reason) => {
                 self.reporter.report_problem(Exit::Unreadable, &reason);
@@ -67,7 +67,7 @@ impl OfflineWindows<'_> {
         install: &'s WindowsInstall,
     ) -> Result<(Vec<Ready<'s>>, TransactionResult), Failure> {
         let fs = self.fs;
-        let is_pending = journal::is_pending(fs, &install.home)?;
+        let is_pending = journal::is_pending(fs, &install.windir)?;
         let ready = self.prepare_all(install);
         let changes = |(.., prepared): &Ready<'_>| match prepared {
             Ok(prepared) => !prepared.is_unchanged(),
@@ -75,11 +75,11 @@ impl OfflineWindows<'_> {
         };
         let has_work = all_prepared(&ready) && ready.iter().any(changes);
         if has_work {
-            check_writable(fs, &install.home)?;
+            check_writable(fs, &install.windir)?;
         }
         if self.job.target != Target::InPlace {
             if is_pending {
-                self.report_pending(&install.home)?;
+                self.report_pending(&install.windir)?;
             }
             return Ok((ready, None));
         }
@@ -87,11 +87,11 @@ impl OfflineWindows<'_> {
             return Ok((ready, None));
         }
         let copies = install.copies.iter().map(|copy| copy.path.as_path());
-        let folders = journal::folders_to_lock(fs, &install.home, copies)?;
+        let folders = journal::folders_to_lock(fs, &install.windir, copies)?;
         let folders = folders.iter().map(PathBuf::as_path);
         let locks = Locks::acquire(fs, folders, self.job.task.name())?;
-        let found = journal::recover(&locks, &install.home)?;
-        self.report_recovery(&install.home, found);
+        let found = journal::recover(&locks, &install.windir)?;
+        self.report_recovery(&install.windir, found);
         // Another run may have been in progress until now.
         let ready = self.prepare_all(install);
         let changed = all_prepared(&ready).then(|| self.replace_copies(&locks, install, &ready));
@@ -100,9 +100,9 @@ impl OfflineWindows<'_> {
 
     fn prepare_all<'s>(&self, install: &'s WindowsInstall) -> Vec<Ready<'s>> {
         let copies = install.copies.iter();
-        let copies = copies.filter(|copy| self.is_copy(&install.home, copy));
+        let copies = copies.filter(|copy| self.is_copy(&install.windir, copy));
         let prepare = |copy: &'s DriverCopy| {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             let prepared = self.job.plan(self.fs, &path).and_then(|prepared| {
                 self.job.check(self.fs, &path, &prepared)?;
                 Ok(prepared)
@@ -111,7 +111,7 @@ impl OfflineWindows<'_> {
         };
         let linked = install.linked.iter().filter(|copy| !copy.is_cabinet_file);
         let refused = |copy: &'s DriverCopy| {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             let refusal = Refusal::SymbolicLink(path.display().to_string());
             (copy, path, Err(refusal.into()))
         };
@@ -120,11 +120,11 @@ impl OfflineWindows<'_> {
 
     /// Whether this is a copy to change. An unreadable cabinet may be one: with
     /// `--cabinets` it is refused.
-    fn is_copy(&self, home: &Path, copy: &DriverCopy) -> bool {
+    fn is_copy(&self, windir: &Path, copy: &DriverCopy) -> bool {
         if !copy.is_cabinet_file {
             return true;
         }
-        let path = home.join(&copy.path);
+        let path = windir.join(&copy.path);
         self.job.cabinets
             && (is_module(&path.to_string_lossy())
                 || drivers_in(&path).map_or(true, |drivers| !drivers.is_empty()))
@@ -139,17 +139,17 @@ impl OfflineWindows<'_> {
         let packed = install.copies.iter().filter(|copy| copy.is_cabinet_file);
         let rewrites = self.job.cabinets;
         for copy in packed.filter(|_| !rewrites) {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             self.reporter
                 .report_cabinet(&path, drivers_in(&path), Some(copy.role))?;
         }
         for copy in install.linked.iter().filter(|copy| copy.is_cabinet_file) {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             self.reporter.report_link(&path, Some(copy.role))?;
         }
         if ready.is_empty() {
-            let home = install.home.display();
-            let reason = format!("{home}: found neither tcpip.sys nor tcpip6.sys");
+            let windir = install.windir.display();
+            let reason = format!("{windir}: found neither tcpip.sys nor tcpip6.sys");
             self.reporter.report_problem(Exit::Refused, &reason);
             return Ok(());
         }
@@ -213,17 +213,17 @@ impl OfflineWindows<'_> {
             }
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        replace_all(locks, &install.home, &files, &go_on, &check).map(|_| ())
+        replace_all(locks, &install.windir, &files, &go_on, &check).map(|_| ())
     }
 
     /// Notes that a run has left a journal, or is in progress.
-    fn report_pending(&mut self, home: &Path) -> Result<(), Failure> {
-        let held = lock::inspect(self.fs, home)?;
+    fn report_pending(&mut self, windir: &Path) -> Result<(), Failure> {
+        let held = lock::inspect(self.fs, windir)?;
         let note = match held.filter(|held| held.owner_state == OwnerState::Running) {
             Some(held) => format!("another run of tcplimit is in progress here and holds {held}."),
             None => format!(
                 "an earlier run was interrupted and left {}. The next run with --in-place first rolls back its changes.",
-                home.join(journal::NAME).display()
+                windir.join(journal::NAME).display()
             ),
         };
         self.reporter.add_note(note);
@@ -233,13 +233,13 @@ impl OfflineWindows<'_> {
     /// A reason, with the Windows folder if there may be several.
     fn with_folder(&self, install: &WindowsInstall, reason: String) -> String {
         match self.is_one_of_several {
-            true => format!("{}: {reason}", install.home.display()),
+            true => format!("{}: {reason}", install.windir.display()),
             false => reason,
         }
     }
 
     /// Reports the rollback of an interrupted run.
-    fn report_recovery(&mut self, home: &Path, found: Recovery) {
+    fn report_recovery(&mut self, windir: &Path, found: Recovery) {
         let (back, left) = match found {
             Recovery::Nothing => return,
             Recovery::Unfinished => (Vec::new(), Vec::new()),
@@ -261,7 +261,7 @@ impl OfflineWindows<'_> {
         };
         let every = self.is_one_of_several;
         let named = |path: String| match every {
-            true => home.join(path).to_string_lossy().into_owned(),
+            true => windir.join(path).to_string_lossy().into_owned(),
             false => path,
         };
         let put_back = self.reporter.summary.put_back.get_or_insert_default();

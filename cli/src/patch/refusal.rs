@@ -261,11 +261,11 @@ impl fmt::Display for Refusal {
                 f,
                 "the running Windows has loaded {path}: write a copy with --output and exchange the two from another system, or use the driver tcplimit.sys, which changes no file",
             ),
-            Refusal::JournalPending(home) => write!(
+            Refusal::JournalPending(windir) => write!(
                 f,
                 "an interrupted run of tcplimit left {}, and changing one file alone would prevent rolling back the others: first run tcplimit patch --root {} --in-place, or restore, which rolls back the changes of that run",
-                Path::new(home).join(JOURNAL).display(),
-                quoted(home)
+                Path::new(windir).join(JOURNAL).display(),
+                quoted(windir)
             ),
             Refusal::ForeignBackup(name) => write!(
                 f,

@@ -215,11 +215,11 @@ impl Staged {
         fs: &impl FileSystem,
         check: &dyn Fn(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let what = format!(
+        let problem = format!(
             "{} was replaced, but its folder can't be flushed to disk",
             self.path.display()
         );
-        sync_folder(fs, folder_of(&self.path)).map_err(io_failure(what))?;
+        sync_folder(fs, folder_of(&self.path)).map_err(io_failure(problem))?;
         verify_content(fs, &self.path, &self.after)?;
         check(&self.after)
     }
@@ -397,8 +397,8 @@ fn refuse_hard_links(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
 /// Checks that files may be created in a folder, so that a dry run reports the same
 /// problem as a real one.
 pub(crate) fn check_writable(fs: &impl FileSystem, folder: &Path) -> Result<(), Failure> {
-    let what = format!("the folder {} can't be written to", folder.display());
-    fs.check_writable(folder).map_err(io_failure(what))
+    let problem = format!("the folder {} can't be written to", folder.display());
+    fs.check_writable(folder).map_err(io_failure(problem))
 }
 
 /// Whether `kept` exists with this content.

@@ -283,7 +283,7 @@ impl Run<'_> {
     fn patch_windows(&mut self, root: &Path) -> io::Result<()> {
         let which = &self.writing.windows;
         let chosen = WindowsFolders::find_and_select(root, which.choice(), &command_line());
-        let (homes, notes) = match chosen {
+        let (windirs, notes) = match chosen {
             Ok(chosen) => chosen,
             Err((exit, reason)) => {
                 self.reporter.report_problem(exit, &reason);
@@ -300,8 +300,8 @@ impl Run<'_> {
             is_one_of_several: which.every,
             reporter: &mut self.reporter,
         };
-        for home in homes {
-            offline.patch(&home)?;
+        for windir in windirs {
+            offline.patch(&windir)?;
         }
         Ok(())
     }

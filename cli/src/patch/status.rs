@@ -50,24 +50,24 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
         Choice::Only => Choice::Every,
         choice => choice,
     };
-    let (homes, notes) = match WindowsFolders::find_and_select(root, choice, "") {
+    let (windirs, notes) = match WindowsFolders::find_and_select(root, choice, "") {
         Ok(chosen) => chosen,
         Err((_, reason)) => return report_none(verb, &reason),
     };
     notes.iter().for_each(|note| print_error(note));
     let mut out = terminal::stdout();
     let mut exit = Exit::Done;
-    let is_one = homes.len() == 1;
-    for home in &homes {
+    let is_one = windirs.len() == 1;
+    for windir in &windirs {
         if !is_one && !verb.json {
-            let home = home.to_string_lossy();
+            let windir = windir.to_string_lossy();
             writeln!(
                 out,
                 "{STRONG}The Windows in {}{STRONG:#}\n",
-                printable(&home)
+                printable(&windir)
             )?;
         }
-        exit = exit.max(report_windows(&mut out, verb, home)?);
+        exit = exit.max(report_windows(&mut out, verb, windir)?);
         if !is_one && !verb.json {
             writeln!(out)?;
         }
@@ -76,11 +76,11 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
 }
 
 /// Reports one Windows.
-fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
+fn report_windows(out: &mut Output, verb: &Status, windir: &Path) -> io::Result<Exit> {
     let fs = HostFileSystem::default();
-    let found = WindowsInstall::find(home).and_then(|install| {
-        let read = Activity::read(&fs, home).and_then(|activity| {
-            let left = leftovers(&fs, home, &install.folders, None)?;
+    let found = WindowsInstall::find(windir).and_then(|install| {
+        let read = Activity::read(&fs, windir).and_then(|activity| {
+            let left = leftovers(&fs, windir, &install.folders, None)?;
             Ok((activity, left))
         });
         let (activity, left) = read.map_err(|failure| failure.to_string())?;
@@ -89,7 +89,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     let (install, activity, left) = match found {
         Ok(found) => found,
         Err(reason) => {
-            report_problem(out, verb, Some(home), &reason)?;
+            report_problem(out, verb, Some(windir), &reason)?;
             return Ok(Exit::Unreadable);
         }
     };
@@ -100,7 +100,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     }
     let mut located = 0_u64;
     for copy in &install.copies {
-        let path = install.home.join(&copy.path);
+        let path = install.windir.join(&copy.path);
         let backups: Vec<String> = match backups(&fs, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
@@ -123,7 +123,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
         }
     }
     for copy in &install.missing {
-        let path = install.home.join(&copy.path);
+        let path = install.windir.join(&copy.path);
         let backups = backups(&fs, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
@@ -141,7 +141,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
         absent.write(out, verb.json)?;
     }
     for copy in &install.linked {
-        let path = install.home.join(&copy.path);
+        let path = install.windir.join(&copy.path);
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
         let reason = "it is a link whose target may lie outside this Windows";
@@ -161,7 +161,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     }
     match verb.json {
         true => {
-            let windows = install.home.to_string_lossy();
+            let windows = install.windir.to_string_lossy();
             let copies = install.copies.iter().filter(|copy| !copy.is_cabinet_file);
             let summary = Summary {
                 windows: Some(&windows),
@@ -182,7 +182,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     }
     if !verb.json {
         write_leftovers(out, verb, &left)?;
-        activity.write(out, &install.home)?;
+        activity.write(out, &install.windir)?;
     }
     Ok(exit)
 }
@@ -202,9 +202,9 @@ struct Activity {
 }
 
 impl Activity {
-    fn read(fs: &HostFileSystem, home: &Path) -> Result<Activity, Failure> {
-        let is_pending = journal::is_pending(fs, home)?;
-        let (files, problem) = match journal::inspect(fs, home) {
+    fn read(fs: &HostFileSystem, windir: &Path) -> Result<Activity, Failure> {
+        let is_pending = journal::is_pending(fs, windir)?;
+        let (files, problem) = match journal::inspect(fs, windir) {
             Ok(files) => (files, None),
             Err(failure) => (Vec::new(), Some(failure.to_string())),
         };
@@ -212,7 +212,7 @@ impl Activity {
             is_pending,
             files,
             problem,
-            lock: lock::inspect(fs, home)?,
+            lock: lock::inspect(fs, windir)?,
         })
     }
 
@@ -221,7 +221,7 @@ impl Activity {
         lock.filter(|held| held.owner_state == OwnerState::Running)
     }
 
-    fn write(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, windir: &Path) -> io::Result<()> {
         if let Some(held) = self.at_work() {
             let held = held.to_string();
             return writeln!(
@@ -233,7 +233,7 @@ impl Activity {
         if !self.is_pending || self.problem.is_some() {
             return Ok(());
         }
-        let journal = home.join(journal::NAME).to_string_lossy().into_owned();
+        let journal = windir.join(journal::NAME).to_string_lossy().into_owned();
         writeln!(
             out,
             "\n{NOTICE}an earlier run was interrupted{NOTICE:#} and left {}. The next `tcplimit patch` or `restore` with --root and --in-place first rolls back its changes:",
@@ -320,7 +320,7 @@ fn report_none(verb: &Status, reason: &str) -> io::Result<Exit> {
 fn report_problem(
     out: &mut Output,
     verb: &Status,
-    home: Option<&Path>,
+    windir: Option<&Path>,
     reason: &str,
 ) -> io::Result<()> {
     out.flush()?;
@@ -328,7 +328,7 @@ fn report_problem(
     if !verb.json {
         return Ok(());
     }
-    let windows = home.map(Path::to_string_lossy);
+    let windows = windir.map(Path::to_string_lossy);
     let summary = Summary {
         windows: windows.as_deref(),
         copies: 0,

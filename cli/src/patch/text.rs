@@ -227,11 +227,11 @@ pub(crate) fn write_summary(
         ..
     } = summary;
     if summary.interrupted {
-        let what = match options.covers_windows {
+        let message = match options.covers_windows {
             true if changed == 0 => "nothing was changed",
             _ => "not all files were processed",
         };
-        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
+        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {message}")?;
     }
     let is_loud = !options.is_quiet;
     if options.covers_many_files && files > 0 && is_loud {
@@ -240,21 +240,21 @@ pub(crate) fn write_summary(
             "\n{}: {STRONG}{changed} changed{STRONG:#}, {would_change} to change, {unchanged} already correct",
             count(files, "file"),
         )?;
-        for (number, what) in [
+        for (number, outcome) in [
             (summary.refused, "refused"),
             (summary.failed, "failed"),
             (summary.not_done, "not changed because of others"),
         ] {
             if number > 0 {
-                write!(out, ", {number} {what}")?;
+                write!(out, ", {number} {outcome}")?;
             }
         }
-        for (number, what, then) in [
+        for (number, noun, outcome) in [
             (summary.cabinets, "cabinet", "with copies not rewritten"),
             (summary.links, "link", "not followed"),
         ] {
             if number > 0 {
-                write!(out, "; {} {then}", count(number, what))?;
+                write!(out, "; {} {outcome}", count(number, noun))?;
             }
         }
         writeln!(out)?;

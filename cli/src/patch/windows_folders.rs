@@ -29,7 +29,7 @@ pub enum Choice<'a> {
 pub struct WindowsFolders {
     root: PathBuf,
     /// `root` itself, and its subfolders.
-    homes: Vec<PathBuf>,
+    windirs: Vec<PathBuf>,
     /// Links to Windows folders.
     links: Vec<PathBuf>,
     /// Folders that can't be read, and why.
@@ -45,16 +45,16 @@ impl WindowsFolders {
         let list = |kind| entries(root, kind).map_err(|error| read_error_text(root, &error));
         let mut found = WindowsFolders {
             root: root.to_owned(),
-            homes: Vec::new(),
+            windirs: Vec::new(),
             links: Vec::new(),
             unreadable: Vec::new(),
         };
         if is_windows(root)? {
-            found.homes.push(root.to_owned());
+            found.windirs.push(root.to_owned());
         }
         for folder in list(FileType::is_dir)? {
             match entries(&folder, FileType::is_dir) {
-                Ok(_) if is_windows(&folder)? => found.homes.push(folder),
+                Ok(_) if is_windows(&folder)? => found.windirs.push(folder),
                 Ok(_) => {}
                 Err(error) => found.unreadable.push((folder, os_error_text(&error))),
             }
@@ -84,7 +84,7 @@ impl WindowsFolders {
         }
         let found = WindowsFolders::find(root).map_err(|reason| (Exit::Unreadable, reason))?;
         match found.select(choice, command) {
-            Ok(homes) => Ok((homes, found.notes(choice))),
+            Ok(windirs) => Ok((windirs, found.notes(choice))),
             Err((true, reason)) => Err((Exit::Usage, reason)),
             Err((false, reason)) => Err((Exit::Unreadable, reason)),
         }
@@ -93,7 +93,7 @@ impl WindowsFolders {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.homes.is_empty()
+        self.windirs.is_empty()
     }
 
     /// The selected folders. `command` is the command line of this run, for advice.
@@ -107,23 +107,23 @@ impl WindowsFolders {
         command: &str,
     ) -> Result<Vec<PathBuf>, (bool, String)> {
         let root = self.root.display();
-        match (choice, self.homes.as_slice()) {
-            (Choice::Named(name), _) => self.find_by_name(name).map(|home| vec![home]),
+        match (choice, self.windirs.as_slice()) {
+            (Choice::Named(name), _) => self.find_by_name(name).map(|windir| vec![windir]),
             (_, []) => {
                 let text = format!(
                     "{root}: no Windows found (a folder that contains system32\\drivers): give the folder that contains WINDOWS, or the Windows folder itself"
                 );
                 Err((false, [vec![text], self.notes(choice)].concat().join("\n")))
             }
-            (Choice::Only, [home]) => Ok(vec![home.clone()]),
-            (Choice::Every, homes) => Ok(homes.to_vec()),
-            (Choice::Only, homes) => {
+            (Choice::Only, [windir]) => Ok(vec![windir.clone()]),
+            (Choice::Every, windirs) => Ok(windirs.to_vec()),
+            (Choice::Only, windirs) => {
                 let mut text = format!(
                     "{root} has {} Windows folders; nothing was done. For one of them:",
-                    homes.len()
+                    windirs.len()
                 );
-                for home in homes {
-                    let name = quoted(&self.relative_name(home).to_string_lossy());
+                for windir in windirs {
+                    let name = quoted(&self.relative_name(windir).to_string_lossy());
                     text.push_str(&format!("\n  {command} --windows {name}"));
                 }
                 text.push_str(&format!(
@@ -136,15 +136,15 @@ impl WindowsFolders {
 
     /// The Windows folder with this name or path.
     fn find_by_name(&self, name: &Path) -> Result<PathBuf, (bool, String)> {
-        let all = || self.homes.iter().chain(&self.links);
-        let is_same = |home: &&PathBuf| {
+        let all = || self.windirs.iter().chain(&self.links);
+        let is_same = |windir: &&PathBuf| {
             let real = |path: &Path| std::fs::canonicalize(path).ok();
-            real(home).is_some_and(|home| real(name) == Some(home))
+            real(windir).is_some_and(|windir| real(name) == Some(windir))
         };
         let alike: Vec<&PathBuf> = all()
-            .filter(|home| name.to_str().is_some_and(|name| has_name(home, name)))
+            .filter(|windir| name.to_str().is_some_and(|name| has_name(windir, name)))
             .collect();
-        let exact = all().find(|home| home.file_name() == Some(name.as_os_str()));
+        let exact = all().find(|windir| windir.file_name() == Some(name.as_os_str()));
         let only = match alike.as_slice() {
             [only] => Some(*only),
             _ => None,
@@ -155,14 +155,14 @@ impl WindowsFolders {
             .cloned()
             .ok_or_else(|| {
                 let known: Vec<String> = all()
-                    .map(|home| quoted(&self.relative_name(home).to_string_lossy()))
+                    .map(|windir| quoted(&self.relative_name(windir).to_string_lossy()))
                     .collect();
                 let there = match known.as_slice() {
                     [] => "it has none".to_owned(),
                     _ => format!("it has {}", known.join(", ")),
                 };
                 let text = format!(
-                    "{}: no Windows folder {}: {there}",
+                    "{}: no Windows folder is named {}; {there}",
                     self.root.display(),
                     name.display()
                 );
@@ -171,10 +171,10 @@ impl WindowsFolders {
     }
 
     /// The argument of `--windows` for a Windows folder.
-    fn relative_name<'h>(&self, home: &'h Path) -> &'h Path {
-        match home.strip_prefix(&self.root) {
+    fn relative_name<'h>(&self, windir: &'h Path) -> &'h Path {
+        match windir.strip_prefix(&self.root) {
             Ok(name) if !name.as_os_str().is_empty() => name,
-            _ => home,
+            _ => windir,
         }
     }
 
@@ -212,8 +212,10 @@ fn image_file_text(root: &Path) -> Option<String> {
 }
 
 /// Whether a folder contains `system32\drivers`, links included.
-fn is_windows(home: &Path) -> Result<bool, String> {
-    for system32 in subfolders(home, "system32").map_err(|error| read_error_text(home, &error))? {
+fn is_windows(windir: &Path) -> Result<bool, String> {
+    for system32 in
+        subfolders(windir, "system32").map_err(|error| read_error_text(windir, &error))?
+    {
         let drivers = subfolders(&system32.path, "drivers");
         match drivers {
             Ok(drivers) if drivers.is_empty() => {}
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
 
     fn names(selected: &[PathBuf]) -> Vec<&str> {
-        let names = selected.iter().map(|home| home.file_name().unwrap());
+        let names = selected.iter().map(|windir| windir.file_name().unwrap());
         names.map(|name| name.to_str().unwrap()).collect()
     }
 
@@ -272,14 +274,14 @@ mod tests {
         let found = WindowsFolders::find(root.path()).unwrap();
         let (is_choice, text) = found.select(Choice::Only, "tcplimit x").unwrap_err();
         assert!(is_choice);
-        for says in [
+        for expected in [
             "has 3 Windows folders",
             "tcplimit x --windows WINDOWS\n",
             "tcplimit x --windows Windows.0\n",
             "tcplimit x --windows winxp\n",
             "tcplimit x --every",
         ] {
-            assert!(text.contains(says), "{says}: {text}");
+            assert!(text.contains(expected), "{expected}: {text}");
         }
     }
 
@@ -334,8 +336,8 @@ mod tests {
         let found = WindowsFolders::find(root.path()).unwrap();
         assert!(found.is_empty());
         let (_, text) = found.select(Choice::Every, "").unwrap_err();
-        for says in ["no Windows found", "XP is a link", "winnt is a link"] {
-            assert!(text.contains(says), "{says}: {text}");
+        for expected in ["no Windows found", "XP is a link", "winnt is a link"] {
+            assert!(text.contains(expected), "{expected}: {text}");
         }
         assert_eq!(text.matches("is a link").count(), 2, "{text}");
         let selected = found.select(Choice::Named("xp".as_ref()), "").unwrap();

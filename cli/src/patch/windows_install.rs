@@ -62,7 +62,7 @@ pub struct DriverCopy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsInstall {
     /// The folder.
-    pub home: PathBuf,
+    pub windir: PathBuf,
     /// The copies, in the order in which they are changed.
     pub copies: Vec<DriverCopy>,
     /// Missing copies that have backups.
@@ -95,16 +95,16 @@ impl WindowsInstall {
     ///
     /// # Errors
     /// The folder that can't be read, and why.
-    pub fn find(home: &Path) -> Result<WindowsInstall, String> {
+    pub fn find(windir: &Path) -> Result<WindowsInstall, String> {
         let mut install = WindowsInstall {
-            home: home.to_owned(),
+            windir: windir.to_owned(),
             copies: Vec::new(),
             missing: Vec::new(),
             linked: Vec::new(),
-            folders: vec![home.to_owned()],
+            folders: vec![windir.to_owned()],
         };
         for (names, role) in FOLDERS {
-            let mut found = vec![home.to_owned()];
+            let mut found = vec![windir.to_owned()];
             for name in names {
                 let mut next = Vec::new();
                 for folder in &found {
@@ -155,7 +155,7 @@ impl WindowsInstall {
 
     fn copy(&self, path: &Path, role: Role, is_cabinet_file: bool) -> DriverCopy {
         DriverCopy {
-            path: path.strip_prefix(&self.home).unwrap_or(path).to_owned(),
+            path: path.strip_prefix(&self.windir).unwrap_or(path).to_owned(),
             role,
             is_cabinet_file,
         }
@@ -310,9 +310,9 @@ pub(super) mod tests {
         use std::os::unix::fs::symlink;
         let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
         let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
-        let home = root.path().join("WINDOWS");
+        let windir = root.path().join("WINDOWS");
         let link = |to: &str, from: &str| {
-            symlink(outside.path().join(to), home.join(from)).unwrap();
+            symlink(outside.path().join(to), windir.join(from)).unwrap();
         };
         link("tcpip.sys", "system32/drivers/tcpip.sys");
         link("tcpip.sys", "system32/drivers/afd.sys");
@@ -324,7 +324,7 @@ pub(super) mod tests {
             shown.collect::<Vec<_>>()
         };
         let linked_copy = |path: &str, role| (path.to_owned(), role);
-        let install = WindowsInstall::find(&home).unwrap();
+        let install = WindowsInstall::find(&windir).unwrap();
         let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
         assert_eq!(paths(&install), found);
         assert_eq!(
@@ -337,7 +337,7 @@ pub(super) mod tests {
         );
 
         let whole = tree(&["x"]);
-        symlink(home.join("system32"), whole.path().join("System32")).unwrap();
+        symlink(windir.join("system32"), whole.path().join("System32")).unwrap();
         let install = WindowsInstall::find(whole.path()).unwrap();
         assert_eq!(linked(&install), [linked_copy("System32", Role::Loaded)]);
         assert!(install.copies.is_empty());

@@ -356,14 +356,14 @@ fn a_cabinet_on_a_disc_that_cannot_be_packed_refuses_the_image() {
         let run = files.run(&[&["patch", "--json", "--cabinets", "XP.ISO"], target].concat());
         run.ends_with(1);
         let objects = run.objects();
-        let said = objects.iter().map(|object| {
+        let printed = objects.iter().map(|object| {
             let member = object["member"].as_str().unwrap();
             (member, object["state"].as_str().unwrap())
         });
-        let mut said: Vec<_> = said.collect();
-        said.sort_unstable();
+        let mut printed: Vec<_> = printed.collect();
+        printed.sort_unstable();
         assert_eq!(
-            said,
+            printed,
             [
                 ("I386/SP3.CAB", "refused"),
                 ("I386/TCPIP.SY_/tcpip.sys", "not-done")

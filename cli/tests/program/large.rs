@@ -161,7 +161,7 @@ fn one_refused_driver_leaves_the_cabinet_unchanged() {
     let run = files.run(&["patch", "--cabinets", "--in-place", "--json", "sp3.cab"]);
     assert_eq!(run.code, 1);
     let objects = run.objects();
-    let said: Vec<(&str, &str)> = objects
+    let printed: Vec<(&str, &str)> = objects
         .iter()
         .map(|object| {
             (
@@ -170,7 +170,10 @@ fn one_refused_driver_leaves_the_cabinet_unchanged() {
             )
         })
         .collect();
-    assert_eq!(said, [("tcpip.sys", "refused"), ("TCPIP6.SYS", "not-done")]);
+    assert_eq!(
+        printed,
+        [("tcpip.sys", "refused"), ("TCPIP6.SYS", "not-done")]
+    );
     assert_eq!(objects[0]["refusal"], "implausible-value");
     assert!(
         objects[1]["reason"]

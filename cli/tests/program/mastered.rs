@@ -221,11 +221,11 @@ fn a_disc_boots_as_before() {
             eprintln!("not booted: no qemu-system-i386, see cargo xtask setup");
             return;
         }
-        let said = fs::read(folder.join("said")).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
+        let printed = fs::read(folder.join("said")).unwrap_or_default();
+        let printed = String::from_utf8_lossy(&printed);
         assert!(
-            said.ends_with("booted from the disc"),
-            "{image}: {said} {output:?}"
+            printed.ends_with("booted from the disc"),
+            "{image}: {printed} {output:?}"
         );
         // The exit code is twice the value of the machine, plus one.
         assert_eq!(code, Some(0x21), "{image}");

@@ -98,16 +98,16 @@ fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
 #[test]
 fn the_signature_note_is_printed_only_after_a_change() {
     let files = Files::new().with("tcpip.sys", &xp());
-    let says = |run: &Run| run.stdout.contains("Consequences:");
+    let has_note = |run: &Run| run.stdout.contains("Consequences:");
     let shown = files.run(&["patch", "tcpip.sys"]);
-    assert!(!says(&shown));
+    assert!(!has_note(&shown));
     assert_eq!(
         shown.stdout.matches("Windows File Protection may").count(),
         1
     );
     let restored = files.run(&["restore", "tcpip.sys"]).stdout;
     assert!(!restored.contains("Windows File Protection"), "{restored}");
-    assert!(says(&files.run(&["patch", "--in-place", "tcpip.sys"])));
+    assert!(has_note(&files.run(&["patch", "--in-place", "tcpip.sys"])));
     let again = files.run(&["patch", "--in-place", "tcpip.sys"]);
     assert_eq!(again.code, 0);
     assert!(
@@ -115,7 +115,7 @@ fn the_signature_note_is_printed_only_after_a_change() {
             .stdout
             .starts_with("tcpip.sys: nothing to do: the limit is 100\n")
     );
-    assert!(!says(&again) && !again.stdout.contains("Windows File Protection"));
+    assert!(!has_note(&again) && !again.stdout.contains("Windows File Protection"));
     let many = |arguments: &[&str]| {
         let objects = files.run(arguments).objects();
         objects.last().unwrap()["summary"]["notes"].clone()
@@ -340,7 +340,7 @@ fn the_command_line_is_checked_before_anything_else() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("a/tcpip.sys", &xp());
-    for (arguments, says) in [
+    for (arguments, expected) in [
         (["patch"].as_slice(), "FILE"),
         (&["patch", "--limit", "0", "tcpip.sys"], "1..=16777215"),
         (
@@ -367,7 +367,11 @@ fn the_command_line_is_checked_before_anything_else() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 2, "{arguments:?}");
-        assert!(run.stderr.contains(says), "{arguments:?}: {}", run.stderr);
+        assert!(
+            run.stderr.contains(expected),
+            "{arguments:?}: {}",
+            run.stderr
+        );
     }
     assert_eq!(read(&files, "tcpip.sys"), xp());
 }

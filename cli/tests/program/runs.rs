@@ -37,15 +37,19 @@ fn two_concurrent_patches_change_the_file_once_and_keep_its_backup() {
         let files = Files::new().with("tcpip.sys", &xp());
         let arguments = ["patch", "--in-place", "tcpip.sys"];
         let pair = [start(&files, &arguments), start(&files, &arguments)].map(ended);
-        let says = |text: &str| {
+        let occurrences = |text: &str| {
             let saying = pair.iter().filter(|run| run.stdout.contains(text));
             saying.count()
         };
         for run in &pair {
             assert_eq!(run.code, 0, "{round}: {}{}", run.stdout, run.stderr);
         }
-        assert_eq!(says("changed the limit from 10 to 100"), 1, "{round}");
-        assert_eq!(says("nothing to do: the limit is 100"), 1, "{round}");
+        assert_eq!(
+            occurrences("changed the limit from 10 to 100"),
+            1,
+            "{round}"
+        );
+        assert_eq!(occurrences("nothing to do: the limit is 100"), 1, "{round}");
         assert_eq!(
             fs::read(files.path().join("tcpip.sys")).unwrap(),
             patched(100)
@@ -136,13 +140,13 @@ fn a_held_lock_is_waited_for_and_then_its_owner_is_reported() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{arguments:?}: {}{}", run.stdout, run.stderr);
-        let said = format!("{}{}", run.stdout, run.stderr);
-        for says in [
+        let printed = format!("{}{}", run.stdout, run.stderr);
+        for expected in [
             "another run of tcplimit is in progress here and holds",
             "tcplimit restore, process 4711 on",
             "wait until it has ended",
         ] {
-            assert!(said.contains(says), "{arguments:?}: {said}");
+            assert!(printed.contains(expected), "{arguments:?}: {printed}");
         }
         assert_eq!(fs::read(files.path().join(&driver)).unwrap(), xp());
     }

@@ -270,7 +270,7 @@ fn the_summary_gives_the_reason_when_nothing_was_done() {
         .with("WINDOWS/system32/drivers/x", b"")
         .with("a/b", b"");
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
-    for (files, arguments, says) in [
+    for (files, arguments, expected) in [
         (&none, ["patch", "--root", "nowhere"].as_slice(), "nowhere"),
         (&none, &["patch", "--root", "a"], "no Windows found"),
         (&none, &["restore", "--root", "."], "nor tcpip6.sys"),
@@ -290,7 +290,7 @@ fn the_summary_gives_the_reason_when_nothing_was_done() {
         assert_eq!(summary["exit_code"], run.code, "{arguments:?}");
         assert_ne!(run.code, 0, "{arguments:?}");
         let reason = summary["reason"].as_str().unwrap();
-        assert!(reason.contains(says), "{arguments:?}: {reason}");
+        assert!(reason.contains(expected), "{arguments:?}: {reason}");
     }
     let shown = files.run(&["patch", "--root", ".", "--json"]).objects();
     let notes = shown.last().unwrap()["summary"]["notes"].to_string();

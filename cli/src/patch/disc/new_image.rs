@@ -372,9 +372,9 @@ impl<'a> NewImage<'a> {
         out: &mut dyn Write,
         step: &dyn Fn(u64) -> bool,
     ) -> Result<[u8; 32], Failure> {
-        let failed = |what: &'static str| {
+        let failed = |problem: &'static str| {
             move |error| Failure::Io {
-                problem: what.to_owned(),
+                problem: problem.to_owned(),
                 error,
             }
         };

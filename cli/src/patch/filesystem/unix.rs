@@ -121,12 +121,12 @@ mod tests {
     #[test]
     fn a_foreign_group_is_not_reported_as_a_foreign_owner() {
         let error = io::Error::from(ErrorKind::PermissionDenied);
-        let said = refused(None, Some(44), &error);
-        assert!(said.contains("group of the old one (44: "), "{said}");
-        assert!(!said.contains("owner"), "{said}");
+        let text = refused(None, Some(44), &error);
+        assert!(text.contains("group of the old one (44: "), "{text}");
+        assert!(!text.contains("owner"), "{text}");
         for group in [None, Some(44)] {
-            let said = refused(Some(1000), group, &error);
-            assert!(said.contains("run tcplimit as that owner"), "{said}");
+            let text = refused(Some(1000), group, &error);
+            assert!(text.contains("run tcplimit as that owner"), "{text}");
         }
     }
 }

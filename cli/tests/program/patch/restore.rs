@@ -132,8 +132,12 @@ fn a_damaged_file_is_restored_from_its_backup_and_kept() {
         let length = damaged.len();
         let shown = files.run(&["restore", "tcpip.sys"]);
         assert_eq!(shown.code, 0, "{length}: {}{}", shown.stdout, shown.stderr);
-        let says = "would be put back from its backup: the limit is 10";
-        assert!(shown.stdout.contains(says), "{length}: {}", shown.stdout);
+        let expected = "would be restored from its backup: the limit is 10";
+        assert!(
+            shown.stdout.contains(expected),
+            "{length}: {}",
+            shown.stdout
+        );
         shown.prints(backup(&xp()));
         assert_eq!(read(&files, "tcpip.sys"), damaged);
         let without = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);

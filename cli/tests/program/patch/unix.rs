@@ -40,7 +40,7 @@ fn permissions_times_and_attributes_are_kept() {
 fn the_time_is_kept_with_a_note_unless_touch_is_given() {
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
     let begun = SystemTime::now() - Duration::from_secs(2);
-    let says = "keeps its time";
+    let expected = "keeps its time";
     for touch in [false, true] {
         let files = Files::new()
             .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
@@ -72,11 +72,11 @@ fn the_time_is_kept_with_a_note_unless_touch_is_given() {
         ] {
             ["tcpip.sys", copy].into_iter().for_each(age);
             let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
-            shown.does_not_print(says);
+            shown.does_not_print(expected);
             let run = files.run(&[arguments, options].concat());
             run.ends_with(0);
             assert_eq!(is_new(written), touch, "{arguments:?}");
-            assert_eq!(run.stdout.contains(says), !touch, "{}", run.stdout);
+            assert_eq!(run.stdout.contains(expected), !touch, "{}", run.stdout);
         }
         for backup in names(&files.path()) {
             assert!(!backup.ends_with(".orig") || !is_new(&backup), "{backup}");
@@ -318,10 +318,10 @@ fn unwritable_windows_folders_are_reported_in_advance() {
                 return;
             };
             assert_eq!(run.code, 3, "{shut}: {}{}", run.stdout, run.stderr);
-            let said = run.stdout + &run.stderr;
-            let says = format!("the folder ./{shut} can't be written to: Permission denied");
-            assert!(said.contains(&says), "{target}: {said}");
-            assert!(said.contains("chmod u+w"), "{target}: {said}");
+            let printed = run.stdout + &run.stderr;
+            let expected = format!("the folder ./{shut} can't be written to: Permission denied");
+            assert!(printed.contains(&expected), "{target}: {printed}");
+            assert!(printed.contains("chmod u+w"), "{target}: {printed}");
         }
     }
 }
@@ -339,7 +339,7 @@ fn a_windows_with_an_inaccessible_folder_is_reported() {
     for folder in ["WINDOWS", "WINDOWS/system32/drivers"] {
         mode(folder, 0o777);
     }
-    for (mask, says) in [
+    for (mask, expected) in [
         (0o444, "\"failed\":1"),
         (0o000, "dllcache: Permission denied"),
     ] {
@@ -350,7 +350,7 @@ fn a_windows_with_an_inaccessible_folder_is_reported() {
             return;
         };
         run.ends_with(3);
-        run.prints(says);
+        run.prints(expected);
     }
 }
 

@@ -22,13 +22,13 @@ fn injected(files: &Files, options: &[&str], arguments: &[&str]) -> Option<(Opti
         skipped("strace is not installed: cargo xtask setup");
         return None;
     };
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said).unwrap();
-    if said.contains("ptrace") {
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8(printed).unwrap();
+    if printed.contains("ptrace") {
         skipped("strace may trace nothing here");
         return None;
     }
-    Some((output.status.code(), said))
+    Some((output.status.code(), printed))
 }
 
 fn windows() -> Files {
@@ -44,7 +44,7 @@ const ALL: [&str; 4] = ["patch", "--root", ".", "--in-place"];
 
 #[test]
 fn an_unflushable_folder_is_noted_once_and_the_file_is_changed() {
-    for (error, says) in [
+    for (error, expected) in [
         ("EINVAL", "this mount can't flush a folder to disk"),
         ("EBADF", "this mount can't flush a folder to disk"),
         ("EOPNOTSUPP", "this mount can't flush a folder to disk"),
@@ -71,16 +71,16 @@ fn an_unflushable_folder_is_noted_once_and_the_file_is_changed() {
                 "-e",
                 &inject,
             ];
-            let Some((code, said)) = injected(&files, &options, arguments) else {
+            let Some((code, printed)) = injected(&files, &options, arguments) else {
                 return;
             };
-            assert_eq!(code, Some(0), "{error}: {said}");
-            assert_eq!(said.matches(says).count(), 1, "{error}: {said}");
+            assert_eq!(code, Some(0), "{error}: {printed}");
+            assert_eq!(printed.matches(expected).count(), 1, "{error}: {printed}");
             assert_eq!(read(&files, DRIVER), patched(100), "{error}");
             let restore = ["restore", "--in-place", DRIVER];
-            let (code, said) = injected(&files, &options, &restore).unwrap();
-            assert_eq!(code, Some(0), "{error}: {said}");
-            assert!(!said.contains("FAILED"), "{error}: {said}");
+            let (code, printed) = injected(&files, &options, &restore).unwrap();
+            assert_eq!(code, Some(0), "{error}: {printed}");
+            assert!(!printed.contains("FAILED"), "{error}: {printed}");
             assert_eq!(read(&files, DRIVER), xp(), "{error}");
             assert_eq!(leftovers(&files), [""; 0], "{error}");
         }
@@ -93,10 +93,10 @@ fn an_unflushable_file_is_not_changed() {
         let files = windows();
         let inject = format!("inject=fsync:error={error}");
         let options = ["-e", "trace=fsync", "-e", &inject];
-        let Some((code, said)) = injected(&files, &options, &IN_PLACE) else {
+        let Some((code, printed)) = injected(&files, &options, &IN_PLACE) else {
             return;
         };
-        assert_eq!(code, Some(3), "{error}: {said}");
+        assert_eq!(code, Some(3), "{error}: {printed}");
         assert_eq!(read(&files, DRIVER), xp(), "{error}");
         assert_eq!(leftovers(&files), [""; 0], "{error}");
     }
@@ -108,21 +108,26 @@ fn runs_exclude_each_other_without_locks_too() {
         let inject = format!("inject=flock:error={error}");
         let options = ["-e", "trace=flock", "-e", &inject];
         let files = windows();
-        let Some((code, said)) = injected(&files, &options, &ALL) else {
+        let Some((code, printed)) = injected(&files, &options, &ALL) else {
             return;
         };
-        assert_eq!(code, Some(0), "{error}: {said}");
-        assert_eq!(said.matches("this mount has no locks").count(), 1, "{said}");
+        assert_eq!(code, Some(0), "{error}: {printed}");
+        assert_eq!(
+            printed.matches("this mount has no locks").count(),
+            1,
+            "{printed}"
+        );
         assert_eq!(read(&files, CACHE), patched(100), "{error}");
         assert_eq!(leftovers(&files), [""; 0], "{error}");
         // Without locks, an existing lock file counts as held.
         let lock = files.path().join("WINDOWS/system32/drivers/tcplimit.lock");
         fs::write(&lock, "").unwrap();
-        let (code, said) = injected(&files, &options, &["restore", "--in-place", DRIVER]).unwrap();
-        assert_eq!(code, Some(3), "{error}: {said}");
+        let (code, printed) =
+            injected(&files, &options, &["restore", "--in-place", DRIVER]).unwrap();
+        assert_eq!(code, Some(3), "{error}: {printed}");
         assert!(
-            said.contains("if it has ended and left this behind, remove"),
-            "{said}"
+            printed.contains("if it has ended and left this behind, remove"),
+            "{printed}"
         );
         assert_eq!(read(&files, DRIVER), patched(100), "{error}");
         assert!(lock.exists());
@@ -136,10 +141,10 @@ fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
         let inject = format!("inject=rename:signal=KILL:when={rename}");
         let options = ["-e", "trace=rename", "-e", &inject];
         let files = windows();
-        let Some((code, said)) = injected(&files, &options, &ALL) else {
+        let Some((code, printed)) = injected(&files, &options, &ALL) else {
             return;
         };
-        assert_ne!(code, Some(0), "{rename}: {said}");
+        assert_ne!(code, Some(0), "{rename}: {printed}");
         let left = leftovers(&files);
         assert!(
             left.iter().any(|name| name == "tcplimit.journal"),

@@ -63,8 +63,8 @@ fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     for options in [&[][..], &["--dry-run"]] {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
         shown.ends_with(0);
-        let says = "4 would be removed of 5 files, 1 kept";
-        shown.prints(says);
+        let expected = "4 would be removed of 5 files, 1 kept";
+        shown.prints(expected);
         let advice = shown.stdout.contains("add --in-place");
         assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
         assert_eq!(all(&files.path()), before);
@@ -176,8 +176,8 @@ fn clean_reports_its_failures() {
     let before = all(&two.path());
     let run = two.run(&[&clean[..], &["--in-place"]].concat());
     run.ends_with(2);
-    let says = "tcplimit clean --root . --in-place --windows WINNT";
-    run.warns(says);
+    let expected = "tcplimit clean --root . --in-place --windows WINNT";
+    run.warns(expected);
     assert_eq!(all(&two.path()), before);
     let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
     run.ends_with(0);
