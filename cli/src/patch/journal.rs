@@ -98,7 +98,7 @@ impl FileState {
         }
     }
 
-    /// For people.
+    /// Its description for people.
     pub(crate) fn description(self) -> &'static str {
         match self {
             FileState::Before => "not changed by that run; it stays",

@@ -57,7 +57,7 @@ impl LeftoverKind {
         }
     }
 
-    /// For people.
+    /// Its description for people.
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {

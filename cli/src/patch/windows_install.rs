@@ -35,7 +35,7 @@ impl Role {
         }
     }
 
-    /// For people.
+    /// Its description for people.
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
