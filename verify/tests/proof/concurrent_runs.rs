@@ -329,7 +329,7 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
         match failure {
             Failure::RollbackFailed { reason: why, .. } => {
                 assert_eq!(content, b"oldA", "{step}");
-                assert!(why.contains("it holds the new content, whole"), "{why}");
+                assert!(why.contains("it holds the complete new content"), "{why}");
                 whole += 1;
             }
             _ => assert_eq!(content, b"old", "{step}"),
