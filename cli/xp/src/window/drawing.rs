@@ -19,9 +19,9 @@ pub struct Rect {
     pub left: i32,
     /// The first row.
     pub top: i32,
-    /// The column behind the last.
+    /// The column after the last.
     pub right: i32,
-    /// The row behind the last.
+    /// The row after the last.
     pub bottom: i32,
 }
 
