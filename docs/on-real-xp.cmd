@@ -1,15 +1,15 @@
 @echo off
-rem Tries tcplimit on a real Windows XP, XP x64 or Server 2003, and leaves the
-rem machine as it was. ON-REAL-XP.txt (docs/on-real-xp.md) says why.
+rem Tests tcplimit on a real Windows XP, XP x64 or Server 2003, and then undoes all
+rem its changes. ON-REAL-XP.txt (docs/on-real-xp.md) describes the tests.
 rem
-rem   on-real-xp             tries everything; asks before anything is loaded or written
+rem   on-real-xp             tests everything; asks before it loads or writes anything
 rem   on-real-xp /y          does not ask
-rem   on-real-xp verifier    second part: Driver Verifier and a full dump, from the
-rem                          next start on; then try again
+rem   on-real-xp verifier    second part: turns on Driver Verifier and full dumps from
+rem                          the next start on; then run on-real-xp again
 rem   on-real-xp finish      ends the second part
 rem
-rem It stops at the first surprise, undoes what it did, and exits with 1. All
-rem that is said goes to on-real-xp.log beside it.
+rem At the first unexpected result it stops, undoes its changes, and exits with 1.
+rem It writes everything to on-real-xp.log in its own folder.
 setlocal enableextensions
 pushd "%~dp0"
 set LOG=on-real-xp.log
@@ -26,7 +26,7 @@ if /i "%~1"=="verifier" goto verifier
 if /i "%~1"=="finish" goto finish
 if "%~1"=="" goto begin
 if /i "%~1"=="/y" goto begin
-echo on-real-xp: what is "%~1"? Nothing, /y, verifier or finish.
+echo on-real-xp: unknown argument "%~1". Use no argument, /y, verifier or finish.
 popd
 exit /b 2
 
@@ -35,112 +35,112 @@ exit /b 2
 >>"%LOG%" ver
 >>"%LOG%" echo %DATE% %TIME% %PROCESSOR_ARCHITECTURE% %NUMBER_OF_PROCESSORS% processors
 if not exist tcplimit.exe (
-  call :say "There is no tcplimit.exe beside this script: put it into the release's folder."
+  call :print "tcplimit.exe is missing: run this script in the folder of the release."
   goto failed
 )
 if not exist tcplimit.sys (
-  call :say "There is no tcplimit.sys beside this script: put it into the release's folder."
+  call :print "tcplimit.sys is missing: run this script in the folder of the release."
   goto failed
 )
 reg query "%SERVICE%" >nul 2>&1
 if not errorlevel 1 (
-  call :say "tcplimit is installed already: tcplimit uninstall, restart, and try again."
+  call :print "tcplimit is installed: run tcplimit uninstall, restart Windows, and try again."
   goto failed
 )
 
-call :say "First, what reads files only."
+call :print "First, the steps that only read files."
 call :run 0 version
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 probe
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 1 probe tcplimit.sys
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 2 set
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 
-call :say "Now the driver is loaded. It looks, and writes nothing."
+call :print "Next, the script loads the driver, which only reads."
 if /i "%~1"=="/y" goto load
 set GO=
-set /p GO=Go on? All open work should be saved. [y/N] 
+set /p GO=Save all open work first. Go on? [y/N] 
 if /i not "%GO%"=="y" (
-  call :say "Ended as wished: nothing was loaded."
+  call :print "Stopped at your request: nothing was loaded."
   popd
   exit /b 0
 )
 :load
 set INSTALLED=yes
 call :run 0 install
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 status
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :limit 10
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 probe
-if errorlevel 1 goto surprise
-call :say "A set that must be refused: the limit is not 11."
+if errorlevel 1 goto unexpected
+call :print "The driver must refuse this set, because the limit is not 11."
 call :run 1 set 100 --expect 11
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :limit 10
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 
-call :say "Now the limit is written."
+call :print "Now the driver writes the limit."
 call :run 0 set 100
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :limit 100
-if errorlevel 1 goto surprise
-call :say "A minute under way: open some pages in a browser."
+if errorlevel 1 goto unexpected
+call :print "The limit stays at 100 for a minute: open some pages in a browser."
 call :run 0 who --every
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 ping -n 61 127.0.0.1 >nul
 call :limit 100
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :watch
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 status
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 
-call :say "Unloaded and loaded again, it knows its own limit."
+call :print "After unload and load, the driver must know its own limit."
 call :run 0 unload
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 load
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :limit 100
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 set 50
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :limit 50
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :run 0 reset
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 call :limit 10
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 
-call :say "Twenty times there and back."
+call :print "Twenty times: set and reset."
 for /l %%n in (1,1,20) do call :again %%n
-if not "%AGAIN%"=="20" goto surprise
+if not "%AGAIN%"=="20" goto unexpected
 call :limit 10
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 
-call :say "And away with it."
+call :print "Last, the script uninstalls the driver."
 call :run 0 uninstall
-if errorlevel 1 goto surprise
+if errorlevel 1 goto unexpected
 set INSTALLED=no
 reg query "%SERVICE%" >nul 2>&1
 if not errorlevel 1 (
-  call :say "The service is still registered."
-  goto surprise
+  call :print "The service is still registered."
+  goto unexpected
 )
 if exist "%DRIVER%" (
-  call :say "The driver's file is still there."
-  goto surprise
+  call :print "The driver's file is still there."
+  goto unexpected
 )
-call :say "All %STEP% steps went as they should. The machine is as it was."
-call :say "Please look on-real-xp.log through, and send it."
+call :print "All %STEP% steps gave the expected results. All changes are undone."
+call :print "Please read on-real-xp.log through, and send it."
 del "%GOT_FILE%" 2>nul
 popd
 exit /b 0
 
-rem --- a command of tcplimit's: call :run CODE ARGUMENTS...
+rem --- runs tcplimit, which must exit with CODE: call :run CODE ARGUMENTS...
 :run
 set WANT=%1
 set ARGUMENTS=
@@ -158,10 +158,10 @@ echo %STEP%. tcplimit%ARGUMENTS%
 set GOT=%ERRORLEVEL%
 >>"%LOG%" echo    code %GOT%, expected %WANT%
 if "%GOT%"=="%WANT%" exit /b 0
-call :say "Step %STEP% ended with %GOT%, not with %WANT%."
+call :print "Step %STEP% exited with %GOT%, not with %WANT%."
 exit /b 1
 
-rem --- the limit must be: call :limit NUMBER
+rem --- the limit must be NUMBER: call :limit NUMBER
 :limit
 set /a STEP=STEP+1
 set SEEN=
@@ -174,10 +174,10 @@ echo %STEP%. the limit is %SEEN%
 if not "%GOT%"=="0" goto limit_wrong
 if "%SEEN%"=="%1" exit /b 0
 :limit_wrong
-call :say "Step %STEP%: the limit is not %1."
+call :print "Step %STEP%: the limit is not %1."
 exit /b 1
 
-rem --- watch ends when nobody reads it any more, and its log is begun by then
+rem --- watch ends when its reader does; by then it has begun its log
 :watch
 set /a STEP=STEP+1
 echo %STEP%. tcplimit watch --log %EVENTS%
@@ -189,10 +189,10 @@ if errorlevel 1 goto watch_wrong
 del %EVENTS%
 exit /b 0
 :watch_wrong
-call :say "Step %STEP%: watch did not begin its log."
+call :print "Step %STEP%: watch did not begin its log."
 exit /b 1
 
-rem --- there and back once more; AGAIN is the last that went well
+rem --- one more set and reset; AGAIN is the number of the last good one
 :again
 set /a BEFORE=%1-1
 if "%1"=="1" set AGAIN=0
@@ -205,27 +205,27 @@ if errorlevel 1 exit /b 1
 set AGAIN=%1
 exit /b 0
 
-:say
+:print
 echo %~1
 >>"%LOG%" echo.
 >>"%LOG%" echo %~1
 exit /b 0
 
-rem --- undo, and say so
-:surprise
-call :say "That was a surprise, so the rest is left out."
+rem --- undoes all changes
+:unexpected
+call :print "This result is not as expected, so the script stops here."
 if "%INSTALLED%"=="no" goto failed
-call :say "The driver is asked to put the limit back, and is removed."
+call :print "It resets the limit and removes the driver."
 .\tcplimit.exe status >>"%LOG%" 2>&1
 .\tcplimit.exe reset >>"%LOG%" 2>&1
 .\tcplimit.exe uninstall >>"%LOG%" 2>&1
 if errorlevel 1 (
-  call :say "tcplimit uninstall failed: after a restart, tcplimit repair, then tcplimit uninstall."
+  call :print "tcplimit uninstall failed: restart, then run tcplimit repair and tcplimit uninstall."
 ) else (
-  call :say "It is removed. A restart makes sure that the limit is 10 again."
+  call :print "The driver is removed. After a restart the limit is certainly 10 again."
 )
 :failed
-call :say "Please look on-real-xp.log through, and send it."
+call :print "Please read on-real-xp.log through, and send it."
 del "%GOT_FILE%" 2>nul
 popd
 exit /b 1
@@ -233,37 +233,38 @@ exit /b 1
 rem --- the second part
 :verifier
 if exist "%KEPT%" (
-  echo It is on already: restart, on-real-xp, then on-real-xp finish.
+  echo Driver Verifier is on already.
+  echo Restart, run on-real-xp, then run on-real-xp finish.
   popd
   exit /b 1
 )
 set OLD=
 for /f "tokens=3" %%v in ('reg query "%CRASH%" /v CrashDumpEnabled ^| find "CrashDumpEnabled"') do set OLD=%%v
 if "%OLD%"=="" (
-  echo CrashDumpEnabled can't be read: nothing was changed.
+  echo Can't read CrashDumpEnabled from the registry: nothing was changed.
   popd
   exit /b 1
 )
 > "%KEPT%" echo %OLD%
 reg add "%CRASH%" /v CrashDumpEnabled /t REG_DWORD /d 2 /f >nul
 if errorlevel 1 goto verifier_failed
-rem It says 0 or 2 (after a restart) where all is well, and 1 where it is not.
+rem It exits with 0 or 2 (works after a restart) on success, and with 1 on failure.
 verifier /standard /driver tcplimit.sys
 if "%ERRORLEVEL%"=="1" goto verifier_failed
-echo From the next start on Windows watches the driver, and writes a dump if it stops.
-echo Restart, on-real-xp, then on-real-xp finish.
+echo From the next start on, Driver Verifier checks the driver, and Windows writes a
+echo full dump if it stops. Restart, run on-real-xp, then run on-real-xp finish.
 popd
 exit /b 0
 :verifier_failed
 reg add "%CRASH%" /v CrashDumpEnabled /t REG_DWORD /d %OLD% /f >nul
 del "%KEPT%"
-echo It could not be switched on: only an Administrator can.
+echo Can't turn on Driver Verifier: run this script as an Administrator.
 popd
 exit /b 1
 
 :finish
 if not exist "%KEPT%" (
-  echo The second part was not begun.
+  echo The second part has not begun: run on-real-xp verifier first.
   popd
   exit /b 1
 )
@@ -272,11 +273,11 @@ set /p OLD=<"%KEPT%"
 verifier /reset
 reg add "%CRASH%" /v CrashDumpEnabled /t REG_DWORD /d %OLD% /f >nul
 if errorlevel 1 (
-  echo CrashDumpEnabled could not be set back to %OLD%: only an Administrator can.
+  echo Can't set CrashDumpEnabled back to %OLD%: run this script as an Administrator.
   popd
   exit /b 1
 )
 del "%KEPT%"
-echo It is off from the next start on, and CrashDumpEnabled is %OLD% again.
+echo Driver Verifier is off from the next start on. CrashDumpEnabled is %OLD% again.
 popd
 exit /b 0

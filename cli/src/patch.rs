@@ -9,7 +9,7 @@
 //!
 //! 1. decisions: [`change`], [`plan`](mod@plan), [`known`], [`Refusal`], [`Failure`](failure::Failure);
 //! 2. files: [`form`] (as on setup discs), [`drivers`] (all in one file),
-//!    [`disk`] (the file system), [`names`] (what a run may leave behind);
+//!    [`fs`] (the file system), [`names`] (what a run may leave behind);
 //! 3. safety: [`lock`] (one run at a time), [`replace`] (one file in the place of
 //!    another), [`journal`] (many files as one transaction);
 //! 4. the work: [`job`] (one file from plan to proof), [`restore`] (the way back),
@@ -21,21 +21,20 @@
 
 mod change;
 mod clean;
+pub mod container;
 mod disc;
-pub mod disk;
 mod drivers;
 mod failure;
-pub mod form;
-mod holder;
-pub mod installation;
+mod file_names;
+pub mod filesystem;
 pub mod job;
 pub mod journal;
 mod json;
-mod known;
+mod known_builds;
 pub mod leftover;
 pub mod lock;
+mod lock_owner;
 pub mod mount;
-mod names;
 mod offline_windows;
 mod outcome;
 mod plan;
@@ -47,11 +46,12 @@ mod run;
 mod status;
 mod summary;
 mod text;
+pub mod windows_folders;
 pub mod windows_install;
 
 pub use change::{Change, Field};
 pub(crate) use clean::run as clean;
-pub use disc::{DiscDone, Watch, patch_disc};
+pub use disc::{DiscResult, ImageProgress, patch_disc};
 pub use plan::{DEFAULT_LIMIT, Plan, apply, plan};
 pub use refusal::{DiscRefusal, Refusal};
 pub(crate) use run::{patch, restore};

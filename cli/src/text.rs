@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::Style;
-use scanner_core::{Evidence, Findings, StartUp, Surroundings, Tally};
+use scanner_core::{Evidence, Findings, NearbyCalls, StartUpStore, Tally};
 use tcplimit_report::{FileFacts, ImageFacts, Report, State, english, limit};
 
-use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::summary::Summary;
+use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 
 /// How much to say of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn places(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 
 fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let start_up = match report.start_up {
-        Some(StartUp::Unique {
+        Some(StartUpStore::Unique {
             rva,
             value_offset,
             value,
@@ -156,8 +156,8 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             "stores {} (RVA {rva}; the value is at file offset {value_offset:X})",
             limit(value, english)
         )),
-        Some(StartUp::None) => Some("no code that is discarded stores to it".to_owned()),
-        Some(StartUp::Several) => Some("several stores, none can be told to be it".to_owned()),
+        Some(StartUpStore::None) => Some("no code that is discarded stores to it".to_owned()),
+        Some(StartUpStore::Several) => Some("several stores, none can be told to be it".to_owned()),
         None => None,
     };
     if let Some(start_up) = start_up {
@@ -204,8 +204,8 @@ fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Res
     row(out, "evidence", text)?;
     row(out, "at the gates", around(findings))?;
     let pieces = Evidence::ALL.into_iter().filter_map(|piece| match piece {
-        _ if held.holds(piece) => Some((piece, GOOD, '✓')),
-        _ if missing.holds(piece) => Some((piece, BAD, '✗')),
+        _ if held.contains(piece) => Some((piece, GOOD, '✓')),
+        _ if missing.contains(piece) => Some((piece, BAD, '✗')),
         _ => None,
     });
     if detail == Detail::Verbose || !missing.is_empty() {
@@ -228,8 +228,8 @@ fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Res
 
 /// What the calls around each gate do.
 fn around(findings: &Findings) -> String {
-    let tallies = |of: fn(&Surroundings) -> Tally| -> String {
-        let tallies = findings.surroundings().map(of);
+    let tallies = |of: fn(&NearbyCalls) -> Tally| -> String {
+        let tallies = findings.nearby_calls().map(of);
         let texts: Vec<String> = tallies
             .filter(|tally| tally.total > 0)
             .map(|tally| tally.to_string())

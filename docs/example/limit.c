@@ -1,12 +1,12 @@
 /* Reads and changes the limit of half-open connections through tcplimit.sys.
  *
  *     limit                      shows the limits of tcpip.sys and tcpip6.sys
- *     limit 100                  sets that of tcpip.sys to 100
- *     limit 100 50               the same, only if it is 50 now
- *     limit reset                puts 10 back
+ *     limit 100                  sets the limit of tcpip.sys to 100
+ *     limit 100 50               the same, but only if it is 50 now
+ *     limit reset                sets it back to 10
  *
  * Run it as an Administrator, on Windows XP SP2 or later with the driver loaded.
- * It needs nothing but <windows.h>. docs/interface.md describes the interface.
+ * It needs only <windows.h>. docs/interface.md describes the interface.
  *
  *     i686-w64-mingw32-gcc -o limit.exe limit.c
  *     cl limit.c
@@ -46,7 +46,7 @@ typedef struct {
     DWORD version;
     DWORD module;
     DWORD limit;
-    DWORD expected; /* 0: 10, or what the driver wrote */
+    DWORD expected; /* 0: 10, or a limit that the driver wrote */
 } TCPLIMIT_SET_RECORD;
 
 typedef struct {
@@ -62,7 +62,7 @@ typedef struct {
     DWORD driver;
     DWORD module;
     DWORD state;
-    DWORD reason; /* 0: what was asked for was done */
+    DWORD reason; /* 0: the request was executed */
     DWORD detail[2];
     DWORD limit;
     DWORD half_open;
@@ -84,15 +84,16 @@ typedef struct {
     DWORD flags;
 } TCPLIMIT_ANSWER;
 
-/* Does not compile where a record is not as long as the driver wants it. */
+/* Does not compile if a record lacks the length that the driver expects. */
 typedef char query_has_12_bytes[sizeof(TCPLIMIT_QUERY_RECORD) == 12 ? 1 : -1];
 typedef char set_has_20_bytes[sizeof(TCPLIMIT_SET_RECORD) == 20 ? 1 : -1];
 typedef char reset_has_16_bytes[sizeof(TCPLIMIT_RESET_RECORD) == 16 ? 1 : -1];
 typedef char answer_has_104_bytes[sizeof(TCPLIMIT_ANSWER) == 104 ? 1 : -1];
 
-/* Sends a record. FALSE when the request itself failed: see GetLastError. A
- * refusal is not a failure; `answer->reason` tells. */
-static BOOL ask(HANDLE device, DWORD code, void *record, DWORD size, TCPLIMIT_ANSWER *answer)
+/* Sends a record. FALSE if the request itself failed: see GetLastError. A
+ * refusal is not a failure: see `answer->reason`. */
+static BOOL send_request(HANDLE device, DWORD code, void *record, DWORD size,
+                         TCPLIMIT_ANSWER *answer)
 {
     DWORD returned = 0;
 
@@ -111,24 +112,25 @@ static BOOL query(HANDLE device, DWORD module, TCPLIMIT_ANSWER *answer)
 {
     TCPLIMIT_QUERY_RECORD record = {sizeof record, TCPLIMIT_VERSION, module};
 
-    return ask(device, TCPLIMIT_QUERY, &record, sizeof record, answer);
+    return send_request(device, TCPLIMIT_QUERY, &record, sizeof record, answer);
 }
 
 static BOOL set(HANDLE device, DWORD module, DWORD limit, DWORD expected, TCPLIMIT_ANSWER *answer)
 {
     TCPLIMIT_SET_RECORD record = {sizeof record, TCPLIMIT_VERSION, module, limit, expected};
 
-    return ask(device, TCPLIMIT_SET, &record, sizeof record, answer);
+    return send_request(device, TCPLIMIT_SET, &record, sizeof record, answer);
 }
 
 static BOOL reset(HANDLE device, DWORD module, TCPLIMIT_ANSWER *answer)
 {
     TCPLIMIT_RESET_RECORD record = {sizeof record, TCPLIMIT_VERSION, module, 0};
 
-    return ask(device, TCPLIMIT_RESET, &record, sizeof record, answer);
+    return send_request(device, TCPLIMIT_RESET, &record, sizeof record, answer);
 }
 
-/* One line. 0 when what was asked for was done, and 1 when it was refused. */
+/* Prints the answer in a line. Returns 0 if the request was executed, 1 if it was
+ * refused. */
 static int show(const char *name, const TCPLIMIT_ANSWER *answer)
 {
     static const char *const states[] = {"absent", "not-located", "located"};
@@ -140,15 +142,15 @@ static int show(const char *name, const TCPLIMIT_ANSWER *answer)
     return answer->reason ? 1 : 0;
 }
 
-static int fail(const char *what)
+static int fail(const char *action)
 {
-    printf("%s: error=%lu\n", what, GetLastError());
+    printf("%s: error=%lu\n", action, GetLastError());
     return 3;
 }
 
 int main(int argc, char **argv)
 {
-    /* To look, reading is enough; to change, both. No sharing is needed. */
+    /* A query needs read access, a change also write access. */
     DWORD access = argc > 1 ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ;
     HANDLE device = CreateFileA(TCPLIMIT_DEVICE, access, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                                 OPEN_EXISTING, 0, NULL);

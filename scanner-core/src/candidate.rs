@@ -3,8 +3,8 @@
 use crate::evidence::{Evidence, EvidenceSet};
 use crate::gate::Gate;
 use crate::image::Image;
+use crate::nearby_calls::{NearbyCalls, Tally};
 use crate::rva::Rva;
-use crate::surroundings::{Surroundings, Tally};
 
 /// A pair that more gates than this compare is not the limit.
 pub const MAX_GATES: usize = 4;
@@ -159,7 +159,7 @@ pub struct Findings {
     pub(crate) event: Option<Rva>,
     pub(crate) import_calls: u32,
     pub(crate) offender: Option<Rva>,
-    pub(crate) surroundings: [Surroundings; MAX_GATES],
+    pub(crate) nearby_calls: [NearbyCalls; MAX_GATES],
     pub(crate) relocated: Tally,
 }
 
@@ -177,7 +177,7 @@ impl Findings {
         event: None,
         import_calls: 0,
         offender: None,
-        surroundings: [Surroundings::NONE; MAX_GATES],
+        nearby_calls: [NearbyCalls::NONE; MAX_GATES],
         relocated: Tally { hits: 0, total: 0 },
     };
 
@@ -196,7 +196,7 @@ impl Findings {
             event,
             import_calls: _,
             offender,
-            surroundings: _,
+            nearby_calls: _,
             relocated: _,
         } = self;
         *threshold == other.threshold
@@ -277,8 +277,8 @@ impl Findings {
     }
 
     /// The calls around each gate, in the order of the gates.
-    pub fn surroundings(&self) -> impl Iterator<Item = &Surroundings> {
-        let gates = self.gates.iter().zip(&self.surroundings);
+    pub fn nearby_calls(&self) -> impl Iterator<Item = &NearbyCalls> {
+        let gates = self.gates.iter().zip(&self.nearby_calls);
         gates.filter_map(|(gate, around)| gate.as_ref().map(|_| around))
     }
 
@@ -313,7 +313,7 @@ mod tests {
             |it| it.import_calls = 1,
             |it| it.relocated = Tally { hits: 1, total: 1 },
             |it| {
-                for around in &mut it.surroundings {
+                for around in &mut it.nearby_calls {
                     around.imports.total = 1;
                 }
             },

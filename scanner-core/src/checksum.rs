@@ -19,7 +19,7 @@ impl Checksum {
     ///
     /// Source: the PE format, "CheckSum"; ImageHlp's `CheckSumMappedFile`.
     #[must_use]
-    pub fn of(headers: &Headers<'_>, file: &[u8]) -> Checksum {
+    pub fn compute(headers: &Headers<'_>, file: &[u8]) -> Checksum {
         let field = headers.checksum_offset();
         let stated = file.get(field..).unwrap_or_default().iter().take(4);
         // Every byte counts by its place in its word; the field's don't count.

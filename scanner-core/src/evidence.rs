@@ -187,7 +187,7 @@ impl EvidenceSet {
 
     /// Whether it is in the set.
     #[must_use]
-    pub fn holds(self, evidence: Evidence) -> bool {
+    pub fn contains(self, evidence: Evidence) -> bool {
         self.0 & evidence.bit() != 0
     }
 
@@ -207,7 +207,7 @@ impl EvidenceSet {
     pub fn iter(self) -> impl Iterator<Item = Evidence> {
         Evidence::ALL
             .into_iter()
-            .filter(move |&evidence| self.holds(evidence))
+            .filter(move |&evidence| self.contains(evidence))
     }
 
     /// One bit each, in the order of [`Evidence::ALL`], for a record. The order

@@ -2,9 +2,9 @@
 //! half-open connections with their limit.
 
 use crate::arch::Arch;
-use crate::bytes::dword;
 use crate::image::Image;
 use crate::operand;
+use crate::read::dword;
 use crate::rva::Rva;
 
 /// A load and a comparison of two variables, followed by a signed jump that
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_jump_tells_which_of_the_two_is_the_limit() {
+    fn the_jump_decides_which_variable_is_the_limit() {
         let image = Image::from_file(FILE).unwrap();
         let read = |opcode: u8, jump: &[u8]| {
             let load = [0x8B, 0x0D, 0, 1, 0, 0];

@@ -266,7 +266,9 @@ impl<'a> Headers<'a> {
     pub fn exception_table(&self) -> Option<ExceptionTable> {
         let (rva, size) = self.directory(Directory::Exception)?;
         let is_aligned = rva.0 & 3 == 0 && size.checked_rem(EXCEPTION_ENTRY) == Some(0);
-        let section = self.sections().find(|section| section.holds(rva, size))?;
+        let section = self
+            .sections()
+            .find(|section| section.contains(rva, size))?;
         let is_sound = is_aligned && section.is_live_constants();
         (self.arch() == Arch::X64 && is_sound).then_some(ExceptionTable {
             rva,

@@ -136,7 +136,7 @@ impl<'a> Image<'a> {
     pub fn section_at(&self, rva: Rva, length: u32) -> Option<Section<'a>> {
         self.headers
             .sections()
-            .find(|section| section.holds(rva, length))
+            .find(|section| section.contains(rva, length))
     }
 
     /// The section's bytes that are there: in a file those of the raw data

@@ -40,53 +40,53 @@
     clippy::unwrap_used
 )]
 
-mod anchor;
 mod arch;
-mod bytes;
+mod base_check;
+mod byte_scan;
 mod candidate;
 mod checksum;
-mod disk;
-mod effort;
+mod displacement_window;
 mod error;
 mod evidence;
 mod exception;
+mod file_facts;
 mod gate;
+mod gate_scan;
 mod headers;
 mod image;
 mod locate;
+mod located;
 mod module;
-mod neighbours;
+mod nearby_calls;
 mod operand;
-mod outcome;
+mod pair_scan;
 pub mod policy;
 mod raw;
-mod reference;
+mod read;
+mod references;
 mod relocation;
 mod rva;
 mod section;
-mod sieve;
-mod stretch;
-mod surroundings;
-mod sweep;
+mod step_count;
 mod version;
 
 pub use arch::Arch;
 pub use candidate::{Findings, MAX_GATES};
 pub use checksum::Checksum;
-pub use disk::{
-    DiskFacts, RelocationCoverage, StartUp, export_name, file_version, module_by_updates,
-    original_name,
-};
 pub use error::ImageError;
 pub use evidence::{Evidence, EvidenceSet};
+pub use file_facts::{
+    FileFacts, RelocationCoverage, StartUpStore, export_name, file_version, likely_module,
+    original_name,
+};
 pub use gate::Gate;
 pub use headers::{Directory, ExceptionTable, Headers};
 pub use image::{Image, Layout, MappedSection};
 pub use locate::{Workspace, locate};
+pub use located::{Located, NotLocated, NotLocatedReason};
 pub use module::Module;
-pub use outcome::{Located, NotLocated, Reason};
+pub use nearby_calls::{NearbyCalls, Tally};
 pub use relocation::{Kind as RelocationKind, Relocations};
 pub use rva::Rva;
 pub use section::{Section, SectionFlags};
-pub use surroundings::{Surroundings, Tally};
 pub use version::{FileVersion, Text};

@@ -1,19 +1,19 @@
 //! The rule: the limit is where all required evidence meets, and only there.
 
-use crate::anchor::{Anchor, anchor};
+use crate::base_check::{BaseCheck, check_base};
+use crate::byte_scan::ByteScan;
 use crate::candidate::{Findings, Pair, Pairs};
-use crate::effort::Effort;
 use crate::evidence::{Evidence, EvidenceSet};
 use crate::exception::Functions;
+use crate::gate_scan::scan_gates;
 use crate::image::Image;
+use crate::located::{Located, NotLocated, NotLocatedReason};
 use crate::module::Module;
-use crate::outcome::{Located, NotLocated, Reason};
-use crate::reference::References;
+use crate::nearby_calls::NearbyCalls;
+use crate::references::References;
 use crate::relocation::Relocations;
 use crate::rva::Rva;
-use crate::sieve::Sieve;
-use crate::surroundings::Surroundings;
-use crate::sweep::sweep;
+use crate::step_count::StepCount;
 
 /// Locked updates of the count that are required. Seen: 18 and 19 in
 /// `tcpip.sys`, 4 and 9 in `tcpip6.sys`.
@@ -46,9 +46,9 @@ pub fn locate(image: &Image<'_>, module: Module) -> Result<Located, NotLocated> 
 pub struct Workspace {
     /// Searched by SIMD where there is any.
     simd: bool,
-    effort: Effort,
+    steps: StepCount,
     pairs: Pairs,
-    sieve: Sieve,
+    scan: ByteScan,
     /// The pair that is being evaluated.
     evaluation: Evaluation,
     /// The pair with the least evidence missing.
@@ -63,14 +63,14 @@ impl Workspace {
     pub const fn new() -> Workspace {
         Workspace {
             simd: true,
-            effort: Effort::NONE,
+            steps: StepCount::NONE,
             pairs: Pairs::NONE,
-            sieve: Sieve::NOTHING,
+            scan: ByteScan::NOTHING,
             evaluation: Evaluation::NOTHING,
             best: Evaluation::NOTHING,
             located: None,
             refusal: NotLocated {
-                reason: Reason::NoGate,
+                reason: NotLocatedReason::NoGate,
                 best: None,
             },
         }
@@ -91,7 +91,7 @@ impl Workspace {
     /// # Errors
     /// As [`locate`].
     pub fn locate(&mut self, image: &Image<'_>, module: Module) -> Result<&Located, &NotLocated> {
-        self.effort = Effort::NONE;
+        self.steps = StepCount::NONE;
         self.located = None;
         self.refusal.best = None;
         let found = match self.search(image, module) {
@@ -115,27 +115,27 @@ impl Workspace {
     /// whatever they are.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.effort.steps()
+        self.steps.get()
     }
 
     /// Leaves in `best` the pair with the least evidence missing. `Ok` where it
     /// lacks none, and every other pair some.
-    fn search(&mut self, image: &Image<'_>, module: Module) -> Result<(), Reason> {
-        let event = sweep(image, self.simd, &mut self.pairs, &mut self.effort);
+    fn search(&mut self, image: &Image<'_>, module: Module) -> Result<(), NotLocatedReason> {
+        let event = scan_gates(image, self.simd, &mut self.pairs, &mut self.steps);
         let nearest = self.pairs.iter().enumerate();
         let Some((nearest, pair)) = nearest.max_by_key(|(_, pair)| pair.evidence(image).len())
         else {
-            return Err(Reason::NoGate);
+            return Err(NotLocatedReason::NoGate);
         };
         if self.pairs.overflowed() {
-            return Err(Reason::TooManyCandidates);
+            return Err(NotLocatedReason::TooManyCandidates);
         }
 
         let facts = ImageFacts {
             simd: self.simd,
-            anchor: anchor(image, &mut self.effort),
+            base_check: check_base(image, &mut self.steps),
             event,
-            relocations_fit: Relocations::of(image).fit(image),
+            relocations_fit: Relocations::new(image).fit(image),
             functions: Functions::of(image),
         };
         // Where no pair is a candidate, the nearest to one is evaluated, so that
@@ -148,9 +148,9 @@ impl Workspace {
             if !(is_nearest || pair.is_candidate(image)) {
                 continue;
             }
-            let (sieve, effort) = (&mut self.sieve, &mut self.effort);
+            let (scan, steps) = (&mut self.scan, &mut self.steps);
             self.evaluation
-                .evaluate(&facts, image, module, pair, sieve, effort);
+                .evaluate(&facts, image, module, pair, scan, steps);
             let missing = self.evaluation.findings.missing.len();
             if missing < least_missing {
                 least_missing = missing;
@@ -163,8 +163,8 @@ impl Workspace {
         self.report_best();
         let best = &self.best.findings;
         match second {
-            _ if !best.missing.is_empty() => Err(Reason::Missing(best.missing)),
-            Some(second) => Err(Reason::Ambiguous(best.threshold, second)),
+            _ if !best.missing.is_empty() => Err(NotLocatedReason::Missing(best.missing)),
+            Some(second) => Err(NotLocatedReason::Ambiguous(best.threshold, second)),
             None => Ok(()),
         }
     }
@@ -178,12 +178,12 @@ impl Workspace {
 
     /// Makes the best pair the answer.
     #[inline(never)]
-    fn accept(&mut self, image: &Image<'_>, module: Module) -> Result<(), Reason> {
+    fn accept(&mut self, image: &Image<'_>, module: Module) -> Result<(), NotLocatedReason> {
         let findings = self.best.findings;
         let section = image.section_at(findings.threshold, 4);
         let (Some(queue), Some(section)) = (findings.queue(), section) else {
             let lacks = EvidenceSet::EMPTY.with(Evidence::SameDataSection);
-            return Err(Reason::Missing(lacks));
+            return Err(NotLocatedReason::Missing(lacks));
         };
         self.located = Some(Located {
             module,
@@ -208,7 +208,7 @@ impl Default for Workspace {
 struct ImageFacts<'a> {
     /// And of the search: whether SIMD may be used.
     simd: bool,
-    anchor: Anchor,
+    base_check: BaseCheck,
     event: Option<Rva>,
     /// The relocation table is one of this code.
     relocations_fit: bool,
@@ -237,20 +237,20 @@ impl Evaluation {
         image: &Image<'_>,
         module: Module,
         pair: &Pair,
-        sieve: &mut Sieve,
-        effort: &mut Effort,
+        scan: &mut ByteScan,
+        steps: &mut StepCount,
     ) {
         let Evaluation { found, findings } = self;
         pair.read_gates(image, &mut findings.gates);
         *found = References::NONE;
-        found.gather(image, facts.simd, pair, &findings.gates, sieve, effort);
+        found.collect(image, facts.simd, pair, &findings.gates, scan, steps);
         let (mut imports, mut functions) = (true, true);
-        for (gate, around) in findings.gates.iter().zip(&mut findings.surroundings) {
+        for (gate, around) in findings.gates.iter().zip(&mut findings.nearby_calls) {
             let Some(gate) = gate else {
-                *around = Surroundings::NONE;
+                *around = NearbyCalls::NONE;
                 continue;
             };
-            around.survey(image, facts.functions, gate.at(), effort);
+            around.survey(image, facts.functions, gate.at(), steps);
             imports &= around.imports_hold();
             functions &= around.functions_hold();
             for operand in gate.operands() {
@@ -276,7 +276,7 @@ impl Evaluation {
             .with_if(Evidence::GateReadsOnly, reader.is_none())
             .with_if(Evidence::NoLiveWriter, found.writer.is_none())
             .with_if(Evidence::NoAtomicOnThreshold, found.locked.is_none())
-            .with_if(Evidence::AnchoredBase, facts.anchor.holds())
+            .with_if(Evidence::AnchoredBase, facts.base_check.passes())
             .with_if(Evidence::EventId, event.is_some())
             .with_if(Evidence::NoEventId, event.is_none())
             .with_if(Evidence::LocalImports, imports)
@@ -292,7 +292,7 @@ impl Evaluation {
         findings.first_atomic = found.first_atomic;
         findings.queue_test = queue_test;
         findings.event = event;
-        findings.import_calls = facts.anchor.imports;
+        findings.import_calls = facts.base_check.imports;
         findings.offender = found.writer.or(found.locked).or(reader);
         findings.relocated = found.relocated;
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use crate::image::Layout;
-use crate::outcome::Located;
+use crate::located::Located;
 use crate::rva::Rva;
 use crate::section::SectionFlags;
 

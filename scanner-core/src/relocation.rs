@@ -3,9 +3,9 @@
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::bytes::dword;
 use crate::headers::Directory;
 use crate::image::Image;
+use crate::read::dword;
 use crate::rva::Rva;
 
 /// `IMAGE_BASE_RELOCATION` (the PE format, "Base Relocation Block").
@@ -48,7 +48,7 @@ pub struct Relocations<'a> {
 impl<'a> Relocations<'a> {
     /// Those of an image, none where the table is absent or not at hand.
     #[must_use]
-    pub fn of(image: &Image<'a>) -> Relocations<'a> {
+    pub fn new(image: &Image<'a>) -> Relocations<'a> {
         let rest = image
             .headers()
             .directory(Directory::Relocation)
@@ -64,7 +64,7 @@ impl<'a> Relocations<'a> {
     /// Whether what is left of the table can't be read: with all entries taken,
     /// whether the table is damaged.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
+    pub fn is_truncated(&self) -> bool {
         !self.entries.is_empty() || self.rest.iter().any(|&byte| byte != 0)
     }
 
@@ -84,7 +84,7 @@ impl<'a> Relocations<'a> {
     /// Whether the dword there is relocated. Blocks are in the order of their
     /// pages, as linkers write them.
     #[must_use]
-    pub fn cover(&self, at: Rva) -> bool {
+    pub fn covers(&self, at: Rva) -> bool {
         let mut blocks = self.clone();
         while blocks.next_block().is_some() && blocks.page <= at {
             let Some(offset) = at.minus(blocks.page.0).filter(|offset| offset.0 < PAGE) else {

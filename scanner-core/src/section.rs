@@ -109,7 +109,7 @@ impl<'a> Section<'a> {
 
     /// Whether `length` bytes from `rva` lie in it, zero tail included.
     #[must_use]
-    pub fn holds(&self, rva: Rva, length: u32) -> bool {
+    pub fn contains(&self, rva: Rva, length: u32) -> bool {
         rva.minus(self.rva().0)
             .and_then(|offset| offset.plus(length))
             .is_some_and(|end| end.0 <= self.extent())

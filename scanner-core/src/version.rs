@@ -5,9 +5,9 @@ use core::fmt;
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::bytes::dword;
 use crate::headers::Directory;
 use crate::image::Image;
+use crate::read::dword;
 use crate::rva::Rva;
 
 const RT_VERSION: u32 = 16;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-use scanner_core::{Headers, Image, Module, Reason};
+use scanner_core::{Headers, Image, Module, NotLocatedReason};
 use verify::agreement;
 use verify::memory;
 use verify::property::{self, Verdict};
@@ -114,10 +114,10 @@ impl Total {
                 println!("{}: {answer:X?}, oracle: {oracle:X?}", path.display());
             }
             Verdict::NoImage(error) => self.count(&format!("no image: {error}")),
-            Verdict::Refused(Reason::Missing(missing)) => {
+            Verdict::Refused(NotLocatedReason::Missing(missing)) => {
                 self.count(&format!("{:2} pieces of evidence missing", missing.len()));
             }
-            Verdict::Refused(Reason::Ambiguous(..)) => self.count("ambiguous"),
+            Verdict::Refused(NotLocatedReason::Ambiguous(..)) => self.count("ambiguous"),
             Verdict::Refused(reason) => self.count(&format!("{reason:?}")),
         }
     }

@@ -101,7 +101,7 @@ pub fn load(file: &[u8], base: u64) -> Result<Mapped, ImageError> {
     let image = Image::from_file(file)?;
     let shift = base.wrapping_sub(image.base());
     mapped.base = base;
-    for (at, kind) in Relocations::of(&image) {
+    for (at, kind) in Relocations::new(&image) {
         let bytes = match (kind, image.arch()) {
             (RelocationKind::HighLow, Arch::X86) => 4,
             (RelocationKind::Dir64, Arch::X64) => 8,

@@ -1,6 +1,8 @@
 //! What the locator says of a file or of an image in memory, by both searches.
 
-use scanner_core::{Evidence, Image, ImageError, Located, Module, NotLocated, Reason, Workspace};
+use scanner_core::{
+    Evidence, Image, ImageError, Located, Module, NotLocated, NotLocatedReason, Workspace,
+};
 use specimen::Loaded;
 
 use crate::memory;
@@ -16,7 +18,7 @@ pub enum Verdict {
     /// The image is none.
     NoImage(ImageError),
     /// Not found.
-    Refused(Reason),
+    Refused(NotLocatedReason),
 }
 
 impl Verdict {
@@ -43,7 +45,7 @@ impl Verdict {
     /// The evidence that a refusal names.
     pub fn missing(&self) -> Vec<Evidence> {
         match self {
-            Verdict::Refused(Reason::Missing(missing)) => missing.iter().collect(),
+            Verdict::Refused(NotLocatedReason::Missing(missing)) => missing.iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 pub(crate) const TARGETS: [&str; 2] = ["i686-unknown-uefi", "x86_64-unknown-uefi"];
 
 /// What to tell a person whose machine has no such compiler.
-pub(crate) const WAYS: &str = "any of these brings a compiler for i686-unknown-uefi and \
+pub(crate) const INSTALL_HINT: &str = "any of these brings a compiler for i686-unknown-uefi and \
     x86_64-unknown-uefi: \
     rustup target add i686-unknown-uefi x86_64-unknown-uefi; \
     rustup component add rust-src (stable or nightly); \
@@ -35,11 +35,11 @@ impl Compiler {
     pub(crate) fn all(workspace: &Workspace) -> Vec<Self> {
         [Self::Prebuilt, Self::Source, Self::Debian]
             .into_iter()
-            .filter(|compiler| compiler.is_here(workspace))
+            .filter(|compiler| compiler.is_available(workspace))
             .collect()
     }
 
-    fn is_here(self, workspace: &Workspace) -> bool {
+    fn is_available(self, workspace: &Workspace) -> bool {
         match self {
             Self::Prebuilt => self.sysroot(workspace).is_some_and(|sysroot| {
                 let libraries = sysroot.join("lib/rustlib");
@@ -110,15 +110,15 @@ impl Compiler {
     pub(crate) fn linker_version(self, workspace: &Workspace) -> Option<String> {
         let linker = self.linker(workspace)?;
         let mut ask = workspace.command(&linker.to_string_lossy());
-        let said = command::listen(ask.arg("--version")).ok()?;
-        said.status.success().then_some(said.out)
+        let output = command::capture(ask.arg("--version")).ok()?;
+        output.status.success().then_some(output.out)
     }
 
     /// What it calls itself: `rustc 1.95.0 (…)`.
     pub(crate) fn version(self, workspace: &Workspace) -> Result<String, Failure> {
         let mut ask = workspace.command(self.rustc());
-        let said = command::listen(ask.arg("--version"))?.success("rustc --version")?;
-        Ok(said.trim().into())
+        let output = command::capture(ask.arg("--version"))?.success("rustc --version")?;
+        Ok(output.trim().into())
     }
 
     /// Of all that this machine has.
@@ -137,10 +137,11 @@ impl Compiler {
     /// Where its libraries are.
     fn sysroot(self, workspace: &Workspace) -> Option<PathBuf> {
         let mut print = workspace.command(self.rustc());
-        let said = command::listen(print.args(["--print", "sysroot"])).ok()?;
-        said.status
+        let output = command::capture(print.args(["--print", "sysroot"])).ok()?;
+        output
+            .status
             .success()
-            .then(|| PathBuf::from(said.out.trim()))
+            .then(|| PathBuf::from(output.out.trim()))
     }
 }
 
@@ -176,16 +177,17 @@ fn debian_is_new_enough() -> bool {
     if !has_source(Path::new("/usr")) || !Path::new("/usr/bin/cargo").exists() {
         return false;
     }
-    command::listen(Command::new("/usr/bin/rustc").arg("--version"))
-        .is_ok_and(|said| minor_version(&said.out) >= minor_version(MINIMUM))
+    command::capture(Command::new("/usr/bin/rustc").arg("--version"))
+        .is_ok_and(|output| minor_version(&output.out) >= minor_version(MINIMUM))
 }
 
 /// The workspace's `rust-version`.
 const MINIMUM: &str = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"));
 
 /// The 95 of `rustc 1.95.0 (…)`.
-fn minor_version(said: &str) -> Option<u32> {
-    said.strip_prefix("rustc 1.")?
+fn minor_version(output: &str) -> Option<u32> {
+    output
+        .strip_prefix("rustc 1.")?
         .split('.')
         .next()?
         .parse()

@@ -7,7 +7,7 @@ use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
 /// Whether this is Debian itself: others have apt, but not the same packages.
-pub(crate) fn is_this(workspace: &Workspace) -> bool {
+pub(crate) fn is_debian(workspace: &Workspace) -> bool {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     release.lines().any(|line| line == "ID=debian") && workspace.has_program("apt-get")
 }
@@ -24,8 +24,8 @@ pub(crate) fn install(workspace: &Workspace, packages: &[&str]) -> Result<(), Fa
 
 /// `env` or `sudo env`: both take the command as their next words.
 fn as_root(workspace: &Workspace) -> Command {
-    let root =
-        command::listen(workspace.command("id").arg("-u")).is_ok_and(|said| said.out.trim() == "0");
+    let root = command::capture(workspace.command("id").arg("-u"))
+        .is_ok_and(|output| output.out.trim() == "0");
     let mut command = workspace.command(if root { "env" } else { "sudo" });
     if !root {
         command.arg("env");

@@ -22,12 +22,12 @@ mod trial;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::driver;
-use crate::package::{self, fresh, list};
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::executables::{self, ExecutableKind};
+use crate::figures::Observations;
+use crate::filesystem::{self, list, recreate_folder};
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 use archive::Archive;
 use components::Catalog;
@@ -35,18 +35,22 @@ use release::Release;
 
 /// Builds all of it, builds the workbench in another folder again if wanted,
 /// compares, and tries what was made.
-pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result<Outcome, Failure> {
-    driver::run(workspace, driver::Again::of(twice), seen)?;
-    let release = Release::begin(workspace, "dist", |host| build(workspace, host))?;
-    let archives = make(&release)?;
+pub(crate) fn run(
+    workspace: &Workspace,
+    twice: bool,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
+    driver::run(workspace, driver::Rebuild::requested(twice), observations)?;
+    let release = Release::prepare(workspace, "dist", |host| build(workspace, host))?;
+    let archives = make_archives(&release)?;
     if twice {
-        let elsewhere = workspace.elsewhere()?;
-        println!("--- the same in {}", elsewhere.path("").display());
-        let mut again = Release::begin(&elsewhere, "dist", |host| build(&elsewhere, host))?;
+        let copy = workspace.copy_elsewhere()?;
+        println!("--- the same in {}", copy.path("").display());
+        let mut second = Release::prepare(&copy, "dist", |host| build(&copy, host))?;
         // Built twice and compared above.
-        again.driver.clone_from(&release.driver);
-        make(&again)?;
-        same(&release.folder, &again.folder)?;
+        second.driver.clone_from(&release.driver);
+        make_archives(&second)?;
+        compare_folders(&release.folder, &second.folder)?;
     }
     let tried = trial::all(&release, &archives)?;
     let twice = if twice { "twice the same; " } else { "" };
@@ -57,25 +61,26 @@ pub(crate) fn run(workspace: &Workspace, twice: bool, seen: &mut Seen) -> Result
 /// tries it. What comes of it is no release: this build of the workbench is the
 /// one of the tests.
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
-    if !workspace.made("driver/compiler.txt").is_file() {
+    if !workspace.target("driver/compiler.txt").is_file() {
         return Ok(Outcome::Skipped("no driver: cargo xtask driver".into()));
     }
-    if !package::unpacks_zip(workspace) {
+    if !filesystem::unpacks_zip(workspace) {
         return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
     }
-    let built = |_: &str| built::program(workspace, Kind::Program, built::WORKBENCH);
-    let again = Release::begin(workspace, "dist-trial/again", built)?;
-    make(&again)?;
-    let release = Release::begin(workspace, "dist-trial/once", built)?;
-    let archives = make(&release)?;
-    same(&release.folder, &again.folder)?;
+    let built =
+        |_: &str| executables::program(workspace, ExecutableKind::Program, executables::WORKBENCH);
+    let second = Release::prepare(workspace, "dist-trial/again", built)?;
+    make_archives(&second)?;
+    let release = Release::prepare(workspace, "dist-trial/once", built)?;
+    let archives = make_archives(&release)?;
+    compare_folders(&release.folder, &second.folder)?;
     let tried = trial::all(&release, &archives)?;
     Ok(Outcome::Passed(format!("packed twice the same; {tried}")))
 }
 
 /// The workbench's program, without a path of this machine in it.
 fn build(workspace: &Workspace, host: &str) -> Result<PathBuf, Failure> {
-    let folder = workspace.made("dist-build");
+    let folder = workspace.target("dist-build");
     let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
     build
         .args(["--bin", "tcplimit", "--target", host])
@@ -87,18 +92,18 @@ fn build(workspace: &Workspace, host: &str) -> Result<PathBuf, Failure> {
         .env_remove("RUSTC_WRAPPER")
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            driver::remapped(workspace).join("\u{1f}"),
+            driver::remap_flags(workspace).join("\u{1f}"),
         );
     command::run(&mut build)?;
     let tool = folder.join(host).join("release").join(contents::TOOL);
-    match named(&fs::read(&tool)?, &driver::folders(workspace)) {
+    match machine_path_in(&fs::read(&tool)?, &driver::source_folders(workspace)) {
         None => Ok(tool),
         Some(folder) => Err(Failure(format!("{} names {folder}", tool.display()))),
     }
 }
 
 /// The first of the folders whose path is somewhere in the file.
-fn named(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
+fn machine_path_in(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
     let paths = folders
         .iter()
         .map(|(folder, _)| folder.display().to_string());
@@ -111,12 +116,12 @@ fn named(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
 }
 
 /// Makes everything anew, and says what archives there are.
-fn make(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
+fn make_archives(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     let workspace = release.workspace;
-    fresh(&release.folder)?;
+    recreate_folder(&release.folder)?;
     let catalog = Catalog::read(workspace)?;
-    let staged = workspace.made("dist-build/staged");
-    fresh(&staged)?;
+    let staged = workspace.target("dist-build/staged");
+    recreate_folder(&staged)?;
     let archives = contents::all(release)?;
     for archive in &archives {
         let folder = staged.join(&archive.name);
@@ -125,11 +130,11 @@ fn make(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
         let sums = folder.join(archive.sums());
         release.pack("sums", &sums, &folder)?;
         release.pack("archive", &release.folder.join(archive.file()), &folder)?;
-        let bill = components::bill(archive, &release.version, &parts, &sums)?;
-        let bill = serde_json::to_string_pretty(&bill)
+        let component_list = components::component_list(archive, &release.version, &parts, &sums)?;
+        let component_list = serde_json::to_string_pretty(&component_list)
             .map_err(|error| Failure(format!("the list of components: {error}")))?;
         let to = format!("{}.cdx.json", archive.file());
-        fs::write(release.folder.join(to), bill + "\n")?;
+        fs::write(release.folder.join(to), component_list + "\n")?;
     }
     release.pack("sums", &release.folder.join("SHA256SUMS"), &release.folder)?;
     for (name, bytes) in list(&release.folder)? {
@@ -139,7 +144,7 @@ fn make(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
 }
 
 /// Both folders must hold the same files with the same bytes.
-fn same(one: &Path, other: &Path) -> Result<(), Failure> {
+fn compare_folders(one: &Path, other: &Path) -> Result<(), Failure> {
     let (files, others) = (list(one)?, list(other)?);
     let names = |files: &[(String, u64)]| -> Vec<String> {
         files.iter().map(|(name, _)| name.clone()).collect()
@@ -167,12 +172,12 @@ mod tests {
             (PathBuf::from("/a/b/"), "one"),
             (PathBuf::from("/c"), "other"),
         ];
-        let named = |file: &[u8]| named(file, &folders);
-        assert_eq!(named(b"/a/b").as_deref(), Some("/a/b"));
-        assert_eq!(named(b"..\0/a/b/d").as_deref(), Some("/a/b"));
-        assert_eq!(named(b"e/c/d").as_deref(), Some("/c"));
-        assert_eq!(named(b"/a/d/a"), None);
-        assert_eq!(named(b""), None);
+        let find = |file: &[u8]| machine_path_in(file, &folders);
+        assert_eq!(find(b"/a/b").as_deref(), Some("/a/b"));
+        assert_eq!(find(b"..\0/a/b/d").as_deref(), Some("/a/b"));
+        assert_eq!(find(b"e/c/d").as_deref(), Some("/c"));
+        assert_eq!(find(b"/a/d/a"), None);
+        assert_eq!(find(b""), None);
     }
 
     #[test]
@@ -180,19 +185,22 @@ mod tests {
         let folders = ["one", "other"].map(|name| {
             let folder =
                 std::env::temp_dir().join(format!("tcplimit-same-{}-{name}", std::process::id()));
-            fresh(&folder).unwrap();
+            recreate_folder(&folder).unwrap();
             folder
         });
         let [one, other] = &folders;
-        assert!(same(one, other).is_err(), "nothing is no release");
+        assert!(
+            compare_folders(one, other).is_err(),
+            "nothing is no release"
+        );
         fs::write(one.join("a"), "1").unwrap();
         fs::write(other.join("a"), "1").unwrap();
-        assert!(same(one, other).is_ok());
+        assert!(compare_folders(one, other).is_ok());
         fs::write(other.join("a"), "2").unwrap();
-        assert!(same(one, other).is_err());
+        assert!(compare_folders(one, other).is_err());
         fs::write(other.join("a"), "1").unwrap();
         fs::write(other.join("b"), "1").unwrap();
-        assert!(same(one, other).is_err());
+        assert!(compare_folders(one, other).is_err());
         for folder in &folders {
             fs::remove_dir_all(folder).unwrap();
         }

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::built;
 use crate::command::{self, Failure};
-use crate::compiler::{Compiler, WAYS};
-use crate::linker;
+use crate::compiler::{Compiler, INSTALL_HINT};
+use crate::executables;
+use crate::figures::Observations;
+use crate::linker_wrapper;
 use crate::recorded::{self, Inputs};
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::summary::Outcome;
 use crate::workspace::{Workspace, copy};
 
 /// The target folder of what is built without the standard library.
@@ -44,34 +44,34 @@ pub(crate) const PROCESSORS: [Processor; 2] = [
 
 /// What is built another time in another folder, and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    Not,
+pub(crate) enum Rebuild {
+    Never,
     /// The same as `Ours`, unless the bytes are those that were recorded, of the
     /// same sources by the same compiler in another folder.
-    Unrecorded,
+    UnlessRecorded,
     /// Our crates. Others' sources, `core` among them, are in the same place
     /// both times, and what was made of them is taken over.
-    Ours,
+    OwnCrates,
     Everything,
 }
 
-impl Again {
+impl Rebuild {
     /// As `--twice` says.
-    pub(crate) fn of(twice: bool) -> Self {
-        if twice { Self::Everything } else { Self::Not }
+    pub(crate) fn requested(twice: bool) -> Self {
+        if twice { Self::Everything } else { Self::Never }
     }
 }
 
 /// What a product is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ProductKind {
     Driver,
     Program,
     /// A program with a window.
     Window,
 }
 
-impl Kind {
+impl ProductKind {
     /// As the checks call it.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ pub(crate) struct Product {
     /// The file's name, where it is shipped.
     pub(crate) file: &'static str,
     /// What the checks take it for.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ProductKind,
     pub(crate) package: &'static str,
     program: &'static str,
 }
@@ -96,26 +96,26 @@ pub(crate) struct Product {
 pub(crate) const PRODUCTS: [Product; 3] = [
     Product {
         file: "tcplimit.sys",
-        kind: Kind::Driver,
+        kind: ProductKind::Driver,
         package: "tcplimit-driver",
         program: "tcplimit-sys",
     },
     Product {
         file: "tcplimit.exe",
-        kind: Kind::Program,
+        kind: ProductKind::Program,
         package: "tcplimit-xp",
         program: "tcplimit-exe",
     },
     Product {
         file: "tcplimitw.exe",
-        kind: Kind::Window,
+        kind: ProductKind::Window,
         package: "tcplimit-xp",
         program: "tcplimitw-exe",
     },
 ];
 
 /// What they are built of, and how.
-pub(crate) const READ: [&str; 9] = [
+pub(crate) const INPUTS: [&str; 9] = [
     "Cargo.lock",
     "Cargo.toml",
     "cli",
@@ -124,7 +124,7 @@ pub(crate) const READ: [&str; 9] = [
     "scanner-core",
     "xtask/src/compiler.rs",
     "xtask/src/driver.rs",
-    "xtask/src/linker.rs",
+    "xtask/src/linker_wrapper.rs",
 ];
 
 /// The portable code of SHA-256, and the shorter form of it: the other one is
@@ -149,22 +149,22 @@ const BUILTINS: [&str; 2] = [
 /// find it, and only a `core` that is built here will do.
 pub(crate) fn run(
     workspace: &Workspace,
-    again: Again,
-    seen: &mut Seen,
+    rebuild: Rebuild,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
-    let mut failure = Failure(format!("no compiler: {WAYS}"));
+    let mut failure = Failure(format!("no compiler: {INSTALL_HINT}"));
     for compiler in Compiler::all(workspace) {
         println!("--- {compiler}");
         let files = build(workspace, compiler)?;
-        let shipped = ship(workspace, &files)?;
+        let shipped = copy_products(workspace, &files)?;
         // So that whoever builds the same can use the same.
         let version = compiler.version(workspace)?;
-        fs::write(workspace.made("driver/compiler.txt"), version + "\n")?;
-        let reproduced = reproduce(workspace, compiler, again, &files)?;
-        let checked = check(workspace, &shipped);
-        if let Ok(said) = &checked {
-            seen.figure("compiler of the driver", compiler);
-            seen.figures_of(said);
+        fs::write(workspace.target("driver/compiler.txt"), version + "\n")?;
+        let reproduced = reproduce(workspace, compiler, rebuild, &files)?;
+        let checked = check_products(workspace, &shipped);
+        if let Ok(output) = &checked {
+            observations.figure("compiler of the driver", compiler);
+            observations.read_figures(output);
         }
         match checked {
             Ok(_) => return Ok(Outcome::Passed(format!("{compiler}{reproduced}"))),
@@ -172,7 +172,7 @@ pub(crate) fn run(
             Err(fault) => {
                 println!("--- perhaps for the prebuilt core: {fault}");
                 failure = Failure(format!(
-                    "{fault}, and there is no compiler to try that builds core: {WAYS}"
+                    "{fault}, and there is no compiler to try that builds core: {INSTALL_HINT}"
                 ));
             }
         }
@@ -184,16 +184,16 @@ pub(crate) fn run(
 pub(crate) fn step(
     workspace: &Workspace,
     may_be_recorded: bool,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     if Compiler::all(workspace).is_empty() {
         return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
     }
-    let again = match may_be_recorded {
-        true => Again::Unrecorded,
-        false => Again::Ours,
+    let rebuild = match may_be_recorded {
+        true => Rebuild::UnlessRecorded,
+        false => Rebuild::OwnCrates,
     };
-    run(workspace, again, seen)
+    run(workspace, rebuild, observations)
 }
 
 /// The files as the linker wrote them: the products of each processor, in the
@@ -221,17 +221,20 @@ pub(crate) fn build_from(
     sources: &Path,
 ) -> Result<Vec<PathBuf>, Failure> {
     let Some(linker) = compiler.linker(workspace) else {
-        let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
-        return Err(Failure(format!("{what}: apt-get install lld-22")));
+        let problem = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
+        return Err(Failure(format!("{problem}: apt-get install lld-22")));
     };
     let mut build = build_for(workspace, compiler, processor);
     build.current_dir(sources);
     for product in products {
         build.args(["--package", product.package, "--bin", product.program]);
     }
-    linker::use_for(&mut build, processor.target, &linker)?;
+    linker_wrapper::configure(&mut build, processor.target, &linker)?;
     command::run(&mut build)?;
-    let made = workspace.made(BUILD).join(processor.target).join("driver");
+    let made = workspace
+        .target(BUILD)
+        .join(processor.target)
+        .join("driver");
     let efi = |product: &Product| made.join(format!("{}.efi", product.program));
     Ok(products.iter().map(efi).collect())
 }
@@ -248,7 +251,7 @@ pub(crate) fn build_for(
         .args(["--locked", "--profile", "driver"])
         .args(["--target", processor.target])
         .arg("--target-dir")
-        .arg(workspace.made(BUILD))
+        .arg(workspace.target(BUILD))
         .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, processor));
     if compiler.builds_core() {
         build.args(BUILTINS);
@@ -260,13 +263,13 @@ pub(crate) fn build_for(
 fn flags(workspace: &Workspace, processor: &Processor) -> String {
     let flags = processor.flags.iter().chain(&PORTABLE);
     let flags = flags.map(ToString::to_string);
-    let flags: Vec<String> = flags.chain(remapped(workspace)).collect();
+    let flags: Vec<String> = flags.chain(remap_flags(workspace)).collect();
     flags.join("\u{1f}")
 }
 
 /// The flags that keep paths of this machine out of a file.
-pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
-    folders(workspace)
+pub(crate) fn remap_flags(workspace: &Workspace) -> Vec<String> {
+    source_folders(workspace)
         .into_iter()
         .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
         .collect()
@@ -274,27 +277,27 @@ pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
 
 /// Folders of this machine that sources are compiled from, and what a file names
 /// in place of each.
-pub(crate) fn folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
+pub(crate) fn source_folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let sources = home.map(|home| (home, "cargo"));
     // The flags are the same in both folders, or nothing could be taken over.
-    let ours = workspace.both().map(|folder| (folder, "tcplimit"));
+    let ours = workspace.build_folders().map(|folder| (folder, "tcplimit"));
     ours.into_iter().chain(sources).collect()
 }
 
 /// Every product of every processor.
-fn each() -> impl Iterator<Item = (&'static Processor, &'static Product)> {
+fn products() -> impl Iterator<Item = (&'static Processor, &'static Product)> {
     let products = |processor| PRODUCTS.iter().map(move |product| (processor, product));
     PROCESSORS.iter().flat_map(products)
 }
 
 /// Copies the files to where the documentation says they are.
-fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+fn copy_products(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut shipped = Vec::new();
-    for ((processor, product), file) in each().zip(files) {
+    for ((processor, product), file) in products().zip(files) {
         let inside = format!("driver/{}/{}", processor.name, product.file);
-        let to = workspace.made(&inside);
+        let to = workspace.target(&inside);
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -308,20 +311,24 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
 
 /// The checks of what ships: imports, instructions, headers, stack; what they
 /// said.
-fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
+fn check_products(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
-    let mut wrong = false;
-    let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
-    for ((processor, product), file) in each().zip(files) {
+    let mut has_violation = false;
+    let checks = executables::program(
+        workspace,
+        executables::ExecutableKind::Program,
+        executables::CHECKER,
+    )?;
+    for ((processor, product), file) in products().zip(files) {
         let mut check = workspace.command(&checks.to_string_lossy());
         check
             .arg(product.kind.name())
             .args([processor.name.as_ref(), file.as_os_str()]);
-        let said = command::overhear(&mut check)?;
-        wrong |= !said.status.success();
-        out += &said.out;
+        let output = command::tee(&mut check)?;
+        has_violation |= !output.status.success();
+        out += &output.out;
     }
-    if wrong {
+    if has_violation {
         return Err(Failure("the checks found fault".into()));
     }
     Ok(out)
@@ -332,39 +339,44 @@ fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
 fn reproduce(
     workspace: &Workspace,
     compiler: Compiler,
-    again: Again,
+    rebuild: Rebuild,
     files: &[PathBuf],
 ) -> Result<&'static str, Failure> {
-    if again == Again::Not {
+    if rebuild == Rebuild::Never {
         return Ok("");
     }
     let mut versions = vec![compiler.version(workspace)?];
     versions.extend(compiler.linker_version(workspace));
-    let inputs = Inputs::of(workspace, "driver", &READ, &versions);
+    let inputs = Inputs::of(workspace, "driver", &INPUTS, &versions);
     let digests = recorded::digests(workspace, files)?;
-    if again == Again::Unrecorded && inputs.recorded().as_ref() == Some(&digests) {
+    if rebuild == Rebuild::UnlessRecorded && inputs.recorded().as_ref() == Some(&digests) {
         return Ok("; the bytes that were recorded");
     }
-    elsewhere(workspace, compiler, again, files)?;
+    rebuild_and_compare(workspace, compiler, rebuild, files)?;
     inputs.record(&digests)?;
     Ok("; twice the same")
 }
 
 /// Builds a copy of the sources in another folder, and compares.
-fn elsewhere(
+fn rebuild_and_compare(
     workspace: &Workspace,
     compiler: Compiler,
-    again: Again,
+    rebuild: Rebuild,
     files: &[PathBuf],
 ) -> Result<(), Failure> {
-    let elsewhere = workspace.elsewhere()?;
+    let elsewhere = workspace.copy_elsewhere()?;
     println!("--- the same in {}", elsewhere.path("").display());
-    let build_folder = elsewhere.made(BUILD);
+    let build_folder = elsewhere.target(BUILD);
     if build_folder.exists() {
         fs::remove_dir_all(&build_folder)?;
     }
-    if again != Again::Everything {
-        copy(&workspace.made(BUILD), &build_folder, true, &is_ours)?;
+    if rebuild != Rebuild::Everything {
+        copy(
+            &workspace.target(BUILD),
+            &build_folder,
+            true,
+            &is_workspace_crate,
+        )?;
     }
     for (one, other) in files.iter().zip(build(&elsewhere, compiler)?) {
         compare(one, &other)?;
@@ -373,7 +385,7 @@ fn elsewhere(
 }
 
 /// Whether cargo made this of a crate of the workspace.
-fn is_ours(path: &Path) -> bool {
+fn is_workspace_crate(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let crates = ["scanner-core", "scanner_core", "tcplimit"];
     crates.iter().any(|ours| name.contains(ours))
@@ -412,12 +424,12 @@ mod tests {
 
     #[test]
     fn flags_are_separated_so_that_paths_may_hold_spaces() {
-        let workspace = Workspace::of_this_crate();
+        let workspace = Workspace::current();
         let flags = flags(&workspace, &PROCESSORS[0]);
         let flags: Vec<&str> = flags.split('\u{1f}').collect();
         assert_eq!(flags[0], "-Ctarget-cpu=pentium");
-        let remapped =
+        let is_remapped =
             |flag: &&str| flag.starts_with("--remap-path-prefix=") && flag.ends_with("=tcplimit");
-        assert_eq!(flags.iter().filter(|flag| remapped(flag)).count(), 2);
+        assert_eq!(flags.iter().filter(|flag| is_remapped(flag)).count(), 2);
     }
 }

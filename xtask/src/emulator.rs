@@ -21,7 +21,7 @@ const LIBRARIES: [&str; 4] = [
 const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
 
 /// Whether the emulator can be compiled here.
-pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+pub(crate) fn can_build(workspace: &Workspace) -> bool {
     workspace.has_program("cmake") && has_libclang()
 }
 
@@ -37,10 +37,10 @@ pub(crate) fn has_libclang() -> bool {
         .into_iter()
         .chain(own)
         .chain(llvm)
-        .any(|folder| holds_libclang(&folder))
+        .any(|folder| contains_libclang(&folder))
 }
 
-fn holds_libclang(folder: &Path) -> bool {
+fn contains_libclang(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.any(|name| LIBCLANG.contains(&name.as_str()))

@@ -8,12 +8,12 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::built;
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
-use crate::rustc;
-use crate::seen::Seen;
-use crate::tally::Tally;
+use crate::executables;
+use crate::figures::Observations;
+use crate::rustc_wrapper;
+use crate::summary::Outcome;
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
 /// Seeds for every target, committed.
@@ -29,7 +29,7 @@ pub(crate) fn run(
     only: Option<&str>,
     seconds: u64,
     seed: u32,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     if cfg!(windows) {
         return Ok(Outcome::Skipped(
@@ -45,28 +45,28 @@ pub(crate) fn run(
         targets.retain(|target| target == only);
     }
     build(workspace, &targets)?;
-    let binaries = workspace.made("debug");
+    let binaries = workspace.target("debug");
 
     println!("{} for {seconds} s each", targets.join(", "));
     let next = AtomicUsize::new(0);
-    let lanes = thread::available_parallelism()?.get().min(targets.len());
+    let workers = thread::available_parallelism()?.get().min(targets.len());
     let results: Vec<(&str, Result<String, Failure>)> = thread::scope(|scope| {
-        let lane = || {
+        let worker = || {
             let mut done = Vec::new();
             while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = smoke(workspace, &binaries.join(target), target, seconds, seed);
+                let result = fuzz_target(workspace, &binaries.join(target), target, seconds, seed);
                 done.push((target.as_str(), result));
             }
             done
         };
-        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
-        lanes
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        workers
             .into_iter()
-            .flat_map(|lane| lane.join().unwrap_or_default())
+            .flat_map(|worker| worker.join().unwrap_or_default())
             .collect()
     });
 
-    seen.figure(
+    observations.figure(
         "seed",
         if seed == 0 {
             "random".into()
@@ -74,26 +74,26 @@ pub(crate) fn run(
             seed.to_string()
         },
     );
-    seen.figure("seconds for each target", seconds);
-    let mut tally = Tally::default();
+    observations.figure("seconds for each target", seconds);
+    let mut counts = TestCounts::default();
     for (target, result) in &results {
         match result {
             Ok(last) => {
-                tally.passed += 1;
-                if let Some(inputs) = inputs(last) {
-                    seen.figure(&format!("{target}: inputs"), inputs);
+                counts.passed += 1;
+                if let Some(input_count) = input_count(last) {
+                    observations.figure(&format!("{target}: inputs"), input_count);
                 }
                 println!("{target}: {last}");
             }
             Err(failure) => {
-                tally.failed += 1;
+                counts.failed += 1;
                 println!("{target}: {failure}");
             }
         }
     }
     // A lane that panicked has said so itself, and its targets are missing here.
-    tally.failed += targets.len() - results.len();
-    Ok(Outcome::Tested(tally, format!("{seconds} s each")))
+    counts.failed += targets.len() - results.len();
+    Ok(Outcome::Tested(counts, format!("{seconds} s each")))
 }
 
 /// The targets' names, which are their files' names.
@@ -117,30 +117,30 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
 /// apart that another compiler's name is given for.
 fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     let mut build = workspace.cargo(&["build", "--locked"]);
-    build.args(built::whole(workspace));
+    build.args(executables::workspace_arguments(workspace));
     for target in targets {
         build.args(["--bin", target]);
     }
-    rustc::instrument(workspace, &mut build)?;
+    rustc_wrapper::instrument(workspace, &mut build)?;
     command::run(&mut build)
 }
 
 /// Runs one target, and returns the fuzzer's closing line.
-fn smoke(
+fn fuzz_target(
     workspace: &Workspace,
     binary: &Path,
     target: &str,
     seconds: u64,
     seed: u32,
 ) -> Result<String, Failure> {
-    let finds = workspace.made("fuzz/corpus").join(target);
-    let artifacts = workspace.made("fuzz/artifacts").join(target);
+    let finds = workspace.target("fuzz/corpus").join(target);
+    let artifacts = workspace.target("fuzz/artifacts").join(target);
     fs::create_dir_all(&finds)?;
     fs::create_dir_all(&artifacts)?;
     let mut prefix = OsString::from("-artifact_prefix=");
     prefix.push(&artifacts);
     prefix.push("/");
-    let log = workspace.made("fuzz").join(format!("{target}.log"));
+    let log = workspace.target("fuzz").join(format!("{target}.log"));
 
     let mut fuzzer = workspace.command(&binary.to_string_lossy());
     fuzzer
@@ -155,17 +155,17 @@ fn smoke(
         .stdout(Stdio::null())
         .stderr(File::create(&log)?);
     let status = fuzzer.status()?;
-    let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     if !status.success() {
         let at = artifacts.display();
-        return Err(Failure(format!("{status}, input in {at}{}", tail(&said))));
+        return Err(Failure(format!("{status}, input in {at}{}", tail(&output))));
     }
-    let closing = said.lines().rev().find(|line| line.contains("DONE"));
+    let closing = output.lines().rev().find(|line| line.contains("DONE"));
     Ok(closing.unwrap_or("done").trim().to_owned())
 }
 
 /// How many inputs were tried, as the fuzzer's closing line says: `#N DONE …`.
-fn inputs(closing: &str) -> Option<u64> {
+fn input_count(closing: &str) -> Option<u64> {
     let number = closing.strip_prefix('#')?.split_ascii_whitespace().next()?;
     number.parse().ok()
 }
@@ -188,9 +188,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closing_line_says_how_many_inputs_there_were() {
+    fn the_input_count_is_read_from_the_closing_line() {
         let closing = "#51274\tDONE   cov: 1234 ft: 5678 corp: 90/1234b exec/s: 840 rss: 90Mb";
-        assert_eq!(inputs(closing), Some(51_274));
-        assert_eq!(inputs("done"), None);
+        assert_eq!(input_count(closing), Some(51_274));
+        assert_eq!(input_count("done"), None);
     }
 }

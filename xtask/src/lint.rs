@@ -1,8 +1,8 @@
 //! Format and lints: no finding is let through.
 
-use crate::built;
 use crate::command::{self, Failure};
-use crate::report::Outcome;
+use crate::executables;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 /// rustfmt with its defaults, over every crate.
@@ -14,12 +14,12 @@ pub(crate) fn format(workspace: &Workspace) -> Result<Outcome, Failure> {
 /// clippy over every target of every crate, the emulator's too if it can be
 /// compiled here.
 pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome, Failure> {
-    lint(workspace, &built::whole(workspace))
+    lint(workspace, &executables::workspace_arguments(workspace))
 }
 
 /// The same over what needs no other compiler.
 pub(crate) fn quick(workspace: &Workspace) -> Result<Outcome, Failure> {
-    lint(workspace, &built::PLAIN)
+    lint(workspace, &executables::RUST_ONLY)
 }
 
 fn lint(workspace: &Workspace, select: &[&str]) -> Result<Outcome, Failure> {

@@ -6,44 +6,44 @@
 //!
 //! Whatever is fetched or made lands in `target/`.
 
-mod broken;
-mod built;
+mod breakages;
+mod claims_report;
 mod command;
 mod compiler;
 #[cfg(test)]
 mod contributing;
+mod cpu_time;
+mod cross_check;
 mod debian;
 mod dependencies;
 mod dist;
 mod driver;
 mod emulate;
 mod emulator;
+mod executables;
+mod figures;
+mod filesystem;
 mod fuzz;
-mod groups;
-mod history;
 #[cfg(test)]
-mod imports;
-mod linker;
+mod import_cycles;
+mod last_run;
+mod linker_wrapper;
 mod lint;
 mod mutants;
 mod offsets;
-mod package;
-mod page;
 mod panic_free;
-mod passed;
 mod plan;
-mod processor;
+mod process_groups;
 mod real_input;
-mod record;
 mod recorded;
-mod report;
-mod rustc;
+mod run_history;
+mod rustc_wrapper;
 mod schedule;
-mod seen;
 mod setup;
-mod systems;
-mod tally;
+mod summary;
 mod test;
+mod test_cache;
+mod test_counts;
 mod wdk;
 mod wine;
 mod workflows;
@@ -53,8 +53,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::broken::Extent;
-use crate::report::{Outcome, Report};
+use crate::breakages::Extent;
+use crate::summary::{Outcome, Summary};
 use crate::workspace::Workspace;
 
 /// Checks, proofs and set-up of the tcplimit workspace.
@@ -144,67 +144,79 @@ enum Command {
 
 fn main() -> ExitCode {
     // Asked for now, while it is there.
-    let _ = Workspace::itself();
-    if let Some(done) = linker::run().or_else(rustc::run) {
+    let _ = Workspace::own_executable();
+    if let Some(done) = linker_wrapper::run_as_linker().or_else(rustc_wrapper::run_as_rustc) {
         return done;
     }
     let arguments = Arguments::parse();
-    let workspace = Workspace::of_this_crate();
-    let mut report = Report::default();
+    let workspace = Workspace::current();
+    let mut summary = Summary::default();
     match arguments.command {
         Command::Setup { yes } => {
-            report.step("setup", || setup::system(&workspace, yes));
-            report.step("tools", || setup::tools(&workspace, yes));
+            summary.step("setup", || setup::system(&workspace, yes));
+            summary.step("tools", || setup::tools(&workspace, yes));
         }
-        Command::Test(options) => plan::run(&workspace, &options, &mut report),
+        Command::Test(options) => plan::run(&workspace, &options, &mut summary),
         Command::Step(options) => return plan::step(&workspace, &options),
-        Command::Broken { words, sample } => report.seeing("broken", |seen| {
-            let extent = match &words {
-                Some(words) => Extent::Only(words),
-                None if sample => Extent::Sample,
-                None => Extent::Full,
-            };
-            broken::run(&workspace, extent, seen)
-        }),
+        Command::Broken { words, sample } => {
+            summary.step_with_observations("broken", |observations| {
+                let extent = match &words {
+                    Some(words) => Extent::Only(words),
+                    None if sample => Extent::Sample,
+                    None => Extent::Full,
+                };
+                breakages::run(&workspace, extent, observations)
+            })
+        }
         Command::Mutants(options) => {
-            report.step("mutants", || mutants::run(&workspace, &options));
+            summary.step("mutants", || mutants::run(&workspace, &options));
         }
         Command::Fuzz {
             target,
             seconds,
             seed,
-        } => report.seeing("fuzzing", |seen| {
-            fuzz::run(&workspace, target.as_deref(), seconds, seed, seen)
+        } => summary.step_with_observations("fuzzing", |observations| {
+            fuzz::run(&workspace, target.as_deref(), seconds, seed, observations)
         }),
-        Command::Specimens => report.step("specimens", || specimens(&workspace)),
-        Command::Docs => report.step("docs", || docs(&workspace)),
-        Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
-        Command::Systems => report.step("systems", || systems::run(&workspace, false)),
+        Command::Specimens => summary.step("specimens", || specimens(&workspace)),
+        Command::Docs => summary.step("docs", || docs(&workspace)),
+        Command::PanicFree => summary.step("no panic", || panic_free::run(&workspace)),
+        Command::Systems => summary.step("systems", || cross_check::run(&workspace, false)),
         Command::Driver { twice } => {
-            report.seeing("driver", |seen| {
-                driver::run(&workspace, driver::Again::of(twice), seen)
+            summary.step_with_observations("driver", |observations| {
+                driver::run(&workspace, driver::Rebuild::requested(twice), observations)
             });
         }
         Command::Emulate(options) => {
-            report.seeing("emulator", |seen| emulate::run(&workspace, &options, seen));
+            summary.step_with_observations("emulator", |observations| {
+                emulate::run(&workspace, &options, observations)
+            });
         }
-        Command::Dist { trial: true, .. } => report.step("dist", || dist::step(&workspace)),
+        Command::Dist { trial: true, .. } => summary.step("dist", || dist::step(&workspace)),
         Command::Dist { twice, .. } => {
-            report.seeing("dist", |seen| dist::run(&workspace, twice, seen));
+            summary.step_with_observations("dist", |observations| {
+                dist::run(&workspace, twice, observations)
+            });
         }
-        Command::Report => report.step("report", || page::run(&workspace)),
-        Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
-        Command::Wdk => report.step("wdk", || wdk::run(&workspace, false)),
+        Command::Report => summary.step("report", || claims_report::run(&workspace)),
+        Command::Offsets => summary.step_with_observations("offsets", |observations| {
+            offsets::run(&workspace, observations)
+        }),
+        Command::Wdk => summary.step("wdk", || wdk::run(&workspace, false)),
         Command::Wine(options) => {
-            report.seeing("wine", |seen| wine::run(&workspace, &options, seen));
+            summary.step_with_observations("wine", |observations| {
+                wine::run(&workspace, &options, observations)
+            });
         }
-        Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
+        Command::Dependencies => summary.step("dependencies", || dependencies::run(&workspace)),
         Command::RealInput { yes } => {
-            report.step("fetch", || real_input::fetch(&workspace, yes));
-            report.seeing("real input", |seen| real_input::run(&workspace, seen));
+            summary.step("fetch", || real_input::fetch(&workspace, yes));
+            summary.step_with_observations("real input", |observations| {
+                real_input::run(&workspace, observations)
+            });
         }
     }
-    report.finish()
+    summary.finish()
 }
 
 /// The test that compares the tables writes them where it is asked to.

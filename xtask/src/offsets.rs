@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::figures::Observations;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const TABLE: &str = "driver/src/nt/layout.rs";
@@ -30,35 +30,38 @@ struct Row<'a> {
 }
 
 /// Whether mingw-w64 is here.
-pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+pub(crate) fn has_mingw(workspace: &Workspace) -> bool {
     COMPILERS.iter().all(|gcc| workspace.has_program(gcc))
 }
 
 /// Compiles the table for both; loudly skipped without the compilers.
-pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
-    if !is_possible(workspace) {
+pub(crate) fn run(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
+    if !has_mingw(workspace) {
         let why = "no mingw-w64 (gcc-mingw-w64-i686, gcc-mingw-w64-x86-64): cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
     }
     let source = fs::read_to_string(workspace.path(TABLE))
         .map_err(|error| Failure(format!("{TABLE}: {error}")))?;
     let rows = table(&source)?;
-    let folder = workspace.made("offsets");
+    let folder = workspace.target("offsets");
     fs::create_dir_all(&folder)?;
-    for (which, (gcc, headers)) in COMPILERS.iter().zip(HEADERS).enumerate() {
+    for (processor, (gcc, headers)) in COMPILERS.iter().zip(HEADERS).enumerate() {
         let file = folder.join(format!("{gcc}.c"));
-        fs::write(&file, program(&rows, which))?;
+        fs::write(&file, program(&rows, processor))?;
         let mut compile = workspace.command(gcc);
         compile
             .args(["-fsyntax-only", "-isystem", headers])
             .arg(&file);
-        let said = command::listen(&mut compile)?;
-        if !said.status.success() {
-            return Err(Failure(format!("{gcc} contradicts{}", tail(&said.err))));
+        let output = command::capture(&mut compile)?;
+        if !output.status.success() {
+            return Err(Failure(format!("{gcc} contradicts{}", tail(&output.err))));
         }
     }
     let count = rows.len();
-    seen.figure("sizes and offsets", count);
+    observations.figure("sizes and offsets", count);
     Ok(Outcome::Passed(format!(
         "{count} sizes and offsets, x86 and x64"
     )))
@@ -111,10 +114,10 @@ fn row(line: &str) -> Option<Row<'_>> {
 }
 
 /// Assertions in C, for the one processor or the other.
-fn program(rows: &[Row<'_>], which: usize) -> String {
+fn program(rows: &[Row<'_>], processor: usize) -> String {
     let mut program = String::from("#include <stddef.h>\n#include <ntifs.h>\n");
     for row in rows {
-        let (kind, bytes) = (row.kind, row.bytes[which]);
+        let (kind, bytes) = (row.kind, row.bytes[processor]);
         let (what, name) = match row.member {
             Some(member) => (
                 format!("offsetof({kind}, {member})"),
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_not_passed_over() {
+    fn a_malformed_row_is_an_error() {
         for line in [
             "IRP IoStatus 24, 48",
             "IRP IoStatus 24;",

@@ -2,7 +2,7 @@
 //! `verify/panic-free`.
 
 use crate::command::{self, Failure, tail};
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const BUILD: [&str; 6] = [
@@ -20,7 +20,7 @@ const SYMBOL: &str = "scanner_core_can_panic";
 /// Builds the program, which must link, and then the one with a panic put in
 /// on purpose, which must not: else the first would prove nothing.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
-    let proof = command::listen(&mut workspace.cargo(&BUILD))?;
+    let proof = command::capture(&mut workspace.cargo(&BUILD))?;
     if !proof.status.success() {
         let why = if proof.err.contains(SYMBOL) {
             "a panic is reachable"
@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
 
     let mut with_canary = workspace.cargo(&BUILD);
     with_canary.args(["--features", "canary"]);
-    let canary = command::listen(&mut with_canary)?;
+    let canary = command::capture(&mut with_canary)?;
     if canary.status.success() {
         return Err(Failure("the canary's panic was not noticed".into()));
     }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure, tail};
-use crate::package;
-use crate::report::Outcome;
-use crate::seen::Seen;
-use crate::tally::Tally;
-use crate::workspace::{Workspace, consent};
+use crate::executables::{self, ExecutableKind};
+use crate::figures::Observations;
+use crate::filesystem;
+use crate::summary::Outcome;
+use crate::test_counts::TestCounts;
+use crate::workspace::{Workspace, ask_consent};
 
 /// Fewer files than this would show little.
 const ENOUGH_FILES: usize = 1_000;
@@ -34,14 +34,14 @@ const RUNS: [&[&str]; 6] = [
 
 /// Where the files are.
 fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.made("real-input/programs")
+    workspace.target("real-input/programs")
 }
 
 /// What fetches them.
 const SCRIPT: &str = "xtask/genuine.sh";
 
 /// Packages of the script that are not here.
-fn absent(workspace: &Workspace) -> usize {
+fn missing_package_count(workspace: &Workspace) -> usize {
     let folder = folder(workspace);
     let packages = include_str!("../genuine.sh").lines();
     let labels = packages.filter_map(|line| line.strip_prefix("package ")?.split(' ').next());
@@ -50,7 +50,7 @@ fn absent(workspace: &Workspace) -> usize {
 
 /// What would be fetched, in words; `None` when all is there.
 pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
-    let packages = absent(workspace);
+    let packages = missing_package_count(workspace);
     (packages > 0).then(|| {
         format!("genuine Windows files ({packages} packages of 340 MB together), for real input")
     })
@@ -58,58 +58,61 @@ pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
 
 /// Fetches what is missing, if it may.
 pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
-    let before = absent(workspace);
+    let before = missing_package_count(workspace);
     if before == 0 {
         return Ok(Outcome::Passed("nothing is missing".into()));
     }
-    if !consent("Fetch genuine Windows files (340 MB)?", yes) {
+    if !ask_consent("Fetch genuine Windows files (340 MB)?", yes) {
         return Ok(Outcome::Skipped("nothing was to be fetched".into()));
     }
     let programs = folder(workspace);
     fs::create_dir_all(&programs)?;
     let mut script = workspace.command("sh");
     command::run(script.arg(workspace.path(SCRIPT)).arg(&programs))?;
-    let fetched = before - absent(workspace);
+    let fetched = before - missing_package_count(workspace);
     Ok(Outcome::Passed(format!("{fetched} of {before} packages")))
 }
 
 /// Probes all that was fetched, six times, and searches it like drivers.
-pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
     let programs = folder(workspace);
     fs::create_dir_all(&programs)?;
-    let files = package::files(&programs)?;
+    let files = filesystem::files(&programs)?;
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
     if files.is_empty() {
         return Ok(Outcome::Skipped("no Windows file could be fetched".into()));
     }
     println!("{} files, {} MB", files.len(), bytes / 1_000_000);
 
-    seen.figure("files", files.len());
-    seen.figure("megabytes", bytes / 1_000_000);
-    seen.figure("searches of each file", RUNS.len());
+    observations.figure("files", files.len());
+    observations.figure("megabytes", bytes / 1_000_000);
+    observations.figure("searches of each file", RUNS.len());
 
-    let tool = built::program(workspace, Kind::Program, built::WORKBENCH)?;
-    let mut tally = Tally::default();
+    let tool = executables::program(workspace, ExecutableKind::Program, executables::WORKBENCH)?;
+    let mut counts = TestCounts::default();
     for run in RUNS {
         let name = format!("probe -r --json {}", run.join(" "));
         match probe(workspace, &tool, &programs, run, files.len()) {
             Ok(states) => {
-                tally.passed += 1;
+                counts.passed += 1;
                 println!("{name}: none located: {states}");
             }
             Err(failure) => {
-                tally.failed += 1;
+                counts.failed += 1;
                 println!("{name}: {failure}");
             }
         }
     }
-    match search_harder(workspace, &programs, seen) {
-        Ok(said) => {
-            tally.passed += 1;
-            println!("{said}");
+    match search_programs(workspace, &programs, observations) {
+        Ok(output) => {
+            counts.passed += 1;
+            println!("{output}");
         }
         Err(failure) => {
-            tally.failed += 1;
+            counts.failed += 1;
             println!("{failure}");
         }
     }
@@ -119,7 +122,7 @@ pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Fai
         ""
     };
     let note = format!("{} files{few}, {} MB", files.len(), bytes / 1_000_000);
-    Ok(Outcome::Tested(tally, note))
+    Ok(Outcome::Tested(counts, note))
 }
 
 /// One run over all files. Every file must be answered for, and none located;
@@ -136,10 +139,10 @@ fn probe(
         .args(["probe", "-r", "--json"])
         .args(extra)
         .arg(programs);
-    let said = command::listen(&mut command)?;
+    let output = command::capture(&mut command)?;
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     let mut located = Vec::new();
-    for line in said.out.lines() {
+    for line in output.out.lines() {
         let answer: Value = serde_json::from_str(line)
             .map_err(|error| Failure(format!("not JSON: {error}: {line}")))?;
         let Some(path) = answer["path"].as_str() else {
@@ -154,8 +157,8 @@ fn probe(
     if !located.is_empty() {
         return Err(Failure(format!("located in {}", located.join(", "))));
     }
-    if said.status.code() != Some(NOT_LOCATED) {
-        return Err(Failure(format!("{}{}", said.status, tail(&said.err))));
+    if output.status.code() != Some(NOT_LOCATED) {
+        return Err(Failure(format!("{}{}", output.status, tail(&output.err))));
     }
     let answered: usize = states.values().sum();
     if answered != files {
@@ -170,15 +173,15 @@ fn probe(
 
 /// Searches programs like drivers, and compares gates with iced-x86's reading:
 /// the tool itself looks only into drivers. The last line says what was done.
-fn search_harder(
+fn search_programs(
     workspace: &Workspace,
     programs: &Path,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<String, Failure> {
-    let search = built::program(workspace, Kind::Example, "genuine")?;
+    let search = executables::program(workspace, ExecutableKind::Example, "genuine")?;
     let mut search = workspace.command(&search.to_string_lossy());
-    let said =
-        command::listen(search.arg(programs))?.success("the search of programs like drivers")?;
-    seen.figures_of(&said);
-    Ok(said.lines().last().unwrap_or_default().to_owned())
+    let output =
+        command::capture(search.arg(programs))?.success("the search of programs like drivers")?;
+    observations.read_figures(&output);
+    Ok(output.lines().last().unwrap_or_default().to_owned())
 }

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::command::{self, Failure};
-use crate::record::RECORDED;
-use crate::report::Outcome;
+use crate::last_run::RECORDED;
+use crate::summary::Outcome;
 use crate::workspace::{Workspace, unattended};
 
 /// What a step reads, as it is now.
@@ -32,7 +32,7 @@ impl<'a> Inputs<'a> {
         paths: &[&str],
         versions: &[String],
     ) -> Self {
-        let now = committed(workspace, step, paths, versions);
+        let now = committed_digest(workspace, step, paths, versions);
         Self {
             workspace,
             step,
@@ -82,7 +82,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// The digest of what git has of them, and the commit.
-fn committed(
+fn committed_digest(
     workspace: &Workspace,
     step: &str,
     paths: &[&str],
@@ -90,16 +90,16 @@ fn committed(
 ) -> Option<(String, String)> {
     let git = |words: &[&str]| {
         let mut git = workspace.command("git");
-        let said = command::listen(git.args(words)).ok()?;
-        said.status.success().then_some(said.out)
+        let output = command::capture(git.args(words)).ok()?;
+        output.status.success().then_some(output.out)
     };
     let changed = git(&[&["status", "--porcelain", "--"], paths].concat())?;
     let files = git(&[&["ls-tree", "-r", "HEAD", "--"], paths].concat())?;
     let commit = git(&["rev-parse", "--short", "HEAD"])?;
     let is_known = changed.is_empty() && !files.is_empty();
     let text = format!("{files}{}", versions.join("\n"));
-    let inputs = workspace.made(&format!("tmp/inputs-{step}"));
-    fs::create_dir_all(workspace.made("tmp")).ok()?;
+    let inputs = workspace.target(&format!("tmp/inputs-{step}"));
+    fs::create_dir_all(workspace.target("tmp")).ok()?;
     fs::write(&inputs, text).ok()?;
     let digest = digests(workspace, &[inputs]).ok()?;
     is_known.then(|| (digest, commit.trim().into()))
@@ -109,8 +109,8 @@ fn committed(
 pub(crate) fn digests(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut git = workspace.command("git");
     git.args(["hash-object", "--no-filters"]).args(files);
-    let said = command::listen(&mut git)?.success("git hash-object")?;
-    Ok(said.trim().into())
+    let output = command::capture(&mut git)?.success("git hash-object")?;
+    Ok(output.trim().into())
 }
 
 #[cfg(test)]
@@ -118,11 +118,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{driver, systems, wdk};
+    use crate::{cross_check, driver, wdk};
 
     /// A repository with one file, committed.
     fn repository(name: &str) -> Workspace {
-        let root = Workspace::of_this_crate().made("tmp").join(name);
+        let root = Workspace::current().target("tmp").join(name);
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
         let workspace = Workspace::at(root);
@@ -150,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn a_step_runs_again_when_what_it_reads_has_changed() {
+    fn a_step_runs_again_when_its_inputs_have_changed() {
         let workspace = repository("recorded");
         let digest = |versions: &[String]| {
-            committed(&workspace, "step", &["read"], versions).map(|(digest, _)| digest)
+            committed_digest(&workspace, "step", &["read"], versions).map(|(digest, _)| digest)
         };
         let first = digest(&[]).unwrap();
         fs::write(workspace.path("other"), "two").unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_recorded_for_these_inputs_is_left_out() {
+    fn a_step_is_skipped_only_if_recorded_for_the_same_inputs() {
         let workspace = repository("unless");
         let ended = |may_be_recorded| {
             let inputs = Inputs::of(&workspace, "step", &["read"], &[]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// Of crates of this workspace that it needs, its own among them.
-    fn folders_of(metadata: &Value, package: &str, found: &mut Vec<String>) {
+    fn manifests_of(metadata: &Value, package: &str, found: &mut Vec<String>) {
         let mut packages = metadata["packages"].as_array().unwrap().iter();
         let package = packages.find(|it| it["name"] == package).unwrap();
         let manifest = package["manifest_path"].as_str().unwrap();
@@ -203,26 +203,26 @@ mod tests {
         found.push(manifest.into());
         for dependency in package["dependencies"].as_array().unwrap() {
             if dependency["kind"] != "dev" && dependency["path"].is_string() {
-                folders_of(metadata, dependency["name"].as_str().unwrap(), found);
+                manifests_of(metadata, dependency["name"].as_str().unwrap(), found);
             }
         }
     }
 
     #[test]
-    fn all_that_is_compiled_is_read() {
-        let workspace = Workspace::of_this_crate();
+    fn every_compiled_crate_is_an_input() {
+        let workspace = Workspace::current();
         let words = ["metadata", "--no-deps", "--offline", "--format-version=1"];
-        let said = command::listen(&mut workspace.cargo(&words)).unwrap();
-        let metadata: Value = serde_json::from_str(&said.out).unwrap();
+        let output = command::capture(&mut workspace.cargo(&words)).unwrap();
+        let metadata: Value = serde_json::from_str(&output.out).unwrap();
         let steps: [(&[&str], &[&str]); 3] = [
-            (&systems::READ, &["tcplimit"]),
-            (&wdk::READ, &["tcplimit-driver"]),
-            (&driver::READ, &["tcplimit-driver", "tcplimit-xp"]),
+            (&cross_check::INPUTS, &["tcplimit"]),
+            (&wdk::INPUTS, &["tcplimit-driver"]),
+            (&driver::INPUTS, &["tcplimit-driver", "tcplimit-xp"]),
         ];
         for (read, packages) in steps {
             let mut found = Vec::new();
             for package in packages {
-                folders_of(&metadata, package, &mut found);
+                manifests_of(&metadata, package, &mut found);
             }
             assert!(found.len() > 1, "{found:?}");
             for manifest in found {

@@ -3,14 +3,14 @@
 use std::fs;
 
 use crate::command::{self, Failure};
-use crate::compiler::{Compiler, WAYS};
+use crate::compiler::{Compiler, INSTALL_HINT};
 use crate::debian;
 use crate::emulator;
+use crate::filesystem;
 use crate::offsets;
-use crate::package;
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::wine::{self, display};
-use crate::workspace::{Workspace, consent};
+use crate::workspace::{Workspace, ask_consent};
 
 /// A cargo subcommand, installed under `target/tools`.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ enum Need {
     /// Packages of Debian's, and what they are for.
     Debian(&'static [&'static str], &'static str),
     /// What a person has to fetch.
-    ByHand(String),
+    Manual(String),
 }
 
 impl Need {
@@ -74,14 +74,14 @@ impl Need {
     /// What the system lacks.
     fn system(workspace: &Workspace) -> Vec<Self> {
         let mut needs = Vec::new();
-        let debian = debian::is_this(workspace);
+        let debian = debian::is_debian(workspace);
         let compilers = Compiler::all(workspace);
         if compilers.is_empty() {
             needs.push(if debian {
                 let packages = &["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
                 Self::Debian(packages, "to build the driver")
             } else {
-                Self::ByHand(format!("a compiler for the driver: {WAYS}"))
+                Self::Manual(format!("a compiler for the driver: {INSTALL_HINT}"))
             });
         } else if compilers
             .iter()
@@ -90,23 +90,23 @@ impl Need {
             needs.push(if debian {
                 Self::Debian(&["lld-22"], "to link the driver")
             } else {
-                Self::ByHand("a linker for the driver: lld-link-22 or rust-lld".into())
+                Self::Manual("a linker for the driver: lld-link-22 or rust-lld".into())
             });
         }
-        if !package::unpacks_zip(workspace) {
+        if !filesystem::unpacks_zip(workspace) {
             needs.push(if debian {
                 Self::Debian(&["unzip"], "to try the releases")
             } else {
-                Self::ByHand("unzip or Python, to try the releases".into())
+                Self::Manual("unzip or Python, to try the releases".into())
             });
         }
-        if !offsets::is_possible(workspace) {
+        if !offsets::has_mingw(workspace) {
             needs.push(if debian {
                 let packages = &["gcc-mingw-w64-i686", "gcc-mingw-w64-x86-64"];
                 Self::Debian(packages, "for the layouts of NT's structures")
             } else {
                 let gcc = offsets::COMPILERS.join(" and ");
-                Self::ByHand(format!("mingw-w64 as {gcc}"))
+                Self::Manual(format!("mingw-w64 as {gcc}"))
             });
         }
         if !wine::is_installed(workspace) {
@@ -114,14 +114,14 @@ impl Need {
                 let packages = &["wine64", "debootstrap"];
                 Self::Debian(packages, "to run the driver in Wine")
             } else {
-                Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
+                Self::Manual("Debian's wine64 and debootstrap, to run the driver in Wine".into())
             });
         }
         if cfg!(target_os = "linux") && !display::is_installed(workspace) {
             let purpose = "to show the window in Wine";
             needs.push(match debian {
                 true => Self::Debian(display::PACKAGES, purpose),
-                false => Self::ByHand(format!("Xvfb, {purpose}")),
+                false => Self::Manual(format!("Xvfb, {purpose}")),
             });
         }
         if !workspace.has_program("cabextract") {
@@ -129,7 +129,7 @@ impl Need {
                 let purpose = "to judge the cabinets that tcplimit writes";
                 Self::Debian(&["cabextract"], purpose)
             } else {
-                Self::ByHand("cabextract, to judge the cabinets that tcplimit writes".into())
+                Self::Manual("cabextract, to judge the cabinets that tcplimit writes".into())
             });
         }
         let on_linux: [(&str, &'static [&'static str], &str); 2] = [
@@ -152,15 +152,15 @@ impl Need {
             if cfg!(target_os = "linux") && !workspace.has_program(program) {
                 needs.push(match debian {
                     true => Self::Debian(packages, purpose),
-                    false => Self::ByHand(format!("{program}, {purpose}")),
+                    false => Self::Manual(format!("{program}, {purpose}")),
                 });
             }
         }
-        if !emulator::is_possible(workspace) {
+        if !emulator::can_build(workspace) {
             needs.push(if debian {
                 Self::Debian(emulator::PACKAGES, "to compile the emulator")
             } else {
-                Self::ByHand("cmake and libclang, to compile the emulator".into())
+                Self::Manual("cmake and libclang, to compile the emulator".into())
             });
         }
         needs
@@ -178,8 +178,8 @@ impl Need {
             Self::Debian(packages, purpose) => {
                 format!("Debian packages {}, {purpose}", packages.join(" "))
             }
-            Self::ByHand(what) => {
-                format!("by hand: {what} (what needs it is skipped until then)")
+            Self::Manual(item) => {
+                format!("by hand: {item} (what needs it is skipped until then)")
             }
         }
     }
@@ -188,12 +188,12 @@ impl Need {
         match self {
             Self::Tool(tool) => tool.install(workspace),
             Self::Debian(packages, _) => debian::install(workspace, packages),
-            Self::ByHand(_) => Ok(()),
+            Self::Manual(_) => Ok(()),
         }
     }
 
-    fn is_for_a_person(&self) -> bool {
-        matches!(self, Self::ByHand(_))
+    fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual(_))
     }
 }
 
@@ -215,7 +215,10 @@ impl Tool {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err(Failure("a wheel for another system".into()));
         }
-        let (tools, unpacked) = (workspace.made("tools/bin"), workspace.made("tools/wheel"));
+        let (tools, unpacked) = (
+            workspace.target("tools/bin"),
+            workspace.target("tools/wheel"),
+        );
         fs::create_dir_all(&tools)?;
         fs::create_dir_all(&unpacked)?;
         let requirements = unpacked.join("requirements.txt");
@@ -236,13 +239,13 @@ impl Tool {
 
     /// Not optimised: these run for milliseconds and take minutes to optimise.
     fn compile(&self, workspace: &Workspace) -> Result<(), Failure> {
-        let build = workspace.made("tools/build");
+        let build = workspace.target("tools/build");
         let mut install = workspace.cargo(&["install", "--locked", self.name]);
         install
             .args(["--version", self.version])
             .args(self.arguments)
             .arg("--root")
-            .arg(workspace.made("tools"))
+            .arg(workspace.target("tools"))
             .arg("--target-dir")
             .arg(&build)
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
@@ -289,15 +292,14 @@ fn install(workspace: &Workspace, needs: Vec<Need>, yes: bool) -> Result<Outcome
     for need in &needs {
         println!("  - {}", need.describe());
     }
-    let (by_hand, ours): (Vec<Need>, Vec<Need>) =
-        needs.into_iter().partition(Need::is_for_a_person);
-    if !ours.is_empty() && !consent("Install what can be installed?", yes) {
+    let (manual, automatic): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(Need::is_manual);
+    if !automatic.is_empty() && !ask_consent("Install what can be installed?", yes) {
         return Ok(Outcome::Skipped(
             "nothing was installed; what needs it is skipped".into(),
         ));
     }
     let mut failed = Vec::new();
-    for need in &ours {
+    for need in &automatic {
         if let Err(failure) = need.install(workspace) {
             failed.push(failure.to_string());
         }
@@ -305,10 +307,13 @@ fn install(workspace: &Workspace, needs: Vec<Need>, yes: bool) -> Result<Outcome
     if !failed.is_empty() {
         return Err(Failure(failed.join("; ")));
     }
-    let left = if by_hand.is_empty() {
+    let left = if manual.is_empty() {
         ""
     } else {
         ", the rest is for you to do"
     };
-    Ok(Outcome::Passed(format!("{} installed{left}", ours.len())))
+    Ok(Outcome::Passed(format!(
+        "{} installed{left}",
+        automatic.len()
+    )))
 }

@@ -5,13 +5,13 @@ use std::ops::AddAssign;
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::built::{self, Executable};
 use crate::command::{self, Failure, tail};
 use crate::emulator;
-use crate::passed::Passed;
-use crate::report::Outcome;
-use crate::seen::Seen;
-use crate::tally::{self, Tally};
+use crate::executables::{self, Executable};
+use crate::figures::Observations;
+use crate::summary::Outcome;
+use crate::test_cache::TestCache;
+use crate::test_counts::{self, TestCounts};
 use crate::workspace::{Workspace, unattended};
 
 /// Where the properties' randomness begins, for proptest.
@@ -20,19 +20,19 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 /// Tests that `--quick` leaves out: thousands of cases each, for seconds, and runs
 /// that wait for one another.
 const CAMPAIGNS: [&str; 16] = [
-    "brittle::",
     "clean::",
     "damage::",
     "fault::no_fault_at_any_moment",
+    "faulty_disk::",
     "locator::the_oracle_agrees_on_what_is_built",
     "media::whatever_the_window",
-    "moved::each::",
+    "moved_code::each::",
     "naive::",
     "reading::",
     "runs::a_lock_that_is_held",
     "runs::linux::",
     "runs::of_two_",
-    "session::sessions_that_are_made_up_go_everywhere",
+    "session::random_sessions_reach_every_case",
     "session::whatever_happens",
     "specimen::",
     "whole::no_damaged_byte_makes_a_check_panic",
@@ -40,9 +40,9 @@ const CAMPAIGNS: [&str; 16] = [
 
 /// What programs of tests have said.
 #[derive(Debug, Default)]
-pub(crate) struct Tested {
-    pub(crate) tally: Tally,
-    pub(crate) said: String,
+pub(crate) struct TestRun {
+    pub(crate) counts: TestCounts,
+    pub(crate) output: String,
     /// Programs that failed without a test that did: they crashed.
     crashed: Vec<String>,
 }
@@ -50,46 +50,55 @@ pub(crate) struct Tested {
 /// Every program of tests but the emulator's, which need the shipped drivers,
 /// and the tests in the documentation. A failing test does not keep the others
 /// from running.
-pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
     let seed = seed();
     println!("--- {SEED}={seed}");
-    seen.figure("seed of the properties", &seed);
-    let mut tested = Tested::default();
+    observations.figure("seed of the properties", &seed);
+    let mut tested = TestRun::default();
     let emulator = workspace.path(emulator::FOLDER);
-    for program in built::tests(workspace, &built::whole(workspace))? {
+    for program in executables::tests(workspace, &executables::workspace_arguments(workspace))? {
         if program.package != emulator {
             tested += run_program(workspace, &program, &[], &[(SEED, &seed)])?;
         }
     }
     let mut documented = workspace.cargo(&["test", "--doc", "--locked", "--no-fail-fast"]);
-    documented.args(built::whole(workspace));
-    tested += listened(&mut documented, "the tests in the documentation")?;
-    tested.outcome(seen)
+    documented.args(executables::workspace_arguments(workspace));
+    tested += run_tests(&mut documented, "the tests in the documentation")?;
+    tested.outcome(observations)
 }
 
 /// Those of programs that have changed since their tests passed, and of them
 /// only what takes no long.
-pub(crate) fn quick(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+pub(crate) fn quick(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
     let seed = seed();
     println!("--- {SEED}={seed}");
-    let programs = built::tests(workspace, &[&built::PLAIN[..], &["--tests"]].concat())?;
-    let mut passed = Passed::read(workspace);
-    let mut tested = Tested::default();
+    let programs = executables::tests(
+        workspace,
+        &[&executables::RUST_ONLY[..], &["--tests"]].concat(),
+    )?;
+    let mut cache = TestCache::read(workspace);
+    let mut tested = TestRun::default();
     let mut unchanged = 0;
     for program in &programs {
-        if passed.holds(workspace, program) {
+        if cache.is_current(workspace, program) {
             unchanged += 1;
             continue;
         }
         let skipped = CAMPAIGNS.iter().flat_map(|name| ["--skip", name]);
         let skipped: Vec<&str> = skipped.collect();
-        let of_it = run_program(workspace, program, &skipped, &[(SEED, &seed)])?;
-        if of_it.tally.failed == 0 && of_it.crashed.is_empty() {
-            passed.add(workspace, program);
+        let ran = run_program(workspace, program, &skipped, &[(SEED, &seed)])?;
+        if ran.counts.failed == 0 && ran.crashed.is_empty() {
+            cache.add(workspace, program);
         }
-        tested += of_it;
+        tested += ran;
     }
-    passed.write(workspace)?;
+    cache.write(workspace)?;
     if unchanged == programs.len() {
         return Ok(Outcome::Passed("nothing changed since they passed".into()));
     }
@@ -97,8 +106,8 @@ pub(crate) fn quick(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, F
         "{unchanged} of {} programs have not changed",
         programs.len()
     );
-    match tested.outcome(seen)? {
-        Outcome::Tested(tally, failed) if failed.is_empty() => Ok(Outcome::Tested(tally, note)),
+    match tested.outcome(observations)? {
+        Outcome::Tested(counts, failed) if failed.is_empty() => Ok(Outcome::Tested(counts, note)),
         outcome => Ok(outcome),
     }
 }
@@ -109,7 +118,7 @@ pub(crate) fn run_program(
     program: &Executable,
     words: &[&str],
     environment: &[(&str, &str)],
-) -> Result<Tested, Failure> {
+) -> Result<TestRun, Failure> {
     let path = program.path.display();
     let announced = format!("     Running {} ({path})\n", program.source.display());
     print!("{announced}");
@@ -119,45 +128,48 @@ pub(crate) fn run_program(
         .current_dir(&program.package)
         .env("CARGO_MANIFEST_DIR", &program.package)
         .envs(environment.iter().copied());
-    let mut tested = listened(&mut tests, &program.name)?;
-    tested.said.insert_str(0, &announced);
+    let mut tested = run_tests(&mut tests, &program.name)?;
+    tested.output.insert_str(0, &announced);
     Ok(tested)
 }
 
-fn listened(tests: &mut Command, name: &str) -> Result<Tested, Failure> {
+fn run_tests(tests: &mut Command, name: &str) -> Result<TestRun, Failure> {
     // A property that shrinks its failure panics thousands of times.
     tests
         .env("RUST_BACKTRACE", "0")
         .env("CARGO_TERM_COLOR", "never");
-    let said = command::overhear_all(tests)?;
-    let tally = Tally::of_libtest(&said.out);
-    let crashed = tally.failed == 0 && !said.status.success();
-    let crashed = crashed.then(|| format!("{name}: {}{}", said.status, tail(&said.out)));
-    Ok(Tested {
-        tally,
-        said: said.out,
+    let output = command::tee_merged(tests)?;
+    let counts = TestCounts::of_libtest(&output.out);
+    let crashed = counts.failed == 0 && !output.status.success();
+    let crashed = crashed.then(|| format!("{name}: {}{}", output.status, tail(&output.out)));
+    Ok(TestRun {
+        counts,
+        output: output.out,
         crashed: crashed.into_iter().collect(),
     })
 }
 
-impl Tested {
+impl TestRun {
     /// Notes which tests there were, and says how they ended.
-    pub(crate) fn outcome(self, seen: &mut Seen) -> Result<Outcome, Failure> {
-        seen.suites_of(&self.said);
+    pub(crate) fn outcome(self, observations: &mut Observations) -> Result<Outcome, Failure> {
+        observations.read_suites(&self.output);
         if !self.crashed.is_empty() {
             return Err(Failure(self.crashed.join("\n")));
         }
-        if self.tally.passed + self.tally.failed == 0 {
+        if self.counts.passed + self.counts.failed == 0 {
             return Err(Failure("there was no test".into()));
         }
-        Ok(Outcome::Tested(self.tally, tally::failures(&self.said)))
+        Ok(Outcome::Tested(
+            self.counts,
+            test_counts::failure_note(&self.output),
+        ))
     }
 }
 
-impl AddAssign for Tested {
+impl AddAssign for TestRun {
     fn add_assign(&mut self, other: Self) {
-        self.tally += other.tally;
-        self.said += &other.said;
+        self.counts += other.counts;
+        self.output += &other.output;
         self.crashed.extend(other.crashed);
     }
 }
@@ -192,7 +204,7 @@ mod tests {
 
     /// Sources below the folder, beside the one that names them: `module.rs` or
     /// `main.rs` in it. Each must be named, or it is never compiled.
-    fn sources_that_nobody_names(folder: &Path, parent: &Path, found: &mut Vec<PathBuf>) {
+    fn undeclared_modules(folder: &Path, parent: &Path, found: &mut Vec<PathBuf>) {
         let names = fs::read_to_string(parent).unwrap();
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
@@ -200,7 +212,7 @@ mod tests {
             if path.is_dir() {
                 let module = path.with_extension("rs");
                 if module.is_file() {
-                    sources_that_nobody_names(&path, &module, found);
+                    undeclared_modules(&path, &module, found);
                 }
             } else if path.extension().is_some_and(|it| it == "rs")
                 && path != parent
@@ -217,23 +229,23 @@ mod tests {
     #[test]
     fn each_crate_links_one_program_of_tests_and_every_file_is_in_it() {
         let mut programs = 0;
-        for package in crates(&Workspace::of_this_crate()) {
+        for package in crates(&Workspace::current()) {
             let Ok(entries) = fs::read_dir(package.join("tests")) else {
                 continue;
             };
-            let mut of_it = Vec::new();
+            let mut found = Vec::new();
             for entry in entries.flatten() {
                 let path = entry.path();
                 let is_source = path.extension().is_some_and(|it| it == "rs");
                 assert!(!is_source, "a program of its own: {}", path.display());
                 if path.join("main.rs").is_file() {
-                    of_it.push(path);
+                    found.push(path);
                 }
             }
-            assert!(of_it.len() < 2, "{of_it:?}");
-            for program in of_it {
+            assert!(found.len() < 2, "{found:?}");
+            for program in found {
                 let mut found = Vec::new();
-                sources_that_nobody_names(&program, &program.join("main.rs"), &mut found);
+                undeclared_modules(&program, &program.join("main.rs"), &mut found);
                 assert!(found.is_empty(), "in no program: {found:?}");
                 programs += 1;
             }
@@ -242,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_quick_run_leaves_out_is_there() {
-        let workspace = Workspace::of_this_crate();
+    fn every_campaign_that_a_quick_run_skips_exists() {
+        let workspace = Workspace::current();
         let folders = [
             "cli/tests/program",
             "driver/tests/driver",

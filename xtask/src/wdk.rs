@@ -11,7 +11,7 @@ use crate::compiler::Compiler;
 use crate::emulator;
 use crate::offsets;
 use crate::recorded::Inputs;
-use crate::report::Outcome;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-msvc";
@@ -20,7 +20,7 @@ const TARGET: &str = "x86_64-pc-windows-msvc";
 const STAND_IN: &str = "\n[patch.crates-io]\nwdk-sys = { path = \"verify/wdk-sys\" }\n";
 
 /// What is compiled, and how.
-pub(crate) const READ: [&str; 8] = [
+pub(crate) const INPUTS: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
     "driver",
@@ -34,13 +34,13 @@ pub(crate) const READ: [&str; 8] = [
 /// Loudly skipped without what the stand-in is made of, or a compiler for the
 /// target.
 pub(crate) fn run(workspace: &Workspace, may_be_recorded: bool) -> Result<Outcome, Failure> {
-    let inputs = Inputs::of(workspace, "wdk", &READ, &Compiler::versions(workspace));
+    let inputs = Inputs::of(workspace, "wdk", &INPUTS, &Compiler::versions(workspace));
     inputs.unless_recorded(may_be_recorded, || check(workspace))
 }
 
 fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
-    listed(&metadata(workspace)?)?;
-    if !offsets::is_possible(workspace) || !emulator::has_libclang() {
+    check_metadata(&metadata(workspace)?)?;
+    if !offsets::has_mingw(workspace) || !emulator::has_libclang() {
         let why = "no mingw-w64 or no libclang: cargo xtask setup";
         return Ok(Outcome::Skipped(why.into()));
     }
@@ -50,7 +50,7 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
         return Ok(Outcome::Skipped(why.into()));
     };
     // In a copy, since another wdk-sys means another Cargo.lock.
-    let copy = workspace.copy(workspace.made("wdk/copy"))?;
+    let copy = workspace.copy(workspace.target("wdk/copy"))?;
     let manifest = copy.path("Cargo.toml");
     fs::write(&manifest, fs::read_to_string(&manifest)? + STAND_IN)?;
     let mut check = compiler.cargo(&copy, "check");
@@ -59,7 +59,7 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
         .args(["--features", "wdk", "--profile", "driver"])
         .args(["--target", TARGET, "-Zbuild-std=core"])
         .arg("--target-dir")
-        .arg(workspace.made("wdk/build"))
+        .arg(workspace.target("wdk/build"))
         .env(
             "CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS",
             "-Dwarnings",
@@ -73,16 +73,16 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
 /// As wdk-build calls it: without features.
 fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
     let mut metadata = workspace.cargo(&["metadata", "--locked", "--format-version=1"]);
-    let said = command::listen(&mut metadata)?.success("cargo metadata")?;
-    serde_json::from_str(&said).map_err(|error| Failure(format!("cargo metadata: {error}")))
+    let output = command::capture(&mut metadata)?.success("cargo metadata")?;
+    serde_json::from_str(&output).map_err(|error| Failure(format!("cargo metadata: {error}")))
 }
 
 /// Whether wdk-build would find itself, and what kind of driver this is.
-fn listed(metadata: &Value) -> Result<(), Failure> {
+fn check_metadata(metadata: &Value) -> Result<(), Failure> {
     let packages = || metadata["packages"].as_array().into_iter().flatten();
     if !packages().any(|package| package["name"] == "wdk-build") {
-        let what = "wdk-build looks for itself in `cargo metadata`, and is not listed there";
-        return Err(Failure(what.into()));
+        let problem = "wdk-build looks for itself in `cargo metadata`, and is not listed there";
+        return Err(Failure(problem.into()));
     }
     let kinds = || packages().map(|package| &package["metadata"]["wdk"]["driver-model"]);
     let kinds: Vec<&Value> = kinds().filter(|kind| !kind.is_null()).collect();
@@ -111,7 +111,7 @@ mod tests {
             let model = json!({ "wdk": { "driver-model": { "driver-type": kind } } });
             package("driver", &model)
         };
-        let holds = |packages: &[Value]| listed(&json!({ "packages": packages })).is_ok();
+        let holds = |packages: &[Value]| check_metadata(&json!({ "packages": packages })).is_ok();
         assert!(holds(&[build.clone(), driver("WDM")]));
         assert!(!holds(&[driver("WDM")]));
         assert!(!holds(std::slice::from_ref(&build)));

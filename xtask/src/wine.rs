@@ -12,26 +12,26 @@
 //! files run as programs for Windows.
 
 mod arch;
+mod check_log;
 mod client;
+mod concurrency;
 mod console;
-mod crowd;
+mod debian_chroot;
 pub(crate) mod display;
-mod former;
-mod in_force;
-mod judge;
+mod drive;
+mod effective_limit;
 mod machine;
 mod malformed;
 mod owner;
-mod prepare;
+mod previous_version;
 mod programs;
-mod root;
 mod script;
 mod session;
 mod tool;
 mod watch;
 mod who;
 mod window;
-mod workbench;
+mod windows_tests;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -39,16 +39,16 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::command::{self, Failure, Said};
-use crate::package::copy;
-use crate::report::Outcome;
-use crate::seen::Seen;
+use crate::command::{self, Failure, Output};
+use crate::figures::Observations;
+use crate::filesystem::copy;
+use crate::summary::Outcome;
 use crate::workspace::Workspace;
 use arch::Arch;
-use judge::Judge;
+use check_log::CheckLog;
+use debian_chroot::DebianChroot;
 use machine::Machine;
-use programs::{Place, Programs};
-use root::Root;
+use programs::{Programs, TargetLimit};
 use session::Session;
 
 /// What to try.
@@ -80,7 +80,7 @@ pub(crate) struct Options {
 
 impl Options {
     /// As a step among others.
-    pub(crate) fn short(yes: bool) -> Self {
+    pub(crate) fn quick(yes: bool) -> Self {
         Self {
             arch: None,
             owner: false,
@@ -102,7 +102,7 @@ impl Options {
     }
 
     fn driver(&self, workspace: &Workspace, arch: Arch) -> PathBuf {
-        let default = || workspace.made("driver");
+        let default = || workspace.target("driver");
         let folder = self.driver.clone().unwrap_or_else(default);
         folder.join(arch.name()).join("tcplimit.sys")
     }
@@ -112,13 +112,13 @@ impl Options {
 pub(crate) fn run(
     workspace: &Workspace,
     options: &Options,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
-    if let Some(why) = programs::lacks(workspace) {
+    if let Some(why) = programs::missing_tool(workspace) {
         return Ok(Outcome::Skipped(why.into()));
     }
     let _lock = lock(workspace)?;
-    let mut judge = Judge::default();
+    let mut checks = CheckLog::default();
     let mut notes = Vec::new();
     let mut tried = false;
     for arch in Arch::ALL {
@@ -127,47 +127,50 @@ pub(crate) fn run(
         }
         let start = Instant::now();
         let name = arch.name();
-        judge.begin(name);
-        match ready(workspace, options, arch) {
+        checks.set_arch(name);
+        match machine_for(workspace, options, arch) {
             Ok(Ok(mut machine)) => {
                 tried = true;
-                let before = judge.tally();
-                let looked = judge.looks();
+                let before = checks.counts();
+                let reads_before = checks.target_reads();
                 // What breaks off one processor's session must not hide what
                 // was found before, nor the other's.
-                if let Err(failure) = test(workspace, options, &mut machine, &mut judge) {
-                    judge.hold("the session comes to its end", false, &failure);
+                if let Err(failure) = test(workspace, options, &mut machine, &mut checks) {
+                    checks.check("the session comes to its end", false, &failure);
                 }
-                let checks = judge.tally().passed - before.passed;
-                seen.figure(&format!("{name}: checks that hold"), checks);
-                seen.figure(&format!("{name}: requests at once"), options.requests());
-                let looks = judge.looks() - looked;
-                seen.figure(&format!("{name}: looks at a target after a change"), looks);
+                let passed = checks.counts().passed - before.passed;
+                observations.figure(&format!("{name}: checks that hold"), passed);
+                observations.figure(&format!("{name}: requests at once"), options.requests());
+                let target_reads = checks.target_reads() - reads_before;
+                observations.figure(
+                    &format!("{name}: looks at a target after a change"),
+                    target_reads,
+                );
                 notes.push(format!("{name} {} s", start.elapsed().as_secs()));
             }
             Ok(Err(why)) => {
                 println!("{name} SKIPPED: {why}");
-                judge.skip();
-                seen.figure(&format!("{name}: skipped"), &why);
+                checks.skip();
+                observations.figure(&format!("{name}: skipped"), &why);
                 notes.push(format!("{name} SKIPPED: {why}"));
             }
             Err(failure) => {
                 tried = true;
-                judge.hold("Wine is set up", false, &failure);
+                checks.check("Wine is set up", false, &failure);
             }
         }
     }
-    notes.extend(Some(judge.failures()).filter(|failures| !failures.is_empty()));
+    notes.extend(Some(checks.failure_note()).filter(|failures| !failures.is_empty()));
     let notes = notes.join(", ");
     Ok(if tried {
-        Outcome::Tested(judge.tally(), notes)
+        Outcome::Tested(checks.counts(), notes)
     } else {
         Outcome::Skipped(notes)
     })
 }
 
 /// A driver to try, and a Wine to try it in; or why not.
-fn ready<'a>(
+fn machine_for<'a>(
     workspace: &'a Workspace,
     options: &Options,
     arch: Arch,
@@ -177,7 +180,7 @@ fn ready<'a>(
         let why = format!("no {}: cargo xtask driver", driver.display());
         return Ok(Err(why));
     }
-    Machine::of(workspace, arch, options.yes)
+    Machine::set_up(workspace, arch, options.yes)
 }
 
 /// One processor, from the C compiler to the last look at the target.
@@ -185,16 +188,16 @@ fn test(
     workspace: &Workspace,
     options: &Options,
     machine: &mut Machine<'_>,
-    judge: &mut Judge,
+    checks: &mut CheckLog,
 ) -> Result<(), Failure> {
     let arch = machine.arch();
     let driver = options.driver(workspace, arch);
     let programs = Programs::build(workspace, arch, &driver)?;
-    let places = programs.probe(workspace, judge)?;
+    let limits = programs.probe(workspace, checks)?;
     machine.restore()?;
     programs.install(&machine.drive())?;
     if !options.owner && !options.window {
-        by_programs(workspace, options, machine, judge, &places)?;
+        test_with_programs(workspace, options, machine, checks, &limits)?;
     }
     // What the last session has left hanging is ended, and the registry is as
     // Wine first made it.
@@ -202,9 +205,9 @@ fn test(
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
             if !options.window {
-                owner::test(workspace, machine, folder, judge)?;
+                owner::test(workspace, machine, folder, checks)?;
             }
-            window::test(workspace, machine, folder, options.ticks(), judge)?;
+            window::test(workspace, machine, folder, options.ticks(), checks)?;
         }
         _ => {
             let why = "no tcplimit.exe beside the driver: cargo xtask driver";
@@ -213,50 +216,50 @@ fn test(
     }
     if options.tests {
         machine.restore()?;
-        workbench::test(workspace, machine, judge)?;
+        windows_tests::test(workspace, machine, checks)?;
     }
     Ok(())
 }
 
 /// The driver, loaded by the service manager alone and used by programs in C.
-fn by_programs(
+fn test_with_programs(
     workspace: &Workspace,
     options: &Options,
     machine: &Machine<'_>,
-    judge: &mut Judge,
-    places: &[Place],
+    checks: &mut CheckLog,
+    limits: &[TargetLimit],
 ) -> Result<(), Failure> {
-    let session = &mut Session::begin(workspace, machine, judge)?;
+    let session = &mut Session::begin(workspace, machine, checks)?;
     session.play("alone")?;
     session.play("refused")?;
-    session.located(places)?;
+    session.check_located(limits)?;
     session.play("access")?;
     session.play("errors")?;
-    session.restricted()?;
+    session.check_access()?;
     session.play("changed")?;
     session.play("example")?;
     session.play("others")?;
-    malformed::requests(session)?;
+    malformed::check_requests(session)?;
     session.play("reloaded")?;
     session.play("programs")?;
-    upgraded(workspace, machine, session)?;
+    check_upgrade(workspace, machine, session)?;
     session.play("stored")?;
     session.play("restored")?;
     session.play("second")?;
     session.play("target")?;
-    crowd::threads(session, options.requests())?;
-    crowd::handles(session)?;
-    session.debugger()?;
-    crowd::stopped_in_use(session)
+    concurrency::check_requests(session, options.requests())?;
+    concurrency::check_open_handles(session)?;
+    session.check_debug_output()?;
+    concurrency::check_stop_in_use(session)
 }
 
 /// This version in place of 0.1.0, in a system that runs on.
-fn upgraded(
+fn check_upgrade(
     workspace: &Workspace,
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(folder) = former::folder(workspace, machine, session.judge)? else {
+    let Some(folder) = previous_version::folder(workspace, machine, session.checks)? else {
         return Ok(());
     };
     let to = machine.drive().join("windows/system32/drivers/former.sys");
@@ -272,12 +275,12 @@ pub(crate) fn unpacked(
     folder: &Path,
     program: &str,
     words: &[&str],
-) -> Result<Result<Said, String>, Failure> {
+) -> Result<Result<Output, String>, Failure> {
     let Some(arch) = Arch::ALL.into_iter().find(|known| known.name() == arch) else {
         return Err(Failure(format!("no processor {arch}")));
     };
     let _lock = lock(workspace)?;
-    let machine = match Machine::of(workspace, arch, false)? {
+    let machine = match Machine::set_up(workspace, arch, false)? {
         Ok(machine) => machine,
         Err(why) => return Ok(Err(why)),
     };
@@ -288,12 +291,12 @@ pub(crate) fn unpacked(
         copy(&file.path(), &to.join(file.file_name()))?;
     }
     let mut run = machine.wine(&format!(r"C:\unpacked\{program}"));
-    Ok(Ok(command::listen(run.args(words))?))
+    Ok(Ok(command::capture(run.args(words))?))
 }
 
 /// Two runs at once would end each other's Wine.
 fn lock(workspace: &Workspace) -> Result<File, Failure> {
-    let folder = workspace.made("wine");
+    let folder = workspace.target("wine");
     fs::create_dir_all(&folder)?;
     let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
@@ -302,11 +305,11 @@ fn lock(workspace: &Workspace) -> Result<File, Failure> {
 
 /// What would be fetched, in words; `None` when all is there, or nothing can be.
 pub(crate) fn missing(workspace: &Workspace) -> Option<&'static str> {
-    let wanted = Root::can_be_had(workspace) && !Root::is_here(workspace);
+    let wanted = DebianChroot::is_available(workspace) && !DebianChroot::exists(workspace);
     wanted.then_some("a small Debian for x86 with Wine (160 MB), for wine")
 }
 
 /// Whether Wine for x64 is installed, and what brings Wine for x86.
 pub(crate) fn is_installed(workspace: &Workspace) -> bool {
-    machine::is_installed() && Root::can_be_had(workspace)
+    machine::is_installed() && DebianChroot::is_available(workspace)
 }

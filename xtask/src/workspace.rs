@@ -18,7 +18,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub(crate) fn of_this_crate() -> Self {
+    pub(crate) fn current() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = manifest.parent().unwrap_or(manifest);
         Self {
@@ -38,7 +38,7 @@ impl Workspace {
 
     /// This program's own path, as it was at its start: a build may put another
     /// in its place.
-    pub(crate) fn itself() -> io::Result<&'static Path> {
+    pub(crate) fn own_executable() -> io::Result<&'static Path> {
         static ITSELF: LazyLock<io::Result<PathBuf>> = LazyLock::new(env::current_exe);
         let path = ITSELF.as_ref().map_err(|error| error.kind())?;
         Ok(path)
@@ -51,7 +51,7 @@ impl Workspace {
 
     /// A path for what is made or fetched. It stays under the repository's own
     /// `target/`, whatever CARGO_TARGET_DIR says, so that tools are kept.
-    pub(crate) fn made(&self, inside: &str) -> PathBuf {
+    pub(crate) fn target(&self, inside: &str) -> PathBuf {
         self.root.join("target").join(inside)
     }
 
@@ -76,7 +76,7 @@ impl Workspace {
     /// The directories that [`Workspace::command`]'s programs are looked for in.
     fn search_path(&self) -> Option<OsString> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let tools = [self.made("tools/bin")];
+        let tools = [self.target("tools/bin")];
         env::join_paths(tools.into_iter().chain(env::split_paths(&path))).ok()
     }
 
@@ -94,15 +94,15 @@ impl Workspace {
     }
 
     /// The two folders that the same is built in, to compare.
-    pub(crate) fn both(&self) -> [PathBuf; 2] {
+    pub(crate) fn build_folders(&self) -> [PathBuf; 2] {
         let origin = self.origin.join("");
         let elsewhere = origin.join("target/elsewhere/");
         [origin, elsewhere]
     }
 
     /// A copy of the repository in the other of the two folders.
-    pub(crate) fn elsewhere(&self) -> io::Result<Workspace> {
-        let [_, elsewhere] = self.both();
+    pub(crate) fn copy_elsewhere(&self) -> io::Result<Workspace> {
+        let [_, elsewhere] = self.build_folders();
         self.copy(elsewhere)
     }
 
@@ -172,12 +172,12 @@ pub(crate) fn copy(
 }
 
 /// When the last change was made to a file, or in a folder.
-pub(crate) fn newest(path: &Path) -> Option<SystemTime> {
+pub(crate) fn last_modified(path: &Path) -> Option<SystemTime> {
     match fs::read_dir(path) {
         Err(_) => path.metadata().and_then(|file| file.modified()).ok(),
         Ok(entries) => entries
             .flatten()
-            .filter_map(|entry| newest(&entry.path()))
+            .filter_map(|entry| last_modified(&entry.path()))
             .max(),
     }
 }
@@ -189,7 +189,7 @@ pub(crate) fn unattended() -> bool {
 
 /// Whether something may be installed or fetched: `--yes` and CI say yes, a
 /// person at a terminal is asked, and silence is a no.
-pub(crate) fn consent(question: &str, yes: bool) -> bool {
+pub(crate) fn ask_consent(question: &str, yes: bool) -> bool {
     if yes || unattended() {
         return true;
     }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt::Display;
 
-use scanner_core::{ImageError, Module, NotLocated, Reason};
+use scanner_core::{ImageError, Module, NotLocated, NotLocatedReason};
 
 use crate::names::Names;
 use crate::state::State;
@@ -81,7 +81,7 @@ impl Cause<'_> {
             Cause::Older(module) => (text::OLDER, [module, &""]),
             Cause::Vista => (text::VISTA, none),
             Cause::Newer(module) => (text::NEWER, [module, &""]),
-            Cause::NotLocated(refusal) if refusal.reason() == Reason::NoGate => {
+            Cause::NotLocated(refusal) if refusal.reason() == NotLocatedReason::NoGate => {
                 (text::NO_GATE, none)
             }
             Cause::NotLocated(refusal) => (text::NOTHING_ELSE, [refusal, &""]),

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use scanner_core::{EvidenceSet, Findings, Layout, Rva, StartUp, Surroundings, Tally};
+use scanner_core::{EvidenceSet, Findings, Layout, NearbyCalls, Rva, StartUpStore, Tally};
 use serde::Serialize;
 
 use crate::report::Report;
@@ -16,7 +16,7 @@ pub const SCHEMA: u32 = 2;
 
 /// A report, field by field.
 #[derive(Debug, Serialize)]
-pub struct Object<'a> {
+pub struct JsonReport<'a> {
     schema: u32,
     path: &'a str,
     member: Option<&'a str>,
@@ -92,15 +92,15 @@ struct Relocations {
     covered: u32,
 }
 
-impl<'a> Object<'a> {
+impl<'a> JsonReport<'a> {
     /// Of a report.
     #[must_use]
-    pub fn of(report: &'a Report) -> Object<'a> {
+    pub fn of(report: &'a Report) -> JsonReport<'a> {
         let findings = report.search.as_ref().and_then(|search| search.findings());
         let is_located = report.state.is_located();
         let file = report.file.as_ref();
         let of = |located: bool| findings.filter(|_| is_located == located).map(Rvas::of);
-        Object {
+        JsonReport {
             schema: SCHEMA,
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
@@ -138,7 +138,7 @@ impl<'a> Object<'a> {
                 local_functions: counts(findings, |around| around.functions),
             }),
             start_up: report.start_up.and_then(|start_up| match start_up {
-                StartUp::Unique {
+                StartUpStore::Unique {
                     rva,
                     value_offset,
                     value,
@@ -147,7 +147,7 @@ impl<'a> Object<'a> {
                     rva: rva.0,
                     file_offset: value_offset,
                 }),
-                StartUp::None | StartUp::Several => None,
+                StartUpStore::None | StartUpStore::Several => None,
             }),
             checksum: file.and_then(|file| file.checksum).map(|sum| Checksum {
                 stated: sum.stated,
@@ -176,8 +176,8 @@ impl Rvas {
 }
 
 /// Of the calls around each gate.
-fn counts(findings: &Findings, of: impl Fn(&Surroundings) -> Tally) -> Vec<Count> {
-    let tallies = findings.surroundings().map(of);
+fn counts(findings: &Findings, of: impl Fn(&NearbyCalls) -> Tally) -> Vec<Count> {
+    let tallies = findings.nearby_calls().map(of);
     tallies
         .map(|Tally { hits, total }| Count { hits, total })
         .collect()

@@ -4,7 +4,7 @@
 
 use alloc::string::String;
 
-use scanner_core::{Image, Located, Module, export_name, module_by_updates, original_name};
+use scanner_core::{Image, Located, Module, export_name, likely_module, original_name};
 
 use crate::text::{self, Translate, fill};
 
@@ -97,7 +97,7 @@ impl Names {
         let module = located.module();
         let mut votes = 0;
         self.votes(&mut |_, _, _| votes += 1);
-        module == Module::Tcpip || votes > 1 || module_by_updates(located.findings()) == module
+        module == Module::Tcpip || votes > 1 || likely_module(located.findings()) == module
     }
 
     /// Who says what.

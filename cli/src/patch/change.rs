@@ -45,7 +45,7 @@ pub(super) fn changes(
         field: Field::Checksum,
         offset: field,
         before: *image.get(field..)?.first_chunk()?,
-        after: Checksum::of(headers, &changed).computed.to_le_bytes(),
+        after: Checksum::compute(headers, &changed).computed.to_le_bytes(),
     };
     // Different values may well have the same sum.
     let is_one = checksum.before != checksum.after;

@@ -6,34 +6,34 @@
 //! what stood there before, so that [`restore`](super::restore) gives the old
 //! image again, to the byte.
 //!
-//! Read in this order: [`layout`] (what must hold of an image), [`changes`]
-//! (what becomes of it), [`record`] (the last sector), [`stage`] (the new file).
+//! Read in this order: [`layout`] (what must hold of an image), [`new_image`]
+//! (what becomes of it), [`record`] (the last sector), [`image_writer`] (the new file).
 
-mod changes;
+mod image_writer;
 mod layout;
+mod new_image;
 mod record;
-mod stage;
 
 use std::cell::Cell;
 use std::path::Path;
 
 use scanner_core::policy::PRISTINE_LIMIT;
 
-use super::disk::{Disk, Machine};
 use super::failure::{Failure, read_failure};
+use super::filesystem::{FileSystem, HostFileSystem};
 use super::job::Job;
-use super::outcome::{Done, Source, Target, Task, Verdict};
+use super::outcome::{FileResult, Outcome, Source, Target, Task};
 use super::refusal::DiscRefusal;
 use crate::iso;
 
-use changes::{Changes, Copy, Edited, copies};
 use layout::{Archive, Layout};
+use new_image::{EditedImage, NewImage, PlannedFile, plan_files};
 use record::Record;
 
 /// Whether a file is an ISO image.
 pub(super) fn is_disc(path: &Path) -> bool {
-    let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
-    let file = is_file.then(|| Machine::default().open(path).ok());
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let file = is_file.then(|| HostFileSystem::default().open(path).ok());
     let Some(Some(file)) = file else {
         return false;
     };
@@ -42,9 +42,9 @@ pub(super) fn is_disc(path: &Path) -> bool {
 
 /// What became of an image.
 #[derive(Debug)]
-pub struct DiscDone {
+pub struct DiscResult {
     /// Each copy on it, or the image itself where that is refused.
-    pub copies: Vec<Done>,
+    pub copies: Vec<FileResult>,
     /// Cabinets and self-extractors on it with copies in them, which are not
     /// rewritten.
     pub archives: Vec<Archive>,
@@ -53,13 +53,13 @@ pub struct DiscDone {
 }
 
 /// Gets the bytes done and the bytes in all, and says whether to go on.
-pub type Watch<'a> = dyn Fn(u64, u64) -> bool + 'a;
+pub type ImageProgress<'a> = dyn Fn(u64, u64) -> bool + 'a;
 
 /// What is to be done with an image.
 struct Prepared<'a> {
-    copies: Vec<Copy>,
+    copies: Vec<PlannedFile>,
     /// The image as it is to be; `None` where a copy is refused.
-    changes: Option<Changes<'a>>,
+    changes: Option<NewImage<'a>>,
     archives: Vec<Archive>,
 }
 
@@ -67,16 +67,21 @@ const REFUSED: &str =
     "A copy is refused or can't be read, so no image is written: all are treated alike.";
 
 /// Does a job with the copies on a disc, in a new image.
-pub fn patch_disc(job: &Job, disk: &impl Disk, path: &Path, watch: &Watch<'_>) -> DiscDone {
+pub fn patch_disc(
+    job: &Job,
+    fs: &impl FileSystem,
+    path: &Path,
+    progress: &ImageProgress<'_>,
+) -> DiscResult {
     let Prepared {
         copies,
         changes,
         archives,
-    } = match prepare(job, disk, path, watch) {
+    } = match prepare(job, fs, path, progress) {
         Ok(prepared) => prepared,
         Err(failure) => {
-            return DiscDone {
-                copies: vec![Done::new(path, Verdict::Failed(failure))],
+            return DiscResult {
+                copies: vec![FileResult::new(path, Outcome::Failed(failure))],
                 archives: Vec::new(),
                 reason: None,
             };
@@ -87,23 +92,25 @@ pub fn patch_disc(job: &Job, disk: &impl Disk, path: &Path, watch: &Watch<'_>) -
             let (done, all) = (Cell::new(0_u64), changes.length().saturating_mul(2));
             let step = |bytes: u64| {
                 done.set(done.get().saturating_add(bytes));
-                watch(done.get(), all)
+                progress(done.get(), all)
             };
-            Some(stage::write(disk, path, output, changes, job.touch, &step))
+            Some(image_writer::write(
+                fs, path, output, changes, job.touch, &step,
+            ))
         }
         _ => None,
     };
     let is_sound = changes.is_some();
-    let done = |copy: Copy| {
-        let mut done = Done::new(path, verdict(&copy, is_sound, written.as_ref()));
+    let done = |copy: PlannedFile| {
+        let mut done = FileResult::new(path, outcome(&copy, is_sound, written.as_ref()));
         done.within = Some(copy.path);
-        if let (Target::Output(output), Verdict::Changed) = (&job.target, &done.verdict) {
+        if let (Target::Output(output), Outcome::Changed) = (&job.target, &done.outcome) {
             done.output = Some(output.clone());
         }
         done.facts = copy.facts.unwrap_or_default();
         done
     };
-    DiscDone {
+    DiscResult {
         copies: copies.into_iter().map(done).collect(),
         archives,
         reason: (!is_sound).then_some(REFUSED),
@@ -113,44 +120,44 @@ pub fn patch_disc(job: &Job, disk: &impl Disk, path: &Path, watch: &Watch<'_>) -
 /// Finds out what is to be done. Nothing is written.
 fn prepare<'a>(
     job: &Job,
-    disk: &'a impl Disk,
+    fs: &'a impl FileSystem,
     path: &Path,
-    watch: &Watch<'_>,
+    progress: &ImageProgress<'_>,
 ) -> Result<Prepared<'a>, Failure> {
     match &job.target {
         Target::InPlace => return Err(DiscRefusal::InPlace.into()),
-        Target::Output(output) if disk.exists(output).map_err(read_failure(output))? => {
+        Target::Output(output) if fs.exists(output).map_err(read_failure(output))? => {
             let shown = output.display().to_string();
             return Err(DiscRefusal::OutputExists(shown).into());
         }
         _ => {}
     }
-    let file = disk.open(path).map_err(read_failure(path))?;
-    let go_on = || watch(0, 0);
-    let mut now = Layout::of(&*file, job.cabinets, &go_on)?;
-    let record = Record::of(&*file, now.volume_sectors);
+    let file = fs.open(path).map_err(read_failure(path))?;
+    let go_on = || progress(0, 0);
+    let mut now = Layout::read(&*file, job.cabinets, &go_on)?;
+    let record = Record::read(&*file, now.volume_sectors);
     // Where cabinets were rewritten before, they are among the copies.
     let end = record.as_ref().map_or(u64::MAX, |record| record.length);
     let is_new = |archive: &Archive| archive.is_cabinet && archive.start >= end;
     let cabinets = job.cabinets || now.archives.iter().any(is_new);
     if cabinets != job.cabinets {
-        now = Layout::of(&*file, cabinets, &go_on)?;
+        now = Layout::read(&*file, cabinets, &go_on)?;
     }
     let (limit, use_record) = match job.task {
         Task::Patch { limit } => (limit, false),
         Task::Restore { use_backup } => (PRISTINE_LIMIT, use_backup && record.is_some()),
     };
-    let mut copies = copies(&*file, &now, job.module, limit);
+    let mut copies = plan_files(&*file, &now, job.module, limit);
     // What was patched before is patched anew from the image that it was.
     let original = match record {
-        Some(record) => Edited::original(file, record),
-        None => Edited::unchanged(file),
+        Some(record) => EditedImage::original(file, record),
+        None => EditedImage::unchanged(file),
     };
     if use_record {
-        let before = Layout::of(&original, cabinets, &go_on)?;
-        let copies = changes::restored(&original, &now, &before, job.module)?;
-        let changes = Changes::restoring(original);
-        if job.target == Target::Show {
+        let before = Layout::read(&original, cabinets, &go_on)?;
+        let copies = new_image::plan_restore(&original, &now, &before, job.module)?;
+        let changes = NewImage::restored(original);
+        if job.target == Target::DryRun {
             changes.check_source(&|_| go_on())?;
         }
         return Ok(Prepared {
@@ -161,16 +168,16 @@ fn prepare<'a>(
     }
     if matches!(job.task, Task::Restore { .. }) {
         for facts in copies.iter_mut().flat_map(|copy| &mut copy.facts).flatten() {
-            facts.source = Some(Source::Ten);
+            facts.source = Some(Source::Pristine);
         }
     }
     let is_sound = copies.iter().all(|copy| copy.facts.is_ok());
-    let changes = match (is_sound, copies.iter().any(Copy::is_change)) {
+    let changes = match (is_sound, copies.iter().any(PlannedFile::is_change)) {
         (false, _) => None,
-        (true, false) => Some(Changes::none(original)),
+        (true, false) => Some(NewImage::unchanged(original)),
         (true, true) => {
-            let layout = Layout::of(&original, cabinets, &go_on)?;
-            Changes::patching(original, &layout, job.module, cabinets, limit, &mut copies)?
+            let layout = Layout::read(&original, cabinets, &go_on)?;
+            NewImage::patched(original, &layout, job.module, cabinets, limit, &mut copies)?
         }
     };
     Ok(Prepared {
@@ -182,13 +189,13 @@ fn prepare<'a>(
 
 /// What became of a copy. `written` is what became of the image, when that was
 /// tried.
-fn verdict(copy: &Copy, is_sound: bool, written: Option<&Result<(), Failure>>) -> Verdict {
+fn outcome(copy: &PlannedFile, is_sound: bool, written: Option<&Result<(), Failure>>) -> Outcome {
     match (&copy.facts, written) {
-        (Err(failure), _) => Verdict::Failed(failure.clone()),
-        (Ok(_), _) if !copy.is_change() => Verdict::Unchanged,
-        (_, Some(Ok(()))) => Verdict::Changed,
-        (_, Some(Err(failure))) => Verdict::Failed(failure.clone()),
-        _ if is_sound => Verdict::WouldChange,
-        _ => Verdict::NotDone(REFUSED.to_owned()),
+        (Err(failure), _) => Outcome::Failed(failure.clone()),
+        (Ok(_), _) if !copy.is_change() => Outcome::Unchanged,
+        (_, Some(Ok(()))) => Outcome::Changed,
+        (_, Some(Err(failure))) => Outcome::Failed(failure.clone()),
+        _ if is_sound => Outcome::WouldChange,
+        _ => Outcome::NotDone(REFUSED.to_owned()),
     }
 }

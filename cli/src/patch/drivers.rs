@@ -7,31 +7,31 @@ use std::path::Path;
 use scanner_core::Module;
 use tcplimit_report::{State, is_cabinet, is_module, sha256};
 
-use super::form::Form;
-use super::outcome::Facts;
+use super::container::Container;
+use super::outcome::DriverFacts;
 use super::plan::{Plan, apply, plan};
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::{Flaw, Whole};
-use crate::file::Input;
+use crate::cabinet::rewrite::{RewriteError, Whole};
+use crate::input::Input;
 
 /// A file taken apart.
 pub(crate) struct Drivers<'a> {
-    container: Container<'a>,
+    packaging: Packaging<'a>,
     /// The name of the member, where there is one, and the image.
     images: Vec<(Option<String>, Cow<'a, [u8]>)>,
 }
 
 /// What the drivers are in.
-enum Container<'a> {
+enum Packaging<'a> {
     /// A file of its own, or a cabinet with just this member.
-    Single(Form),
+    Single(Container),
     /// A cabinet that keeps all else.
     Cabinet(Whole<'a>),
 }
 
 /// What becomes of one of them.
-pub(crate) struct Planned {
+pub(crate) struct PlannedDriver {
     pub(crate) member: Option<String>,
     pub(crate) plan: Plan,
     /// The image as it shall be.
@@ -40,10 +40,10 @@ pub(crate) struct Planned {
     pub(crate) before: String,
 }
 
-impl Planned {
+impl PlannedDriver {
     /// What was found out, and the image as it shall be.
-    pub(crate) fn into_parts(self) -> (Facts, Vec<u8>) {
-        let facts = Facts {
+    pub(crate) fn into_parts(self) -> (DriverFacts, Vec<u8>) {
+        let facts = DriverFacts {
             member: self.member,
             plan: self.plan,
             source: None,
@@ -60,8 +60,8 @@ impl<'a> Drivers<'a> {
     ///
     /// # Errors
     /// Where it can't be read, or could not be written back.
-    pub(crate) fn of(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
-        if cabinets && is_large(file) {
+    pub(crate) fn parse(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
+        if cabinets && has_several_members(file) {
             let whole = Whole::of(file, is_module)?;
             let wanted = whole.wanted().iter();
             let images: Vec<_> = wanted
@@ -72,15 +72,15 @@ impl<'a> Drivers<'a> {
                     drivers: Vec::new(),
                 }),
                 false => Ok(Drivers {
-                    container: Container::Cabinet(whole),
+                    packaging: Packaging::Cabinet(whole),
                     images,
                 }),
             };
         }
-        let (form, image) = Form::open(file)?;
+        let (form, image) = Container::open(file)?;
         Ok(Drivers {
             images: vec![(form.member().map(str::to_owned), image)],
-            container: Container::Single(form),
+            packaging: Packaging::Single(form),
         })
     }
 
@@ -91,10 +91,10 @@ impl<'a> Drivers<'a> {
 
     /// What must be the same in two files that differ in drivers only: of a file
     /// of its own nothing.
-    pub(crate) fn rest(&self) -> Option<[u8; 32]> {
-        match &self.container {
-            Container::Single(_) => None,
-            Container::Cabinet(whole) => Some(whole.rest()),
+    pub(crate) fn remainder_hash(&self) -> Option<[u8; 32]> {
+        match &self.packaging {
+            Packaging::Single(_) => None,
+            Packaging::Cabinet(whole) => Some(whole.rest()),
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Drivers<'a> {
         path: &str,
         module: Option<Module>,
         limit: u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         self.plan_each(path, module, &|_| limit)
     }
 
@@ -122,29 +122,29 @@ impl<'a> Drivers<'a> {
         path: &str,
         module: Option<Module>,
         limit: &dyn Fn(usize) -> u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         let planned = self
             .images
             .iter()
             .enumerate()
             .map(|(number, (member, image))| {
                 let limit = limit(number);
-                let name = match (&self.container, member) {
-                    (Container::Cabinet(_), Some(member)) => format!("{path}/{member}"),
+                let name = match (&self.packaging, member) {
+                    (Packaging::Cabinet(_), Some(member)) => format!("{path}/{member}"),
                     _ => path.to_owned(),
                 };
                 let plan = plan(&name, image, module, limit)?;
-                Ok(Planned {
+                Ok(PlannedDriver {
                     member: member.clone(),
                     changed: apply(&name, &plan, image)?,
                     plan,
                     before: sha256(image),
                 })
             });
-        match self.container {
-            Container::Single(_) => planned.collect(),
-            Container::Cabinet(_) => {
-                let planned: Vec<Result<Planned, Refusal>> = planned.collect();
+        match self.packaging {
+            Packaging::Single(_) => planned.collect(),
+            Packaging::Cabinet(_) => {
+                let planned: Vec<Result<PlannedDriver, Refusal>> = planned.collect();
                 if planned.iter().all(Result::is_ok) {
                     return planned.into_iter().collect();
                 }
@@ -162,18 +162,18 @@ impl<'a> Drivers<'a> {
     /// # Errors
     /// When it does not come out again as it went in.
     pub(crate) fn pack(&self, images: Vec<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
-        match &self.container {
-            Container::Single(form) => match images.as_slice() {
+        match &self.packaging {
+            Packaging::Single(form) => match images.as_slice() {
                 [image] => form.pack(image),
-                _ => Err(Refusal::NotItself),
+                _ => Err(Refusal::VerificationFailed),
             },
-            Container::Cabinet(whole) => {
+            Packaging::Cabinet(whole) => {
                 let packed = whole.with(&images)?;
                 let again = Whole::of(&packed, is_module)?;
                 let contents = again.wanted().iter().map(|wanted| &wanted.content);
                 match again.rest() == whole.rest() && contents.eq(&images) {
                     true => Ok(packed),
-                    false => Err(Refusal::NotItself),
+                    false => Err(Refusal::VerificationFailed),
                 }
             }
         }
@@ -202,16 +202,16 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Whether a file is a cabinet with more in it than one member.
-fn is_large(file: &[u8]) -> bool {
+fn has_several_members(file: &[u8]) -> bool {
     is_cabinet(file)
         && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
 }
 
-impl From<Flaw> for Refusal {
-    fn from(flaw: Flaw) -> Refusal {
+impl From<RewriteError> for Refusal {
+    fn from(flaw: RewriteError) -> Refusal {
         match flaw {
-            Flaw::Odd(why) => Refusal::OddCabinet(why),
-            Flaw::Damaged(reason) => Refusal::Unfit {
+            RewriteError::Odd(why) => Refusal::UnsupportedCabinet(why),
+            RewriteError::Damaged(reason) => Refusal::Unusable {
                 state: State::Damaged,
                 reason: format!("{reason}: take a fresh copy of the file"),
             },

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tcplimit_report::Exit;
 
-use super::holder::{Held, Life};
+use super::lock_owner::{HeldLock, OwnerState};
 use super::refusal::{DiscRefusal, Refusal};
-use crate::output::{cause, quoted};
+use crate::terminal::{os_error_text, quoted};
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -17,26 +17,26 @@ pub enum Failure {
     /// It must not be.
     Refused(Refusal),
     /// A file or folder can't be read.
-    Unread {
+    Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
     /// The file system failed.
-    Disk {
+    Io {
         /// What could not be done.
-        what: String,
+        problem: String,
         /// Its error.
         error: io::Error,
     },
     /// Another run is at work in these folders, or may be.
-    Locked(Vec<Held>),
+    Locked(Vec<HeldLock>),
     /// The file was replaced, then something failed, and putting the old
     /// content back did as well.
-    Unsure {
+    RollbackFailed {
         /// What failed, and what is there now.
-        why: String,
+        reason: String,
         /// The file.
         path: PathBuf,
     },
@@ -48,11 +48,16 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Refused(refusal) => refusal.fmt(f),
-            Failure::Unread { path, error } => {
-                write!(f, "{} can't be read: {}", path.display(), cause(error))
+            Failure::Unreadable { path, error } => {
+                write!(
+                    f,
+                    "{} can't be read: {}",
+                    path.display(),
+                    os_error_text(error)
+                )
             }
-            Failure::Disk { what, error } => {
-                write!(f, "{what}: {}", cause(error))?;
+            Failure::Io { problem, error } => {
+                write!(f, "{problem}: {}", os_error_text(error))?;
                 f.write_str(match error.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
                     ErrorKind::PermissionDenied if cfg!(unix) => {
@@ -66,10 +71,10 @@ impl fmt::Display for Failure {
                     _ => "",
                 })
             }
-            Failure::Locked(held) => locked(f, held),
-            Failure::Unsure { why, path } => write!(
+            Failure::Locked(held) => write_lock_holders(f, held),
+            Failure::RollbackFailed { reason, path } => write!(
                 f,
-                "{why}, and the old content could not be put back: look at {} before it is used",
+                "{reason}, and the old content could not be put back: look at {} before it is used",
                 path.display()
             ),
             Failure::Interrupted => f.write_str("interrupted"),
@@ -97,17 +102,17 @@ impl Clone for Failure {
         let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
         match self {
             Failure::Refused(refusal) => Failure::Refused(refusal.clone()),
-            Failure::Unread { path, error } => Failure::Unread {
+            Failure::Unreadable { path, error } => Failure::Unreadable {
                 path: path.clone(),
                 error: copy(error),
             },
-            Failure::Disk { what, error } => Failure::Disk {
-                what: what.clone(),
+            Failure::Io { problem, error } => Failure::Io {
+                problem: problem.clone(),
                 error: copy(error),
             },
             Failure::Locked(held) => Failure::Locked(held.clone()),
-            Failure::Unsure { why, path } => Failure::Unsure {
-                why: why.clone(),
+            Failure::RollbackFailed { reason, path } => Failure::RollbackFailed {
+                reason: reason.clone(),
                 path: path.clone(),
             },
             Failure::Interrupted => Failure::Interrupted,
@@ -116,14 +121,17 @@ impl Clone for Failure {
 }
 
 /// Which run holds which lock, and what to do.
-fn locked(f: &mut fmt::Formatter<'_>, held: &[Held]) -> fmt::Result {
-    if let Some(held) = held.iter().find(|held| held.life == Life::AtWork) {
+fn write_lock_holders(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
+    if let Some(held) = held
+        .iter()
+        .find(|held| held.owner_state == OwnerState::Running)
+    {
         return write!(
             f,
             "another run of tcplimit is at work here and holds {held}: wait until it has ended, and try again"
         );
     }
-    let each: Vec<String> = held.iter().map(Held::to_string).collect();
+    let each: Vec<String> = held.iter().map(HeldLock::to_string).collect();
     let paths = held
         .iter()
         .map(|held| quoted(&held.path.to_string_lossy()))
@@ -153,16 +161,16 @@ impl From<DiscRefusal> for Failure {
 
 /// Says what can't be read.
 pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::Unread {
+    move |error| Failure::Unreadable {
         path: path.to_owned(),
         error,
     }
 }
 
 /// Says what could not be done.
-pub(crate) fn io_failure(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::Disk {
-        what: what.into(),
+pub(crate) fn io_failure(problem: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::Io {
+        problem: problem.into(),
         error,
     }
 }

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use scanner_core::Module;
 use tcplimit_report::sha256;
 
-use super::disk::{Disk, folder_of};
-use super::drivers::{Drivers, Planned};
+use super::drivers::{Drivers, PlannedDriver};
 use super::failure::{Failure, read_failure};
+use super::filesystem::{FileSystem, folder_of};
 use super::journal;
-use super::lock::{self, Life, Locks};
+use super::lock::{self, Locks, OwnerState};
 use super::refusal::Refusal;
-use super::replace::{Exchange, Keep, may_replace, replace, write_new};
+use super::replace::{Keep, Replacement, check_replaceable, replace, write_new};
 use super::restore::{Lookup, original};
 
-pub use super::outcome::{Done, Facts, Source, Target, Task, Verdict};
+pub use super::outcome::{DriverFacts, FileResult, Outcome, Source, Target, Task};
 
 /// Task, target, and the module that files are taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Job {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// What was found out about each driver in it.
-    pub facts: Vec<Facts>,
+    pub facts: Vec<DriverFacts>,
     /// The whole file as it is; none where there is none.
     pub before: Option<Arc<Vec<u8>>>,
     /// The whole file as it shall be.
@@ -53,13 +53,13 @@ pub struct Prepared {
 
 impl Prepared {
     /// Whether the file is as it shall be.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         self.before.as_ref() == Some(&self.after)
     }
 
     /// The exchange of a file by this name; none where there is no file.
-    pub(crate) fn exchange(&self, path: PathBuf, touch: bool) -> Option<Exchange> {
-        Some(Exchange {
+    pub(crate) fn replacement(&self, path: PathBuf, touch: bool) -> Option<Replacement> {
+        Some(Replacement {
             path,
             before: self.before.clone()?,
             after: self.after.clone(),
@@ -79,24 +79,29 @@ impl Job {
     ///    work until now;
     /// 3. write backup and new content, rename, read again, and locate the limit
     ///    anew; where that fails, put the old content back ([`replace`]).
-    pub fn run(&self, disk: &impl Disk, path: &Path) -> Done {
-        let mut done = Done::new(path, Verdict::Unchanged);
-        done.verdict = self
-            .steps(disk, path, &mut done)
-            .unwrap_or_else(Verdict::Failed);
-        done
+    pub fn run(&self, fs: &impl FileSystem, path: &Path) -> FileResult {
+        let mut result = FileResult::new(path, Outcome::Unchanged);
+        result.outcome = self
+            .try_run(fs, path, &mut result)
+            .unwrap_or_else(Outcome::Failed);
+        result
     }
 
-    fn steps(&self, disk: &impl Disk, path: &Path, done: &mut Done) -> Result<Verdict, Failure> {
+    fn try_run(
+        &self,
+        fs: &impl FileSystem,
+        path: &Path,
+        result: &mut FileResult,
+    ) -> Result<Outcome, Failure> {
         // 1.
-        let prepared = self.plan_and_check(disk, path, done)?;
-        match self.check_journal(disk, path, None) {
+        let prepared = self.plan_and_check(fs, path, result)?;
+        match self.check_journal(fs, path, None) {
             Ok(()) => {
-                if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
-                    return Ok(verdict);
+                if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
+                    return Ok(outcome);
                 }
             }
-            Err(failure) if self.target == Target::Show => return Err(failure),
+            Err(failure) if self.target == Target::DryRun => return Err(failure),
             // Its run may be at work: the locks wait for that.
             Err(_) => {}
         }
@@ -108,38 +113,41 @@ impl Job {
             Target::Output(output) => folder_of(output),
             _ => folder_of(path),
         };
-        let locks = Locks::take(disk, [folder], self.task.verb())?;
-        let prepared = self.plan_and_check(disk, path, done)?;
-        self.check_journal(disk, path, Some(&locks))?;
-        if let Some(verdict) = self.is_settled(disk, &prepared, done)? {
-            return Ok(verdict);
+        let locks = Locks::acquire(fs, [folder], self.task.name())?;
+        let prepared = self.plan_and_check(fs, path, result)?;
+        self.check_journal(fs, path, Some(&locks))?;
+        if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
+            return Ok(outcome);
         }
 
         // 3.
         let new = &prepared.after;
         let like = prepared.like.as_deref().unwrap_or(path);
         let verify = |now: &[u8]| self.verify(path, &prepared, now);
-        match (&self.target, prepared.exchange(path.to_owned(), self.touch)) {
+        match (
+            &self.target,
+            prepared.replacement(path.to_owned(), self.touch),
+        ) {
             (Target::Output(output), _) => write_new(&locks, output, like, self.touch, new)?,
             (_, None) => {
                 write_new(&locks, path, like, self.touch, new)?;
                 verify(new)?;
             }
-            (_, Some(exchange)) => done.kept = replace(&locks, &exchange, &verify)?,
+            (_, Some(replacement)) => result.kept = replace(&locks, &replacement, &verify)?,
         }
-        Ok(Verdict::Changed)
+        Ok(Outcome::Changed)
     }
 
     /// What was planned is said even where the file is refused.
     fn plan_and_check(
         &self,
-        disk: &impl Disk,
+        fs: &impl FileSystem,
         path: &Path,
-        done: &mut Done,
+        result: &mut FileResult,
     ) -> Result<Prepared, Failure> {
-        let prepared = self.plan(disk, path)?;
-        done.facts.clone_from(&prepared.facts);
-        self.check(disk, path, &prepared)?;
+        let prepared = self.plan(fs, path)?;
+        result.facts.clone_from(&prepared.facts);
+        self.check(fs, path, &prepared)?;
         Ok(prepared)
     }
 
@@ -147,10 +155,10 @@ impl Job {
     ///
     /// # Errors
     /// Why nothing can be done.
-    pub(crate) fn plan(&self, disk: &impl Disk, path: &Path) -> Result<Prepared, Failure> {
+    pub(crate) fn plan(&self, fs: &impl FileSystem, path: &Path) -> Result<Prepared, Failure> {
         match self.task {
-            Task::Patch { limit } => self.plan_patch(disk, path, limit),
-            Task::Restore { use_backup } => self.plan_restore(disk, path, use_backup),
+            Task::Patch { limit } => self.plan_patch(fs, path, limit),
+            Task::Restore { use_backup } => self.plan_restore(fs, path, use_backup),
         }
     }
 
@@ -161,27 +169,32 @@ impl Job {
     /// Why it can't.
     pub(crate) fn check(
         &self,
-        disk: &impl Disk,
+        fs: &impl FileSystem,
         path: &Path,
         prepared: &Prepared,
     ) -> Result<(), Failure> {
-        if prepared.is_done() || matches!(self.target, Target::Output(_)) {
+        if prepared.is_unchanged() || matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        if self.is_running(disk, path) {
+        if self.is_running(fs, path) {
             return Err(Refusal::InUse(path.display().to_string()).into());
         }
         let before = prepared.before.as_deref().map(Vec::as_slice);
-        may_replace(disk, path, before, prepared.keep)
+        check_replaceable(fs, path, before, prepared.keep)
     }
 
-    fn plan_patch(&self, disk: &impl Disk, path: &Path, limit: u32) -> Result<Prepared, Failure> {
-        let before = Arc::new(disk.read(path).map_err(read_failure(path))?);
-        let drivers = Drivers::of(&before, self.cabinets)?;
-        let real = real(disk, path);
+    fn plan_patch(
+        &self,
+        fs: &impl FileSystem,
+        path: &Path,
+        limit: u32,
+    ) -> Result<Prepared, Failure> {
+        let before = Arc::new(fs.read(path).map_err(read_failure(path))?);
+        let drivers = Drivers::parse(&before, self.cabinets)?;
+        let real = canonical(fs, path);
         let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
         let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
-        let (facts, changed) = planned.into_iter().map(Planned::into_parts).unzip();
+        let (facts, changed) = planned.into_iter().map(PlannedDriver::into_parts).unzip();
         // What is as it should be stays as it is, to the byte.
         let after = match is_done {
             true => Arc::clone(&before),
@@ -198,11 +211,11 @@ impl Job {
 
     fn plan_restore(
         &self,
-        disk: &impl Disk,
+        fs: &impl FileSystem,
         path: &Path,
         use_backup: bool,
     ) -> Result<Prepared, Failure> {
-        let before = match disk.read(path) {
+        let before = match fs.read(path) {
             Ok(before) => Some(Arc::new(before)),
             Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(read_failure(path)(error)),
@@ -213,7 +226,7 @@ impl Job {
             cabinets: self.cabinets,
         };
         let now = before.as_deref().map(Vec::as_slice);
-        let old = original(disk, &real(disk, path), now, how)?;
+        let old = original(fs, &canonical(fs, path), now, how)?;
         let is_damaged = old.facts.iter().any(|facts| facts.damage.is_some());
         let like = match old.backup {
             Some(name) if is_damaged => Some(path.with_file_name(name)),
@@ -221,7 +234,7 @@ impl Job {
         };
         Ok(Prepared {
             keep: match is_damaged && before.is_some() {
-                true => Keep::Aside,
+                true => Keep::Damaged,
                 false => Keep::Nothing,
             },
             facts: old.facts,
@@ -234,57 +247,59 @@ impl Job {
     /// Refuses a file that is one of several of a transaction that was
     /// interrupted, or is not finished yet. The locks that this run holds are no
     /// other run's.
-    fn check_journal<D: Disk>(
+    fn check_journal<D: FileSystem>(
         &self,
-        disk: &D,
+        fs: &D,
         path: &Path,
         locks: Option<&Locks<'_, D>>,
     ) -> Result<(), Failure> {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        let Some(home) = journal::pending_above(disk, &real(disk, path))? else {
+        let Some(home) = journal::pending_above(fs, &canonical(fs, path))? else {
             return Ok(());
         };
-        match lock::holder(disk, &home)? {
+        match lock::inspect(fs, &home)? {
             Some(held)
-                if held.life == Life::AtWork
-                    && !locks.is_some_and(|locks| locks.hold(&held.path)) =>
+                if held.owner_state == OwnerState::Running
+                    && !locks.is_some_and(|locks| locks.contains(&held.path)) =>
             {
                 Err(Failure::Locked(vec![held]))
             }
-            _ => Err(Refusal::Pending(home.display().to_string()).into()),
+            _ => Err(Refusal::JournalPending(home.display().to_string()).into()),
         }
     }
 
     /// Whether the running Windows has loaded a file, by whatever way it is
     /// named.
-    fn is_running(&self, disk: &impl Disk, path: &Path) -> bool {
-        let path = real(disk, path);
-        self.running.iter().any(|driver| real(disk, driver) == path)
+    fn is_running(&self, fs: &impl FileSystem, path: &Path) -> bool {
+        let path = canonical(fs, path);
+        self.running
+            .iter()
+            .any(|driver| canonical(fs, driver) == path)
     }
 
     /// What is to be said where nothing is to be written.
-    fn is_settled(
+    fn outcome_without_writing(
         &self,
-        disk: &impl Disk,
+        fs: &impl FileSystem,
         prepared: &Prepared,
-        done: &mut Done,
-    ) -> Result<Option<Verdict>, Failure> {
+        result: &mut FileResult,
+    ) -> Result<Option<Outcome>, Failure> {
         match &self.target {
             Target::Output(output) => {
-                done.output = Some(output.clone());
-                if !disk.exists(output).map_err(read_failure(output))? {
+                result.output = Some(output.clone());
+                if !fs.exists(output).map_err(read_failure(output))? {
                     return Ok(None);
                 }
-                let there = disk.read(output).map_err(read_failure(output))?;
+                let there = fs.read(output).map_err(read_failure(output))?;
                 match there == *prepared.after {
-                    true => Ok(Some(Verdict::Unchanged)),
+                    true => Ok(Some(Outcome::Unchanged)),
                     false => Err(Refusal::OutputExists(output.display().to_string()).into()),
                 }
             }
-            _ if prepared.is_done() => Ok(Some(Verdict::Unchanged)),
-            Target::Show => Ok(Some(Verdict::WouldChange)),
+            _ if prepared.is_unchanged() => Ok(Some(Outcome::Unchanged)),
+            Target::DryRun => Ok(Some(Outcome::WouldChange)),
             Target::InPlace => Ok(None),
         }
     }
@@ -299,9 +314,9 @@ impl Job {
         prepared: &Prepared,
         now: &[u8],
     ) -> Result<(), Failure> {
-        let drivers = Drivers::of(now, self.cabinets)?;
+        let drivers = Drivers::parse(now, self.cabinets)?;
         if drivers.images().count() != prepared.facts.len() {
-            return Err(Refusal::NotItself.into());
+            return Err(Refusal::VerificationFailed.into());
         }
         for (image, facts) in drivers.images().zip(&prepared.facts) {
             // The name was judged before.
@@ -309,7 +324,7 @@ impl Job {
             let again =
                 super::plan::plan(&path.to_string_lossy(), image, module, facts.plan.after)?;
             if !again.changes.is_empty() || sha256(image) != facts.after {
-                return Err(Refusal::NotItself.into());
+                return Err(Refusal::VerificationFailed.into());
             }
         }
         Ok(())
@@ -318,6 +333,6 @@ impl Job {
 
 /// The path by which a file is judged: links in the one that was given don't
 /// count.
-fn real(disk: &impl Disk, path: &Path) -> PathBuf {
-    disk.real(path).unwrap_or_else(|_| path.to_owned())
+fn canonical(fs: &impl FileSystem, path: &Path) -> PathBuf {
+    fs.canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

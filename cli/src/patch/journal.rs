@@ -17,17 +17,17 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tcplimit_report::sha256;
 
-use super::disk::{Disk, folder_of};
 use super::failure::{Failure, io_failure, read_failure};
+use super::file_names::{ROLLBACK, TEMPORARY};
+use super::filesystem::{FileSystem, folder_of};
 use super::lock::Locks;
-use super::names::{MEANWHILE, TEMPORARY};
 use super::refusal::Refusal;
-use super::replace::{Keep, Staged, set, sync_folder};
-use super::windows_install::LEVELS;
-use crate::output::cause;
+use super::replace::{Keep, Staged, restore_content, sync_folder};
+use super::windows_install::MAX_DEPTH;
+use crate::terminal::os_error_text;
 
-pub use super::names::JOURNAL as NAME;
-pub use super::replace::Exchange;
+pub use super::file_names::JOURNAL as NAME;
+pub use super::replace::Replacement;
 
 /// Its first line.
 const BEGINNING: &str = "tcplimit journal 1";
@@ -36,7 +36,7 @@ const BEGINNING: &str = "tcplimit journal 1";
 const MAX_BYTES: usize = 64;
 
 /// A second look at what was read again of a file.
-pub type Check<'a> = dyn Fn(&Exchange, &[u8]) -> Result<(), Failure> + 'a;
+pub type ContentCheck<'a> = dyn Fn(&Replacement, &[u8]) -> Result<(), Failure> + 'a;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,13 +60,13 @@ struct Entry {
 
 /// What was found of an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Recovery {
     /// Nothing.
     Nothing,
     /// A journal that was not finished: no file had been changed.
     Unfinished,
     /// A journal.
-    PutBack {
+    RolledBack {
         /// Files that held what that run wrote, and were put back.
         back: Vec<String>,
         /// Files that something else changed or removed since: they were left
@@ -77,7 +77,7 @@ pub enum Found {
 
 /// What a file of an unfinished transaction is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Now {
+pub(crate) enum FileState {
     /// As before that.
     Before,
     /// As it was to be.
@@ -88,24 +88,24 @@ pub(crate) enum Now {
     Missing,
 }
 
-impl Now {
+impl FileState {
     /// The word for it in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Now::Before => "before",
-            Now::After => "after",
-            Now::Other => "other",
-            Now::Missing => "missing",
+            FileState::Before => "before",
+            FileState::After => "after",
+            FileState::Other => "other",
+            FileState::Missing => "missing",
         }
     }
 
     /// For people.
-    pub(crate) fn says(self) -> &'static str {
+    pub(crate) fn description(self) -> &'static str {
         match self {
-            Now::Before => "as before that run; it stays so",
-            Now::After => "as that run left it; the next one puts it back first",
-            Now::Other => "changed by something else since; it stays so",
-            Now::Missing => "removed since",
+            FileState::Before => "as before that run; it stays so",
+            FileState::After => "as that run left it; the next one puts it back first",
+            FileState::Other => "changed by something else since; it stays so",
+            FileState::Missing => "removed since",
         }
     }
 }
@@ -114,8 +114,8 @@ impl Now {
 ///
 /// # Errors
 /// When the folder can't be read.
-pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
-    disk.exists(&home.join(NAME)).map_err(read_failure(home))
+pub fn is_pending(fs: &impl FileSystem, home: &Path) -> Result<bool, Failure> {
+    fs.exists(&home.join(NAME)).map_err(read_failure(home))
 }
 
 /// The journal of a run that had this file among others and was killed: a
@@ -124,9 +124,9 @@ pub fn is_pending(disk: &impl Disk, home: &Path) -> Result<bool, Failure> {
 ///
 /// # Errors
 /// When a folder can't be read.
-pub(crate) fn pending_above(disk: &impl Disk, path: &Path) -> Result<Option<PathBuf>, Failure> {
-    for home in path.ancestors().skip(1).take(LEVELS) {
-        if is_pending(disk, home)? {
+pub(crate) fn pending_above(fs: &impl FileSystem, path: &Path) -> Result<Option<PathBuf>, Failure> {
+    for home in path.ancestors().skip(1).take(MAX_DEPTH) {
+        if is_pending(fs, home)? {
             return Ok(Some(home.to_owned()));
         }
     }
@@ -137,23 +137,23 @@ pub(crate) fn pending_above(disk: &impl Disk, path: &Path) -> Result<Option<Path
 /// it says no, everything is put back. What is read again of each must pass
 /// `check`. Returns the files that keep the old contents, where they are to be
 /// kept, in the order of the files. The locks must be those of
-/// [`folders`].
+/// [`folders_to_lock`].
 ///
 /// # Errors
-/// Why nothing was changed. With [`Failure::Unsure`] the journal is still
+/// Why nothing was changed. With [`Failure::RollbackFailed`] the journal is still
 /// there, and the next run puts everything back.
-pub fn exchange_all(
-    locks: &Locks<'_, impl Disk>,
+pub fn replace_all(
+    locks: &Locks<'_, impl FileSystem>,
     home: &Path,
-    files: &[Exchange],
+    files: &[Replacement],
     go_on: &dyn Fn() -> bool,
-    check: &Check<'_>,
+    check: &ContentCheck<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let disk = locks.disk();
+    let fs = locks.fs();
     let mut staged: Vec<Staged> = Vec::new();
-    let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(disk));
+    let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(fs));
     for file in files {
-        match Staged::new(disk, &home.join(&file.path), file, keep_of(file)) {
+        match Staged::new(fs, &home.join(&file.path), file, retention(file)) {
             Ok(ready) => staged.push(ready),
             Err(failure) => {
                 discard(&staged);
@@ -164,12 +164,12 @@ pub fn exchange_all(
     let entries: Vec<Entry> = files
         .iter()
         .zip(&staged)
-        .filter_map(|(file, staged)| Entry::of(file, staged))
+        .filter_map(|(file, staged)| Entry::new(file, staged))
         .collect();
     let whole = entries.len() == files.len();
     let written = match whole {
-        true => write(disk, home, &entries),
-        false => Err(Refusal::NotItself.into()),
+        true => write_journal(fs, home, &entries),
+        false => Err(Refusal::VerificationFailed.into()),
     };
     if let Err(failure) = written {
         discard(&staged);
@@ -180,23 +180,25 @@ pub fn exchange_all(
         if !go_on() {
             return Err(Failure::Interrupted);
         }
-        ready.rename(disk)?;
-        ready.verify(disk, &|again| check(file, again))
+        ready.rename(fs)?;
+        ready.verify(fs, &|again| check(file, again))
     });
     // The transaction is finished when the journal is gone.
-    if let Err(failure) = exchanged.and_then(|()| finish(disk, home)) {
-        return Err(match put_back(disk, home, &entries) {
+    if let Err(failure) = exchanged.and_then(|()| remove_journal(fs, home)) {
+        return Err(match roll_back(fs, home, &entries) {
             Ok(_) => {
                 discard(&staged);
                 failure
             }
-            Err(_) => Failure::Unsure {
-                why: format!("{failure}; the next run here tries again to put all files back"),
+            Err(_) => Failure::RollbackFailed {
+                reason: format!("{failure}; the next run here tries again to put all files back"),
                 path: home.join(NAME),
             },
         });
     }
-    staged.iter().for_each(|staged| staged.drop_meanwhile(disk));
+    staged
+        .iter()
+        .for_each(|staged| staged.remove_rollback_copy(fs));
     let kept = staged.iter().zip(files);
     let kept = kept.filter(|(_, file)| file.keep != Keep::Nothing);
     let kept = kept.filter_map(|(staged, _)| staged.kept());
@@ -208,19 +210,19 @@ pub fn exchange_all(
 ///
 /// # Errors
 /// When the journal can't be read.
-pub fn folders<'p>(
-    disk: &impl Disk,
+pub fn folders_to_lock<'p>(
+    fs: &impl FileSystem,
     home: &Path,
     files: impl IntoIterator<Item = &'p Path>,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut folders = vec![home.to_owned()];
     let folder = |path: &Path| folder_of(&home.join(path)).to_owned();
     folders.extend(files.into_iter().map(folder));
-    if let Some(Journal::Whole(entries)) = read(disk, home)? {
+    if let Some(Journal::Whole(entries)) = read_journal(fs, home)? {
         let entries = entries.iter().map(|entry| folder(Path::new(&entry.path)));
         let mut there = Vec::new();
         for folder in entries {
-            if disk.exists(&folder).map_err(read_failure(&folder))? {
+            if fs.exists(&folder).map_err(read_failure(&folder))? {
                 there.push(folder);
             }
         }
@@ -230,17 +232,17 @@ pub fn folders<'p>(
 }
 
 /// Puts back what a run left that was killed. The locks must be those of
-/// [`folders`].
+/// [`folders_to_lock`].
 ///
 /// # Errors
 /// When the journal is none, or the disk fails. The journal stays.
-pub fn recover(locks: &Locks<'_, impl Disk>, home: &Path) -> Result<Found, Failure> {
-    let disk = locks.disk();
-    match read(disk, home)? {
-        None => Ok(Found::Nothing),
-        Some(Journal::Torn) => finish(disk, home).map(|()| Found::Unfinished),
-        Some(Journal::Whole(entries)) => put_back(disk, home, &entries),
-        Some(Journal::Foreign) => Err(foreign(home)),
+pub fn recover(locks: &Locks<'_, impl FileSystem>, home: &Path) -> Result<Recovery, Failure> {
+    let fs = locks.fs();
+    match read_journal(fs, home)? {
+        None => Ok(Recovery::Nothing),
+        Some(Journal::Torn) => remove_journal(fs, home).map(|()| Recovery::Unfinished),
+        Some(Journal::Whole(entries)) => roll_back(fs, home, &entries),
+        Some(Journal::Foreign) => Err(foreign_journal(home)),
     }
 }
 
@@ -248,20 +250,23 @@ pub fn recover(locks: &Locks<'_, impl Disk>, home: &Path) -> Result<Found, Failu
 ///
 /// # Errors
 /// When the journal is none, or a file can't be read.
-pub(crate) fn inspect(disk: &impl Disk, home: &Path) -> Result<Vec<(String, Now)>, Failure> {
-    match read(disk, home)? {
+pub(crate) fn inspect(
+    fs: &impl FileSystem,
+    home: &Path,
+) -> Result<Vec<(String, FileState)>, Failure> {
+    match read_journal(fs, home)? {
         None | Some(Journal::Torn) => Ok(Vec::new()),
         Some(Journal::Whole(entries)) => entries
             .iter()
-            .map(|entry| Ok((entry.path.clone(), entry.now(disk, home)?.0)))
+            .map(|entry| Ok((entry.path.clone(), entry.state(fs, home)?.0)))
             .collect(),
-        Some(Journal::Foreign) => Err(foreign(home)),
+        Some(Journal::Foreign) => Err(foreign_journal(home)),
     }
 }
 
-fn foreign(home: &Path) -> Failure {
-    Failure::Disk {
-        what: format!(
+fn foreign_journal(home: &Path) -> Failure {
+    Failure::Io {
+        problem: format!(
             "{} is no journal of this program",
             home.join(NAME).display()
         ),
@@ -273,72 +278,72 @@ fn foreign(home: &Path) -> Failure {
 
 /// Puts every file back that holds what the transaction wrote, and removes the
 /// journal. May be done again, whenever it was stopped.
-fn put_back(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<Found, Failure> {
+fn roll_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
     let (mut back, mut left) = (Vec::new(), Vec::new());
     for entry in entries {
-        let (now, content) = entry.now(disk, home)?;
+        let (now, content) = entry.state(fs, home)?;
         match now {
-            Now::Before => {}
-            Now::After => back.push((entry, entry.before(disk, home, content)?)),
-            Now::Other | Now::Missing => left.push(entry.path.clone()),
+            FileState::Before => {}
+            FileState::After => back.push((entry, entry.before(fs, home, content)?)),
+            FileState::Other | FileState::Missing => left.push(entry.path.clone()),
         }
     }
     for (entry, before) in &back {
-        set(disk, &home.join(&entry.path), before)?;
+        restore_content(fs, &home.join(&entry.path), before)?;
     }
     for entry in entries {
-        let temporary = entry.beside(home, &entry.temporary);
-        if disk
+        let temporary = entry.sibling(home, &entry.temporary);
+        if fs
             .read(&temporary)
             .is_ok_and(|content| sha256(&content) == entry.after)
         {
-            let _ = disk.remove(&temporary);
+            let _ = fs.remove(&temporary);
         }
     }
-    finish(disk, home)?;
+    remove_journal(fs, home)?;
     for entry in entries {
-        entry.drop_meanwhile(disk, home);
+        entry.remove_rollback_copy(fs, home);
     }
     let back = back.into_iter().map(|(entry, _)| entry.path.clone());
-    Ok(Found::PutBack {
+    Ok(Recovery::RolledBack {
         back: back.collect(),
         left,
     })
 }
 
-fn write(disk: &impl Disk, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
+fn write_journal(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
     let path = home.join(NAME);
     let shown = path.display().to_string();
-    let text = text(entries);
-    match disk.create(&path, text.as_bytes()) {
+    let text = serialize(entries);
+    match fs.create(&path, text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             // Somebody else's, since a moment ago: it stays.
             return Err(io_failure(format!("{shown} can't be written"))(error));
         }
         result => result,
     }
-    .and_then(|()| disk.sync(&path))
-    .and_then(|()| sync_folder(disk, home))
+    .and_then(|()| fs.sync(&path))
+    .and_then(|()| sync_folder(fs, home))
     .map_err(|error| {
-        let _ = disk.remove(&path);
+        let _ = fs.remove(&path);
         io_failure(format!("{shown} can't be written"))(error)
     })
 }
 
 /// Removes the journal.
-pub(crate) fn finish(disk: &impl Disk, home: &Path) -> Result<(), Failure> {
+pub(crate) fn remove_journal(fs: &impl FileSystem, home: &Path) -> Result<(), Failure> {
     let path = home.join(NAME);
-    disk.remove(&path)
+    fs.remove(&path)
         .map_err(io_failure(format!("{} can't be removed", path.display())))?;
     // Should it be back after a power failure, the next run puts everything
     // back: again a state that is whole.
-    let _ = sync_folder(disk, home);
+    let _ = sync_folder(fs, home);
     Ok(())
 }
 
 /// The bytes that differ, where they are few and the length is the same: a
 /// plain driver's limit and checksum, not a cabinet compressed anew.
-fn bytes_between(file: &Exchange) -> Option<Vec<(u64, u8, u8)>> {
+fn differing_bytes(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
     if file.before.len() != file.after.len() {
         return None;
     }
@@ -352,15 +357,15 @@ fn bytes_between(file: &Exchange) -> Option<Vec<(u64, u8, u8)>> {
 }
 
 /// What becomes of the old content: what the journal can't say is kept in a file.
-fn keep_of(file: &Exchange) -> Keep {
+fn retention(file: &Replacement) -> Keep {
     match file.keep {
-        Keep::Nothing if bytes_between(file).is_none() => Keep::Meanwhile,
+        Keep::Nothing if differing_bytes(file).is_none() => Keep::Rollback,
         keep => keep,
     }
 }
 
 impl Entry {
-    fn of(file: &Exchange, staged: &Staged) -> Option<Entry> {
+    fn new(file: &Replacement, staged: &Staged) -> Option<Entry> {
         let names = file.path.components().map(|component| match component {
             Component::Normal(name) => name.to_str(),
             _ => None,
@@ -371,7 +376,7 @@ impl Entry {
             Some(kept) => Some(kept.file_name()?.to_str()?.to_owned()),
             None => None,
         };
-        let bytes = bytes_between(file);
+        let bytes = differing_bytes(file);
         if bytes.is_none() && kept.is_none() {
             return None;
         }
@@ -387,36 +392,36 @@ impl Entry {
 
     /// Removes what was kept for this transaction only, where the file itself has
     /// that content again. What can't be removed is harmless.
-    fn drop_meanwhile(&self, disk: &impl Disk, home: &Path) {
-        let kept = self.kept.as_ref().filter(|kept| kept.ends_with(MEANWHILE));
+    fn remove_rollback_copy(&self, fs: &impl FileSystem, home: &Path) {
+        let kept = self.kept.as_ref().filter(|kept| kept.ends_with(ROLLBACK));
         if let Some(kept) = kept
             && self
-                .now(disk, home)
-                .is_ok_and(|(now, _)| now == Now::Before)
+                .state(fs, home)
+                .is_ok_and(|(now, _)| now == FileState::Before)
         {
-            let _ = disk.remove(&self.beside(home, kept));
+            let _ = fs.remove(&self.sibling(home, kept));
         }
     }
 
     /// A file in the folder of this one.
-    fn beside(&self, home: &Path, name: &str) -> PathBuf {
+    fn sibling(&self, home: &Path, name: &str) -> PathBuf {
         home.join(&self.path).with_file_name(name)
     }
 
     /// What the file is like, and its content.
-    fn now(&self, disk: &impl Disk, home: &Path) -> Result<(Now, Vec<u8>), Failure> {
+    fn state(&self, fs: &impl FileSystem, home: &Path) -> Result<(FileState, Vec<u8>), Failure> {
         let path = home.join(&self.path);
-        let content = match disk.read(&path) {
+        let content = match fs.read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok((Now::Missing, Vec::new()));
+                return Ok((FileState::Missing, Vec::new()));
             }
             Err(error) => {
                 let error = io::Error::new(
                     error.kind(),
                     format!(
                         "{}; an interrupted run had it among others: make it readable, or put its backup in its place, and run again",
-                        cause(&error)
+                        os_error_text(&error)
                     ),
                 );
                 return Err(read_failure(&path)(error));
@@ -424,27 +429,32 @@ impl Entry {
         };
         let hash = sha256(&content);
         let now = match hash {
-            _ if hash == self.before => Now::Before,
-            _ if hash == self.after => Now::After,
-            _ => Now::Other,
+            _ if hash == self.before => FileState::Before,
+            _ if hash == self.after => FileState::After,
+            _ => FileState::Other,
         };
         Ok((now, content))
     }
 
     /// The old content, from the new one or from the file that keeps it.
-    fn before(&self, disk: &impl Disk, home: &Path, content: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    fn before(
+        &self,
+        fs: &impl FileSystem,
+        home: &Path,
+        content: Vec<u8>,
+    ) -> Result<Vec<u8>, Failure> {
         if let Some(before) = self.undo(content) {
             return Ok(before);
         }
-        let kept = self.kept.as_ref().map(|kept| self.beside(home, kept));
+        let kept = self.kept.as_ref().map(|kept| self.sibling(home, kept));
         if let Some(kept) = &kept {
-            let before = disk.read(kept).map_err(read_failure(kept))?;
+            let before = fs.read(kept).map_err(read_failure(kept))?;
             if sha256(&before) == self.before {
                 return Ok(before);
             }
         }
-        Err(Failure::Disk {
-            what: format!("{} can't be put back", home.join(&self.path).display()),
+        Err(Failure::Io {
+            problem: format!("{} can't be put back", home.join(&self.path).display()),
             error: io::Error::other(
                 "its old content is neither in the journal nor beside it; the file is whole: move the journal away, then patch or restore all copies",
             ),
@@ -465,7 +475,7 @@ impl Entry {
 
     /// Whether it names nothing outside the journal's folder, and no file that
     /// this program would not have made.
-    fn is_ours(&self) -> bool {
+    fn is_confined(&self) -> bool {
         let inside = |name: &str| {
             let parts = Path::new(name).components();
             parts.clone().count() > 0
@@ -484,7 +494,7 @@ impl Entry {
     }
 }
 
-fn text(entries: &[Entry]) -> String {
+fn serialize(entries: &[Entry]) -> String {
     let lines = entries
         .iter()
         .filter_map(|entry| serde_json::to_string(entry).ok());
@@ -493,12 +503,12 @@ fn text(entries: &[Entry]) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    text.push_str(&end(entries.len()));
+    text.push_str(&last_line(entries.len()));
     text
 }
 
 /// The last line.
-fn end(entries: usize) -> String {
+fn last_line(entries: usize) -> String {
     format!("end {entries}\n")
 }
 
@@ -513,12 +523,12 @@ enum Journal {
     Foreign,
 }
 
-fn read(disk: &impl Disk, home: &Path) -> Result<Option<Journal>, Failure> {
+fn read_journal(fs: &impl FileSystem, home: &Path) -> Result<Option<Journal>, Failure> {
     let path = home.join(NAME);
-    if !is_pending(disk, home)? {
+    if !is_pending(fs, home)? {
         return Ok(None);
     }
-    let text = match disk.read(&path) {
+    let text = match fs.read(&path) {
         // The run that it belonged to has just finished.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.map_err(read_failure(&path))?,
@@ -544,7 +554,7 @@ fn parse(text: &[u8]) -> Option<Vec<Entry>> {
             break;
         }
     }
-    let whole = rest == end(entries.len()) && entries.iter().all(Entry::is_ours);
+    let whole = rest == last_line(entries.len()) && entries.iter().all(Entry::is_confined);
     whole.then_some(entries)
 }
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::change::{Field, hex};
 use super::failure::Failure;
-use super::outcome::{Aside, Entry, Source, Subject, Verdict};
+use super::outcome::{Outcome, ReportEntry, ReportOptions, Skipped, Source};
 use super::windows_install::Role;
 use crate::json::line;
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct FileObject<'a> {
     path: &'a str,
     member: Option<String>,
     role: Option<&'static str>,
@@ -51,37 +51,41 @@ struct Change {
 }
 
 /// Writes what became of a file.
-pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
-    let done = entry.done;
-    let path = done.path.to_string_lossy();
-    let facts = done.facts.first();
+pub(crate) fn write_entry(
+    out: &mut dyn Write,
+    options: &ReportOptions,
+    entry: &ReportEntry<'_>,
+) -> io::Result<()> {
+    let result = entry.result;
+    let path = result.path.to_string_lossy();
+    let facts = result.facts.first();
     let plan = facts.map(|facts| &facts.plan);
     let is_sound = facts.is_some_and(|facts| facts.damage.is_none());
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
-    let refused = match &done.verdict {
-        Verdict::Failed(Failure::Refused(refusal)) => Some(refusal),
+    let refused = match &result.outcome {
+        Outcome::Failed(Failure::Refused(refusal)) => Some(refusal),
         _ => None,
     };
-    let reason = match &done.verdict {
-        Verdict::Failed(failure) => Some(failure.to_string()),
-        Verdict::NotDone(reason) => Some(reason.clone()),
+    let reason = match &result.outcome {
+        Outcome::Failed(failure) => Some(failure.to_string()),
+        Outcome::NotDone(reason) => Some(reason.clone()),
         _ => None,
     };
     line(
         out,
-        &Object {
+        &FileObject {
             path: &path,
-            member: done.member(),
+            member: result.inner_path(),
             role: entry.role.map(Role::name),
-            task: subject.task.verb(),
-            state: match &done.verdict {
-                Verdict::WouldChange => "would-change",
-                Verdict::Changed => "changed",
-                Verdict::Unchanged => "unchanged",
-                Verdict::NotDone(_) => "not-done",
-                Verdict::Failed(Failure::Refused(_)) => "refused",
-                Verdict::Failed(Failure::Unsure { .. }) => "unsure",
-                Verdict::Failed(_) => "failed",
+            task: options.task.name(),
+            state: match &result.outcome {
+                Outcome::WouldChange => "would-change",
+                Outcome::Changed => "changed",
+                Outcome::Unchanged => "unchanged",
+                Outcome::NotDone(_) => "not-done",
+                Outcome::Failed(Failure::Refused(_)) => "refused",
+                Outcome::Failed(Failure::RollbackFailed { .. }) => "unsure",
+                Outcome::Failed(_) => "failed",
             },
             refusal: refused.map(|refusal| refusal.name()),
             reason,
@@ -105,15 +109,15 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
                 });
                 changes.collect()
             }),
-            written: matches!(done.verdict, Verdict::Changed),
-            touched: subject.touch && matches!(done.verdict, Verdict::Changed),
-            output: done.output.as_ref().map(text),
-            backup: done.kept.as_ref().filter(|_| is_sound).map(text),
-            kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
+            written: matches!(result.outcome, Outcome::Changed),
+            touched: options.touch && matches!(result.outcome, Outcome::Changed),
+            output: result.output.as_ref().map(text),
+            backup: result.kept.as_ref().filter(|_| is_sound).map(text),
+            kept_aside: result.kept.as_ref().filter(|_| !is_sound).map(text),
             from: facts.and_then(|facts| match facts.source.as_ref()? {
                 Source::Backup(name) => Some(name.to_string_lossy()),
-                Source::LastSector => Some("last sector".into()),
-                Source::Ten => None,
+                Source::DiscRecord => Some("last sector".into()),
+                Source::Pristine => None,
             }),
             sha256: facts.map(|facts| Pair {
                 before: facts.before.as_str(),
@@ -125,7 +129,11 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
 }
 
 /// Writes what is left aside.
-pub(crate) fn aside(out: &mut dyn Write, subject: &Subject, aside: &Aside<'_>) -> io::Result<()> {
+pub(crate) fn write_skipped(
+    out: &mut dyn Write,
+    options: &ReportOptions,
+    skipped: &Skipped<'_>,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Object<'a> {
         path: &'a str,
@@ -138,12 +146,12 @@ pub(crate) fn aside(out: &mut dyn Write, subject: &Subject, aside: &Aside<'_>) -
     line(
         out,
         &Object {
-            path: aside.path,
-            role: aside.role.map(Role::name),
-            task: subject.task.verb(),
-            state: aside.state,
-            reason: aside.reason,
-            members: aside.members,
+            path: skipped.path,
+            role: skipped.role.map(Role::name),
+            task: options.task.name(),
+            state: skipped.state,
+            reason: skipped.reason,
+            members: skipped.members,
         },
     )
 }

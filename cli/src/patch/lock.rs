@@ -17,66 +17,71 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::disk::{Disk, Lock};
 use super::failure::{Failure, io_failure, read_failure};
-use super::mount::Shortcoming;
+use super::filesystem::{FileSystem, LockOutcome};
+use super::mount::MountWarning;
 
-pub use super::holder::{Held, Life, Owner};
-pub use super::names::LOCK as NAME;
+pub use super::file_names::LOCK as NAME;
+pub use super::lock_owner::{HeldLock, LockOwner, OwnerState};
 
 /// So often a lock file may turn out to be gone.
-const AGAINS: u32 = 1000;
+const MAX_RETRIES: u32 = 1000;
 /// How the text of a lock file begins.
 const BEGINNING: &str = r#"{"tcplimit_lock":1,"#;
 
 /// The locks of some folders, given up at the end. Whatever writes to folders
 /// takes them as its way to the disk.
 #[derive(Debug)]
-pub struct Locks<'d, D: Disk> {
-    disk: &'d D,
+pub struct Locks<'d, D: FileSystem> {
+    fs: &'d D,
     paths: Vec<PathBuf>,
 }
 
-impl<'d, D: Disk> Locks<'d, D> {
+impl<'d, D: FileSystem> Locks<'d, D> {
     /// Takes the locks of all these folders, or none. Another run is waited for,
     /// but not for long.
     ///
     /// # Errors
     /// When another run has one of them, or may have it; or the disk fails.
-    pub fn take<'p>(
-        disk: &'d D,
+    pub fn acquire<'p>(
+        fs: &'d D,
         folders: impl IntoIterator<Item = &'p Path>,
         verb: &str,
     ) -> Result<Locks<'d, D>, Failure> {
-        let owner = Owner::this(verb);
-        let real = |folder: &Path| disk.real(folder).unwrap_or_else(|_| folder.to_owned());
+        let owner = LockOwner::current(verb);
+        let real = |folder: &Path| {
+            fs.canonicalize(folder)
+                .unwrap_or_else(|_| folder.to_owned())
+        };
         let mut folders: Vec<PathBuf> = folders.into_iter().map(real).collect();
         folders.sort();
         folders.dedup();
         let mut locks = Locks {
-            disk,
+            fs,
             paths: Vec::new(),
         };
-        let (mut pauses, mut agains) = (0, 0);
+        let (mut pauses, mut retries) = (0, 0);
         for (index, folder) in folders.iter().enumerate() {
             let path = folder.join(NAME);
             loop {
-                match attempt(disk, &path, &owner)? {
-                    Attempt::Taken => {
+                match try_create(fs, &path, &owner)? {
+                    Attempt::Acquired => {
                         locks.paths.push(path);
                         break;
                     }
-                    Attempt::Again if agains < AGAINS => agains += 1,
-                    Attempt::Again => {
+                    Attempt::Retry if retries < MAX_RETRIES => retries += 1,
+                    Attempt::Retry => {
                         let error = std::io::Error::other("it does not stay the same file");
                         return Err(io_failure(format!("{} can't be locked", path.display()))(
                             error,
                         ));
                     }
-                    Attempt::Held(held) if !disk.pause(pauses) => {
+                    Attempt::Held(held) if !fs.pause(pauses) => {
                         let rest = folders.get(index + 1..).unwrap_or_default();
-                        let rest = rest.iter().filter_map(|folder| beside(disk, folder, &held));
-                        let rest: Vec<Held> = rest.collect();
+                        let rest = rest
+                            .iter()
+                            .filter_map(|folder| sibling_lock(fs, folder, &held));
+                        let rest: Vec<HeldLock> = rest.collect();
                         return Err(Failure::Locked([vec![held], rest].concat()));
                     }
                     Attempt::Held(_) => pauses += 1,
@@ -87,64 +92,64 @@ impl<'d, D: Disk> Locks<'d, D> {
     }
 
     /// Whether this lock file is one of them.
-    pub(crate) fn hold(&self, path: &Path) -> bool {
+    pub(crate) fn contains(&self, path: &Path) -> bool {
         self.paths.iter().any(|held| held == path)
     }
 
     /// The disk that may be written to now, in these folders.
-    pub(crate) fn disk(&self) -> &'d D {
-        self.disk
+    pub(crate) fn fs(&self) -> &'d D {
+        self.fs
     }
 }
 
 /// The lock that the same run holds in another folder. Its file is only read:
 /// locking it, even for a moment, could make the run that needs it give up.
-fn beside(disk: &impl Disk, folder: &Path, held: &Held) -> Option<Held> {
+fn sibling_lock(fs: &impl FileSystem, folder: &Path, held: &HeldLock) -> Option<HeldLock> {
     let path = folder.join(NAME);
-    let owner = Owner::parse(&disk.read(&path).ok()?);
-    (owner == held.owner).then(|| Held {
+    let owner = LockOwner::parse(&fs.read(&path).ok()?);
+    (owner == held.owner).then(|| HeldLock {
         path,
         ..held.clone()
     })
 }
 
-impl<D: Disk> Drop for Locks<'_, D> {
+impl<D: FileSystem> Drop for Locks<'_, D> {
     fn drop(&mut self) {
         for path in self.paths.iter().rev() {
             // One that stays is a stale one.
-            let _ = self.disk.unlock(path, true);
+            let _ = self.fs.unlock(path, true);
         }
     }
 }
 
 enum Attempt {
-    Taken,
-    Held(Held),
+    Acquired,
+    Held(HeldLock),
     /// What was there is gone.
-    Again,
+    Retry,
 }
 
-fn attempt(disk: &impl Disk, path: &Path, owner: &Owner) -> Result<Attempt, Failure> {
+fn try_create(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attempt, Failure> {
     let shown = path.display();
-    match disk.create(path, owner.text().as_bytes()) {
+    match fs.create(path, owner.text().as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return existing(disk, path, owner);
+            return try_existing(fs, path, owner);
         }
         Err(error) => return Err(io_failure(format!("{shown} can't be written"))(error)),
     }
-    match disk.lock(path) {
-        Ok(Lock::Taken) => Ok(Attempt::Taken),
+    match fs.lock(path) {
+        Ok(LockOutcome::Acquired) => Ok(Attempt::Acquired),
         // In the moment before it was locked another run took it for a stale
         // one.
-        Ok(Lock::Held | Lock::Gone) => Ok(Attempt::Again),
-        Err(error) => match Shortcoming::of_lock(&error) {
-            Some(shortcoming) => {
-                disk.note(shortcoming);
-                Ok(Attempt::Taken)
+        Ok(LockOutcome::Held | LockOutcome::Gone) => Ok(Attempt::Retry),
+        Err(error) => match MountWarning::from_lock_error(&error) {
+            Some(warning) => {
+                fs.warn(warning);
+                Ok(Attempt::Acquired)
             }
             None => {
-                let _ = disk.unlock(path, true);
+                let _ = fs.unlock(path, true);
                 Err(io_failure(format!("{shown} can't be locked"))(error))
             }
         },
@@ -152,54 +157,56 @@ fn attempt(disk: &impl Disk, path: &Path, owner: &Owner) -> Result<Attempt, Fail
 }
 
 /// What to make of a lock file that is there.
-fn existing(disk: &impl Disk, path: &Path, this: &Owner) -> Result<Attempt, Failure> {
-    let held = |life| {
-        let text = disk.read(path).unwrap_or_default();
-        Ok(Attempt::Held(Held {
+fn try_existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attempt, Failure> {
+    let held = |owner_state| {
+        let text = fs.read(path).unwrap_or_default();
+        Ok(Attempt::Held(HeldLock {
             path: path.to_owned(),
-            owner: Owner::parse(&text),
-            life,
+            owner: LockOwner::parse(&text),
+            owner_state,
         }))
     };
-    match disk.lock(path) {
-        Ok(Lock::Taken) => {}
-        Ok(Lock::Held) => return held(Life::AtWork),
-        Ok(Lock::Gone) => return Ok(Attempt::Again),
+    match fs.lock(path) {
+        Ok(LockOutcome::Acquired) => {}
+        Ok(LockOutcome::Held) => return held(OwnerState::Running),
+        Ok(LockOutcome::Gone) => return Ok(Attempt::Retry),
         // It may be another user's.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return held(Life::Unknown),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return held(OwnerState::Unknown);
+        }
         Err(error) => {
-            return match Shortcoming::of_lock(&error) {
-                Some(_) => held(Life::Unknown),
+            return match MountWarning::from_lock_error(&error) {
+                Some(_) => held(OwnerState::Unknown),
                 None => Err(io_failure(format!("{} can't be locked", path.display()))(
                     error,
                 )),
             };
         }
     }
-    let text = disk.read(path).map_err(read_failure(path));
+    let text = fs.read(path).map_err(read_failure(path));
     let is_stale = match &text {
-        Ok(text) => match Owner::parse(text) {
+        Ok(text) => match LockOwner::parse(text) {
             Some(other) => other.host == this.host,
             // A run that was killed while it was writing this.
             None if is_torn(text) => true,
             None => {
-                let _ = disk.unlock(path, false);
-                return Err(Failure::Disk {
-                    what: format!("{} is no lock file of this program", path.display()),
+                let _ = fs.unlock(path, false);
+                return Err(Failure::Io {
+                    problem: format!("{} is no lock file of this program", path.display()),
                     error: std::io::Error::other("look at it, and move it away"),
                 });
             }
         },
         Err(_) => false,
     };
-    let unlocked = disk.unlock(path, is_stale);
+    let unlocked = fs.unlock(path, is_stale);
     text?;
     match is_stale {
         true => {
             unlocked.map_err(io_failure(format!("{} can't be removed", path.display())))?;
-            Ok(Attempt::Again)
+            Ok(Attempt::Retry)
         }
-        false => held(Life::Unknown),
+        false => held(OwnerState::Unknown),
     }
 }
 
@@ -216,25 +223,29 @@ fn is_torn(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// When that can't be told.
-pub(crate) fn holder(disk: &impl Disk, folder: &Path) -> Result<Option<Held>, Failure> {
+pub(crate) fn inspect(fs: &impl FileSystem, folder: &Path) -> Result<Option<HeldLock>, Failure> {
     let path = folder.join(NAME);
-    let text = match disk.read(&path) {
+    let text = match fs.read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(read_failure(&path)(error)),
     };
-    let owner = Owner::parse(&text);
-    let life = match disk.lock(&path) {
-        Ok(Lock::Held) => Life::AtWork,
-        Ok(Lock::Gone) => return Ok(None),
-        Ok(Lock::Taken) => {
-            let _ = disk.unlock(&path, false);
+    let owner = LockOwner::parse(&text);
+    let owner_state = match fs.lock(&path) {
+        Ok(LockOutcome::Held) => OwnerState::Running,
+        Ok(LockOutcome::Gone) => return Ok(None),
+        Ok(LockOutcome::Acquired) => {
+            let _ = fs.unlock(&path, false);
             match &owner {
-                Some(owner) if owner.host != super::holder::host() => Life::Unknown,
-                _ => Life::Ended,
+                Some(owner) if owner.host != super::lock_owner::host() => OwnerState::Unknown,
+                _ => OwnerState::Ended,
             }
         }
-        Err(_) => Life::Unknown,
+        Err(_) => OwnerState::Unknown,
     };
-    Ok(Some(Held { path, owner, life }))
+    Ok(Some(HeldLock {
+        path,
+        owner,
+        owner_state,
+    }))
 }

@@ -25,7 +25,7 @@ pub enum Task {
 
 impl Task {
     /// The verb of the command line.
-    pub(crate) fn verb(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Task::Patch { .. } => "patch",
             Task::Restore { .. } => "restore",
@@ -37,7 +37,7 @@ impl Task {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Nowhere: what would be changed is shown.
-    Show,
+    DryRun,
     /// In the place of the file.
     InPlace,
     /// To another file, which is not there yet.
@@ -50,15 +50,15 @@ pub enum Source {
     /// A backup beside the file; its name.
     Backup(OsString),
     /// The file itself, with the value 10.
-    Ten,
+    Pristine,
     /// What the last sector of a disc image says.
-    LastSector,
+    DiscRecord,
 }
 
 /// What became of a file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum Outcome {
     /// It would be changed.
     WouldChange,
     /// It was changed, or the changed copy was written.
@@ -77,15 +77,15 @@ const OTHER_REFUSED: &str =
 
 /// What is said of a file.
 #[derive(Debug)]
-pub struct Done {
+pub struct FileResult {
     /// The file.
     pub path: PathBuf,
     /// The file in it, where it is a disc image.
     pub within: Option<String>,
     /// What became of it.
-    pub verdict: Verdict,
+    pub outcome: Outcome,
     /// What was found out about each driver in it, unless it was refused.
-    pub facts: Vec<Facts>,
+    pub facts: Vec<DriverFacts>,
     /// The backup that was made, or was there; or where a damaged file is kept.
     pub kept: Option<PathBuf>,
     /// The changed copy.
@@ -94,7 +94,7 @@ pub struct Done {
 
 /// What was found out about a file that is not refused.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct DriverFacts {
     /// The member of a cabinet.
     pub member: Option<String>,
     /// What changes in the image.
@@ -109,20 +109,20 @@ pub struct Facts {
     pub after: String,
 }
 
-impl Facts {
+impl DriverFacts {
     /// Whether the image is to be another one.
     pub(crate) fn is_change(&self) -> bool {
         self.before != self.after
     }
 }
 
-impl Done {
+impl FileResult {
     /// Nothing is known of the file yet but this.
-    pub(crate) fn new(path: &Path, verdict: Verdict) -> Done {
-        Done {
+    pub(crate) fn new(path: &Path, outcome: Outcome) -> FileResult {
+        FileResult {
             path: path.to_owned(),
             within: None,
-            verdict,
+            outcome,
             facts: Vec::new(),
             kept: None,
             output: None,
@@ -131,7 +131,7 @@ impl Done {
 
     /// What it is within the file: from the outermost to the innermost, with
     /// `/`.
-    pub(crate) fn member(&self) -> Option<String> {
+    pub(crate) fn inner_path(&self) -> Option<String> {
         let within = self.within.as_deref();
         let member = self.facts.first().and_then(|facts| facts.member.as_deref());
         let parts: Vec<&str> = within.into_iter().chain(member).collect();
@@ -139,19 +139,19 @@ impl Done {
     }
 
     /// What is said of each driver, where there are several in the file.
-    pub(crate) fn each(mut self) -> Vec<Done> {
-        if let Verdict::Failed(Failure::Refused(Refusal::InCabinet(drivers))) = self.verdict {
+    pub(crate) fn split_by_driver(mut self) -> Vec<FileResult> {
+        if let Outcome::Failed(Failure::Refused(Refusal::InCabinet(drivers))) = self.outcome {
             let within = |member: String| match &self.within {
                 Some(outer) => format!("{outer}/{member}"),
                 None => member,
             };
-            let refused = drivers.into_iter().map(|(member, refusal)| Done {
+            let refused = drivers.into_iter().map(|(member, refusal)| FileResult {
                 within: Some(within(member)),
-                verdict: match refusal {
-                    Some(refusal) => Verdict::Failed(refusal.into()),
-                    None => Verdict::NotDone(OTHER_REFUSED.to_owned()),
+                outcome: match refusal {
+                    Some(refusal) => Outcome::Failed(refusal.into()),
+                    None => Outcome::NotDone(OTHER_REFUSED.to_owned()),
                 },
-                ..Done::new(&self.path, Verdict::Unchanged)
+                ..FileResult::new(&self.path, Outcome::Unchanged)
             });
             return refused.collect();
         }
@@ -161,18 +161,18 @@ impl Done {
         let facts = std::mem::take(&mut self.facts);
         let each = facts.into_iter().map(|facts| {
             let is_same = !facts.is_change() && facts.damage.is_none();
-            let mut done = Done {
+            let mut result = FileResult {
                 within: self.within.clone(),
                 kept: self.kept.clone(),
                 output: self.output.clone(),
                 facts: vec![facts],
-                ..Done::new(&self.path, self.verdict.clone())
+                ..FileResult::new(&self.path, self.outcome.clone())
             };
             // The other one in the cabinet is why it is written.
-            if is_same && matches!(done.verdict, Verdict::Changed | Verdict::WouldChange) {
-                (done.verdict, done.output) = (Verdict::Unchanged, None);
+            if is_same && matches!(result.outcome, Outcome::Changed | Outcome::WouldChange) {
+                (result.outcome, result.output) = (Outcome::Unchanged, None);
             }
-            done
+            result
         });
         each.collect()
     }
@@ -180,7 +180,7 @@ impl Done {
 
 /// What a run is about, as its reports say it.
 #[derive(Debug)]
-pub(crate) struct Subject {
+pub(crate) struct ReportOptions {
     /// What it is to do.
     pub(crate) task: Task,
     /// Where it writes.
@@ -188,16 +188,16 @@ pub(crate) struct Subject {
     /// Whether changed files get the time of the change.
     pub(crate) touch: bool,
     /// Several files may be meant, so that totals are of interest.
-    pub(crate) is_of_many: bool,
+    pub(crate) covers_many_files: bool,
     /// It is about the copies in a Windows.
-    pub(crate) is_of_windows: bool,
+    pub(crate) covers_windows: bool,
     /// Nothing says that only showing is meant.
-    pub(crate) may_mean_to_write: bool,
+    pub(crate) suggests_writing: bool,
     /// Only what must be said is.
     pub(crate) is_quiet: bool,
 }
 
-impl Subject {
+impl ReportOptions {
     /// Whether it patches.
     pub(crate) fn is_patch(&self) -> bool {
         matches!(self.task, Task::Patch { .. })
@@ -205,9 +205,9 @@ impl Subject {
 }
 
 /// An entry of a report: one driver.
-pub(crate) struct Entry<'a> {
+pub(crate) struct ReportEntry<'a> {
     /// What became of it.
-    pub(crate) done: &'a Done,
+    pub(crate) result: &'a FileResult,
     /// What the copy is for, in a Windows.
     pub(crate) role: Option<Role>,
     /// The known build that it is as shipped, byte for byte.
@@ -215,7 +215,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// What is left aside: a cabinet, a link.
-pub(crate) struct Aside<'a> {
+pub(crate) struct Skipped<'a> {
     /// The file.
     pub(crate) path: &'a str,
     /// What the copy is for, in a Windows.

@@ -4,15 +4,15 @@
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
-use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUp};
+use scanner_core::{RelocationCoverage, RelocationKind, Relocations, Rva, StartUpStore};
 use tcplimit_report::{Names, Origin, Report, State};
 
 use super::change::{Change, changes, put};
-use super::known;
+use super::known_builds;
 use super::refusal::Refusal;
 use crate::image_probe::{self, Members, Options};
-use crate::loaded::LoadBase;
 use crate::manifest::Manifest;
+use crate::simulated_load::LoadBase;
 
 /// The limit where none is asked for. Programs of the time asked their users
 /// for 50 to 100.
@@ -50,10 +50,10 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         return Err(Refusal::LimitOutOfRange(limit));
     }
     let origin = Origin::file(path);
-    if module.is_none() && is_wow(path) {
-        return Err(Refusal::Wow);
+    if module.is_none() && is_in_syswow64(path) {
+        return Err(Refusal::SysWow64);
     }
-    let view = |as_loaded| {
+    let probe_as = |as_loaded| {
         let options = Options {
             module,
             as_loaded,
@@ -61,17 +61,17 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         };
         image_probe::image(origin.clone(), image, &options)
     };
-    let report = view(None);
+    let report = probe_as(None);
     let Some(located) = report.located() else {
-        return Err(unfit(report));
+        return Err(not_located(report));
     };
     let claimed = located.module();
     if module.is_none() && report.names.file != Some(claimed) {
         return Err(Refusal::Renamed(claimed));
     }
-    let loaded = view(Some(LoadBase::Typical));
+    let loaded = probe_as(Some(LoadBase::Typical));
     match loaded.located() {
-        Some(loaded) if places(loaded) == places(located) => {}
+        Some(loaded) if addresses(loaded) == addresses(located) => {}
         Some(_) => return Err(Refusal::LoadedDiffers("it is found elsewhere".to_owned())),
         None => {
             let reason = loaded.reason.unwrap_or_default();
@@ -79,7 +79,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         }
     }
 
-    let parsed = Image::from_file(image).map_err(|error| Refusal::Unfit {
+    let parsed = Image::from_file(image).map_err(|error| Refusal::Unusable {
         state: State::Damaged,
         reason: error.to_string(),
     })?;
@@ -87,39 +87,39 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
     if is_signed(image, headers) != Some(false) {
         return Err(Refusal::Signed);
     }
-    let checksum = Checksum::of(headers, image);
+    let checksum = Checksum::compute(headers, image);
     match checksum {
         Checksum { stated: 0, .. } => return Err(Refusal::NoChecksum),
         _ if !checksum.is_right() => return Err(Refusal::WrongChecksum(checksum)),
         _ => {}
     }
-    let (store, offset, before) = match StartUp::of(&parsed, located) {
-        StartUp::Unique {
+    let (store, offset, before) = match StartUpStore::find(&parsed, located) {
+        StartUpStore::Unique {
             rva,
             value_offset,
             value,
         } => (rva, value_offset, value),
-        StartUp::None => return Err(Refusal::NoStore),
-        StartUp::Several => return Err(Refusal::SeveralStores),
+        StartUpStore::None => return Err(Refusal::NoStore),
+        StartUpStore::Several => return Err(Refusal::SeveralStores),
     };
     let section = parsed.section_at(store, STORE_LENGTH);
     if section.is_none_or(|section| section.name() != b"INIT") {
         return Err(Refusal::StoreOutsideInit(store));
     }
-    if let Some(coverage) = RelocationCoverage::of(&parsed, located)
+    if let Some(coverage) = RelocationCoverage::measure(&parsed, located)
         && !coverage.is_full()
     {
         return Err(Refusal::NotRelocated(coverage));
     }
     check_relocations(&parsed)?;
-    let found = known::Found {
+    let candidate = known_builds::Candidate {
         image,
         parsed: &parsed,
         located,
         store,
-        value_offset: index(offset),
+        value_offset: to_usize(offset),
     };
-    known::check(Manifest::built_in(), &found)?;
+    known_builds::check(Manifest::built_in(), &candidate)?;
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
         return Err(Refusal::ImplausibleValue(before));
     }
@@ -134,7 +134,8 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         after: limit,
         changes: match before == limit {
             true => Vec::new(),
-            false => changes(image, headers, index(offset), limit).ok_or(Refusal::NotItself)?,
+            false => changes(image, headers, to_usize(offset), limit)
+                .ok_or(Refusal::VerificationFailed)?,
         },
     })
 }
@@ -156,7 +157,7 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
     let at = optional.checked_add(count)?;
     let dword = |at: usize| Some(u32::from_le_bytes(*image.get(at..)?.first_chunk()?));
     // Each has eight bytes: where it is, and how long.
-    let size = at.checked_add(4 + 8 * index(CERTIFICATES) + 4)?;
+    let size = at.checked_add(4 + 8 * to_usize(CERTIFICATES) + 4)?;
     Some(dword(at)? > CERTIFICATES && dword(size)? != 0)
 }
 
@@ -164,7 +165,7 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
 /// inside the image stands wherever it names one. Where a part of the file comes
 /// from another, or from another place, none does.
 fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
-    let mut entries = Relocations::of(image);
+    let mut entries = Relocations::new(image);
     for (at, kind) in entries.by_ref() {
         let address = match kind {
             RelocationKind::HighLow => dword(image, at).map(u64::from),
@@ -179,7 +180,7 @@ fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
             return Err(Refusal::DamagedRelocations(Some(at)));
         }
     }
-    match entries.is_cut() {
+    match entries.is_truncated() {
         true => Err(Refusal::DamagedRelocations(None)),
         false => Ok(()),
     }
@@ -200,20 +201,20 @@ const STORE_LENGTH: u32 = 10;
 pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut changed = image.to_vec();
     for change in &plan.changes {
-        put(&mut changed, change).ok_or(Refusal::NotItself)?;
+        put(&mut changed, change).ok_or(Refusal::VerificationFailed)?;
     }
-    let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
-    let same = anew.changes.is_empty()
-        && anew.before == plan.after
-        && (anew.threshold, anew.store) == (plan.threshold, plan.store);
+    let replanned = self::plan(path, &changed, Some(plan.module), plan.after)?;
+    let same = replanned.changes.is_empty()
+        && replanned.before == plan.after
+        && (replanned.threshold, replanned.store) == (plan.threshold, plan.store);
     match same {
         true => Ok(changed),
-        false => Err(Refusal::NotItself),
+        false => Err(Refusal::VerificationFailed),
     }
 }
 
 /// All that two views of one image must agree in.
-fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
+fn addresses(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
     let gates = located.findings().gates().map(|gate| gate.at());
     (
         located.threshold(),
@@ -224,10 +225,10 @@ fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
 }
 
 /// Why a report that locates nothing is a refusal.
-fn unfit(report: Report) -> Refusal {
+fn not_located(report: Report) -> Refusal {
     match report.state {
-        State::OtherModule if report.names == Names::default() => Refusal::Nameless,
-        state => Refusal::Unfit {
+        State::OtherModule if report.names == Names::default() => Refusal::Unidentified,
+        state => Refusal::Unusable {
             state,
             reason: report.reason.unwrap_or_default(),
         },
@@ -236,11 +237,11 @@ fn unfit(report: Report) -> Refusal {
 
 /// Whether a file lies in the folder of what 64-bit Windows keeps for 32-bit
 /// programs: no driver is ever loaded from there.
-fn is_wow(path: &str) -> bool {
+fn is_in_syswow64(path: &str) -> bool {
     path.split(['/', '\\'])
         .any(|part| part.eq_ignore_ascii_case("SysWOW64"))
 }
 
-fn index(offset: u32) -> usize {
+fn to_usize(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

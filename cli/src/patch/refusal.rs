@@ -7,12 +7,12 @@ use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Checksum, Module, RelocationCoverage, Rva};
 use tcplimit_report::State;
 
-use super::names::JOURNAL;
+use super::file_names::JOURNAL;
 use crate::iso;
-use crate::output::quoted;
+use crate::terminal::quoted;
 
 /// What to do where a file is damaged, or unknown.
-const AGAIN_OR_UNKNOWN: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
+const TRY_FRESH_COPY: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
 
 /// Why nothing is changed. Every one is final: no option overrules it, but
 /// `--module` where a name is all that is missing.
@@ -22,18 +22,18 @@ pub enum Refusal {
     /// No limit that the driver would take, either.
     LimitOutOfRange(u32),
     /// The limit was not located; state and reason are those of `probe`.
-    Unfit {
+    Unusable {
         /// The answer of `probe`.
         state: State,
         /// Its reason.
         reason: String,
     },
     /// Nothing says which module it is.
-    Nameless,
+    Unidentified,
     /// The file is this module by what is in it, but not called so.
     Renamed(Module),
     /// It lies where 64-bit Windows keeps what is for 32-bit programs.
-    Wow,
+    SysWow64,
     /// The image as loaded does not give what the file gives.
     LoadedDiffers(String),
     /// It has a signature of its own.
@@ -54,7 +54,7 @@ pub enum Refusal {
     /// address inside the image stands: the first of them.
     DamagedRelocations(Option<Rva>),
     /// Its header, or its hash, is that of a known build, but not the rest.
-    NotAsKnown {
+    DiffersFromKnownBuild {
         /// What the manifest calls the build.
         build: String,
         /// What differs, as "this, not that".
@@ -63,7 +63,7 @@ pub enum Refusal {
     /// The value that is stored is no limit.
     ImplausibleValue(u32),
     /// The changed image is not what it should be.
-    NotItself,
+    VerificationFailed,
     /// A cabinet of several files.
     SeveralMembers {
         /// The members that are one of the modules by name.
@@ -73,15 +73,15 @@ pub enum Refusal {
     /// without a reason could be changed.
     InCabinet(Vec<(String, Option<Refusal>)>),
     /// A cabinet that can't be written back as it was.
-    OddCabinet(&'static str),
+    UnsupportedCabinet(&'static str),
     /// The file has other names, which would keep the old content.
-    Linked(String, u64),
+    HardLinked(String, u64),
     /// It is a link in a Windows, and may lead out of it.
-    Link(String),
+    SymbolicLink(String),
     /// The running system has it loaded.
     InUse(String),
     /// A run over all copies in this Windows was interrupted.
-    Pending(String),
+    JournalPending(String),
     /// A file with the name of the backup has another content.
     ForeignBackup(String),
     /// The file to write is there, and has another content.
@@ -101,13 +101,13 @@ impl Refusal {
     #[must_use]
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Refusal::Unfit { state, .. } => state.is_bad_input(),
+            Refusal::Unusable { state, .. } => state.is_bad_input(),
             Refusal::WrongChecksum(_)
             | Refusal::DamagedRelocations(_)
-            | Refusal::NotAsKnown { .. } => true,
+            | Refusal::DiffersFromKnownBuild { .. } => true,
             Refusal::Disc(refusal) => refusal.is_bad_input(),
             Refusal::InCabinet(drivers) => {
-                refused(drivers).any(|(_, refusal)| refusal.is_bad_input())
+                refused_drivers(drivers).any(|(_, refusal)| refusal.is_bad_input())
             }
             _ => false,
         }
@@ -118,10 +118,10 @@ impl Refusal {
     pub fn name(&self) -> &'static str {
         match self {
             Refusal::LimitOutOfRange(_) => "limit-out-of-range",
-            Refusal::Unfit { state, .. } => state.name(),
-            Refusal::Nameless => "other-module",
+            Refusal::Unusable { state, .. } => state.name(),
+            Refusal::Unidentified => "other-module",
             Refusal::Renamed(_) => "renamed",
-            Refusal::Wow => "wow",
+            Refusal::SysWow64 => "wow",
             Refusal::LoadedDiffers(_) => "loaded-differs",
             Refusal::Signed => "signed",
             Refusal::NoChecksum => "no-checksum",
@@ -131,18 +131,18 @@ impl Refusal {
             Refusal::StoreOutsideInit(_) => "store-outside-init",
             Refusal::NotRelocated(_) => "not-relocated",
             Refusal::DamagedRelocations(_) => "damaged-relocations",
-            Refusal::NotAsKnown { .. } => "not-as-known",
+            Refusal::DiffersFromKnownBuild { .. } => "not-as-known",
             Refusal::ImplausibleValue(_) => "implausible-value",
-            Refusal::NotItself => "not-itself",
+            Refusal::VerificationFailed => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
-            Refusal::InCabinet(drivers) => refused(drivers)
+            Refusal::InCabinet(drivers) => refused_drivers(drivers)
                 .next()
                 .map_or("not-itself", |(_, refusal)| refusal.name()),
-            Refusal::OddCabinet(_) => "odd-cabinet",
-            Refusal::Linked(..) => "linked",
-            Refusal::Link(_) => "link",
+            Refusal::UnsupportedCabinet(_) => "odd-cabinet",
+            Refusal::HardLinked(..) => "linked",
+            Refusal::SymbolicLink(_) => "link",
             Refusal::InUse(_) => "in-use",
-            Refusal::Pending(_) => "journal-pending",
+            Refusal::JournalPending(_) => "journal-pending",
             Refusal::ForeignBackup(_) => "foreign-backup",
             Refusal::OutputExists(_) => "output-exists",
             Refusal::ChangedMeanwhile(_) => "changed-meanwhile",
@@ -160,23 +160,23 @@ impl fmt::Display for Refusal {
             Refusal::LimitOutOfRange(limit) => {
                 write!(f, "{limit} is no limit: give one from {MIN_LIMIT} to {MAX_LIMIT}")
             }
-            Refusal::Unfit { state, reason } => {
+            Refusal::Unusable { state, reason } => {
                 f.write_str(reason)?;
                 f.write_str(match state {
-                    State::NotLocated => AGAIN_OR_UNKNOWN,
+                    State::NotLocated => TRY_FRESH_COPY,
                     State::ConflictingNames | State::UnconfirmedName => ", and name the file itself, not its folder",
                     State::UnsupportedMachine | State::NotDriver | State::NotPe => ", so it is neither tcpip.sys nor tcpip6.sys",
                     _ => "",
                 })
             }
-            Refusal::Nameless => f.write_str(
+            Refusal::Unidentified => f.write_str(
                 "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, name the file itself, with --module",
             ),
             Refusal::Renamed(module) => write!(
                 f,
                 "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, name the file itself, with --module"
             ),
-            Refusal::Wow => f.write_str(
+            Refusal::SysWow64 => f.write_str(
                 "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, name the file itself, with --module",
             ),
             Refusal::LoadedDiffers(reason) => write!(
@@ -196,11 +196,11 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NoStore => write!(
                 f,
-                "no start-up code gives the limit its value in a way that is known{AGAIN_OR_UNKNOWN}"
+                "no start-up code gives the limit its value in a way that is known{TRY_FRESH_COPY}"
             ),
             Refusal::SeveralStores => write!(
                 f,
-                "several places in start-up code give the limit a value, and which one counts can't be told{AGAIN_OR_UNKNOWN}"
+                "several places in start-up code give the limit a value, and which one counts can't be told{TRY_FRESH_COPY}"
             ),
             Refusal::StoreOutsideInit(at) => write!(
                 f,
@@ -218,7 +218,7 @@ impl fmt::Display for Refusal {
                 f,
                 "its relocation table names RVA {at}, where no address of the image stands: it is damaged, or made of two files; take a fresh copy of the file"
             ),
-            Refusal::NotAsKnown { build, difference } => write!(
+            Refusal::DiffersFromKnownBuild { build, difference } => write!(
                 f,
                 "by its header it is {build}, but it differs from that ({difference}): it is damaged, or made of two files; take a fresh copy of the file"
             ),
@@ -226,7 +226,7 @@ impl fmt::Display for Refusal {
                 f,
                 "start-up code stores {value}, which is no limit ({MIN_LIMIT} to {MAX_LIMIT} are): take a fresh copy of the file"
             ),
-            Refusal::NotItself => f.write_str(
+            Refusal::VerificationFailed => f.write_str(
                 "the changed image is not found as the unchanged one was: this is a mistake in tcplimit, please report it",
             ),
             Refusal::SeveralMembers { drivers } if drivers.is_empty() => f.write_str(
@@ -238,21 +238,21 @@ impl fmt::Display for Refusal {
                 drivers.join(" and ")
             ),
             Refusal::InCabinet(drivers) => {
-                for (number, (member, refusal)) in refused(drivers).enumerate() {
+                for (number, (member, refusal)) in refused_drivers(drivers).enumerate() {
                     let before = if number == 0 { "" } else { "; " };
                     write!(f, "{before}{member}: {refusal}")?;
                 }
                 Ok(())
             }
-            Refusal::OddCabinet(why) => write!(
+            Refusal::UnsupportedCabinet(why) => write!(
                 f,
                 "{why}, so it can't be written back as it was: take a fresh copy from the setup disc"
             ),
-            Refusal::Linked(path, names) => write!(
+            Refusal::HardLinked(path, names) => write!(
                 f,
                 "{path} has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
             ),
-            Refusal::Link(path) => write!(
+            Refusal::SymbolicLink(path) => write!(
                 f,
                 "{path} is a link, and what it leads to may lie outside this Windows: put the file or folder itself in its place, or patch each file by its name"
             ),
@@ -260,7 +260,7 @@ impl fmt::Display for Refusal {
                 f,
                 "the running Windows has {path} loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
             ),
-            Refusal::Pending(home) => write!(
+            Refusal::JournalPending(home) => write!(
                 f,
                 "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts back what that run changed before anything else",
                 Path::new(home).join(JOURNAL).display(),
@@ -294,7 +294,9 @@ impl fmt::Display for Refusal {
 }
 
 /// The drivers of a cabinet that are refused.
-fn refused(drivers: &[(String, Option<Refusal>)]) -> impl Iterator<Item = (&String, &Refusal)> {
+fn refused_drivers(
+    drivers: &[(String, Option<Refusal>)],
+) -> impl Iterator<Item = (&String, &Refusal)> {
     let each = drivers.iter();
     each.filter_map(|(member, refusal)| Some((member, refusal.as_ref()?)))
 }
@@ -312,7 +314,7 @@ pub enum DiscRefusal {
     /// Its tables do not hold together.
     Damaged(String),
     /// The file is shorter than the volume in it.
-    Cut {
+    Truncated {
         /// Sectors of the volume.
         stated: u32,
         /// Whole sectors in the file.
@@ -321,7 +323,7 @@ pub enum DiscRefusal {
     /// It has a UDF tree, which Windows prefers.
     Udf,
     /// Another session's descriptors are in the image.
-    Sessions {
+    SeveralSessions {
         /// Where they are.
         sector: u32,
     },
@@ -335,13 +337,13 @@ pub enum DiscRefusal {
         second: String,
     },
     /// A copy's content is not one run of sectors.
-    NotPlain(String),
+    Fragmented(String),
     /// More records name copies than the last sector has room for.
     TooMany,
     /// The image would be larger than its tables can say.
     TooLarge,
     /// What it was before can't be had back.
-    RecordDiffers,
+    RecordMismatch,
     /// Ctrl-C.
     Interrupted,
 }
@@ -351,7 +353,7 @@ impl DiscRefusal {
     fn is_bad_input(&self) -> bool {
         matches!(
             self,
-            DiscRefusal::Damaged(_) | DiscRefusal::Cut { .. } | DiscRefusal::Overlap { .. }
+            DiscRefusal::Damaged(_) | DiscRefusal::Truncated { .. } | DiscRefusal::Overlap { .. }
         )
     }
 
@@ -361,15 +363,15 @@ impl DiscRefusal {
             DiscRefusal::InPlace => "disc-in-place",
             DiscRefusal::OutputExists(_) => "output-exists",
             DiscRefusal::Damaged(_) => "damaged",
-            DiscRefusal::Cut { .. } => "disc-cut",
+            DiscRefusal::Truncated { .. } => "disc-cut",
             DiscRefusal::Udf => "disc-udf",
-            DiscRefusal::Sessions { .. } => "disc-sessions",
+            DiscRefusal::SeveralSessions { .. } => "disc-sessions",
             DiscRefusal::Partitioned => "disc-partitioned",
             DiscRefusal::Overlap { .. } => "disc-overlap",
-            DiscRefusal::NotPlain(_) => "disc-not-plain",
+            DiscRefusal::Fragmented(_) => "disc-not-plain",
             DiscRefusal::TooMany => "disc-too-many",
             DiscRefusal::TooLarge => "disc-too-large",
-            DiscRefusal::RecordDiffers => "disc-record-differs",
+            DiscRefusal::RecordMismatch => "disc-record-differs",
             DiscRefusal::Interrupted => "interrupted",
         }
     }
@@ -386,14 +388,14 @@ impl fmt::Display for DiscRefusal {
                 "{name} is there already, and is never overwritten: name another file"
             ),
             DiscRefusal::Damaged(why) => write!(f, "{why}: make a fresh image of the disc"),
-            DiscRefusal::Cut { stated, there } => write!(
+            DiscRefusal::Truncated { stated, there } => write!(
                 f,
                 "the volume has {stated} sectors, the file {there}: it was cut, or is still being written; make a fresh image of the disc"
             ),
             DiscRefusal::Udf => f.write_str(
                 "it has a UDF tree as well, which Windows reads first, and which would still show the unchanged driver: make an image without UDF of the files on it (docs/patch.md)",
             ),
-            DiscRefusal::Sessions { sector } => write!(
+            DiscRefusal::SeveralSessions { sector } => write!(
                 f,
                 "it has several sessions (the descriptors of another are in sector {sector}), and which one is read depends on the drive: make an image of one session of the files on it (docs/patch.md)"
             ),
@@ -404,7 +406,7 @@ impl fmt::Display for DiscRefusal {
                 f,
                 "{first} and {second} share sectors and are not the same file: make a fresh image of the disc"
             ),
-            DiscRefusal::NotPlain(path) => write!(
+            DiscRefusal::Fragmented(path) => write!(
                 f,
                 "{path} is in several parts, or has attributes or gaps between its sectors: make an image of the files on the disc (docs/patch.md)"
             ),
@@ -414,7 +416,7 @@ impl fmt::Display for DiscRefusal {
             DiscRefusal::TooLarge => {
                 f.write_str("with another file it would be larger than an ISO image can be")
             }
-            DiscRefusal::RecordDiffers => f.write_str(
+            DiscRefusal::RecordMismatch => f.write_str(
                 "its last sector says that tcplimit changed it, but what it was before does not come out: it was changed since; take the original, or give --without-backup to set 10",
             ),
             DiscRefusal::Interrupted => f.write_str("interrupted"),
@@ -422,8 +424,8 @@ impl fmt::Display for DiscRefusal {
     }
 }
 
-impl From<iso::Flaw> for DiscRefusal {
-    fn from(flaw: iso::Flaw) -> DiscRefusal {
+impl From<iso::DiscError> for DiscRefusal {
+    fn from(flaw: iso::DiscError) -> DiscRefusal {
         DiscRefusal::Damaged(flaw.to_string())
     }
 }

@@ -18,18 +18,18 @@ use std::sync::Arc;
 
 use tcplimit_report::sha256;
 
-use super::disk::{Disk, folder_of};
 use super::failure::{io_failure, read_failure};
+use super::file_names::{ATTEMPTS, BACKUP, DAMAGED, DIGITS, ROLLBACK, TEMPORARY, with_suffix};
+use super::filesystem::{FileSystem, folder_of};
 use super::lock::Locks;
-use super::mount::Shortcoming;
-use super::names::{ASIDE, ATTEMPTS, BACKUP, DIGITS, MEANWHILE, TEMPORARY, named};
+use super::mount::MountWarning;
 use super::refusal::Refusal;
 
 pub use super::failure::Failure;
 
 /// A file that is to have another content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
+pub struct Replacement {
     /// The file; of several, from the folder of their journal on.
     pub path: PathBuf,
     /// What it holds.
@@ -46,7 +46,7 @@ pub struct Exchange {
 
 /// What a new file gets beside its content.
 #[derive(Clone, Copy)]
-struct Like<'p> {
+struct MetadataSource<'p> {
     /// The file whose times and permissions it gets.
     of: &'p Path,
     /// Whether it must get everything else too.
@@ -55,11 +55,11 @@ struct Like<'p> {
     touch: bool,
 }
 
-impl<'p> Like<'p> {
+impl<'p> MetadataSource<'p> {
     /// Everything.
-    fn all(of: &'p Path) -> Like<'p> {
+    fn all(of: &'p Path) -> MetadataSource<'p> {
         let (all, touch) = (true, false);
-        Like { of, all, touch }
+        MetadataSource { of, all, touch }
     }
 }
 
@@ -68,7 +68,7 @@ impl<'p> Like<'p> {
 pub struct Staged {
     path: PathBuf,
     temporary: PathBuf,
-    kept: Option<Kept>,
+    kept: Option<KeptFile>,
     before: Arc<Vec<u8>>,
     after: Arc<Vec<u8>>,
 }
@@ -79,16 +79,16 @@ pub enum Keep {
     /// It is kept as a backup.
     Backup,
     /// It is kept aside: it is damaged.
-    Aside,
+    Damaged,
     /// It is kept until the transaction is finished, to be put back by it.
-    Meanwhile,
+    Rollback,
     /// It is not kept: there is a backup, or a way to make it.
     Nothing,
 }
 
 /// A file that has the old content.
 #[derive(Debug)]
-struct Kept {
+struct KeptFile {
     path: PathBuf,
     is_new: bool,
 }
@@ -99,13 +99,13 @@ impl Keep {
     pub fn path(self, path: &Path, content: &[u8]) -> Option<PathBuf> {
         let end = match self {
             Keep::Backup => BACKUP,
-            Keep::Aside => ASIDE,
-            Keep::Meanwhile => MEANWHILE,
+            Keep::Damaged => DAMAGED,
+            Keep::Rollback => ROLLBACK,
             Keep::Nothing => return None,
         };
         let hash = sha256(content);
         let digits = hash.get(..DIGITS).unwrap_or_default();
-        Some(named(path, &format!(".{digits}{end}")))
+        Some(with_suffix(path, &format!(".{digits}{end}")))
     }
 }
 
@@ -113,21 +113,21 @@ impl Keep {
 /// when it is to be kept. What is read again in the end must also pass `check`.
 ///
 /// # Errors
-/// Why it was not replaced. Only with [`Failure::Unsure`] it may have been.
+/// Why it was not replaced. Only with [`Failure::RollbackFailed`] it may have been.
 pub fn replace(
-    locks: &Locks<'_, impl Disk>,
-    exchange: &Exchange,
+    locks: &Locks<'_, impl FileSystem>,
+    replacement: &Replacement,
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
-    let disk = locks.disk();
-    let staged = Staged::new(disk, &exchange.path, exchange, exchange.keep)?;
-    if let Err(failure) = staged.rename(disk) {
-        staged.discard(disk);
+    let fs = locks.fs();
+    let staged = Staged::new(fs, &replacement.path, replacement, replacement.keep)?;
+    if let Err(failure) = staged.rename(fs) {
+        staged.discard(fs);
         return Err(failure);
     }
-    match staged.verify(disk, check) {
+    match staged.verify(fs, check) {
         Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
-        Err(failure) => Err(staged.put_back(disk, failure)),
+        Err(failure) => Err(staged.roll_back(fs, failure)),
     }
 }
 
@@ -137,27 +137,27 @@ impl Staged {
     /// # Errors
     /// When it can't; nothing is left behind then, if that can be had.
     pub(crate) fn new(
-        disk: &impl Disk,
+        fs: &impl FileSystem,
         path: &Path,
-        exchange: &Exchange,
+        replacement: &Replacement,
         keep: Keep,
     ) -> Result<Staged, Failure> {
-        let Exchange {
+        let Replacement {
             before,
             after,
             like,
             ..
-        } = exchange;
-        has_one_name(disk, path)?;
+        } = replacement;
+        refuse_hard_links(fs, path)?;
         let kept = match keep.path(path, before) {
-            Some(kept) => Some(self::keep(disk, kept, path, before)?),
+            Some(kept) => Some(keep_old_content(fs, kept, path, before)?),
             None => None,
         };
-        let like = Like {
-            touch: exchange.touch,
-            ..Like::all(like.as_deref().unwrap_or(path))
+        let like = MetadataSource {
+            touch: replacement.touch,
+            ..MetadataSource::all(like.as_deref().unwrap_or(path))
         };
-        match temporary(disk, path, like, after) {
+        match write_temporary(fs, path, like, after) {
             Ok(temporary) => Ok(Staged {
                 path: path.to_owned(),
                 temporary,
@@ -166,7 +166,7 @@ impl Staged {
                 after: Arc::clone(after),
             }),
             Err(failure) => {
-                drop_kept(disk, path, before, kept.as_ref());
+                remove_kept(fs, path, before, kept.as_ref());
                 Err(failure)
             }
         }
@@ -184,10 +184,10 @@ impl Staged {
 
     /// Removes what was kept for the transaction only: it is finished. What can't
     /// be removed is harmless.
-    pub(crate) fn drop_meanwhile(&self, disk: &impl Disk) {
-        let kept = Keep::Meanwhile.path(&self.path, &self.before);
+    pub(crate) fn remove_rollback_copy(&self, fs: &impl FileSystem) {
+        let kept = Keep::Rollback.path(&self.path, &self.before);
         if let Some(kept) = kept.filter(|kept| self.kept() == Some(kept)) {
-            let _ = disk.remove(&kept);
+            let _ = fs.remove(&kept);
         }
     }
 
@@ -195,14 +195,14 @@ impl Staged {
     ///
     /// # Errors
     /// When it can't; the old file is there then.
-    pub(crate) fn rename(&self, disk: &impl Disk) -> Result<(), Failure> {
+    pub(crate) fn rename(&self, fs: &impl FileSystem) -> Result<(), Failure> {
         let shown = self.path.display();
-        has_one_name(disk, &self.path)?;
-        let now = disk.read(&self.path).map_err(read_failure(&self.path))?;
+        refuse_hard_links(fs, &self.path)?;
+        let now = fs.read(&self.path).map_err(read_failure(&self.path))?;
         if now != *self.before {
             return Err(Refusal::ChangedMeanwhile(shown.to_string()).into());
         }
-        disk.rename(&self.temporary, &self.path)
+        fs.rename(&self.temporary, &self.path)
             .map_err(io_failure(format!("{shown} can't be replaced")))
     }
 
@@ -213,39 +213,39 @@ impl Staged {
     /// When it is not; the new file is there all the same.
     pub(crate) fn verify(
         &self,
-        disk: &impl Disk,
+        fs: &impl FileSystem,
         check: &dyn Fn(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let what = format!(
             "{} was replaced, but its folder can't be flushed to disk",
             self.path.display()
         );
-        sync_folder(disk, folder_of(&self.path)).map_err(io_failure(what))?;
-        look_again(disk, &self.path, &self.after)?;
+        sync_folder(fs, folder_of(&self.path)).map_err(io_failure(what))?;
+        verify_content(fs, &self.path, &self.after)?;
         check(&self.after)
     }
 
     /// Takes away what was made ready. What can't be removed is harmless.
-    pub(crate) fn discard(&self, disk: &impl Disk) {
-        let _ = disk.remove(&self.temporary);
-        drop_kept(disk, &self.path, &self.before, self.kept.as_ref());
+    pub(crate) fn discard(&self, fs: &impl FileSystem) {
+        let _ = fs.remove(&self.temporary);
+        remove_kept(fs, &self.path, &self.before, self.kept.as_ref());
     }
 
     /// Puts the old content back after a replacement that failed so; returns what is to
     /// be said. What counts is which content is there in the end.
-    fn put_back(&self, disk: &impl Disk, failure: Failure) -> Failure {
-        let tried = set(disk, &self.path, &self.before);
-        let now = disk.read(&self.path).ok();
+    fn roll_back(&self, fs: &impl FileSystem, failure: Failure) -> Failure {
+        let tried = restore_content(fs, &self.path, &self.before);
+        let now = fs.read(&self.path).ok();
         if tried.is_ok() || now.as_ref() == Some(&*self.before) {
-            drop_kept(disk, &self.path, &self.before, self.kept.as_ref());
+            remove_kept(fs, &self.path, &self.before, self.kept.as_ref());
             return failure;
         }
         let holds = match now.as_ref() == Some(&*self.after) {
             true => "it holds the new content, whole",
             false => "what it holds now can't be told",
         };
-        Failure::Unsure {
-            why: format!("{failure}; {holds}"),
+        Failure::RollbackFailed {
+            reason: format!("{failure}; {holds}"),
             path: self.path.clone(),
         }
     }
@@ -253,13 +253,13 @@ impl Staged {
 
 /// Waits until the names in a folder are on the medium, as far as the mount can
 /// do that. What it can't is said in the end.
-pub(crate) fn sync_folder(disk: &impl Disk, folder: &Path) -> io::Result<()> {
-    let Err(error) = disk.sync_folder(folder) else {
+pub(crate) fn sync_folder(fs: &impl FileSystem, folder: &Path) -> io::Result<()> {
+    let Err(error) = fs.sync_folder(folder) else {
         return Ok(());
     };
-    match Shortcoming::of_folder_sync(&error) {
-        Some(shortcoming) => {
-            disk.note(shortcoming);
+    match MountWarning::from_folder_sync_error(&error) {
+        Some(warning) => {
+            fs.warn(warning);
             Ok(())
         }
         None => Err(error),
@@ -267,68 +267,72 @@ pub(crate) fn sync_folder(disk: &impl Disk, folder: &Path) -> io::Result<()> {
 }
 
 /// Reads a file again that was written.
-fn look_again(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failure> {
+fn verify_content(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
     let shown = path.display();
-    let again = disk
+    let again = fs
         .read(path)
         .map_err(io_failure(format!("{shown} can't be read again")))?;
     match again == content {
         true => Ok(()),
-        false => Err(Failure::Disk {
-            what: format!("{shown} was written"),
+        false => Err(Failure::Io {
+            problem: format!("{shown} was written"),
             error: io::Error::other("what is read again is not what was written"),
         }),
     }
 }
 
 /// Gives a file this content, whatever it has: for putting things back.
-pub(crate) fn set(disk: &impl Disk, path: &Path, content: &[u8]) -> Result<(), Failure> {
+pub(crate) fn restore_content(
+    fs: &impl FileSystem,
+    path: &Path,
+    content: &[u8],
+) -> Result<(), Failure> {
     let shown = path.display();
-    let temporary = temporary(disk, path, Like::all(path), content)?;
-    disk.rename(&temporary, path)
+    let temporary = write_temporary(fs, path, MetadataSource::all(path), content)?;
+    fs.rename(&temporary, path)
         .inspect_err(|_| {
-            let _ = disk.remove(&temporary);
+            let _ = fs.remove(&temporary);
         })
-        .and_then(|()| sync_folder(disk, folder_of(path)))
+        .and_then(|()| sync_folder(fs, folder_of(path)))
         .map_err(io_failure(format!("{shown} can't be put back")))
 }
 
 /// Writes a file that is not there yet, like `like` in all but its content, as
 /// far as whoever runs this may have it so.
 pub(crate) fn write_new(
-    locks: &Locks<'_, impl Disk>,
+    locks: &Locks<'_, impl FileSystem>,
     path: &Path,
     like: &Path,
     touch: bool,
     content: &[u8],
 ) -> Result<(), Failure> {
-    let disk = locks.disk();
-    let like = Like {
+    let fs = locks.fs();
+    let like = MetadataSource {
         of: like,
         all: false,
         touch,
     };
-    let temporary = temporary(disk, path, like, content)?;
-    give_name(disk, &temporary, path).map_err(|error| match error.kind() {
+    let temporary = write_temporary(fs, path, like, content)?;
+    publish(fs, &temporary, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
         _ => io_failure(format!("{} can't be written", path.display()))(error),
     })?;
-    look_again(disk, path, content).inspect_err(|_| {
-        let _ = disk.remove(path);
+    verify_content(fs, path, content).inspect_err(|_| {
+        let _ = fs.remove(path);
     })
 }
 
 /// Writes a new file beside `path`, and waits until it is on the medium.
-fn temporary(
-    disk: &impl Disk,
+fn write_temporary(
+    fs: &impl FileSystem,
     path: &Path,
-    like: Like<'_>,
+    like: MetadataSource<'_>,
     content: &[u8],
 ) -> Result<PathBuf, Failure> {
     let mut attempt = 1;
     let written = loop {
-        let temporary = named(path, &format!(".{attempt}{TEMPORARY}"));
-        match disk.create(&temporary, content) {
+        let temporary = with_suffix(path, &format!(".{attempt}{TEMPORARY}"));
+        match fs.create(&temporary, content) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < ATTEMPTS => {
                 attempt += 1;
             }
@@ -344,16 +348,16 @@ fn temporary(
     };
     let (temporary, result) = written;
     let finished = result
-        .and_then(|()| disk.keep(like.of, &temporary, like.all))
+        .and_then(|()| fs.copy_metadata(like.of, &temporary, like.all))
         .and_then(|()| match like.touch {
-            true => disk.touch(&temporary),
+            true => fs.touch(&temporary),
             false => Ok(()),
         })
-        .and_then(|()| disk.sync(&temporary));
+        .and_then(|()| fs.sync(&temporary));
     match finished {
         Ok(()) => Ok(temporary),
         Err(error) => {
-            let _ = disk.remove(&temporary);
+            let _ = fs.remove(&temporary);
             Err(io_failure(format!(
                 "{} can't be written",
                 temporary.display()
@@ -367,46 +371,46 @@ fn temporary(
 ///
 /// # Errors
 /// Why it can't.
-pub(crate) fn may_replace(
-    disk: &impl Disk,
+pub(crate) fn check_replaceable(
+    fs: &impl FileSystem,
     path: &Path,
     before: Option<&[u8]>,
     keep: Keep,
 ) -> Result<(), Failure> {
     if let Some(before) = before {
-        has_one_name(disk, path)?;
+        refuse_hard_links(fs, path)?;
         if let Some(kept) = keep.path(path, before) {
-            is_kept(disk, &kept, before)?;
+            is_already_kept(fs, &kept, before)?;
         }
     }
-    may_write(disk, folder_of(path))
+    check_writable(fs, folder_of(path))
 }
 
 /// Refuses a file that has other names: they would keep the old content.
-fn has_one_name(disk: &impl Disk, path: &Path) -> Result<(), Failure> {
-    let links = disk.links(path).map_err(read_failure(path))?;
+fn refuse_hard_links(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
+    let links = fs.link_count(path).map_err(read_failure(path))?;
     match links > 1 {
-        true => Err(Refusal::Linked(path.display().to_string(), links).into()),
+        true => Err(Refusal::HardLinked(path.display().to_string(), links).into()),
         false => Ok(()),
     }
 }
 
 /// Whether files may be made in a folder, so that a run which only shows what
 /// it would do says what the real one would.
-pub(crate) fn may_write(disk: &impl Disk, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn check_writable(fs: &impl FileSystem, folder: &Path) -> Result<(), Failure> {
     let what = format!("the folder {} can't be written to", folder.display());
-    disk.may_write(folder).map_err(io_failure(what))
+    fs.check_writable(folder).map_err(io_failure(what))
 }
 
 /// Whether a file is there that keeps this content.
 ///
 /// # Errors
 /// When something else goes by its name.
-fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
-    if !disk.exists(kept).map_err(read_failure(kept))? {
+fn is_already_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
+    if !fs.exists(kept).map_err(read_failure(kept))? {
         return Ok(false);
     }
-    let old = match disk.read(kept) {
+    let old = match fs.read(kept) {
         Ok(old) => old,
         // Removed in this moment by the run that had made it.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
@@ -419,41 +423,46 @@ fn is_kept(disk: &impl Disk, kept: &Path, content: &[u8]) -> Result<bool, Failur
 }
 
 /// Keeps the content of a file in another, or sees that it is there.
-fn keep(disk: &impl Disk, kept: PathBuf, path: &Path, content: &[u8]) -> Result<Kept, Failure> {
-    let is_new = !is_kept(disk, &kept, content)?;
+fn keep_old_content(
+    fs: &impl FileSystem,
+    kept: PathBuf,
+    path: &Path,
+    content: &[u8],
+) -> Result<KeptFile, Failure> {
+    let is_new = !is_already_kept(fs, &kept, content)?;
     if is_new {
-        let temporary = temporary(disk, &kept, Like::all(path), content)?;
+        let temporary = write_temporary(fs, &kept, MetadataSource::all(path), content)?;
         // One that appeared a moment ago is an error: the next run looks at it.
-        give_name(disk, &temporary, &kept)
+        publish(fs, &temporary, &kept)
             .map_err(io_failure(format!("{} can't be written", kept.display())))?;
     }
-    Ok(Kept { path: kept, is_new })
+    Ok(KeptFile { path: kept, is_new })
 }
 
 /// Gives a temporary file a name that nothing has, for good; or removes it.
-pub(super) fn give_name(disk: &impl Disk, temporary: &Path, path: &Path) -> io::Result<()> {
-    disk.link(temporary, path).inspect_err(|_| {
-        let _ = disk.remove(temporary);
+pub(super) fn publish(fs: &impl FileSystem, temporary: &Path, path: &Path) -> io::Result<()> {
+    fs.link(temporary, path).inspect_err(|_| {
+        let _ = fs.remove(temporary);
     })?;
-    let named = match disk.remove(temporary) {
+    let named = match fs.remove(temporary) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
     };
-    let for_good = named.and_then(|()| sync_folder(disk, folder_of(path)));
-    for_good.inspect_err(|_| {
+    let published = named.and_then(|()| sync_folder(fs, folder_of(path)));
+    published.inspect_err(|_| {
         for left in [temporary, path] {
-            let _ = disk.remove(left);
+            let _ = fs.remove(left);
         }
     })
 }
 
 /// Removes what this run has kept of a file that it did not change, and only as
 /// long as the file itself has that content: it may be the only copy by now.
-fn drop_kept(disk: &impl Disk, path: &Path, content: &[u8], kept: Option<&Kept>) {
+fn remove_kept(fs: &impl FileSystem, path: &Path, content: &[u8], kept: Option<&KeptFile>) {
     let Some(kept) = kept.filter(|kept| kept.is_new) else {
         return;
     };
-    if disk.read(path).is_ok_and(|now| now == content) {
-        let _ = disk.remove(&kept.path);
+    if fs.read(path).is_ok_and(|now| now == content) {
+        let _ = fs.remove(&kept.path);
     }
 }

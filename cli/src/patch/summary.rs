@@ -4,7 +4,7 @@ use serde::Serialize;
 use tcplimit_report::Exit;
 
 use super::failure::Failure;
-use super::outcome::Verdict;
+use super::outcome::Outcome;
 
 /// Totals of a run, as docs/json.md describes them.
 #[derive(Debug, Default, Serialize)]
@@ -37,15 +37,15 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Counts what became of a driver.
-    pub(crate) fn count(&mut self, verdict: &Verdict) {
-        let (number, exit) = match verdict {
-            Verdict::WouldChange => (&mut self.would_change, Exit::Done),
-            Verdict::Changed => (&mut self.changed, Exit::Done),
-            Verdict::Unchanged => (&mut self.unchanged, Exit::Done),
+    pub(crate) fn count(&mut self, outcome: &Outcome) {
+        let (number, exit) = match outcome {
+            Outcome::WouldChange => (&mut self.would_change, Exit::Done),
+            Outcome::Changed => (&mut self.changed, Exit::Done),
+            Outcome::Unchanged => (&mut self.unchanged, Exit::Done),
             // What stopped it counts for itself.
-            Verdict::NotDone(_) => (&mut self.not_done, Exit::Done),
-            Verdict::Failed(failure @ Failure::Refused(_)) => (&mut self.refused, failure.exit()),
-            Verdict::Failed(failure) => (&mut self.failed, failure.exit()),
+            Outcome::NotDone(_) => (&mut self.not_done, Exit::Done),
+            Outcome::Failed(failure @ Failure::Refused(_)) => (&mut self.refused, failure.exit()),
+            Outcome::Failed(failure) => (&mut self.failed, failure.exit()),
         };
         *number += 1;
         self.files += 1;

@@ -256,7 +256,7 @@ pub(crate) fn evidence_names(bits: u32) -> impl Iterator<Item = &'static str> {
     let set = known.unwrap_or(EvidenceSet::EMPTY);
     scanner_core::Evidence::ALL
         .into_iter()
-        .filter(move |&evidence| set.holds(evidence))
+        .filter(move |&evidence| set.contains(evidence))
         .map(|evidence| evidence.name())
 }
 

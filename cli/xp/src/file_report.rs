@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use scanner_core::{Findings, Module, Surroundings, Tally};
+use scanner_core::{Findings, Module, NearbyCalls, Tally};
 use tcplimit_report::{Cause, Origin, Report, Search, State};
 
 use crate::driver_client::REPORT_ADVICE;
@@ -20,7 +20,7 @@ pub(crate) fn inspect(os: &dyn Os, path: &str) -> Report {
     match os.read(path) {
         Ok(bytes) => {
             let mut report = tcplimit_report::image(origin, &bytes, reason_text);
-            report.identify(&bytes, |sha256| {
+            report.add_file_facts(&bytes, |sha256| {
                 let known = KNOWN.iter().find(|(_, hash)| *hash == sha256);
                 known.map(|(name, _)| *name)
             });
@@ -127,8 +127,8 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
 
 /// Describes the calls around each gate.
 fn calls_at_gates(findings: &Findings) -> String {
-    let counts = |of: fn(&Surroundings) -> Tally| {
-        let counts = findings.surroundings().map(of);
+    let counts = |of: fn(&NearbyCalls) -> Tally| {
+        let counts = findings.nearby_calls().map(of);
         let counts = counts.filter(|count| count.total > 0);
         let counts: Vec<String> = counts.map(|count| count.to_string()).collect();
         counts.join(", ")

@@ -4,7 +4,7 @@ use alloc::format;
 
 use scanner_core::Module;
 use serde::Serialize;
-use tcplimit_report::{Exit, Object, Report};
+use tcplimit_report::{Exit, JsonReport, Report};
 
 use crate::answer_json;
 use crate::console::Console;
@@ -45,7 +45,7 @@ pub(crate) fn run(os: &dyn Os, console: &Console<'_>, file: Option<&str>) -> Exi
 
 fn print_report(console: &Console<'_>, report: &Report) {
     if console.json {
-        return console.print_json(&Object::of(report));
+        return console.print_json(&JsonReport::of(report));
     }
     for line in file_report::lines(report) {
         console.print(&line);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, State};
-use tcplimit_report::{Exit, Object as FileJson, Report, State as FileState};
+use tcplimit_report::{Exit, JsonReport as FileJson, Report, State as FileState};
 
 use crate::answer_json;
 use crate::console::Console;

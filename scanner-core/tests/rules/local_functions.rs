@@ -5,8 +5,8 @@ use scanner_core::{Evidence, Headers, Image, ImageError, MappedSection};
 use specimen::Arch;
 
 use crate::edit::{dword, is_evidence, put, specimens};
+use crate::nearby_calls::{calls, tally};
 use crate::search::{in_file, live_code, truth};
-use crate::surroundings::{calls, tally};
 
 #[test]
 fn at_each_gate_half_of_the_direct_calls_must_reach_a_function_on_x64() {
@@ -125,7 +125,7 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
 }
 
 #[test]
-fn an_exception_table_out_of_order_is_none() {
+fn an_unsorted_exception_table_is_refused() {
     for built in specimens().filter(|built| built.spec.arch == Arch::X64) {
         let table = built
             .sections

@@ -9,8 +9,8 @@ use std::path::Path;
 use scanner_core::Evidence;
 
 mod edit;
+mod nearby_calls;
 mod search;
-mod surroundings;
 
 mod adjacent;
 mod anchored_base;
@@ -28,8 +28,8 @@ mod same_data_section;
 mod two_gates;
 
 mod candidates;
-mod disk;
 mod evidence;
+mod file_facts;
 mod gate;
 mod headers;
 mod policy;

@@ -82,7 +82,7 @@ fn every_entry_is_read_with_its_kind() {
     ] {
         let (driver, page) = with_entry(kind << 12 | 0x123);
         let image = Image::from_file(&driver.file).unwrap();
-        let all: Vec<_> = Relocations::of(&image).collect();
+        let all: Vec<_> = Relocations::new(&image).collect();
         let places: Vec<_> = all.iter().map(|(place, _)| place.0).collect();
         let expected = relocations(&driver);
         assert!(
@@ -95,31 +95,31 @@ fn every_entry_is_read_with_its_kind() {
 }
 
 #[test]
-fn a_place_is_covered_if_an_entry_of_its_own_page_names_it() {
+fn only_entries_of_the_own_page_cover_a_place() {
     // The first byte of the page, which the next page must not take for its own.
     let (driver, page) = with_entry(3 << 12);
     let image = Image::from_file(&driver.file).unwrap();
-    let covered = Relocations::of(&image);
+    let covered = Relocations::new(&image);
     let dwords = covered
         .clone()
         .filter(|&(_, kind)| kind == RelocationKind::HighLow);
     let dwords: Vec<u32> = dwords.map(|(place, _)| place.0).collect();
     assert!(dwords.contains(&page) && !dwords.contains(&(page + 0x1000)));
     for rva in page - 0x1000..page + 0x1010 {
-        assert_eq!(covered.cover(Rva(rva)), dwords.contains(&rva), "{rva:X}");
+        assert_eq!(covered.covers(Rva(rva)), dwords.contains(&rva), "{rva:X}");
     }
 }
 
 #[test]
-fn a_table_is_cut_where_something_is_left_that_is_no_block() {
+fn a_table_with_an_incomplete_block_is_truncated() {
     let built = driver();
     let image = Image::from_file(&built.file).unwrap();
-    let mut table = Relocations::of(&image);
-    assert!(table.is_cut());
+    let mut table = Relocations::new(&image);
+    assert!(table.is_truncated());
     let all = table.clone().count();
     assert!(table.by_ref().nth(all - 2).is_some());
-    assert!(table.is_cut());
-    assert!(table.next().is_some() && !table.is_cut());
+    assert!(table.is_truncated());
+    assert!(table.next().is_some() && !table.is_truncated());
 
     // The last block ends two entries earlier.
     let placed = built.sections.last().unwrap();
@@ -137,9 +137,9 @@ fn a_table_is_cut_where_something_is_left_that_is_no_block() {
         put(&mut driver, block as usize + 4, &size.to_le_bytes());
         put(&mut driver, (block + size) as usize, &left);
         let image = Image::from_file(&driver.file).unwrap();
-        let mut table = Relocations::of(&image);
+        let mut table = Relocations::new(&image);
         assert_eq!(table.by_ref().count(), all - 2);
-        assert_eq!(table.is_cut(), cut, "{left:X?}");
+        assert_eq!(table.is_truncated(), cut, "{left:X?}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! Searches of specimens, in the file and in memory.
 
 use scanner_core::{
-    Evidence, Image, Located, MappedSection, Module, NotLocated, Reason, Rva, locate,
+    Evidence, Image, Located, MappedSection, Module, NotLocated, NotLocatedReason, Rva, locate,
 };
-use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
+use specimen::{Decoys, Defect, Loaded, Spec, Specimen};
 
 /// What the locator says.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) enum Verdict {
     /// The limit is there, and so are the gates: RVAs.
     Located(u32, Vec<u32>),
     /// It is not located.
-    Refused(Reason),
+    Refused(NotLocatedReason),
 }
 
 impl Verdict {
@@ -29,7 +29,7 @@ impl Verdict {
     /// The evidence that a refusal names.
     pub(crate) fn missing(&self) -> Vec<Evidence> {
         match self {
-            Verdict::Refused(Reason::Missing(missing)) => missing.iter().collect(),
+            Verdict::Refused(NotLocatedReason::Missing(missing)) => missing.iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -63,9 +63,9 @@ pub(crate) fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
 }
 
 /// Looks at a loaded image, given what a driver hands over of it.
-pub(crate) fn with_image<T>(loaded: &Loaded, look: impl FnOnce(&Image<'_>) -> T) -> T {
+pub(crate) fn with_image<T>(loaded: &Loaded, inspect: impl FnOnce(&Image<'_>) -> T) -> T {
     let code = live_code(loaded);
-    look(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
+    inspect(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
 }
 
 pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
@@ -78,13 +78,13 @@ pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
 }
 
 /// One of each kind, with a fact removed; nothing else in it looks like a limit.
-pub(crate) fn without(flaw: Flaw) -> impl Iterator<Item = Specimen> {
+pub(crate) fn without(defect: Defect) -> impl Iterator<Item = Specimen> {
     let spec = move |spec| Spec {
         decoys: Decoys::NONE,
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec
     };
-    let kinds = Spec::kinds().into_iter();
+    let kinds = Spec::presets().into_iter();
     kinds.map(move |(_, kind)| spec(kind).build())
 }
 

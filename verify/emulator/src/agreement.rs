@@ -1,5 +1,5 @@
-//! The searches that must be of one mind: the shipped driver's, the locator's on
-//! this machine over the same memory, and `probe --as-loaded`'s over the file.
+//! Three searches that must agree: the shipped driver's, the locator's on this
+//! machine over the same memory, and that of `probe --as-loaded` over the file.
 
 use scanner_core::Module;
 use specimen::Arch;
@@ -9,91 +9,91 @@ use tcplimit::report::Search;
 use tcplimit_protocol::{Answer, Reason, State};
 use verify::property::{Verdict, of_memory};
 
-use crate::file::File;
+use crate::module_file::ModuleFile;
 use crate::run::Run;
 use crate::target::Target;
 use crate::violation::Violation;
-use crate::world::slot;
+use crate::world::module_index;
 
 impl Run<'_> {
-    /// Something is not compared, for a reason.
-    pub(crate) fn exempt(&mut self, what: &'static str) {
-        *self.outcome.exempt.entry(what).or_default() += 1;
+    /// Counts something that is not compared, by the reason.
+    pub(crate) fn count_not_compared(&mut self, reason: &'static str) {
+        *self.outcome.not_compared.entry(reason).or_default() += 1;
     }
 
-    /// The locator on this machine, given the same memory, says the same.
-    pub(crate) fn host_agrees(
+    /// Compares an answer with the locator's on this machine over the same memory.
+    pub(crate) fn compare_with_locator(
         &mut self,
         module: Module,
         reason: Reason,
         answer: &Answer,
     ) -> Result<(), Violation> {
-        let Some(target) = self.pair.system.world.module(module) else {
+        let Some(target) = self.differential.system.world.module(module) else {
             return Ok(());
         };
-        // Headers that were changed may call other pages code.
-        if self.files[slot(module)].is_none() {
-            self.exempt("answers about headers, pages or a size that were changed");
+        // Changed headers may declare other pages as code.
+        if self.files[module_index(module)].is_none() {
+            self.count_not_compared("answers on changed headers, pages or sizes");
             return Ok(());
         }
         let located = answer.state.get() == State::Located.code();
-        let searched = matches!(
+        let search_with_both = matches!(
             reason,
             Reason::NoGate
                 | Reason::EvidenceMissing
                 | Reason::Ambiguous
                 | Reason::TooManyCandidates
         );
-        if !located && !searched {
-            self.exempt("answers without a search");
+        if !located && !search_with_both {
+            self.count_not_compared("answers without a search");
             return Ok(());
         }
-        let verdict = verdict(target, module);
+        let verdict = locate_in_memory(target, module);
         self.outcome.agreements += 1;
-        self.outcome.damaged += u64::from(self.damaged[slot(module)]);
-        if agrees(&verdict, reason, answer) {
+        self.outcome.damaged += u64::from(self.damaged[module_index(module)]);
+        if answer_matches(&verdict, reason, answer) {
             return Ok(());
         }
-        let what = format!("the locator says {verdict:X?}, the driver {answer:?}");
-        Err(Violation::Disagreement(what))
+        let detail = format!("the locator found {verdict:X?}, the driver {answer:?}");
+        Err(Violation::Disagreement(detail))
     }
 
-    /// `probe --as-loaded` on the file, and the locator on what was loaded.
-    pub(crate) fn three_agree(&mut self) -> Result<(), Violation> {
+    /// Compares `probe --as-loaded` on the file with the locator on the loaded module.
+    pub(crate) fn compare_searches(&mut self) -> Result<(), Violation> {
         for module in Module::ALL {
-            let Some(target) = self.pair.system.world.module(module) else {
+            let Some(target) = self.differential.system.world.module(module) else {
                 continue;
             };
-            let Some(file) = &self.files[slot(module)] else {
-                self.exempt("modules with headers, pages or a size that were changed");
+            let Some(file) = &self.files[module_index(module)] else {
+                self.count_not_compared("modules with changed headers, pages or sizes");
                 continue;
             };
-            // Without relocations in the file it can't be loaded elsewhere, and as a
-            // file it is refused.
+            // A file without relocations can't be loaded elsewhere, and the locator
+            // refuses it as a file.
             let mut names = target.sections.iter().map(|section| section.name);
-            let x86 = self.pair.system.world.arch == Arch::X86;
-            let stays = x86 && !names.any(|name| name.starts_with(b".reloc"));
-            if stays {
-                self.exempt("files for x86 without relocations");
+            let x86 = self.differential.system.world.arch == Arch::X86;
+            let is_fixed = x86 && !names.any(|name| name.starts_with(b".reloc"));
+            if is_fixed {
+                self.count_not_compared("x86 files without relocations");
                 continue;
             }
-            let Some(search) = probed(file, Some(LoadBase::At(file.base)), module) else {
-                self.exempt("modules in which probe does not search");
+            let Some(search) = probe_file(file, Some(LoadBase::At(file.base)), module) else {
+                self.count_not_compared("modules in which probe does not search");
                 continue;
             };
-            let verdict = verdict(target, module);
+            let verdict = locate_in_memory(target, module);
             self.outcome.agreements += 1;
-            if !same(&search, &verdict) {
-                let what = format!("probe says {search:X?}, the locator {verdict:X?}");
-                return Err(Violation::Disagreement(what));
+            if !search_matches(&search, &verdict) {
+                let detail = format!("probe found {search:X?}, the locator {verdict:X?}");
+                return Err(Violation::Disagreement(detail));
             }
         }
         Ok(())
     }
 }
 
-/// Whether an answer of the driver's is what the locator says.
-fn agrees(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
+/// Whether the driver's answer matches the locator's verdict.
+fn answer_matches(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
     let located = answer.state.get() == State::Located.code();
     match verdict {
         Verdict::Located(place) => {
@@ -105,14 +105,16 @@ fn agrees(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
         Verdict::NoImage(_) => false,
         Verdict::Refused(why) => {
             let expected = match why {
-                scanner_core::Reason::Missing(missing) => {
+                scanner_core::NotLocatedReason::Missing(missing) => {
                     let bits = u32::from(missing.bits());
                     (Reason::EvidenceMissing, [bits, 0])
                 }
-                scanner_core::Reason::Ambiguous(one, other) => {
+                scanner_core::NotLocatedReason::Ambiguous(one, other) => {
                     (Reason::Ambiguous, [one.0, other.0])
                 }
-                scanner_core::Reason::TooManyCandidates => (Reason::TooManyCandidates, [0; 2]),
+                scanner_core::NotLocatedReason::TooManyCandidates => {
+                    (Reason::TooManyCandidates, [0; 2])
+                }
                 _ => (Reason::NoGate, [0; 2]),
             };
             let detail = answer.detail.map(|number| number.get());
@@ -121,9 +123,9 @@ fn agrees(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
     }
 }
 
-/// What `probe --as-loaded` finds in a file, or `probe` without a base, if it
-/// searches at all.
-fn probed(file: &File, base: Option<LoadBase>, module: Module) -> Option<Search> {
+/// The search of `probe --as-loaded` in a file, or of `probe` without a base;
+/// `None` where it does not search.
+fn probe_file(file: &ModuleFile, base: Option<LoadBase>, module: Module) -> Option<Search> {
     let options = Options {
         module: Some(module),
         as_loaded: base,
@@ -133,9 +135,9 @@ fn probed(file: &File, base: Option<LoadBase>, module: Module) -> Option<Search>
     reports.into_iter().find_map(|report| report.search)
 }
 
-/// Whether probe and the locator have found the same three variables, or refuse for
-/// the same reason.
-fn same(search: &Search, verdict: &Verdict) -> bool {
+/// Whether probe and the locator found the same three variables, or refused for the
+/// same reason.
+fn search_matches(search: &Search, verdict: &Verdict) -> bool {
     match (search, verdict) {
         (Search::Located(located), Verdict::Located(place)) => {
             let found = [located.threshold(), located.count(), located.queue()];
@@ -146,8 +148,8 @@ fn same(search: &Search, verdict: &Verdict) -> bool {
     }
 }
 
-/// What the locator says on this machine of what is in memory.
-fn verdict(target: &Target, module: Module) -> Verdict {
+/// The locator's verdict on this machine about a module in memory.
+fn locate_in_memory(target: &Target, module: Module) -> Verdict {
     let section = |section: &crate::image::Section| {
         let at = usize::try_from(section.rva).ok()?;
         let length = usize::try_from(section.virtual_size).ok()?;
@@ -168,21 +170,21 @@ mod tests {
     use super::*;
     use crate::target::Paged;
 
-    fn found(spec: &Spec) -> (Module, Search, Verdict) {
+    fn search_specimen(spec: &Spec) -> (Module, Search, Verdict) {
         let specimen = spec.build();
         let base = spec.arch.bases()[0];
-        let target = Target::of_specimen(&specimen, base, Paged::Out);
-        let file = File {
+        let target = Target::from_specimen(&specimen, base, Paged::Out);
+        let file = ModuleFile {
             bytes: specimen.file,
             base,
         };
         let module = target.module;
-        let search = probed(&file, Some(LoadBase::At(base)), module).expect("a search");
-        (module, search, verdict(&target, module))
+        let search = probe_file(&file, Some(LoadBase::At(base)), module).expect("a search");
+        (module, search, locate_in_memory(&target, module))
     }
 
-    /// Each of the three variables elsewhere.
-    fn moved(verdict: &Verdict) -> Vec<Verdict> {
+    /// The verdict with each of the three variables moved.
+    fn with_one_variable_moved(verdict: &Verdict) -> Vec<Verdict> {
         let Verdict::Located(place) = verdict else {
             panic!("it is located")
         };
@@ -194,18 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn probe_and_locator_differ_where_any_of_the_three_does() {
-        for (_, spec) in Spec::kinds() {
-            let (_, search, verdict) = found(&spec.sized(4));
-            assert!(same(&search, &verdict));
-            assert!(!moved(&verdict).iter().any(|other| same(&search, other)));
+    fn probe_and_locator_disagree_if_any_variable_differs() {
+        for (_, spec) in Spec::presets() {
+            let (_, search, verdict) = search_specimen(&spec.with_text_kib(4));
+            assert!(search_matches(&search, &verdict));
+            assert!(
+                !with_one_variable_moved(&verdict)
+                    .iter()
+                    .any(|other| search_matches(&search, other))
+            );
         }
     }
 
     #[test]
-    fn driver_and_locator_differ_where_any_of_the_three_does_or_the_reason() {
-        for (_, spec) in Spec::kinds() {
-            let (_, _, verdict) = found(&spec.sized(4));
+    fn driver_and_locator_disagree_if_any_variable_or_the_reason_differs() {
+        for (_, spec) in Spec::presets() {
+            let (_, _, verdict) = search_specimen(&spec.with_text_kib(4));
             let Verdict::Located(place) = &verdict else {
                 panic!("it is located")
             };
@@ -214,10 +220,10 @@ mod tests {
             answer.limit_rva = place.threshold.into();
             answer.half_open_rva = place.count.into();
             answer.queued_rva = place.queue.into();
-            let agrees = |verdict: &Verdict| agrees(verdict, Reason::Done, &answer);
+            let agrees = |verdict: &Verdict| answer_matches(verdict, Reason::Done, &answer);
             assert!(agrees(&verdict));
-            assert!(!moved(&verdict).iter().any(agrees));
-            let refused = Verdict::Refused(scanner_core::Reason::NoGate);
+            assert!(!with_one_variable_moved(&verdict).iter().any(agrees));
+            let refused = Verdict::Refused(scanner_core::NotLocatedReason::NoGate);
             assert!(!agrees(&refused));
         }
     }

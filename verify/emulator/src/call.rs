@@ -1,11 +1,11 @@
-//! Calls: of the driver's functions, and its own of the system, as each
-//! processor's convention has them.
+//! Calls of the driver's functions, and the driver's calls of the system, by each
+//! processor's calling convention.
 
 use checker::import::{Convention, Import};
 use specimen::Arch;
 use unicorn_engine::RegisterX86 as Register;
 
-use crate::address::{self, EXPORT, PAGE, RETURN, STACK, index};
+use crate::address::{self, EXPORT, PAGE, RETURN, STACK, to_usize};
 use crate::machine::Machine;
 use crate::violation::{Access, Violation};
 
@@ -14,14 +14,14 @@ use crate::violation::{Access, Violation};
 pub enum Stop {
     /// The called function returned.
     Returned,
-    /// A function of the system is called: the one with this number.
+    /// The driver called the function of the system with this number.
     Called(usize),
 }
 
-/// What a model of an import returns. Bits of the register that its type does
-/// not have are garbage, as in life.
+/// The return value of a modelled import. Bits of the register that its type does
+/// not have are garbage, as on a real system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub enum ReturnValue {
     /// Nothing.
     Nothing,
     /// A BOOLEAN.
@@ -35,24 +35,24 @@ pub enum Value {
 }
 
 /// STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INFO_LENGTH_MISMATCH and
-/// STATUS_BUFFER_TOO_SMALL: answers that are no failure.
+/// STATUS_BUFFER_TOO_SMALL: statuses that are no failure.
 const ANSWERS: [u32; 3] = [0xC000_0034, 0xC000_0004, 0xC000_0023];
 
-impl Value {
-    /// Whether the call failed, as far as that is sure.
+impl ReturnValue {
+    /// Whether the call certainly failed.
     #[must_use]
     pub fn is_failure(self) -> bool {
         match self {
-            Value::Dword(status) => status >= 0xC000_0000 && !ANSWERS.contains(&status),
-            Value::Pointer(pointer) => pointer == 0,
+            ReturnValue::Dword(status) => status >= 0xC000_0000 && !ANSWERS.contains(&status),
+            ReturnValue::Pointer(pointer) => pointer == 0,
             _ => false,
         }
     }
 }
 
-/// What a function must leave as it was, besides the stack pointer.
-const KEPT_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
-const KEPT_X64: [Register; 8] = [
+/// Registers that a function must preserve, besides the stack pointer.
+const PRESERVED_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
+const PRESERVED_X64: [Register; 8] = [
     Register::RBX,
     Register::RSI,
     Register::RDI,
@@ -62,9 +62,9 @@ const KEPT_X64: [Register; 8] = [
     Register::R14,
     Register::R15,
 ];
-/// What it may change.
-const LOST_X86: [Register; 3] = [Register::EAX, Register::ECX, Register::EDX];
-const LOST_X64: [Register; 7] = [
+/// Registers that a function may change.
+const VOLATILE_X86: [Register; 3] = [Register::EAX, Register::ECX, Register::EDX];
+const VOLATILE_X64: [Register; 7] = [
     Register::RAX,
     Register::RCX,
     Register::RDX,
@@ -73,36 +73,36 @@ const LOST_X64: [Register; 7] = [
     Register::R10,
     Register::R11,
 ];
-/// Where the first arguments are on x64.
+/// Registers of the first arguments on x64.
 const ARGUMENTS: [Register; 4] = [Register::RCX, Register::RDX, Register::R8, Register::R9];
-/// What registers and memory hold that nobody may rely on.
+/// The value of registers and memory that nobody may rely on.
 const GARBAGE: u64 = 0xBAD0_F00D_DEAD_BEEF;
-/// What unused stack holds.
+/// The value of unused stack.
 const UNUSED: u8 = 0xA5;
 /// The direction flag.
 const DIRECTION: u64 = 1 << 10;
 
 impl Machine {
-    /// Calls a function of two arguments, as NT calls all that a driver gives
-    /// it, and runs until it returns or calls the system.
+    /// Calls a function of two arguments, as NT calls a driver's functions, and runs
+    /// until it returns or calls the system.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not.
+    /// A violation by the driver.
     pub fn call(&mut self, function: u64, arguments: &[u64]) -> Result<Stop, Violation> {
         self.watch().begin();
         let stack = STACK.of(self.arch());
-        // The driver's own part of the stack begins right below the return
-        // address, and is as long as it may be; below that there is nothing.
+        // The driver's own stack begins right below the return address and has the
+        // permitted size; nothing is mapped below it.
         self.call.entry = address::entry(self.arch());
-        self.write(stack, &vec![UNUSED; index(self.call.entry - stack)]);
-        self.write_word(self.call.entry, RETURN.of(self.arch()));
-        for (number, register) in (1..).zip(self.kept()) {
+        self.write(stack, &vec![UNUSED; to_usize(self.call.entry - stack)]);
+        self.write_pointer(self.call.entry, RETURN.of(self.arch()));
+        for (number, register) in (1..).zip(self.preserved_registers()) {
             self.set_register(*register, GARBAGE.rotate_left(number * 8));
         }
         match self.arch() {
             Arch::X86 => {
                 for (number, &argument) in (1..).zip(arguments) {
-                    self.write_word(self.call.entry + number * 4, argument);
+                    self.write_pointer(self.call.entry + number * 4, argument);
                 }
             }
             Arch::X64 => {
@@ -112,16 +112,16 @@ impl Machine {
             }
         }
         self.set_register(self.stack_pointer(), self.call.entry);
-        let kept = self.kept().iter();
-        self.call.kept = kept.map(|&kept| (kept, self.register(kept))).collect();
+        let preserved = self.preserved_registers().iter();
+        self.call.preserved = preserved.map(|&it| (it, self.register(it))).collect();
         let stop = self.run(function)?;
         Ok(stop)
     }
 
-    fn kept(&self) -> &'static [Register] {
+    fn preserved_registers(&self) -> &'static [Register] {
         match self.arch() {
-            Arch::X86 => &KEPT_X86,
-            Arch::X64 => &KEPT_X64,
+            Arch::X86 => &PRESERVED_X86,
+            Arch::X64 => &PRESERVED_X64,
         }
     }
 
@@ -133,13 +133,13 @@ impl Machine {
             return Err(violation);
         }
         if let Err(error) = ran {
-            let what = format!("{error:?}");
-            return Err(Violation::Exception { pc, what });
+            let detail = format!("{error:?}");
+            return Err(Violation::Exception { pc, detail });
         }
         if pc == until {
             return Ok(Stop::Returned);
         }
-        // The emulator stands behind the `hlt` that all exports are.
+        // Each export is a `hlt`; the emulator stops behind it.
         let export = pc.wrapping_sub(1).wrapping_sub(EXPORT.of(self.arch()));
         match usize::try_from(export / 16) {
             Ok(number) if export < PAGE && export.is_multiple_of(16) => Ok(Stop::Called(number)),
@@ -152,58 +152,62 @@ impl Machine {
         }
     }
 
-    /// The arguments of the system call that the driver makes.
+    /// The arguments of the driver's call of the system.
     ///
     /// # Errors
-    /// When the stack is not aligned for a call.
+    /// The stack is not aligned for a call.
     pub fn arguments(&self, import: &'static Import) -> Result<Vec<u64>, Violation> {
         let stack = self.register(self.stack_pointer());
         let count = match import.convention {
             Convention::Stdcall(count) => count,
-            // The format and what it prints; the two in registers.
+            // The format and its argument; the two in registers.
             Convention::Cdecl | Convention::Fastcall(0) => 2,
             Convention::Fastcall(more) => 2 + more,
             Convention::Data => 0,
         };
-        let pointer = self.pointer();
+        let pointer = self.pointer_size();
         let place = |number: u64| match (self.arch(), import.convention) {
             (Arch::X86, Convention::Fastcall(_)) => match number {
                 0 => self.register(Register::ECX),
                 1 => self.register(Register::EDX),
-                more => self.word(stack + 4 * (more - 1)),
+                more => self.read_pointer(stack + 4 * (more - 1)),
             },
-            (Arch::X86, _) => self.word(stack + pointer * (number + 1)),
+            (Arch::X86, _) => self.read_pointer(stack + pointer * (number + 1)),
             (Arch::X64, _) => match usize::try_from(number).ok().and_then(|n| ARGUMENTS.get(n)) {
                 Some(&register) => self.register(register),
-                None => self.word(stack + pointer * (number + 1)),
+                None => self.read_pointer(stack + pointer * (number + 1)),
             },
         };
         if self.arch() == Arch::X64 && stack % 16 != 8 {
-            let what = format!("the stack pointer is {stack:X}");
+            let detail = format!("the stack pointer is {stack:X}");
             let import = import.name;
-            return Err(Violation::Call { import, what });
+            return Err(Violation::Call { import, detail });
         }
         Ok((0..u64::from(count)).map(place).collect())
     }
 
-    /// Returns from the system call, and runs on. What the called function may
-    /// change is garbage then.
+    /// Returns from the call of the system, and runs on. Everything that the called
+    /// function may change is garbage then.
     ///
     /// # Errors
     /// As [`Machine::call`].
-    pub fn resume(&mut self, import: &'static Import, value: Value) -> Result<Stop, Violation> {
+    pub fn resume(
+        &mut self,
+        import: &'static Import,
+        value: ReturnValue,
+    ) -> Result<Stop, Violation> {
         let stack = self.register(self.stack_pointer());
-        let back = self.word(stack);
+        let back = self.read_pointer(stack);
         let garbage = GARBAGE ^ u64::from(self.dword(stack));
-        let (lost, arguments): (&[Register], u64) = match self.arch() {
-            Arch::X86 => (&LOST_X86, u64::from(import.callee_removes())),
-            // The four that the caller leaves room for.
-            Arch::X64 => (&LOST_X64, 4),
+        let (volatile, arguments): (&[Register], u64) = match self.arch() {
+            Arch::X86 => (&VOLATILE_X86, u64::from(import.callee_removes())),
+            // The four that the caller reserves space for.
+            Arch::X64 => (&VOLATILE_X64, 4),
         };
         for number in 1..=arguments {
-            self.write_word(stack + number * self.pointer(), garbage);
+            self.write_pointer(stack + number * self.pointer_size(), garbage);
         }
-        for &register in lost {
+        for &register in volatile {
             self.set_register(register, garbage);
         }
         let (low, result) = match self.arch() {
@@ -211,13 +215,13 @@ impl Machine {
             Arch::X64 => (u64::MAX, Register::RAX),
         };
         match value {
-            Value::Nothing => {}
-            Value::Byte(byte) => self.set_register(result, garbage & !0xFF | u64::from(byte)),
-            Value::Dword(dword) => {
+            ReturnValue::Nothing => {}
+            ReturnValue::Byte(byte) => self.set_register(result, garbage & !0xFF | u64::from(byte)),
+            ReturnValue::Dword(dword) => {
                 self.set_register(result, garbage << 32 | u64::from(dword));
             }
-            Value::Pointer(pointer) => self.set_register(result, pointer),
-            Value::Quad(quad) => {
+            ReturnValue::Pointer(pointer) => self.set_register(result, pointer),
+            ReturnValue::Quad(quad) => {
                 self.set_register(result, quad & low);
                 if self.arch() == Arch::X86 {
                     self.set_register(Register::EDX, quad >> 32);
@@ -232,16 +236,16 @@ impl Machine {
         self.run(back)
     }
 
-    /// The called function has returned: what it returned as a status, and how
-    /// much stack it took.
+    /// Checks the return of the called function: its status, and the stack that it
+    /// used, in bytes.
     ///
     /// # Errors
-    /// Where it left something other than it was.
-    pub fn returned(&self, arguments: u64) -> Result<(u32, u64), Violation> {
-        let wrong = |what: String| Err(Violation::Return(what));
-        for &(register, before) in &self.call.kept {
+    /// It did not preserve a register, the stack pointer or the direction flag.
+    pub fn check_return(&self, arguments: u64) -> Result<(u32, u64), Violation> {
+        let wrong = |detail: String| Err(Violation::Return(detail));
+        for &(register, before) in &self.call.preserved {
             if self.register(register) != before {
-                return wrong(format!("{register:?} is not what it was"));
+                return wrong(format!("{register:?} is not preserved"));
             }
         }
         let removed = match self.arch() {
@@ -259,7 +263,7 @@ impl Machine {
             return wrong("the direction flag is set".into());
         }
         let lowest = STACK.of(self.arch());
-        let own = self.read(lowest, index(self.call.entry - lowest));
+        let own = self.read(lowest, to_usize(self.call.entry - lowest));
         let unused = own.iter().take_while(|&&byte| byte == UNUSED).count();
         let used = (own.len() - unused) as u64;
         let status = self.register(Register::EAX) & 0xFFFF_FFFF;

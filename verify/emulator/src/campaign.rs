@@ -16,208 +16,213 @@ use crate::scenario::Scenario;
 use crate::system::System;
 use crate::violation::Violation;
 
-/// What is run.
+/// A series of random runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Campaign<'a> {
     /// The shipped files, with their processors.
     pub drivers: &'a [(Arch, Vec<u8>)],
-    /// The first run's number.
+    /// The seed of the first run.
     pub seed: u64,
-    /// Runs for each driver.
+    /// Runs per driver.
     pub runs: u64,
-    /// A line has come that should be seen at once: what went wrong, or how far
-    /// it is.
-    pub tell: fn(&str),
+    /// Prints a line at once: a failure, or the progress.
+    pub print_line: fn(&str),
 }
 
-/// What came of it.
+/// The results of a campaign.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Totals {
     /// Runs.
     pub runs: u64,
-    /// Runs in which DriverEntry succeeded.
+    /// Runs whose DriverEntry succeeded.
     pub loaded: u64,
     /// Requests.
     pub requests: u64,
     /// Answers by their reason.
     pub reasons: BTreeMap<u32, u64>,
-    /// How often a limit was located.
+    /// Answers with a located limit.
     pub located: u64,
     /// Limits replaced.
     pub changes: u64,
-    /// Exchanges that found another value in the last moment.
-    pub missed: u64,
+    /// Exchanges that failed because another program had changed the value.
+    pub failed_exchanges: u64,
     /// Comparisons of the searches.
     pub agreements: u64,
-    /// What could not be compared, by the reason.
-    pub exempt: BTreeMap<&'static str, u64>,
-    /// What each processor's runs came to.
-    pub reached: Vec<(Arch, Reached)>,
-    /// Instructions of the driver's.
+    /// Comparisons that were not possible, by the reason.
+    pub not_compared: BTreeMap<&'static str, u64>,
+    /// Coverage of each processor's runs.
+    pub coverage: Vec<(Arch, Coverage)>,
+    /// Instructions that the driver executed.
     pub instructions: u64,
-    /// The most stack that any call took.
+    /// The most stack that any call used, in bytes.
     pub stack: u64,
-    /// What went wrong.
+    /// Failed runs.
     pub failures: Vec<Failure>,
-    /// How long it took.
-    pub took: Duration,
+    /// Duration of the campaign.
+    pub duration: Duration,
 }
 
-/// What a processor's runs came to, as far as a campaign that has too little of it
-/// proves nothing.
+/// Events of a processor's runs: a campaign with too few of them proves nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reached {
-    /// How often a limit was located.
+pub struct Coverage {
+    /// Answers with a located limit.
     pub located: u64,
     /// Limits replaced.
     pub changes: u64,
     /// Comparisons of the searches.
     pub agreements: u64,
-    /// Those about modules that were damaged.
+    /// Comparisons on damaged modules.
     pub damaged: u64,
     /// Calls of the system that failed.
     pub failed: u64,
 }
 
-impl Reached {
-    /// Each by its name.
+impl Coverage {
+    /// Each count with its name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn counts(&self) -> [(&'static str, u64); 5] {
         [
-            ("times located", self.located),
+            ("limits located", self.located),
             ("limits changed", self.changes),
             ("agreements", self.agreements),
-            ("agreements about damaged modules", self.damaged),
-            ("calls that failed", self.failed),
+            ("agreements on damaged modules", self.damaged),
+            ("failed calls", self.failed),
         ]
     }
 
-    /// What there is too little of after so many runs, in words.
+    /// The first count that is too low for this number of runs, in words.
     #[must_use]
-    pub fn lacks(&self, runs: u64) -> Option<String> {
-        let named = self.named().into_iter().zip(LEAST);
-        let mut short = named.filter(|((_, count), least)| *count < least * runs / 1000);
-        let ((what, count), least) = short.next()?;
+    pub fn shortfall(&self, runs: u64) -> Option<String> {
+        let counts = self.counts().into_iter().zip(MINIMUM);
+        let mut short = counts.filter(|((_, count), least)| *count < least * runs / 1000);
+        let ((name, count), least) = short.next()?;
         let least = least * runs / 1000;
-        Some(format!("{count} {what} in {runs} runs, {least} at least"))
+        Some(format!(
+            "{count} {name} in {runs} runs, fewer than the minimum of {least}"
+        ))
     }
 }
 
-/// The least in a thousand runs: about two thirds of what there is.
-const LEAST: [u64; 5] = [1300, 350, 2000, 75, 800];
+/// The minimum per thousand runs: about two thirds of the usual counts.
+const MINIMUM: [u64; 5] = [1300, 350, 2000, 75, 800];
 
-/// A run that went wrong.
+/// A failed run.
 #[derive(Debug)]
 pub struct Failure {
-    /// Its number.
+    /// Seed of the run.
     pub seed: u64,
-    /// Its processor.
+    /// Processor of the run.
     pub arch: Arch,
-    /// Why.
+    /// The violation.
     pub violation: Violation,
 }
 
-impl Tally {
+impl Totals {
     pub(crate) fn add(&mut self, arch: Arch, outcome: &Outcome) {
         self.runs += 1;
         self.loaded += u64::from(outcome.loaded);
         self.requests += outcome.requests;
         self.located += outcome.located;
         self.changes += outcome.changes;
-        self.missed += outcome.missed;
+        self.failed_exchanges += outcome.failed_exchanges;
         self.agreements += outcome.agreements;
         self.instructions += outcome.instructions;
         self.stack = self.stack.max(outcome.stack);
-        for (&what, count) in &outcome.exempt {
-            *self.exempt.entry(what).or_default() += count;
+        for (&name, count) in &outcome.not_compared {
+            *self.not_compared.entry(name).or_default() += count;
         }
-        let place = self.reached.iter().position(|(of, _)| *of == arch);
+        let place = self.coverage.iter().position(|(of, _)| *of == arch);
         let place = place.unwrap_or_else(|| {
-            self.reached.push((arch, Reached::default()));
-            self.reached.len() - 1
+            self.coverage.push((arch, Coverage::default()));
+            self.coverage.len() - 1
         });
-        let (_, reached) = &mut self.reached[place];
-        reached.located += outcome.located;
-        reached.changes += outcome.changes;
-        reached.agreements += outcome.agreements;
-        reached.damaged += outcome.damaged;
-        reached.failed += outcome.failed;
+        let (_, coverage) = &mut self.coverage[place];
+        coverage.located += outcome.located;
+        coverage.changes += outcome.changes;
+        coverage.agreements += outcome.agreements;
+        coverage.damaged += outcome.damaged;
+        coverage.failed += outcome.failed;
         for &(reason, count) in &outcome.reasons {
             *self.reasons.entry(reason).or_default() += count;
         }
     }
 
-    /// What some processor's runs have too little of, in words; so many of each.
+    /// The first count that is too low on some processor, in words. `runs`: runs per
+    /// processor.
     #[must_use]
-    pub fn lacks(&self, runs: u64) -> Option<String> {
-        let of = |arch| self.reached.iter().find(|(of, _)| *of == arch);
+    pub fn shortfall(&self, runs: u64) -> Option<String> {
+        let of = |arch| self.coverage.iter().find(|(of, _)| *of == arch);
         [Arch::X86, Arch::X64].into_iter().find_map(|arch| {
-            let (_, reached) = of(arch).copied().unwrap_or((arch, Reached::default()));
-            Some(format!("{arch:?}: {}", reached.lacks(runs)?))
+            let (_, coverage) = of(arch).copied().unwrap_or((arch, Coverage::default()));
+            Some(format!("{arch:?}: {}", coverage.shortfall(runs)?))
         })
     }
 
-    /// The reasons' names, with how often each was given.
+    /// The reasons' names with their counts.
     #[must_use]
-    pub fn named_reasons(&self) -> String {
-        let named = self.reasons.iter().map(|(&code, count)| {
+    pub fn reason_counts(&self) -> String {
+        let counts = self.reasons.iter().map(|(&code, count)| {
             let name = Reason::from_code(code).map_or("?".into(), |reason| format!("{reason:?}"));
             format!("{name} {count}")
         });
-        named.collect::<Vec<_>>().join(", ")
+        counts.collect::<Vec<_>>().join(", ")
     }
 }
 
-/// No more failures than these are looked for.
-const ENOUGH: usize = 5;
+/// The campaign ends after this number of failures.
+const MAX_FAILURES: usize = 5;
 
-/// How often a campaign tells how far it is.
-const PERIOD: Duration = Duration::from_secs(10);
+/// Time between two lines of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (arch, violation) = (self.arch, &self.violation);
-        write!(f, "FAILED: {arch:?}, {violation}\n  {}", Again(self.seed))
+        write!(
+            f,
+            "FAILED: {arch:?}, {violation}\n  {}",
+            RepeatCommand(self.seed)
+        )
     }
 }
 
-/// How a run is repeated.
-struct Again(u64);
+/// The command that repeats a run.
+struct RepeatCommand(u64);
 
-impl fmt::Display for Again {
+impl fmt::Display for RepeatCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.0;
-        write!(f, "again: cargo xtask emulate --seed {seed} --runs 1")
+        write!(f, "repeat: cargo xtask emulate --seed {seed} --runs 1")
     }
 }
 
-/// Says which run it was in which a model panicked.
-struct Running(u64, fn(&str));
+/// Names the run if a model panics.
+struct PanicReport(u64, fn(&str));
 
-impl Drop for Running {
+impl Drop for PanicReport {
     fn drop(&mut self) {
         if thread::panicking() {
-            (self.1)(&format!("a model panicked; {}", Again(self.0)));
+            (self.1)(&format!("a model panicked; {}", RepeatCommand(self.0)));
         }
     }
 }
 
 impl Campaign<'_> {
-    /// Runs all of it.
+    /// Runs the campaign.
     ///
     /// # Errors
-    /// When a driver can't be loaded at all.
+    /// A driver can't be loaded.
     ///
     /// # Panics
-    /// When a model is wrong.
-    pub fn run(&self) -> Result<Tally, Violation> {
+    /// A model has a bug.
+    pub fn run(&self) -> Result<Totals, Violation> {
         let begun = Instant::now();
         let next = AtomicU64::new(0);
-        let tally = Mutex::new(Tally::default());
-        let told = Mutex::new(begun);
-        let lanes = thread::available_parallelism().map_or(1, |lanes| lanes.get());
-        let lane = |number: usize| -> Result<(), Violation> {
-            // A processor is set up once, and each run finds it as new.
+        let totals = Mutex::new(Totals::default());
+        let last_progress = Mutex::new(begun);
+        let workers = thread::available_parallelism().map_or(1, |workers| workers.get());
+        let worker = |number: usize| -> Result<(), Violation> {
+            // A processor is set up once and reset before each run.
             let mut systems = Vec::new();
             for (arch, file) in self.drivers {
                 let base = DRIVER[number % DRIVER.len()].of(*arch);
@@ -230,57 +235,57 @@ impl Campaign<'_> {
                 }
                 let seed = self.seed.wrapping_add(run_number);
                 for (arch, system) in &mut systems {
-                    let running = Running(seed, self.tell);
-                    let done = run(system, &Scenario::of(seed, *arch));
-                    drop(running);
-                    let mut tally = tally.lock().expect("no lane panics");
+                    let panic_report = PanicReport(seed, self.print_line);
+                    let done = run(system, &Scenario::from_seed(seed, *arch));
+                    drop(panic_report);
+                    let mut totals = totals.lock().expect("no worker panics");
                     match done {
-                        Ok(outcome) => tally.add(*arch, &outcome),
+                        Ok(outcome) => totals.add(*arch, &outcome),
                         Err(violation) => {
                             let failure = Failure {
                                 seed,
                                 arch: *arch,
                                 violation,
                             };
-                            // Now: whoever interrupts it must not lose it.
-                            (self.tell)(&failure.to_string());
-                            tally.failures.push(failure);
+                            // At once, so that an interrupt does not lose it.
+                            (self.print_line)(&failure.to_string());
+                            totals.failures.push(failure);
                         }
                     }
-                    let mut told = told.lock().expect("no lane panics");
-                    if told.elapsed() >= PERIOD {
-                        *told = Instant::now();
-                        (self.tell)(&self.progress(&tally, begun));
+                    let mut last_progress = last_progress.lock().expect("no worker panics");
+                    if last_progress.elapsed() >= PROGRESS_INTERVAL {
+                        *last_progress = Instant::now();
+                        (self.print_line)(&self.progress(&totals, begun));
                     }
-                    if tally.failures.len() >= ENOUGH {
+                    if totals.failures.len() >= MAX_FAILURES {
                         return Ok(());
                     }
                 }
             }
         };
         thread::scope(|scope| {
-            let lane = &lane;
-            let lanes: Vec<_> = (0..lanes)
-                .map(|number| scope.spawn(move || lane(number)))
+            let worker = &worker;
+            let workers: Vec<_> = (0..workers)
+                .map(|number| scope.spawn(move || worker(number)))
                 .collect();
-            lanes
+            workers
                 .into_iter()
-                .try_for_each(|lane| lane.join().expect("a lane panicked"))
+                .try_for_each(|worker| worker.join().expect("a worker panicked"))
         })?;
-        let mut tally = tally.into_inner().expect("no lane panics");
-        tally.took = begun.elapsed();
-        Ok(tally)
+        let mut totals = totals.into_inner().expect("no worker panics");
+        totals.duration = begun.elapsed();
+        Ok(totals)
     }
 
-    /// How far it is, and how long it will take.
+    /// Progress and remaining time.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
-    fn progress(&self, tally: &Tally, begun: Instant) -> String {
-        let done = tally.runs + tally.failures.len() as u64;
+    fn progress(&self, totals: &Totals, begun: Instant) -> String {
+        let done = totals.runs + totals.failures.len() as u64;
         let all = self.runs * self.drivers.len() as u64;
         let seconds = begun.elapsed().as_secs_f64();
         let left = seconds / done as f64 * (all.saturating_sub(done)) as f64;
-        let failed = tally.failures.len();
-        format!("campaign: {done} runs of {all}, {failed} failed, {left:.0} s to go")
+        let failed = totals.failures.len();
+        format!("campaign: {done} runs of {all}, {failed} failed, {left:.0} s left")
     }
 }
 
@@ -289,40 +294,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_campaign_that_reaches_too_little_of_anything_is_told() {
-        let [located, changes, agreements, damaged, failed] = LEAST;
-        let enough = Reached {
+    fn a_campaign_with_too_low_coverage_is_reported() {
+        let [located, changes, agreements, damaged, failed] = MINIMUM;
+        let enough = Coverage {
             located,
             changes,
             agreements,
             damaged,
             failed,
         };
-        assert_eq!(enough.lacks(1000), None);
-        assert!(enough.lacks(2000).is_some());
+        assert_eq!(enough.shortfall(1000), None);
+        assert!(enough.shortfall(2000).is_some());
         for less in [
-            Reached {
+            Coverage {
                 located: 0,
                 ..enough
             },
-            Reached {
+            Coverage {
                 changes: changes - 1,
                 ..enough
             },
-            Reached {
+            Coverage {
                 agreements: agreements - 1,
                 ..enough
             },
-            Reached {
+            Coverage {
                 damaged: damaged - 1,
                 ..enough
             },
-            Reached {
+            Coverage {
                 failed: failed - 1,
                 ..enough
             },
         ] {
-            assert!(less.lacks(1000).is_some(), "{less:?}");
+            assert!(less.shortfall(1000).is_some(), "{less:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `emulate`: the whole of it, as `cargo xtask emulate` runs it.
+//! The program `emulate`, which `cargo xtask emulate` runs.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -8,25 +8,25 @@ use std::time::Instant;
 use specimen::{Arch, Spec};
 
 use crate::address::DRIVER;
-use crate::campaign::{Campaign, Tally};
-use crate::cost::{self, Table};
-use crate::plain::{self, races};
+use crate::campaign::{Campaign, Totals};
+use crate::cost::{self, CostTable};
+use crate::happy_path::{self, races};
 use crate::run::run;
 use crate::scenario::Scenario;
 use crate::shipped::{self, files};
 use crate::system::System;
 use crate::violation::Violation;
 
-/// Runs of the campaign for each driver: so many, or many more with `--long`.
+/// Runs of the campaign per driver, by default and with `--long`.
 const SHORT: u64 = 1200;
 const LONG: u64 = 6000;
 
-/// What is asked for.
+/// The command line.
 #[derive(Debug)]
 struct Options {
     drivers: PathBuf,
     runs: u64,
-    /// `None` for the usual campaign from its beginning, and all else.
+    /// `None`: the usual campaign from its first seed, and all other checks.
     seed: Option<u64>,
     compiler: String,
     record: bool,
@@ -38,7 +38,7 @@ const USAGE: &str = "usage: emulate [--drivers FOLDER] [--long | --runs N] [--se
                      [--compiler TEXT] [--record] [--profile] [FILE...]";
 
 impl Options {
-    fn of(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
             drivers: shipped::folder(),
             runs: SHORT,
@@ -68,40 +68,40 @@ impl Options {
     }
 }
 
-/// Why it did not end well.
+/// An error of the program.
 #[derive(Debug)]
-pub enum Wrong {
-    /// What the driver did, or came to, that must not be.
+pub enum CommandError {
+    /// A violation by the driver, or too low coverage.
     Driver(String),
-    /// What keeps anything from being run.
+    /// Input with which nothing could be run.
     Input(String),
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wrong::Driver(why) | Wrong::Input(why) => f.write_str(why),
+            CommandError::Driver(why) | CommandError::Input(why) => f.write_str(why),
         }
     }
 }
 
-/// Runs it, and prints what came of it.
+/// Runs the program, and prints the results.
 ///
 /// # Errors
-/// What is wrong, in words.
-pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Wrong> {
-    let options = Options::of(arguments).map_err(Wrong::Input)?;
-    let drivers = files(&options.drivers).map_err(Wrong::Input)?;
+/// The reason, in words.
+pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), CommandError> {
+    let options = Options::parse(arguments).map_err(CommandError::Input)?;
+    let drivers = files(&options.drivers).map_err(CommandError::Input)?;
     if !options.files.is_empty() {
-        return all_given(&drivers, &options.files);
+        return run_files(&drivers, &options.files);
     }
-    // A run that is repeated is wanted alone.
+    // A seed is for repeating that run alone.
     if options.seed.is_none() {
-        plain_runs(&drivers).map_err(Wrong::Driver)?;
+        run_happy_paths(&drivers).map_err(CommandError::Driver)?;
     }
-    campaign(&drivers, &options).map_err(Wrong::Driver)?;
+    campaign(&drivers, &options).map_err(CommandError::Driver)?;
     if options.seed.is_none() {
-        costs(&drivers, &options).map_err(Wrong::Driver)?;
+        costs(&drivers, &options).map_err(CommandError::Driver)?;
     }
     Ok(())
 }
@@ -109,10 +109,10 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), Wrong> {
 /// The shipped files, with their processors.
 pub type Drivers = [(Arch, Vec<u8>)];
 
-/// Every kind of specimen, and the races for its limit.
-fn plain_runs(drivers: &Drivers) -> Result<(), String> {
+/// Runs every kind of specimen, and the races for its limit.
+fn run_happy_paths(drivers: &Drivers) -> Result<(), String> {
     let begun = Instant::now();
-    let (mut runs, mut raced) = (0, 0);
+    let (mut runs, mut race_count) = (0, 0);
     for (arch, file) in drivers {
         for base in DRIVER {
             let fail = |kind: &str| {
@@ -121,12 +121,12 @@ fn plain_runs(drivers: &Drivers) -> Result<(), String> {
             };
             let mut system = System::new(file, base.of(*arch)).map_err(fail("the driver"))?;
             system.machine.watch_reads();
-            let kinds = Spec::kinds()
+            let kinds = Spec::presets()
                 .into_iter()
                 .filter(|(_, spec)| spec.arch == *arch);
             for (kind, spec) in kinds {
-                run(&mut system, &Scenario::of_specimen(&spec)).map_err(fail(kind))?;
-                raced += races(&mut system, &spec.sized(4))
+                run(&mut system, &Scenario::from_specimen(&spec)).map_err(fail(kind))?;
+                race_count += races(&mut system, &spec.with_text_kib(4))
                     .map_err(fail(kind))?
                     .len();
                 runs += 1;
@@ -134,11 +134,11 @@ fn plain_runs(drivers: &Drivers) -> Result<(), String> {
         }
     }
     println!(
-        "plain: {runs} runs over every kind, {raced} races, in {:.1} s",
+        "happy path: {runs} runs over every kind, {race_count} races, in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
-    figure("plain runs, one for each kind and place", runs);
-    figure("races for the limit", raced);
+    figure("happy-path runs, one for each kind and base", runs);
+    figure("races for the limit", race_count);
     Ok(())
 }
 
@@ -148,61 +148,61 @@ fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
         drivers,
         seed,
         runs,
-        tell: |line| println!("{line}"),
+        print_line: |line| println!("{line}"),
     };
-    println!("campaign: numbers from {seed}, {runs} for each driver");
-    figure("first run's number", seed);
-    let tally = campaign.run().map_err(|violation| violation.to_string())?;
-    print(&tally);
-    if tally.failures.is_empty() {
-        // A campaign that reaches too little would prove too little.
-        return match tally.lacks(runs).filter(|_| runs >= SHORT) {
+    println!("campaign: seeds from {seed}, {runs} runs per driver");
+    figure("first seed", seed);
+    let totals = campaign.run().map_err(|violation| violation.to_string())?;
+    print_totals(&totals);
+    if totals.failures.is_empty() {
+        // A campaign with too low coverage would prove too little.
+        return match totals.shortfall(runs).filter(|_| runs >= SHORT) {
             None => Ok(()),
             Some(lack) => Err(lack),
         };
     }
     Err(format!(
-        "{} runs of {} failed",
-        tally.failures.len(),
-        tally.runs
+        "{} of {} runs failed",
+        totals.failures.len(),
+        totals.runs
     ))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-fn print(tally: &Tally) {
-    let seconds = tally.took.as_secs_f64();
+fn print_totals(totals: &Totals) {
+    let seconds = totals.duration.as_secs_f64();
     println!(
-        "campaign: {} runs in {seconds:.0} s ({:.0} a second): {} loads, {} requests, {} times \
-         located, {} limits changed, {} exchanges in vain, {} agreements of the searches, {:.1} \
-         billion instructions, at most {} bytes of stack",
-        tally.runs,
-        tally.runs as f64 / seconds,
-        tally.loaded,
-        tally.requests,
-        tally.located,
-        tally.changes,
-        tally.missed,
-        tally.agreements,
-        tally.instructions as f64 / 1e9,
-        tally.stack
+        "campaign: {} runs in {seconds:.0} s ({:.0} a second): {} loads, {} requests, {} limits \
+        located, {} limits changed, {} failed exchanges, {} agreements of the searches, {:.1} \
+        billion instructions, at most {} bytes of stack",
+        totals.runs,
+        totals.runs as f64 / seconds,
+        totals.loaded,
+        totals.requests,
+        totals.located,
+        totals.changes,
+        totals.failed_exchanges,
+        totals.agreements,
+        totals.instructions as f64 / 1e9,
+        totals.stack
     );
-    println!("campaign: answers: {}", tally.named_reasons());
-    figure("runs", tally.runs);
-    figure("requests", tally.requests);
-    figure("times located", tally.located);
-    figure("limits changed", tally.changes);
-    figure("exchanges in vain", tally.missed);
-    figure("agreements of the three searches", tally.agreements);
-    for (what, count) in &tally.exempt {
-        figure(&format!("not compared: {what}"), count);
+    println!("campaign: answers: {}", totals.reason_counts());
+    figure("runs", totals.runs);
+    figure("requests", totals.requests);
+    figure("limits located", totals.located);
+    figure("limits changed", totals.changes);
+    figure("failed exchanges", totals.failed_exchanges);
+    figure("agreements of the three searches", totals.agreements);
+    for (name, count) in &totals.not_compared {
+        figure(&format!("not compared: {name}"), count);
     }
-    for (arch, reached) in &tally.reached {
-        for (what, count) in reached.named() {
-            figure(&format!("{arch:?}: {what}"), count);
+    for (arch, coverage) in &totals.coverage {
+        for (name, count) in coverage.counts() {
+            figure(&format!("{arch:?}: {name}"), count);
         }
     }
-    figure("instructions", tally.instructions);
-    figure("most stack, bytes", tally.stack);
+    figure("instructions", totals.instructions);
+    figure("most stack, bytes", totals.stack);
 }
 
 /// A line for `cargo xtask report`.
@@ -224,28 +224,31 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
     for cost in &costs {
         let (kind, per_byte) = (&cost.kind, cost.per_byte());
-        println!("cost: {kind:<20} {per_byte:5.2} instructions for a byte of .text");
+        println!("cost: {kind:<20} {per_byte:5.2} instructions per byte of .text");
         figure(
-            &format!("{kind}: instructions a byte"),
+            &format!("{kind}: instructions per byte"),
             format!("{per_byte:.2}"),
         );
     }
-    let now = Table::of(&options.compiler, &costs);
+    let now = CostTable::of(&options.compiler, &costs);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cost.toml");
     let name = path.display();
     if options.record {
         return fs::write(&path, now.write()).map_err(|error| format!("{name}: {error}"));
     }
     let recorded = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
-    match Table::read(&recorded).compare(&now) {
+    match CostTable::read(&recorded).compare(&now) {
         Ok(differs) => {
-            // Only here was anything compared.
-            figure("costs compared with the table", costs.len());
+            // Counted only where costs were compared.
+            figure("costs compared with cost.toml", costs.len());
             if differs.is_empty() {
                 println!("cost: no worse than recorded for {}", now.compiler);
                 return Ok(());
             }
-            Err(format!("not as recorded: {}", differs.join("; ")))
+            Err(format!(
+                "costs differ from cost.toml: {}",
+                differs.join("; ")
+            ))
         }
         Err(why) => {
             println!("cost: {why}");
@@ -254,17 +257,17 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
 }
 
-/// Modules' files. One that can't be run does not keep the others from it.
-fn all_given(drivers: &Drivers, files: &[PathBuf]) -> Result<(), Wrong> {
+/// Runs each file; a failure does not stop the others.
+fn run_files(drivers: &Drivers, files: &[PathBuf]) -> Result<(), CommandError> {
     let (mut first, mut wrong) = (None, 0);
     for file in files {
-        match given(drivers, file) {
-            Ok(said) => println!("{}: {said}", file.display()),
+        match run_file(drivers, file) {
+            Ok(summary) => println!("{}: {summary}", file.display()),
             Err(why) => {
                 println!("{}: {why}", file.display());
                 wrong += 1;
-                // That the driver is wrong matters more.
-                if first.is_none() || matches!(why, Wrong::Driver(_)) {
+                // A violation by the driver matters more.
+                if first.is_none() || matches!(why, CommandError::Driver(_)) {
                     first = Some(why);
                 }
             }
@@ -273,34 +276,36 @@ fn all_given(drivers: &Drivers, files: &[PathBuf]) -> Result<(), Wrong> {
     let of = format!("{wrong} of {} files", files.len());
     match first {
         None => Ok(()),
-        Some(Wrong::Driver(_)) => Err(Wrong::Driver(format!("{of}: see above"))),
-        Some(Wrong::Input(_)) => Err(Wrong::Input(format!("{of} could not be run"))),
+        Some(CommandError::Driver(_)) => {
+            Err(CommandError::Driver(format!("{of} failed: see above")))
+        }
+        Some(CommandError::Input(_)) => Err(CommandError::Input(format!("{of} could not be run"))),
     }
 }
 
-/// A module's file, as it would run; what the driver made of it.
+/// Runs the driver beside a module's file; a summary of the run.
 ///
 /// # Errors
-/// When it can't be loaded, the driver does what it may not, or the locator finds
-/// something else than the oracle.
-pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
-    let bytes = fs::read(path).map_err(|error| Wrong::Input(error.to_string()))?;
+/// The file can't be loaded, the driver violates a rule, or locator and oracle
+/// disagree.
+pub fn run_file(drivers: &Drivers, path: &Path) -> Result<String, CommandError> {
+    let bytes = fs::read(path).map_err(|error| CommandError::Input(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let arch = plain::arch_of(&bytes).map_err(Wrong::Input)?;
+    let arch = happy_path::file_arch(&bytes).map_err(CommandError::Input)?;
     let driver = drivers.iter().find(|(of, _)| *of == arch);
     let Some((_, driver)) = driver else {
-        return Err(Wrong::Input(format!("no driver for {arch:?}")));
+        return Err(CommandError::Input(format!("no driver for {arch:?}")));
     };
-    let scenario = plain::of_file(&name, &bytes, arch).map_err(Wrong::Input)?;
-    let (verdict, truth) = plain::searched(&name, &bytes);
-    plain::of_one_mind(&verdict, &truth).map_err(Wrong::Driver)?;
-    let wrong = |violation: Violation| Wrong::Driver(format!("the driver: {violation}"));
+    let scenario = happy_path::load_scenario(&name, &bytes, arch).map_err(CommandError::Input)?;
+    let (verdict, truth) = happy_path::search_with_both(&name, &bytes);
+    happy_path::compare_with_oracle(&verdict, &truth).map_err(CommandError::Driver)?;
+    let wrong = |violation: Violation| CommandError::Driver(format!("the driver: {violation}"));
     let mut system = System::new(driver, DRIVER[0].of(arch)).map_err(wrong)?;
     system.machine.watch_reads();
     let outcome = run(&mut system, &scenario).map_err(wrong)?;
-    let mut tally = Tally::default();
-    tally.add(arch, &outcome);
-    let located = match plain::module_of(&name, &bytes) {
+    let mut totals = Totals::default();
+    totals.add(arch, &outcome);
+    let located = match happy_path::locate_file(&name, &bytes) {
         Ok((module, rva)) => format!("{arch:?}, {module}, located at RVA {rva}"),
         Err((module, why)) => format!("{arch:?}, refused as {module}: {why}"),
     };
@@ -309,6 +314,6 @@ pub fn given(drivers: &Drivers, path: &Path) -> Result<String, Wrong> {
         outcome.requests,
         outcome.changes,
         outcome.instructions,
-        tally.named_reasons()
+        totals.reason_counts()
     ))
 }

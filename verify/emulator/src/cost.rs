@@ -1,8 +1,8 @@
-//! What a query costs inside the kernel: instructions of the shipped files for
-//! each byte of `.text`, a number that does not depend on the machine.
+//! The cost of a query inside the kernel: instructions of the shipped driver per
+//! byte of `.text`, a number that does not depend on the machine.
 //!
-//! `cost.toml` holds what was measured, and with which compiler: another one
-//! makes other code, and then nothing can be compared.
+//! `cost.toml` holds the measured costs and the compiler: only drivers built by
+//! the same compiler can be compared.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,16 +10,16 @@ use std::fmt::Write;
 use specimen::{Arch, Spec};
 
 use crate::address::DRIVER;
-use crate::question;
+use crate::requests;
 use crate::system::System;
 use crate::target::{Paged, Target};
 use crate::violation::Violation;
-use crate::world::{World, slot};
+use crate::world::{World, module_index};
 
-/// A table may be worse by so much, in percent, before it is an error.
+/// Percent by which a cost may exceed the recorded one.
 const TOLERANCE: f64 = 5.0;
 
-/// What was measured of one kind of specimen.
+/// The cost on one kind of specimen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
     /// The kind.
@@ -31,7 +31,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Instructions for each byte.
+    /// Instructions per byte.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub fn per_byte(&self) -> f64 {
@@ -39,13 +39,13 @@ impl Cost {
     }
 }
 
-/// Measures all kinds of a driver's processor.
+/// Measures the cost on all kinds of specimens for a driver's processor.
 ///
 /// # Errors
-/// When the driver does what it may not.
+/// A violation by the driver.
 pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
     let mut system = System::new(file, DRIVER[0].of(arch))?;
-    let kinds = Spec::kinds_in_full()
+    let kinds = Spec::full_size_presets()
         .into_iter()
         .filter(|(_, spec)| spec.arch == arch);
     kinds
@@ -64,20 +64,20 @@ pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
 fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
     let specimen = spec.build();
     let base = spec.arch.bases()[0];
-    let target = Target::of_specimen(&specimen, base, Paged::Out);
+    let target = Target::from_specimen(&specimen, base, Paged::Out);
     let text = target
         .sections
         .iter()
-        .find(|section| section.stays() && section.is_code());
+        .find(|section| section.is_resident() && section.is_code());
     let text = text.map_or(1, |section| section.virtual_size);
     let module = target.module;
     let mut world = World::new(spec.arch);
-    world.modules[slot(module)] = Some(target);
+    world.modules[module_index(module)] = Some(target);
     system.reset(world);
     system.start()?;
-    let completed = system.send(&question::query(module))?;
+    let completed = system.send(&requests::query(module))?;
     let instructions = system.machine.instructions();
-    let answer = question::answer(&question::query(module), &completed);
+    let answer = requests::parse_answer(&requests::query(module), &completed);
     if answer.is_none_or(|answer| answer.limit_rva.get() != specimen.truth.threshold) {
         return Err(Violation::Completion("the limit was not located".into()));
     }
@@ -85,14 +85,14 @@ fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
     Ok((text, instructions))
 }
 
-/// Where the instructions of a query go: for each function of the driver's its
-/// RVA and its instructions, the most expensive first.
+/// The instructions of a query by function of the driver: its RVA and the count,
+/// the most expensive first.
 ///
 /// # Errors
 /// As [`measure`].
 pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
     let mut system = System::new(file, DRIVER[0].of(arch))?;
-    let mut kinds = Spec::kinds_in_full().into_iter();
+    let mut kinds = Spec::full_size_presets().into_iter();
     let kind = kinds.find_map(|(_, spec)| (spec.arch == arch).then_some(spec));
     system.machine.watch().profile = Some(Vec::new());
     query(&mut system, &kind.unwrap_or_else(Spec::xp_sp3))?;
@@ -112,20 +112,20 @@ pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
     Ok(functions)
 }
 
-/// The table as it was recorded.
+/// A table of costs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
-    /// What `rustc --version` says of the compiler.
+pub struct CostTable {
+    /// The compiler, as `rustc --version` names it.
     pub compiler: String,
-    /// Instructions for each byte by kind.
+    /// Instructions per byte, by kind.
     pub costs: BTreeMap<String, f64>,
 }
 
-impl Table {
-    /// Reads what [`Table::write`] writes.
+impl CostTable {
+    /// Parses the output of [`CostTable::write`].
     #[must_use]
-    pub fn read(text: &str) -> Table {
-        let mut table = Table {
+    pub fn read(text: &str) -> CostTable {
+        let mut table = CostTable {
             compiler: String::new(),
             costs: BTreeMap::new(),
         };
@@ -139,29 +139,29 @@ impl Table {
         table
     }
 
-    /// The table of what was measured.
+    /// The table of measured costs.
     #[must_use]
-    pub fn of(compiler: &str, costs: &[Cost]) -> Table {
+    pub fn of(compiler: &str, costs: &[Cost]) -> CostTable {
         let costs = costs
             .iter()
             .map(|cost| (cost.kind.clone(), cost.per_byte()));
-        Table {
+        CostTable {
             compiler: compiler.to_owned(),
             costs: costs.collect(),
         }
     }
 
-    /// It as text.
+    /// The table as text.
     #[must_use]
     pub fn write(&self) -> String {
         let mut text = String::from(
-            "# What a query costs inside the kernel: instructions of the shipped files for\n\
-             # each byte of .text, on specimens as large and dense as the measured images.\n\
-             # Compared by `cargo xtask emulate` where the driver was built by this\n\
-             # compiler; written anew by `cargo xtask emulate --record`, and a commit that\n\
-             # does so says why. In 0.1.0 the specimens were thin, and it was 3.82\n\
-             # (tcpip-2003-sp2-x86), 3.71 (tcpip-xp-sp3-x86), 3.75 (tcpip-xp-x64), 3.92\n\
-             # (tcpip6-x64) and 3.91 (tcpip6-x86).\n",
+            "# The cost of a query inside the kernel: instructions of the shipped driver per\n\
+            # byte of .text, on specimens as large and dense as the measured images.\n\
+            # `cargo xtask emulate` compares it if this compiler built the driver;\n\
+            # `cargo xtask emulate --record` writes it, and the commit says why. In 0.1.0\n\
+            # the specimens were less dense, and the cost was 3.82 (tcpip-2003-sp2-x86),\n\
+            # 3.71 (tcpip-xp-sp3-x86), 3.75 (tcpip-xp-x64), 3.92 (tcpip6-x64) and 3.91\n\
+            # (tcpip6-x86).\n",
         );
         let _ = writeln!(
             text,
@@ -174,15 +174,14 @@ impl Table {
         text
     }
 
-    /// What got worse, and what only one of the two has, in words; `Err` where they
-    /// can't be compared.
+    /// Differences in words: costs that got worse, and kinds in only one table.
     ///
     /// # Errors
-    /// When another compiler was used, or nobody knows which.
-    pub fn compare(&self, now: &Table) -> Result<Vec<String>, String> {
+    /// The compilers differ, or are unknown.
+    pub fn compare(&self, now: &CostTable) -> Result<Vec<String>, String> {
         if self.compiler != now.compiler {
             return Err(format!(
-                "NOT COMPARED: recorded with {:?}, the driver was built by {:?}",
+                "NOT COMPARED: recorded with {:?}, driver built by {:?}",
                 self.compiler, now.compiler
             ));
         }
@@ -190,15 +189,15 @@ impl Table {
             .costs
             .iter()
             .filter_map(|(kind, &cost)| match self.costs.get(kind) {
-                None => Some(format!("{kind} is not in the table")),
+                None => Some(format!("{kind} is not recorded")),
                 Some(&before) if cost > before * (1.0 + TOLERANCE / 100.0) => Some(format!(
-                    "{kind}: {cost:.2} instructions a byte, {before:.2} recorded"
+                    "{kind}: {cost:.2} instructions per byte, recorded {before:.2}"
                 )),
                 Some(_) => None,
             });
         let recorded = self.costs.keys();
         let gone = recorded.filter(|kind| !now.costs.contains_key(*kind));
-        let gone = gone.map(|kind| format!("{kind} is in the table, and was not measured"));
+        let gone = gone.map(|kind| format!("{kind} is recorded but was not measured"));
         Ok(worse.chain(gone).collect())
     }
 }
@@ -207,8 +206,8 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn table(compiler: &str, cost: f64) -> Table {
-        Table {
+    fn table(compiler: &str, cost: f64) -> CostTable {
+        CostTable {
             compiler: compiler.into(),
             costs: [("tcpip-xp-x64".to_owned(), cost)].into(),
         }
@@ -217,11 +216,11 @@ mod tests {
     #[test]
     fn a_table_reads_as_it_was_written() {
         let table = table("rustc 1.96.0 (abc 2026-05-25)", 3.25);
-        assert_eq!(Table::read(&table.write()), table);
+        assert_eq!(CostTable::read(&table.write()), table);
     }
 
     #[test]
-    fn worse_by_more_than_the_tolerance_is_told() {
+    fn a_cost_worse_than_the_tolerance_is_reported() {
         let before = table("a", 4.0);
         assert_eq!(before.compare(&table("a", 4.2)), Ok(vec![]));
         assert_eq!(
@@ -232,12 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_only_one_of_two_tables_has_is_told() {
+    fn a_kind_in_only_one_of_two_tables_is_reported() {
         let (both, mut one) = (table("a", 4.0), table("a", 4.0));
         one.costs.clear();
-        let said = |differs: Result<Vec<String>, String>| differs.unwrap_or_default().concat();
-        assert!(said(both.compare(&one)).contains("was not measured"));
-        assert!(said(one.compare(&both)).contains("is not in the table"));
+        let differences =
+            |differs: Result<Vec<String>, String>| differs.unwrap_or_default().concat();
+        assert!(differences(both.compare(&one)).contains("was not measured"));
+        assert!(differences(one.compare(&both)).contains("is not recorded"));
     }
 
     #[test]

@@ -1,27 +1,27 @@
-//! What the driver imports, one by one: each checks how it is called, and does
-//! what NT does, as far as the driver can see.
+//! Models of the driver's imports: each checks its arguments and has the effects of
+//! the NT function that the driver can observe.
 //!
-//! No import of the driver's raises the IRQL: all calls are at the level at which
-//! NT calls the driver.
+//! No import raises the IRQL: all calls are at the level at which NT calls the
+//! driver.
 
+mod call_context;
 pub mod device;
 pub mod event_log;
 pub mod irql;
-mod list;
 mod memory;
 mod mutex;
 pub mod object;
 mod pool;
 mod registry;
-mod scene;
 pub mod security;
+mod system_information;
 
-pub use scene::{Entry, Scene};
+pub use call_context::{CallContext, ModelEntry};
 
-const MODELS: [&[Entry]; 9] = [
+const MODELS: [&[ModelEntry]; 9] = [
     device::MODELS,
     event_log::MODELS,
-    list::MODELS,
+    system_information::MODELS,
     memory::MODELS,
     mutex::MODELS,
     object::MODELS,
@@ -32,14 +32,14 @@ const MODELS: [&[Entry]; 9] = [
 
 /// The model of a function.
 #[must_use]
-pub fn of(name: &str) -> Option<Entry> {
+pub fn find(name: &str) -> Option<ModelEntry> {
     let mut all = MODELS.iter().copied().flatten();
     all.find(|(of, ..)| *of == name).copied()
 }
 
-/// Where a variable lies in the page of variables.
+/// Offset of a variable in the page of variables.
 #[must_use]
-pub fn variable(name: &str) -> Option<u64> {
+pub fn variable_offset(name: &str) -> Option<u64> {
     match name {
         "InitSafeBootMode" => Some(0),
         "IoDriverObjectType" => Some(16),
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_has_a_model_may_be_imported() {
+    fn every_model_is_of_an_allowed_import() {
         for (name, ..) in MODELS.iter().copied().flatten() {
             assert!(DRIVER.iter().any(|import| import.name == *name), "{name}");
         }
@@ -64,9 +64,9 @@ mod tests {
     fn a_variable_is_no_function() {
         for import in DRIVER {
             if import.convention == Convention::Data {
-                assert!(variable(import.name).is_some() && of(import.name).is_none());
+                assert!(variable_offset(import.name).is_some() && find(import.name).is_none());
             } else {
-                assert!(variable(import.name).is_none());
+                assert!(variable_offset(import.name).is_none());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A scenario from load to unload, with all that must hold.
+//! Runs a scenario from load to unload, and checks each step.
 
 use std::collections::BTreeMap;
 
@@ -6,108 +6,108 @@ use scanner_core::Module;
 use tcplimit_protocol::{Answer, Flags, Reason, State};
 
 use crate::change::Change;
-use crate::file::File;
+use crate::differential::Differential;
 use crate::irp::{Completed, Request};
-use crate::ledger::{Effect, Ledger};
-use crate::pair::Pair;
-use crate::question;
-use crate::scenario::{Act, Scenario};
+use crate::module_file::ModuleFile;
+use crate::requests;
+use crate::scenario::{Action, Scenario};
 use crate::system::System;
 use crate::target::Target;
 use crate::violation::Violation;
-use crate::world::slot;
+use crate::world::module_index;
+use crate::write_rules::{Effect, WriteRules};
 
-/// What a run amounted to.
+/// The results of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Whether DriverEntry succeeded.
     pub loaded: bool,
-    /// Requests that were sent.
+    /// Sent requests.
     pub requests: u64,
-    /// Answers of ours by their reason.
+    /// Answers of our device by reason.
     pub reasons: Vec<(u32, u64)>,
-    /// How often a limit was located.
+    /// Answers with a located limit.
     pub located: u64,
-    /// How often a limit was replaced by another value.
+    /// Changed limits.
     pub changes: u64,
-    /// How often something else was found in the last moment.
-    pub missed: u64,
+    /// Exchanges that failed because another program had changed the value.
+    pub failed_exchanges: u64,
     /// Comparisons of the three searches.
     pub agreements: u64,
-    /// Those of them about modules that were damaged.
+    /// Comparisons on damaged modules.
     pub damaged: u64,
-    /// What could not be compared, by the reason.
-    pub exempt: BTreeMap<&'static str, u64>,
-    /// Calls of the system that failed.
+    /// Comparisons that were not possible, by the reason.
+    pub not_compared: BTreeMap<&'static str, u64>,
+    /// Failed calls of the system.
     pub failed: u64,
-    /// Instructions of the driver's.
+    /// Instructions that the driver executed.
     pub instructions: u64,
-    /// The most stack that a call took, in bytes.
+    /// The most stack that a call used, in bytes.
     pub stack: u64,
 }
 
-/// A run as it goes.
+/// A run in progress.
 pub(crate) struct Run<'a> {
-    pub(crate) pair: Pair<'a>,
-    alone: bool,
+    pub(crate) differential: Differential<'a>,
+    without_reference: bool,
     sound: [bool; 2],
     pub(crate) damaged: [bool; 2],
-    ledger: Ledger,
-    /// In-memory code is as a loader left it.
-    pub(crate) files: &'a [Option<File>; 2],
+    rules: WriteRules,
+    /// The files of modules whose code in memory is unchanged.
+    pub(crate) files: &'a [Option<ModuleFile>; 2],
     pub(crate) outcome: Outcome,
 }
 
 /// Runs a scenario.
 ///
 /// # Errors
-/// The first thing that must not be.
+/// The first violation.
 pub fn run(system: &mut System, scenario: &Scenario) -> Result<Outcome, Violation> {
-    let pair = Pair::new(system, scenario.world.clone());
+    let differential = Differential::new(system, scenario.world.clone());
     let mut run = Run {
-        pair,
-        alone: scenario.alone,
+        differential,
+        without_reference: scenario.without_reference,
         sound: scenario.sound,
         damaged: scenario.damaged,
-        ledger: Ledger::new(&scenario.world),
+        rules: WriteRules::new(&scenario.world),
         files: &scenario.files,
         outcome: Outcome::default(),
     };
-    run.three_agree()?;
+    run.compare_searches()?;
     run.start()?;
     if run.outcome.loaded {
-        for act in &scenario.acts {
-            run.act(act)?;
+        for action in &scenario.actions {
+            run.perform(action)?;
         }
         run.unload()?;
     }
     let mut outcome = run.outcome;
     outcome.instructions = system.instructions;
-    outcome.stack = system.most.stack;
+    outcome.stack = system.max_cost.stack;
     outcome.failed = system.failed;
     Ok(outcome)
 }
 
 impl Run<'_> {
-    fn act(&mut self, act: &Act) -> Result<(), Violation> {
-        match act {
-            Act::Send(request) => self.send(request),
-            Act::Happen(change) => {
+    fn perform(&mut self, action: &Action) -> Result<(), Violation> {
+        match action {
+            Action::Send(request) => self.send(request),
+            Action::Change(change) => {
                 self.sound = [false; 2];
                 if let Change::Loaded(module, _) = change {
-                    self.damaged[slot(*module)] = false;
+                    self.damaged[module_index(*module)] = false;
                 }
-                self.pair.change(change);
+                self.differential.change(change);
                 Ok(())
             }
-            Act::Meanwhile(calls, change) => {
-                let system = &mut *self.pair.system;
+            Action::ChangeDuringCalls(calls, change) => {
+                let system = &mut *self.differential.system;
                 let when = system.calls() + usize::try_from(*calls).unwrap_or(0);
-                system.due.push((when, change.clone()));
+                system.scheduled.push((when, change.clone()));
                 self.sound = [false; 2];
-                // What happens before a call of the shipped file's has no place
-                // among its source's.
-                self.alone = true;
+                // The source does not make the same calls, so there is no
+                // corresponding moment.
+                self.without_reference = true;
                 Ok(())
             }
         }
@@ -115,75 +115,75 @@ impl Run<'_> {
 
     fn send(&mut self, request: &Request) -> Result<(), Violation> {
         self.outcome.requests += 1;
-        let (before, happened) = (self.limits(), self.pair.system.happened);
-        let completed = if self.alone {
-            self.pair.system.send(request)?
+        let (before, changes_applied) = (self.limits(), self.differential.system.changes_applied);
+        let completed = if self.without_reference {
+            self.differential.system.send(request)?
         } else {
-            self.pair.send(request)?
+            self.differential.send(request)?
         };
-        // Where something happened meanwhile, nobody knows before or after what.
-        let calm = self.pair.system.happened == happened;
-        self.check_writes(request, calm)?;
-        if let Some(answer) = question::answer(request, &completed) {
-            self.check_answer(request, &completed, &answer, before, calm)?;
+        // After a change during the request its order is unknown.
+        let undisturbed = self.differential.system.changes_applied == changes_applied;
+        self.check_writes(request, undisturbed)?;
+        if let Some(answer) = requests::parse_answer(request, &completed) {
+            self.check_answer(request, &completed, &answer, before, undisturbed)?;
         }
         Ok(())
     }
 
     fn limits(&self) -> [Option<u32>; 2] {
         let limit = |target: &Target| target.dword(target.threshold?);
-        let modules = &self.pair.system.world.modules;
+        let modules = &self.differential.system.world.modules;
         [0, 1].map(|slot| modules[slot].as_ref().and_then(limit))
     }
 
     fn start(&mut self) -> Result<(), Violation> {
-        let status = if self.alone {
-            self.pair.system.start()?
+        let status = if self.without_reference {
+            self.differential.system.start()?
         } else {
-            self.pair.start()?
+            self.differential.start()?
         };
         let loaded = status == 0;
         self.outcome.loaded = loaded;
-        let System { world, writes, .. } = &*self.pair.system;
-        let effects = self.ledger.at_start(world, loaded, writes);
-        self.count("at start", effects, true)
+        let System { world, writes, .. } = &*self.differential.system;
+        let effects = self.rules.check_start(world, loaded, writes);
+        self.count_effects("at start", effects, true)
     }
 
     fn unload(&mut self) -> Result<(), Violation> {
-        let done = if self.alone {
-            self.pair.system.unload()
+        let done = if self.without_reference {
+            self.differential.system.unload()
         } else {
-            self.pair.unload()
+            self.differential.unload()
         };
         done?;
-        let System { world, writes, .. } = &*self.pair.system;
-        let effects = self.ledger.at_unload(world, writes);
-        self.count("at unload", effects, !self.alone)
+        let System { world, writes, .. } = &*self.differential.system;
+        let effects = self.rules.check_unload(world, writes);
+        self.count_effects("at unload", effects, !self.without_reference)
     }
 
-    fn check_writes(&mut self, request: &Request, calm: bool) -> Result<(), Violation> {
-        let System { world, writes, .. } = &*self.pair.system;
-        let wish = question::wish(request);
-        let effects = self.ledger.for_request(world, wish, writes);
-        self.count("for a request", effects, calm)
+    fn check_writes(&mut self, request: &Request, undisturbed: bool) -> Result<(), Violation> {
+        let System { world, writes, .. } = &*self.differential.system;
+        let requested_change = requests::requested_change(request);
+        let effects = self.rules.check_request(world, requested_change, writes);
+        self.count_effects("for a request", effects, undisturbed)
     }
 
-    /// Counts what writes came to; an error where they may not be. `calm`:
-    /// nothing else happened meanwhile.
-    fn count(
+    /// Counts the effects of writes; an error for a forbidden one. `undisturbed`:
+    /// nothing else changed meanwhile.
+    fn count_effects(
         &mut self,
         when: &str,
         effects: Result<Vec<Effect>, &'static str>,
-        calm: bool,
+        undisturbed: bool,
     ) -> Result<(), Violation> {
-        let writes = &self.pair.system.writes;
-        let wrong = |what| Violation::Limit(format!("{when}: {what}: {writes:X?}"));
+        let writes = &self.differential.system.writes;
+        let wrong = |detail| Violation::Limit(format!("{when}: {detail}: {writes:X?}"));
         for effect in effects.map_err(wrong)? {
             match effect {
                 Effect::Changed => self.outcome.changes += 1,
-                Effect::Missed => self.outcome.missed += 1,
-                Effect::Same if calm => {
-                    return Err(wrong("a limit that was in force was written"));
+                Effect::Missed => self.outcome.failed_exchanges += 1,
+                Effect::Same if undisturbed => {
+                    return Err(wrong("a write of the limit that was already in force"));
                 }
                 Effect::Same => {}
             }
@@ -197,11 +197,11 @@ impl Run<'_> {
         completed: &Completed,
         answer: &Answer,
         before: [Option<u32>; 2],
-        calm: bool,
+        undisturbed: bool,
     ) -> Result<(), Violation> {
-        let wrong = |what: &str| {
-            let what = format!("{what}: {request:?}, {answer:?}");
-            Err(Violation::Completion(what))
+        let wrong = |detail: &str| {
+            let detail = format!("{detail}: {request:?}, {answer:?}");
+            Err(Violation::Completion(detail))
         };
         let code = answer.reason.get();
         match self.outcome.reasons.iter_mut().find(|(of, _)| *of == code) {
@@ -209,24 +209,24 @@ impl Run<'_> {
             None => self.outcome.reasons.push((code, 1)),
         }
         let Some(reason) = Reason::from_code(code) else {
-            return wrong("no such reason");
+            return wrong("an unknown reason");
         };
-        if completed.status != 0 || answer.header.size.get() != question::ANSWER {
-            return wrong("an answer is a success, and says how long it is");
+        if completed.status != 0 || answer.header.size.get() != requests::ANSWER {
+            return wrong("an answer with a failure status or a wrong size");
         }
         let module = match answer.module.0.get() {
             4 => Module::Tcpip,
             6 => Module::Tcpip6,
-            _ => return wrong("about no module"),
+            _ => return wrong("an answer for no module"),
         };
         let located = answer.state.get() == State::Located.code();
-        if self.sound[slot(module)] && !located {
+        if self.sound[module_index(module)] && !located {
             return wrong("a sound module was not located");
         }
-        let world = &self.pair.system.world;
+        let world = &self.differential.system.world;
         let Some(target) = world.module(module) else {
             return if located {
-                wrong("nothing is loaded")
+                wrong("located although no module is loaded")
             } else {
                 Ok(())
             };
@@ -234,11 +234,11 @@ impl Run<'_> {
         if located {
             self.outcome.located += 1;
             if Some(answer.limit_rva.get()) != target.threshold {
-                return wrong("located elsewhere");
+                return wrong("located at the wrong RVA");
             }
         }
-        if !calm {
-            self.exempt("answers, since something happened meanwhile");
+        if !undisturbed {
+            self.count_not_compared("answers after a change during the request");
             return Ok(());
         }
         if located && !matches!(reason, Reason::PageInvalid | Reason::Changed) {
@@ -249,24 +249,24 @@ impl Run<'_> {
                 (answer.queued_rva.get(), answer.queued.get()),
             ];
             if shown.iter().any(|&(rva, value)| now(rva) != Some(value)) {
-                return wrong("a variable holds something else");
+                return wrong("a wrong value of a variable");
             }
         }
-        if let Some((of, limit, _)) = question::wish(request) {
+        if let Some((of, limit, _)) = requests::requested_change(request) {
             let now = target.threshold.and_then(|rva| target.dword(rva));
             let must = match reason {
                 Reason::Done => Some(limit),
-                _ => before[slot(of)],
+                _ => before[module_index(of)],
             };
             if of == module && now != must && target.threshold.is_some() {
-                return wrong("the limit is not what the answer makes it");
+                return wrong("the limit contradicts the answer");
             }
         }
         let unlisted = answer.flags.get() & Flags::UNLISTED != 0;
-        let silent = world.list.says == simulation::kernel::Says::Nothing;
+        let silent = world.module_list.state == simulation::kernel::ListState::Missing;
         if unlisted && !silent {
-            return wrong("the module is listed");
+            return wrong("a listed module reported as unlisted");
         }
-        self.host_agrees(module, reason, answer)
+        self.compare_with_locator(module, reason, answer)
     }
 }

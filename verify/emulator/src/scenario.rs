@@ -1,62 +1,62 @@
-//! A run of the campaign: what the driver finds, what is asked of it, and what
-//! happens meanwhile, all of it from one number.
+//! A run of the campaign: the world, the requests and the changes meanwhile, all
+//! generated from one seed.
 
 use scanner_core::Module;
-use simulation::kernel::{PathStyle, Says};
+use simulation::kernel::{ListState, PathStyle};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
 use crate::change::Change;
-use crate::file::File;
 use crate::irp::{CLEANUP, CLOSE, CREATE, Request};
 use crate::model::security;
-use crate::placed::Placed;
-use crate::question::{self, LIMITS};
+use crate::module_file::ModuleFile;
+use crate::module_under_test::ModuleUnderTest;
 use crate::random::Random;
+use crate::reference_driver::GUARD;
 use crate::registry::{
-    BINARY, DWORD, MEMORY, Operation, PARAMETERS, Registry, SERVICE_OF_2005, STATE,
+    BINARY, DWORD, HISTORY_KEY, Operation, PARAMETERS, Registry, SERVICE_OF_2005, STATE,
 };
-use crate::source::GUARD;
-use crate::world::{Named, Paging, Step, World, slot};
+use crate::requests::{self, LIMITS};
+use crate::world::{DeviceName, DeviceStep, Paging, World, module_index};
 
-/// One run.
+/// A scenario.
 #[derive(Debug)]
 pub struct Scenario {
-    /// The number that it comes from.
+    /// Its seed.
     pub seed: u64,
-    /// What the driver finds.
+    /// The system that the driver finds.
     pub world: World,
-    /// The modules as files, where memory is still what a loader made of them.
-    pub files: [Option<File>; 2],
-    /// Modules whose limit must be located as long as nothing happens.
+    /// The modules' files, where memory is unchanged since loading.
+    pub files: [Option<ModuleFile>; 2],
+    /// Modules whose limit must be located until a change.
     pub sound: [bool; 2],
-    /// Modules with bytes that were changed.
+    /// Modules with changed bytes.
     pub damaged: [bool; 2],
-    /// What is done, one after the other.
-    pub acts: Vec<Act>,
-    /// The shipped file runs without its source beside it from the beginning on;
-    /// else until something happens in the middle of a request.
-    pub alone: bool,
+    /// Actions in order.
+    pub actions: Vec<Action>,
+    /// Whether the shipped file runs without the reference driver from the beginning;
+    /// otherwise both run until a change in the middle of a request.
+    pub without_reference: bool,
 }
 
-/// Something that is done.
+/// An action.
 #[derive(Debug, Clone)]
-pub enum Act {
-    /// A program asks.
+pub enum Action {
+    /// A program sends a request.
     Send(Request),
-    /// Something happens.
-    Happen(Change),
-    /// It happens before the how manieth call of the system from now.
-    Meanwhile(u32, Change),
+    /// The system changes.
+    Change(Change),
+    /// The system changes before the call of the system with this index from now.
+    ChangeDuringCalls(u32, Change),
 }
 
-/// Status codes that calls fail with.
+/// Statuses of failing calls.
 const STATUSES: [u32; 4] = [0xC000_0022, 0xC000_009A, 0xC000_0034, 0xC000_0001];
 
 impl Scenario {
-    /// The run of a number.
+    /// The scenario of a seed.
     #[must_use]
-    pub fn of(seed: u64, arch: Arch) -> Scenario {
+    pub fn from_seed(seed: u64, arch: Arch) -> Scenario {
         let mut random = Random::new(seed ^ if arch == Arch::X64 { 1 << 63 } else { 0 });
         let random = &mut random;
         let mut scenario = Scenario {
@@ -65,53 +65,52 @@ impl Scenario {
             files: [None, None],
             sound: [false; 2],
             damaged: [false; 2],
-            acts: Vec::new(),
-            alone: false,
+            actions: Vec::new(),
+            without_reference: false,
         };
-        let in_between = random.chance(20);
-        // In some runs nothing is wrong from the beginning, so that what comes
-        // later is reached.
-        let calm = random.chance(40);
+        let changes_during_calls = random.chance(20);
+        // Some runs begin without failures, so that later steps are reached.
+        let undisturbed = random.chance(40);
         for (module, percent) in [(Module::Tcpip, 95), (Module::Tcpip6, 35)] {
             if random.chance(percent) {
-                let placed = Placed::of(random, arch, module, calm);
-                scenario.world.modules[slot(module)] = Some(placed.target);
-                scenario.files[slot(module)] = placed.file;
-                scenario.sound[slot(module)] = placed.sound;
-                scenario.damaged[slot(module)] = placed.damaged;
+                let placed = ModuleUnderTest::random(random, arch, module, undisturbed);
+                scenario.world.modules[module_index(module)] = Some(placed.target);
+                scenario.files[module_index(module)] = placed.file;
+                scenario.sound[module_index(module)] = placed.sound;
+                scenario.damaged[module_index(module)] = placed.damaged;
             }
         }
-        scenario.surroundings(random);
-        if !calm {
-            scenario.troubles(random);
-            scenario.settings(random);
+        scenario.vary_environment(random);
+        if !undisturbed {
+            scenario.add_failures(random);
+            scenario.add_settings(random);
         }
-        scenario.acts(random, in_between);
-        scenario.spare_blind_writes();
+        scenario.add_actions(random, changes_during_calls);
+        scenario.make_pages_writable_for_blind_writes();
         scenario
     }
 
-    /// With the test-only value the driver writes where rights can't be told, as
-    /// docs/driver.md warns: there no limit lies in a page that may only be read.
-    fn spare_blind_writes(&mut self) {
-        let untold = |paging: Paging| {
+    /// With the test-only value the driver writes to pages of unknown rights, as
+    /// docs/driver.md warns: then no limit may lie in a read-only page.
+    fn make_pages_writable_for_blind_writes(&mut self) {
+        let is_unknown = |paging: Paging| {
             matches!(
                 paging,
                 Paging::Absent | Paging::Foreign | Paging::OtherFormat
             )
         };
-        let ever = untold(self.world.paging)
+        let ever = is_unknown(self.world.paging)
             || self
-                .acts
+                .actions
                 .iter()
-                .any(|act| matches!(act, Act::Happen(Change::Paging(paging)) if untold(*paging)));
+                .any(|action| matches!(action, Action::Change(Change::Paging(paging)) if is_unknown(*paging)));
         if !ever || !self.world.accepts_unknown_rights() {
             return;
         }
-        self.acts
-            .retain(|act| !matches!(act, Act::Happen(Change::ReadOnly(..))));
-        let loaded = self.acts.iter_mut().filter_map(|act| match act {
-            Act::Happen(Change::Loaded(_, target)) => Some(&mut **target),
+        self.actions
+            .retain(|action| !matches!(action, Action::Change(Change::ReadOnly(..))));
+        let loaded = self.actions.iter_mut().filter_map(|action| match action {
+            Action::Change(Change::Loaded(_, target)) => Some(&mut **target),
             _ => None,
         });
         for target in self.world.modules.iter_mut().flatten().chain(loaded) {
@@ -121,8 +120,8 @@ impl Scenario {
         }
     }
 
-    /// All that is around the modules, and may be like this or like that.
-    fn surroundings(&mut self, random: &mut Random) {
+    /// Varies the environment of the modules.
+    fn vary_environment(&mut self, random: &mut Random) {
         let world = &mut self.world;
         world.pae = random.chance(50);
         world.no_execute = random.chance(80);
@@ -134,10 +133,10 @@ impl Scenario {
             Paging::Large,
         ]);
         if random.chance(15) {
-            world.registry = Registry::of(SERVICE_OF_2005);
+            world.registry = Registry::with_service(SERVICE_OF_2005);
         }
-        world.list.in_pages = random.chance(50);
-        world.list.style = random.pick(&[
+        world.module_list.in_pages = random.chance(50);
+        world.module_list.style = random.pick(&[
             PathStyle::SystemRoot,
             PathStyle::Windows,
             PathStyle::DosDevice,
@@ -146,29 +145,35 @@ impl Scenario {
         ]);
     }
 
-    /// What is not as it should be.
-    fn troubles(&mut self, random: &mut Random) {
+    /// Adds failures.
+    fn add_failures(&mut self, random: &mut Random) {
         let world = &mut self.world;
         if random.chance(25) {
             world.paging = random.pick(&[Paging::Absent, Paging::Foreign]);
         }
         if random.chance(10) {
-            world.list.says = random.pick(&Says::WRONG);
+            world.module_list.state = random.pick(&ListState::FAULTY);
             self.sound = [self.sound[0], self.sound[1]]
-                .map(|sound| sound && world.list.says == Says::Nothing);
+                .map(|sound| sound && world.module_list.state == ListState::Missing);
         }
         if random.chance(3) {
             let module = random.pick(&Module::ALL);
-            world.unusable[slot(module)] = Some(random.pick(&STATUSES));
-            self.sound[slot(module)] = false;
+            world.driver_object_failure[module_index(module)] = Some(random.pick(&STATUSES));
+            self.sound[module_index(module)] = false;
         }
         let device = random.pick(&Device::ALL);
         if random.chance(3) {
-            world.taken = Some((device, random.pick(&[Named::Device, Named::Link])));
+            world.name_in_use =
+                Some((device, random.pick(&[DeviceName::Device, DeviceName::Link])));
         }
         if random.chance(4) {
-            let steps = [Step::Create, Step::Open, Step::Secure, Step::Link];
-            world.device_fails = Some((device, random.pick(&steps)));
+            let steps = [
+                DeviceStep::Create,
+                DeviceStep::Open,
+                DeviceStep::Secure,
+                DeviceStep::Link,
+            ];
+            world.failing_step = Some((device, random.pick(&steps)));
         }
         world.no_log = random.chance(5);
         if random.chance(3) {
@@ -177,11 +182,11 @@ impl Scenario {
         }
     }
 
-    /// What the registry holds, and refuses.
-    fn settings(&mut self, random: &mut Random) {
+    /// Adds registry values and failing operations.
+    fn add_settings(&mut self, random: &mut Random) {
         let mut put = |subkey, name, random: &mut Random, number: u32| {
-            let value = match random.below(20) {
-                // Another type, and another length.
+            let value = match random.subkey_path(20) {
+                // A wrong type, and wrong lengths.
                 0 => (1, b"1\0\0\0".to_vec()),
                 1 => (DWORD, vec![1, 0]),
                 2 => (DWORD, vec![1; 9]),
@@ -213,25 +218,25 @@ impl Scenario {
         }
         for name in ["tcpip.sys", "tcpip6.sys"] {
             if random.chance(5) {
-                // What an earlier load remembered, or what is no such thing.
+                // The history of version 0.1.0, or an invalid one.
                 let length = random.pick(&[20, 20, 20, 4, 21]);
                 let record = random.bytes(length);
                 self.world.registry.put(STATE, name, (BINARY, record));
             }
         }
-        self.memory(random);
+        self.add_history(random);
         if random.chance(4) {
-            self.world.registry.forget_parameters();
+            self.world.registry.remove_parameters();
         }
         if random.chance(10) {
-            let refused = refusal(random);
+            let refused = registry_failure(random);
             self.world.registry.refused.push(refused);
         }
         self.world.safe_mode = if random.chance(6) { 1 } else { 0 };
     }
 
-    /// What an earlier load of this version remembered, or what is no such thing.
-    fn memory(&mut self, random: &mut Random) {
+    /// Adds the history of an earlier load, or an invalid one.
+    fn add_history(&mut self, random: &mut Random) {
         let world = &mut self.world;
         if random.chance(4) {
             world.boot = None;
@@ -239,7 +244,7 @@ impl Scenario {
         if random.chance(70) {
             return;
         }
-        let start = world.start().unwrap_or(0);
+        let start = world.boot_id().unwrap_or(0);
         for (module, target) in Module::ALL.into_iter().zip(&world.modules) {
             let field = |at| target.as_ref().and_then(|target| target.dword(at));
             let nt = field(0x3C).unwrap_or(0);
@@ -250,7 +255,7 @@ impl Scenario {
             let start = if random.chance(85) {
                 start
             } else {
-                start ^ 1 << random.below(64)
+                start ^ 1 << random.subkey_path(64)
             };
             record.extend(start.to_le_bytes());
             record.truncate(random.pick(&[28, 28, 28, 28, 28, 20, 0]));
@@ -258,79 +263,80 @@ impl Scenario {
             if random.chance(80) {
                 world
                     .registry
-                    .put_at(MEMORY, module.file_name(), (kind, record));
+                    .put_at(HISTORY_KEY, module.file_name(), (kind, record));
             }
         }
-        let mut descriptor = security::of_memory();
+        let mut descriptor = security::history_key_descriptor();
         if random.chance(25) {
-            let place = usize::try_from(random.below(88)).expect("u32 fits usize");
-            descriptor[place] ^= 1 << random.below(8);
+            let place = usize::try_from(random.subkey_path(88)).expect("u32 fits usize");
+            descriptor[place] ^= 1 << random.subkey_path(8);
         }
         if random.chance(5) {
             descriptor.resize(200, 0);
         }
-        world.registry.secure(MEMORY, descriptor);
+        world.registry.set_descriptor(HISTORY_KEY, descriptor);
     }
 
-    /// What is done.
-    fn acts(&mut self, random: &mut Random, in_between: bool) {
-        let limit = wanted(random);
-        let mut acts: Vec<Request> = Vec::new();
+    /// Adds the actions.
+    fn add_actions(&mut self, random: &mut Random, changes_during_calls: bool) {
+        let limit = requested_limit(random);
+        let mut actions: Vec<Request> = Vec::new();
         for device in Device::ALL {
-            acts.push(Request::plain(device, CREATE));
+            actions.push(Request::without_parameters(device, CREATE));
         }
         let relative = Request {
             named: random.chance(50),
             related: random.chance(50),
-            ..Request::plain(random.pick(&Device::ALL), CREATE)
+            ..Request::without_parameters(random.pick(&Device::ALL), CREATE)
         };
-        acts.push(relative);
-        acts.push(question::query(Module::Tcpip));
-        acts.push(question::query(Module::Tcpip6));
-        acts.push(question::set(Module::Tcpip, limit, 0));
+        actions.push(relative);
+        actions.push(requests::query(Module::Tcpip));
+        actions.push(requests::query(Module::Tcpip6));
+        actions.push(requests::set(Module::Tcpip, limit, 0));
         if random.chance(60) {
-            acts.push(question::set(Module::Tcpip6, wanted(random), 0));
-        }
-        if random.chance(60) {
-            acts.push(question::legacy_set(wanted(random)));
-            acts.push(question::legacy_get());
-        }
-        for _ in 0..random.below(4) {
-            acts.push(question::odd(random));
+            actions.push(requests::set(Module::Tcpip6, requested_limit(random), 0));
         }
         if random.chance(60) {
-            acts.push(question::reset(Module::Tcpip, 0));
+            actions.push(requests::legacy_set(requested_limit(random)));
+            actions.push(requests::legacy_get());
         }
-        for act in acts {
+        for _ in 0..random.subkey_path(4) {
+            actions.push(requests::mutated_request(random));
+        }
+        if random.chance(60) {
+            actions.push(requests::reset(Module::Tcpip, 0));
+        }
+        for action in actions {
             if random.chance(12)
-                && let Some(change) = self.change(random)
+                && let Some(change) = self.random_change(random)
             {
-                self.acts.push(Act::Happen(change));
+                self.actions.push(Action::Change(change));
             }
-            if in_between && random.chance(40) {
-                let (when, change) = (random.below(40), self.value(random));
-                self.acts.push(Act::Meanwhile(when, change));
+            if changes_during_calls && random.chance(40) {
+                let (when, change) = (random.subkey_path(40), self.random_value_change(random));
+                self.actions.push(Action::ChangeDuringCalls(when, change));
             }
-            self.acts.push(Act::Send(act));
+            self.actions.push(Action::Send(action));
         }
         for major in [CLEANUP, CLOSE] {
             for device in Device::ALL {
-                self.acts.push(Act::Send(Request::plain(device, major)));
+                self.actions
+                    .push(Action::Send(Request::without_parameters(device, major)));
             }
         }
     }
 
-    /// Something that may happen between two requests.
-    fn change(&self, random: &mut Random) -> Option<Change> {
+    /// A random change between two requests.
+    fn random_change(&self, random: &mut Random) -> Option<Change> {
         let module = random.pick(&[Module::Tcpip, Module::Tcpip, Module::Tcpip6]);
         let target = self.world.module(module)?;
         let threshold = target.threshold.unwrap_or(0);
-        Some(match random.below(13) {
-            0..3 => self.value(random),
+        Some(match random.subkey_path(13) {
+            0..3 => self.random_value_change(random),
             3 => Change::ReadOnly(module, threshold),
             4 => Change::Absent(module, threshold),
             5 => Change::Unloaded(module),
-            6 => Change::Listed(random.pick(&Says::WRONG)),
+            6 => Change::ModuleList(random.pick(&ListState::FAULTY)),
             7 => Change::Pool(false),
             8 => Change::Paging(random.pick(&[
                 Paging::Small,
@@ -342,28 +348,28 @@ impl Scenario {
                 Paging::ReadOnlyAbove,
             ])),
             9 => {
-                let (operation, key, status) = refusal(random);
-                Change::Refused(operation, key, status)
+                let (operation, key, status) = registry_failure(random);
+                Change::RegistryFailure(operation, key, status)
             }
-            10 if self.sound[slot(module)] => {
+            10 if self.sound[module_index(module)] => {
                 // Other software patches code.
                 let code = target.sections.iter().find(|section| section.is_code())?;
-                let rva = code.rva + random.below(code.virtual_size.saturating_sub(8));
-                let length = usize::try_from(1 + random.below(6)).expect("a few");
+                let rva = code.rva + random.subkey_path(code.virtual_size.saturating_sub(8));
+                let length = usize::try_from(1 + random.subkey_path(6)).expect("a few");
                 Change::Bytes(module, rva, random.bytes(length))
             }
             10 => Change::NoLog,
             11 => Change::Clock(random.word()),
             _ => {
-                // The same or another build, elsewhere.
-                let placed = Placed::of(random, self.world.arch, module, false);
+                // The same or another build at another base.
+                let placed = ModuleUnderTest::random(random, self.world.arch, module, false);
                 Change::Loaded(module, Box::new(placed.target))
             }
         })
     }
 
-    /// A variable that changes by itself, or by other software.
-    fn value(&self, random: &mut Random) -> Change {
+    /// A variable that the module or other software changes.
+    fn random_value_change(&self, random: &mut Random) -> Change {
         let module = random.pick(&[Module::Tcpip, Module::Tcpip, Module::Tcpip6]);
         let threshold = self
             .world
@@ -378,16 +384,16 @@ impl Scenario {
     }
 }
 
-/// A limit that somebody wants: most often one that there can be.
-fn wanted(random: &mut Random) -> u32 {
+/// A requested limit, mostly a valid one.
+fn requested_limit(random: &mut Random) -> u32 {
     if random.chance(70) {
-        1 + random.below(0x00FF_FFFF)
+        1 + random.subkey_path(0x00FF_FFFF)
     } else {
         random.pick(&LIMITS)
     }
 }
 
-fn refusal(random: &mut Random) -> (Operation, &'static str, u32) {
+fn registry_failure(random: &mut Random) -> (Operation, &'static str, u32) {
     let operation = random.pick(&[
         Operation::Open,
         Operation::Create,

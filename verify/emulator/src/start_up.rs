@@ -1,55 +1,54 @@
-//! The store by which a module's start-up code gives the limit its value, in an
-//! emulated processor: what the limit is once it has run.
+//! Emulates the store by which a module's start-up code initializes the limit.
 
 use specimen::Arch;
 use unicorn_engine::{Arch as Family, Mode, Prot, TlbType, Unicorn};
 
-use crate::address::index;
-use crate::image::Laid;
+use crate::address::to_usize;
+use crate::image::LoadedImage;
 
-/// What a store has done.
+/// The effect of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoreResult {
     /// The dword at the limit, before.
     pub before: u32,
     /// The dword at the limit, after.
     pub after: u32,
-    /// RVAs of all bytes that are not what they were.
+    /// RVAs of all changed bytes.
     pub changed: Vec<u32>,
-    /// How far the processor has come: bytes from the store's first.
+    /// Length of the executed code in bytes.
     pub length: u64,
 }
 
-/// Loads a file at a base and runs the one instruction at an RVA, with the limit
-/// at another. All of the image may be written and executed, so that whatever
-/// the instruction does is seen.
+/// Loads a file at a base and runs the instruction at RVA `store`; the limit is at
+/// RVA `limit`. The whole image is writable and executable, so that every effect of
+/// the instruction is seen.
 ///
 /// # Errors
-/// When the file can't be loaded, or the processor stops.
-pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<Stored, String> {
-    let laid = Laid::at(file, base)?;
-    let mode = match laid.arch {
+/// The file can't be loaded, or the processor stops.
+pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<StoreResult, String> {
+    let image = LoadedImage::load(file, base)?;
+    let mode = match image.arch {
         Arch::X86 => Mode::MODE_32,
         Arch::X64 => Mode::MODE_64,
     };
     let failed = |error| format!("the emulator: {error:?}");
     let mut unicorn = Unicorn::new(Family::X86, mode).map_err(failed)?;
-    // Else high addresses of x64 are cut.
+    // Otherwise high addresses of x64 are truncated.
     unicorn.ctl_set_tlb_type(TlbType::VIRTUAL).map_err(failed)?;
-    let length = laid.memory.len() as u64;
+    let length = image.memory.len() as u64;
     unicorn.mem_map(base, length, Prot::ALL).map_err(failed)?;
-    unicorn.mem_write(base, &laid.memory).map_err(failed)?;
+    unicorn.mem_write(base, &image.memory).map_err(failed)?;
     let at = base + u64::from(store);
     unicorn.emu_start(at, base + length, 0, 1).map_err(failed)?;
-    let mut memory = vec![0; laid.memory.len()];
+    let mut memory = vec![0; image.memory.len()];
     unicorn.mem_read(base, &mut memory).map_err(failed)?;
     let dword = |memory: &[u8]| {
-        let bytes = memory.get(index(limit.into())..)?.first_chunk()?;
+        let bytes = memory.get(to_usize(limit.into())..)?.first_chunk()?;
         Some(u32::from_le_bytes(*bytes))
     };
-    let pairs = (0..).zip(laid.memory.iter().zip(&memory));
-    Ok(Stored {
-        before: dword(&laid.memory).ok_or("the limit is not in the image")?,
+    let pairs = (0..).zip(image.memory.iter().zip(&memory));
+    Ok(StoreResult {
+        before: dword(&image.memory).ok_or("the limit is not in the image")?,
         after: dword(&memory).ok_or("the limit is not in the image")?,
         changed: pairs
             .filter(|(_, (before, after))| before != after)

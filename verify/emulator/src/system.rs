@@ -1,30 +1,30 @@
-//! The emulated system: the driver in its memory, and every call that it makes.
+//! The emulated system: loads the driver, and serves its calls.
 
 use checker::import::{self, Convention, Import};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
 use crate::address::{
-    self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, index,
+    self, DRIVER_TYPE, EXPORT, OBJECTS, PAGE, POOL, REQUESTS, RETURN, STACK, VARIABLE, to_usize,
 };
-use crate::call::{Stop, Value};
+use crate::call::{ReturnValue, Stop};
 use crate::change::Change;
-use crate::image::{Laid, Slot};
-use crate::irp::{Completed, DEVICE_CONTROL, FOUND, Pending, Request, file_object};
-use crate::kept::Kept;
-use crate::machine::{Kind, Machine, Rights};
+use crate::image::{ImportSlot, LoadedImage};
+use crate::irp::{Completed, DEVICE_CONTROL, PendingRequest, Request, UNINITIALIZED, file_object};
+use crate::machine::{Machine, MemoryKind, Rights};
 use crate::model::irql::Irql;
-use crate::model::{self, Scene};
+use crate::model::{self, CallContext};
 use crate::offset::Offsets;
-use crate::placement::{Arena, allocate, driver_object, map_driver, map_modules, unicode};
+use crate::placement::{Arena, allocate, driver_object, map_driver, map_modules, unicode_string};
+use crate::resource_audit::Resources;
 use crate::violation::Violation;
 use crate::watch::LimitWrite;
 use crate::world::World;
 
-/// What a call of the driver took.
+/// The cost of a call of the driver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Instructions of the driver's.
+pub struct CallCost {
+    /// Instructions that the driver executed.
     pub instructions: u64,
     /// Bytes of stack.
     pub stack: u64,
@@ -37,30 +37,31 @@ pub struct Taken {
 pub struct System {
     /// Processor and memory.
     pub machine: Machine,
-    /// What the driver is to see. It changes as the driver changes it.
+    /// The system that the driver sees, with the driver's changes.
     pub world: World,
-    /// What the driver has taken, told or left behind.
-    pub kept: Kept,
+    /// Resources that the driver holds, and its output.
+    pub resources: Resources,
     /// The level at which the driver is called.
     pub irql: Irql,
-    /// The object of the driver itself.
+    /// The driver's own driver object.
     pub driver_object: u64,
-    /// What happens before a call of the system: before the how manieth.
-    pub due: Vec<(usize, Change)>,
-    /// The most that any call took.
-    pub most: Taken,
+    /// Scheduled changes, each with the index of the call of the system before which it
+    /// happens.
+    pub scheduled: Vec<(usize, Change)>,
+    /// The maximum cost of a call.
+    pub max_cost: CallCost,
     /// Instructions of all calls.
     pub instructions: u64,
-    /// How many of the changes that were due have happened.
-    pub happened: u64,
-    /// Calls of the system that failed since the reset, as the world has it.
+    /// Number of scheduled changes that were applied.
+    pub changes_applied: u64,
+    /// Failed calls of the system since the reset.
     pub failed: u64,
-    /// What the last call wrote to limits.
+    /// Writes to limits in the last call.
     pub writes: Vec<LimitWrite>,
     unloading: bool,
-    pending: Option<Pending>,
-    image: Laid,
-    imports: Vec<(&'static Import, model::Entry)>,
+    pending: Option<PendingRequest>,
+    image: LoadedImage,
+    imports: Vec<(&'static Import, model::ModelEntry)>,
     calls: usize,
     path: Option<u64>,
 }
@@ -69,7 +70,7 @@ impl System {
     /// Maps the driver's file at an address.
     ///
     /// # Errors
-    /// When NT would not load it, or it imports what has no model.
+    /// NT would not load the file, or an import has no model.
     pub fn new(file: &[u8], base: u64) -> Result<System, Violation> {
         System::on(file, base, Machine::new)
     }
@@ -83,38 +84,44 @@ impl System {
         base: u64,
         processor: impl FnOnce(Arch) -> Machine,
     ) -> Result<System, Violation> {
-        let mut image = Laid::at(file, base).map_err(Violation::File)?;
+        let mut image = LoadedImage::load(file, base).map_err(Violation::File)?;
         let arch = image.arch;
         let mut machine = processor(arch);
         let mut imports = Vec::new();
-        for Slot { rva, module, name } in image.imports().map_err(Violation::File)? {
+        for ImportSlot { rva, module, name } in image.imports().map_err(Violation::File)? {
             let unmodelled = || Violation::Unmodelled(format!("{module}!{name}"));
             let import = import::find(&module, &name).ok_or_else(unmodelled)?;
             let address = if import.convention == Convention::Data {
-                VARIABLE.of(arch) + model::variable(&name).ok_or_else(unmodelled)?
+                VARIABLE.of(arch) + model::variable_offset(&name).ok_or_else(unmodelled)?
             } else {
-                let model = model::of(&name).ok_or_else(unmodelled)?;
+                let model = model::find(&name).ok_or_else(unmodelled)?;
                 imports.push((import, model));
                 EXPORT.of(arch) + 16 * (imports.len() as u64 - 1)
             };
             image.bind(rva, address);
         }
-        // Each function is a `hlt`: there the processor stops.
-        let halt = vec![0xF4; index(PAGE)];
-        machine.map(EXPORT.of(arch), 1, Kind::Kernel, Rights::Execute, &halt);
-        machine.map(VARIABLE.of(arch), 1, Kind::Kernel, Rights::Read, &[]);
-        machine.map(STACK.of(arch), 2, Kind::Stack, Rights::Write, &[]);
+        // Each function is a `hlt`, at which the processor stops.
+        let halt = vec![0xF4; to_usize(PAGE)];
+        machine.map(
+            EXPORT.of(arch),
+            1,
+            MemoryKind::Kernel,
+            Rights::Execute,
+            &halt,
+        );
+        machine.map(VARIABLE.of(arch), 1, MemoryKind::Kernel, Rights::Read, &[]);
+        machine.map(STACK.of(arch), 2, MemoryKind::Stack, Rights::Write, &[]);
         debug_assert!(RETURN.of(arch) - EXPORT.of(arch) < PAGE);
         let mut system = System {
             machine,
             world: World::new(arch),
-            kept: Kept::default(),
+            resources: Resources::default(),
             irql: Irql::Passive,
             driver_object: 0,
-            due: Vec::new(),
-            most: Taken::default(),
+            scheduled: Vec::new(),
+            max_cost: CallCost::default(),
             instructions: 0,
-            happened: 0,
+            changes_applied: 0,
             failed: 0,
             writes: Vec::new(),
             unloading: false,
@@ -128,39 +135,39 @@ impl System {
         Ok(system)
     }
 
-    /// Starts the system anew, with the driver not loaded yet and all of its
-    /// variables as in the file.
+    /// Resets the system: the driver is not loaded yet, and its variables have the
+    /// file's values.
     pub fn reset(&mut self, world: World) {
         let arch = self.machine.arch();
         self.machine.unmap_all(&[
-            Kind::Object,
-            Kind::Pool,
-            Kind::Request,
-            Kind::Tables,
-            Kind::Module,
-            Kind::Discardable,
+            MemoryKind::Object,
+            MemoryKind::Pool,
+            MemoryKind::Request,
+            MemoryKind::PageTables,
+            MemoryKind::Module,
+            MemoryKind::Discardable,
         ]);
-        self.kept = Kept {
+        self.resources = Resources {
             next: [OBJECTS.of(arch), POOL.of(arch), REQUESTS.of(arch)],
-            ..Kept::default()
+            ..Resources::default()
         };
         self.world = world;
         self.irql = Irql::Passive;
-        self.due.clear();
+        self.scheduled.clear();
         self.pending = None;
         self.unloading = false;
-        self.most = Taken::default();
+        self.max_cost = CallCost::default();
         self.instructions = 0;
         self.failed = 0;
         self.calls = 0;
         let image = &self.image;
         for section in &image.sections {
-            let at = index(section.rva.into());
+            let at = to_usize(section.rva.into());
             let length = u64::from(section.virtual_size).next_multiple_of(PAGE);
-            let bytes = &image.memory[at..at + index(length)];
+            let bytes = &image.memory[at..at + to_usize(length)];
             let start = image.base + u64::from(section.rva);
             if section.is_discardable() {
-                let (kind, rights) = (Kind::Discardable, Rights::Read);
+                let (kind, rights) = (MemoryKind::Discardable, Rights::Read);
                 self.machine.map(start, length / PAGE, kind, rights, bytes);
             } else if section.is_writable() {
                 self.machine.write(start, bytes);
@@ -171,20 +178,19 @@ impl System {
         let safe_mode = self.world.safe_mode;
         self.machine.write(variables, &safe_mode.to_le_bytes());
         let kind = DRIVER_TYPE.of(arch);
-        self.machine.write_word(variables + 16, kind);
+        self.machine.write_pointer(variables + 16, kind);
         let range = (self.image.base, self.image.size);
-        self.driver_object = driver_object(&mut self.machine, &mut self.kept.next, range);
-        self.kept.objects = [0; 2];
-        map_modules(&mut self.machine, &self.world, &self.kept);
+        self.driver_object = driver_object(&mut self.machine, &mut self.resources.next, range);
+        self.resources.objects = [0; 2];
+        map_modules(&mut self.machine, &self.world, &self.resources);
     }
 
-    /// Puts bytes over all variables of the driver, as if a load before this one
-    /// had left them.
-    pub fn spoil_variables(&mut self, byte: u8) {
+    /// Overwrites all variables of the driver, as an earlier load may leave them.
+    pub fn fill_variables(&mut self, byte: u8) {
         let sections = self.image.sections.iter();
         let variables: Vec<(u64, usize)> = sections
             .filter(|section| section.is_writable() && !section.is_discardable())
-            .map(|section| (section.rva.into(), index(section.virtual_size.into())))
+            .map(|section| (section.rva.into(), to_usize(section.virtual_size.into())))
             .collect();
         for (rva, length) in variables {
             self.machine
@@ -192,19 +198,19 @@ impl System {
         }
     }
 
-    /// Something happens, to the world and to what is mapped of it.
+    /// Applies a change to the world and to the mapped memory.
     pub fn change(&mut self, change: &Change) {
-        self.settle();
+        self.apply_writes();
         change.apply(&mut self.world);
         if let Change::Loaded(module, _) | Change::Unloaded(module) = change {
-            // Another image has another driver object.
-            self.kept.objects[crate::world::slot(*module)] = 0;
+            // A new image has a new driver object.
+            self.resources.objects[crate::world::module_index(*module)] = 0;
         }
-        map_modules(&mut self.machine, &self.world, &self.kept);
+        map_modules(&mut self.machine, &self.world, &self.resources);
     }
 
-    /// Notes in the world what the driver wrote.
-    fn settle(&mut self) {
+    /// Applies the driver's writes to the world.
+    fn apply_writes(&mut self) {
         for write in self.machine.take_writes() {
             for target in self.world.modules.iter_mut().flatten() {
                 if target.limit() == Some(write.address)
@@ -217,14 +223,14 @@ impl System {
         }
     }
 
-    /// NT loads the driver: the status of DriverEntry. Where it is none of
-    /// success, the driver is gone again.
+    /// NT loads the driver; returns the status of DriverEntry. After a failure the
+    /// driver is unloaded.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not.
+    /// A violation by the driver.
     pub fn start(&mut self) -> Result<u32, Violation> {
         let service = self.world.registry.service;
-        let path = unicode(&mut self.machine, &mut self.kept.next, service);
+        let path = unicode_string(&mut self.machine, &mut self.resources.next, service);
         self.path = Some(path);
         let offsets = Offsets::of(self.machine.arch());
         let object = self.driver_object;
@@ -233,13 +239,13 @@ impl System {
         let entry = self.image.base + u64::from(self.image.entry);
         let status = self.call(entry, &[object, path], std::slice::from_ref(&(object..end)))?;
         self.protect_object(Rights::Read);
-        // The name is gone, and so is what is discardable.
+        // NT frees the name and the discardable sections.
         self.machine.unmap(path & !(PAGE - 1));
-        self.machine.unmap_all(&[Kind::Discardable]);
+        self.machine.unmap_all(&[MemoryKind::Discardable]);
         if status >= 0x8000_0000 {
-            self.kept.nothing_left()?;
-            // With its memory the mutex is gone.
-            self.kept.mutex = None;
+            self.resources.check_nothing_left()?;
+            // The mutex is in the driver's freed memory.
+            self.resources.mutex = None;
         }
         Ok(status)
     }
@@ -252,56 +258,57 @@ impl System {
     /// NT unloads the driver.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not, and what it leaves behind.
+    /// A violation by the driver, or a resource that it did not release.
     pub fn unload(&mut self) -> Result<(), Violation> {
         let offsets = Offsets::of(self.machine.arch());
         let unload = self
             .machine
-            .word(self.driver_object + offsets.driver.unload);
+            .read_pointer(self.driver_object + offsets.driver.unload);
         self.unloading = true;
         self.call(unload, &[self.driver_object], &[])?;
-        self.kept.nothing_left()
+        self.resources.check_nothing_left()
     }
 
     /// NT passes a request to the driver.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not.
+    /// A violation by the driver.
     pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
-        let missing = || Violation::Completion("the device is not there".into());
+        let missing = || Violation::Completion("the device does not exist".into());
         let device = self.device(request.device).ok_or_else(missing)?;
         let offsets = Offsets::of(self.machine.arch());
         let (irp, stack) = (&offsets.irp, &offsets.stack);
-        let file = file_object(&mut self.machine, &mut self.kept.next, request);
-        let length = request.buffer();
+        let file = file_object(&mut self.machine, &mut self.resources.next, request);
+        let length = request.buffer_length();
         let buffer = match length {
             0 => 0,
             _ => {
                 let buffer = allocate(
                     &mut self.machine,
-                    &mut self.kept.next,
+                    &mut self.resources.next,
                     Arena::Requests,
                     length,
                     Rights::Write,
                 );
-                // Behind the input it is as it was found.
-                self.machine.write(buffer, &vec![FOUND; index(length)]);
+                // Behind the input the buffer is uninitialized.
+                self.machine
+                    .write(buffer, &vec![UNINITIALIZED; to_usize(length)]);
                 self.machine.write(buffer, &request.input);
                 buffer
             }
         };
         let at = allocate(
             &mut self.machine,
-            &mut self.kept.next,
+            &mut self.resources.next,
             Arena::Requests,
             irp.size + stack.size,
             Rights::Write,
         );
         let location = at + irp.size;
         let machine = &mut self.machine;
-        machine.write_word(at + irp.buffer, buffer);
+        machine.write_pointer(at + irp.buffer, buffer);
         machine.write(at + irp.mode, &[1]);
-        machine.write_word(at + irp.stack, location);
+        machine.write_pointer(at + irp.stack, location);
         machine.write(location, &[request.major]);
         match request.major {
             DEVICE_CONTROL => {
@@ -309,15 +316,15 @@ impl System {
                 machine.write(location + stack.output, &request.output.to_le_bytes());
                 machine.write(location + stack.input, &input.to_le_bytes());
                 machine.write(location + stack.code, &request.code.to_le_bytes());
-                // Some address of the program's: nobody is to follow it.
-                machine.write_word(location + stack.neither, 0x0012_F700);
+                // An address in the program, which the driver must not access.
+                machine.write_pointer(location + stack.neither, 0x0012_F700);
             }
-            // SecurityContext, Options, ShareAccess and so on: no lengths.
+            // SecurityContext, Options, ShareAccess and so on, not lengths.
             _ => machine.write(location + stack.output, &[0xFF; 4]),
         }
-        machine.write_word(location + stack.device, device);
-        machine.write_word(location + stack.file, file);
-        self.pending = Some(Pending {
+        machine.write_pointer(location + stack.device, device);
+        machine.write_pointer(location + stack.file, file);
+        self.pending = Some(PendingRequest {
             irp: at,
             buffer,
             length,
@@ -325,15 +332,15 @@ impl System {
             file,
             completed: None,
         });
-        let major = offsets.driver.major + u64::from(request.major) * self.machine.pointer();
-        let dispatch = self.machine.word(self.driver_object + major);
+        let major = offsets.driver.major + u64::from(request.major) * self.machine.pointer_size();
+        let dispatch = self.machine.read_pointer(self.driver_object + major);
         if dispatch == 0 {
             return Err(Violation::Completion(format!(
-                "nothing serves {:02X}",
+                "no dispatch function for major function {:02X}",
                 request.major
             )));
         }
-        let io_status = at + irp.status..at + irp.information + self.machine.pointer();
+        let io_status = at + irp.status..at + irp.information + self.machine.pointer_size();
         let mut writable = vec![io_status];
         if buffer != 0 {
             writable.push(buffer..buffer + length);
@@ -346,15 +353,15 @@ impl System {
         };
         if returned != completed.status {
             return Err(Violation::Completion(format!(
-                "{returned:08X} returned, completed with {:08X}",
+                "dispatch returned {returned:08X}, completed with {:08X}",
                 completed.status
             )));
         }
         Ok(completed)
     }
 
-    /// Calls a function of the driver's, serves its calls of the system, and
-    /// checks what it leaves.
+    /// Calls a function of the driver, serves its calls of the system, and checks the
+    /// state on return.
     fn call(
         &mut self,
         function: u64,
@@ -362,7 +369,7 @@ impl System {
         writable: &[std::ops::Range<u64>],
     ) -> Result<u32, Violation> {
         let arch = self.machine.arch();
-        // Its own part of the stack, and its arguments or the place for them.
+        // Its own stack, and its arguments or their home space.
         let stack = STACK.of(arch)..address::entry(arch) + 8 + 32;
         let data = self
             .image
@@ -381,67 +388,69 @@ impl System {
         let mut stop = self.machine.call(function, arguments)?;
         while let Stop::Called(number) = stop {
             let (import, entry) = *self.imports.get(number).ok_or_else(|| {
-                Violation::Return(format!("no function number {number} was called"))
+                Violation::Return(format!("a call of an unknown function, number {number}"))
             })?;
-            self.happen();
+            self.apply_scheduled_changes();
             let arguments = self.machine.arguments(import)?;
             let (name, highest, model) = entry;
             self.irql.permits(name, highest)?;
-            let mut scene = Scene {
+            let mut context = CallContext {
                 memory: &mut self.machine,
                 world: &mut self.world,
-                kept: &mut self.kept,
+                resources: &mut self.resources,
                 request: &mut self.pending,
                 import: import.name,
                 calls: self.calls,
                 driver: self.driver_object,
                 unloading: self.unloading,
             };
-            let value: Value = model(&mut scene, &arguments)?;
+            let value: ReturnValue = model(&mut context, &arguments)?;
             self.failed += u64::from(value.is_failure());
             self.calls += 1;
             stop = self.machine.resume(import, value)?;
         }
-        let (status, stack) = self.machine.returned(arguments.len() as u64)?;
-        let taken = Taken {
+        let (status, stack) = self.machine.check_return(arguments.len() as u64)?;
+        let taken = CallCost {
             instructions: self.machine.instructions(),
             stack,
             calls: self.calls - before,
         };
-        self.most.instructions = self.most.instructions.max(taken.instructions);
-        self.most.stack = self.most.stack.max(taken.stack);
-        self.most.calls = self.most.calls.max(taken.calls);
+        self.max_cost.instructions = self.max_cost.instructions.max(taken.instructions);
+        self.max_cost.stack = self.max_cost.stack.max(taken.stack);
+        self.max_cost.calls = self.max_cost.calls.max(taken.calls);
         self.instructions += taken.instructions;
-        self.settle();
-        self.kept.balanced()?;
-        self.modules_intact()?;
+        self.apply_writes();
+        self.resources.check_balanced()?;
+        self.check_modules_unchanged()?;
         Ok(status)
     }
 
-    fn happen(&mut self) {
+    fn apply_scheduled_changes(&mut self) {
         let now = self.calls;
-        let due = std::mem::take(&mut self.due);
-        let (due, later) = due.into_iter().partition::<Vec<_>, _>(|(at, _)| *at <= now);
-        self.due = later;
-        for (_, change) in due {
-            self.happened += 1;
+        let scheduled = std::mem::take(&mut self.scheduled);
+        let (scheduled, later) = scheduled
+            .into_iter()
+            .partition::<Vec<_>, _>(|(at, _)| *at <= now);
+        self.scheduled = later;
+        for (_, change) in scheduled {
+            self.changes_applied += 1;
             self.change(&change);
         }
     }
 
-    /// How many calls of the system there were.
+    /// Number of calls of the system.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// Every byte of the modules is what the world says.
-    fn modules_intact(&self) -> Result<(), Violation> {
+    /// Checks that every byte of the modules matches the world.
+    fn check_modules_unchanged(&self) -> Result<(), Violation> {
         for target in self.world.modules.iter().flatten() {
-            for (first, count, _) in target.pieces(false) {
+            for (first, count, _) in target.page_ranges(false) {
                 let start = target.base + first * PAGE;
-                let now = self.machine.read(start, index(count * PAGE));
-                let at = index(first * PAGE);
+                let now = self.machine.read(start, to_usize(count * PAGE));
+                let at = to_usize(first * PAGE);
                 let then = &target.memory[at..at + now.len()];
                 if let Some(differs) = now.iter().zip(then).position(|(now, then)| now != then) {
                     let rva = at + differs;
@@ -454,17 +463,17 @@ impl System {
         Ok(())
     }
 
-    /// Where the driver lies.
+    /// The driver's image.
     #[must_use]
-    pub fn driver(&self) -> &Laid {
+    pub fn driver(&self) -> &LoadedImage {
         &self.image
     }
 
-    /// The device's object, if it is there.
+    /// Address of the device object, if it exists.
     #[must_use]
     pub fn device(&self, device: Device) -> Option<u64> {
         let name = model::device::name(device);
-        let devices = self.kept.devices.iter();
+        let devices = self.resources.devices.iter();
         devices
             .clone()
             .find(|object| object.name == name)

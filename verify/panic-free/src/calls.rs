@@ -9,10 +9,10 @@ use core::hint::black_box;
 
 use scanner_core::policy::{self, PageFacts, WritePermit, WriteRequest};
 use scanner_core::{
-    Arch, Checksum, Directory, DiskFacts, Evidence, EvidenceSet, Findings, Gate, Headers, Image,
+    Arch, Checksum, Directory, Evidence, EvidenceSet, FileFacts, Findings, Gate, Headers, Image,
     Layout, Located, MappedSection, Module, NotLocated, RelocationCoverage, Relocations, Rva,
-    Section, SectionFlags, StartUp, Text, Workspace, export_name, file_version, locate,
-    module_by_updates, original_name,
+    Section, SectionFlags, StartUpStore, Text, Workspace, export_name, file_version, likely_module,
+    locate, original_name,
 };
 
 /// Calls everything, over bytes of unknown number and content.
@@ -86,7 +86,7 @@ fn evidence_set(set: EvidenceSet, evidence: Evidence) {
     keep(EvidenceSet::with(set, evidence));
     keep(EvidenceSet::with_if(set, evidence, black_box(true)));
     keep(EvidenceSet::without(set, black_box(set)));
-    keep(EvidenceSet::holds(set, evidence));
+    keep(EvidenceSet::contains(set, evidence));
     keep(EvidenceSet::is_empty(set));
     keep(EvidenceSet::len(set));
     keep(EvidenceSet::bits(set));
@@ -110,7 +110,7 @@ fn parsed(headers: &Headers<'_>, file: &[u8]) {
         one_section(black_box(&section));
     }
     keep(Headers::exception_table(headers));
-    let checksum = black_box(Checksum::of(headers, file));
+    let checksum = black_box(Checksum::compute(headers, file));
     keep(Checksum::is_right(&checksum));
 }
 
@@ -122,7 +122,7 @@ fn one_section(section: &Section<'_>) {
     keep(Section::file_offset(section));
     keep(Section::raw_size(section));
     keep(Section::flags(section));
-    keep(Section::holds(section, black_box(Rva(0)), black_box(0)));
+    keep(Section::contains(section, black_box(Rva(0)), black_box(0)));
     keep(Section::pageable(section));
     keep(Section::discardable(section));
     keep(Section::is_live_code(section));
@@ -176,7 +176,7 @@ fn one_gate(gate: &Gate) {
 }
 
 fn on_disk<'a>(image: &Image<'a>, file: &'a [u8]) {
-    keep(DiskFacts::of(image, file));
+    keep(FileFacts::read(image, file));
     keep(export_name(image));
     if let Some(version) = file_version(image) {
         show(&version);
@@ -186,9 +186,9 @@ fn on_disk<'a>(image: &Image<'a>, file: &'a [u8]) {
         Text::chars(&name).for_each(keep);
         keep(Text::eq_ignore_ascii_case(&name, black_box("")));
     }
-    let relocations = Relocations::of(image);
-    keep(Relocations::cover(&relocations, black_box(Rva(0))));
-    keep(Relocations::is_cut(&relocations));
+    let relocations = Relocations::new(image);
+    keep(Relocations::covers(&relocations, black_box(Rva(0))));
+    keep(Relocations::is_truncated(&relocations));
     relocations.for_each(keep);
 }
 
@@ -204,8 +204,8 @@ fn found(image: &Image<'_>, located: &Located) {
     keep(Located::is_same_place(located, black_box(located)));
     findings(Located::findings(located));
 
-    keep(StartUp::of(image, located));
-    if let Some(coverage) = RelocationCoverage::of(image, located) {
+    keep(StartUpStore::find(image, located));
+    if let Some(coverage) = RelocationCoverage::measure(image, located) {
         keep(RelocationCoverage::is_full(black_box(&coverage)));
     }
     let request = black_box(WriteRequest {
@@ -268,12 +268,12 @@ fn findings(findings: &Findings) {
     keep(Findings::event(findings));
     keep(Findings::import_calls(findings));
     keep(Findings::offender(findings));
-    for around in Findings::surroundings(findings) {
+    for around in Findings::nearby_calls(findings) {
         show(&around.imports);
         show(&around.functions);
     }
     keep(Findings::relocated(findings));
-    keep(module_by_updates(findings));
+    keep(likely_module(findings));
 }
 
 /// Makes a result count, so that the call that made it is kept.
@@ -284,13 +284,13 @@ fn keep<T>(result: T) {
 /// Formats for people.
 fn show<T: Display + Debug>(item: &T) {
     let item = black_box(item);
-    keep(write!(Nowhere, "{item}"));
+    keep(write!(NullWriter, "{item}"));
 }
 
 /// Where text goes that nobody reads.
-struct Nowhere;
+struct NullWriter;
 
-impl Write for Nowhere {
+impl Write for NullWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         black_box(text);
         black_box(Ok(()))

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use specimen::cabinet::Method;
-use tcplimit::patch::job::{Task, Verdict};
+use tcplimit::patch::job::{Outcome, Task};
 use tcplimit::patch::replace::Keep;
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::rewriting::{
     FILE, METHODS, PATCH, RESTORE, cabinet, members, only_drivers_differ, right_or_refused, run,
     sound,
@@ -24,20 +24,20 @@ proptest! {
         limit in 11..=0xFF_FFFF_u32,
     ) {
         let old = cabinet(methods, reserve, apart).build();
-        let disk = Brittle::with(&[(FILE, &old)]);
+        let disk = FaultyDisk::with(&[(FILE, &old)]);
         let done = run(&disk, Task::Patch { limit });
-        prop_assert!(matches!(done.verdict, Verdict::Changed), "{done:?}");
+        prop_assert!(matches!(done.outcome, Outcome::Changed), "{done:?}");
         prop_assert_eq!(done.facts.len(), 2);
         let new = disk.content(FILE).unwrap();
         only_drivers_differ(&old, &new, limit);
         let again = run(&disk, Task::Patch { limit });
-        prop_assert!(matches!(again.verdict, Verdict::Unchanged), "{again:?}");
+        prop_assert!(matches!(again.outcome, Outcome::Unchanged), "{again:?}");
         // Without the backup the members come back, if not the bytes.
-        let alone = Brittle::with(&[(FILE, &new)]);
-        prop_assert!(matches!(run(&alone, RESTORE).verdict, Verdict::Changed));
+        let alone = FaultyDisk::with(&[(FILE, &new)]);
+        prop_assert!(matches!(run(&alone, RESTORE).outcome, Outcome::Changed));
         only_drivers_differ(&new, &alone.content(FILE).unwrap(), 10);
         prop_assert_eq!(members(&alone.content(FILE).unwrap()), members(&old));
-        prop_assert!(matches!(run(&disk, RESTORE).verdict, Verdict::Changed));
+        prop_assert!(matches!(run(&disk, RESTORE).outcome, Outcome::Changed));
         prop_assert_eq!(disk.content(FILE), Some(old));
     }
 }
@@ -65,9 +65,9 @@ fn whatever_byte_is_damaged_the_result_is_right_or_refused() {
 #[test]
 fn a_cabinet_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let old = cabinet([Method::Lzx; 3], 4, false).build();
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patched = disk.after();
-    assert!(matches!(run(&patched, PATCH).verdict, Verdict::Changed));
+    assert!(matches!(run(&patched, PATCH).outcome, Outcome::Changed));
     let new = patched.content(FILE).unwrap();
     let backup = Keep::Backup.path(Path::new(FILE), &old).unwrap();
     assert_eq!(
@@ -84,9 +84,9 @@ fn a_cabinet_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
             let after = faulty.after();
             let now = after.content(FILE).unwrap();
             assert!(now == *old || now == *new, "{fault:?}");
-            let again = run(&after, task).verdict;
+            let again = run(&after, task).outcome;
             assert!(
-                matches!(again, Verdict::Changed | Verdict::Unchanged),
+                matches!(again, Outcome::Changed | Outcome::Unchanged),
                 "{fault:?}: {again:?}"
             );
             assert!(after.content(FILE).as_ref() == Some(new), "{fault:?}");

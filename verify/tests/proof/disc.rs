@@ -4,22 +4,22 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scanner_core::StartUp;
+use scanner_core::StartUpStore;
 use specimen::Spec;
 use specimen::cabinet::{Cabinet, Folder, Method};
 use specimen::disc::{Disc, SECTOR};
-use tcplimit::patch::disk::Disk;
-use tcplimit::patch::job::{Job, Target, Task, Verdict};
+use tcplimit::patch::filesystem::FileSystem;
+use tcplimit::patch::job::{Job, Outcome, Target, Task};
 use tcplimit::patch::patch_disc;
 use tcplimit::probe::{self, Options};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::probing::any_disc_tables;
 
 const OLD: &str = "/images/XP.ISO";
 const NEW: &str = "/images/NEW.ISO";
 
 fn image() -> Vec<u8> {
-    let driver = Spec::xp_sp3().sized(4).build().file;
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     Disc::new(&[("I386/TCPIP.SYS", &driver), ("A.TXT", b"a")])
         .build()
         .image
@@ -27,7 +27,7 @@ fn image() -> Vec<u8> {
 
 /// The same with a driver in a cabinet of two files as well.
 fn image_with_cabinet() -> Vec<u8> {
-    let driver = Spec::xp_sp3().sized(4).build().file;
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     let members: [(&str, &[u8]); 2] = [("a.txt", b"a"), ("TCPIP.SYS", &driver)];
     let cabinet = Cabinet::new(vec![Folder::new(Method::MsZip, &members)]).build();
     Disc::new(&[("I386/TCPIP.SYS", &driver), ("I386/SP3.CAB", &cabinet)])
@@ -46,9 +46,9 @@ fn job(task: Task, output: &str) -> Job {
     }
 }
 
-fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Verdict> {
+fn run(disk: &FaultyDisk, task: Task, from: &str, to: &str) -> Vec<Outcome> {
     let done = patch_disc(&job(task, to), disk, Path::new(from), &|_, _| true);
-    done.copies.into_iter().map(|done| done.verdict).collect()
+    done.copies.into_iter().map(|done| done.outcome).collect()
 }
 
 const PATCH: Task = Task::Patch { limit: 100 };
@@ -57,11 +57,11 @@ const RESTORE: Task = Task::Restore { use_backup: true };
 #[test]
 fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() {
     let old = image();
-    let disk = Brittle::with(&[(OLD, &old)]);
+    let disk = FaultyDisk::with(&[(OLD, &old)]);
     let sound = disk.after();
     assert!(matches!(
         run(&sound, PATCH, OLD, NEW)[..],
-        [Verdict::Changed]
+        [Outcome::Changed]
     ));
     let new = sound.content(NEW).unwrap();
     assert!(sound.steps() > 5, "{} steps", sound.steps());
@@ -74,8 +74,8 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
         assert!(there.is_none() || there.as_ref() == Some(&new), "{fault:?}");
         if !fault.ends() {
             match verdicts[..] {
-                [Verdict::Changed] => assert!(there.is_some(), "{fault:?}"),
-                [Verdict::Failed(_)] => assert!(there.is_none(), "{fault:?}"),
+                [Outcome::Changed] => assert!(there.is_some(), "{fault:?}"),
+                [Outcome::Failed(_)] => assert!(there.is_none(), "{fault:?}"),
                 _ => panic!("{fault:?}: {verdicts:?}"),
             }
             let left = after
@@ -89,7 +89,7 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
 
 #[test]
 fn whoever_says_stop_gets_nothing_under_the_name() {
-    let disk = Brittle::with(&[(OLD, &image())]);
+    let disk = FaultyDisk::with(&[(OLD, &image())]);
     let asked = std::cell::Cell::new(0);
     for stop in 0.. {
         asked.set(0);
@@ -99,7 +99,7 @@ fn whoever_says_stop_gets_nothing_under_the_name() {
         };
         let done = patch_disc(&job(PATCH, NEW), &disk, Path::new(OLD), &watch);
         if asked.get() <= stop {
-            assert!(matches!(done.copies[0].verdict, Verdict::Changed));
+            assert!(matches!(done.copies[0].outcome, Outcome::Changed));
             assert!(stop > 3, "{stop}");
             break;
         }
@@ -111,7 +111,7 @@ fn whoever_says_stop_gets_nothing_under_the_name() {
 fn values(image: &[u8]) -> Vec<u32> {
     let reports = probe::bytes("XP.ISO", image, &Options::default());
     let stores = reports.iter().filter_map(|report| match report.start_up {
-        Some(StartUp::Unique { value, .. }) => Some(value),
+        Some(StartUpStore::Unique { value, .. }) => Some(value),
         _ => None,
     });
     stores.collect()
@@ -138,10 +138,10 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
             if image == sound {
                 continue;
             }
-            let disk = Brittle::with(&[(OLD, &image)]);
+            let disk = FaultyDisk::with(&[(OLD, &image)]);
             let verdicts = run(&disk, PATCH, OLD, NEW);
             let Some(new) = disk.content(NEW) else {
-                let is_changed = |verdict| matches!(verdict, &Verdict::Changed);
+                let is_changed = |outcome| matches!(outcome, &Outcome::Changed);
                 assert!(!verdicts.iter().any(is_changed), "{sector}: {verdicts:?}");
                 continue;
             };
@@ -163,10 +163,10 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
 fn an_image_cut_anywhere_is_refused() {
     let sound = image();
     for length in (0..sound.len()).step_by(SECTOR / 2) {
-        let disk = Brittle::with(&[(OLD, &sound[..length])]);
+        let disk = FaultyDisk::with(&[(OLD, &sound[..length])]);
         let verdicts = run(&disk, PATCH, OLD, NEW);
         assert!(
-            matches!(verdicts[..], [Verdict::Failed(_)]),
+            matches!(verdicts[..], [Outcome::Failed(_)]),
             "{length}: {verdicts:?}"
         );
         assert_eq!(disk.content(NEW), None, "{length}");
@@ -192,8 +192,8 @@ proptest! {
         behind in 0_usize..5000,
         limit in 11_u32..0x0100_0000,
     ) {
-        let driver = Spec::xp_sp3().sized(4).build().file;
-        let x64 = Spec::xp_x64().sized(4).build().file;
+        let driver = Spec::xp_sp3().with_text_kib(4).build().file;
+        let x64 = Spec::xp_x64().with_text_kib(4).build().file;
         let mut files: Vec<(String, Vec<u8>)> = names
             .iter()
             .map(|name| (format!("{name}.TXT"), name.repeat(300).into_bytes()))
@@ -203,12 +203,12 @@ proptest! {
         let disc = Disc { files, joliet, udf: false };
         let mut image = disc.build().image;
         image.resize(image.len() + behind, 7);
-        let disk = Brittle::with(&[(OLD, &image)]);
-        for verdict in run(&disk, Task::Patch { limit }, OLD, NEW) {
-            prop_assert!(matches!(verdict, Verdict::Changed), "{verdict:?}");
+        let disk = FaultyDisk::with(&[(OLD, &image)]);
+        for outcome in run(&disk, Task::Patch { limit }, OLD, NEW) {
+            prop_assert!(matches!(outcome, Outcome::Changed), "{outcome:?}");
         }
-        for verdict in run(&disk, RESTORE, NEW, "/images/BACK.ISO") {
-            prop_assert!(matches!(verdict, Verdict::Changed), "{verdict:?}");
+        for outcome in run(&disk, RESTORE, NEW, "/images/BACK.ISO") {
+            prop_assert!(matches!(outcome, Outcome::Changed), "{outcome:?}");
         }
         prop_assert_eq!(disk.read(Path::new("/images/BACK.ISO")).unwrap(), image);
         prop_assert!(!disk.read(Path::new(NEW)).unwrap().is_empty());

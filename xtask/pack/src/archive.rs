@@ -9,7 +9,7 @@ use tar::{EntryType, Header};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::files::{File, below};
+use crate::files::{File, list_files};
 
 /// The first second that a zip can tell: 1980-01-01, as seconds since 1970.
 const TIME: u64 = 315_532_800;
@@ -21,7 +21,7 @@ const TIME: u64 = 315_532_800;
 /// When a file can't be read or the archive can't be written, or when its name
 /// ends otherwise.
 pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
-    let files = below(folder)?;
+    let files = list_files(folder)?;
     let name = |path: &Path| path.file_name().map(|name| name.display().to_string());
     let archive = fs::File::create(out)?;
     match name(out) {
@@ -39,7 +39,7 @@ pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
 
 /// The rights of a file: anyone may read it, its owner write.
 fn mode(file: &File) -> u32 {
-    if file.runs { 0o755 } else { 0o644 }
+    if file.is_executable { 0o755 } else { 0o644 }
 }
 
 fn zip(archive: impl Write + Seek, files: &[File]) -> io::Result<()> {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_files_give_the_same_bytes_whenever_they_were_made() {
+    fn the_same_files_give_the_same_bytes_at_any_time() {
         for name in ["one.zip", "one.tar.gz"] {
             let [one, other] = folders().map(|(outside, folder)| {
                 let out = outside.path().join(name);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_holds_what_is_in_the_folder_in_the_order_of_names() {
+    fn a_zip_holds_the_folders_contents_in_the_order_of_names() {
         let [(outside, folder), _] = folders();
         let out = outside.path().join("one.zip");
         write(&out, &folder).unwrap();
@@ -142,7 +142,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_tar_holds_the_folder_and_knows_what_can_be_run() {
+    fn a_tar_holds_the_folder_and_marks_programs_as_executable() {
         let [(outside, folder), _] = folders();
         let out = outside.path().join("one.tar.gz");
         write(&out, &folder).unwrap();

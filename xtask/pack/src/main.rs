@@ -21,11 +21,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
-    let [verb, out, folder] = words.as_slice() else {
+    let [command, out, folder] = words.as_slice() else {
         return usage();
     };
     let (out, folder) = (Path::new(out), Path::new(folder));
-    let done = match verb.to_str() {
+    let done = match command.to_str() {
         Some("archive") => archive::write(out, folder),
         Some("sums") => sums::write(out, folder),
         _ => return usage(),

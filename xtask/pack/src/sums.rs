@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::files::below;
+use crate::files::list_files;
 
 /// Writes the sums of all files of the folder, but for the list itself. A list
 /// with the ending `.txt` is for Windows: its lines end as Notepad wants them,
@@ -22,7 +22,7 @@ pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
         "\n"
     };
     let mut list = String::new();
-    for file in below(folder)? {
+    for file in list_files(folder)? {
         if file.path != out {
             let sum = hexadecimal(&Sha256::digest(fs::read(&file.path)?));
             list += &format!("{sum}  {}{end}", file.name);

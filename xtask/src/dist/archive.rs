@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::driver::Kind;
+use crate::driver::ProductKind;
 
 /// A program in an archive.
 #[derive(Debug)]
 pub(super) struct Program {
     /// Its name there.
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: ProductKind,
     /// The package that it is built from, and for which target.
     pub(super) package: &'static str,
     pub(super) target: String,

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::archive::{Archive, Program};
 use crate::command::{self, Failure};
-use crate::dependencies::each;
-use crate::driver::Kind;
-use crate::package::text;
+use crate::dependencies::array_elements;
+use crate::driver::ProductKind;
+use crate::filesystem::read_text;
 use crate::workspace::Workspace;
 
 /// A crate that something is linked from.
@@ -36,12 +36,12 @@ pub(super) struct Catalog(BTreeMap<(String, String), Component>);
 impl Catalog {
     pub(super) fn read(workspace: &Workspace) -> Result<Self, Failure> {
         let mut metadata = workspace.cargo(&["metadata", "--locked", "--format-version=1"]);
-        let said = command::listen(&mut metadata)?.success("cargo metadata")?;
-        let metadata: Value = serde_json::from_str(&said)
+        let output = command::capture(&mut metadata)?.success("cargo metadata")?;
+        let metadata: Value = serde_json::from_str(&output)
             .map_err(|error| Failure(format!("cargo metadata: {error}")))?;
-        let checksums = checksums(&text(&workspace.path("Cargo.lock"))?);
+        let checksums = checksums(&read_text(&workspace.path("Cargo.lock"))?);
         Ok(Self(
-            each(&metadata["packages"])
+            array_elements(&metadata["packages"])
                 .filter_map(|package| component(package, &checksums))
                 .map(|component| {
                     (
@@ -55,18 +55,22 @@ impl Catalog {
 
     /// What the archive's programs are made of.
     pub(super) fn parts(&self, workspace: &Workspace, archive: &Archive) -> Result<Parts, Failure> {
-        let of = |program: &Program| Ok((program.name, self.of(workspace, program)?));
+        let of = |program: &Program| Ok((program.name, self.linked_crates(workspace, program)?));
         archive.programs.iter().map(of).collect()
     }
 
     /// What cargo links into a program for its target: no build scripts, no
     /// plug-ins of the compiler, nothing for tests.
-    fn of(&self, workspace: &Workspace, program: &Program) -> Result<BTreeSet<Component>, Failure> {
+    fn linked_crates(
+        &self,
+        workspace: &Workspace,
+        program: &Program,
+    ) -> Result<BTreeSet<Component>, Failure> {
         let mut tree = workspace.cargo(&["tree", "--locked", "--package", program.package]);
         tree.args(["--target", &program.target, "--prefix", "none"])
             .args(["--edges", "normal,no-proc-macro", "--format", "{p}"]);
-        let said = command::listen(&mut tree)?.success("cargo tree")?;
-        let found: BTreeSet<Component> = said
+        let output = command::capture(&mut tree)?.success("cargo tree")?;
+        let found: BTreeSet<Component> = output
             .lines()
             .map(|line| {
                 let known = crate_and_version(line).and_then(|key| self.0.get(&key));
@@ -130,13 +134,13 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
 /// The list of components of an archive, as CycloneDX. `sums` is the list of
 /// sums inside the archive. Without a time or a number of its own: the same
 /// archive has the same list.
-pub(super) fn bill(
+pub(super) fn component_list(
     archive: &Archive,
     version: &str,
     parts: &Parts,
     sums: &Path,
 ) -> Result<Value, Failure> {
-    let sums = text(sums)?;
+    let sums = read_text(sums)?;
     let reference = archive.file();
     let mut components = Vec::new();
     let mut dependencies = vec![json!({
@@ -154,8 +158,8 @@ pub(super) fn bill(
         names.push(library);
         components.push(json!({
             "type": match program.kind {
-                Kind::Driver => "device-driver",
-                Kind::Program | Kind::Window => "application",
+                ProductKind::Driver => "device-driver",
+                ProductKind::Program | ProductKind::Window => "application",
             },
             "bom-ref": program.name,
             "name": program.name,
@@ -178,7 +182,7 @@ pub(super) fn bill(
         )
         .collect();
     components.extend(libraries.into_values());
-    let bill = json!({
+    let component_list = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
@@ -192,25 +196,25 @@ pub(super) fn bill(
         "components": components,
         "dependencies": dependencies,
     });
-    if let Some(wrong) = loose(&bill) {
-        return Err(Failure(format!("the list of components: {wrong}")));
+    if let Some(reference) = unresolved_reference(&component_list) {
+        return Err(Failure(format!("the list of components: {reference}")));
     }
-    Ok(bill)
+    Ok(component_list)
 }
 
 /// A name in a list that is there twice, or that something depends on and that
 /// nothing has.
-fn loose(bill: &Value) -> Option<&Value> {
-    let archive = [&bill["metadata"]["component"]["bom-ref"]];
-    let components = each(&bill["components"]).map(|one| &one["bom-ref"]);
+fn unresolved_reference(component_list: &Value) -> Option<&Value> {
+    let archive = [&component_list["metadata"]["component"]["bom-ref"]];
+    let components = array_elements(&component_list["components"]).map(|one| &one["bom-ref"]);
     let mut names = HashSet::new();
     for name in archive.into_iter().chain(components) {
         if !names.insert(name) {
             return Some(name);
         }
     }
-    each(&bill["dependencies"])
-        .flat_map(|one| each(&one["dependsOn"]).chain([&one["ref"]]))
+    array_elements(&component_list["dependencies"])
+        .flat_map(|one| array_elements(&one["dependsOn"]).chain([&one["ref"]]))
         .find(|end| !names.contains(end))
 }
 
@@ -233,8 +237,8 @@ impl Program {
     fn library_name(&self) -> &'static str {
         match self.kind {
             _ if !self.target.ends_with("-uefi") => "rust std",
-            Kind::Driver => "rust core",
-            Kind::Program | Kind::Window => "rust core and alloc",
+            ProductKind::Driver => "rust core",
+            ProductKind::Program | ProductKind::Window => "rust core and alloc",
         }
     }
 
@@ -363,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_there_twice_or_not_at_all_is_noticed() {
-        let bill = |names: &[&str], needs: &[&str]| {
+        let component_list = |names: &[&str], needs: &[&str]| {
             let components: Vec<Value> = names
                 .iter()
                 .map(|name| json!({ "bom-ref": name }))
@@ -374,9 +378,12 @@ mod tests {
                 "dependencies": [{ "ref": "a.zip", "dependsOn": needs }],
             })
         };
-        assert_eq!(loose(&bill(&["a", "b"], &["a", "b"])), None);
-        assert!(loose(&bill(&["a", "a"], &["a"])).is_some());
-        assert!(loose(&bill(&["a"], &["b"])).is_some());
+        assert_eq!(
+            unresolved_reference(&component_list(&["a", "b"], &["a", "b"])),
+            None
+        );
+        assert!(unresolved_reference(&component_list(&["a", "a"], &["a"])).is_some());
+        assert!(unresolved_reference(&component_list(&["a"], &["b"])).is_some());
     }
 
     #[test]

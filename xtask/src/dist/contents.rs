@@ -7,8 +7,8 @@ use super::archive::{Archive, Program, Reader};
 use super::components::{self, Parts};
 use super::release::Release;
 use crate::command::{self, Failure};
-use crate::driver::{Kind, PROCESSORS, PRODUCTS, Product};
-use crate::package::{files, fresh, text};
+use crate::driver::{PROCESSORS, PRODUCTS, Product, ProductKind};
+use crate::filesystem::{files, read_text, recreate_folder};
 
 /// The workbench's program, as this system names it.
 pub(super) const TOOL: &str = if cfg!(windows) {
@@ -18,10 +18,10 @@ pub(super) const TOOL: &str = if cfg!(windows) {
 };
 
 /// What the machine's owner reads first.
-const FIRST: &str = include_str!("README.txt");
+const README: &str = include_str!("README.txt");
 
 /// What a person runs to try it on a real machine, and what that is about.
-const TRY: [(&str, &str); 2] = [
+const REAL_MACHINE_FILES: [(&str, &str); 2] = [
     ("docs/on-real-xp.cmd", "on-real-xp.cmd"),
     ("docs/on-real-xp.md", "ON-REAL-XP.txt"),
 ];
@@ -47,7 +47,7 @@ fn systems(arch: &str) -> &'static str {
 pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     let workspace = release.workspace;
     let version = &release.version;
-    let compiler = text(&release.driver.join("compiler.txt"))?;
+    let compiler = read_text(&release.driver.join("compiler.txt"))?;
     let mut archives = Vec::new();
     for processor in &PROCESSORS {
         let arch = processor.name;
@@ -65,13 +65,13 @@ pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
             programs: PRODUCTS.iter().map(program).collect(),
         });
     }
-    let compiler = command::listen(workspace.command("rustc").arg("--version"))?;
+    let compiler = command::capture(workspace.command("rustc").arg("--version"))?;
     archives.push(Archive {
         name: format!("tcplimit-{version}-{}", release.host),
         reader: Reader::Workbench,
         programs: vec![Program {
             name: TOOL,
-            kind: Kind::Program,
+            kind: ProductKind::Program,
             package: "tcplimit",
             target: release.host.clone(),
             compiler: compiler.success("rustc --version")?.trim().into(),
@@ -88,7 +88,7 @@ pub(super) fn stage(
     parts: &Parts,
     folder: &Path,
 ) -> Result<(), Failure> {
-    fresh(folder)?;
+    recreate_folder(folder)?;
     let notices = components::notices(parts)?;
     match archive.reader {
         Reader::Xp { arch } => {
@@ -98,15 +98,17 @@ pub(super) fn stage(
                     .map_err(|error| Failure(format!("{}: {error}", program.path.display())))?;
                 fs::write(folder.join(program.name), bytes)?;
             }
-            let read = |inside: &str| text(&release.workspace.path(inside));
+            let read = |inside: &str| read_text(&release.workspace.path(inside));
             let words = [
                 ("{version}", release.version.as_str()),
                 ("{arch}", arch),
                 ("{systems}", systems(arch)),
             ];
-            let first = words.iter().fold(FIRST.to_string(), |text, (word, value)| {
-                text.replace(word, value)
-            });
+            let first = words
+                .iter()
+                .fold(README.to_string(), |text, (word, value)| {
+                    text.replace(word, value)
+                });
             let texts = [
                 ("README.txt", first),
                 ("MANUAL.txt", read("docs/manual.md")?),
@@ -117,7 +119,7 @@ pub(super) fn stage(
             for (name, text) in texts {
                 fs::write(folder.join(name), for_notepad(&text))?;
             }
-            for (from, name) in TRY {
+            for (from, name) in REAL_MACHINE_FILES {
                 fs::write(folder.join(name), for_notepad(&read(from)?))?;
             }
         }
@@ -133,18 +135,18 @@ fn workbench(release: &Release<'_>, notices: &str, folder: &Path) -> Result<(), 
     let tool = tool.display().to_string();
     let man = folder.join("man/man1");
     let mut pages = workspace.command(&tool);
-    command::listen(pages.args(["man", "--output"]).arg(&man))?.success("tcplimit man")?;
+    command::capture(pages.args(["man", "--output"]).arg(&man))?.success("tcplimit man")?;
     let completions = folder.join("completions");
     fs::create_dir_all(&completions)?;
     for (shell, name) in COMPLETIONS {
-        let said = command::listen(workspace.command(&tool).args(["completions", shell]))?;
+        let output = command::capture(workspace.command(&tool).args(["completions", shell]))?;
         fs::write(
             completions.join(name),
-            said.success("tcplimit completions")?,
+            output.success("tcplimit completions")?,
         )?;
     }
     for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
-        fs::write(folder.join(name), text(&workspace.path(name))?)?;
+        fs::write(folder.join(name), read_text(&workspace.path(name))?)?;
     }
     fs::write(folder.join("THIRD-PARTY"), notices)?;
     let docs = workspace.path("docs");

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
+use crate::executables::{self, ExecutableKind};
 use crate::workspace::Workspace;
 
 /// Where a release is made, and from what.
@@ -22,7 +22,7 @@ pub(super) struct Release<'a> {
 }
 
 impl<'a> Release<'a> {
-    pub(super) fn begin(
+    pub(super) fn prepare(
         workspace: &'a Workspace,
         folder: &str,
         tool: impl FnOnce(&str) -> Result<PathBuf, Failure>,
@@ -31,16 +31,16 @@ impl<'a> Release<'a> {
         Ok(Self {
             workspace,
             version: env!("CARGO_PKG_VERSION").into(),
-            driver: workspace.made("driver"),
+            driver: workspace.target("driver"),
             tool: tool(&host)?,
-            folder: workspace.made(folder),
+            folder: workspace.target(folder),
             host,
         })
     }
 
     /// Runs `xtask/pack`, which has the libraries for it.
     pub(super) fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
-        let pack = built::program(self.workspace, Kind::Program, "pack")?;
+        let pack = executables::program(self.workspace, ExecutableKind::Program, "pack")?;
         let mut pack = self.workspace.command(&pack.to_string_lossy());
         command::run(pack.arg(verb).arg(out).arg(folder))
     }
@@ -48,8 +48,9 @@ impl<'a> Release<'a> {
 
 /// The target triple that the compiler builds for when it is not told.
 fn host(workspace: &Workspace) -> Result<String, Failure> {
-    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
-    said.lines()
+    let output = command::capture(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
+    output
+        .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .map(str::to_string)
         .ok_or_else(|| Failure("rustc -vV names no host".into()))

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::archive::{Archive, Reader};
 use super::contents::{TOOL, for_notepad};
 use super::release::Release;
-use crate::built;
 use crate::command::{self, Failure};
-use crate::driver::Kind;
-use crate::package::{files, fresh, list, text, unpack};
+use crate::driver::ProductKind;
+use crate::executables;
+use crate::filesystem::{files, list, read_text, recreate_folder, unpack};
 use crate::wine;
 use crate::workspace::Workspace;
 
@@ -22,9 +22,9 @@ const SPECIMEN: &str = "corpus/specimens/tcpip-xp-sp3-x86.sys";
 /// Every archive; a few words on what was done.
 pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String, Failure> {
     let workspace = release.workspace;
-    sums_hold(workspace, &release.folder, "SHA256SUMS")?;
-    let unpacked = workspace.made("dist-build/unpacked");
-    fresh(&unpacked)?;
+    check_sums(workspace, &release.folder, "SHA256SUMS")?;
+    let unpacked = workspace.target("dist-build/unpacked");
+    recreate_folder(&unpacked)?;
     let mut notes = vec![format!("{} archives unpacked, sums hold", archives.len())];
     for archive in archives {
         let folder = unpacked.join(&archive.name);
@@ -34,7 +34,7 @@ pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String,
         };
         fs::create_dir_all(&folder)?;
         unpack(workspace, &release.folder.join(archive.file()), into)?;
-        sums_hold(workspace, &folder, archive.sums())?;
+        check_sums(workspace, &folder, archive.sums())?;
         match archive.reader {
             Reader::Xp { arch } => notes.extend(xp(release, archive, arch, &folder)?),
             Reader::Workbench => notes.push(workbench(release, &folder)?),
@@ -45,7 +45,7 @@ pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String,
 
 /// The list names every file, and each has its sum, as another program than
 /// the one that wrote it says.
-fn sums_hold(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Failure> {
+fn check_sums(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Failure> {
     let mut check = if workspace.has_program("sha256sum") {
         workspace.command("sha256sum")
     } else {
@@ -54,8 +54,8 @@ fn sums_hold(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Fai
         check
     };
     check.args(["--check", "--strict", "--quiet", name]);
-    command::listen(check.current_dir(folder))?.success(name)?;
-    let list = text(&folder.join(name))?;
+    command::capture(check.current_dir(folder))?.success(name)?;
+    let list = read_text(&folder.join(name))?;
     let named: BTreeSet<&str> = list.lines().filter_map(|line| line.get(66..)).collect();
     let there: BTreeSet<String> = files(folder)?
         .iter()
@@ -79,13 +79,13 @@ fn xp(
     let workspace = release.workspace;
     for (name, _) in list(folder)? {
         if name.ends_with(".txt") || name.ends_with(".cmd") {
-            let text = text(&folder.join(&name))?;
+            let text = read_text(&folder.join(&name))?;
             if text != for_notepad(&text) {
                 return Err(Failure(format!("{name}: not for Notepad")));
             }
         }
     }
-    let readme = text(&folder.join("README.txt"))?;
+    let readme = read_text(&folder.join("README.txt"))?;
     if !readme.is_ascii() || readme.contains('{') || !readme.contains(&release.version) {
         return Err(Failure("README.txt: not ASCII, or not filled in".into()));
     }
@@ -97,11 +97,15 @@ fn xp(
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
-        let checks = built::program(workspace, built::Kind::Program, built::CHECKER)?;
+        let checks = executables::program(
+            workspace,
+            executables::ExecutableKind::Program,
+            executables::CHECKER,
+        )?;
         let mut check = workspace.command(&checks.to_string_lossy());
         check.args([program.kind.name(), arch]).arg(&file);
-        command::listen(&mut check)?.success(program.name)?;
-        if program.kind == Kind::Program {
+        command::capture(&mut check)?.success(program.name)?;
+        if program.kind == ProductKind::Program {
             notes.push(in_wine(release, program.name, arch, folder)?);
         }
     }
@@ -119,12 +123,12 @@ fn in_wine(
         ("version", release.version.as_str()),
         ("help", "tcplimit install"),
     ] {
-        let said = match wine::unpacked(release.workspace, arch, folder, name, &[verb])? {
-            Ok(said) => said,
+        let output = match wine::unpacked(release.workspace, arch, folder, name, &[verb])? {
+            Ok(output) => output,
             Err(why) => return Ok(format!("{arch} in Wine SKIPPED: {why}")),
         };
         let what = format!("{name} {verb}");
-        let out = said.success(&what)?;
+        let out = output.success(&what)?;
         if !out.contains(answer) {
             return Err(Failure(format!("{what}: {out}")));
         }
@@ -139,21 +143,21 @@ fn workbench(release: &Release<'_>, folder: &Path) -> Result<String, Failure> {
     let tool = folder.join(TOOL).display().to_string();
     let run = |words: &[&str]| {
         let mut command = workspace.command(&tool);
-        command::listen(command.args(words).current_dir(folder))
+        command::capture(command.args(words).current_dir(folder))
     };
     let version = run(&["--version"])?.success("tcplimit --version")?;
     if version.trim() != format!("tcplimit {}", release.version) {
         return Err(Failure(format!("tcplimit --version: {version}")));
     }
     let specimen = workspace.path(SPECIMEN).display().to_string();
-    let said = run(&["probe", "--json", &specimen])?.success("tcplimit probe")?;
-    let answer: Value = serde_json::from_str(said.trim())
+    let output = run(&["probe", "--json", &specimen])?.success("tcplimit probe")?;
+    let answer: Value = serde_json::from_str(output.trim())
         .map_err(|error| Failure(format!("tcplimit probe: {error}")))?;
     if answer["located"] != true {
-        return Err(Failure(format!("tcplimit probe: {said}")));
+        return Err(Failure(format!("tcplimit probe: {output}")));
     }
-    let page = text(&folder.join("man/man1/tcplimit-probe.1"))?;
-    let script = text(&folder.join("completions/tcplimit.bash"))?;
+    let page = read_text(&folder.join("man/man1/tcplimit-probe.1"))?;
+    let script = read_text(&folder.join("completions/tcplimit.bash"))?;
     if !page.contains(".TH") || !script.contains("probe") {
         return Err(Failure("no manual, or no completions".into()));
     }
@@ -171,13 +175,13 @@ mod tests {
 
     #[test]
     fn a_changed_file_one_too_many_or_one_too_few_is_noticed() {
-        let workspace = Workspace::of_this_crate();
+        let workspace = Workspace::current();
         let folder = std::env::temp_dir().join(format!("tcplimit-sums-{}", std::process::id()));
-        fresh(&folder).unwrap();
+        recreate_folder(&folder).unwrap();
         fs::create_dir(folder.join("docs")).unwrap();
         fs::write(folder.join("docs/abc"), "abc").unwrap();
         fs::write(folder.join("SUMS.txt"), LIST).unwrap();
-        let held = || sums_hold(&workspace, &folder, "SUMS.txt").is_ok();
+        let held = || check_sums(&workspace, &folder, "SUMS.txt").is_ok();
         assert!(held());
         fs::write(folder.join("docs/abc"), "abd").unwrap();
         assert!(!held(), "changed");

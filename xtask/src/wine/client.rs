@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::command::Failure;
 
 /// Nothing takes this long, also on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A running client.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Client {
         let mut client = Self {
             child,
             input,
-            lines: lines_of(output),
+            lines: read_lines(output),
         };
         let ready = client.answer("(start)")?;
         if ready == "ready" {
@@ -45,7 +45,7 @@ impl Client {
     }
 
     /// Sends a line and waits for the answer.
-    pub(super) fn tell(&mut self, line: &str) -> Result<String, Failure> {
+    pub(super) fn send(&mut self, line: &str) -> Result<String, Failure> {
         writeln!(self.input, "{line}")
             .and_then(|()| self.input.flush())
             .map_err(|error| Failure(format!("the client is gone before {line:?}: {error}")))?;
@@ -54,7 +54,7 @@ impl Client {
 
     fn answer(&mut self, line: &str) -> Result<String, Failure> {
         self.lines
-            .recv_timeout(PATIENCE)
+            .recv_timeout(TIMEOUT)
             .map_err(|_| Failure(format!("the client has no answer to {line:?}")))
     }
 }
@@ -68,7 +68,7 @@ impl Drop for Client {
 }
 
 /// A pipe's lines, as they come. The reader ends with the pipe.
-fn lines_of(output: ChildStdout) -> Receiver<String> {
+fn read_lines(output: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines() {

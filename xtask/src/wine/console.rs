@@ -11,7 +11,7 @@ use crate::command::{self, Failure};
 const COLUMNS: usize = 80;
 
 /// The program with the words of a line, on a console.
-pub(super) fn on_console(machine: &Machine<'_>, line: &str) -> Command {
+pub(super) fn console_command(machine: &Machine<'_>, line: &str) -> Command {
     let run = tool(machine, line);
     let words = [run.get_program()].into_iter().chain(run.get_args());
     let quoted: Vec<String> = words
@@ -27,18 +27,21 @@ pub(super) fn on_console(machine: &Machine<'_>, line: &str) -> Command {
 
 /// Messages are broken between words to the console's width, and nowhere where the
 /// output is redirected.
-pub(super) fn breaks(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+pub(super) fn check_line_breaks(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+) -> Result<(), Failure> {
     // On the output for errors; on the other one.
     for line in ["set 60 --expect 54", "set 10"] {
-        let redirected = command::listen(&mut tool(machine, line))?;
+        let redirected = command::capture(&mut tool(machine, line))?;
         let redirected = format!("{}{}", redirected.out, redirected.err);
-        let seen = command::listen(on_console(machine, line).stdin(Stdio::null()))?.out;
-        let seen = without_sequences(&seen).replace('\r', "");
+        let actual = command::capture(console_command(machine, line).stdin(Stdio::null()))?.out;
+        let actual = without_sequences(&actual).replace('\r', "");
         let length = |text: &str| text.lines().map(|line| line.trim_end().len()).max();
-        let is_same = seen.split_whitespace().eq(redirected.split_whitespace());
-        let fits = length(&seen) < Some(COLUMNS) && length(&redirected) >= Some(COLUMNS);
-        let what = format!("{line}: broken at words on a console, and not when redirected");
-        session.judge.hold(&what, is_same && fits, &seen);
+        let is_same = actual.split_whitespace().eq(redirected.split_whitespace());
+        let fits = length(&actual) < Some(COLUMNS) && length(&redirected) >= Some(COLUMNS);
+        let description = format!("{line}: broken at words on a console, and not when redirected");
+        session.checks.check(&description, is_same && fits, &actual);
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ impl Display {
     /// Starts it with a number that nobody has. It listens at a socket of Linux' that needs no file,
     /// so that programs in another root reach it, too.
     pub(super) fn start(workspace: &Workspace) -> Result<Self, Failure> {
-        let folder = workspace.made("wine/screen");
+        let folder = workspace.target("wine/screen");
         fs::create_dir_all(&folder)?;
         let mut server = workspace
             .command(PROGRAM)
@@ -76,7 +76,7 @@ impl Display {
     }
 
     /// What is on the screen now.
-    pub(super) fn look(&self) -> Result<Screen, Failure> {
+    pub(super) fn screenshot(&self) -> Result<Screen, Failure> {
         let file = fs::read(self.folder.join("Xvfb_screen0"))?;
         Screen::read(&file).ok_or_else(|| Failure("Xvfb's picture can't be read".into()))
     }
@@ -110,7 +110,7 @@ impl Screen {
     }
 
     /// How many of its pixels are not black, and how many colours they have.
-    pub(super) fn painted(&self) -> (usize, usize) {
+    pub(super) fn painted_pixels(&self) -> (usize, usize) {
         let mut colors = std::collections::BTreeSet::new();
         let mut pixels = 0;
         for pixel in self.bytes.chunks_exact(4) {
@@ -123,7 +123,7 @@ impl Screen {
     }
 
     /// Keeps it as a file beside the screen's, in the format PPM.
-    pub(super) fn keep(&self, display: &Display, arch: &str, name: &str) -> Result<(), Failure> {
+    pub(super) fn save(&self, display: &Display, arch: &str, name: &str) -> Result<(), Failure> {
         let (width, height) = self.size();
         let mut file = format!("P6\n{width} {height}\n255\n").into_bytes();
         for pixel in self.bytes.chunks_exact(4) {
@@ -163,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_the_screen_has_its_size_and_what_is_painted() {
+    fn a_screenshot_has_its_size_and_painted_pixels() {
         let screen = Screen::read(&file(2, 1, &[0, 0, 0, 0, 1, 2, 3, 0])).unwrap();
         assert_eq!(screen.size(), (2, 1));
-        assert_eq!(screen.painted(), (1, 1));
+        assert_eq!(screen.painted_pixels(), (1, 1));
         assert!(Screen::read(&file(2, 2, &[0; 8])).is_none(), "cut off");
         assert!(Screen::read(&[]).is_none());
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::arch::Arch;
-use super::root::Root;
+use super::debian_chroot::DebianChroot;
 use crate::command::{self, Failure};
-use crate::package::copy;
+use crate::filesystem::copy;
 use crate::workspace::Workspace;
 
 /// Where Debian has what its `wine` script chooses from.
@@ -29,7 +29,7 @@ pub(super) struct Machine<'a> {
     workspace: &'a Workspace,
     arch: Arch,
     /// Around x86's Wine.
-    root: Option<Root>,
+    chroot: Option<DebianChroot>,
     /// The prefix, from outside.
     prefix: PathBuf,
     /// The screen of programs with a window, if there is one.
@@ -38,20 +38,20 @@ pub(super) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// Sets it up if that was not done before, or tells why it can't be.
-    pub(super) fn of(
+    pub(super) fn set_up(
         workspace: &'a Workspace,
         arch: Arch,
         yes: bool,
     ) -> Result<Result<Self, String>, Failure> {
-        let (root, prefix) = match arch {
+        let (chroot, prefix) = match arch {
             Arch::X64 if !is_installed() => {
                 return Ok(Err("no wine64: cargo xtask setup".into()));
             }
-            Arch::X64 => (None, workspace.made("wine/x64-prefix")),
-            Arch::X86 => match Root::of(workspace, yes)? {
-                Ok(root) => {
-                    let prefix = root.path(PREFIX_IN_ROOT);
-                    (Some(root), prefix)
+            Arch::X64 => (None, workspace.target("wine/x64-prefix")),
+            Arch::X86 => match DebianChroot::set_up(workspace, yes)? {
+                Ok(chroot) => {
+                    let prefix = chroot.path(PREFIX_IN_ROOT);
+                    (Some(chroot), prefix)
                 }
                 Err(why) => return Ok(Err(why)),
             },
@@ -59,7 +59,7 @@ impl<'a> Machine<'a> {
         let machine = Self {
             workspace,
             arch,
-            root,
+            chroot,
             prefix,
             display: None,
         };
@@ -72,13 +72,13 @@ impl<'a> Machine<'a> {
     }
 
     /// Gives programs that are started from now on a screen, or none.
-    pub(super) fn show_on(&mut self, display: Option<&str>) {
+    pub(super) fn set_display(&mut self, display: Option<&str>) {
         self.display = display.map(Into::into);
     }
 
     /// Wine's fonts, for a root that came without: without any nothing is written.
-    pub(super) fn bring_fonts(&self) -> Result<(), Failure> {
-        let Some(to) = self.root.as_ref().map(|root| root.path(FONTS)) else {
+    pub(super) fn install_fonts(&self) -> Result<(), Failure> {
+        let Some(to) = self.chroot.as_ref().map(|chroot| chroot.path(FONTS)) else {
             return Ok(());
         };
         fs::create_dir_all(&to)?;
@@ -99,12 +99,12 @@ impl<'a> Machine<'a> {
     /// What the programs of this run say on their error output: debug output.
     pub(super) fn log(&self) -> PathBuf {
         self.workspace
-            .made(&format!("wine/{}.log", self.arch.name()))
+            .target(&format!("wine/{}.log", self.arch.name()))
     }
 
     /// A program in Wine, by its path there.
     pub(super) fn wine(&self, program: &str) -> Command {
-        let mut wine = self.program(self.loader());
+        let mut wine = self.unix_command(self.loader());
         wine.arg(program);
         wine
     }
@@ -117,16 +117,16 @@ impl<'a> Machine<'a> {
     }
 
     /// Ends whatever runs in the prefix, of this run or of one that crashed.
-    pub(super) fn halt(&self) -> Result<(), Failure> {
+    pub(super) fn stop_all(&self) -> Result<(), Failure> {
         // It fails where nothing runs.
-        command::listen(self.program(SERVER).arg("-k"))?;
-        command::listen(self.program(SERVER).arg("-w"))?;
+        command::capture(self.unix_command(SERVER).arg("-k"))?;
+        command::capture(self.unix_command(SERVER).arg("-w"))?;
         Ok(())
     }
 
     /// Ends what runs, and puts the registry back: no service, no setting.
     pub(super) fn restore(&self) -> Result<(), Failure> {
-        self.halt()?;
+        self.stop_all()?;
         self.copy_registry(&self.prefix.join(CLEAN), &self.prefix)
     }
 
@@ -137,14 +137,14 @@ impl<'a> Machine<'a> {
         }
         println!("--- a prefix in {}", self.prefix.display());
         if self.prefix.exists() {
-            self.halt()?;
+            self.stop_all()?;
             fs::remove_dir_all(&self.prefix)?;
         }
         fs::create_dir_all(&self.prefix)?;
-        let said = command::listen(self.wine("wineboot").arg("--init"))?;
-        said.success("wineboot")?;
+        let output = command::capture(self.wine("wineboot").arg("--init"))?;
+        output.success("wineboot")?;
         // The registry is written when the last program ends.
-        command::listen(self.program(SERVER).arg("-w"))?;
+        command::capture(self.unix_command(SERVER).arg("-w"))?;
         let part = self.prefix.join("clean.part");
         fs::create_dir_all(&part)?;
         self.copy_registry(&self.prefix, &part)?;
@@ -161,14 +161,14 @@ impl<'a> Machine<'a> {
 
     /// A program outside Wine, with the variables that Wine looks at and no
     /// others: no questions, no menus, and no screen unless it was given one.
-    fn program(&self, path: &str) -> Command {
-        let (mut command, prefix) = match &self.root {
+    fn unix_command(&self, path: &str) -> Command {
+        let (mut command, prefix) = match &self.chroot {
             None => (
                 self.workspace.command("env"),
                 self.prefix.display().to_string(),
             ),
-            Some(root) => (
-                root.run(self.workspace, "/usr/bin/env"),
+            Some(chroot) => (
+                chroot.command(self.workspace, "/usr/bin/env"),
                 PREFIX_IN_ROOT.to_string(),
             ),
         };
@@ -197,7 +197,7 @@ impl<'a> Machine<'a> {
 impl Drop for Machine<'_> {
     fn drop(&mut self) {
         // Should that fail, the next run does it.
-        let _ = self.halt();
+        let _ = self.stop_all();
     }
 }
 

@@ -7,14 +7,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::judge::Judge;
+use super::check_log::CheckLog;
+use super::drive::{path, remove};
 use super::machine::Machine;
-use super::prepare::{path, remove};
 use super::session::Session;
-use super::tool::{FOLDER, Running, VERSION, run, tool};
-use super::{console, former, watch, who};
+use super::tool::{FOLDER, RunningTool, VERSION, run, tool};
+use super::{console, previous_version, watch, who};
 use crate::command::{self, Failure};
-use crate::package;
+use crate::filesystem;
 use crate::workspace::Workspace;
 
 /// What the program must say when it is told so.
@@ -26,56 +26,56 @@ pub(super) fn test(
     workspace: &Workspace,
     machine: &Machine<'_>,
     folder: &Path,
-    judge: &mut Judge,
+    checks: &mut CheckLog,
 ) -> Result<(), Failure> {
-    unpack(machine, folder, FOLDER)?;
+    copy_files(machine, folder, FOLDER)?;
     remove_installed(machine)?;
     // The window is tried by itself.
     remove(&path(machine, &format!("{FOLDER}/tcplimitw.exe")))?;
     let answer = run(machine, "install")?;
     let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
-    let what = "a Windows without the limit is refused: that which Wine is by itself";
-    judge.hold(what, refused, &answer);
-    be_xp(machine)?;
-    let session = &mut Session::begin(workspace, machine, judge)?;
+    let description = "a Windows without the limit is refused: that which Wine is by itself";
+    checks.check(description, refused, &answer);
+    set_windows_version(machine)?;
+    let session = &mut Session::begin(workspace, machine, checks)?;
     // With a client, so that Wine stays up from one run to the next.
-    golden(workspace, machine, session.judge)?;
+    check_golden(workspace, machine, session.checks)?;
     session.play("owner-before")?;
     session.play("owner-installed")?;
     session.play("owner-set")?;
-    console::breaks(session, machine)?;
-    let waiting = who::connections(session, machine)?;
-    watch::lines(session, machine, &waiting)?;
-    watch::screens(session, machine, &waiting)?;
-    watch::log(session, machine, &waiting)?;
-    who::ended(session, machine, waiting)?;
+    console::check_line_breaks(session, machine)?;
+    let waiting = who::check_connections(session, machine)?;
+    watch::check_json_lines(session, machine, &waiting)?;
+    watch::check_screens(session, machine, &waiting)?;
+    watch::check_log_file(session, machine, &waiting)?;
+    who::check_ended(session, machine, waiting)?;
     session.play("owner-stored")?;
-    upgraded(workspace, machine, session)?;
+    check_upgrade(workspace, machine, session)?;
     session.play(match machine.arch() {
         Arch::X86 => "owner-compat",
         Arch::X64 => "owner-compat-x64",
     })?;
     session.play("owner-legacy")?;
     session.play("owner-repaired")?;
-    killed(session, machine)?;
-    read_only(session, machine)?;
-    told(session, machine)?;
-    scripted(workspace, session, machine)
+    check_killed_install(session, machine)?;
+    check_read_only_folders(session, machine)?;
+    check_status_json(session, machine)?;
+    check_real_machine_script(workspace, session, machine)
 }
 
 /// The program's files, on a Windows XP that has none of it installed.
 pub(super) fn prepare(machine: &Machine<'_>, folder: &Path) -> Result<(), Failure> {
-    unpack(machine, folder, FOLDER)?;
+    copy_files(machine, folder, FOLDER)?;
     remove_installed(machine)?;
-    be_xp(machine)
+    set_windows_version(machine)
 }
 
 /// The files of a zip in their folder.
-fn unpack(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failure> {
+fn copy_files(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failure> {
     let to = path(machine, folder);
     fs::create_dir_all(&to)?;
     for name in ["tcplimit.exe", "tcplimit.sys"] {
-        package::copy(&from.join(name), &to.join(name))?;
+        filesystem::copy(&from.join(name), &to.join(name))?;
     }
     Ok(())
 }
@@ -89,76 +89,80 @@ fn remove_installed(machine: &Machine<'_>) -> Result<(), Failure> {
 }
 
 /// This version is installed over 0.1.0, in a system that runs on.
-fn upgraded(
+fn check_upgrade(
     workspace: &Workspace,
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(former) = former::folder(workspace, machine, session.judge)? else {
+    let Some(former) = previous_version::folder(workspace, machine, session.checks)? else {
         return Ok(());
     };
-    unpack(machine, &former, "an old zip")?;
+    copy_files(machine, &former, "an old zip")?;
     session.play("owner-upgraded")
 }
 
 /// Sets Wine to the Windows that the program is for.
-fn be_xp(machine: &Machine<'_>) -> Result<(), Failure> {
+fn set_windows_version(machine: &Machine<'_>) -> Result<(), Failure> {
     let version = match machine.arch() {
         Arch::X64 => "winxp64",
         Arch::X86 => "winxp",
     };
     let key = r"HKCU\Software\Wine";
     let words = ["add", key, "/v", "Version", "/d", version, "/f"];
-    let said = command::listen(machine.wine("reg").args(words))?;
-    said.success("reg add").map(|_| ())
+    let output = command::capture(machine.wine("reg").args(words))?;
+    output.success("reg add").map(|_| ())
 }
 
 /// Help and errors of the built program are those of the golden files, as they
 /// are of the library.
-fn golden(workspace: &Workspace, machine: &Machine<'_>, judge: &mut Judge) -> Result<(), Failure> {
+fn check_golden(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    checks: &mut CheckLog,
+) -> Result<(), Failure> {
     for name in GOLDEN {
         let file = workspace.path(&format!("cli/xp/tests/golden/{name}.txt"));
         let text = fs::read_to_string(&file)
             .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
-        let mut wrong = Vec::new();
-        let mut seen = 0;
+        let mut failures = Vec::new();
+        let mut count = 0;
         for part in text.split("\n> ") {
             let Some((command, expected)) = part.trim_start_matches("> ").split_once('\n') else {
                 continue;
             };
             let line = command.trim_start_matches("tcplimit");
-            let said = command::listen(&mut tool(machine, line))?;
-            let code = said.status.code().unwrap_or(-1);
-            let text = format!("{}{}[{code}]", said.out, said.err);
+            let output = command::capture(&mut tool(machine, line))?;
+            let code = output.status.code().unwrap_or(-1);
+            let text = format!("{}{}[{code}]", output.out, output.err);
             let is_dos = text.matches('\n').count() == text.matches("\r\n").count();
             let text = text.replace("\r\n", "\n").replace(VERSION, "VERSION");
-            seen += 1;
+            count += 1;
             if !is_dos || text.trim_end() != expected.trim_end() {
-                wrong.push(format!("`{command}` gave {text}"));
+                failures.push(format!("`{command}` gave {text}"));
             }
         }
-        let what = format!("{seen} command lines print what tests/golden/{name}.txt has");
-        judge.none_wrong(&what, &wrong);
-        judge.hold("there are some", seen >= 15, &seen);
+        let description = format!("{count} command lines print what tests/golden/{name}.txt has");
+        checks.check_no_failures(&description, &failures);
+        checks.check("there are some", count >= 15, &count);
     }
     Ok(())
 }
 
 /// An install that is killed after its first step is mended by the next, and
 /// another by repair.
-fn killed(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+fn check_killed_install(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
     for mend in ["install", "repair"] {
         session.check("", "tcplimit uninstall", "exit=0")?;
-        let mut install = Running::start(machine, "install")?;
-        let first = install.line()?;
+        let mut install = RunningTool::start(machine, "install")?;
+        let first = install.next_line()?;
         // SIGKILL: nothing of it runs any more.
         install.child.kill()?;
         install.child.wait()?;
         drop(install);
-        let said = first.starts_with("Copied tcplimit.sys to ");
+        let started = first.starts_with("Copied tcplimit.sys to ");
         session
-            .judge
-            .hold("an install is killed between its steps", said, &first);
+            .checks
+            .check("an install is killed between its steps", started, &first);
         session.check(
             &format!("and {mend} mends it"),
             &format!("tcplimit {mend}"),
@@ -172,13 +176,16 @@ fn killed(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failur
 
 /// Folders that can't be written to. Nothing keeps root out by rights, so it is
 /// tried where even root can't write: in the folder of processes.
-fn read_only(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+fn check_read_only_folders(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+) -> Result<(), Failure> {
     if machine.arch() == Arch::X86 {
         let answer = run(machine, r"install --compat Z:\proc")?;
         // Wine gives no access list for it, which is asked for first.
         let refused = answer.starts_with("exit=3 ") && answer.contains(r"Z:\proc");
-        let what = "a folder that can't be written to is named";
-        session.judge.hold(what, refused, &answer);
+        let description = "a folder that can't be written to is named";
+        session.checks.check(description, refused, &answer);
     }
     let file = path(machine, "windows/system32/drivers/tcplimit.sys");
     session.check("", "tcplimit uninstall", "exit=0")?;
@@ -188,46 +195,46 @@ fn read_only(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Fai
     fs::remove_dir(&file)?;
     let answer = answer?;
     let refused = answer.starts_with("exit=3 ") && answer.contains(r"drivers\tcplimit.sys: access");
-    let what = "so is a driver's file that can't be replaced";
-    session.judge.hold(what, refused, &answer);
+    let description = "so is a driver's file that can't be replaced";
+    session.checks.check(description, refused, &answer);
     session.check("no service is left", "state TcpLimit", "error=6")?;
     session.check("", "tcplimit install", "exit=0")
 }
 
 /// `status --json` is one object of ASCII that agrees with all else; at the end
 /// the program is uninstalled.
-fn told(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    let said = command::listen(&mut tool(machine, "status --json"))?;
-    let object: Value = serde_json::from_str(&said.out).unwrap_or(Value::Null);
+fn check_status_json(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    let output = command::capture(&mut tool(machine, "status --json"))?;
+    let object: Value = serde_json::from_str(&output.out).unwrap_or(Value::Null);
     let module = &object["modules"][0];
-    let right = said.out.is_ascii()
-        && said.out.lines().count() == 1
+    let right = output.out.is_ascii()
+        && output.out.lines().count() == 1
         && object["service"]["state"] == "running"
         && object["event_source"] == true
         && module["memory"]["limit"] == 10
         && module["file"]["state"] == "unpatched"
         && module["memory"]["rvas"]["threshold"] == module["file"]["rvas"]["threshold"];
-    let what = "status --json tells of memory and file, which agree";
-    session.judge.hold(what, right, &said.out);
+    let description = "status --json tells of memory and file, which agree";
+    session.checks.check(description, right, &output.out);
     session.play("owner-gone")
 }
 
 /// The script for a real machine, run by Wine's cmd. Page rights are not known
 /// there, and nothing says that they need not be: so its first set is refused,
 /// and the script must stop, undo what it did and say so.
-fn scripted(
+fn check_real_machine_script(
     workspace: &Workspace,
     session: &mut Session<'_>,
     machine: &Machine<'_>,
 ) -> Result<(), Failure> {
     let name = "on-real-xp.cmd";
     let folder = machine.drive().join(FOLDER);
-    package::copy(&workspace.path("docs").join(name), &folder.join(name))?;
+    filesystem::copy(&workspace.path("docs").join(name), &folder.join(name))?;
     let mut cmd = machine.wine("cmd");
-    let said = command::listen(cmd.args(["/c", &format!(r"C:\{FOLDER}\{name}"), "/y"]))?;
-    let code = said.status.code();
+    let output = command::capture(cmd.args(["/c", &format!(r"C:\{FOLDER}\{name}"), "/y"]))?;
+    let code = output.status.code();
     let log = fs::read_to_string(folder.join("on-real-xp.log")).unwrap_or_default();
-    let seen = format!("{code:?} {}", said.out);
+    let actual = format!("{code:?} {}", output.out);
     let in_order = |words: &[&str]| {
         let mut left = log.as_str();
         words.iter().all(|word| match left.split_once(word) {
@@ -251,23 +258,23 @@ fn scripted(
         "code 1, expected 1",
         "the limit is 10, expected 10, code 0",
     ]);
-    let judge = &mut *session.judge;
-    judge.hold(
+    let checks = &mut *session.checks;
+    checks.check(
         "the script for a real machine goes as far as Wine can",
         went,
-        &seen,
+        &actual,
     );
     let stopped = code == Some(1)
         && in_order(&[
             "tcplimit set 100",
             "code 1, expected 0",
-            "That was a surprise",
-            "It is removed.",
+            "This result is not as expected",
+            "The driver is removed.",
         ]);
-    judge.hold(
+    checks.check(
         "where it is surprised it undoes what it did",
         stopped,
-        &seen,
+        &actual,
     );
     session.check("so that no service is left", "state TcpLimit", "error=6")?;
     session.check(

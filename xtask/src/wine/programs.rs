@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::judge::Judge;
+use super::check_log::CheckLog;
 use super::tool;
-use crate::built::{self, Kind};
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
+use crate::executables::{self, ExecutableKind};
+use crate::filesystem::copy;
 use crate::offsets;
-use crate::package::copy;
 use crate::workspace::Workspace;
 
 /// The program that drives the window.
-pub(super) const DRIVER: &str = "window.exe";
+pub(super) const WINDOW_DRIVER: &str = "window.exe";
 
 /// The stand-ins for the system's drivers, and what makes one of the other.
 const TARGETS: [(&str, &[&str]); 2] = [("tcpip", &[]), ("tcpip6", &["-DIPV6"])];
@@ -52,7 +52,7 @@ pub(super) struct Programs {
 
 /// Where a target's limit lies, as found on this machine.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct TargetLimit {
     pub(super) module: u32,
     pub(super) rva: u32,
 }
@@ -86,7 +86,7 @@ fn toolchain(arch: Arch) -> Toolchain {
 }
 
 /// Makes a library for x64 from a file of `verify/wine`.
-pub(super) fn library(workspace: &Workspace, source: &str, to: &Path) -> Result<(), Failure> {
+pub(super) fn build_library(workspace: &Workspace, source: &str, to: &Path) -> Result<(), Failure> {
     let triple = toolchain(Arch::X64).triple;
     let mut compile = workspace.command(&format!("{triple}-gcc"));
     compile
@@ -95,14 +95,14 @@ pub(super) fn library(workspace: &Workspace, source: &str, to: &Path) -> Result<
         .arg("-o")
         .arg(to)
         .arg("-ladvapi32");
-    command::listen(&mut compile)?.success(source)?;
+    command::capture(&mut compile)?.success(source)?;
     Ok(())
 }
 
 impl Programs {
     /// Compiles and links all of `verify/wine`. The driver is taken as it is.
     pub(super) fn build(workspace: &Workspace, arch: Arch, driver: &Path) -> Result<Self, Failure> {
-        let folder = workspace.made(&format!("wine/programs/{}", arch.name()));
+        let folder = workspace.target(&format!("wine/programs/{}", arch.name()));
         fs::create_dir_all(&folder)?;
         // A copy, so that all of a run is about one file.
         let shipped = folder.join("tcplimit.sys");
@@ -111,24 +111,24 @@ impl Programs {
         let toolchain = toolchain(arch);
         let limiter = format!("limiter_{}.S", arch.name());
         for (name, flags) in TARGETS {
-            programs.driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
+            programs.build_driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
         }
-        programs.driver(workspace, &toolchain, MEND, &["mend.c"], &[])?;
+        programs.build_driver(workspace, &toolchain, MEND, &["mend.c"], &[])?;
         let parts = ["client.c", "service.c", "storm.c", "restricted.c"]
             .map(|part| format!("verify/wine/{part}"));
-        programs.program(workspace, &toolchain, "client.exe", &parts)?;
+        programs.build_program(workspace, &toolchain, "client.exe", &parts)?;
         let legacy = ["verify/wine/legacy.c".to_string()];
-        programs.program(workspace, &toolchain, "legacy.exe", &legacy)?;
+        programs.build_program(workspace, &toolchain, "legacy.exe", &legacy)?;
         let example = [EXAMPLE.to_string()];
-        programs.program(workspace, &toolchain, "limit.exe", &example)?;
+        programs.build_program(workspace, &toolchain, "limit.exe", &example)?;
         let waiting = ["verify/wine/waiting.c".to_string()];
-        programs.program(workspace, &toolchain, WAITING, &waiting)?;
+        programs.build_program(workspace, &toolchain, WAITING, &waiting)?;
         let window = ["verify/wine/window.c".to_string()];
-        programs.program(workspace, &toolchain, DRIVER, &window)?;
+        programs.build_program(workspace, &toolchain, WINDOW_DRIVER, &window)?;
         Ok(programs)
     }
 
-    fn driver(
+    fn build_driver(
         &self,
         workspace: &Workspace,
         toolchain: &Toolchain,
@@ -150,7 +150,7 @@ impl Programs {
                 .arg(workspace.path("verify/wine").join(source))
                 .arg("-o")
                 .arg(&object);
-            command::listen(&mut compile)?.success(source)?;
+            command::capture(&mut compile)?.success(source)?;
             objects.push(object);
         }
         let linker = linker(workspace).ok_or_else(|| Failure(NO_LINKER.into()))?;
@@ -163,11 +163,11 @@ impl Programs {
             .arg(format!("/OUT:{}", self.driver_file(name).display()))
             .args(&objects)
             .arg(format!("/usr/{}/lib/libntoskrnl.a", toolchain.triple));
-        command::listen(&mut link)?.success("lld-link")?;
+        command::capture(&mut link)?.success("lld-link")?;
         Ok(())
     }
 
-    fn program(
+    fn build_program(
         &self,
         workspace: &Workspace,
         toolchain: &Toolchain,
@@ -187,7 +187,7 @@ impl Programs {
             .arg("-o")
             .arg(self.folder.join(name))
             .args(["-ladvapi32", "-lntdll", "-lole32", "-luuid", "-lws2_32"]);
-        command::listen(&mut compile)?.success(name)?;
+        command::capture(&mut compile)?.success(name)?;
         Ok(())
     }
 
@@ -200,25 +200,25 @@ impl Programs {
     pub(super) fn probe(
         &self,
         workspace: &Workspace,
-        judge: &mut Judge,
-    ) -> Result<Vec<Place>, Failure> {
-        let mut places = Vec::new();
+        checks: &mut CheckLog,
+    ) -> Result<Vec<TargetLimit>, Failure> {
+        let mut limits = Vec::new();
         for ((name, _), module) in TARGETS.into_iter().zip([4, 6]) {
             let file = self.driver_file(name);
-            let said = probe(workspace, &file, &[])?;
+            let output = probe(workspace, &file, &[])?;
             let loaded = probe(workspace, &file, &["--as-loaded"])?;
-            let rva = |said: &Value| {
-                let rva = said["rvas"]["threshold"].as_u64()?;
+            let rva = |output: &Value| {
+                let rva = output["rvas"]["threshold"].as_u64()?;
                 u32::try_from(rva).ok()
             };
-            let both = rva(&said)
+            let both = rva(&output)
                 .zip(rva(&loaded))
                 .filter(|(one, other)| one == other);
-            let what = format!("{name}.sys is located by tcplimit probe, also as loaded");
-            judge.hold(&what, both.is_some(), &loaded);
-            places.extend(both.map(|(rva, _)| Place { module, rva }));
+            let description = format!("{name}.sys is located by tcplimit probe, also as loaded");
+            checks.check(&description, both.is_some(), &loaded);
+            limits.extend(both.map(|(rva, _)| TargetLimit { module, rva }));
         }
-        Ok(places)
+        Ok(limits)
     }
 
     /// Puts all of it onto Wine's drive.
@@ -230,7 +230,13 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in ["client.exe", "legacy.exe", "limit.exe", WAITING, DRIVER] {
+        for name in [
+            "client.exe",
+            "legacy.exe",
+            "limit.exe",
+            WAITING,
+            WINDOW_DRIVER,
+        ] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
         // Also where its path has a space.
@@ -242,7 +248,7 @@ impl Programs {
 }
 
 /// What is missing to build any of it.
-pub(super) fn lacks(workspace: &Workspace) -> Option<&'static str> {
+pub(super) fn missing_tool(workspace: &Workspace) -> Option<&'static str> {
     if !offsets::COMPILERS
         .iter()
         .all(|gcc| workspace.has_program(gcc))
@@ -258,14 +264,14 @@ fn linker(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 fn probe(workspace: &Workspace, file: &Path, words: &[&str]) -> Result<Value, Failure> {
-    let tool = built::program(workspace, Kind::Program, built::WORKBENCH)?;
+    let tool = executables::program(workspace, ExecutableKind::Program, executables::WORKBENCH)?;
     let mut probe = workspace.command(&tool.to_string_lossy());
     probe
         .args(["probe", "--json"])
         .args(words)
         .arg("--")
         .arg(file);
-    let said = command::listen(&mut probe)?;
-    serde_json::from_str(said.out.trim())
-        .map_err(|error| Failure(format!("tcplimit probe: {error}: {}", said.err)))
+    let output = command::capture(&mut probe)?;
+    serde_json::from_str(output.out.trim())
+        .map_err(|error| Failure(format!("tcplimit probe: {error}: {}", output.err)))
 }

@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 
 use super::arch::Arch;
+use super::check_log::CheckLog;
 use super::client::Client;
-use super::in_force::in_force;
-use super::judge::Judge;
+use super::effective_limit::effective_limits;
 use super::machine::Machine;
-use super::programs::Place;
-use super::script::{self, Check, missing};
-use super::{prepare, tool};
+use super::programs::TargetLimit;
+use super::script::{self, Check, missing_words};
+use super::{drive, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
@@ -28,8 +28,8 @@ pub(super) struct Session<'a> {
     machine: &'a Machine<'a>,
     client: Client,
     /// The program that drives the window.
-    pub(super) driver: Option<Client>,
-    pub(super) judge: &'a mut Judge,
+    pub(super) window_driver: Option<Client>,
+    pub(super) checks: &'a mut CheckLog,
 }
 
 impl<'a> Session<'a> {
@@ -37,7 +37,7 @@ impl<'a> Session<'a> {
     pub(super) fn begin(
         workspace: &'a Workspace,
         machine: &'a Machine<'a>,
-        judge: &'a mut Judge,
+        checks: &'a mut CheckLog,
     ) -> Result<Self, Failure> {
         let log = File::create(machine.log())?;
         let client = Client::start(machine.wine(r"C:\client.exe").stderr(log))?;
@@ -45,12 +45,12 @@ impl<'a> Session<'a> {
             workspace,
             machine,
             client,
-            driver: None,
-            judge,
+            window_driver: None,
+            checks,
         };
-        let answer = session.each(&["create Mend mend.sys", "start Mend"])?;
-        let what = "Wine's kernel is mended (verify/wine/mend.c)";
-        session.judge.hold(what, answer == DONE, &answer);
+        let answer = session.send_all(&["create Mend mend.sys", "start Mend"])?;
+        let description = "Wine's kernel is mended (verify/wine/mend.c)";
+        session.checks.check(description, answer == DONE, &answer);
         Ok(session)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
             .map_err(|error| Failure(format!("{file}: {error}")))?;
         let checks = script::parse(&text.replace("VERSION", tool::VERSION))
             .map_err(|failure| Failure(format!("{file}: {failure}")))?;
-        checks.iter().try_for_each(|check| self.try_check(check))
+        checks.iter().try_for_each(|check| self.run_check(check))
     }
 
     /// One check of a file.
@@ -74,35 +74,38 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When Wine's process of drivers is gone: then nothing that follows would
     /// mean anything.
-    fn try_check(&mut self, check: &Check) -> Result<(), Failure> {
-        let mut wrong = Vec::new();
+    fn run_check(&mut self, check: &Check) -> Result<(), Failure> {
+        let mut failures = Vec::new();
         for step in &check.steps {
             let (command, expected) = (&step.command, &step.expected);
-            let answer = self.tell(command)?;
-            let lacks = missing(&answer, expected);
+            let answer = self.send(command)?;
+            let lacks = missing_words(&answer, expected);
             if !lacks.is_empty() {
-                wrong.push(format!("`{command}` gave {}", lacks.join(", ")));
+                failures.push(format!("`{command}` gave {}", lacks.join(", ")));
             }
-            for (target, limit) in in_force(command, &answer) {
-                let seen = self.tell(&format!("target {target} look"))?;
-                let lacks = missing(&seen, &format!("limit={limit}"));
+            for (target, limit) in effective_limits(command, &answer) {
+                let actual = self.send(&format!("target {target} look"))?;
+                let lacks = missing_words(&actual, &format!("limit={limit}"));
                 if !lacks.is_empty() {
                     let lacks = lacks.join(", ");
-                    wrong.push(format!("after `{command}` {target} has {lacks}"));
+                    failures.push(format!("after `{command}` {target} has {lacks}"));
                 }
-                self.judge.looked();
+                self.checks.count_target_read();
             }
         }
-        let what = if check.what.is_empty() {
+        let description = if check.description.is_empty() {
             "(preparation)"
         } else {
-            &check.what
+            &check.description
         };
         // Preparation counts only where it goes wrong.
-        if !check.what.is_empty() || !wrong.is_empty() {
-            self.judge.none_wrong(what, &wrong);
+        if !check.description.is_empty() || !failures.is_empty() {
+            self.checks.check_no_failures(description, &failures);
         }
-        if wrong.iter().any(|wrong| wrong.contains(FILE_DELETED)) {
+        if failures
+            .iter()
+            .any(|failures| failures.contains(FILE_DELETED))
+        {
             let log = self.machine.log();
             let why = "the drivers' process ended; Wine's last words are in";
             return Err(Failure(format!("{why} {}", log.display())));
@@ -113,12 +116,12 @@ impl<'a> Session<'a> {
     /// A check that is not in a file.
     pub(super) fn check(
         &mut self,
-        what: &str,
+        description: &str,
         command: &str,
         expected: &str,
     ) -> Result<(), Failure> {
-        self.try_check(&Check {
-            what: what.into(),
+        self.run_check(&Check {
+            description: description.into(),
             steps: vec![script::Step {
                 command: command.into(),
                 expected: expected.into(),
@@ -127,31 +130,31 @@ impl<'a> Session<'a> {
     }
 
     /// Tells the client, or does what is no single line for it.
-    pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
+    pub(super) fn send(&mut self, command: &str) -> Result<String, Failure> {
         let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
-        if let Some(answer) = prepare::step(self.machine, verb, words)? {
+        if let Some(answer) = drive::run_command(self.machine, verb, words)? {
             return Ok(answer);
         }
         match (verb, words) {
             ("tcplimit", line) => tool::run(self.machine, line),
-            ("window", line) => match &mut self.driver {
-                Some(driver) => driver.tell(line),
+            ("window", line) => match &mut self.window_driver {
+                Some(driver) => driver.send(line),
                 None => Err(Failure("no program drives the window".into())),
             },
-            ("former", line) => tool::run_former(self.machine, line),
-            ("load", _) => self.each(&LOAD),
-            ("unload", _) => self.each(&UNLOAD),
-            ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),
-            ("legacy", limit) => self.program(r"C:\legacy.exe", limit),
-            ("example", words) => self.program(r"C:\limit.exe", words),
-            _ => self.client.tell(command),
+            ("former", line) => tool::run_previous(self.machine, line),
+            ("load", _) => self.send_all(&LOAD),
+            ("unload", _) => self.send_all(&UNLOAD),
+            ("reload", _) => self.send_all(&[UNLOAD, LOAD].concat()),
+            ("legacy", limit) => self.run_program(r"C:\legacy.exe", limit),
+            ("example", words) => self.run_program(r"C:\limit.exe", words),
+            _ => self.client.send(command),
         }
     }
 
     /// What takes several commands: all of them, or the first that fails.
-    fn each(&mut self, commands: &[&str]) -> Result<String, Failure> {
+    fn send_all(&mut self, commands: &[&str]) -> Result<String, Failure> {
         for command in commands {
-            let answer = self.client.tell(command)?;
+            let answer = self.client.send(command)?;
             if answer != DONE {
                 return Ok(format!("{command}: {answer}"));
             }
@@ -160,17 +163,17 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a program that is no client: that of 2005, or the example.
-    fn program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
+    fn run_program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
         let mut run = self.machine.wine(path);
-        let said = command::listen(run.args(words.split_whitespace()))?;
-        let code = said.status.code().unwrap_or(-1);
-        let text: Vec<&str> = said.out.split_whitespace().collect();
+        let output = command::capture(run.args(words.split_whitespace()))?;
+        let code = output.status.code().unwrap_or(-1);
+        let text: Vec<&str> = output.out.split_whitespace().collect();
         Ok(format!("exit={code} {}", text.join(" ")))
     }
 
     /// The driver finds the limit where the tool found it in the file.
-    pub(super) fn located(&mut self, places: &[Place]) -> Result<(), Failure> {
-        for &Place { module, rva } in places {
+    pub(super) fn check_located(&mut self, limits: &[TargetLimit]) -> Result<(), Failure> {
+        for &TargetLimit { module, rva } in limits {
             self.check(
                 &format!("module {module} is located where probe locates it, at {rva:X}"),
                 &format!("query ours {module}"),
@@ -182,25 +185,25 @@ impl<'a> Session<'a> {
     }
 
     /// Whether who is no Administrator is kept out.
-    pub(super) fn restricted(&mut self) -> Result<(), Failure> {
+    pub(super) fn check_access(&mut self) -> Result<(), Failure> {
         const TRIED: &str = "impersonated=1 before=1 after=0";
-        let answer = self.tell("restricted TcpLimit")?;
-        let has = |words: &str| missing(&answer, words).is_empty();
+        let answer = self.send("restricted TcpLimit")?;
+        let has = |words: &str| missing_words(&answer, words).is_empty();
         if has("error=0 guarded=5") && has(TRIED) {
-            self.judge.note(
+            self.checks.note(
                 "Wine checks no access to devices (it does to an event with such a list): \
                  it can't show that others are kept out",
             );
         } else {
             let kept_out = has("error=5") && has(TRIED);
-            let what = "who is no Administrator can't open the device";
-            self.judge.hold(what, kept_out, &answer);
+            let description = "who is no Administrator can't open the device";
+            self.checks.check(description, kept_out, &answer);
         }
         Ok(())
     }
 
     /// What the driver told the debugger.
-    pub(super) fn debugger(&mut self) -> Result<(), Failure> {
+    pub(super) fn check_debug_output(&mut self) -> Result<(), Failure> {
         let log = fs::read_to_string(self.machine.log())?;
         for sentence in [
             "tcpip.sys: the limit of half-open connections was located; it is 10.",
@@ -208,9 +211,9 @@ impl<'a> Session<'a> {
             "tcpip.sys: the limit was not set to 100. The system's list of modules contradicts",
             "TestOnlyAcceptUnknownRights is set.",
         ] {
-            let what = format!("the debugger was told: {sentence}");
-            self.judge
-                .hold(&what, log.contains(sentence), &"it was not");
+            let description = format!("the debugger was told: {sentence}");
+            self.checks
+                .check(&description, log.contains(sentence), &"it was not");
         }
         Ok(())
     }

@@ -16,10 +16,10 @@ pub(super) const FOLDER: &str = "a zip";
 const PROGRAM: &str = r"C:\a zip\tcplimit.exe";
 
 /// Version 0.1.0 of it.
-const FORMER: &str = r"C:\an old zip\tcplimit.exe";
+const PREVIOUS: &str = r"C:\an old zip\tcplimit.exe";
 
 /// Nothing takes this long, also on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The program with the words of a line.
 pub(super) fn tool(machine: &Machine<'_>, line: &str) -> Command {
@@ -30,21 +30,21 @@ pub(super) fn tool(machine: &Machine<'_>, line: &str) -> Command {
 
 /// Runs it: `exit=0`, then all words that it said.
 pub(super) fn run(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
-    words_of(&mut tool(machine, line))
+    exit_and_words(&mut tool(machine, line))
 }
 
 /// Runs version 0.1.0 of it.
-pub(super) fn run_former(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
-    words_of(machine.wine(FORMER).args(line.split_whitespace()))
+pub(super) fn run_previous(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
+    exit_and_words(machine.wine(PREVIOUS).args(line.split_whitespace()))
 }
 
-fn words_of(run: &mut Command) -> Result<String, Failure> {
-    let said = command::listen(run)?;
-    let code = said.status.code().unwrap_or(-1);
-    let words = said
+fn exit_and_words(run: &mut Command) -> Result<String, Failure> {
+    let output = command::capture(run)?;
+    let code = output.status.code().unwrap_or(-1);
+    let words = output
         .out
         .split_whitespace()
-        .chain(said.err.split_whitespace());
+        .chain(output.err.split_whitespace());
     let words: Vec<&str> = words.collect();
     Ok(format!("exit={code} {}", words.join(" ")))
 }
@@ -53,12 +53,12 @@ fn words_of(run: &mut Command) -> Result<String, Failure> {
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A run that is ended from outside, with its output line by line.
-pub(super) struct Running {
+pub(super) struct RunningTool {
     pub(super) child: Child,
     lines: mpsc::Receiver<String>,
 }
 
-impl Running {
+impl RunningTool {
     pub(super) fn start(machine: &Machine<'_>, line: &str) -> Result<Self, Failure> {
         let mut child = tool(machine, line)
             .stdin(Stdio::null())
@@ -79,21 +79,21 @@ impl Running {
         Ok(Self { child, lines })
     }
 
-    pub(super) fn line(&self) -> Result<String, Failure> {
+    pub(super) fn next_line(&self) -> Result<String, Failure> {
         self.lines
-            .recv_timeout(PATIENCE)
+            .recv_timeout(TIMEOUT)
             .map_err(|_| Failure("the program says nothing".into()))
     }
 
     /// Reads no more of it, and waits for its end.
-    pub(super) fn unread(mut self) -> Result<ExitStatus, Failure> {
+    pub(super) fn wait_without_reading(mut self) -> Result<ExitStatus, Failure> {
         // The thread ends at its next line, and closes the pipe.
         self.lines = mpsc::channel().1;
         Ok(self.child.wait()?)
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningTool {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

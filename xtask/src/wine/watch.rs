@@ -6,11 +6,11 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::{Value, json};
 
-use super::console::on_console;
+use super::console::console_command;
 use super::machine::Machine;
 use super::session::Session;
-use super::tool::{self, Running};
-use super::who::Waiting;
+use super::tool::{self, RunningTool};
+use super::who::WaitingProgram;
 use crate::command::{self, Failure};
 
 /// The exit code of what SIGKILL ended, as a shell and `script` have it.
@@ -24,46 +24,46 @@ fn until_interrupted<T>(
 ) -> Result<(T, Option<i32>), Failure> {
     const TRIES: u32 = 5;
     for _ in 1..TRIES {
-        let seen = watch()?;
-        if seen.1 != Some(KILLED) {
-            return Ok(seen);
+        let actual = watch()?;
+        if actual.1 != Some(KILLED) {
+            return Ok(actual);
         }
-        let what = "Wine's server killed watch at Ctrl-C; once more";
-        session.judge.note(what);
+        let description = "Wine's server killed watch at Ctrl-C; once more";
+        session.checks.note(description);
     }
     watch()
 }
 
 /// The exit code as a shell has it: with a signal that is one as well.
 #[cfg(unix)]
-fn code_of(status: ExitStatus) -> Option<i32> {
+fn shell_exit_code(status: ExitStatus) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| Some(128 + status.signal()?))
 }
 
 #[cfg(not(unix))]
-fn code_of(status: ExitStatus) -> Option<i32> {
+fn shell_exit_code(status: ExitStatus) -> Option<i32> {
     status.code()
 }
 
 /// `watch` prints one object after the other, and Ctrl-C is a good end. The programs
 /// are those that wait, most first.
-pub(super) fn lines(
+pub(super) fn check_json_lines(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
-    programs: &[Waiting],
+    programs: &[WaitingProgram],
 ) -> Result<(), Failure> {
     session.check("", "target tcpip store count 5", "status=0x0")?;
     let (lines, code) = until_interrupted(session, || {
-        let mut watch = Running::start(machine, "watch --json --interval 1")?;
-        let lines = [watch.line()?, watch.line()?];
+        let mut watch = RunningTool::start(machine, "watch --json --interval 1")?;
+        let lines = [watch.next_line()?, watch.next_line()?];
         // As a terminal does for Ctrl-C; Wine makes CTRL_C_EVENT of it.
         let interrupt = format!("kill -INT {}", watch.child.id());
         command::run(Command::new("sh").args(["-c", &interrupt]))?;
-        Ok((lines, code_of(watch.child.wait()?)))
+        Ok((lines, shell_exit_code(watch.child.wait()?)))
     })?;
     let mut times = Vec::new();
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for line in lines {
         let object: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
         times.extend(object["time"].as_u64());
@@ -74,80 +74,83 @@ pub(super) fn lines(
             json!({"pid": program.pid, "name": "waiting.exe", "connections": program.connections})
         });
         if object["half_open"] != 5 || object["limit"] != 10 || !who.cloned().eq(expected) {
-            wrong.push(line);
+            failures.push(line);
         }
     }
-    let what = "watch --json prints what the target has, and who waits";
-    session.judge.none_wrong(what, &wrong);
+    let description = "watch --json prints what the target has, and who waits";
+    session.checks.check_no_failures(description, &failures);
     let later = times.len() == 2 && times[0] < times[1];
-    let what = "the second look is a second later";
-    session.judge.hold(what, later, &format!("{times:?}"));
-    let what = "Ctrl-C ends watch, with exit code 0";
+    let description = "the second look is a second later";
     session
-        .judge
-        .hold(what, code == Some(0), &format!("{code:?}"));
+        .checks
+        .check(description, later, &format!("{times:?}"));
+    let description = "Ctrl-C ends watch, with exit code 0";
+    session
+        .checks
+        .check(description, code == Some(0), &format!("{code:?}"));
     session.check("", "target tcpip store count 0", "status=0x0")
 }
 
 /// How often a screen has its first line.
-fn drawn(said: &[u8]) -> usize {
+fn screens_drawn(output: &[u8]) -> usize {
     const TITLE: &str = "tcplimit watch, every second; Ctrl-C ends it";
-    String::from_utf8_lossy(said).matches(TITLE).count()
+    String::from_utf8_lossy(output).matches(TITLE).count()
 }
 
 /// On a console `watch` draws one screen over the other.
-pub(super) fn screens(
+pub(super) fn check_screens(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
-    programs: &[Waiting],
+    programs: &[WaitingProgram],
 ) -> Result<(), Failure> {
     // What Wine tells the terminal for a cursor that is put up by the 16 lines of
     // the screen.
     const UP: &str = "\u{1b}[16A";
-    let (said, code) = until_interrupted(session, || {
-        let mut script = on_console(machine, "watch")
+    let (output, code) = until_interrupted(session, || {
+        let mut script = console_command(machine, "watch")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let (Some(mut input), Some(mut output)) = (script.stdin.take(), script.stdout.take())
-        else {
+        let (Some(mut input), Some(mut pipe)) = (script.stdin.take(), script.stdout.take()) else {
             return Err(Failure("script has no pipes".into()));
         };
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         let mut piece = [0; 4096];
-        while drawn(&said) < 3 {
-            match output.read(&mut piece)? {
+        while screens_drawn(&output) < 3 {
+            match pipe.read(&mut piece)? {
                 0 => break,
-                length => said.extend(piece.iter().take(length)),
+                length => output.extend(piece.iter().take(length)),
             }
         }
         input.write_all(b"\x03")?;
         input.flush()?;
-        output.read_to_end(&mut said)?;
-        Ok((said, code_of(script.wait()?)))
+        pipe.read_to_end(&mut output)?;
+        Ok((output, shell_exit_code(script.wait()?)))
     })?;
-    let redrawn = drawn(&said) >= 3;
-    let said = String::from_utf8_lossy(&said);
-    let redrawn = redrawn && said.matches(UP).count() >= 2;
-    let what = "on a console watch draws over its own lines";
-    session.judge.hold(what, redrawn, &said);
-    let who = programs.iter().map(Waiting::title);
-    let what = "and shows who waits";
+    let redrawn = screens_drawn(&output) >= 3;
+    let output = String::from_utf8_lossy(&output);
+    let redrawn = redrawn && output.matches(UP).count() >= 2;
+    let description = "on a console watch draws over its own lines";
+    session.checks.check(description, redrawn, &output);
+    let who = programs.iter().map(WaitingProgram::display_name);
+    let description = "and shows who waits";
+    session.checks.check(
+        description,
+        who.into_iter().all(|who| output.contains(&who)),
+        &output,
+    );
+    let description = "Ctrl-C there ends it, with exit code 0";
     session
-        .judge
-        .hold(what, who.into_iter().all(|who| said.contains(&who)), &said);
-    let what = "Ctrl-C there ends it, with exit code 0";
-    session
-        .judge
-        .hold(what, code == Some(0), &format!("{code:?}"));
+        .checks
+        .check(description, code == Some(0), &format!("{code:?}"));
     Ok(())
 }
 
 /// `watch --log` begins behind what its file has, and the file has all of it at once.
-pub(super) fn log(
+pub(super) fn check_log_file(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
-    programs: &[Waiting],
+    programs: &[WaitingProgram],
 ) -> Result<(), Failure> {
     const FILE: &str = r"C:\a-zip.log";
     const KEPT: &str = "kept\r\n";
@@ -156,28 +159,26 @@ pub(super) fn log(
     let line = format!("watch --log {FILE}");
     // What is in the file while it runs.
     let begin = || {
-        let watch = Running::start(machine, &line)?;
-        Ok::<_, Failure>((watch.line()?, fs::read_to_string(&file)?, watch))
+        let watch = RunningTool::start(machine, &line)?;
+        Ok::<_, Failure>((watch.next_line()?, fs::read_to_string(&file)?, watch))
     };
     let (_, first, watch) = begin()?;
     drop(watch);
     let (look, second, watch) = begin()?;
-    let code = code_of(watch.unread()?);
-    let what = "watch ends when nobody reads it any more, with exit code 0";
+    let code = shell_exit_code(watch.wait_without_reading()?);
+    let description = "watch ends when nobody reads it any more, with exit code 0";
     session
-        .judge
-        .hold(what, code == Some(0), &format!("{code:?}"));
+        .checks
+        .check(description, code == Some(0), &format!("{code:?}"));
     fs::remove_file(&file)?;
     let (_, who) = look.rsplit_once(" who ").unwrap_or_default();
     // Other connections of the machine are nobody's in Wine.
-    let who = who
-        .split(", ")
-        .filter(|it| !it.starts_with("no process "));
+    let who = who.split(", ").filter(|it| !it.starts_with("no process "));
     let expected = programs
         .iter()
-        .map(|program| format!("{} {}", program.title(), program.connections));
-    let what = "watch names who waits, most first";
-    session.judge.hold(what, who.eq(expected), &look);
+        .map(|program| format!("{} {}", program.display_name(), program.connections));
+    let description = "watch names who waits, most first";
+    session.checks.check(description, who.eq(expected), &look);
     let begun = |text: &str| {
         text.strip_suffix(" tcplimit watch begins\r\n")
             .map(str::len)
@@ -185,11 +186,11 @@ pub(super) fn log(
     let date = "2026-01-01 00:00:00Z".len();
     let appended = second.strip_prefix(first.as_str()).and_then(begun) == Some(date)
         && first.strip_prefix(KEPT).and_then(begun) == Some(date);
-    let what = "watch --log adds to its file, a line at once";
-    session.judge.hold(what, appended, &second);
+    let description = "watch --log adds to its file, a line at once";
+    session.checks.check(description, appended, &second);
     let answer = tool::run(machine, r"watch --log C:\none\a.log")?;
     let named = answer.starts_with("exit=3 ") && answer.contains(r"Can't write C:\none\a.log:");
-    let what = "a log that can't be written is named";
-    session.judge.hold(what, named, &answer);
+    let description = "a log that can't be written is named";
+    session.checks.check(description, named, &answer);
     Ok(())
 }

@@ -42,7 +42,7 @@ fn objects_of_both(path: &str, bytes: &[u8]) -> (serde_json::Value, serde_json::
     let [object] = objects(&machine.out.borrow()).try_into().expect("one");
     let reports = tcplimit::probe::bytes(path, bytes, &tcplimit::probe::Options::default());
     let [report] = reports.try_into().expect("one");
-    let workbench = serde_json::to_value(tcplimit::report::Object::of(&report)).expect("JSON");
+    let workbench = serde_json::to_value(tcplimit::report::JsonReport::of(&report)).expect("JSON");
     (object, workbench)
 }
 
@@ -62,7 +62,7 @@ fn images() -> Vec<(&'static str, String, Vec<u8>)> {
     let signature = usize::try_from(u32::from_le_bytes(X86[60..64].try_into().expect("four")));
     let signature = signature.expect("small");
     let store = tcplimit::probe::bytes("tcpip.sys", X86, &tcplimit::probe::Options::default());
-    let Some(scanner_core::StartUp::Unique { value_offset, .. }) = store[0].start_up else {
+    let Some(scanner_core::StartUpStore::Unique { value_offset, .. }) = store[0].start_up else {
         panic!("a store");
     };
     let value = usize::try_from(value_offset).expect("small");

@@ -178,7 +178,7 @@ fn started(machine: &Machine, outcome: Applied) {
 /// A file with a correct checksum.
 fn mended(mut file: Vec<u8>) -> Vec<u8> {
     let headers = scanner_core::Headers::parse(&file).expect("a driver");
-    let sum = scanner_core::Checksum::of(&headers, &file).computed;
+    let sum = scanner_core::Checksum::compute(&headers, &file).computed;
     let at = headers.checksum_offset();
     file[at..at + 4].copy_from_slice(&sum.to_le_bytes());
     file

@@ -1,9 +1,9 @@
-//! Runs the shipped drivers in the emulator: `cargo xtask emulate` calls it.
-//! Exit codes: 1 when the driver did what it may not, 2 when nothing could be run.
+//! Runs the shipped drivers in the emulator; `cargo xtask emulate` calls it.
+//! Exit codes: 1 for a violation by the driver, 2 if nothing could be run.
 
 use std::process::ExitCode;
 
-use emulator::command::Wrong;
+use emulator::command::CommandError;
 
 fn main() -> ExitCode {
     match emulator::command::main(std::env::args().skip(1)) {
@@ -11,8 +11,8 @@ fn main() -> ExitCode {
         Err(wrong) => {
             eprintln!("{wrong}");
             match wrong {
-                Wrong::Driver(_) => ExitCode::FAILURE,
-                Wrong::Input(_) => ExitCode::from(2),
+                CommandError::Driver(_) => ExitCode::FAILURE,
+                CommandError::Input(_) => ExitCode::from(2),
             }
         }
     }

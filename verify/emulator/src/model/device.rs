@@ -2,18 +2,18 @@
 
 use tcplimit_driver::Device;
 
+use super::call_context::{CallContext, CallResult, ModelEntry, SUCCESS, status};
 use super::irql::Irql::{Apc, Passive};
-use super::scene::{Answer, Entry, SUCCESS, Scene, status};
-use crate::address::low;
-use crate::call::Value;
-use crate::kept::CreatedDevice;
+use crate::address::low_dword;
+use crate::call::ReturnValue;
 use crate::machine::Rights;
 use crate::offset::Offsets;
 use crate::placement::{Arena, release};
+use crate::resource_audit::CreatedDevice;
 use crate::violation::Violation;
-use crate::world::{COLLISION, NO_RESOURCES, Named, Step};
+use crate::world::{COLLISION, DeviceName, DeviceStep, NO_RESOURCES};
 
-pub(super) const MODELS: &[Entry] = &[
+pub(super) const MODELS: &[ModelEntry] = &[
     ("IoCreateDevice", Passive, create),
     ("IoDeleteDevice", Apc, delete),
     ("IoCreateSymbolicLink", Passive, link),
@@ -32,7 +32,7 @@ pub fn name(device: Device) -> &'static str {
     }
 }
 
-/// The name that programs open.
+/// The device's symbolic link, which programs open.
 #[must_use]
 pub fn link_name(device: Device) -> &'static str {
     match device {
@@ -41,29 +41,29 @@ pub fn link_name(device: Device) -> &'static str {
     }
 }
 
-/// Which device lies there.
-pub(super) fn at(scene: &Scene<'_>, address: u64) -> Result<Device, Violation> {
-    let mut devices = scene.kept.devices.iter();
+/// The device whose object is at an address.
+pub(super) fn find(context: &CallContext<'_>, address: u64) -> Result<Device, Violation> {
+    let mut devices = context.resources.devices.iter();
     let found = devices.find(|device| device.address == address);
-    let wrong = || scene.wrong(format!("there is no device at {address:X}"));
+    let wrong = || context.violation(format!("there is no device at {address:X}"));
     let found = found.ok_or_else(wrong)?;
-    Ok(named(scene, &found.name)?.0)
+    Ok(parse_name(context, &found.name)?.0)
 }
 
-/// The device with a name of one kind or the other.
-fn named(scene: &Scene<'_>, text: &str) -> Result<(Device, Named), Violation> {
+/// The device with this name, and the kind of the name.
+fn parse_name(context: &CallContext<'_>, text: &str) -> Result<(Device, DeviceName), Violation> {
     for device in Device::ALL {
         if text == name(device) {
-            return Ok((device, Named::Device));
+            return Ok((device, DeviceName::Device));
         }
         if text == link_name(device) {
-            return Ok((device, Named::Link));
+            return Ok((device, DeviceName::Link));
         }
     }
-    Err(scene.wrong(format!("{text} is no name of ours")))
+    Err(context.violation(format!("{text} is not a name of the driver's devices")))
 }
 
-fn create(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+fn create(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let [
         driver,
         extension,
@@ -76,29 +76,40 @@ fn create(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     else {
         unreachable!("seven arguments")
     };
-    scene.is(driver, scene.driver, "DriverObject")?;
-    scene.is(low(extension).into(), 0, "DeviceExtensionSize")?;
-    let text = scene.text(text)?;
-    let (device, named) = named(scene, &text)?;
-    scene.expect(named == Named::Device, "a name that programs open")?;
-    scene.is(low(kind).into(), FILE_DEVICE_UNKNOWN.into(), "DeviceType")?;
+    context.require_value(driver, context.driver, "DriverObject")?;
+    context.require_value(low_dword(extension).into(), 0, "DeviceExtensionSize")?;
+    let text = context.unicode_string(text)?;
+    let (device, named) = parse_name(context, &text)?;
+    context.require(
+        named == DeviceName::Device,
+        "a device named like a symbolic link",
+    )?;
+    context.require_value(
+        low_dword(kind).into(),
+        FILE_DEVICE_UNKNOWN.into(),
+        "DeviceType",
+    )?;
     let secure = FILE_DEVICE_SECURE_OPEN.into();
-    scene.is(low(characteristics).into(), secure, "Characteristics")?;
-    scene.is(exclusive & 0xFF, 0, "Exclusive")?;
-    scene.place(place, "DeviceObject")?;
-    let exists = scene.kept.devices.iter().any(|device| device.name == text);
-    if exists || scene.world.taken == Some((device, named)) {
+    context.require_value(low_dword(characteristics).into(), secure, "Characteristics")?;
+    context.require_value(exclusive & 0xFF, 0, "Exclusive")?;
+    context.require_pointer_buffer(place, "DeviceObject")?;
+    let exists = context
+        .resources
+        .devices
+        .iter()
+        .any(|device| device.name == text);
+    if exists || context.world.name_in_use == Some((device, named)) {
         return status(COLLISION);
     }
-    if scene.world.fails(device, Step::Create) {
+    if context.world.step_fails(device, DeviceStep::Create) {
         return status(NO_RESOURCES);
     }
-    let offsets = Offsets::of(scene.memory.arch());
-    let address = scene.allocate(Arena::Objects, offsets.device_size, Rights::Read);
-    scene.memory.write_word(place, address);
-    let first = scene.driver + offsets.driver.device;
-    scene.memory.write_word(first, address);
-    scene.kept.devices.push(CreatedDevice {
+    let offsets = Offsets::of(context.memory.arch());
+    let address = context.allocate(Arena::Objects, offsets.device_size, Rights::Read);
+    context.memory.write_pointer(place, address);
+    let first = context.driver + offsets.driver.device;
+    context.memory.write_pointer(first, address);
+    context.resources.devices.push(CreatedDevice {
         address,
         name: text,
         secured: false,
@@ -106,47 +117,62 @@ fn create(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
     SUCCESS
 }
 
-fn delete(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+fn delete(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let address = arguments[0];
-    let device = at(scene, address)?;
-    let linked = scene.kept.links.iter().any(|(_, to)| to == name(device));
-    scene.expect(!linked, "programs can still open it")?;
-    scene
-        .kept
+    let device = find(context, address)?;
+    let linked = context
+        .resources
+        .links
+        .iter()
+        .any(|(_, to)| to == name(device));
+    context.require(!linked, "its symbolic link still exists")?;
+    context
+        .resources
         .devices
         .retain(|device| device.address != address);
-    let size = Offsets::of(scene.memory.arch()).device_size;
-    release(scene.memory, address, size);
-    Ok(Value::Nothing)
+    let size = Offsets::of(context.memory.arch()).device_size;
+    release(context.memory, address, size);
+    Ok(ReturnValue::Nothing)
 }
 
-fn link(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+fn link(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let [link, to] = *arguments else {
         unreachable!("two arguments")
     };
-    let (link, to) = (scene.text(link)?, scene.text(to)?);
-    let (device, named) = named(scene, &link)?;
-    scene.expect(named == Named::Link && to == name(device), "other names")?;
-    let devices = scene.kept.devices.iter();
+    let (link, to) = (context.unicode_string(link)?, context.unicode_string(to)?);
+    let (device, named) = parse_name(context, &link)?;
+    context.require(
+        named == DeviceName::Link && to == name(device),
+        "unexpected names",
+    )?;
+    let devices = context.resources.devices.iter();
     let secured = devices
         .clone()
         .any(|device| device.name == to && device.secured);
-    scene.expect(secured, "anyone could open the device")?;
-    let exists = scene.kept.links.iter().any(|(name, _)| *name == link);
-    if exists || scene.world.taken == Some((device, named)) {
+    context.require(secured, "the device is not secured yet")?;
+    let exists = context
+        .resources
+        .links
+        .iter()
+        .any(|(name, _)| *name == link);
+    if exists || context.world.name_in_use == Some((device, named)) {
         return status(COLLISION);
     }
-    if scene.world.fails(device, Step::Link) {
+    if context.world.step_fails(device, DeviceStep::Link) {
         return status(NO_RESOURCES);
     }
-    scene.kept.links.push((link, to));
+    context.resources.links.push((link, to));
     SUCCESS
 }
 
-fn unlink(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
-    let link = scene.text(arguments[0])?;
-    let exists = scene.kept.links.iter().any(|(name, _)| *name == link);
-    scene.expect(exists, "there is no such link of the driver's")?;
-    scene.kept.links.retain(|(name, _)| *name != link);
+fn unlink(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
+    let link = context.unicode_string(arguments[0])?;
+    let exists = context
+        .resources
+        .links
+        .iter()
+        .any(|(name, _)| *name == link);
+    context.require(exists, "the driver has no such symbolic link")?;
+    context.resources.links.retain(|(name, _)| *name != link);
     SUCCESS
 }

@@ -1,24 +1,27 @@
-//! Questions about memory.
+//! Queries about memory.
 
+use super::call_context::{CallContext, CallResult, ModelEntry};
 use super::irql::Irql::{Dispatch, High};
-use super::scene::{Answer, Entry, Scene};
-use crate::call::Value;
-use crate::machine::Kind;
+use crate::call::ReturnValue;
+use crate::machine::MemoryKind;
 use crate::world::physical;
 
-pub(super) const MODELS: &[Entry] = &[
+pub(super) const MODELS: &[ModelEntry] = &[
     ("MmIsAddressValid", Dispatch, is_valid),
     ("MmGetPhysicalAddress", High, physical_address),
 ];
 
-fn is_valid(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
-    let mapped = scene.memory.is_mapped(arguments[0]);
-    Ok(Value::Byte(mapped.into()))
+fn is_valid(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
+    let mapped = context.memory.is_mapped(arguments[0]);
+    Ok(ReturnValue::Byte(mapped.into()))
 }
 
-fn physical_address(scene: &mut Scene<'_>, arguments: &[u64]) -> Answer {
+fn physical_address(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let address = arguments[0];
-    let kind = scene.memory.kind(address, 1);
-    scene.expect(kind == Some(Kind::Module), "of an address in no module")?;
-    Ok(Value::Quad(physical(address)))
+    let kind = context.memory.kind(address, 1);
+    context.require(
+        kind == Some(MemoryKind::Module),
+        "an address outside the modules",
+    )?;
+    Ok(ReturnValue::Quad(physical(address)))
 }

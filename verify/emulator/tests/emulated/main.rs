@@ -1,10 +1,10 @@
-//! The shipped driver in an emulated processor, one test after the other.
+//! Tests of the shipped driver in an emulated processor.
 
 #![cfg(feature = "unicorn")]
 
-mod broken;
-mod given;
-mod memory;
+mod history;
+mod module_files;
+mod mutants;
 mod shipped;
 mod start_up;
-mod written;
+mod write_rules;

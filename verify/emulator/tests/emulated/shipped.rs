@@ -1,19 +1,19 @@
-//! The shipped files on the ways that every user goes.
+//! The shipped files in usual runs, and with unusual page tables and module lists.
 
 use emulator::address::DRIVER;
+use emulator::happy_path::{LIMIT, races};
 use emulator::machine::Machine;
 use emulator::model::irql::Irql;
-use emulator::plain::{LIMIT, races};
-use emulator::question;
 use emulator::registry::{DWORD, PARAMETERS};
+use emulator::requests;
 use emulator::run::run;
-use emulator::scenario::{Act, Scenario};
+use emulator::scenario::{Action, Scenario};
 use emulator::shipped::{files, folder};
 use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
 use scanner_core::Module;
-use simulation::kernel::Says;
+use simulation::kernel::ListState;
 use specimen::{Arch, Spec};
 use std::ops::Range;
 use tcplimit_protocol::{Answer, Flags, Reason};
@@ -30,37 +30,39 @@ fn system(arch: Arch, file: &[u8]) -> System {
 }
 
 fn kinds(arch: Arch) -> impl Iterator<Item = Spec> {
-    let kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(8));
+    let kinds = Spec::presets()
+        .into_iter()
+        .map(|(_, spec)| spec.with_text_kib(8));
     kinds.filter(move |spec| spec.arch == arch)
 }
 
 #[test]
-fn every_kind_is_located_set_and_reset_wherever_the_driver_lies() {
+fn every_kind_is_located_set_and_reset_at_every_base() {
     each_driver(|arch, file| {
         for base in DRIVER {
             let mut system = System::new(file, base.of(arch)).expect("it can be loaded");
             for spec in kinds(arch) {
-                let outcome = run(&mut system, &Scenario::of_specimen(&spec));
+                let outcome = run(&mut system, &Scenario::from_specimen(&spec));
                 let outcome = outcome.unwrap_or_else(|violation| panic!("{violation}"));
                 let changes = match spec.module {
                     specimen::Module::Tcpip => 4,
-                    // Programs of 2005 know only the other one.
+                    // The 2005 interface has only tcpip.sys.
                     specimen::Module::Tcpip6 => 3,
                 };
-                assert_eq!((outcome.changes, outcome.missed), (changes, 0));
+                assert_eq!((outcome.changes, outcome.failed_exchanges), (changes, 0));
                 assert!(outcome.stack <= 2048, "{} bytes of stack", outcome.stack);
             }
         }
     });
 }
 
-/// What a set is answered with in a world.
+/// The answer to a set in a world.
 fn set(system: &mut System, world: World, spec: &Spec) -> Answer {
-    let request = question::set(module(spec.module), LIMIT, 0);
+    let request = requests::set(module(spec.module), LIMIT, 0);
     system.reset(world);
     assert_eq!(system.start(), Ok(0));
     let completed = system.send(&request).expect("no violation");
-    question::answer(&request, &completed).expect("an answer")
+    requests::parse_answer(&request, &completed).expect("an answer")
 }
 
 fn accept_unknown_rights(world: &mut World) {
@@ -70,11 +72,11 @@ fn accept_unknown_rights(world: &mut World) {
 }
 
 #[test]
-fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
+fn without_known_page_tables_every_set_is_refused_by_default() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            let limit = Scenario::of_specimen(&spec).world;
+            let limit = Scenario::from_specimen(&spec).world;
             for paging in [Paging::Absent, Paging::Foreign, Paging::OtherFormat] {
                 let mut world = limit.clone();
                 world.paging = paging;
@@ -100,8 +102,8 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            let mut world = Scenario::of_specimen(&spec).world;
-            world.list.says = Says::Nothing;
+            let mut world = Scenario::from_specimen(&spec).world;
+            world.module_list.state = ListState::Missing;
             let answer = set(&mut system, world.clone(), &spec);
             assert_eq!(answer.reason.get(), Reason::ListDiffers.code());
             assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
@@ -116,7 +118,7 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
 }
 
 #[test]
-fn the_page_tables_are_read_in_all_of_their_formats() {
+fn all_formats_of_page_tables_are_read() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
@@ -132,7 +134,7 @@ fn the_page_tables_are_read_in_all_of_their_formats() {
                 [false, true].map(|pae| (pae, paging, writable, reason))
             }) {
                 for no_execute in [false, true] {
-                    let mut world = Scenario::of_specimen(&spec).world;
+                    let mut world = Scenario::from_specimen(&spec).world;
                     (world.pae, world.paging, world.no_execute) = (pae, paging, no_execute);
                     for target in world.modules.iter_mut().flatten() {
                         for page in &mut target.pages {
@@ -140,22 +142,21 @@ fn the_page_tables_are_read_in_all_of_their_formats() {
                         }
                     }
                     let answer = set(&mut system, world, &spec);
-                    let what = format!("{pae} {paging:?} {no_execute}");
-                    assert_eq!(answer.reason.get(), reason.code(), "{what}");
+                    let detail = format!("{pae} {paging:?} {no_execute}");
+                    assert_eq!(answer.reason.get(), reason.code(), "{detail}");
                     let limit = if reason == Reason::Done { LIMIT } else { 10 };
-                    assert_eq!(answer.limit.get(), limit, "{what}");
+                    assert_eq!(answer.limit.get(), limit, "{detail}");
                     let written = usize::from(reason == Reason::Done);
-                    assert_eq!(system.writes.len(), written, "{what}");
+                    assert_eq!(system.writes.len(), written, "{detail}");
                 }
             }
         }
     });
 }
 
-/// PF_PAE_ENABLED says what the processor implements; a kernel without PAE runs
-/// on one that does, and one with it would be judged the same if the flag were 0.
+/// CR4 decides, not PF_PAE_ENABLED, which states what the processor implements.
 #[test]
-fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
+fn pae_is_determined_by_cr4() {
     let (arch, file) = files(&folder())
         .expect("the drivers are built")
         .swap_remove(0);
@@ -169,7 +170,7 @@ fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
                     (Paging::Small, Reason::Done),
                     (Paging::OtherFormat, Reason::PageUnknown),
                 ] {
-                    let mut world = Scenario::of_specimen(&spec).world;
+                    let mut world = Scenario::from_specimen(&spec).world;
                     (world.pae, world.paging) = (pae, paging);
                     let answer = set(&mut system, world, &spec);
                     assert_eq!(answer.reason.get(), reason.code(), "{pae} {paging:?}");
@@ -180,29 +181,31 @@ fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
 }
 
 #[test]
-fn whoever_sets_the_limit_at_whatever_moment_is_not_overwritten() {
+fn a_limit_set_by_another_program_at_any_moment_is_not_overwritten() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let outcomes = races(&mut system, &spec).expect("no violation");
             // Before the limit is read, between that and the exchange, after.
-            let missed = outcomes.iter().filter(|outcome| outcome.missed == 1);
+            let failed_exchanges = outcomes
+                .iter()
+                .filter(|outcome| outcome.failed_exchanges == 1);
             let won = outcomes.iter().filter(|outcome| outcome.changes == 1);
-            assert!(missed.count() >= 2 && won.count() >= 1);
+            assert!(failed_exchanges.count() >= 2 && won.count() >= 1);
         }
     });
 }
 
 #[test]
-fn every_read_of_a_page_that_is_not_there_would_be_seen() {
+fn every_read_of_an_absent_page_is_noticed() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
-            let mut scenario = Scenario::of_specimen(&spec);
-            // It is there as far as the driver can ask, and not to be read.
+            let mut scenario = Scenario::from_specimen(&spec);
+            // The pages are present to the driver's queries, but not accessible.
             for target in scenario.world.modules.iter_mut().flatten() {
                 for page in &mut target.pages[1..] {
-                    page.open = false;
+                    page.accessible = false;
                 }
             }
             let result = run(&mut system, &scenario).map(|_| ());
@@ -215,19 +218,19 @@ fn every_read_of_a_page_that_is_not_there_would_be_seen() {
 }
 
 #[test]
-fn every_read_of_a_byte_that_is_none_of_its_business_would_be_seen() {
+fn every_read_outside_the_allowed_ranges_is_noticed() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         system.machine.watch_reads();
         for spec in kinds(arch) {
-            let whole = Scenario::of_specimen(&spec);
+            let whole = Scenario::from_specimen(&spec);
             assert!(run(&mut system, &whole).is_ok());
-            // Headers, code, and three variables: each without its first byte, and
-            // code without its last ones.
+            // Headers, code and the three variables, each without its first byte,
+            // and code without its last bytes.
             let ranges = shrunk(&whole);
             assert!(ranges.len() >= 6, "{ranges:?}");
             for (number, shrunk, missing) in ranges {
-                let mut scenario = Scenario::of_specimen(&spec);
+                let mut scenario = Scenario::from_specimen(&spec);
                 let target = scenario.world.modules.iter_mut().flatten().next();
                 target.expect("a module").readable[number] = shrunk;
                 let result = run(&mut system, &scenario).map(|_| ());
@@ -241,8 +244,8 @@ fn every_read_of_a_byte_that_is_none_of_its_business_would_be_seen() {
     });
 }
 
-/// What may be read, some bytes less at a time: which range, what is left of it,
-/// and the addresses of the bytes. Of code the very last ones need no look.
+/// Readable ranges that lack some bytes: index of the range, the rest of it, and the
+/// addresses of the missing bytes.
 fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
     let mut modules = scenario.world.modules.iter().flatten();
     let target = modules.next().expect("a module");
@@ -258,10 +261,10 @@ fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
     shrunk
 }
 
-/// A world in which the headers in memory call the beginning of INIT code that
-/// stays: as much of it as shares a page with what does stay.
+/// A world whose headers in memory declare the beginning of INIT as resident code:
+/// the part that shares a page with a resident section.
 fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
-    let mut scenario = Scenario::of_specimen(spec);
+    let mut scenario = Scenario::from_specimen(spec);
     scenario.sound = [false; 2];
     scenario.files = [None, None];
     let target = scenario.world.module_mut(Module::Tcpip).expect("tcpip.sys");
@@ -293,13 +296,13 @@ fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
 }
 
 #[test]
-fn a_read_of_what_is_discardable_is_seen_also_where_its_page_is_there() {
+fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
     let (arch, file) = files(&folder())
         .expect("the drivers are built")
         .swap_remove(0);
-    // Of so much code that INIT begins on a page with what stays.
+    // With an amount of code such that INIT shares its first page.
     let shares = |spec: &Spec| {
-        let scenario = Scenario::of_specimen(spec);
+        let scenario = Scenario::from_specimen(spec);
         let target = scenario.world.module(Module::Tcpip).expect("tcpip.sys");
         let init = target
             .sections
@@ -309,11 +312,11 @@ fn a_read_of_what_is_discardable_is_seen_also_where_its_page_is_there() {
         let (rva, end) = (init.rva, init.rva.next_multiple_of(0x1000));
         rva < end && target.is_present(rva, end - rva)
     };
-    let specs = (4..32).map(|kib| Spec::xp_sp3().sized(kib));
+    let specs = (4..32).map(|kib| Spec::xp_sp3().with_text_kib(kib));
     let spec = specs.into_iter().find(shares).expect("a shared page");
     let (scenario, init) = misled(&spec);
     let mut system = system(arch, &file);
-    // As far as pages go it may be read.
+    // The page is readable.
     assert_eq!(run(&mut system, &scenario).map(|_| ()), Ok(()));
     system.machine.watch_reads();
     let result = run(&mut system, &scenario).map(|_| ());
@@ -330,7 +333,7 @@ fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
         let mut system = system(arch, file);
         for seed in 1..6 {
             let mut once = || {
-                let scenario = Scenario::of(seed, arch);
+                let scenario = Scenario::from_seed(seed, arch);
                 let outcome = run(&mut system, &scenario).expect("no violation");
                 (outcome.instructions, outcome.stack, outcome.reasons)
             };
@@ -340,10 +343,17 @@ fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
 }
 
 #[test]
-fn a_scenario_asks_for_something() {
-    let sends = |act: &Act| matches!(act, Act::Send(_));
-    let scenario = Scenario::of(1, Arch::X86);
-    assert!(scenario.acts.iter().filter(|act| sends(act)).count() > 6);
+fn a_scenario_sends_requests() {
+    let sends = |action: &Action| matches!(action, Action::Send(_));
+    let scenario = Scenario::from_seed(1, Arch::X86);
+    assert!(
+        scenario
+            .actions
+            .iter()
+            .filter(|action| sends(action))
+            .count()
+            > 6
+    );
 }
 
 #[test]
@@ -351,19 +361,19 @@ fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowe
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for (irql, import) in [
-            // Registry and objects by name want PASSIVE_LEVEL, a wait no more than
-            // APC_LEVEL.
+            // Registry and objects by name need PASSIVE_LEVEL, a wait APC_LEVEL at
+            // most.
             (Irql::Apc, "ObReferenceObjectByName"),
             (Irql::Dispatch, "KeEnterCriticalRegion"),
         ] {
             for spec in kinds(arch) {
-                system.reset(Scenario::of_specimen(&spec).world);
+                system.reset(Scenario::from_specimen(&spec).world);
                 assert_eq!(system.start(), Ok(0));
                 system.irql = irql;
-                let result = system.send(&question::query(module(spec.module)));
+                let result = system.send(&requests::query(module(spec.module)));
                 assert!(
-                    matches!(&result, Err(Violation::Call { import: at, what })
-                        if *at == import && what.contains("level")),
+                    matches!(&result, Err(Violation::Call { import: at, detail })
+                        if *at == import && detail.contains("level")),
                     "{irql:?}: {result:?}"
                 );
             }

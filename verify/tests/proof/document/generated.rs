@@ -242,11 +242,11 @@ fn evidence() -> Vec<String> {
 fn source(piece: Evidence) -> &'static str {
     match piece {
         Evidence::TwoGates | Evidence::Adjacent | Evidence::SameDataSection => "candidate",
-        Evidence::AnchoredBase => "anchor",
-        Evidence::EventId | Evidence::NoEventId => "sweep",
-        Evidence::LocalImports | Evidence::LocalFunctions => "surroundings",
+        Evidence::AnchoredBase => "base_check",
+        Evidence::EventId | Evidence::NoEventId => "gate_scan",
+        Evidence::LocalImports | Evidence::LocalFunctions => "nearby_calls",
         Evidence::Relocated => "relocation",
-        _ => "reference",
+        _ => "references",
     }
 }
 

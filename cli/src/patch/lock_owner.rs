@@ -1,0 +1,130 @@
+//! Which run holds a lock, and whether it is still at work.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::count;
+
+/// Which run it is that has a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockOwner {
+    /// Which kind of lock file this is.
+    tcplimit_lock: u32,
+    /// The name of the machine.
+    pub host: String,
+    /// The number of the process.
+    pub process: u32,
+    /// Seconds since 1970.
+    pub started: u64,
+    /// `patch`, `restore`.
+    pub verb: String,
+}
+
+impl LockOwner {
+    /// This run.
+    #[must_use]
+    pub fn current(verb: &str) -> LockOwner {
+        LockOwner {
+            tcplimit_lock: 1,
+            host: host(),
+            process: std::process::id(),
+            started: started(),
+            verb: verb.to_owned(),
+        }
+    }
+
+    /// The text of its lock file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Nothing in it can fail.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Option<LockOwner> {
+        let owner: LockOwner = serde_json::from_slice(text).ok()?;
+        (owner.tcplimit_lock == 1).then_some(owner)
+    }
+}
+
+impl fmt::Display for LockOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let age = now().saturating_sub(self.started);
+        write!(
+            f,
+            "tcplimit {}, process {} on {}, for {}",
+            self.verb,
+            self.process,
+            self.host,
+            age_text(age)
+        )
+    }
+}
+
+/// When this process took its first lock: the same in all its lock files.
+fn started() -> u64 {
+    static STARTED: OnceLock<u64> = OnceLock::new();
+    *STARTED.get_or_init(now)
+}
+
+/// So many seconds, for people.
+pub(crate) fn age_text(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds / 60, "minute"),
+        7200..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    count(number, unit)
+}
+
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.as_ref().map_or(0, Duration::as_secs)
+}
+
+#[cfg(unix)]
+pub(super) fn host() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+pub(super) fn host() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// A lock that another run has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLock {
+    /// The lock file.
+    pub path: PathBuf,
+    /// Which run it is, where the file says so.
+    pub owner: Option<LockOwner>,
+    /// Whether that run is at work.
+    pub owner_state: OwnerState,
+}
+
+/// Whether a run is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerState {
+    /// It is.
+    Running,
+    /// It has ended, and not by itself.
+    Ended,
+    /// That can't be told from here.
+    Unknown,
+}
+
+impl fmt::Display for HeldLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        match &self.owner {
+            Some(owner) => write!(f, " ({owner})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The linker of `cargo xtask driver`: this program, in front of the real one.
+//!
+//! For the UEFI targets rustc ends the linker's arguments with one that wants
+//! debug information, after everything that a build script can add. The image
+//! would then name a PDB file by a hash of the linker's command line, with all
+//! its paths, and no two folders would build the same driver. So one more
+//! argument is needed, and only a linker of our own can add it.
+//!
+//! Cargo does not link anew when this file changes: remove `target/driver-build`.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use crate::workspace::Workspace;
+
+/// Set for rustc, it makes this program a linker, and is the path of the real.
+const REAL_LINKER: &str = "TCPLIMIT_XTASK_LINKER";
+
+/// Tells a build of cargo's to link with this program.
+pub(crate) fn configure(build: &mut Command, target: &str, real: &Path) -> std::io::Result<()> {
+    let target = target.to_uppercase().replace('-', "_");
+    let linker = Workspace::own_executable()?;
+    build
+        .env(format!("CARGO_TARGET_{target}_LINKER"), linker)
+        .env(REAL_LINKER, real);
+    Ok(())
+}
+
+/// Links, if this is the linker now. To be called before all else.
+pub(crate) fn run_as_linker() -> Option<ExitCode> {
+    let real = env::var_os(REAL_LINKER)?;
+    let mut link = Command::new(&real);
+    link.args(arguments(env::args_os().skip(1)));
+    Some(match link.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{}: {error}", real.display());
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn arguments(given: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    given.chain(["/DEBUG:NONE".into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_debug_information_is_none() {
+        let given = ["-flavor", "link", "/DEBUG:NODWARF"].map(OsString::from);
+        assert_eq!(
+            arguments(given.into_iter()).last(),
+            Some("/DEBUG:NONE".into())
+        );
+    }
+}

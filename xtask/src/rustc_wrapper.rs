@@ -1,0 +1,117 @@
+//! The compiler of the workspace's own crates, by another name: this program, in
+//! front of rustc.
+//!
+//! Cargo keeps what it builds so apart from what it builds otherwise, though
+//! both are in one folder and share all dependencies. `cargo xtask fuzz` has
+//! coverage noted, `cargo xtask broken` builds another version of the sources.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use crate::command::Failure;
+use crate::workspace::Workspace;
+
+/// The names of this program that make it a compiler.
+const INSTRUMENTED: &str = "rustc-noting-coverage";
+const BROKEN: &str = "rustc-broken";
+
+/// What libFuzzer wants to know of a run, as cargo-fuzz asks for it.
+const COVERAGE: [&str; 9] = [
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+    "-Ccodegen-units=16",
+    "-Cdebug-assertions",
+];
+
+/// Has a build of cargo's note coverage in the workspace's crates.
+pub(crate) fn instrument(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
+    configure(workspace, build, INSTRUMENTED)?;
+    build.env("CARGO_INCREMENTAL", "0");
+    Ok(())
+}
+
+/// Has a build of cargo's keep the workspace's crates apart from the sound ones.
+pub(crate) fn build_separately(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
+    configure(workspace, build, BROKEN)
+}
+
+fn configure(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(), Failure> {
+    let folder = workspace.target("tools");
+    fs::create_dir_all(&folder)?;
+    // By another path cargo takes it for another compiler, and one with other
+    // flags is another too. A copy outlives that this program is built anew.
+    let mut flags = DefaultHasher::new();
+    COVERAGE.hash(&mut flags);
+    let flags = flags.finish();
+    let name = folder.join(format!("{name}-{flags:016x}{}", env::consts::EXE_SUFFIX));
+    let copy = folder.join(format!("rustc-{}", std::process::id()));
+    fs::copy(Workspace::own_executable()?, &copy)?;
+    fs::rename(&copy, &name)?;
+    build.env("RUSTC_WORKSPACE_WRAPPER", name);
+    Ok(())
+}
+
+/// Compiles, if this is a compiler now. To be called before all else.
+pub(crate) fn run_as_rustc() -> Option<ExitCode> {
+    let mut words = env::args_os();
+    let program = words.next()?;
+    let name = Path::new(&program).file_stem()?.to_str()?;
+    let (name, _flags) = name.rsplit_once('-')?;
+    let flags: &[&str] = match name {
+        INSTRUMENTED => &COVERAGE,
+        BROKEN => &[],
+        _ => return None,
+    };
+    let rustc = words.next()?;
+    let words: Vec<OsString> = words.collect();
+    let mut compile = Command::new(&rustc);
+    compile.args(&words);
+    if is_optimised(&words) {
+        compile.args(flags);
+    }
+    Some(match compile.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{}: {error}", rustc.display());
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// What only runs while others are built is not optimised: build scripts and
+/// what they link, without the fuzzer that coverage goes to.
+fn is_optimised(words: &[OsString]) -> bool {
+    let levels = ["opt-level=1", "opt-level=2"];
+    words
+        .iter()
+        .any(|word| levels.iter().any(|level| word == level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_optimised(words: &[&str]) -> bool {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        super::is_optimised(&words)
+    }
+
+    #[test]
+    fn only_optimised_crates_record_coverage() {
+        let library = ["--crate-name", "scanner_core", "-C", "opt-level=2"];
+        assert!(is_optimised(&library));
+        assert!(!is_optimised(&library[..2]));
+        assert!(!is_optimised(&["--crate-name", "build_script_build"]));
+        assert!(!is_optimised(&["-vV"]));
+    }
+}

@@ -1,0 +1,76 @@
+//! The tool for files as a program for Windows: its tests, compiled for Windows
+//! 10 with a library from source, run in Wine. What a patched file keeps there
+//! (access list, owner, attributes) is tested by no other system here.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::arch::Arch;
+use super::check_log::CheckLog;
+use super::machine::Machine;
+use super::programs;
+use crate::command::{self, Failure};
+use crate::compiler::Compiler;
+use crate::test_counts::TestCounts;
+use crate::workspace::Workspace;
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+/// A DLL that Wine 8 lacks, beside who wants it.
+const PRNG: &str = "bcryptprimitives.dll";
+
+/// Compiles for some minutes, then runs each program of tests.
+pub(super) fn test(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    checks: &mut CheckLog,
+) -> Result<(), Failure> {
+    if machine.arch() != Arch::X64 {
+        return Ok(());
+    }
+    let tests = build(workspace)?;
+    for program in &tests {
+        let name = program.file_stem().unwrap_or_default().to_string_lossy();
+        let name = name.rsplit_once('-').map_or(&*name, |(name, _)| name);
+        // Beside the tests, and beside the program that they run.
+        for folder in program.ancestors().skip(1).take(2) {
+            programs::build_library(workspace, "prng.c", &folder.join(PRNG))?;
+        }
+        let mut run = machine.wine(&program.display().to_string());
+        let output = command::capture(run.current_dir(workspace.path("cli")))?;
+        print!("{}", output.out);
+        let counts = TestCounts::of_libtest(&output.out);
+        let right = output.status.success() && counts.passed > 0 && counts.failed == 0;
+        let description = format!("{} tests of `{name}` for Windows pass", counts.passed);
+        checks.check(&description, right, &output.err);
+    }
+    Ok(())
+}
+
+/// The programs that cargo made of the tests.
+fn build(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
+    // Whose library is there as source, all of it.
+    let compiler = Compiler::Debian;
+    if !Compiler::all(workspace).contains(&compiler) {
+        let why = "no source of the standard library: apt-get install cargo-web rust-web-src";
+        return Err(Failure(why.into()));
+    }
+    let mut cargo = compiler.cargo(workspace, "test");
+    cargo
+        .args(["--no-run", "--locked", "--package", "tcplimit"])
+        .args(["--lib", "--test", "program", "-Zbuild-std=std,panic_unwind"])
+        .args(["--target", TARGET, "--message-format=json"])
+        .arg("--target-dir")
+        .arg(workspace.target("tool-build"));
+    let output = command::capture(&mut cargo)?.success("cargo test --no-run")?;
+    let made = output.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_test = message["profile"]["test"] == true;
+        is_test.then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    let made: Vec<PathBuf> = made.collect();
+    if made.is_empty() {
+        return Err(Failure("cargo made no tests".into()));
+    }
+    Ok(made)
+}
