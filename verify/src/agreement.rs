@@ -20,14 +20,14 @@ fn is_tcpip6(specimen: &Specimen) -> bool {
 /// each with an operand that names one of the three. Where all are
 /// instructions, locator and oracle agree on whether the limit is found; where
 /// some are junk, the locator may be the more careful one.
-pub fn oracle_reads_alike(spec: &Spec, instructions: &[InjectedCode]) {
+pub fn oracle_agrees_on_injected_code(spec: &Spec, instructions: &[InjectedCode]) {
     let spec = Spec {
         decoys: Decoys::NONE,
         ..spec.clone()
     };
     let mut specimen = spec.build();
     for injected_code in instructions {
-        injected_code.put(&mut specimen);
+        injected_code.inject(&mut specimen);
     }
     let is_tcpip6 = is_tcpip6(&specimen);
     let ours = of_file(&specimen.file, module(specimen.spec.module));
@@ -50,7 +50,7 @@ pub fn oracle_reads_alike(spec: &Spec, instructions: &[InjectedCode]) {
 /// **Every offset reads as a gate where iced-x86 reads one**, and as the same.
 /// `start` is where the code would lie in the specimen, whose variables it may
 /// name.
-pub fn gates_as_iced_reads_them(image: &Image<'_>, code: &[u8], start: u32) {
+pub fn gates_match_iced(image: &Image<'_>, code: &[u8], start: u32) {
     let bits64 = image.arch() == scanner_core::Arch::X64;
     let (base, size) = (image.base(), u64::from(image.headers().size_of_image()));
     let inside = |address: u64| address.checked_sub(base).filter(|&rva| rva < size);

@@ -9,7 +9,7 @@ use specimen::{Arch, Specimen};
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct InjectedCode {
     /// Where in the first section, as a fraction of it.
-    pub place: u16,
+    pub position: u16,
     /// Prefixes and opcode.
     pub opcode: Opcode,
     /// What ModRM says of the register, or which opcode extension it is.
@@ -18,8 +18,8 @@ pub struct InjectedCode {
     pub variable: Variable,
     /// An immediate of so many bytes follows the operand.
     pub immediate: Immediate,
-    /// What comes after.
-    pub after: After,
+    /// What comes suffix.
+    pub suffix: Suffix,
 }
 
 /// Which of the three.
@@ -44,18 +44,18 @@ pub enum Immediate {
     Dword(u32),
 }
 
-/// Bytes in front of ModRM.
+/// Bytes in leading_bytes of ModRM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Opcode {
     /// Any byte.
     One(u8),
-    /// The same after LOCK.
+    /// The same suffix LOCK.
     Locked(u8),
-    /// The same after a REX prefix, which on x86 is `inc` or `dec`.
+    /// The same suffix a REX prefix, which on x86 is `inc` or `dec`.
     Rex(u8, u8),
     /// LOCK, REX, opcode.
     LockedRex(u8, u8),
-    /// After 0Fh.
+    /// Suffix 0Fh.
     Two(u8),
     /// LOCK, 0Fh, opcode.
     LockedTwo(u8),
@@ -63,9 +63,9 @@ pub enum Opcode {
     Bare(u8),
 }
 
-/// What comes after the instruction.
+/// What comes suffix the instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum After {
+pub enum Suffix {
     /// Whatever was there.
     Same,
     /// A test of a register.
@@ -78,9 +78,9 @@ impl InjectedCode {
     /// Whether iced-x86 reads it as one instruction of just these bytes, with
     /// an operand that names the variable.
     pub fn is_instruction(&self, arch: Arch) -> bool {
-        let mut bytes = self.front(arch);
+        let mut bytes = self.leading_bytes(arch);
         bytes.extend([0; 4]);
-        bytes.extend(self.immediate());
+        bytes.extend(self.immediate_bytes());
         let bits = match arch {
             Arch::X86 => 32,
             Arch::X64 => 64,
@@ -98,7 +98,7 @@ impl InjectedCode {
     }
 
     /// The bytes before the operand.
-    fn front(&self, arch: Arch) -> Vec<u8> {
+    fn leading_bytes(&self, arch: Arch) -> Vec<u8> {
         let modrm = self.register & 7 << 3 | 5;
         let bare = arch == Arch::X86;
         match self.opcode {
@@ -114,7 +114,7 @@ impl InjectedCode {
     }
 
     /// The bytes behind the operand.
-    fn immediate(&self) -> Vec<u8> {
+    fn immediate_bytes(&self) -> Vec<u8> {
         match self.immediate {
             Immediate::None => Vec::new(),
             Immediate::Byte(byte) => vec![byte],
@@ -123,24 +123,24 @@ impl InjectedCode {
     }
 
     /// Overwrites the specimen's code.
-    pub fn put(&self, specimen: &mut Specimen) {
+    pub fn inject(&self, specimen: &mut Specimen) {
         let section = &specimen.sections[0];
         let truth = &specimen.truth;
-        let mut bytes = self.front(specimen.spec.arch);
-        let immediate = self.immediate();
-        let after = match self.after {
-            After::Same => Vec::new(),
-            After::Test(register) => vec![0x85, 0xC0 | register & 7 << 3 | register & 7],
-            After::Locked(gap, register) => {
-                let mut after = vec![0x90; usize::from(gap % 18)];
-                after.extend([0xF0, 0x0F, 0xC1, 0x08 | register & 7]);
-                after
+        let mut bytes = self.leading_bytes(specimen.spec.arch);
+        let immediate = self.immediate_bytes();
+        let suffix = match self.suffix {
+            Suffix::Same => Vec::new(),
+            Suffix::Test(register) => vec![0x85, 0xC0 | register & 7 << 3 | register & 7],
+            Suffix::Locked(gap, register) => {
+                let mut suffix = vec![0x90; usize::from(gap % 18)];
+                suffix.extend([0xF0, 0x0F, 0xC1, 0x08 | register & 7]);
+                suffix
             }
         };
 
         let room = section.raw_size.min(section.virtual_size) - 64;
-        let place = (u64::from(self.place) * u64::from(room)) >> 16;
-        let place = u32::try_from(place).expect("less than the room");
+        let position = (u64::from(self.position) * u64::from(room)) >> 16;
+        let position = u32::try_from(position).expect("less than the room");
         let named = match self.variable {
             Variable::Queue => truth.queue,
             Variable::Threshold => truth.threshold,
@@ -150,14 +150,14 @@ impl InjectedCode {
             Arch::X86 => specimen.image_base + named,
             Arch::X64 => {
                 let length = bytes.len() + 4 + immediate.len();
-                let next = section.rva + place + u32::try_from(length).expect("a few bytes");
+                let next = section.rva + position + u32::try_from(length).expect("a few bytes");
                 named.wrapping_sub(next)
             }
         };
         bytes.extend(operand.to_le_bytes());
         bytes.extend(immediate);
-        bytes.extend(after);
-        let start = usize::try_from(section.offset + place).expect("inside the file");
+        bytes.extend(suffix);
+        let start = usize::try_from(section.offset + position).expect("inside the file");
         // What was there must not read as its prefix or escape byte.
         specimen.file[start - 1] = 0x90;
         specimen.file[start..start + bytes.len()].copy_from_slice(&bytes);

@@ -10,7 +10,7 @@ use specimen::{Arch, PlacedSection, Spec, Specimen};
 
 /// A way in which the bytes of a file get out of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary)]
-pub enum Kind {
+pub enum MoveKind {
     /// 4 to 64 Ki bytes too many.
     Inserted,
     /// 4 to 64 Ki bytes too few; zeros at the end instead.
@@ -29,22 +29,22 @@ pub enum Kind {
     Clusters,
 }
 
-impl Kind {
+impl MoveKind {
     /// All of them.
-    pub const ALL: [Kind; 8] = [
-        Kind::Inserted,
-        Kind::Deleted,
-        Kind::Doubled,
-        Kind::Lost,
-        Kind::Swapped,
-        Kind::Rotated,
-        Kind::FirstPart,
-        Kind::Clusters,
+    pub const ALL: [MoveKind; 8] = [
+        MoveKind::Inserted,
+        MoveKind::Deleted,
+        MoveKind::Doubled,
+        MoveKind::Lost,
+        MoveKind::Swapped,
+        MoveKind::Rotated,
+        MoveKind::FirstPart,
+        MoveKind::Clusters,
     ];
 
     /// Whether a second build takes part.
     fn is_mixed(self) -> bool {
-        matches!(self, Kind::FirstPart | Kind::Clusters)
+        matches!(self, MoveKind::FirstPart | MoveKind::Clusters)
     }
 }
 
@@ -57,7 +57,7 @@ const BLOCKS: [usize; 4] = [0x200, 0x1000, 0x4000, 0x1_0000];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary)]
 pub struct Move {
     /// What happens.
-    pub kind: Kind,
+    pub kind: MoveKind,
     /// Which length of a block.
     pub block: u8,
     /// Where.
@@ -116,43 +116,43 @@ impl Move {
             bytes
         };
         Some(match self.kind {
-            Kind::Inserted => {
+            MoveKind::Inserted => {
                 let at = anywhere & !3;
                 let new = vec![0x90; self.length()];
                 [&file[..at], &new, &file[at..]].concat()
             }
-            Kind::Deleted => {
+            MoveKind::Deleted => {
                 let at = anywhere & !3;
                 let end = (at + self.length()).min(file.len());
                 zeros([&file[..at], &file[end..]].concat())
             }
-            Kind::Doubled => {
+            MoveKind::Doubled => {
                 let end = block_at(self.at)? + block;
                 [&file[..end], &file[end - block..]].concat()
             }
-            Kind::Lost => {
+            MoveKind::Lost => {
                 let at = block_at(self.at)?;
                 zeros([&file[..at], &file[at + block..]].concat())
             }
-            Kind::Swapped => {
+            MoveKind::Swapped => {
                 let (one, other) = (block_at(self.at)?, block_at(self.to)?);
                 let mut bytes = file.clone();
                 bytes[one..one + block].copy_from_slice(&file[other..other + block]);
                 bytes[other..other + block].copy_from_slice(&file[one..one + block]);
                 bytes
             }
-            Kind::Rotated => {
+            MoveKind::Rotated => {
                 let (one, other) = (block_at(self.at)?, block_at(self.to)?);
                 let (from, to) = (one.min(other), one.max(other));
                 let mut bytes = file.clone();
                 bytes[from..to].rotate_left(block.min(to - from));
                 bytes
             }
-            Kind::FirstPart => {
+            MoveKind::FirstPart => {
                 let rest = builds.second.file.get(anywhere..)?;
                 [&file[..anywhere], rest].concat()
             }
-            Kind::Clusters => {
+            MoveKind::Clusters => {
                 let block = block.max(0x1000);
                 let second = &builds.second.file;
                 let share = [1, 2, 4, 8, 12][self.to as usize % 5];

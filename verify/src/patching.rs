@@ -15,7 +15,7 @@ use specimen::checksum::{checksum, checksum_field, update};
 use specimen::{Checksum, Extras, Spec, Specimen};
 
 /// The plan for a specimen under its own name.
-pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
+pub fn plan_patch(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
     plan(
         specimen.spec.module.file_name(),
         &specimen.file,
@@ -30,12 +30,12 @@ fn is_sound(spec: &Spec) -> bool {
     value
         && spec.extras.checksum == Checksum::Correct
         && spec.extras.relocations
-        && is_confirmed(spec)
+        && is_module_confirmed(spec)
 }
 
 /// Whether anything but the file's name says which module it is: the event
 /// constant, another name, or as few atomic updates as in `tcpip6.sys`.
-fn is_confirmed(spec: &Spec) -> bool {
+fn is_module_confirmed(spec: &Spec) -> bool {
     let Extras {
         export, version, ..
     } = spec.extras;
@@ -48,7 +48,7 @@ fn is_confirmed(spec: &Spec) -> bool {
 pub fn patched_as_built(spec: &Spec, limit: u32) {
     let specimen = spec.build();
     let (name, file) = (specimen.spec.module.file_name(), &specimen.file);
-    let planned = plan_of(&specimen, limit);
+    let planned = plan_patch(&specimen, limit);
     if !is_sound(&specimen.spec) || !(1..=0xFF_FFFF).contains(&limit) {
         assert!(planned.is_err(), "{planned:?}");
         return;
@@ -58,7 +58,7 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
     assert_eq!(Some(planned.store.0), specimen.truth.start_up_store);
     assert_eq!((planned.before, planned.after), (spec.start_up, limit));
     let patched = apply(name, &planned, file).unwrap_or_else(|refusal| panic!("{refusal}"));
-    only_value_and_checksum(file, &patched, Some(specimen.value_offset()), limit);
+    assert_only_value_and_checksum_differ(file, &patched, Some(specimen.value_offset()), limit);
     let module = property::module(specimen.spec.module);
     assert_eq!(
         property::of_file(&patched, module),
@@ -71,7 +71,12 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
 }
 
 /// Where two images may differ: in the value and in the checksum.
-pub fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>, limit: u32) {
+pub fn assert_only_value_and_checksum_differ(
+    before: &[u8],
+    after: &[u8],
+    value: Option<usize>,
+    limit: u32,
+) {
     assert_eq!(before.len(), after.len());
     let field = checksum_field(before).expect("a header");
     assert_eq!(checksum_field(after), Some(field));
@@ -114,7 +119,7 @@ pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limi
     };
     assert_eq!(planned.threshold.0, specimen.truth.threshold, "{flips:X?}");
     let patched = apply(name, &planned, &file).expect("what is planned is done");
-    only_value_and_checksum(&file, &patched, Some(specimen.value_offset()), limit);
+    assert_only_value_and_checksum_differ(&file, &patched, Some(specimen.value_offset()), limit);
 }
 
 /// A file in place, and nothing else that is asked for.
@@ -130,7 +135,7 @@ pub fn job(task: Task) -> Job {
 }
 
 /// What became of a file in a folder of its own.
-fn done(disk: &FaultyDisk, name: &str, task: Task) -> FileResult {
+fn run_job(disk: &FaultyDisk, name: &str, task: Task) -> FileResult {
     job(task).run(disk, Path::new(name))
 }
 
@@ -150,15 +155,15 @@ pub fn any_content(bytes: &[u8]) {
 
 fn patched_or_left(name: &str, content: &[u8], limit: u32) {
     let disk = FaultyDisk::with(&[(name, content)]);
-    let patch = done(&disk, name, Task::Patch { limit });
+    let patch = run_job(&disk, name, Task::Patch { limit });
     let now = disk.content(name).expect("the file is there");
     match patch.outcome {
         Outcome::Changed => {
             let (form, before) = Container::open(content).expect("it was opened");
             let (again, after) = Container::open(&now).expect("it was packed");
             assert_eq!(form, again);
-            only_value_and_checksum(&before, &after, None, limit);
-            let restore = done(&disk, name, Task::Restore { use_backup: true });
+            assert_only_value_and_checksum_differ(&before, &after, None, limit);
+            let restore = run_job(&disk, name, Task::Restore { use_backup: true });
             assert!(matches!(restore.outcome, Outcome::Changed), "{restore:?}");
             assert_eq!(disk.content(name).as_deref(), Some(content));
         }

@@ -4,7 +4,7 @@
 
 use scanner_core::{Evidence, Module, NotLocatedReason};
 
-use crate::agreement::{oracle_agrees, oracle_reads_alike};
+use crate::agreement::{oracle_agrees, oracle_agrees_on_injected_code};
 use crate::injected_code::InjectedCode;
 use crate::memory;
 pub use crate::verdict::{Verdict, as_loaded, module, of_file, of_loaded, of_memory};
@@ -72,13 +72,13 @@ pub fn refused_without(spec: &Spec, defect: Defect) {
     }
     .normalized();
     let specimen = spec.build();
-    let expected = named(&spec);
+    let expected = expected_refusal(&spec);
     // In a file more may be missing: without relocations, and with another base,
     // where addresses lie outside the image.
     let beside = |piece: &Evidence, how: &str| {
         let by_relocations = match piece {
             Evidence::Relocated => is_stripped(&spec) || defect == Defect::SwappedBase,
-            Evidence::LocalImports => is_stripped(&spec) && !is_about_imports(defect),
+            Evidence::LocalImports => is_stripped(&spec) && !breaks_imports(defect),
             _ => false,
         };
         how == "in the file" && by_relocations
@@ -119,7 +119,7 @@ pub fn refused_without(spec: &Spec, defect: Defect) {
 }
 
 /// Whether calls don't land in the import table then.
-fn is_about_imports(defect: Defect) -> bool {
+fn breaks_imports(defect: Defect) -> bool {
     matches!(defect, Defect::NoAnchor | Defect::SwappedBase)
 }
 
@@ -131,7 +131,7 @@ enum Expected {
 }
 
 /// What a refusal must say for a defect, where no decoy is a better candidate.
-fn named(spec: &Spec) -> Expected {
+fn expected_refusal(spec: &Spec) -> Expected {
     let evidence = match spec.defect.expect("a spec with a defect") {
         Defect::OneGate => Evidence::TwoGates,
         Defect::NotAdjacent => Evidence::Adjacent,
@@ -348,5 +348,5 @@ pub fn structured(case: &Case) {
     let specimen = damageable(&case.spec, case.flips.len()).build();
     right_or_refused(&specimen, &case.flips);
     right_or_refused_in_memory(&specimen, case.spec.arch.bases()[0], &case.flips);
-    oracle_reads_alike(&case.spec, &case.injected_code);
+    oracle_agrees_on_injected_code(&case.spec, &case.injected_code);
 }

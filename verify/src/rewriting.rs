@@ -9,7 +9,7 @@ use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 
 use crate::faulty_disk::FaultyDisk;
-use crate::patching::only_value_and_checksum;
+use crate::patching::assert_only_value_and_checksum_differ;
 use specimen::Spec;
 use specimen::cabinet::{Cabinet, Folder, Method};
 
@@ -93,7 +93,7 @@ pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
 }
 
 /// Checks that nothing but the limit and checksum of drivers differs.
-pub fn only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
+pub fn assert_only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
     let [before, after] = [before, after].map(|file| members(file).expect("a sound cabinet"));
     assert_eq!(before.len(), after.len());
     for ((name, about, old), (again, about_again, new)) in before.iter().zip(&after) {
@@ -105,7 +105,9 @@ pub fn only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
             None => last,
         };
         match last.as_str() {
-            "tcpip.sys" | "tcpip6.sys" => only_value_and_checksum(old, new, None, limit),
+            "tcpip.sys" | "tcpip6.sys" => {
+                assert_only_value_and_checksum_differ(old, new, None, limit)
+            }
             // Damage may have given a driver another name: then it is none.
             _ => assert_eq!(old, new, "{name}"),
         }
@@ -130,7 +132,7 @@ pub fn right_or_refused(damaged: &[u8]) -> bool {
     match done.outcome {
         Outcome::Changed => {
             if members(damaged).is_some() {
-                only_drivers_differ(damaged, &now, 100);
+                assert_only_drivers_differ(damaged, &now, 100);
             }
             let restored = run(&disk, RESTORE).outcome;
             assert!(matches!(restored, Outcome::Changed), "{restored:?}");

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn access_is_what_the_instruction_does_to_memory() {
+    fn memory_access_is_read_write_or_both() {
         let of = |code: &[u8]| memory_access(&decode(code, 0, false).unwrap());
         assert_eq!(of(&[0xA1, 0, 0, 1, 0]), OpAccess::Read);
         assert_eq!(of(&[0xA3, 0, 0, 1, 0]), OpAccess::Write);

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_cut_short_is_none() {
+    fn a_truncated_gate_is_no_gate() {
         let whole = [&[0xA1][..], &COUNT, &[0x3B, 0x05], &LIMIT, &[0x7D, 0]].concat();
         assert!(gate_at(&whole, 0, false).is_some());
         for end in 0..whole.len() {

@@ -34,7 +34,8 @@ pub(super) fn exists(
                         .iter()
                         .any(|trailing| variables.have(value.wrapping_add(at + 4 + trailing))),
                 };
-                (named && !written(image, at)) || (value == EVENT_ID && !within(truth, place, at))
+                (named && !is_written_reference(image, at))
+                    || (value == EVENT_ID && !is_evidence(truth, place, at))
             })
         })
 }
@@ -68,14 +69,14 @@ pub(super) fn few_calls(spec: &Spec, image: &Image, truth: &GroundTruth) -> bool
 }
 
 /// Whether the builder wrote a reference here.
-fn written(image: &Image, at: u32) -> bool {
+fn is_written_reference(image: &Image, at: u32) -> bool {
     let found = image
         .references
         .binary_search_by_key(&at, |reference| reference.at);
     found.is_ok_and(|found| image.references[found].form != Form::Rva)
 }
 
-fn within(truth: &GroundTruth, place: &super::section::PlacedSection, at: u32) -> bool {
+fn is_evidence(truth: &GroundTruth, place: &super::section::PlacedSection, at: u32) -> bool {
     let offset = index(at - place.rva + place.offset);
     truth.evidence.iter().any(|range| range.contains(&offset))
 }

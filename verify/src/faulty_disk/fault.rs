@@ -18,14 +18,14 @@ pub enum Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
     /// Of the changes of names in each folder.
-    pub names: Names,
+    pub names: SurvivingNames,
     /// Of the content of files.
-    pub content: Content,
+    pub content: SurvivingContent,
 }
 
 /// What is left of the changes of names that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
+pub enum SurvivingNames {
     /// So many of the first.
     First(usize),
     /// So many of the last: no order is promised.
@@ -34,7 +34,7 @@ pub enum Names {
 
 /// What is left of the content of a file that was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub enum SurvivingContent {
     /// All.
     All,
     /// The first half.
@@ -49,18 +49,18 @@ impl Loss {
     /// All that are tried.
     pub fn all() -> impl Iterator<Item = Loss> {
         let contents = [
-            Content::All,
-            Content::Half,
-            Content::Zeros,
-            Content::Nothing,
+            SurvivingContent::All,
+            SurvivingContent::Half,
+            SurvivingContent::Zeros,
+            SurvivingContent::Nothing,
         ];
         let each = move |names| contents.map(|content| Loss { names, content });
         let names = [
-            Names::First(0),
-            Names::First(1),
-            Names::First(2),
-            Names::First(usize::MAX),
-            Names::Last(2),
+            SurvivingNames::First(0),
+            SurvivingNames::First(1),
+            SurvivingNames::First(2),
+            SurvivingNames::First(usize::MAX),
+            SurvivingNames::Last(2),
         ];
         names.into_iter().flat_map(each)
     }

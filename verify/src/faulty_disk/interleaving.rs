@@ -1,7 +1,7 @@
 //! Two runs at once on one disk, in every order of their steps.
 //!
 //! A run does the same again when its steps give the same again. So there are no
-//! threads here: a run is called with all that its steps have given so far, and
+//! threads here: a run is called with all that its steps have results so far, and
 //! the next step that it asks for is noted, as a node of a tree. A state is the
 //! disk and a node of each run; from each state either run takes its step, and a
 //! state that was seen before is not followed twice. All states are seen that
@@ -30,7 +30,7 @@ const CREATIONS: usize = 3;
 pub const KILLED: &str = "the run was killed";
 
 /// A step, as it is taken on the disk.
-type Action = Rc<dyn Fn(&FaultyDisk) -> Answer>;
+type Action = Rc<dyn Fn(&FaultyDisk) -> StepResult>;
 
 /// The step that a run takes next.
 #[derive(Clone)]
@@ -42,23 +42,23 @@ struct Step {
 
 /// What a step gives.
 #[derive(Clone)]
-struct Answer {
+struct StepResult {
     value: Result<Rc<dyn Any>, (io::ErrorKind, Option<i32>)>,
     digest: u64,
 }
 
-impl Answer {
-    fn new<T: Hash + 'static>(result: io::Result<T>) -> Answer {
+impl StepResult {
+    fn new<T: Hash + 'static>(result: io::Result<T>) -> StepResult {
         let mut hasher = DefaultHasher::new();
         result.as_ref().map_err(io::Error::kind).hash(&mut hasher);
         let value: io::Result<Rc<dyn Any>> = result.map(|value| Rc::new(value) as _);
-        Answer {
+        StepResult {
             value: value.map_err(|error| (error.kind(), error.raw_os_error())),
             digest: hasher.finish(),
         }
     }
 
-    fn result<T: Clone + 'static>(&self) -> io::Result<T> {
+    fn get<T: Clone + 'static>(&self) -> io::Result<T> {
         match &self.value {
             Ok(value) => Ok(value
                 .downcast_ref::<T>()
@@ -73,7 +73,7 @@ impl Answer {
 /// The disk as one of the two runs has it.
 pub struct RunDisk<'n> {
     /// What its steps give.
-    given: &'n [Answer],
+    results: &'n [StepResult],
     calls: RefCell<Calls>,
 }
 
@@ -89,7 +89,7 @@ struct Calls {
 
 impl fmt::Debug for RunDisk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RunDisk({} steps)", self.given.len())
+        write!(f, "RunDisk({} steps)", self.results.len())
     }
 }
 
@@ -103,14 +103,14 @@ impl RunDisk<'_> {
         step: impl Fn(&FaultyDisk) -> io::Result<T> + 'static,
     ) -> io::Result<T> {
         let mut calls = self.calls.borrow_mut();
-        if let Some(answer) = self.given.get(calls.taken) {
+        if let Some(result) = self.results.get(calls.taken) {
             calls.taken += 1;
-            return answer.result();
+            return result.get();
         }
         calls.next.get_or_insert_with(|| Step {
             call,
             path: path.to_owned(),
-            action: Rc::new(move |disk| Answer::new(step(disk))),
+            action: Rc::new(move |disk| StepResult::new(step(disk))),
         });
         Err(io::Error::other(KILLED))
     }
@@ -209,7 +209,7 @@ impl FileSystem for RunDisk<'_> {
     fn warn(&self, warning: MountWarning) {
         let mut calls = self.calls.borrow_mut();
         // Noted before its last step, it is on the disk already.
-        if calls.taken == self.given.len() && calls.next.is_none() {
+        if calls.taken == self.results.len() && calls.next.is_none() {
             calls.notes.push(warning);
         }
     }
@@ -220,7 +220,7 @@ pub type Run<'r, R> = &'r dyn Fn(&RunDisk<'_>) -> R;
 
 /// Where a run stands: after steps that gave this.
 struct Node<R> {
-    given: Vec<Answer>,
+    results: Vec<StepResult>,
     notes: Vec<MountWarning>,
     /// The step that follows; none when it is done.
     next: Option<Step>,
@@ -247,16 +247,16 @@ impl<'r, R> Tree<'r, R> {
         tree
     }
 
-    fn add(&mut self, given: Vec<Answer>, created: Vec<PathBuf>) -> usize {
-        let seat = RunDisk {
-            given: &given,
+    fn add(&mut self, results: Vec<StepResult>, created: Vec<PathBuf>) -> usize {
+        let disk = RunDisk {
+            results: &results,
             calls: RefCell::default(),
         };
-        let result = (self.run)(&seat);
-        let Calls { next, notes, taken } = seat.calls.into_inner();
-        assert_eq!(taken, given.len(), "a run does the same again");
+        let result = (self.run)(&disk);
+        let Calls { next, notes, taken } = disk.calls.into_inner();
+        assert_eq!(taken, results.len(), "a run does the same again");
         self.nodes.push(Node {
-            given,
+            results,
             notes,
             next,
             result,
@@ -266,8 +266,8 @@ impl<'r, R> Tree<'r, R> {
     }
 
     /// The node behind the next step of this one, when that gives this.
-    fn child(&mut self, node: usize, answer: &Answer) -> usize {
-        if let Some(&child) = self.children.get(&(node, answer.digest)) {
+    fn child(&mut self, node: usize, result: &StepResult) -> usize {
+        if let Some(&child) = self.children.get(&(node, result.digest)) {
             return child;
         }
         let parent = &self.nodes[node];
@@ -277,9 +277,9 @@ impl<'r, R> Tree<'r, R> {
         {
             created.push(step.path.clone());
         }
-        let given = [parent.given.as_slice(), std::slice::from_ref(answer)].concat();
-        let child = self.add(given, created);
-        self.children.insert((node, answer.digest), child);
+        let results = [parent.results.as_slice(), std::slice::from_ref(result)].concat();
+        let child = self.add(results, created);
+        self.children.insert((node, result.digest), child);
         child
     }
 }
@@ -310,7 +310,7 @@ impl State {
     }
 
     /// After one more step.
-    fn then(&self, run: usize, step: String) -> State {
+    fn after_step(&self, run: usize, step: String) -> State {
         let mut next = self.clone();
         let before = self.order.clone();
         next.order = Some(Rc::new(Order { before, run, step }));
@@ -329,9 +329,9 @@ impl State {
 }
 
 /// Prints the order when the check of a state fails.
-struct Checked<'s>(&'s State);
+struct OrderOnPanic<'s>(&'s State);
 
-impl Drop for Checked<'_> {
+impl Drop for OrderOnPanic<'_> {
     fn drop(&mut self) {
         if !thread::panicking() {
             return;
@@ -377,8 +377,8 @@ pub fn every_order<R>(
     for (run, tree) in trees.iter().enumerate() {
         first.arrive(run, &tree.nodes[0]);
     }
-    let mut ahead = vec![first];
-    while let Some(state) = ahead.pop() {
+    let mut queue = vec![first];
+    while let Some(state) = queue.pop() {
         if !seen.insert(state.digest()) {
             continue;
         }
@@ -386,16 +386,16 @@ pub fn every_order<R>(
         let steps = at.map(|node| node.next.is_some());
         let goes_on = [steps[0] && !state.killed, steps[1]];
         if goes_on == [false; 2] {
-            let _order = Checked(&state);
+            let _order = OrderOnPanic(&state);
             check(&state.disk, at.map(|node| &node.result));
             ends += 1;
             continue;
         }
         if kill && goes_on[0] {
-            let mut next = state.then(0, "killed".to_owned());
+            let mut next = state.after_step(0, "killed".to_owned());
             next.killed = true;
             next.disk.end_run(0);
-            ahead.push(next);
+            queue.push(next);
         }
         for run in [0, 1].into_iter().filter(|&run| goes_on[run]) {
             let node = &trees[run].nodes[state.nodes[run]];
@@ -404,12 +404,12 @@ pub fn every_order<R>(
             if step.call == "create" && created.count() == CREATIONS {
                 continue;
             }
-            let mut next = state.then(run, format!("{} {}", step.call, step.path.display()));
+            let mut next = state.after_step(run, format!("{} {}", step.call, step.path.display()));
             next.disk.run.set(run);
-            let answer = (step.action)(&next.disk);
-            next.nodes[run] = trees[run].child(state.nodes[run], &answer);
+            let result = (step.action)(&next.disk);
+            next.nodes[run] = trees[run].child(state.nodes[run], &result);
             next.arrive(run, &trees[run].nodes[next.nodes[run]]);
-            ahead.push(next);
+            queue.push(next);
         }
     }
     Explored {

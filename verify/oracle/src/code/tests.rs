@@ -37,7 +37,7 @@ fn a_field_belongs_to_the_whole_instruction() {
 }
 
 #[test]
-fn a_byte_before_that_reads_as_another_prefix_is_not_part_of_it() {
+fn a_preceding_byte_that_looks_like_a_prefix_is_not_part_of_the_instruction() {
     for junk in [0x66, 0x67, 0x64, 0x2E, 0xF2, 0xF3, 0xC3, 0x08, 0x8B] {
         let code = live(false, &[&[junk, 0xA1], &V, &[0x90]]);
         let owner = only_reference(&code).unwrap();
@@ -52,7 +52,7 @@ fn a_byte_before_that_reads_as_another_prefix_is_not_part_of_it() {
 }
 
 #[test]
-fn addresses_on_x86_count_wherever_they_stand() {
+fn addresses_on_x86_count_at_every_offset() {
     for before in [
         &[0x68][..],
         &[0xB8],

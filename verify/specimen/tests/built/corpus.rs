@@ -10,7 +10,7 @@ fn corpus() -> PathBuf {
 }
 
 #[test]
-fn the_committed_specimens_are_what_the_builder_makes() {
+fn the_committed_specimens_match_the_builder() {
     for (name, spec) in Spec::presets() {
         let path = corpus().join(format!("specimens/{name}.sys"));
         let committed = fs::read(&path).expect("a committed specimen");

@@ -217,7 +217,7 @@ fn add(bytes: &mut [u8], delta: u64, wide: bool) {
 }
 
 #[test]
-fn the_five_kinds_are_what_they_say() {
+fn the_five_presets_match_their_names() {
     for (name, spec) in Spec::presets() {
         println!("{name}");
         check(&spec);
@@ -236,7 +236,7 @@ fn the_five_kinds_are_what_they_say() {
 }
 
 #[test]
-fn each_flaw_breaks_exactly_the_fact_it_names() {
+fn each_defect_breaks_exactly_the_fact_it_names() {
     for (name, kind) in Spec::presets() {
         for defect in Defect::ALL {
             let decoys = Decoys {
@@ -299,7 +299,7 @@ fn the_size_asked_for_is_the_size_of_the_code() {
 }
 
 #[test]
-fn numbers_out_of_bounds_are_brought_within_them() {
+fn numbers_out_of_bounds_are_clamped() {
     for kind in [Spec::xp_sp3(), Spec::xp_x64()] {
         for (number, register) in [(0, 0), (u16::MAX, u8::MAX), (u16::MAX, 4), (0x15FF, 0)] {
             let mut spec = Spec {
@@ -352,7 +352,7 @@ proptest! {
     }
 
     #[test]
-    fn every_flaw_can_be_built_in_every_spec(
+    fn every_defect_can_be_built_in_every_spec(
         spec in any::<Spec>(), defect in any::<Defect>(),
     ) {
         let specimen = Spec { defect: Some(defect), ..spec }.build();

@@ -298,7 +298,7 @@ fn check_near_gates(specimen: &Specimen) {
 }
 
 #[test]
-fn code_near_the_gates_is_tied_to_its_place() {
+fn code_near_the_gates_has_local_evidence() {
     for (name, specimen, _) in measured() {
         check_near_gates(&specimen);
         for &gate in &specimen.truth.gates {
@@ -381,7 +381,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_specimen_is_tied_to_its_place(spec in any::<Spec>()) {
+    fn every_specimen_has_local_evidence(spec in any::<Spec>()) {
         check_near_gates(&spec.build());
     }
 }

@@ -16,7 +16,7 @@ const RESIDENT_DATA: u32 = 0xC800_0040;
 
 /// Live code under assembly.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
+pub(super) struct TestImage {
     pub(super) bits64: bool,
     base: u64,
     pub(super) bytes: Vec<u8>,
@@ -29,10 +29,10 @@ const FUNCTIONS: u32 = TEXT + 0x400;
 /// The exception table (x64), or the relocations (x86).
 const TABLE: u32 = RDATA + 0x40;
 
-impl Text {
+impl TestImage {
     /// A module with everything, and nothing more: gates at 100h and 200h from the start.
     pub(super) fn complete(bits64: bool, base: u64) -> Self {
-        let mut text = Text {
+        let mut text = TestImage {
             bits64,
             base,
             bytes: Vec::new(),

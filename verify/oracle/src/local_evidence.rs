@@ -3,7 +3,7 @@
 
 use super::answer::Fact;
 use super::code::{FoundGate, LiveCode};
-use super::pair::{Pair, QUEUE_TEST};
+use super::pair::{Pair, QUEUE_TEST_DISTANCE};
 use super::pe::Image;
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub(super) fn missing(
             .iter()
             .filter(|call| near(gate, call.instruction.ip()));
         let landed: Vec<bool> = calls
-            .map(|call| lands(image, call.variable) && is_relocated(call.field))
+            .map(|call| is_import_slot(image, call.variable) && is_relocated(call.field))
             .collect();
         if !enough(&landed, 2, 3) {
             missing.insert(Fact::LocalImports);
@@ -56,8 +56,8 @@ pub(super) fn missing(
         let updates = updates.map(|update| update.field);
         let tests = code.tests_of(pair.queue()).into_iter().filter(|(test, _)| {
             gates.iter().any(|found| {
-                test.abs_diff(found.at) <= QUEUE_TEST
-                    || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST
+                test.abs_diff(found.at) <= QUEUE_TEST_DISTANCE
+                    || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST_DISTANCE
             })
         });
         let tests: Vec<u64> = tests.map(|(_, field)| field).collect();
@@ -77,7 +77,7 @@ fn enough(all: &[bool], part: usize, whole: usize) -> bool {
 }
 
 /// Whether a slot is one of the import address table.
-pub(super) fn lands(image: &Image, slot: u64) -> bool {
+pub(super) fn is_import_slot(image: &Image, slot: u64) -> bool {
     let Some((rva, size)) = image.import_table else {
         return false;
     };
