@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use tcplimit::guard::guard;
+use tcplimit::panic_guard::catch_panic;
 use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 
@@ -89,7 +89,7 @@ pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
         }
         Ok(members)
     };
-    guard(read).ok()
+    catch_panic(read).ok()
 }
 
 /// Checks that nothing but the limit and checksum of drivers differs.

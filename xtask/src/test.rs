@@ -32,7 +32,7 @@ const CAMPAIGNS: [&str; 16] = [
     "runs::a_lock_that_is_held",
     "runs::linux::",
     "runs::of_two_",
-    "session::sessions_that_are_made_up_go_everywhere",
+    "session::random_sessions_reach_every_case",
     "session::whatever_happens",
     "specimen::",
     "whole::no_damaged_byte_makes_a_check_panic",

@@ -90,7 +90,7 @@ fn a_manifest_that_says_otherwise_disagrees_and_is_never_overwritten() {
 
     let check = files.run(&["corpus", "check", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(check.code, 1);
-    check.says("start_up_value: 11, not 10");
+    check.prints("start_up_value: 11, not 10");
 
     let add = files.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(add.code, 1);

@@ -50,7 +50,7 @@ fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
     let files = Files::new().with("old.exe", &file);
     let probe = files.run(&["probe", "old.exe"]);
     assert_eq!(probe.code, 1);
-    probe.says("no PE signature where its header points");
+    probe.prints("no PE signature where its header points");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
         "{}",
         probe.stdout
     );
-    probe.says("damaged, or built in a way this program does not know");
+    probe.prints("damaged, or built in a way this program does not know");
     let objects = files.run(&["probe", "--json", "tcpip.sys"]).objects();
     assert_eq!(objects[0]["state"], "not-located");
 }
@@ -112,7 +112,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let files = Files::new().with("tcpip6.sys", &without_event().build().file);
     let probe = files.run(&["probe", "tcpip6.sys"]);
     assert_eq!(probe.code, 1, "{}", probe.stdout);
-    probe.says_all([
+    probe.prints_all([
         "tcpip6.sys: not located, unconfirmed name\n",
         "the file's name says tcpip6.sys, and nothing else does",
         "18 atomic updates, as in tcpip.sys",

@@ -119,7 +119,7 @@ fn another_machine_is_named() {
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "tcpip.sys"]);
     assert_eq!(probe.code, 1);
-    probe.says("machine 0200h is neither x86 nor x64");
+    probe.prints("machine 0200h is neither x86 nor x64");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn the_command_that_explains_repeats_what_was_asked_for() {
     let command = format!(
         "tcplimit explain --module tcpip --as-loaded=F7B3C000 {quote}my files/a.sys{quote}\n"
     );
-    probe.says(&command);
+    probe.prints(&command);
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
         let says = format!(
             "it has no relocations, so it can't be loaded at {at}, only at its own base, 20000"
         );
-        probe.says(&says);
+        probe.prints(&says);
     }
     let own = files.run(&["probe", "--as-loaded=20000", "tcpip.sys"]);
     assert_eq!(own.code, 0, "{}", own.stdout);

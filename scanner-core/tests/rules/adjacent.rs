@@ -7,7 +7,7 @@ use crate::edit::{driver, moved, with_count_at};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
-fn a_count_elsewhere_is_none() {
+fn a_count_that_is_not_adjacent_is_refused() {
     for driver in without(Defect::NotAdjacent) {
         assert_missing(&driver, &[Evidence::Adjacent]);
     }
@@ -15,7 +15,7 @@ fn a_count_elsewhere_is_none() {
 
 /// The variables are then looked for one by one.
 #[test]
-fn of_a_count_far_away_all_else_is_seen() {
+fn all_other_evidence_holds_for_a_distant_count() {
     let built = driver();
     let far = |by| {
         let mut driver = built.clone();

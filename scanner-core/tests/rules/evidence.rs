@@ -27,7 +27,7 @@ fn answers(check: impl Fn(&Specimen, &Located)) {
 }
 
 #[test]
-fn module_processor_and_layout_decide_on_what_is_asked_for() {
+fn module_processor_and_layout_decide_the_required_evidence() {
     answers(|_, located| {
         let is_tcpip = located.module() == Module::Tcpip;
         let is_x64 = located.arch() == Arch::X64;
@@ -92,7 +92,7 @@ fn the_findings_are_where_they_were_built() {
 }
 
 #[test]
-fn a_refusal_reports_what_the_pair_lacks_and_what_speaks_against_it() {
+fn a_refusal_reports_missing_evidence_and_the_offender() {
     for (defect, piece) in [
         (Defect::NoQueueTest, Evidence::QueueTest),
         (Defect::LiveWriter, Evidence::NoLiveWriter),
@@ -124,7 +124,7 @@ fn a_refusal_reports_what_the_pair_lacks_and_what_speaks_against_it() {
 }
 
 #[test]
-fn names_are_written_one_after_the_other() {
+fn a_set_displays_its_names_in_order() {
     assert_eq!(Evidence::TwoGates.to_string(), "TwoGates");
     let some = [Evidence::QueueTest, Evidence::TwoGates];
     let some: EvidenceSet = some.into_iter().collect();

@@ -83,7 +83,7 @@ fn both(check: impl Fn(&dyn Fn() -> Victim)) {
 }
 
 #[test]
-fn what_is_no_image_is_named_so() {
+fn files_that_are_no_image_get_their_error() {
     both(|new| {
         assert_eq!(new().error(), None, "the specimen itself is sound");
         assert_eq!(new().put(0, b"ZM").error(), Some(ImageError::NotPe));
@@ -163,7 +163,7 @@ fn optional_headers_that_are_too_short_or_too_long_are_refused() {
 }
 
 #[test]
-fn alignments_that_are_none_are_refused() {
+fn invalid_alignments_are_refused() {
     both(|new| {
         for value in [0_u32, 3, 7, 0x81, 0x1001, 0xFFFF_FFFF] {
             for field in [SECTION_ALIGNMENT, FILE_ALIGNMENT] {
@@ -440,7 +440,7 @@ fn sizes_that_contradict_the_sections_are_refused() {
 }
 
 #[test]
-fn a_base_that_is_none_is_refused() {
+fn an_invalid_base_is_refused() {
     both(|new| {
         // A byte, then a page behind a multiple of 64 KiB.
         for odd in [[1, 0], [0, 0x10]] {

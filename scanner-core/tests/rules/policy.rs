@@ -214,7 +214,7 @@ fn each_refusal_names_its_reason() {
 }
 
 #[test]
-fn what_was_located_in_a_file_is_never_written() {
+fn a_limit_located_in_a_file_is_never_written() {
     for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();

@@ -63,9 +63,9 @@ pub(crate) fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
 }
 
 /// Looks at a loaded image, given what a driver hands over of it.
-pub(crate) fn with_image<T>(loaded: &Loaded, look: impl FnOnce(&Image<'_>) -> T) -> T {
+pub(crate) fn with_image<T>(loaded: &Loaded, inspect: impl FnOnce(&Image<'_>) -> T) -> T {
     let code = live_code(loaded);
-    look(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
+    inspect(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
 }
 
 pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {

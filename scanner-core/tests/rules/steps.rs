@@ -74,7 +74,7 @@ fn variables_far_apart_take_no_more_steps() {
 /// Else comparing their answers would say nothing.
 #[test]
 #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
-fn the_search_without_simd_is_another() {
+fn the_search_without_simd_takes_other_steps() {
     for (name, spec) in Spec::presets() {
         let file = spec.build().file;
         let image = Image::from_file(&file).unwrap();

@@ -30,7 +30,7 @@ fn without_code(specimen: Specimen) -> Vec<u8> {
 }
 
 #[test]
-fn no_search_sees_what_another_has_left() -> Result<(), ImageError> {
+fn no_search_depends_on_an_earlier_one() -> Result<(), ImageError> {
     let files = files();
     let mut workspace = Workspace::new();
     let (mut located, mut refused) = (0, 0);

@@ -2,7 +2,7 @@
 //! wrong about them.
 
 use scanner_core::Module;
-use simulation::kernel::{Site, World as Where};
+use simulation::kernel::{AddressLayout, Site};
 use specimen::{Arch, Defect, Spec, Specimen};
 use verify::property;
 
@@ -120,7 +120,7 @@ impl ModuleUnderTest {
         module: Module,
     ) -> ModuleUnderTest {
         let site = Site {
-            world: random.pick(&[Where::First, Where::Second]),
+            layout: random.pick(&[AddressLayout::First, AddressLayout::Second]),
             module: specimen_module(module),
             moved: random.chance(50),
         };

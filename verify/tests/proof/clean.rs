@@ -249,7 +249,7 @@ fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
 const COPIES: [&str; 2] = ["cache/tcpip.sys", "drivers/tcpip.sys"];
 
 fn locks(disk: &FaultyDisk) -> Result<Locks<'_, FaultyDisk>, Failure> {
-    let folders = journal::folders(disk, Path::new(HOME), COPIES.map(Path::new))?;
+    let folders = journal::folders_to_lock(disk, Path::new(HOME), COPIES.map(Path::new))?;
     Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")
 }
 

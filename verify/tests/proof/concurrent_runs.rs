@@ -58,7 +58,7 @@ fn exchange(
 /// Puts a letter behind the content of all copies, as one transaction.
 fn append_all(disk: &impl FileSystem, letter: u8) -> RunResult {
     let home = Path::new(HOME);
-    let folders = journal::folders(disk, home, COPIES.map(Path::new))?;
+    let folders = journal::folders_to_lock(disk, home, COPIES.map(Path::new))?;
     let locks = Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")?;
     recover(&locks, home)?;
     let files = COPIES.map(|copy| exchange(disk, &home.join(copy), Path::new(copy), letter));
@@ -327,7 +327,7 @@ fn a_complete_file_is_not_reported_as_interrupted() {
         let failure = replace(&locks, &exchange, &check).unwrap_err();
         let content = full.content(FILE).unwrap();
         match failure {
-            Failure::RollbackFailed { why, .. } => {
+            Failure::RollbackFailed { reason: why, .. } => {
                 assert_eq!(content, b"oldA", "{step}");
                 assert!(why.contains("it holds the new content, whole"), "{why}");
                 whole += 1;

@@ -210,7 +210,7 @@ fn system() -> FaultyDisk {
 fn locks(disk: &FaultyDisk) -> Result<Locks<'_, FaultyDisk>, Failure> {
     let files = files();
     let files = files.iter().map(|file| file.path.as_path());
-    let folders = journal::folders(disk, Path::new(HOME), files)?;
+    let folders = journal::folders_to_lock(disk, Path::new(HOME), files)?;
     Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")
 }
 

@@ -170,9 +170,7 @@ pub(super) fn log(
     fs::remove_file(&file)?;
     let (_, who) = look.rsplit_once(" who ").unwrap_or_default();
     // Other connections of the machine are nobody's in Wine.
-    let who = who
-        .split(", ")
-        .filter(|it| !it.starts_with("no process any more "));
+    let who = who.split(", ").filter(|it| !it.starts_with("no process "));
     let expected = programs
         .iter()
         .map(|program| format!("{} {}", program.title(), program.connections));

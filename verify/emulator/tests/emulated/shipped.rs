@@ -13,7 +13,7 @@ use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
 use scanner_core::Module;
-use simulation::kernel::Says;
+use simulation::kernel::ListState;
 use specimen::{Arch, Spec};
 use std::ops::Range;
 use tcplimit_protocol::{Answer, Flags, Reason};
@@ -103,7 +103,7 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let mut world = Scenario::from_specimen(&spec).world;
-            world.module_list.says = Says::Nothing;
+            world.module_list.state = ListState::Missing;
             let answer = set(&mut system, world.clone(), &spec);
             assert_eq!(answer.reason.get(), Reason::ListDiffers.code());
             assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));

@@ -28,13 +28,13 @@ pub struct Build {
     /// Its sections as its headers call them.
     pub sections: Vec<PlacedSection>,
     /// What is done to it once it is in memory.
-    edit: fn(&Specimen, &mut Flat),
+    edit: fn(&Specimen, &mut FlatImage),
     images: [OnceLock<Arc<Vec<u8>>>; BASES],
 }
 
 /// A module in memory, from its first byte to its last.
 #[derive(Debug)]
-struct Flat {
+struct FlatImage {
     base: u64,
     bytes: Vec<u8>,
 }
@@ -45,8 +45,8 @@ const BASES: usize = 16;
 /// Where a module is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
-    /// One of two worlds that differ in nothing but in where modules lie.
-    pub world: World,
+    /// One of two layouts that differ in nothing but in where modules lie.
+    pub layout: AddressLayout,
     /// Whose place it is.
     pub module: Module,
     /// It was unloaded there, and loaded elsewhere.
@@ -55,7 +55,7 @@ pub struct Site {
 
 /// What an answer says must not depend on it: no address crosses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
+pub enum AddressLayout {
     /// One.
     First,
     /// The other.
@@ -64,12 +64,12 @@ pub enum World {
 
 impl Site {
     fn index(self) -> usize {
-        usize::from(self.world == World::Second) * 4
+        usize::from(self.layout == AddressLayout::Second) * 4
             + usize::from(self.module == Module::Tcpip6) * 2
             + usize::from(self.moved)
     }
 
-    /// The address of the module's first byte. The places of the two worlds
+    /// The address of the module's first byte. The places of the two layouts
     /// have no byte in common that tells a place.
     pub fn base(self, arch: Arch) -> u64 {
         match arch {
@@ -115,7 +115,7 @@ impl Build {
         }
     }
 
-    fn edited(mut self, edit: fn(&Specimen, &mut Flat)) -> Build {
+    fn edited(mut self, edit: fn(&Specimen, &mut FlatImage)) -> Build {
         self.edit = edit;
         self
     }
@@ -126,7 +126,7 @@ impl Build {
         let place = site.index() + if arch == Arch::X64 { BASES / 2 } else { 0 };
         let image = self.images[place].get_or_init(|| {
             let loaded = self.specimen.load(site.base(arch));
-            let mut flat = Flat::of(&loaded);
+            let mut flat = FlatImage::of(&loaded);
             (self.edit)(&self.specimen, &mut flat);
             Arc::new(flat.bytes)
         });
@@ -160,10 +160,10 @@ impl Build {
     }
 }
 
-impl Flat {
-    fn of(loaded: &Loaded) -> Flat {
+impl FlatImage {
+    fn of(loaded: &Loaded) -> FlatImage {
         let length = loaded.size.next_multiple_of(PAGE);
-        let mut flat = Flat {
+        let mut flat = FlatImage {
             base: loaded.base,
             bytes: vec![0; index(length)],
         };

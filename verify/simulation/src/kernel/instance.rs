@@ -13,7 +13,7 @@ use specimen::{Alignment, Arch, Module, PlacedSection};
 /// holds does not go away.
 #[derive(Debug)]
 pub struct Instance {
-    /// Which of [`build::all`].
+    /// DeviceId of [`build::all`].
     pub build: usize,
     /// Whose place it took.
     pub module: Module,
@@ -22,9 +22,9 @@ pub struct Instance {
     /// Its length as the driver object says.
     pub size: u32,
     /// How many references are held.
-    pub holds: u32,
+    pub references: u32,
     /// What became of its code.
-    pub code: Code,
+    pub code: CodeState,
     /// A call near a gate is none any more; there are enough others.
     detoured: bool,
     /// Bytes of its headers were changed: nothing follows from the build.
@@ -40,7 +40,7 @@ pub struct Instance {
 
 /// What other software did to a module's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub enum CodeState {
     /// Nothing.
     Whole,
     /// One of the two gates is none any more.
@@ -65,8 +65,8 @@ impl Instance {
             module: site.module,
             base: site.base(arch),
             size: of.stated_size.unwrap_or(of.specimen.size_of_image),
-            holds: 0,
-            code: Code::Whole,
+            references: 0,
+            code: CodeState::Whole,
             detoured: false,
             headers_changed: false,
             arch,
@@ -96,9 +96,9 @@ impl Instance {
         let verdict = self.build().verdict(self.arch, self.module);
         match self.code {
             // Its load is then a read outside the gates.
-            Code::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
-            Code::Whole | Code::FewerAtomics => Some(verdict),
-            Code::OneGate => None,
+            CodeState::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
+            CodeState::Whole | CodeState::FewerAtomics => Some(verdict),
+            CodeState::OneGate => None,
         }
     }
 
@@ -271,7 +271,7 @@ impl Instance {
         {
             // The last bytes are the jump.
             self.write(gate + length - 6, &[0xCC; 6]);
-            self.code = Code::OneGate;
+            self.code = CodeState::OneGate;
         }
     }
 
@@ -304,10 +304,10 @@ impl Instance {
     /// enough others.
     pub fn break_atomic(&mut self) {
         let truth = &self.build().specimen.truth;
-        if self.code == Code::Whole && truth.atomics.len() > 3 {
+        if self.code == CodeState::Whole && truth.atomics.len() > 3 {
             let last = truth.atomics[truth.atomics.len() - 1];
             self.write(last, &[0xCC; 5]);
-            self.code = Code::FewerAtomics;
+            self.code = CodeState::FewerAtomics;
         }
     }
 }
@@ -363,7 +363,7 @@ fn holds(section: &PlacedSection, bytes: &Range<u64>) -> bool {
 /// The section that the driver has no business to read a range for: one in it
 /// that is no live code. The first page is the headers', whatever shares it, and
 /// the exception table may be read, just as it is.
-pub(super) fn none_of_its_business<'a>(
+pub(super) fn forbidden_section<'a>(
     sections: &'a [PlacedSection],
     table: Option<&Range<u64>>,
     bytes: &Range<u64>,
