@@ -3,7 +3,7 @@
 //! counter itself (both).
 
 use super::arch::Arch;
-use super::code::{Code, Direct, Form, Proof, Symbol};
+use super::code::{Code, Direct, Form, MarkKind, Symbol};
 use super::filler_code::Writer;
 
 /// One update by 1, -1 or whatever the addend's register holds.
@@ -41,5 +41,5 @@ pub(super) fn update(writer: &mut Writer<'_>, code: &mut Code, counter: Symbol) 
             },
         );
     }
-    code.mark(Proof::Atomic, start);
+    code.mark(MarkKind::Atomic, start);
 }

@@ -46,7 +46,7 @@ pub(super) struct Fixup {
 
 /// What a run of bytes proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum MarkKind {
     Gate,
     QueueTest,
     Event,
@@ -57,7 +57,7 @@ pub(super) enum Proof {
 /// A run of bytes that is evidence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
-    pub(super) proof: Proof,
+    pub(super) kind: MarkKind,
     pub(super) start: u32,
     pub(super) end: u32,
 }
@@ -65,7 +65,7 @@ pub(super) struct Mark {
 /// A short jump whose target is not known yet.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Hole(usize);
+pub(super) struct ShortJump(usize);
 
 /// One instruction whose memory operand is a variable: absolute on x86,
 /// rip-relative on x64.
@@ -147,9 +147,9 @@ impl Code {
     }
 
     /// Says that the bytes since `start` are evidence.
-    pub(super) fn mark(&mut self, proof: Proof, start: u32) {
+    pub(super) fn mark(&mut self, kind: MarkKind, start: u32) {
         let end = self.here();
-        self.marks.push(Mark { proof, start, end });
+        self.marks.push(Mark { kind, start, end });
     }
 
     /// A reference to be filled in.
@@ -260,19 +260,19 @@ impl Code {
     }
 
     /// `jcc`, short, to where [`Code::land`] will say.
-    pub(super) fn jump_short(&mut self, condition: u8) -> Hole {
+    pub(super) fn jump_short(&mut self, condition: u8) -> ShortJump {
         self.emit(&[0x70 | condition, 0]);
-        Hole(self.bytes.len())
+        ShortJump(self.bytes.len())
     }
 
     /// `jmp`, short, to where [`Code::land`] will say.
-    pub(super) fn jump_over(&mut self) -> Hole {
+    pub(super) fn jump_over(&mut self) -> ShortJump {
         self.emit(&[0xEB, 0]);
-        Hole(self.bytes.len())
+        ShortJump(self.bytes.len())
     }
 
     /// Makes the short jump go here.
-    pub(super) fn land(&mut self, hole: &Hole) {
+    pub(super) fn land(&mut self, hole: &ShortJump) {
         let distance = self.bytes.len() - hole.0;
         let distance = i8::try_from(distance).expect("a short jump reaches 127 bytes");
         self.bytes[hole.0 - 1] = distance.cast_unsigned();

@@ -1,9 +1,9 @@
-//! How often each byte occurs in genuine code, and what is still wanting of
+//! How often each byte occurs in genuine code, and what is still shortage of
 //! each in the code under construction.
 //!
 //! Speed and chance matches of a search depend on how common the bytes are that
 //! it looks for. So of several instructions the builder takes the one whose
-//! bytes are most wanting, and the whole comes out like the measured images.
+//! bytes are most shortage, and the whole comes out like the measured images.
 
 use std::sync::LazyLock;
 
@@ -113,14 +113,14 @@ impl Balance {
         }
     }
 
-    /// How much these bytes are wanting, a byte.
-    pub(super) fn wanting(&self, bytes: &[u8]) -> i64 {
-        let wanting = bytes.iter().map(|&byte| {
+    /// How much these bytes are shortage, a byte.
+    pub(super) fn shortage(&self, bytes: &[u8]) -> i64 {
+        let shortage = bytes.iter().map(|&byte| {
             let byte = usize::from(byte);
             let missing = self.total * self.density.common[byte] - WHOLE * self.counts[byte];
             missing * self.density.weight[byte]
         });
-        wanting.sum::<i64>() / i64::try_from(bytes.len().max(1)).expect("an instruction")
+        shortage.sum::<i64>() / i64::try_from(bytes.len().max(1)).expect("an instruction")
     }
 
     /// Counts the bytes of `code` from `start` on, and of its references from

@@ -94,7 +94,7 @@ impl<'a> Writer<'a> {
         let mut code = self.code();
         let label = self.label();
         code.define(label);
-        let frame = self.open(&mut code);
+        let frame = self.prologue(&mut code);
         let exit = self.label();
         let count = 12 + self.random.below(130);
         let cold = if self.arch == Arch::X86 { 66 } else { 46 };
@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
             }
         }
         code.define(exit);
-        self.close(&mut code, frame);
+        self.epilogue(&mut code, frame);
         (label, code)
     }
 
@@ -156,7 +156,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A prologue.
-    pub(super) fn open(&mut self, code: &mut Code) -> Frame {
+    pub(super) fn prologue(&mut self, code: &mut Code) -> Frame {
         let saved = self
             .random
             .chance(if self.arch == Arch::X86 { 600 } else { 300 });
@@ -179,7 +179,7 @@ impl<'a> Writer<'a> {
     }
 
     /// An epilogue, and the padding up to the next function.
-    pub(super) fn close(&mut self, code: &mut Code, frame: Frame) {
+    pub(super) fn epilogue(&mut self, code: &mut Code, frame: Frame) {
         self.counted(code, |writer, code| match writer.arch {
             Arch::X86 => {
                 if frame.saved {
@@ -218,7 +218,7 @@ impl<'a> Writer<'a> {
 
     /// Statements until `code` has grown by `bytes` or a little more: at most
     /// 40 bytes.
-    pub(super) fn run(&mut self, code: &mut Code, bytes: u32) {
+    pub(super) fn statements(&mut self, code: &mut Code, bytes: u32) {
         let end = code.here() + bytes;
         while code.here() < end {
             self.statement(code);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::code::{Mark, Proof};
+use super::code::{Mark, MarkKind};
 use super::data::Trio;
 use super::image::{Image, index};
 use super::name::Name;
@@ -49,25 +49,25 @@ impl GroundTruth {
         for (name, marks) in program {
             let place = image.place(*name);
             for mark in marks {
-                found.push((mark.proof, place.rva + mark.start, mark.end - mark.start));
+                found.push((mark.kind, place.rva + mark.start, mark.end - mark.start));
                 let offset = index(place.offset);
                 evidence.push(offset + index(mark.start)..offset + index(mark.end));
             }
         }
         found.sort_by_key(|&(_, rva, _)| rva);
         evidence.sort_by_key(|range| range.start);
-        let of = |wanted| found.iter().filter(move |(proof, ..)| *proof == wanted);
+        let of = |wanted| found.iter().filter(move |(kind, ..)| *kind == wanted);
         let rvas = |wanted| of(wanted).map(|&(_, rva, _)| rva);
         Self {
             threshold: variables.threshold,
             count: variables.count,
             queue: variables.queue,
-            gates: rvas(Proof::Gate).collect(),
-            gate_lens: of(Proof::Gate).map(|&(_, _, length)| length).collect(),
-            event: rvas(Proof::Event).next(),
-            atomics: rvas(Proof::Atomic).collect(),
-            queue_tests: rvas(Proof::QueueTest).collect(),
-            start_up_store: rvas(Proof::StartUp).next(),
+            gates: rvas(MarkKind::Gate).collect(),
+            gate_lens: of(MarkKind::Gate).map(|&(_, _, length)| length).collect(),
+            event: rvas(MarkKind::Event).next(),
+            atomics: rvas(MarkKind::Atomic).collect(),
+            queue_tests: rvas(MarkKind::QueueTest).collect(),
+            start_up_store: rvas(MarkKind::StartUp).next(),
             decoys: variables.decoys.clone(),
             evidence,
             headers: 0..index(image.headers),
@@ -85,14 +85,14 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    pub(super) fn of(trio: Trio, rivals: &[Trio], image: &Image) -> Self {
+    pub(super) fn of(trio: Trio, decoy_limiters: &[Trio], image: &Image) -> Self {
         let rva = |offset| image.rva(trio.section, offset);
-        let decoy = |rival: &Trio| image.rva(rival.section, rival.threshold);
+        let decoy = |limiter: &Trio| image.rva(limiter.section, limiter.threshold);
         Self {
             threshold: rva(trio.threshold),
             count: rva(trio.count),
             queue: rva(trio.queue),
-            decoys: rivals.iter().map(decoy).collect(),
+            decoys: decoy_limiters.iter().map(decoy).collect(),
         }
     }
 

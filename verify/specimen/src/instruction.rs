@@ -1,6 +1,6 @@
 //! Instructions that touch neither variables nor other code: most of any
 //! driver. By how common they are in compilers' work, and of several the one
-//! whose bytes are most wanting.
+//! whose bytes are most shortage.
 
 use super::arch::Arch;
 use super::density::{Balance, Density};
@@ -244,7 +244,7 @@ pub(super) struct Instruction {
     length: usize,
 }
 
-/// The one whose bytes are most wanting, of several.
+/// The one whose bytes are most shortage, of several.
 pub(super) fn choose(arch: Arch, random: &mut Random, balance: &Balance) -> Instruction {
     let table = Table::of(arch);
     let mut draw = || {
@@ -253,12 +253,12 @@ pub(super) fn choose(arch: Arch, random: &mut Random, balance: &Balance) -> Inst
         encoding.encode(arch, bits, Values(values), balance.density)
     };
     let first = draw();
-    let mut best = (balance.wanting(first.bytes()), first);
+    let mut best = (balance.shortage(first.bytes()), first);
     for _ in 1..CHOICE {
         let other = draw();
-        let wanting = balance.wanting(other.bytes());
-        if wanting > best.0 {
-            best = (wanting, other);
+        let shortage = balance.shortage(other.bytes());
+        if shortage > best.0 {
+            best = (shortage, other);
         }
     }
     best.1
@@ -297,7 +297,7 @@ impl Encoding {
             (None, Operands::Frame) => (first, 0),
             (None, _) => (first, second),
         };
-        let with_text_kib = self.operands != Operands::None
+        let can_be_wide = self.operands != Operands::None
             && self.operands != Operands::InOpcode
             && !matches!(
                 self.opcode,
@@ -308,7 +308,7 @@ impl Encoding {
             && !matches!(self.opcode, [0x0F, 0x94..=0x95])
             && !(matches!(self.opcode, [0xFF]) && self.extension >= Some(2));
         if x64 {
-            let wide = with_text_kib && (bits >> 20) % 8 < 5 || self.opcode == [0x8D];
+            let wide = can_be_wide && (bits >> 20) % 8 < 5 || self.opcode == [0x8D];
             let rex = 0x40 | u8::from(wide) << 3 | (reg >> 3) << 2 | rm >> 3;
             if rex != 0x40 {
                 instruction.push(rex);

@@ -108,9 +108,9 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
         .iter()
         .map(|section| (section.name, section.code.marks.clone()))
         .collect();
-    let (trio, rivals, stores) = (program.trio, program.rivals, program.stores);
+    let (trio, decoy_limiters, stores) = (program.trio, program.decoy_limiters, program.stores);
     let image = program.parts.link(spec);
-    let variables = Variables::of(trio, &rivals, &image);
+    let variables = Variables::of(trio, &decoy_limiters, &image);
     let truth = GroundTruth::read(&marks, &variables, &image);
     if chance_reference::exists(spec, &image, &truth, &variables)
         || chance_reference::few_calls(spec, &image, &truth)

@@ -3,7 +3,7 @@
 
 use super::arch::Arch;
 use super::atomic;
-use super::code::{Code, Direct, Hole, Label, Proof};
+use super::code::{Code, Direct, Label, MarkKind, ShortJump};
 use super::data::Trio;
 use super::defect::Defect;
 use super::filler_code::{Frame, Writer};
@@ -112,17 +112,17 @@ impl Limiter {
             ..Direct::plain(&[0xC7], 0)
         };
         code.direct(self.trio.threshold(), store);
-        code.mark(Proof::StartUp, start);
+        code.mark(MarkKind::StartUp, start);
     }
 
     /// A function with no gate.
     fn plain(&self, writer: &mut Writer<'_>, event: Option<EventForm>) -> Code {
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 0x20);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 0x20);
         emit_event(&mut code, event);
-        writer.run(&mut code, 0x30);
-        writer.close(&mut code, frame);
+        writer.statements(&mut code, 0x30);
+        writer.epilogue(&mut code, frame);
         code
     }
 
@@ -134,16 +134,16 @@ impl Limiter {
         cold: Option<Label>,
     ) -> Code {
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 8);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 8);
         if event.is_some() {
             emit_event(&mut code, event);
-            writer.run(&mut code, 0x3C);
+            writer.statements(&mut code, 0x3C);
         }
         let start = code.here();
         self.load_and_compare(&mut code, gate);
-        let jump = Onward::jump(writer, &mut code, gate, self.sense, cold);
-        code.mark(Proof::Gate, start);
+        let jump = GateJump::jump(writer, &mut code, gate, self.sense, cold);
+        code.mark(MarkKind::Gate, start);
         let (after, before) = match (self.defect, gate.queue) {
             (Some(Defect::NoQueueTest), _) | (_, QueueTest::None) => (None, None),
             (_, QueueTest::FallThrough(form)) => (Some(form), None),
@@ -151,18 +151,18 @@ impl Limiter {
         };
         if let Some(form) = after {
             let hole = self.queue_test(writer, &mut code, form);
-            writer.run(&mut code, 4);
+            writer.statements(&mut code, 4);
             code.land(&hole);
         }
-        writer.run(&mut code, 0x18);
+        writer.statements(&mut code, 0x18);
         if let Some(form) = before {
             let hole = self.queue_test(writer, &mut code, form);
             code.emit(&[0x90; 2]);
             code.land(&hole);
         }
         jump.land(&mut code);
-        writer.run(&mut code, 0x20);
-        writer.close(&mut code, frame);
+        writer.statements(&mut code, 0x20);
+        writer.epilogue(&mut code, frame);
         code
     }
 
@@ -181,7 +181,7 @@ impl Limiter {
     }
 
     /// Compares the queue length with 0 and jumps if anything waits.
-    fn queue_test(&self, writer: &mut Writer<'_>, code: &mut Code, form: QueueForm) -> Hole {
+    fn queue_test(&self, writer: &mut Writer<'_>, code: &mut Code, form: QueueForm) -> ShortJump {
         let register = writer.register();
         match form {
             QueueForm::MemoryFirst | QueueForm::RegisterFirst => {
@@ -222,7 +222,7 @@ impl Limiter {
                 code.registers(false, &[0x85], register, register);
             }
         }
-        code.mark(Proof::QueueTest, start);
+        code.mark(MarkKind::QueueTest, start);
         code.jump_short(5)
     }
 
@@ -237,13 +237,13 @@ impl Limiter {
             let here = (1 + writer.random.small(3)).min(left);
             left -= here;
             let mut code = writer.code();
-            let frame = writer.open(&mut code);
+            let frame = writer.prologue(&mut code);
             for _ in 0..here {
-                writer.run(&mut code, 0x10);
+                writer.statements(&mut code, 0x10);
                 atomic::update(writer, &mut code, self.trio.count());
             }
-            writer.run(&mut code, 8);
-            writer.close(&mut code, frame);
+            writer.statements(&mut code, 8);
+            writer.epilogue(&mut code, frame);
             fragments.push(anywhere(writer, Name::Text, code));
         }
     }
@@ -252,10 +252,10 @@ impl Limiter {
     fn queue_changes(&self, writer: &mut Writer<'_>) -> Code {
         let queue = self.trio.queue();
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 0x10);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 0x10);
         code.direct(queue, Direct::plain(&[0xFF], 0));
-        writer.run(&mut code, 0x20);
+        writer.statements(&mut code, 0x20);
         // The last two are x64's.
         match writer
             .random
@@ -276,7 +276,7 @@ impl Limiter {
                 code.direct(queue, Direct::plain(&[0x89], 1));
             }
         }
-        writer.close(&mut code, frame);
+        writer.epilogue(&mut code, frame);
         code
     }
 
@@ -284,8 +284,8 @@ impl Limiter {
     fn defect_code(&self, writer: &mut Writer<'_>) -> Option<Code> {
         let (threshold, count) = (self.trio.threshold(), self.trio.count());
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 0x10);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 0x10);
         let register = writer.register();
         let add = Direct {
             lock: true,
@@ -298,20 +298,20 @@ impl Limiter {
             Defect::AtomicThreshold => code.direct(threshold, add),
             _ => return None,
         }
-        writer.run(&mut code, 0x10);
-        writer.close(&mut code, frame);
+        writer.statements(&mut code, 0x10);
+        writer.epilogue(&mut code, frame);
         Some(code)
     }
 }
 
 /// The jump of a gate: to a place a little ahead, or to another function half.
-enum Onward {
-    Short(Hole),
+enum GateJump {
+    Short(ShortJump),
     Near(Label),
     Far,
 }
 
-impl Onward {
+impl GateJump {
     fn jump(
         writer: &mut Writer<'_>,
         code: &mut Code,
@@ -347,8 +347,8 @@ impl Onward {
 fn cold_half(writer: &mut Writer<'_>, section: Name, label: Label) -> Fragment {
     let mut code = writer.code();
     code.define(label);
-    writer.run(&mut code, 0x20);
-    writer.close(&mut code, Frame { saved: false });
+    writer.statements(&mut code, 0x20);
+    writer.epilogue(&mut code, Frame { saved: false });
     anywhere(writer, section, code)
 }
 
@@ -376,5 +376,5 @@ pub(super) fn emit_event(code: &mut Code, form: Option<EventForm>) {
             code.dword(EVENT_ID);
         }
     }
-    code.mark(Proof::Event, start);
+    code.mark(MarkKind::Event, start);
 }

@@ -26,7 +26,7 @@ pub(super) struct Program {
     /// The true limiter's variables.
     pub(super) trio: Trio,
     /// Thresholds of imitations.
-    pub(super) rivals: Vec<Trio>,
+    pub(super) decoy_limiters: Vec<Trio>,
     /// What start-up code stores in limiters' thresholds.
     pub(super) stores: Vec<(Trio, u32)>,
 }
@@ -62,7 +62,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let trio = trios.next().expect("the first shape is the true limiter's");
     let mut read_only = constants.trios.iter().copied();
     let genuine = genuine(spec, trio);
-    let rivals: Vec<Limiter> = imitations
+    let decoy_limiters: Vec<Limiter> = imitations
         .iter()
         .filter_map(|imitation| {
             let own = if imitation.data == Name::Rdata {
@@ -74,11 +74,11 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
         })
         .map(|(imitation, trio)| imitate(imitation, trio, &mut writer))
         .collect();
-    let fragments = fragments(spec, &genuine, &rivals, &mut writer);
+    let fragments = fragments(spec, &genuine, &decoy_limiters, &mut writer);
 
     let (text, functions) = text(spec, &mut writer, &fragments);
     let mut rdata = writer.code();
-    let (mut init, entry) = init(&mut writer, &genuine, &rivals, &fragments);
+    let (mut init, entry) = init(&mut writer, &genuine, &decoy_limiters, &fragments);
     let (label, size) = imports.write(&mut writer, &mut rdata, &mut init);
     rdata.emit(&constants.bytes);
 
@@ -116,13 +116,13 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     if spec.extras.version {
         sections.push(Section::new(Name::Rsrc, version::resource(spec)));
     }
-    let stores = [&genuine].into_iter().chain(&rivals);
+    let stores = [&genuine].into_iter().chain(&decoy_limiters);
     Program {
         trio,
         stores: stores
             .map(|limiter| (limiter.trio, limiter.start_up))
             .collect(),
-        rivals: rivals.iter().map(|limiter| limiter.trio).collect(),
+        decoy_limiters: decoy_limiters.iter().map(|limiter| limiter.trio).collect(),
         parts: Parts {
             sections,
             functions,
@@ -185,12 +185,12 @@ fn imitate(imitation: &Imitation, trio: Trio, writer: &mut Writer<'_>) -> Limite
 fn fragments(
     spec: &Spec,
     genuine: &Limiter,
-    rivals: &[Limiter],
+    decoy_limiters: &[Limiter],
     writer: &mut Writer<'_>,
 ) -> Vec<Fragment> {
     let mut fragments = genuine.fragments(writer);
-    for rival in rivals {
-        let mut code = rival.fragments(writer);
+    for limiter in decoy_limiters {
+        let mut code = limiter.fragments(writer);
         code.iter_mut()
             .for_each(|fragment| fragment.code.marks.clear());
         fragments.append(&mut code);
@@ -201,10 +201,10 @@ fn fragments(
 }
 
 /// Functions between which their cold parts are.
-const TOGETHER: usize = 8;
+const FUNCTIONS_PER_COLD_BLOCK: usize = 8;
 /// Of so many direct calls one goes to a function without an entry in the
 /// exception table.
-const TO_LEAF: u32 = 5;
+const CALLS_PER_LEAF_CALL: u32 = 5;
 
 /// `.text`: functions until there is enough of them, and the fragments at
 /// their places.
@@ -217,13 +217,17 @@ fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, 
         functions.framed.push(start);
         bytes += code.here();
         pieces.push(code);
-        if functions.framed.len() % TO_LEAF as usize == 1 {
+        if functions.framed.len() % CALLS_PER_LEAF_CALL as usize == 1 {
             let (start, code) = writer.leaf();
             functions.leaves.push(start);
             bytes += code.here();
             pieces.push(code);
         }
-        if functions.framed.len().is_multiple_of(TOGETHER) {
+        if functions
+            .framed
+            .len()
+            .is_multiple_of(FUNCTIONS_PER_COLD_BLOCK)
+        {
             let cold = cold(writer);
             bytes += cold.here();
             pieces.push(cold);
@@ -260,7 +264,7 @@ fn share_calls(spec: &Spec, writer: &mut Writer<'_>, code: &mut Code) {
         match (&bytes[..at], *symbol) {
             ([.., 0xE8], Symbol::Function(number)) => {
                 direct += 1;
-                if direct.is_multiple_of(TO_LEAF) {
+                if direct.is_multiple_of(CALLS_PER_LEAF_CALL) {
                     *symbol = Symbol::Leaf(number);
                 }
             }
@@ -318,13 +322,13 @@ fn weave(writer: &Writer<'_>, name: Name, functions: &[Code], fragments: &[Fragm
 fn init(
     writer: &mut Writer<'_>,
     genuine: &Limiter,
-    rivals: &[Limiter],
+    decoy_limiters: &[Limiter],
     fragments: &[Fragment],
 ) -> (Code, Label) {
     let mut functions = Vec::new();
-    for rival in rivals {
+    for limiter in decoy_limiters {
         let (_, mut code) = writer.function();
-        rival.start_up_store(&mut code);
+        limiter.start_up_store(&mut code);
         code.marks.clear();
         code.emit(&[0xC3]);
         functions.push(code);
@@ -332,11 +336,11 @@ fn init(
     let entry = writer.label();
     let mut code = writer.code();
     code.define(entry);
-    let frame = writer.open(&mut code);
-    writer.run(&mut code, 0x40);
+    let frame = writer.prologue(&mut code);
+    writer.statements(&mut code, 0x40);
     genuine.start_up_store(&mut code);
-    writer.run(&mut code, 0x40);
-    writer.close(&mut code, frame);
+    writer.statements(&mut code, 0x40);
+    writer.epilogue(&mut code, frame);
     functions.push(code);
     let (_, last) = writer.function();
     functions.push(last);
