@@ -1,5 +1,5 @@
-//! Code and data that resemble the limiter but are not it: what real images
-//! have anyway, and limiters that lack one thing.
+//! Decoys: code and data that resemble the limiter. Real images have some;
+//! others are limiters that lack one fact.
 
 use super::arch::{Arch, Register};
 use super::atomic;
@@ -12,7 +12,7 @@ use super::limiter::{Fragment, anywhere};
 use super::name::Name;
 use super::spec::{Decoys, Spec};
 
-/// A limiter that is not the limiter.
+/// A decoy limiter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Imitation {
     pub(super) shape: Shape,
@@ -104,7 +104,7 @@ impl Decoys {
         .collect()
     }
 
-    /// The smaller decoys' code.
+    /// The code of the smaller decoys.
     pub(super) fn fragments(&self, spec: &Spec, writer: &mut Writer<'_>) -> Vec<Fragment> {
         let mut fragments = Vec::new();
         if self.rivals {
@@ -153,7 +153,7 @@ impl Decoys {
     }
 }
 
-/// Every imitation that the spec asks for, by decoys or as its defect.
+/// All decoy limiters of the spec, including the one of its defect.
 pub(super) fn imitations(spec: &Spec) -> Vec<Imitation> {
     let mut imitations = spec.decoys.imitations();
     if spec.defect == Some(Defect::SecondCandidate) {

@@ -1,4 +1,4 @@
-//! What a specimen really contains, known because it was put there.
+//! The contents of a specimen, known because the builder put them there.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::data::Trio;
 use super::image::{Image, index};
 use super::name::Name;
 
-/// Where everything is. All positions are RVAs unless said otherwise.
+/// The positions of everything in a specimen: RVAs unless noted otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroundTruth {
     /// T, the limit.
@@ -29,7 +29,7 @@ pub struct GroundTruth {
     pub queue_tests: Vec<u32>,
     /// The instruction in INIT that stores the limit.
     pub start_up_store: Option<u32>,
-    /// The thresholds of imitations: none of them is T.
+    /// The thresholds of decoy limiters: none of them is T.
     pub decoys: Vec<u32>,
     /// File offsets of every byte of gates, queue tests, event, atomic
     /// updates and start-up store, ascending.
@@ -96,7 +96,7 @@ impl Variables {
         }
     }
 
-    /// Whether an address is one of the true three, or any byte of the limit.
+    /// Whether an RVA is one of the three variables, or any byte of the limit.
     pub(super) fn have(&self, rva: u32) -> bool {
         let limit = self.threshold..self.threshold + 4;
         limit.contains(&rva) || [self.count, self.queue].contains(&rva)

@@ -1,5 +1,5 @@
-//! The limiter's own code: gates, queue tests, event, atomic updates, and the
-//! start-up store. The true one and its imitations are written alike.
+//! The limiter's code: gates, queue tests, event, atomic updates, and the
+//! start-up store. The true limiter and decoy limiters are written alike.
 
 use super::arch::Arch;
 use super::atomic;
@@ -14,11 +14,11 @@ use super::spec::EventForm;
 /// The event's identifier: EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED, 4226.
 pub(super) const EVENT_ID: u32 = 0x8000_1082;
 
-/// A function or part of one, and where it goes.
+/// A function or part of one, and its position.
 #[derive(Debug)]
 pub(super) struct Fragment {
     pub(super) section: Name,
-    /// How far into the section, in thousandths.
+    /// The position in the section, in thousandths.
     pub(super) position: u32,
     pub(super) code: Code,
 }
@@ -40,7 +40,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// All its code.
+    /// All code of the limiter.
     pub(super) fn fragments(&self, writer: &mut Writer<'_>) -> Vec<Fragment> {
         let mut fragments = Vec::new();
         let mut places = [90, 500, 910];
@@ -103,7 +103,7 @@ impl Limiter {
         }
     }
 
-    /// `mov [T], imm32`, as start-up code has it.
+    /// `mov [T], imm32`, as in start-up code.
     pub(super) fn start_up_store(&self, code: &mut Code) {
         let start = code.here();
         let immediate = self.start_up.to_le_bytes();
@@ -180,7 +180,7 @@ impl Limiter {
         code.direct(compared, Direct::plain(&opcode, register));
     }
 
-    /// Compares the queue length with 0 and jumps if anything waits.
+    /// Compares the queue length with 0 and jumps if the queue is not empty.
     fn queue_test(&self, writer: &mut Writer<'_>, code: &mut Code, form: QueueForm) -> ShortJump {
         let register = writer.register();
         match form {
@@ -248,7 +248,7 @@ impl Limiter {
         }
     }
 
-    /// What is queued and taken from the queue.
+    /// Code that adds to and takes from the queue.
     fn queue_changes(&self, writer: &mut Writer<'_>) -> Code {
         let queue = self.trio.queue();
         let mut code = writer.code();
@@ -256,7 +256,7 @@ impl Limiter {
         writer.statements(&mut code, 0x10);
         code.direct(queue, Direct::plain(&[0xFF], 0));
         writer.statements(&mut code, 0x20);
-        // The last two are x64's.
+        // The last two occur on x64 only.
         match writer
             .random
             .below(if writer.arch == Arch::X64 { 3 } else { 1 })
@@ -304,7 +304,8 @@ impl Limiter {
     }
 }
 
-/// The jump of a gate: to a place a little ahead, or to another function half.
+/// The jump of a gate: a short distance ahead, or to the cold half of the
+/// function.
 enum GateJump {
     Short(ShortJump),
     Near(Label),
@@ -343,7 +344,7 @@ impl GateJump {
     }
 }
 
-/// The half of a function that stands far away.
+/// The cold half of a function, far from the rest.
 fn cold_half(writer: &mut Writer<'_>, section: Name, label: Label) -> Fragment {
     let mut code = writer.code();
     code.define(label);
@@ -352,7 +353,7 @@ fn cold_half(writer: &mut Writer<'_>, section: Name, label: Label) -> Fragment {
     anywhere(writer, section, code)
 }
 
-/// A fragment at a place of the seed's choosing.
+/// A fragment at a random position.
 pub(super) fn anywhere(writer: &mut Writer<'_>, section: Name, code: Code) -> Fragment {
     Fragment {
         section,

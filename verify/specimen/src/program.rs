@@ -1,4 +1,4 @@
-//! The whole program: which code and data a spec asks for, section by section.
+//! The whole program: the code and data of a spec, section by section.
 
 use super::arch::Arch;
 use super::code::{Code, Fixup, Form, Label, Symbol};
@@ -25,13 +25,13 @@ pub(super) struct Program {
     pub(super) parts: Parts,
     /// The true limiter's variables.
     pub(super) trio: Trio,
-    /// Thresholds of imitations.
+    /// The variables of decoy limiters.
     pub(super) decoy_limiters: Vec<Trio>,
-    /// What start-up code stores in limiters' thresholds.
+    /// The values that start-up code stores in limiters' thresholds.
     pub(super) stores: Vec<(Trio, u32)>,
 }
 
-/// Writes all of a normal spec's code and data. `attempt` varies the filler.
+/// Writes all code and data of a normalized spec. `attempt` varies the filler.
 pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let mut random = Random::new(spec.seed ^ attempt.wrapping_mul(0xD6E8_FEB8_6659_FD93));
     let imitations = imitations(spec);
@@ -47,7 +47,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let data = Data::plan(spec, &mut random, &shapes);
     let data_bytes = data.bytes(spec, &mut random);
     let time_stamp = 0x4100_0000 + random.below(0x0800_0000);
-    // Near where data will be.
+    // The approximate address of data.
     let address = spec.image_base.address() + u32::from(spec.text_kib) * 1100 + 0x1000;
     let mut writer = Writer::new(
         spec.arch,
@@ -200,14 +200,14 @@ fn fragments(
     fragments
 }
 
-/// Functions between which their cold parts are.
+/// The number of functions whose cold parts stand together.
 const FUNCTIONS_PER_COLD_BLOCK: usize = 8;
-/// Of so many direct calls one goes to a function without an entry in the
+/// One in so many direct calls goes to a function without an entry in the
 /// exception table.
 const CALLS_PER_LEAF_CALL: u32 = 5;
 
-/// `.text`: functions until there is enough of them, and the fragments at
-/// their places.
+/// `.text`: functions up to the requested size, with the fragments at their
+/// positions.
 fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, Functions) {
     let enough = u32::from(spec.text_kib) * 1024;
     let (mut bytes, mut pieces, mut functions) = (0, Vec::new(), Functions::default());
@@ -239,7 +239,7 @@ fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, 
     (code, functions)
 }
 
-/// The parts of functions that stand apart from them.
+/// The cold parts of functions, which stand apart from them.
 fn cold(writer: &mut Writer<'_>) -> Code {
     let mut parts = std::mem::take(&mut writer.cold);
     writer.random.shuffle(&mut parts);
@@ -248,10 +248,10 @@ fn cold(writer: &mut Writer<'_>) -> Code {
     code
 }
 
-/// Gives every so manieth call another kind of target, in the order of their
-/// addresses: so the shares are the same around every place.
+/// Gives every nth call another kind of target, in the order of addresses, so
+/// that the shares are the same everywhere.
 fn share_calls(spec: &Spec, writer: &mut Writer<'_>, code: &mut Code) {
-    // Calls through pointers of which one lies in `.data`.
+    // One in so many calls through a pointer uses one in `.data`.
     let through_data = match (spec.module, spec.arch) {
         (Module::Tcpip, Arch::X86) => 8,
         (Module::Tcpip, Arch::X64) => 18,
@@ -317,8 +317,8 @@ fn weave(writer: &Writer<'_>, name: Name, functions: &[Code], fragments: &[Fragm
     code
 }
 
-/// INIT's code: the entry point with the true start-up store, and functions
-/// with those of the imitations.
+/// The code of INIT: the entry point with the true start-up store, and
+/// functions with those of the decoy limiters.
 fn init(
     writer: &mut Writer<'_>,
     genuine: &Limiter,

@@ -1,4 +1,4 @@
-//! The files in `corpus/`: the committed specimens are what the builder makes.
+//! The files in `corpus/`: the committed specimens match the builder's output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
