@@ -1,6 +1,6 @@
-//! Searches genuine Windows files for a limit that none of them has, harder
-//! than the tool would: as either module, as files and as loaded, with every
-//! section marked as resident, so that programs are searched like drivers.
+//! Searches genuine Windows files without a limit for false positives: as
+//! either module, as files and as loaded, with every section marked as
+//! resident, so that programs are searched like drivers.
 //!
 //! `cargo run --release --package verify --example genuine -- FOLDER`
 
@@ -15,7 +15,7 @@ use verify::agreement;
 use verify::memory;
 use verify::property::{self, Verdict};
 
-/// Gates are compared with iced-x86's reading in so much code of each file.
+/// The number of bytes of each file in which gates are compared with iced-x86.
 const SAMPLE: usize = 0x4000;
 
 fn main() -> io::Result<ExitCode> {
@@ -49,7 +49,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Marks every section as never paged out: only drivers' are.
+/// Marks every section as not pageable, as in drivers.
 fn make_resident(file: &mut [u8]) {
     let Ok(headers) = Headers::parse(file) else {
         return;

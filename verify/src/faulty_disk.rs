@@ -1,7 +1,7 @@
-//! A file system that fails, or stops, at any step, and after a power failure
-//! has only what was put on the medium: the content of files that were synced,
-//! and of the names in a folder at most those of its last changes. It has locks,
-//! or none; [`interleaving`] has two runs on it.
+//! A file system that fails or stops at any step, and that keeps only flushed
+//! data after a power failure: the content of synced files, and some of the
+//! last changes of names in each folder. Locks can be switched off;
+//! [`interleaving`] explores two runs on it.
 
 mod fault;
 pub mod interleaving;
@@ -21,12 +21,12 @@ pub use fault::{Fault, Loss, SurvivingContent, SurvivingNames};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Inode {
     content: Vec<u8>,
-    /// The content that it was written with, in a number.
+    /// A digest of the content that it was created with.
     digest: u64,
     synced: bool,
-    /// Owner, times and so on, in one number; 0 where that is lost.
+    /// Owner, times and other metadata, as one number; 0 if lost.
     metadata: u32,
-    /// Whether its time is that of a run.
+    /// Whether a run set its time.
     touched: bool,
     metadata_synced: bool,
 }
@@ -66,35 +66,35 @@ impl Change {
 pub struct FaultyDisk {
     inodes: RefCell<Vec<Inode>>,
     names: RefCell<BTreeMap<PathBuf, usize>>,
-    /// As on the medium.
+    /// The names on the medium.
     durable: RefCell<BTreeMap<PathBuf, usize>>,
-    /// What is not there yet.
+    /// Changes that are not on the medium yet.
     pending: RefCell<Vec<Change>>,
     fault: Cell<Option<Fault>>,
     steps: Cell<u32>,
     ended: Cell<bool>,
-    /// Whether upper and lower case count alike, as on NTFS.
+    /// Whether names are case-insensitive, as on NTFS.
     case_blind: bool,
-    /// What another program writes, and right before which step.
+    /// A file that another program creates right before a step.
     foreign_file: Option<(u32, PathBuf, Vec<u8>)>,
-    /// What becomes of a file once it was read so often.
+    /// A write by another program after a number of reads.
     foreign_write: Option<(PathBuf, Vec<u8>, Cell<u32>)>,
-    /// The error that syncing a folder gives, and that locking a file gives.
+    /// The errors of syncing a folder and of locking a file.
     folder_sync_error: Option<i32>,
     lock_error: Option<i32>,
     warnings: RefCell<BTreeSet<MountWarning>>,
-    /// A folder in which no file may be made.
+    /// A folder in which no file can be created.
     read_only: Option<PathBuf>,
-    /// The run whose steps are taken.
+    /// The run that takes the current step.
     run: Cell<usize>,
-    /// Files that runs have created and neither synced nor locked.
+    /// Files that a run created and neither synced nor locked.
     created: RefCell<BTreeMap<(usize, PathBuf), usize>>,
-    /// Files that runs have locked, by the names that they had then.
+    /// Files that a run locked, by their names at that time.
     locked: RefCell<BTreeMap<(usize, PathBuf), usize>>,
 }
 
 impl FaultyDisk {
-    /// The same, where upper and lower case count alike.
+    /// The same disk with case-insensitive names.
     pub fn case_blind(self) -> FaultyDisk {
         FaultyDisk {
             case_blind: true,
@@ -102,16 +102,16 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where right before this step another program writes a file,
-    /// unless there is one.
+    /// The same disk where another program creates a file right before this
+    /// step, unless it exists.
     pub fn with_foreign_file(&self, step: u32, path: &str, content: &[u8]) -> FaultyDisk {
         let mut disk = self.clone();
         disk.foreign_file = Some((step, PathBuf::from(path), content.to_vec()));
         disk
     }
 
-    /// The same, where another program writes to a file right after it was read
-    /// so often.
+    /// The same disk where another program writes to a file after this number
+    /// of reads.
     pub fn with_foreign_write(self, path: &str, content: &[u8], reads: u32) -> FaultyDisk {
         let write = (PathBuf::from(path), content.to_vec(), Cell::new(reads));
         FaultyDisk {
@@ -120,7 +120,7 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where syncing a folder gives this error of the system.
+    /// The same disk where syncing a folder fails with this error code.
     pub fn without_folder_sync(self, error: i32) -> FaultyDisk {
         FaultyDisk {
             folder_sync_error: Some(error),
@@ -128,7 +128,7 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where locking a file gives this error of the system.
+    /// The same disk where locking a file fails with this error code.
     pub fn without_locks(self, error: i32) -> FaultyDisk {
         FaultyDisk {
             lock_error: Some(error),
@@ -136,7 +136,7 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where no file may be made in this folder.
+    /// The same disk where no file can be created in this folder.
     pub fn without_rights(self, folder: &str) -> FaultyDisk {
         FaultyDisk {
             read_only: Some(PathBuf::from(folder)),
@@ -144,18 +144,18 @@ impl FaultyDisk {
         }
     }
 
-    /// What runs have taken note of.
+    /// The warnings of all runs.
     pub fn warnings(&self) -> Vec<MountWarning> {
         self.warnings.borrow().iter().copied().collect()
     }
 
-    /// A run ends, however it does: its locks are free.
+    /// Ends a run and releases its locks.
     fn end_run(&self, run: usize) {
         self.created.borrow_mut().retain(|(of, _), _| *of != run);
         self.locked.borrow_mut().retain(|(of, _), _| *of != run);
     }
 
-    /// The state of the disk, in a number.
+    /// A digest of the state of the disk.
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let inodes = self.inodes.borrow();
@@ -186,7 +186,7 @@ impl FaultyDisk {
         hasher.finish()
     }
 
-    /// A path as it is written on the medium, where something goes by it.
+    /// The stored spelling of a path, if it exists.
     fn stored_path(&self, path: &Path) -> PathBuf {
         let names = self.names.borrow();
         let alike = |there: &&PathBuf| {
@@ -200,7 +200,7 @@ impl FaultyDisk {
             .to_owned()
     }
 
-    /// One with these files, each with attributes of its own.
+    /// A disk with these files, each with its own metadata.
     pub fn with(files: &[(&str, &[u8])]) -> FaultyDisk {
         let disk = FaultyDisk::default();
         for (metadata, (path, content)) in (1..).zip(files) {
@@ -226,7 +226,7 @@ impl FaultyDisk {
         inodes.len() - 1
     }
 
-    /// The same, to which this will happen.
+    /// The same disk with a fault to come.
     pub fn faulty(&self, fault: Fault) -> FaultyDisk {
         let disk = self.clone();
         disk.fault.set(Some(fault));
@@ -234,7 +234,7 @@ impl FaultyDisk {
         disk
     }
 
-    /// What a next run finds.
+    /// The disk as the next run finds it.
     pub fn after(&self) -> FaultyDisk {
         let disk = self.clone();
         disk.fault.set(None);
@@ -288,7 +288,7 @@ impl FaultyDisk {
         self.pending.borrow_mut().clear();
     }
 
-    /// How many steps were taken.
+    /// The number of steps taken.
     pub fn steps(&self) -> u32 {
         self.steps.get()
     }
@@ -299,13 +299,13 @@ impl FaultyDisk {
         Some(self.inodes.borrow()[inode].content.clone())
     }
 
-    /// Its attributes, without a step.
+    /// The metadata of a file, without a step.
     pub fn metadata(&self, path: &str) -> Option<u32> {
         let inode = *self.names.borrow().get(Path::new(path))?;
         Some(self.inodes.borrow()[inode].metadata)
     }
 
-    /// Whether its time is that of a run, without a step.
+    /// Whether a run set the file's time, without a step.
     pub fn is_touched(&self, path: &str) -> Option<bool> {
         let inode = *self.names.borrow().get(Path::new(path))?;
         Some(self.inodes.borrow()[inode].touched)
@@ -320,7 +320,7 @@ impl FaultyDisk {
             .collect()
     }
 
-    /// Counts a step; whether it happens, happens in part, or fails.
+    /// Counts a step and decides whether it happens, happens in part, or fails.
     fn step(&self) -> Step {
         if self.ended.get() {
             return Step::Fails(io::Error::other("the run has ended"));
@@ -345,7 +345,7 @@ impl FaultyDisk {
         }
     }
 
-    /// For steps that happen as a whole or not at all.
+    /// A step that happens completely or not at all.
     fn atomic_step(&self) -> io::Result<()> {
         match self.step() {
             Step::Happens | Step::Full => Ok(()),
@@ -368,7 +368,7 @@ impl FaultyDisk {
     }
 }
 
-/// So often a run waits for another.
+/// The number of times a run waits for another.
 const PAUSES: u32 = 1;
 
 enum Step {
@@ -431,7 +431,7 @@ impl FileSystem for FaultyDisk {
         self.check_writable(path.parent().expect("a file is in a folder"))?;
         let (written, result) = match self.step() {
             Step::Happens => (content, Ok(())),
-            // What is there in part is removed at once.
+            // A partial file is removed at once.
             Step::Full => return Err(ErrorKind::StorageFull.into()),
             Step::Half(error) if !self.ended.get() => return Err(error),
             Step::Half(error) => (&content[..content.len() / 2], Err(error)),

@@ -1,28 +1,28 @@
-//! Instructions put over a specimen's code, each with an operand that names
-//! one of the three variables: what else could code do with them?
+//! Instructions that overwrite a specimen's code, each with an operand that
+//! refers to one of the three variables.
 
 use iced_x86::{Decoder, DecoderOptions, OpKind};
 
 use specimen::{Arch, Specimen};
 
-/// One instruction, or what looks like one.
+/// One instruction, or bytes that resemble one.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct InjectedCode {
-    /// Where in the first section, as a fraction of it.
+    /// The position in the first section, as a fraction of 10000h.
     pub position: u16,
     /// Prefixes and opcode.
     pub opcode: Opcode,
-    /// What ModRM says of the register, or which opcode extension it is.
+    /// The register or opcode extension in ModRM.
     pub register: u8,
-    /// The variable that the operand names.
+    /// The variable that the operand refers to.
     pub variable: Variable,
-    /// An immediate of so many bytes follows the operand.
+    /// The immediate behind the operand.
     pub immediate: Immediate,
-    /// What comes suffix.
+    /// The bytes behind the instruction.
     pub suffix: Suffix,
 }
 
-/// Which of the three.
+/// One of the three variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Variable {
     /// T - 4.
@@ -33,7 +33,7 @@ pub enum Variable {
     Count,
 }
 
-/// Bytes between the operand and the next instruction.
+/// The bytes between the operand and the next instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Immediate {
     /// None.
@@ -44,14 +44,14 @@ pub enum Immediate {
     Dword(u32),
 }
 
-/// Bytes in leading_bytes of ModRM.
+/// The bytes before ModRM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Opcode {
     /// Any byte.
     One(u8),
-    /// The same suffix LOCK.
+    /// Any byte after LOCK.
     Locked(u8),
-    /// The same suffix a REX prefix, which on x86 is `inc` or `dec`.
+    /// Any byte after a REX prefix, which on x86 is `inc` or `dec`.
     Rex(u8, u8),
     /// LOCK, REX, opcode.
     LockedRex(u8, u8),
@@ -63,20 +63,20 @@ pub enum Opcode {
     Bare(u8),
 }
 
-/// What comes suffix the instruction.
+/// The bytes behind the instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Suffix {
-    /// Whatever was there.
+    /// The bytes that were there.
     Same,
     /// A test of a register.
     Test(u8),
-    /// A locked update through a register, some bytes further.
+    /// A locked update through a register, some bytes later.
     Locked(u8, u8),
 }
 
 impl InjectedCode {
-    /// Whether iced-x86 reads it as one instruction of just these bytes, with
-    /// an operand that names the variable.
+    /// Whether iced-x86 decodes it as one instruction of exactly these bytes,
+    /// with an operand that refers to the variable.
     pub fn is_instruction(&self, arch: Arch) -> bool {
         let mut bytes = self.leading_bytes(arch);
         bytes.extend([0; 4]);
@@ -90,7 +90,8 @@ impl InjectedCode {
         let names = arch == Arch::X86
             || instruction.is_ip_rel_memory_operand()
                 && (1..=4).contains(&instruction.memory_size().size());
-        // Drivers of the time don't use MMX or SSE: the locator is careful.
+        // Drivers of the time don't use MMX or SSE, so there the locator may
+        // refuse more.
         let general = (0..instruction.op_count())
             .filter(|&operand| instruction.op_kind(operand) == OpKind::Register)
             .all(|operand| instruction.op_register(operand).is_gpr());
@@ -158,7 +159,7 @@ impl InjectedCode {
         bytes.extend(immediate);
         bytes.extend(suffix);
         let start = usize::try_from(section.offset + position).expect("inside the file");
-        // What was there must not read as its prefix or escape byte.
+        // The byte before must not read as its prefix or escape byte.
         specimen.file[start - 1] = 0x90;
         specimen.file[start..start + bytes.len()].copy_from_slice(&bytes);
     }

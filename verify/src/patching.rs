@@ -1,6 +1,6 @@
-//! What must hold of `tcplimit patch`, each as one function that panics where
-//! it does not. Tests call them with proptest's cases, the fuzz target with
-//! libFuzzer's.
+//! Properties of `tcplimit patch`, each one function that panics if the
+//! property is violated. Tests call them with proptest's cases, the fuzz target
+//! with libFuzzer's.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub fn plan_patch(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
     )
 }
 
-/// Whether anything speaks against patching what is built from a spec.
+/// Whether the specimen of a spec must be patched.
 fn is_sound(spec: &Spec) -> bool {
     let value = (1..=0xFF_FFFF).contains(&spec.start_up);
     value
@@ -33,7 +33,7 @@ fn is_sound(spec: &Spec) -> bool {
         && is_module_confirmed(spec)
 }
 
-/// Whether anything but the file's name says which module it is: the event
+/// Whether anything besides the file's name confirms the module: the event
 /// constant, another name, or as few atomic updates as in `tcpip6.sys`.
 fn is_module_confirmed(spec: &Spec) -> bool {
     let Extras {
@@ -42,9 +42,9 @@ fn is_module_confirmed(spec: &Spec) -> bool {
     spec.module == specimen::Module::Tcpip || export || version || spec.atomics < 14
 }
 
-/// **A sound specimen is patched and nothing but value and checksum changes**:
-/// it is found where it was built, its checksum is right, and patching it back
-/// gives the old file. **Any other is refused.**
+/// **A sound specimen is patched, and only value and checksum change**: the
+/// limit is found where it was built, the checksum is correct, and patching
+/// back gives the old file. **Any other is refused.**
 pub fn patched_as_built(spec: &Spec, limit: u32) {
     let specimen = spec.build();
     let (name, file) = (specimen.spec.module.file_name(), &specimen.file);
@@ -70,7 +70,7 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
     assert_eq!(apply(name, &back, &patched).as_ref(), Ok(file));
 }
 
-/// Where two images may differ: in the value and in the checksum.
+/// Checks that two images differ only in the value and in the checksum.
 pub fn assert_only_value_and_checksum_differ(
     before: &[u8],
     after: &[u8],
@@ -86,7 +86,7 @@ pub fn assert_only_value_and_checksum_differ(
         .map(|(at, _)| at)
         .filter(|at| !(field..field + 4).contains(at))
         .collect();
-    // Four bytes in one place, the value's where that is known.
+    // Four bytes, at the value's offset if that is known.
     if let (Some(&first), Some(&last)) = (outside.first(), outside.last()) {
         let at = value.unwrap_or(first.saturating_sub(3));
         let place = at..value.map_or(first + 4, |at| at + 4);
@@ -103,9 +103,9 @@ pub fn assert_only_value_and_checksum_differ(
     assert_eq!(stated, checksum(after, field));
 }
 
-/// **Damage never moves the patch**: a specimen with these bytes changed (place
-/// and what to flip), and with a checksum that hides it, is patched in the
-/// true start-up store, or refused.
+/// **Damage never moves the patch**: a specimen with flipped bits (offset and
+/// mask) under a correct checksum is patched in the true start-up store, or
+/// refused.
 pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limit: u32) {
     let mut file = specimen.file.clone();
     for &(place, bits) in flips {
@@ -122,7 +122,7 @@ pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limi
     assert_only_value_and_checksum_differ(&file, &patched, Some(specimen.value_offset()), limit);
 }
 
-/// A file in place, and nothing else that is asked for.
+/// A job on one file in place, with default options.
 pub fn job(task: Task) -> Job {
     Job {
         task,
@@ -134,14 +134,14 @@ pub fn job(task: Task) -> Job {
     }
 }
 
-/// What became of a file in a folder of its own.
+/// Runs a job on one file.
 fn run_job(disk: &FaultyDisk, name: &str, task: Task) -> FileResult {
     job(task).run(disk, Path::new(name))
 }
 
-/// **Any content is patched or left to the byte**, as a file and as a cabinet,
-/// as it is and with a right checksum: at most value and checksum change, and
-/// what is restored is the old file.
+/// **Any content is patched or left unchanged**, as a file and as a cabinet,
+/// unchanged and with a correct checksum: at most value and checksum change,
+/// and restore gives the old file.
 pub fn any_content(bytes: &[u8]) {
     let mut mended = bytes.to_vec();
     update(&mut mended);
@@ -171,7 +171,7 @@ fn patched_or_left(name: &str, content: &[u8], limit: u32) {
             assert!(now == content, "{:?}", patch.outcome);
             assert_eq!(disk.paths(), [name]);
         }
-        // The disk has no fault.
+        // This disk has no faults.
         ref other => panic!("{other:?}"),
     }
 }

@@ -1,8 +1,7 @@
-//! A second locator, slow and obvious, to hold the shipped one against.
+//! A second locator, slow and obvious, to compare the shipped one with.
 //!
-//! It shares nothing with the shipped one but the description of the images. It decodes at every
-//! byte of live code with iced-x86 and asks the decoded instructions, where the shipped one matches
-//! byte patterns.
+//! It shares only the description of the images with the shipped one. It decodes live code at every
+//! byte with iced-x86, while the shipped one matches byte patterns.
 
 mod answer;
 mod code;
@@ -27,28 +26,28 @@ use pair::{Pair, QUEUE_TEST_DISTANCE};
 use pe::Image;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The status code of event 4226, which tcpip.sys logs when it holds a connection back.
+/// The status code of event 4226, which tcpip.sys logs when it delays a connection.
 const EVENT: u32 = 0x8000_1082;
 
-/// So many calls through a pointer are looked at, from the first on, or fewer
+/// The number of calls through a pointer to check, from the first on,
 const MAX_CALLS: usize = 512;
-/// when so many of them land in the import table.
+/// unless this many land in the import table earlier.
 const ENOUGH_LANDED: usize = 32;
 
-/// Locates in a file's bytes. `is_tcpip6`: the caller says that it is tcpip6.sys.
+/// Locates the limit in a file's bytes. `is_tcpip6`: the caller claims that it is tcpip6.sys.
 ///
 /// # Errors
-/// [`NoAnswer`], unless exactly one candidate has everything.
+/// [`NoAnswer`], unless exactly one candidate has all evidence.
 pub fn locate_file(file: &[u8], is_tcpip6: bool) -> Result<Answer, NoAnswer> {
     locate(&pe::from_file(file)?, is_tcpip6)
 }
 
-/// Locates in a loaded image at `base`: its headers, and its readable sections by RVA. `is_tcpip6`: the
-/// caller says that it is tcpip6.sys.
+/// Locates the limit in a loaded image at `base`: its headers, and its readable sections by RVA.
+/// `is_tcpip6`: the caller claims that it is tcpip6.sys.
 ///
 /// # Errors
-/// [`NoAnswer`], unless exactly one candidate has everything. [`NoAnswer::Image`] also if a section of live
-/// code isn't given in its whole virtual size.
+/// [`NoAnswer`], unless exactly one candidate has all evidence. [`NoAnswer::Image`] also if a
+/// section of live code is not given in full.
 pub fn locate_loaded(
     headers: &[u8],
     base: u64,
@@ -164,7 +163,7 @@ fn missing_of_pair(
     });
     require(Fact::QueueTest, tested);
 
-    // Elsewhere: in no operand of the pair's own gates.
+    // References that are no operand of the pair's gates.
     let elsewhere = |variable: u64| {
         let mut references = code.references(variable);
         references.retain(|reference| {
@@ -174,7 +173,7 @@ fn missing_of_pair(
         });
         references
     };
-    // Any byte of the limit.
+    // References to any byte of the limit.
     for reference in (0..4).flat_map(|byte| elsewhere(pair.threshold + byte)) {
         if code.is_atomic_update(&reference) {
             continue; // NoAtomicOnThreshold

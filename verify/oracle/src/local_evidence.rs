@@ -1,5 +1,5 @@
-//! What ties code to its place: calls around each gate, by the import address table and the
-//! exception table, and in a file for x86 the relocations.
+//! Local evidence: calls around each gate, checked with the import address
+//! table and the exception table, and in a file for x86 the relocations.
 
 use super::answer::Fact;
 use super::code::{FoundGate, LiveCode};
@@ -7,9 +7,9 @@ use super::pair::{Pair, QUEUE_TEST_DISTANCE};
 use super::pe::Image;
 use std::collections::BTreeSet;
 
-/// How far around a gate calls are counted, in bytes.
+/// The distance from a gate within which calls are counted, in bytes.
 const AROUND: u64 = 0x1000;
-/// So many at least must do as they should.
+/// The minimum number of calls with the right target.
 const AT_LEAST: usize = 8;
 
 /// Facts that a pair lacks.
@@ -70,13 +70,13 @@ pub(super) fn missing(
     missing
 }
 
-/// Whether so many of all are true.
+/// Whether at least `AT_LEAST` of `all`, and `part` in `whole`, are true.
 fn enough(all: &[bool], part: usize, whole: usize) -> bool {
     let hits = all.iter().filter(|&&hit| hit).count();
     hits >= AT_LEAST && hits * whole >= all.len() * part
 }
 
-/// Whether a slot is one of the import address table.
+/// Whether an address is a slot of the import address table.
 pub(super) fn is_import_slot(image: &Image, slot: u64) -> bool {
     let Some((rva, size)) = image.import_table else {
         return false;

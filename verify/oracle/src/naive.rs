@@ -1,4 +1,4 @@
-//! The published ways to find the limit, to show where they go wrong. Never a judge of anything.
+//! Published ways to find the limit, to show where they fail. They judge nothing.
 
 /// The value of an unpatched limit.
 const TEN: u32 = 10;

@@ -1,4 +1,4 @@
-//! The whole oracle over small images, assembled by hand.
+//! Tests of the whole oracle with small images, assembled by hand.
 
 use super::test_image::{
     COUNT, DATA, QUEUE, RDATA, TEXT, TEXT_AT, TEXT_SIZE, THRESHOLD, TestImage,
@@ -18,14 +18,14 @@ fn missing(facts: &[Fact]) -> Result<Answer, NoAnswer> {
     Err(NoAnswer::Missing(facts.iter().copied().collect()))
 }
 
-/// Runs the check over both architectures, each time with a fresh complete text.
+/// Runs the check on a complete image of each architecture.
 fn on_both(check: impl Fn(TestImage)) {
     for bits64 in [false, true] {
         check(TestImage::complete(bits64, 0x1_0000));
     }
 }
 
-/// What is missing once this instruction is added.
+/// Checks the missing facts after adding an instruction.
 fn missing_with(before: &[u8], rva: u32, after: &[u8], facts: &[Fact]) {
     on_both(|mut text| {
         text.op(before, rva, after);
@@ -254,14 +254,14 @@ fn half_of_the_direct_calls_must_reach_a_function() {
     for _ in 0..8 {
         text.call(TEXT + 0x408);
     }
-    // Outside the section: no call.
+    // A target outside the section is no call.
     text.call(DATA);
     assert_eq!(locate_file(&text.file(), false), Ok(whole()));
     text.call(TEXT + 0x408);
     let locally = missing(&[Fact::LocalFunctions]);
     assert_eq!(locate_file(&text.file(), false), locally);
 
-    // Seven functions are too few, and so are eight in a table that is written.
+    // Seven functions are too few, and so are eight in a writable table.
     let text = TestImage::complete(true, 0x1_0000);
     let directory = text.section_header(0) - (16 - 3) * 8;
     let mut file = text.file();
@@ -285,7 +285,7 @@ fn every_operand_must_be_relocated_on_x86() {
         let expected = match entry {
             // Seven calls are too few.
             0..8 => missing(&[Fact::LocalImports]),
-            // The queue is counted up there: nothing rests on it.
+            // The increment of the queue, which is no evidence.
             _ if entry == entries - 1 => Ok(whole()),
             _ => missing(&[Fact::Relocated]),
         };
@@ -305,7 +305,7 @@ fn at_least_an_eighth_of_the_calls_must_land() {
                 text.op(&[0xFF, 0x15], DATA, &[]);
             }
         };
-        // Around the gates two in three must.
+        // Around the gates, two in three must land.
         elsewhere(&mut text, 4);
         assert_eq!(locate_file(&text.file(), false), Ok(whole()));
         elsewhere(&mut text, 1);

@@ -132,7 +132,7 @@ impl Decoys {
         ..Self::NONE
     };
 
-    /// All of them.
+    /// All decoys.
     pub const ALL: Self = Self {
         single_gate: true,
         unsigned: true,

@@ -1,11 +1,11 @@
-//! Two runs at once on one disk, in every order of their steps.
+//! Two concurrent runs on one disk, in every order of their steps.
 //!
-//! A run does the same again when its steps give the same again. So there are no
-//! threads here: a run is called with all that its steps have results so far, and
-//! the next step that it asks for is noted, as a node of a tree. A state is the
-//! disk and a node of each run; from each state either run takes its step, and a
-//! state that was seen before is not followed twice. All states are seen that
-//! way, and so the outcome of all orders.
+//! A run is deterministic: the same results of its steps lead to the same next
+//! step. So no threads are needed: a run is called with the results of its
+//! steps so far, and the next step that it requests becomes a node of a tree. A
+//! state is the disk and a node of each run; from each state either run takes
+//! its step, and known states are not explored again. That reaches all states,
+//! and so the outcome of all orders.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -22,14 +22,15 @@ use tcplimit::patch::mount::MountWarning;
 
 use super::FaultyDisk;
 
-/// So often a run may create the same file. Two runs can take each other's new
-/// lock file for a stale one without end; beyond this they do the same again.
+/// The number of times a run may create the same file. Two runs can take each
+/// other's new lock file for a stale one forever; beyond this limit the steps
+/// repeat.
 const CREATIONS: usize = 3;
 
 /// The error of every step of a run that was killed.
 pub const KILLED: &str = "the run was killed";
 
-/// A step, as it is taken on the disk.
+/// A step on the disk.
 type Action = Rc<dyn Fn(&FaultyDisk) -> StepResult>;
 
 /// The step that a run takes next.
@@ -40,7 +41,7 @@ struct Step {
     action: Action,
 }
 
-/// What a step gives.
+/// The result of a step.
 #[derive(Clone)]
 struct StepResult {
     value: Result<Rc<dyn Any>, (io::ErrorKind, Option<i32>)>,
@@ -62,7 +63,7 @@ impl StepResult {
         match &self.value {
             Ok(value) => Ok(value
                 .downcast_ref::<T>()
-                .expect("a run does the same again")
+                .expect("a run is deterministic")
                 .clone()),
             Err((_, Some(number))) => Err(io::Error::from_raw_os_error(*number)),
             Err((kind, None)) => Err((*kind).into()),
@@ -70,20 +71,20 @@ impl StepResult {
     }
 }
 
-/// The disk as one of the two runs has it.
+/// The disk as one of the two runs accesses it.
 pub struct RunDisk<'n> {
-    /// What its steps give.
+    /// The results of its steps.
     results: &'n [StepResult],
     calls: RefCell<Calls>,
 }
 
 #[derive(Default)]
 struct Calls {
-    /// How many of its steps were taken.
+    /// The number of its steps that were taken.
     taken: usize,
-    /// The first that was not.
+    /// The first step that was not.
     next: Option<Step>,
-    /// What it has noted since the last one.
+    /// Warnings since the last step.
     notes: Vec<MountWarning>,
 }
 
@@ -94,8 +95,8 @@ impl fmt::Debug for RunDisk<'_> {
 }
 
 impl RunDisk<'_> {
-    /// Takes a step whose outcome is known. At the first other one the run ends,
-    /// as one that is killed: nothing that it does from there on counts.
+    /// Returns the known result of a step. At the first step without one the
+    /// run ends as if killed: nothing after that counts.
     fn step<T: Hash + Clone + 'static>(
         &self,
         call: &'static str,
@@ -208,7 +209,7 @@ impl FileSystem for RunDisk<'_> {
 
     fn warn(&self, warning: MountWarning) {
         let mut calls = self.calls.borrow_mut();
-        // Noted before its last step, it is on the disk already.
+        // A warning before its last step is already on the disk.
         if calls.taken == self.results.len() && calls.next.is_none() {
             calls.notes.push(warning);
         }
@@ -218,18 +219,18 @@ impl FileSystem for RunDisk<'_> {
 /// A run.
 pub type Run<'r, R> = &'r dyn Fn(&RunDisk<'_>) -> R;
 
-/// Where a run stands: after steps that gave this.
+/// The state of a run after these results of its steps.
 struct Node<R> {
     results: Vec<StepResult>,
     notes: Vec<MountWarning>,
-    /// The step that follows; none when it is done.
+    /// The next step; `None` if the run is done.
     next: Option<Step>,
-    /// What it returns, when it is done or killed here.
+    /// The run's return value if it is done or killed here.
     result: R,
     created: Vec<PathBuf>,
 }
 
-/// All that is known of a run.
+/// The explored states of a run.
 struct Tree<'r, R> {
     run: Run<'r, R>,
     nodes: Vec<Node<R>>,
@@ -254,7 +255,7 @@ impl<'r, R> Tree<'r, R> {
         };
         let result = (self.run)(&disk);
         let Calls { next, notes, taken } = disk.calls.into_inner();
-        assert_eq!(taken, results.len(), "a run does the same again");
+        assert_eq!(taken, results.len(), "a run is deterministic");
         self.nodes.push(Node {
             results,
             notes,
@@ -265,7 +266,7 @@ impl<'r, R> Tree<'r, R> {
         self.nodes.len() - 1
     }
 
-    /// The node behind the next step of this one, when that gives this.
+    /// The node that follows this one if its next step has this result.
     fn child(&mut self, node: usize, result: &StepResult) -> usize {
         if let Some(&child) = self.children.get(&(node, result.digest)) {
             return child;
@@ -284,17 +285,17 @@ impl<'r, R> Tree<'r, R> {
     }
 }
 
-/// Disk and runs.
+/// The state of the disk and of both runs.
 #[derive(Clone)]
 struct State {
     disk: FaultyDisk,
-    /// Where each run stands.
+    /// The node of each run.
     nodes: [usize; 2],
     killed: bool,
     order: Option<Rc<Order>>,
 }
 
-/// The steps that led to a state, shown when a check fails there.
+/// The steps that led to a state, printed if a check fails there.
 struct Order {
     before: Option<Rc<Order>>,
     run: usize,
@@ -317,7 +318,7 @@ impl State {
         next
     }
 
-    /// A run has come to where it stands.
+    /// Applies the warnings and the end of a run that reached a node.
     fn arrive<R>(&self, run: usize, node: &Node<R>) {
         for &note in &node.notes {
             self.disk.warn(note);
@@ -328,7 +329,7 @@ impl State {
     }
 }
 
-/// Prints the order when the check of a state fails.
+/// Prints the order of steps if the check of a state fails.
 struct OrderOnPanic<'s>(&'s State);
 
 impl Drop for OrderOnPanic<'_> {
@@ -347,18 +348,18 @@ impl Drop for OrderOnPanic<'_> {
     }
 }
 
-/// How much there was to see.
+/// The extent of an exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Explored {
     /// States of disk and runs.
     pub states: usize,
-    /// Those in which both runs are done, or killed.
+    /// States in which both runs are done or killed.
     pub ends: usize,
 }
 
-/// Two runs in all orders of their steps, and with `kill` also with the first
-/// killed before any of its steps. `check` gets the disk in the end and what
-/// each run returned.
+/// Explores two runs in all orders of their steps, and with `kill` also with
+/// the first killed before any of its steps. `check` gets the final disk and
+/// the result of each run.
 pub fn every_order<R>(
     disk: &FaultyDisk,
     kill: bool,

@@ -26,7 +26,8 @@ fn only_reference(code: &LiveCode) -> Option<Instruction> {
 
 #[test]
 fn a_field_belongs_to_the_whole_instruction() {
-    // From its third byte this reads `ror dword [V], imm8`, from its second an unlocked xadd.
+    // From its third byte this decodes as `ror dword [V], imm8`, from its
+    // second as an unlocked xadd.
     let code = live(false, &[&[0xF0, 0x0F, 0xC1, 0x0D], &V, &[0x90, 0x90]]);
     let owner = only_reference(&code).unwrap();
     assert_eq!(
@@ -46,7 +47,7 @@ fn a_preceding_byte_that_looks_like_a_prefix_is_not_part_of_the_instruction() {
             (Encoding::Mov_EAX_moffs32, START + 1)
         );
     }
-    // LOCK on a load is invalid, so this F0 is no part of it either.
+    // LOCK on a load is invalid, so this F0 is not part of it either.
     let code = live(false, &[&[0xF0, 0x8B, 0x0D], &V]);
     assert_eq!(only_reference(&code).unwrap().ip(), START + 1);
 }
