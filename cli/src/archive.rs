@@ -9,12 +9,12 @@ use std::collections::HashSet;
 use tcplimit_report::{FRESH_COPY, Origin, Report, State, is_cabinet, is_module, is_program};
 
 use crate::cabinet::{Cabinet, MAX_MEMBER};
-use crate::file::HEAD;
 use crate::image_probe::{Members, Options, image};
-use crate::iso::{self, Extent, Flaw, Volume};
-use crate::output::cause;
+use crate::input::HEAD;
+use crate::iso::{self, DiscError, Extent, Volume};
 use crate::self_extractor::{self, is_delta};
 use crate::storage::{self, Part, Storage};
+use crate::terminal::os_error_text;
 use crate::text::count;
 
 /// A cabinet in a cabinet in a disc image: no setup disc goes further.
@@ -173,7 +173,7 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
     let length = usize::try_from(file.length()).unwrap_or(HEAD).min(HEAD);
     let head = match storage::bytes(file, 0, length) {
         Ok(head) => head,
-        Err(error) => return visit(unreadable(cause(&error)), &[]),
+        Err(error) => return visit(unreadable(os_error_text(&error)), &[]),
     };
     if let Some(Archive::Cabinet(cabinet)) = Archive::of(&head, file, true) {
         // Those with nothing in them are many.
@@ -193,7 +193,7 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
             let length = usize::try_from(length).unwrap_or(0);
             match storage::bytes(file, 0, length) {
                 Ok(content) => visit(image(origin, &content, options), &content),
-                Err(error) => visit(unreadable(cause(&error)), &[]),
+                Err(error) => visit(unreadable(os_error_text(&error)), &[]),
             }
         }
         _ => visit(
@@ -213,7 +213,7 @@ struct Found {
 }
 
 impl Found {
-    fn in_volume(file: &dyn Storage, volume: &Volume) -> Result<Found, Flaw> {
+    fn in_volume(file: &dyn Storage, volume: &Volume) -> Result<Found, DiscError> {
         let mut found = Found::default();
         let mut extents = HashSet::new();
         let mut too_many = false;
@@ -235,7 +235,7 @@ impl Found {
             found.files = found.files.max(files);
         }
         match too_many {
-            true => Err(Flaw::TooMany),
+            true => Err(DiscError::TooMany),
             false => Ok(found),
         }
     }

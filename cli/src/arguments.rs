@@ -8,12 +8,12 @@ use clap_complete::Shell;
 use scanner_core::Module;
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 
-use crate::exit;
+use crate::exit_codes;
 use crate::image_probe::{Members, Options};
-use crate::loaded::LoadBase;
-use crate::output::complain;
 use crate::patch::DEFAULT_LIMIT;
 use crate::patch::windows_folders::Choice;
+use crate::simulated_load::LoadBase;
+use crate::terminal::print_error;
 
 /// Finds and explains the half-open TCP connection limit of Windows XP and
 /// Server 2003.
@@ -35,9 +35,9 @@ use crate::patch::windows_folders::Choice;
 pub(crate) struct Arguments {
     /// What to do
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) command: Command,
     #[command(flatten)]
-    pub(crate) talk: Talk,
+    pub(crate) output: OutputArgs,
 }
 
 const PROGRAM_EXAMPLES: &str = "\
@@ -50,7 +50,7 @@ Examples:
 
 /// How the program talks.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Talk {
+pub(crate) struct OutputArgs {
     /// Print more: each piece of evidence, every file of a folder
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
@@ -70,7 +70,7 @@ pub(crate) enum Colour {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum Command {
     Probe(Probe),
     Explain(Explain),
     Patch(Patch),
@@ -96,15 +96,15 @@ pub(crate) enum Verb {
 /// If another program truncates a file while it is being read, this program
 /// may crash (SIGBUS): large files are mapped, not copied.
 #[derive(Args, Debug)]
-#[command(after_help = format!("{PROBE_EXAMPLES}\n\n{}", exit::TABLE))]
+#[command(after_help = format!("{PROBE_EXAMPLES}\n\n{}", exit_codes::TABLE))]
 pub(crate) struct Probe {
     /// Files, cabinets, and with -r folders; - is standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) look: Look,
+    pub(crate) search: SearchArgs,
     #[command(flatten)]
-    pub(crate) many: Many,
+    pub(crate) scan: ScanArgs,
     /// Print one JSON object per line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
@@ -133,7 +133,7 @@ pub(crate) struct Explain {
     #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) look: Look,
+    pub(crate) search: SearchArgs,
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -166,14 +166,14 @@ Exit codes:
 /// --root, patches every copy in an offline Windows, those of Windows File
 /// Protection included, as one transaction. See docs/patch.md.
 #[derive(Args, Debug)]
-#[command(after_help = format!("{PATCH_EXAMPLES}\n\n{}", exit::WRITING))]
+#[command(after_help = format!("{PATCH_EXAMPLES}\n\n{}", exit_codes::WRITING))]
 pub(crate) struct Patch {
     /// New limit, 1 to 16777215
     #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(i64::from(MIN_LIMIT)..=i64::from(MAX_LIMIT)))]
     pub(crate) limit: u32,
     #[command(flatten)]
-    pub(crate) writing: Writing,
+    pub(crate) write: WriteArgs,
 }
 
 const PATCH_EXAMPLES: &str = "\
@@ -196,7 +196,7 @@ Examples:
 /// Without --in-place or --output, shows the planned changes and writes nothing.
 /// Backups stay where they are.
 #[derive(Args, Debug)]
-#[command(after_help = format!("{RESTORE_EXAMPLES}\n\n{}", exit::WRITING))]
+#[command(after_help = format!("{RESTORE_EXAMPLES}\n\n{}", exit_codes::WRITING))]
 pub(crate) struct Restore {
     /// Set 10 and ignore backups
     #[arg(long)]
@@ -205,7 +205,7 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) manifest: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) writing: Writing,
+    pub(crate) write: WriteArgs,
 }
 
 const RESTORE_EXAMPLES: &str = "\
@@ -216,7 +216,7 @@ Examples:
 
 /// What is changed, and where it is written to.
 #[derive(Args, Debug)]
-pub(crate) struct Writing {
+pub(crate) struct WriteArgs {
     /// Files, and with -r folders
     #[arg(value_name = "FILE", required_unless_present = "root", conflicts_with = "root", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
@@ -236,7 +236,7 @@ pub(crate) struct Writing {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) windows: WindowsArgs,
     /// Rewrite cabinets of several files too, and with --root compressed copies
     ///
     /// For example sp3.cab and driver.cab. Changes only the drivers in them: the
@@ -284,7 +284,7 @@ pub(crate) struct Status {
     #[arg(hide = true, conflicts_with = "root")]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) windows: WindowsArgs,
     /// Print one JSON object per line (docs/json.md)
     #[arg(long)]
     pub(crate) json: bool,
@@ -317,7 +317,7 @@ pub(crate) struct Clean {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: PathBuf,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) windows: WindowsArgs,
     /// Remove the files
     #[arg(long)]
     pub(crate) in_place: bool,
@@ -331,7 +331,7 @@ pub(crate) struct Clean {
 
 /// Which Windows on a disk.
 #[derive(Args, Debug)]
-pub(crate) struct Which {
+pub(crate) struct WindowsArgs {
     /// If the disk has several Windows: the folder of the one to use
     #[arg(long, value_name = "DIR", requires = "root", value_hint = ValueHint::DirPath)]
     pub(crate) windows: Option<PathBuf>,
@@ -340,7 +340,7 @@ pub(crate) struct Which {
     pub(crate) every: bool,
 }
 
-impl Which {
+impl WindowsArgs {
     /// The choice between several Windows.
     pub(crate) fn choice(&self) -> Choice<'_> {
         match (&self.windows, self.every) {
@@ -415,7 +415,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) manifest: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) many: Many,
+    pub(crate) scan: ScanArgs,
 }
 
 /// Write a completion script for a shell
@@ -446,7 +446,7 @@ const MODULE_HELP: &str = "Treat files as this module, whatever their names. Pro
 
 /// How to look at a file.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Look {
+pub(crate) struct SearchArgs {
     /// Treat files as this module, whatever their names
     #[arg(long, value_enum, value_name = "MODULE", long_help = MODULE_HELP)]
     pub(crate) module: Option<ModuleName>,
@@ -463,7 +463,7 @@ pub(crate) struct Look {
     pub(crate) as_loaded: Option<LoadBase>,
 }
 
-impl Look {
+impl SearchArgs {
     pub(crate) fn options(self) -> Options {
         Options {
             module: self.module.map(Module::from),
@@ -475,7 +475,7 @@ impl Look {
 
 /// How to go through many files.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Many {
+pub(crate) struct ScanArgs {
     /// Search folders and their subfolders
     #[arg(short, long)]
     pub(crate) recursive: bool,
@@ -512,7 +512,7 @@ pub(crate) fn hint_at_base(paths: &[PathBuf]) {
     let missing = paths.iter().filter(|path| !path.exists());
     for path in missing {
         if let Some(base) = base_behind(&words, path.as_os_str()) {
-            complain(&format!(
+            print_error(&format!(
                 "{base} is taken for a path. To load at that base, write --as-loaded={base}"
             ));
         }

@@ -11,13 +11,13 @@
 
 use std::io::{self, Read};
 
-use crate::guard::guard;
+use crate::panic_guard::catch_panic;
 use crate::storage::{self, Cursor, Part, Storage};
 
 pub(crate) mod rewrite;
-pub(crate) mod single;
+pub(crate) mod single_member;
 
-use single::Single;
+use single_member::SingleMember;
 
 /// A member larger than this is no driver and is not decompressed, in bytes.
 pub(crate) const MAX_MEMBER: u32 = 16 << 20;
@@ -99,7 +99,7 @@ impl<'a> Cabinet<'a> {
         let (folder_count, member_count, flags) = (header.u16()?, header.u16()?, header.u16()?);
         header.skip(4)?;
         let (mut header_reserve, mut folder_reserve, mut reserve) = (0, 0, 0);
-        if flags & single::HAS_RESERVE != 0 {
+        if flags & single_member::HAS_RESERVE != 0 {
             header_reserve = header.u16()?;
             folder_reserve = header.u8()?;
             reserve = header.u8()?;
@@ -139,7 +139,7 @@ impl<'a> Cabinet<'a> {
         Some(Cabinet {
             data,
             reserve,
-            more: flags & (HAS_PREVIOUS | HAS_NEXT | single::HAS_RESERVE) != 0,
+            more: flags & (HAS_PREVIOUS | HAS_NEXT | single_member::HAS_RESERVE) != 0,
             places: Places {
                 flags,
                 header_reserve,
@@ -307,8 +307,8 @@ impl Member {
 const STREAM: &str = "stream";
 
 /// A cabinet whose one member is a folder's stream.
-fn of_stream(folder: Folder, reserve: u8, count: u16, size: u32) -> Single<'static> {
-    Single {
+fn of_stream(folder: Folder, reserve: u8, count: u16, size: u32) -> SingleMember<'static> {
+    SingleMember {
         name: STREAM,
         stamp: [0; 6],
         compression: folder.compression,
@@ -351,15 +351,15 @@ fn read(
     members: &[&Member],
     visit: &mut impl FnMut(&Member, Result<Vec<u8>, String>),
 ) {
-    let mut cabinet = guard(|| cab::Cabinet::new(Cursor::new(stream)));
+    let mut cabinet = catch_panic(|| cab::Cabinet::new(Cursor::new(stream)));
     let mut reader = match &mut cabinet {
-        Ok(cabinet) => guard(|| cabinet.read_file(STREAM)),
+        Ok(cabinet) => catch_panic(|| cabinet.read_file(STREAM)),
         Err(reason) => Err(reason.clone()),
     };
     let mut at = 0;
     for member in members {
         let content = match &mut reader {
-            Ok(reader) => guard(|| take(reader, &mut at, member)),
+            Ok(reader) => catch_panic(|| take(reader, &mut at, member)),
             Err(reason) => Err(reason.clone()),
         };
         visit(member, content);

@@ -6,14 +6,16 @@ use scanner_core::{Directory, Evidence, Findings, Image, NearbyCalls, Rva, Start
 use tcplimit_report::{Exit, Report};
 
 use crate::arguments::{Explain, hint_at_base};
+use crate::default_inputs::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
 use crate::disassembly::{Line, Listing};
-use crate::exit::Outcome;
-use crate::file::Input;
+use crate::exit_codes::Outcome;
 use crate::image_probe::{self, Options};
-use crate::loaded::Loaded;
-use crate::output::{self, BAD, FAINT, GOOD, STRONG, cause, complain, printable, quoted};
+use crate::input::Input;
 use crate::probe;
-use crate::source::{SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE};
+use crate::simulated_load::Loaded;
+use crate::terminal::{
+    self, BAD, FAINT, GOOD, STRONG, os_error_text, print_error, printable, quoted,
+};
 use crate::text::{self, Detail};
 
 /// Runs the verb.
@@ -21,8 +23,8 @@ use crate::text::{self, Detail};
 /// # Errors
 /// When the output can't be written.
 pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
-    let options = verb.look.options();
-    let mut out = output::stdout();
+    let options = verb.search.options();
+    let mut out = terminal::stdout();
     let Some(path) = &verb.path else {
         let exit = file(&mut out, SPECIMEN_NAME, SPECIMEN, &options)?;
         writeln!(out, "\n{SPECIMEN_NOTE}")?;
@@ -30,7 +32,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
     };
     let shown = path.display();
     if path.is_dir() {
-        complain(&format!(
+        print_error(&format!(
             "{shown} is a folder. Explain looks at one file; find those worth it with: tcplimit probe -r {}",
             quoted(&path.to_string_lossy())
         ));
@@ -40,7 +42,7 @@ pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
     let content = match Input::named(path).and_then(Input::content) {
         Ok(content) => content,
         Err(error) => {
-            complain(&format!("{shown}: {}", cause(&error)));
+            print_error(&format!("{shown}: {}", os_error_text(&error)));
             return Ok(Exit::Unreadable);
         }
     };
@@ -58,7 +60,12 @@ fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::
         members += usize::from(report.origin.member.is_some());
         if written.is_ok() && (report.origin.member.is_none() || report.is_of_interest()) {
             shown += 1;
-            written = image(out, &image_probe::identified(report, data), data, options);
+            written = image(
+                out,
+                &image_probe::with_file_facts(report, data),
+                data,
+                options,
+            );
         }
     });
     written?;

@@ -12,7 +12,7 @@
 //! version 1; ECMA-167, part 2 (the volume recognition sequence).
 
 mod descriptor;
-mod flaw;
+mod error;
 mod record;
 mod sector;
 mod tree;
@@ -26,7 +26,7 @@ use descriptor::{Descriptor, Tree};
 use record::Names;
 
 pub(crate) use descriptor::VOLUME_SIZE;
-pub(crate) use flaw::Flaw;
+pub(crate) use error::DiscError;
 pub(crate) use record::{Extent, RECORD_EXTENT, both_orders};
 pub(crate) use sector::{SECTOR, position};
 pub(crate) use tree::Entry;
@@ -66,18 +66,19 @@ impl Volume {
     ///
     /// # Errors
     /// Where they are damaged.
-    pub(crate) fn read(storage: &dyn Storage) -> Result<Volume, Flaw> {
+    pub(crate) fn read(storage: &dyn Storage) -> Result<Volume, DiscError> {
         let mut trees = Vec::new();
         let mut sector = FIRST_DESCRIPTOR;
         loop {
             if sector >= FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
-                return Err(Flaw::NoTerminator);
+                return Err(DiscError::NoTerminator);
             }
             let bytes = sector::read(storage, sector);
-            let bytes = bytes.map_err(|error| Flaw::unread(sector, &error))?;
-            let descriptor = Descriptor::ref_from_bytes(&bytes).map_err(|_| Flaw::NoTerminator)?;
+            let bytes = bytes.map_err(|error| DiscError::unread(sector, &error))?;
+            let descriptor =
+                Descriptor::ref_from_bytes(&bytes).map_err(|_| DiscError::NoTerminator)?;
             if descriptor.identifier != *descriptor::ISO {
-                return Err(Flaw::NoTerminator);
+                return Err(DiscError::NoTerminator);
             }
             sector += 1;
             match descriptor.kind {
@@ -95,9 +96,9 @@ impl Volume {
         });
         let is_primary = |tree: &&Tree| tree.names == Names::Primary;
         match trees.iter().filter(is_primary).count() {
-            0 => return Err(Flaw::NoPrimary),
+            0 => return Err(DiscError::NoPrimary),
             1 => {}
-            _ => return Err(Flaw::SeveralPrimaries),
+            _ => return Err(DiscError::SeveralPrimaries),
         }
         Ok(Volume {
             trees,
@@ -115,7 +116,7 @@ impl Volume {
         storage: &dyn Storage,
         tree: &Tree,
         visit: &mut dyn FnMut(Entry<'_>),
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), DiscError> {
         tree::walk(storage, tree, visit)
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use tcplimit_report::{Object, Report, SCHEMA};
+use tcplimit_report::{JsonReport, Report, SCHEMA};
 
 use crate::summary::Summary;
 
@@ -13,7 +13,7 @@ use crate::summary::Summary;
 /// # Errors
 /// When it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    written(out, &Object::of(report))
+    written(out, &JsonReport::of(report))
 }
 
 /// Writes the summary as one line.
@@ -87,8 +87,8 @@ pub(crate) fn summary_line(out: &mut dyn Write, summary: &impl Serialize) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::default_inputs::SPECIMEN;
     use crate::probe::{self, Options};
-    use crate::source::SPECIMEN;
     use tcplimit_report::State;
 
     const DOCUMENTED: &str = include_str!("../../docs/json.md");

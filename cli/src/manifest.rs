@@ -11,7 +11,7 @@ use scanner_core::{Arch, Module, Rva, StartUpStore};
 use serde::Deserialize;
 use tcplimit_report::{Exit, Report};
 
-use crate::output::{cause, complain};
+use crate::terminal::{os_error_text, print_error};
 
 /// The repository's own, corpus/builds.toml.
 const BUILT_IN: &str = include_str!("../../corpus/builds.toml");
@@ -65,7 +65,8 @@ impl Manifest {
     /// # Errors
     /// A text that says what is wrong, and the exit code for it.
     fn read(path: &Path) -> Result<Manifest, (Exit, String)> {
-        let text = fs::read_to_string(path).map_err(|error| (Exit::Unreadable, cause(&error)))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| (Exit::Unreadable, os_error_text(&error)))?;
         Manifest::parse(&text).map_err(|error| (Exit::Usage, error))
     }
 
@@ -79,7 +80,7 @@ impl Manifest {
             return Ok(Manifest::built_in().clone());
         };
         Manifest::read(path).map_err(|(exit, reason)| {
-            complain(&format!("{}: {reason}", path.display()));
+            print_error(&format!("{}: {reason}", path.display()));
             exit
         })
     }

@@ -10,7 +10,7 @@ use clap_mangen::roff::{Roff, roman};
 use tcplimit_report::Exit;
 
 use crate::arguments::{self, Arguments, Completions};
-use crate::output::{self, cause, complain};
+use crate::terminal::{self, os_error_text, print_error};
 
 /// When this version was made, for the title of the pages. Not the day of the
 /// build: the same source gives the same pages.
@@ -44,10 +44,10 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
     match write_all(folder, &command, "tcplimit") {
         Ok(()) => Ok(Exit::Done),
         Err(error) => {
-            complain(&format!(
+            print_error(&format!(
                 "the pages can't be written to {}: {}",
                 folder.display(),
-                cause(&error)
+                os_error_text(&error)
             ));
             Ok(Exit::Unreadable)
         }
@@ -55,7 +55,7 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
 }
 
 fn print(text: &[u8]) -> io::Result<Exit> {
-    let mut out = output::stdout();
+    let mut out = terminal::stdout();
     out.write_all(text)?;
     Ok(out.finish(Exit::Done))
 }

@@ -51,7 +51,7 @@ pub mod windows_install;
 
 pub use change::{Change, Field};
 pub(crate) use clean::run as clean;
-pub use disc::{DiscResult, Watch, patch_disc};
+pub use disc::{DiscResult, ImageProgress, patch_disc};
 pub use plan::{DEFAULT_LIMIT, Plan, apply, plan};
 pub use refusal::{DiscRefusal, Refusal};
 pub(crate) use run::{patch, restore};

@@ -7,8 +7,8 @@ use anstyle::Style;
 use scanner_core::{Evidence, Findings, NearbyCalls, StartUpStore, Tally};
 use tcplimit_report::{FileFacts, ImageFacts, Report, State, english, limit};
 
-use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::summary::Summary;
+use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 
 /// How much to say of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

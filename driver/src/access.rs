@@ -88,7 +88,7 @@ mod tests {
     const MASK: u32 = 0x000F_003F;
 
     #[test]
-    fn the_descriptor_reads_as_it_was_meant() {
+    fn the_descriptor_has_the_documented_layout() {
         let bytes: Vec<u8> = descriptor(MASK)
             .iter()
             .flat_map(|dword| dword.to_le_bytes())
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_cut_short_is_not_ours() {
+    fn a_truncated_descriptor_is_not_ours() {
         let ours = descriptor(MASK);
         for length in 0..ours.len() {
             assert!(!is_ours(&ours[..length], MASK), "{length}");

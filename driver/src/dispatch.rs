@@ -7,12 +7,12 @@ use tcplimit_protocol::{
 };
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::cause::Cause;
-use crate::driver::{Driver, Expected, Wish, module};
+use crate::driver::{Command, Driver, Expected, module};
 use crate::event::Event;
 use crate::kernel::{Device, Kernel};
 use crate::lock::Exclusion;
 use crate::message::Message;
+use crate::outcome::Outcome;
 use crate::text::Text;
 
 /// How a request is completed.
@@ -78,13 +78,13 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         output: usize,
     ) -> Result<usize, Status> {
         let given = buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?;
-        let (module, wish) = asked(code, given)?;
+        let (module, command) = parse_request(code, given)?;
         // Before anything is changed, so that no change goes unreported.
         let place = buffer
             .get_mut(..output)
             .and_then(|out| out.get_mut(..size_of::<Answer>()))
             .ok_or(Status::BUFFER_TOO_SMALL)?;
-        self.serve(module, wish, |answer| {
+        self.serve(module, command, |answer| {
             place.copy_from_slice(answer.as_bytes());
         });
         Ok(size_of::<Answer>())
@@ -98,12 +98,13 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         input: usize,
         output: usize,
     ) -> Result<usize, Status> {
-        let wish = asked_in_2005(code, buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?)?;
+        let command =
+            parse_legacy_request(code, buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?)?;
         let out = buffer
             .get_mut(..output)
             .filter(|out| out.len() >= size_of::<legacy::Record>())
             .ok_or(Status::BUFFER_TOO_SMALL)?;
-        let length = self.serve(Module::Tcpip, wish, |answer| {
+        let length = self.serve(Module::Tcpip, command, |answer| {
             let done = answer.reason.get() == Reason::Done.code();
             let record = legacy::Record {
                 limit: answer.limit,
@@ -115,7 +116,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
                 .write_to_prefix(out)
                 .map_err(|_| Status::BUFFER_TOO_SMALL)?;
             let log = out.get_mut(legacy::LOG_OFFSET..).unwrap_or_default();
-            Ok(write_log(&mut Text::new(log), answer, wish))
+            Ok(write_log(&mut Text::new(log), answer, command))
         })?;
         let used = legacy::LOG_OFFSET.saturating_add(length);
         Ok(used.max(size_of::<legacy::Record>()))
@@ -123,38 +124,38 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
 }
 
 /// What one of our own requests asks for.
-fn asked(code: u32, input: &[u8]) -> Result<(Module, Wish), Status> {
-    let (id, wish) = match code {
-        QUERY => (Query::read(input)?.module, Wish::Look),
+fn parse_request(code: u32, input: &[u8]) -> Result<(Module, Command), Status> {
+    let (id, command) = match code {
+        QUERY => (Query::read(input)?.module, Command::Query),
         SET => {
             let set = Set::read(input)?;
-            let wish = Wish::Set {
+            let command = Command::Set {
                 limit: set.limit.get(),
-                expected: named(set.expected.get()),
+                expected: expected_value(set.expected.get()),
             };
-            (set.module, wish)
+            (set.module, command)
         }
         RESET => {
             let reset = Reset::read(input)?;
-            let wish = Wish::Set {
+            let command = Command::Set {
                 limit: PRISTINE_LIMIT,
-                expected: named(reset.expected.get()),
+                expected: expected_value(reset.expected.get()),
             };
-            (reset.module, wish)
+            (reset.module, command)
         }
         _ => return Err(Status::INVALID_DEVICE_REQUEST),
     };
-    Ok((module(id)?, wish))
+    Ok((module(id)?, command))
 }
 
 /// What a request of 2005 asks for.
-fn asked_in_2005(code: u32, input: &[u8]) -> Result<Wish, Status> {
+fn parse_legacy_request(code: u32, input: &[u8]) -> Result<Command, Status> {
     match code {
-        legacy::GET => Ok(Wish::Look),
+        legacy::GET => Ok(Command::Query),
         legacy::SET => {
             let (record, _) = legacy::Record::read_from_prefix(input)
                 .map_err(|_| Status::INFO_LENGTH_MISMATCH)?;
-            Ok(Wish::Set {
+            Ok(Command::Set {
                 limit: record.limit.get(),
                 expected: Expected::Own,
             })
@@ -164,7 +165,7 @@ fn asked_in_2005(code: u32, input: &[u8]) -> Result<Wish, Status> {
 }
 
 /// An expected limit of 0 leaves it to the driver.
-fn named(expected: u32) -> Expected {
+fn expected_value(expected: u32) -> Expected {
     match expected {
         0 => Expected::Own,
         expected => Expected::Just(expected),
@@ -172,11 +173,12 @@ fn named(expected: u32) -> Expected {
 }
 
 /// The log of 2005, in our words; how long it is with its NUL.
-fn write_log(text: &mut Text<'_>, answer: &Answer, wish: Wish) -> usize {
+fn write_log(text: &mut Text<'_>, answer: &Answer, command: Command) -> usize {
     let reason = Reason::from_code(answer.reason.get()).unwrap_or(Reason::Done);
-    let located = answer.state.get() == State::Located.code() && Cause::from(reason).shows_limit();
+    let located =
+        answer.state.get() == State::Located.code() && Outcome::from(reason).limit_is_readable();
     let mut line = |message, number| {
-        Event::about(Module::Tcpip, message, [number, 0]).write(text);
+        Event::for_module(Module::Tcpip, message, [number, 0]).write(text);
         text.add("\n");
     };
     if located {
@@ -184,7 +186,7 @@ fn write_log(text: &mut Text<'_>, answer: &Answer, wish: Wish) -> usize {
     } else {
         line(Message::NotLocated(reason), 0);
     }
-    if let Wish::Set { limit, .. } = wish
+    if let Command::Set { limit, .. } = command
         && reason != Reason::Done
     {
         line(Message::Refused(reason), limit);

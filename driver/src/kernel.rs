@@ -15,7 +15,7 @@ use crate::message::Message;
 /// that injects faults.
 pub trait Kernel {
     /// A module that stays in memory while this value lives.
-    type Held: Held;
+    type ModuleRef: ModuleRef;
 
     /// What the system runs on; its modules must be for the same.
     const ARCH: Arch;
@@ -49,19 +49,19 @@ pub trait Kernel {
     /// # Errors
     /// OBJECT_NAME_NOT_FOUND where it is not loaded; any other where it can't
     /// be looked at.
-    fn hold(&self, module: Module) -> Result<Self::Held, Status>;
+    fn reference_module(&self, module: Module) -> Result<Self::ModuleRef, Status>;
 
     /// Shows every entry of the system's list of modules.
     ///
     /// # Errors
     /// When the list can't be read in full.
-    fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status>;
+    fn for_each_module(&self, show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status>;
 
     /// Reads a number from the service key.
     ///
     /// # Errors
     /// When it is there and can't be read, or is no REG_DWORD.
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status>;
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status>;
 
     /// Whether the mark is set that guards the start.
     ///
@@ -80,28 +80,28 @@ pub trait Kernel {
     ///
     /// # Errors
     /// When that can't be told.
-    fn boot(&self) -> Result<u64, Status>;
+    fn boot_id(&self) -> Result<u64, Status>;
 
     /// The record that was remembered last, also by an earlier load of the
     /// driver, under whichever name.
     ///
     /// # Errors
     /// When that can't be told, or others may have written it.
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status>;
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status>;
 
     /// What version 0.1.0 of the driver remembered under this service's name
     /// since the system was started.
     ///
     /// # Errors
     /// When that can't be told.
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status>;
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status>;
 
     /// Remembers a record until the system is restarted, whatever becomes of
     /// the service.
     ///
     /// # Errors
     /// When it was not kept.
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status>;
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status>;
 
     /// Whether the system was started in Safe Mode.
     fn safe_mode(&self) -> bool;
@@ -112,13 +112,13 @@ pub trait Kernel {
 }
 
 /// Bytes of what is remembered of a module.
-pub const RECORD: usize = 28;
+pub const RECORD_SIZE: usize = 28;
 /// Bytes of what version 0.1.0 remembered.
-pub const FORMER_RECORD: usize = 20;
+pub const V0_1_RECORD_SIZE: usize = 20;
 
 /// A module that stays in memory: the driver object that it belongs to is
 /// referenced until this is dropped.
-pub trait Held {
+pub trait ModuleRef {
     /// Where its first byte lies.
     fn base(&self) -> u64;
 
@@ -131,7 +131,7 @@ pub trait Held {
     fn bytes(&self, rva: Rva, length: u32) -> Option<&[u8]>;
 
     /// What the system says of the page that an RVA lies in.
-    fn page(&self, rva: Rva) -> PageFacts;
+    fn page_facts(&self, rva: Rva) -> PageFacts;
 
     /// Reads an aligned dword that may change at any time, if its page is in
     /// memory.
@@ -141,12 +141,12 @@ pub trait Held {
     ///
     /// # Errors
     /// What was found there instead, and nothing was written.
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange>;
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError>;
 }
 
 /// Why nothing was exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exchange {
+pub enum ExchangeError {
     /// The permit is not for this module, or not for a place inside of it.
     NotPermitted,
     /// Another value was there.
@@ -155,7 +155,7 @@ pub enum Exchange {
 
 /// An entry of the system's list of modules.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct ModuleEntry<'a> {
     /// The path of its file, as whatever loaded it wrote it.
     pub path: &'a [u8],
     /// Where its first byte lies.

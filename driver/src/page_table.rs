@@ -146,7 +146,7 @@ mod tests {
         tables
     }
 
-    fn asked(paging: Paging, address: u64, tables: &HashMap<u64, u64>) -> Option<bool> {
+    fn writable(paging: Paging, address: u64, tables: &HashMap<u64, u64>) -> Option<bool> {
         let physical = PHYSICAL | (address & 0xFFF);
         paging.writable(address, || physical, |at| tables.get(&at).copied())
     }
@@ -172,40 +172,44 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_writable_only_if_every_level_says_so() {
+    fn a_page_is_writable_only_if_every_level_allows_it() {
         for (paging, address) in ALL {
             let tables = tables(paging, address);
-            assert_eq!(asked(paging, address, &tables), Some(true), "{paging:?}");
+            assert_eq!(writable(paging, address, &tables), Some(true), "{paging:?}");
             for at in tables.keys() {
                 let mut without = tables.clone();
                 without.entry(*at).and_modify(|entry| *entry &= !2);
-                assert_eq!(asked(paging, address, &without), Some(false), "{paging:?}");
+                assert_eq!(
+                    writable(paging, address, &without),
+                    Some(false),
+                    "{paging:?}"
+                );
             }
         }
     }
 
     #[test]
-    fn an_entry_that_is_missing_or_not_present_tells_nothing() {
+    fn a_missing_or_not_present_entry_leaves_the_rights_unknown() {
         for (paging, address) in ALL {
             let tables = tables(paging, address);
             for at in tables.keys() {
                 let mut absent = tables.clone();
                 absent.remove(at);
-                assert_eq!(asked(paging, address, &absent), None, "{paging:?}");
+                assert_eq!(writable(paging, address, &absent), None, "{paging:?}");
                 let mut not_present = tables.clone();
                 not_present.entry(*at).and_modify(|entry| *entry &= !1);
-                assert_eq!(asked(paging, address, &not_present), None, "{paging:?}");
+                assert_eq!(writable(paging, address, &not_present), None, "{paging:?}");
             }
         }
     }
 
     #[test]
-    fn a_table_that_names_another_physical_page_is_not_believed() {
+    fn a_table_that_names_another_physical_page_is_rejected() {
         for (paging, address) in ALL {
             let mut tables = tables(paging, address);
             let pte = paging.entries(address)[3].unwrap_or_default();
             tables.insert(pte, (PHYSICAL + 0x1000) | 0x163);
-            assert_eq!(asked(paging, address, &tables), None, "{paging:?}");
+            assert_eq!(writable(paging, address, &tables), None, "{paging:?}");
         }
     }
 

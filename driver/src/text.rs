@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_as_people_write_them() {
+    fn numbers_are_written_in_decimal() {
         for number in [0, 1, 9, 10, 100, 16_777_215, u32::MAX] {
             let mut buffer = [0xFF; 16];
             let mut text = Text::new(&mut buffer);

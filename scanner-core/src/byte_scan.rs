@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_comes_to_what_was_there() {
+    fn added_patterns_join_earlier_ones() {
         let patterns = [[0x98, 0x04, 0x05, 0x00], [0xA0, 0xFF, 0x04, 0x00]];
         let mut scan = ByteScan::NOTHING;
         for pattern in patterns {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_counts_bytes_and_looks_and_ends_when_told() {
+    fn a_scan_counts_bytes_and_matches_and_stops_on_break() {
         let mut scan = ByteScan::NOTHING;
         scan.add([0x82; 4]);
         let code = [0x82; 100];

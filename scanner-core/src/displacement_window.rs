@@ -11,7 +11,7 @@ use crate::rva::Rva;
 use crate::step_count::StepCount;
 
 /// Bits that differ within a stretch: with more, other variables are near; with
-/// fewer, there are many stretches.
+/// fewer, there are many windows.
 const LOWER: u32 = 9;
 /// The second byte of a distance comes so far behind the ModRM byte.
 const SECOND: usize = 2;
@@ -69,7 +69,7 @@ impl DisplacementWindow {
     /// blocks, which take less than parts. A place beyond the stretch has none
     /// of its distances.
     fn length(span: u32) -> usize {
-        let places = span.saturating_add((1 << LOWER) + IMMEDIATE + 1);
+        let places = span.saturating_add((1 << LOWER) + IMMEDIATE);
         let places = usize::try_from(places).unwrap_or(usize::MAX);
         let blocks = places.checked_next_multiple_of(BLOCK).unwrap_or(places);
         blocks.saturating_add(1)
@@ -105,7 +105,7 @@ mod tests {
     use std::vec::Vec;
 
     /// How often a place is shown, and how many others are.
-    fn shown(windows: &[DisplacementWindow], code: &[u8], place: usize) -> (usize, usize) {
+    fn count_matches(windows: &[DisplacementWindow], code: &[u8], place: usize) -> (usize, usize) {
         let mut shown = Vec::new();
         for window in windows {
             window.for_each_match(code, &mut StepCount::default(), |at| shown.push(at));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn every_distance_is_shown_by_one_stretch() {
+    fn every_distance_matches_one_window() {
         for (start, length, low, span) in [
             (0x1000_u32, 0x1234_usize, 0x8_8000_u32, 8),
             (0x1000, 0x3001, 0x1_8000, 8),
@@ -123,6 +123,7 @@ mod tests {
             (0x1000, 700, 0x2004, 16),
             (0x3_7FF1, 0x1000, 0x3_8417, 12),
             (0x1000, 5, 0x2000, 8),
+            (0x1000, 1100, 0x2004, 4),
             (0x1000, 600, 0x2004, 700),
         ] {
             let all: Vec<_> = DisplacementWindow::all(Rva(start), length, low, span).collect();
@@ -134,7 +135,7 @@ mod tests {
                     for immediate in [0, 1, 4] {
                         let distance = (low + aim).wrapping_sub(rva + 5 + immediate);
                         code[place + 1..][..4].copy_from_slice(&distance.to_le_bytes());
-                        let (seen, _) = shown(&all, &code, place);
+                        let (seen, _) = count_matches(&all, &code, place);
                         assert_eq!(seen, 1, "{place:X} {distance:X}");
                     }
                 }
@@ -144,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_further_off_is_not_shown() {
+    fn distances_outside_the_window_do_not_match() {
         let all: Vec<_> = DisplacementWindow::all(Rva(0x1000), 0x4000, 0x4_0000, 8).collect();
         let mut code = std::vec![0x90; 0x4000];
         let distance = 0x4_0000_u32 - (0x1000 + 0x2000 + 5);
         let mut seen = |distance: u32| {
             code[0x2001..][..4].copy_from_slice(&distance.to_le_bytes());
-            shown(&all, &code, 0x2000)
+            count_matches(&all, &code, 0x2000)
         };
         assert_eq!(seen(distance), (1, 0));
         assert_eq!(seen(distance ^ 0x200), (0, 0));

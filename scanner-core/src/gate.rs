@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_jump_tells_which_of_the_two_is_the_limit() {
+    fn the_jump_decides_which_variable_is_the_limit() {
         let image = Image::from_file(FILE).unwrap();
         let read = |opcode: u8, jump: &[u8]| {
             let load = [0x8B, 0x0D, 0, 1, 0, 0];

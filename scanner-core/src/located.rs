@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_why() {
+    fn a_refusal_states_its_reason() {
         let missing = EvidenceSet::EMPTY.with(Evidence::QueueTest);
         for (reason, word) in [
             (NotLocatedReason::NoGate, "no code"),

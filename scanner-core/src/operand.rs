@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn each_opcode_uses_its_operand_as_the_manual_says() {
+    fn each_opcode_uses_its_operand_as_documented() {
         for (before, access, immediate) in [
             (&[0x8B, 0x0D][..], Load(1), 0),
             (&[0x8B, 0x3D], Load(7), 0),
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn with_an_escape_both_readings_of_an_immediate_are_told() {
+    fn an_escape_byte_yields_both_readings_of_an_immediate() {
         for (opcode, access, immediate, others) in [
             (0x40, Read, 0, 0),
             (0x4F, Read, 0, 0),
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_locked_through_a_register_is_that_register_alone() {
+    fn a_locked_access_through_a_register_needs_that_register() {
         for (arch, code, pointer, expected) in [
             (Arch::X86, &[0xF0, 0xFF, 0x01][..], 1, true),
             (Arch::X86, &[0xF0, 0xFF, 0x01], 2, false),

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_counts_the_bytes_and_the_blocks_and_ends_when_told() {
+    fn a_scan_counts_bytes_and_blocks_and_stops_on_break() {
         let code = [0x82; 2 * BLOCK + 1];
         let mut steps = StepCount::default();
         let mut left = BLOCK + 5;

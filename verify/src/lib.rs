@@ -9,11 +9,11 @@
 //! (of the patcher).
 
 pub mod agreement;
-pub mod brittle;
+pub mod faulty_disk;
+pub mod injected_code;
 pub mod memory;
-pub mod moved;
+pub mod moved_code;
 pub mod patching;
-pub mod planted;
 pub mod probing;
 pub mod property;
 pub mod rewriting;

@@ -9,9 +9,9 @@ use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 use tcplimit::patch::{Plan, Refusal, apply, plan};
 
-use crate::brittle::Brittle;
+use crate::faulty_disk::FaultyDisk;
 use crate::property;
-use specimen::checksum::{checksum, checksum_field, mend};
+use specimen::checksum::{checksum, checksum_field, update};
 use specimen::{Checksum, Extras, Spec, Specimen};
 
 /// The plan for a specimen under its own name.
@@ -108,7 +108,7 @@ pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limi
         file[place] ^= bits;
     }
     let name = specimen.spec.module.file_name();
-    mend(&mut file);
+    update(&mut file);
     let Ok(planned) = plan(name, &file, None, limit) else {
         return;
     };
@@ -130,7 +130,7 @@ pub fn job(task: Task) -> Job {
 }
 
 /// What became of a file in a folder of its own.
-fn done(disk: &Brittle, name: &str, task: Task) -> FileResult {
+fn done(disk: &FaultyDisk, name: &str, task: Task) -> FileResult {
     job(task).run(disk, Path::new(name))
 }
 
@@ -139,7 +139,7 @@ fn done(disk: &Brittle, name: &str, task: Task) -> FileResult {
 /// what is restored is the old file.
 pub fn any_content(bytes: &[u8]) {
     let mut mended = bytes.to_vec();
-    mend(&mut mended);
+    update(&mut mended);
     for content in [bytes, &mended] {
         for name in ["/disc/TCPIP.SY_", "/disc/tcpip6.sys"] {
             let limit = u32::try_from(content.len()).unwrap_or(u32::MAX);
@@ -149,7 +149,7 @@ pub fn any_content(bytes: &[u8]) {
 }
 
 fn patched_or_left(name: &str, content: &[u8], limit: u32) {
-    let disk = Brittle::with(&[(name, content)]);
+    let disk = FaultyDisk::with(&[(name, content)]);
     let patch = done(&disk, name, Task::Patch { limit });
     let now = disk.content(name).expect("the file is there");
     match patch.outcome {

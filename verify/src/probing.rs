@@ -7,7 +7,7 @@ use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 
 use specimen::Spec;
-use specimen::disc::{Built, Disc, SECTOR};
+use specimen::disc::{Disc, DiscImage, SECTOR};
 
 /// A name that may be a cabinet's and says which module is in it.
 const NAME: &str = "TCPIP.SY_";
@@ -30,8 +30,8 @@ pub fn any_content(bytes: &[u8]) {
 }
 
 /// A disc with a driver in two places, under three names.
-fn disc() -> &'static Built {
-    static DISC: OnceLock<Built> = OnceLock::new();
+fn disc() -> &'static DiscImage {
+    static DISC: OnceLock<DiscImage> = OnceLock::new();
     DISC.get_or_init(|| {
         let driver = Spec::xp_sp3().build().file;
         Disc::new(&[

@@ -5,10 +5,10 @@
 use scanner_core::{Evidence, Module, NotLocatedReason};
 
 use crate::agreement::{oracle_agrees, oracle_reads_alike};
+use crate::injected_code::InjectedCode;
 use crate::memory;
-use crate::planted::Planted;
 pub use crate::verdict::{Verdict, as_loaded, module, of_file, of_loaded, of_memory};
-use specimen::{Decoys, Flaw, Spec, Specimen};
+use specimen::{Decoys, Defect, Spec, Specimen};
 
 /// Numbers without end, the same for the same seed: SplitMix64 (Steele, Lea and
 /// Flood, 2014).
@@ -65,20 +65,20 @@ pub fn found_as_built(spec: &Spec) {
 }
 
 /// **One required fact removed, so refused, and the refusal names it.**
-pub fn refused_without(spec: &Spec, flaw: Flaw) {
+pub fn refused_without(spec: &Spec, defect: Defect) {
     let spec = Spec {
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec.clone()
     }
-    .normal();
+    .normalized();
     let specimen = spec.build();
     let expected = named(&spec);
     // In a file more may be missing: without relocations, and with another base,
     // where addresses lie outside the image.
     let beside = |piece: &Evidence, how: &str| {
         let by_relocations = match piece {
-            Evidence::Relocated => is_stripped(&spec) || flaw == Flaw::SwappedBase,
-            Evidence::LocalImports => is_stripped(&spec) && !is_about_imports(flaw),
+            Evidence::Relocated => is_stripped(&spec) || defect == Defect::SwappedBase,
+            Evidence::LocalImports => is_stripped(&spec) && !is_about_imports(defect),
             _ => false,
         };
         how == "in the file" && by_relocations
@@ -94,7 +94,7 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
             (Verdict::Refused(NotLocatedReason::Missing(_)), Expected::Missing(evidence)) => {
                 // Of pairs that can't be the limiter's few are remembered, and rivals
                 // may come first.
-                let first_come = matches!(flaw, Flaw::NotAdjacent | Flaw::ReadOnlyData)
+                let first_come = matches!(defect, Defect::NotAdjacent | Defect::ReadOnlyData)
                     && spec.decoys != Decoys::NONE;
                 let among = || evidence.iter().all(|one| missing.contains(one));
                 missing == *evidence || first_come && among()
@@ -104,10 +104,10 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
                 *reason == NotLocatedReason::NoGate || spec.decoys != Decoys::NONE
             }
             // Shifted operands may lie outside the image altogether.
-            (Verdict::Refused(NotLocatedReason::NoGate), _) => flaw == Flaw::SwappedBase,
+            (Verdict::Refused(NotLocatedReason::NoGate), _) => defect == Defect::SwappedBase,
             _ => false,
         };
-        assert!(fits, "{flaw:?} {how}: {verdict:?}, expected {expected:?}");
+        assert!(fits, "{defect:?} {how}: {verdict:?}, expected {expected:?}");
     };
     check(of_file(&specimen.file, module(spec.module)), "in the file");
     // In memory the base comes from the system: a wrong one in the header
@@ -119,8 +119,8 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
 }
 
 /// Whether calls don't land in the import table then.
-fn is_about_imports(flaw: Flaw) -> bool {
-    matches!(flaw, Flaw::NoAnchor | Flaw::SwappedBase)
+fn is_about_imports(defect: Defect) -> bool {
+    matches!(defect, Defect::NoAnchor | Defect::SwappedBase)
 }
 
 #[derive(Debug)]
@@ -130,26 +130,26 @@ enum Expected {
     NoGate,
 }
 
-/// What a refusal must say for a flaw, where no decoy is a better candidate.
+/// What a refusal must say for a defect, where no decoy is a better candidate.
 fn named(spec: &Spec) -> Expected {
-    let evidence = match spec.flaw.expect("a spec with a flaw") {
-        Flaw::OneGate => Evidence::TwoGates,
-        Flaw::NotAdjacent => Evidence::Adjacent,
-        Flaw::ReadOnlyData => Evidence::SameDataSection,
-        Flaw::FewAtomics => Evidence::AtomicCounter,
-        Flaw::NoQueueTest => Evidence::QueueTest,
-        Flaw::OtherReadOfThreshold | Flaw::OtherLoadOfCount => Evidence::GateReadsOnly,
-        Flaw::LiveWriter => Evidence::NoLiveWriter,
-        Flaw::AtomicThreshold => Evidence::NoAtomicOnThreshold,
-        Flaw::NoAnchor | Flaw::SwappedBase => {
+    let evidence = match spec.defect.expect("a spec with a defect") {
+        Defect::OneGate => Evidence::TwoGates,
+        Defect::NotAdjacent => Evidence::Adjacent,
+        Defect::ReadOnlyData => Evidence::SameDataSection,
+        Defect::FewAtomics => Evidence::AtomicCounter,
+        Defect::NoQueueTest => Evidence::QueueTest,
+        Defect::OtherReadOfThreshold | Defect::OtherLoadOfCount => Evidence::GateReadsOnly,
+        Defect::LiveWriter => Evidence::NoLiveWriter,
+        Defect::AtomicThreshold => Evidence::NoAtomicOnThreshold,
+        Defect::NoAnchor | Defect::SwappedBase => {
             return Expected::Missing(vec![Evidence::AnchoredBase, Evidence::LocalImports]);
         }
-        Flaw::NoEventId => match spec.module {
+        Defect::NoEventId => match spec.module {
             specimen::Module::Tcpip => Evidence::EventId,
             specimen::Module::Tcpip6 => Evidence::NoEventId,
         },
-        Flaw::SecondCandidate => return Expected::Ambiguous,
-        Flaw::GatesPageable | Flaw::UnsignedJumps => return Expected::NoGate,
+        Defect::SecondCandidate => return Expected::Ambiguous,
+        Defect::GatesPageable | Defect::UnsignedJumps => return Expected::NoGate,
     };
     Expected::Missing(vec![evidence])
 }
@@ -304,10 +304,10 @@ fn assert_right_or_refused(
 /// is located, the oracle finds the same.
 pub fn any_bytes(data: &[u8]) {
     for claimed in Module::ALL {
-        let six = claimed == Module::Tcpip6;
+        let is_tcpip6 = claimed == Module::Tcpip6;
         let verdict = of_file(data, claimed);
         if let Verdict::Located(answer) = &verdict {
-            assert_eq!(oracle::locate_file(data, six).as_ref(), Ok(answer));
+            assert_eq!(oracle::locate_file(data, is_tcpip6).as_ref(), Ok(answer));
         }
         let Ok(mapped) = memory::map(data) else {
             continue;
@@ -315,7 +315,7 @@ pub fn any_bytes(data: &[u8]) {
         let sections = mapped.sections();
         let verdict = of_memory(data, mapped.base, mapped.size, &sections, claimed);
         if let Verdict::Located(answer) = &verdict {
-            let oracle = oracle::locate_loaded(data, mapped.base, &sections, six);
+            let oracle = oracle::locate_loaded(data, mapped.base, &sections, is_tcpip6);
             assert_eq!(oracle.as_ref(), Ok(answer));
         }
     }
@@ -327,19 +327,19 @@ pub fn any_bytes(data: &[u8]) {
 pub struct Case {
     /// Of what.
     pub spec: Spec,
-    flaw: Option<Flaw>,
+    defect: Option<Defect>,
     flips: Vec<(usize, u8)>,
-    planted: Vec<Planted>,
+    injected_code: Vec<InjectedCode>,
 }
 
 /// **All of the above for one case.**
 pub fn structured(case: &Case) {
-    if let Some(flaw) = case.flaw {
+    if let Some(defect) = case.defect {
         let spec = Spec {
             decoys: Decoys::NONE,
             ..case.spec.clone()
         };
-        refused_without(&spec, flaw);
+        refused_without(&spec, defect);
         return;
     }
     found_as_built(&case.spec);
@@ -348,5 +348,5 @@ pub fn structured(case: &Case) {
     let specimen = damageable(&case.spec, case.flips.len()).build();
     right_or_refused(&specimen, &case.flips);
     right_or_refused_in_memory(&specimen, case.spec.arch.bases()[0], &case.flips);
-    oracle_reads_alike(&case.spec, &case.planted);
+    oracle_reads_alike(&case.spec, &case.injected_code);
 }

@@ -4,11 +4,11 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use tcplimit::guard::guard;
+use tcplimit::panic_guard::catch_panic;
 use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 
-use crate::brittle::Brittle;
+use crate::faulty_disk::FaultyDisk;
 use crate::patching::only_value_and_checksum;
 use specimen::Spec;
 use specimen::cabinet::{Cabinet, Folder, Method};
@@ -23,7 +23,7 @@ pub const RESTORE: Task = Task::Restore { use_backup: true };
 pub const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
 
 /// Does it with the cabinet, in place.
-pub fn run(disk: &Brittle, task: Task) -> FileResult {
+pub fn run(disk: &FaultyDisk, task: Task) -> FileResult {
     let job = Job {
         task,
         target: Target::InPlace,
@@ -37,11 +37,14 @@ pub fn run(disk: &Brittle, task: Task) -> FileResult {
 
 /// Both drivers, in folders of their own or in one.
 pub fn cabinet(methods: [Method; 3], reserve: u8, apart: bool) -> Cabinet {
-    let (xp, six) = (Spec::xp_sp3().sized(4), Spec::tcpip6_x86().sized(4));
-    let (xp, six) = (xp.build().file, six.build().file);
+    let (xp, tcpip6) = (
+        Spec::xp_sp3().with_text_kib(4),
+        Spec::tcpip6_x86().with_text_kib(4),
+    );
+    let (xp, tcpip6) = (xp.build().file, tcpip6.build().file);
     let text: Vec<u8> = (0..=250).cycle().take(40_000).collect();
     let first: [(&str, &[u8]); 3] = [("a.txt", &text), ("tcpip.sys", &xp), ("b.txt", b"b")];
-    let second: [(&str, &[u8]); 2] = [("c.txt", &text), ("TCPIP6.SYS", &six)];
+    let second: [(&str, &[u8]); 2] = [("c.txt", &text), ("TCPIP6.SYS", &tcpip6)];
     let other = Folder::new(methods[2], &[("d.txt", &text)]);
     let folders = match apart {
         true => vec![
@@ -86,7 +89,7 @@ pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
         }
         Ok(members)
     };
-    guard(read).ok()
+    catch_panic(read).ok()
 }
 
 /// Checks that nothing but the limit and checksum of drivers differs.
@@ -121,7 +124,7 @@ pub fn sound(no_checksums: bool) -> Vec<u8> {
 /// **A damaged cabinet is patched right, and restored to the byte, or refused and
 /// left as it is.** Returns whether it was patched.
 pub fn right_or_refused(damaged: &[u8]) -> bool {
-    let disk = Brittle::with(&[(FILE, damaged)]);
+    let disk = FaultyDisk::with(&[(FILE, damaged)]);
     let done = run(&disk, PATCH);
     let now = disk.content(FILE).expect("the file is there");
     match done.outcome {

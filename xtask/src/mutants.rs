@@ -108,12 +108,12 @@ const SUBJECTS: [Subject; 4] = [
             Pass {
                 packages: &["verify"],
                 tests: &[
-                    "brittle::",
                     "cabinet::",
                     "clean::",
+                    "concurrent_runs::",
                     "disc::",
+                    "faulty_disk::",
                     "patch::",
-                    "runs::",
                 ],
                 cases: FEW,
             },

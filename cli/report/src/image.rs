@@ -6,36 +6,36 @@ use scanner_core::policy::PRISTINE_LIMIT;
 use scanner_core::{Headers, Image, ImageError, Module, NotLocated, RelocationCoverage};
 use scanner_core::{StartUpStore, file_version};
 
-use crate::beginning::{is_cabinet, is_compressed, is_possible};
 use crate::cause::Cause;
+use crate::file_kind::{is_cabinet, is_compressed, is_driver_size};
 use crate::limiter_history::Era;
 use crate::names::Conflict;
 use crate::report::{ImageFacts, Origin, Report, Search};
 use crate::state::State;
 
 /// How a program says a cause, with its own advice.
-pub type Say = fn(State, &Cause<'_>) -> String;
+pub type Describe = fn(State, &Cause<'_>) -> String;
 
 /// Reports on the bytes of one image.
 #[must_use]
-pub fn image(origin: Origin, data: &[u8], say: Say) -> Report {
+pub fn image(origin: Origin, data: &[u8], describe: Describe) -> Report {
     let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-    let mut report = Report::unjudged(origin, length);
-    if !report.judge_beginning(data, say)
-        && let Some((image, module)) = report.judge_image(data, None, say)
+    let mut report = Report::pending(origin, length);
+    if !report.triage(data, describe)
+        && let Some((image, module)) = report.identify_module(data, None, describe)
     {
-        report.judge_search(&image, &Search::of(&image, module), None, say);
+        report.conclude(&image, &Search::of(&image, module), None, describe);
     }
     report
 }
 
 /// The steps of it, each of which may be the last. `claim` is the module that an image is taken
-/// for, whatever its names say.
+/// for, whatever its names describe.
 impl Report {
     /// By the beginning of the file: whether it decides, since this is no driver that could be one
     /// of the modules.
     #[must_use]
-    pub fn judge_beginning(&mut self, head: &[u8], say: Say) -> bool {
+    pub fn triage(&mut self, head: &[u8], describe: Describe) -> bool {
         let is_whole = u64::try_from(head.len()).is_ok_and(|read| read == self.bytes);
         let named = self.names.file.is_some();
         let (state, cause) = match Headers::parse(head) {
@@ -44,7 +44,7 @@ impl Report {
             _ if is_compressed(head) => (State::Compressed, Cause::Compressed),
             _ if is_cabinet(head) => (State::Cabinet, Cause::Cabinet),
             Ok(headers) if !headers.is_native() => (State::NotDriver, Cause::Program),
-            Ok(_) if !is_possible(self.bytes) => (State::Damaged, Cause::TooLarge(self.bytes)),
+            Ok(_) if !is_driver_size(self.bytes) => (State::Damaged, Cause::TooLarge(self.bytes)),
             Ok(_) => return false,
             Err(ImageError::NotPe | ImageError::Truncated)
                 if head.starts_with(b"MZ") && !is_whole =>
@@ -61,23 +61,23 @@ impl Report {
             // Only a driver is taken for one.
             self.module = self.names.file;
         }
-        self.refuse(state, say(state, &cause));
+        self.refuse(state, describe(state, &cause));
         true
     }
 
     /// By headers and names; the image, where it is to be searched, and the module.
-    pub fn judge_image<'a>(
+    pub fn identify_module<'a>(
         &mut self,
         data: &'a [u8],
         claim: Option<Module>,
-        say: Say,
+        describe: Describe,
     ) -> Option<(Image<'a>, Module)> {
         let image = match Image::from_file(data) {
             Ok(image) => image,
             Err(error) => {
                 self.module = claim.or(self.names.file);
                 let (state, cause) = no_image(error, self.module);
-                self.refuse(state, say(state, &cause));
+                self.refuse(state, describe(state, &cause));
                 return None;
             }
         };
@@ -99,18 +99,18 @@ impl Report {
             Ok(None) => (State::OtherModule, Cause::Nameless),
             Err(Conflict) => (State::ConflictingNames, Cause::Conflict(&self.names)),
         };
-        let reason = say(state, &cause);
+        let reason = describe(state, &cause);
         self.refuse(state, reason);
         None
     }
 
     /// By the search, in the file or as loaded, with the claim as above.
-    pub fn judge_search(
+    pub fn conclude(
         &mut self,
         image: &Image<'_>,
         search: &Search,
         claim: Option<Module>,
-        say: Say,
+        describe: Describe,
     ) {
         self.search = Some(*search);
         let (state, cause) = match search {
@@ -137,7 +137,7 @@ impl Report {
                 return;
             }
         };
-        let reason = say(state, &cause);
+        let reason = describe(state, &cause);
         self.refuse(state, reason);
     }
 

@@ -16,7 +16,7 @@ pub const SCHEMA: u32 = 2;
 
 /// A report, field by field.
 #[derive(Debug, Serialize)]
-pub struct Object<'a> {
+pub struct JsonReport<'a> {
     schema: u32,
     path: &'a str,
     member: Option<&'a str>,
@@ -92,15 +92,15 @@ struct Relocations {
     covered: u32,
 }
 
-impl<'a> Object<'a> {
+impl<'a> JsonReport<'a> {
     /// Of a report.
     #[must_use]
-    pub fn of(report: &'a Report) -> Object<'a> {
+    pub fn of(report: &'a Report) -> JsonReport<'a> {
         let findings = report.search.as_ref().and_then(|search| search.findings());
         let is_located = report.state.is_located();
         let file = report.file.as_ref();
         let of = |located: bool| findings.filter(|_| is_located == located).map(Rvas::of);
-        Object {
+        JsonReport {
             schema: SCHEMA,
             path: &report.origin.path,
             member: report.origin.member.as_deref(),

@@ -18,9 +18,9 @@
 
 extern crate alloc;
 
-mod beginning;
 mod cause;
 mod exit;
+mod file_kind;
 mod hash;
 mod image;
 mod json;
@@ -30,12 +30,12 @@ mod report;
 mod state;
 mod text;
 
-pub use beginning::{is_cabinet, is_compressed, is_possible, is_program};
 pub use cause::Cause;
 pub use exit::Exit;
+pub use file_kind::{is_cabinet, is_compressed, is_driver_size, is_program};
 pub use hash::{Hash, hash, hex, sha256};
-pub use image::{Say, image};
-pub use json::{Object, SCHEMA};
+pub use image::{Describe, image};
+pub use json::{JsonReport, SCHEMA};
 pub use names::{Conflict, Name, Names, is_module};
 pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit};
 pub use state::State;

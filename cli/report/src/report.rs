@@ -10,7 +10,7 @@ use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT, PRISTINE_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Findings, Headers, Image, Located, Module};
 use scanner_core::{NotLocated, RelocationCoverage, Rva, StartUpStore, locate};
 
-use crate::beginning;
+use crate::file_kind;
 use crate::hash;
 use crate::names::{Names, last_part};
 use crate::state::State;
@@ -162,14 +162,14 @@ impl Report {
     /// One that says no more than this.
     #[must_use]
     pub fn new(origin: Origin, bytes: u64, state: State, reason: impl Into<String>) -> Report {
-        let mut report = Report::unjudged(origin, bytes);
+        let mut report = Report::pending(origin, bytes);
         report.refuse(state, reason.into());
         report
     }
 
     /// One on a file that nobody has looked into yet.
     #[must_use]
-    pub fn unjudged(origin: Origin, bytes: u64) -> Report {
+    pub fn pending(origin: Origin, bytes: u64) -> Report {
         Report {
             names: Names::of_file(origin.name()),
             origin,
@@ -236,11 +236,11 @@ impl Report {
 
     /// Adds what identifies the file, where that is of interest: it takes longer than the search,
     /// so it is for where somebody sees it. `known` names a build by its SHA-256.
-    pub fn identify(&mut self, data: &[u8], known: fn(&str) -> Option<&'static str>) {
+    pub fn add_file_facts(&mut self, data: &[u8], known: fn(&str) -> Option<&'static str>) {
         let wanted = self.state.is_located() || self.names.name_a_module();
         // Such a report may be about something else than the data.
-        let is_image = self.state != State::Unreadable && !beginning::is_cabinet(data);
-        if wanted && is_image && beginning::is_possible(self.bytes) {
+        let is_image = self.state != State::Unreadable && !file_kind::is_cabinet(data);
+        if wanted && is_image && file_kind::is_driver_size(self.bytes) {
             let sha256 = hash::sha256(data);
             let headers = Headers::parse(data).ok();
             self.file = Some(FileFacts {

@@ -23,9 +23,9 @@ use compression::{Packed, mszip};
 use layout::{Stream, check_header, check_members, streams};
 
 use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, of_stream};
-use crate::guard::guard;
+use crate::panic_guard::catch_panic;
 
-pub(crate) use layout::Flaw;
+pub(crate) use layout::RewriteError;
 
 /// A larger cabinet is not rewritten, in bytes: it is held in memory.
 pub(crate) const MAX_CABINET: usize = 256 << 20;
@@ -69,11 +69,15 @@ impl<'a> Whole<'a> {
     ///
     /// # Errors
     /// Where it can't be rewritten.
-    pub(crate) fn of(file: &'a [u8], wanted: impl Fn(&str) -> bool) -> Result<Whole<'a>, Flaw> {
+    pub(crate) fn of(
+        file: &'a [u8],
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Whole<'a>, RewriteError> {
         if file.len() > MAX_CABINET {
-            return Err(Flaw::Odd("the cabinet is larger than 256 MiB"));
+            return Err(RewriteError::Odd("the cabinet is larger than 256 MiB"));
         }
-        let cabinet = Cabinet::new(&file).map_err(|reason| Flaw::Damaged(reason.to_owned()))?;
+        let cabinet =
+            Cabinet::new(&file).map_err(|reason| RewriteError::Damaged(reason.to_owned()))?;
         check_header(file, &cabinet)?;
         let tables = index(cabinet.places.members_end);
         let (streams, order) = streams(file, &cabinet, tables)?;
@@ -124,10 +128,10 @@ impl<'a> Whole<'a> {
     ///
     /// # Errors
     /// Where they are not as many, or the cabinet would become too large.
-    pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
+    pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, RewriteError> {
         let lengths = self.wanted.iter().map(|wanted| wanted.content.len());
         if !lengths.eq(contents.iter().map(Vec::len)) {
-            return Err(Flaw::Odd("the changed driver has another length"));
+            return Err(RewriteError::Odd("the changed driver has another length"));
         }
         let mut new = bytes(self.file, 0..self.tables).to_vec();
         for &number in &self.order {
@@ -147,7 +151,9 @@ impl<'a> Whole<'a> {
             }
         }
         if new.len() > MAX_CABINET {
-            return Err(Flaw::Odd("the new cabinet would be larger than 256 MiB"));
+            return Err(RewriteError::Odd(
+                "the new cabinet would be larger than 256 MiB",
+            ));
         }
         let length = word(new.len())?;
         put(&mut new, 8, &length);
@@ -160,7 +166,7 @@ impl<'a> Whole<'a> {
 
     /// Whether the members that are wanted are not too large, and are compressed
     /// by a method that can be read.
-    fn check_wanted(&self) -> Result<(), Flaw> {
+    fn check_wanted(&self) -> Result<(), RewriteError> {
         let mut total = 0_u64;
         for (number, stream) in self.streams.iter().enumerate() {
             if !self.is_wanted(number) {
@@ -169,9 +175,13 @@ impl<'a> Whole<'a> {
             total = total.saturating_add(stream.size);
             match stream.folder.compression & 0xF {
                 0 | 1 | 3 => {}
-                2 => return Err(Flaw::Odd("the driver in it is compressed by Quantum")),
+                2 => {
+                    return Err(RewriteError::Odd(
+                        "the driver in it is compressed by Quantum",
+                    ));
+                }
                 _ => {
-                    return Err(Flaw::Odd(
+                    return Err(RewriteError::Odd(
                         "the driver in it is compressed by an unknown method",
                     ));
                 }
@@ -179,11 +189,13 @@ impl<'a> Whole<'a> {
         }
         let most = to_u64(self.file.len()).saturating_mul(MAX_RATIO);
         if total > MAX_STREAMS.min(most.saturating_add(MAX_MEMBER.into())) {
-            return Err(Flaw::Odd("its folders are far too large when decompressed"));
+            return Err(RewriteError::Odd(
+                "its folders are far too large when decompressed",
+            ));
         }
         let large = |wanted: &Wanted| to_u64(wanted.content.len()) > MAX_MEMBER.into();
         match self.wanted.iter().any(large) {
-            true => Err(Flaw::Odd(
+            true => Err(RewriteError::Odd(
                 "a driver in it is larger than 16 MiB, and none is",
             )),
             false => Ok(()),
@@ -191,7 +203,7 @@ impl<'a> Whole<'a> {
     }
 
     /// Fills in what the members that are wanted hold, and the hash of all else.
-    fn decompress_wanted(&mut self) -> Result<(), Flaw> {
+    fn decompress_wanted(&mut self) -> Result<(), RewriteError> {
         let mut hash = Sha256::new();
         // All of the tables but the length of the cabinet, and the places,
         // numbers and methods of the folders.
@@ -245,12 +257,12 @@ impl<'a> Whole<'a> {
         &self,
         stream: &Stream,
         take: &mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), RewriteError> {
         if stream.size == 0 {
             return Ok(());
         }
         let single = self.single(stream);
-        let decompressed = guard(|| {
+        let decompressed = catch_panic(|| {
             let mut cabinet = cab::Cabinet::new(io::Cursor::new(single))?;
             let mut reader = cabinet.read_file(STREAM)?;
             let (mut at, mut buffer) = (0_u64, vec![0; MAX_BLOCK.into()]);
@@ -268,7 +280,7 @@ impl<'a> Whole<'a> {
                 false => Err(io::ErrorKind::UnexpectedEof.into()),
             }
         });
-        decompressed.map_err(Flaw::Damaged)
+        decompressed.map_err(RewriteError::Damaged)
     }
 
     /// A cabinet with one member, the stream of this folder. Its checksums were
@@ -295,7 +307,7 @@ impl<'a> Whole<'a> {
         stream: &Stream,
         contents: &[Vec<u8>],
         take: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), RewriteError> {
         self.decompress(stream, &mut |at, piece| {
             for (wanted, content) in self.wanted.iter().zip(contents) {
                 let (theirs, its) = overlap(at, piece.len(), wanted);
@@ -312,7 +324,12 @@ impl<'a> Whole<'a> {
     }
 
     /// The stream of this folder with other bytes in it, compressed by MSZIP.
-    fn pack(&self, number: usize, stream: &Stream, contents: &[Vec<u8>]) -> Result<Packed, Flaw> {
+    fn pack(
+        &self,
+        number: usize,
+        stream: &Stream,
+        contents: &[Vec<u8>],
+    ) -> Result<Packed, RewriteError> {
         mszip(|member| {
             self.changed(number, stream, contents, &mut |_, piece| {
                 member.write_all(piece)
@@ -322,8 +339,13 @@ impl<'a> Whole<'a> {
 
     /// Appends the blocks of a packed stream, with what was reserved in the old
     /// ones, and with checksums. Returns how many there are.
-    fn append(&self, new: &mut Vec<u8>, number: usize, packed: &Packed) -> Result<u16, Flaw> {
-        let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
+    fn append(
+        &self,
+        new: &mut Vec<u8>,
+        number: usize,
+        packed: &Packed,
+    ) -> Result<u16, RewriteError> {
+        let damaged = || RewriteError::Damaged("what was compressed can't be read".to_owned());
         let old = self.streams.get(number).ok_or_else(damaged)?;
         for (number, block) in packed.blocks().enumerate() {
             let same = old
@@ -335,7 +357,7 @@ impl<'a> Whole<'a> {
                 Some(same) => same.reserved,
                 None if self.reserve == 0 => &[],
                 None => {
-                    return Err(Flaw::Odd(
+                    return Err(RewriteError::Odd(
                         "its data blocks have reserved bytes and unusual sizes",
                     ));
                 }
@@ -363,9 +385,10 @@ fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usiz
     }
 }
 
-fn word(number: usize) -> Result<[u8; 4], Flaw> {
+fn word(number: usize) -> Result<[u8; 4], RewriteError> {
     let number = u32::try_from(number);
-    let number = number.map_err(|_| Flaw::Odd("the new cabinet would be larger than 256 MiB"))?;
+    let number =
+        number.map_err(|_| RewriteError::Odd("the new cabinet would be larger than 256 MiB"))?;
     Ok(number.to_le_bytes())
 }
 

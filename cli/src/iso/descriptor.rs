@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::flaw::Flaw;
+use super::error::DiscError;
 use super::record::{BothOrders16, BothOrders32, Extent, Header, Names};
 use super::sector::SECTOR;
 
@@ -68,21 +68,21 @@ const ENHANCED: u8 = 2;
 
 impl Descriptor {
     /// The tree that it names.
-    pub(super) fn tree(&self, sector: u32) -> Result<Tree, Flaw> {
-        let orders = |field: &'static str| Flaw::Orders { sector, field };
+    pub(super) fn tree(&self, sector: u32) -> Result<Tree, DiscError> {
+        let orders = |field: &'static str| DiscError::Orders { sector, field };
         let names = match (self.kind, self.version) {
             (PRIMARY, STANDARD) => Names::Primary,
             (SUPPLEMENTARY, STANDARD) if self.is_joliet() => Names::Joliet,
             (SUPPLEMENTARY, ENHANCED) => Names::Enhanced,
-            _ => return Err(Flaw::UnknownDescriptor { sector }),
+            _ => return Err(DiscError::UnknownDescriptor { sector }),
         };
         let block_size = self.block_size.value().ok_or(orders("block size"))?;
         if u32::from(block_size) != SECTOR {
-            return Err(Flaw::BlockSize(block_size));
+            return Err(DiscError::BlockSize(block_size));
         }
         let root = self.root.check(sector, 0)?;
         if !root.is_directory() {
-            return Err(Flaw::Record {
+            return Err(DiscError::Record {
                 sector,
                 offset: 156,
             });

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use zerocopy::{big_endian, little_endian};
 
-use super::flaw::Flaw;
+use super::error::DiscError;
 use super::sector::SECTOR;
 
 /// A number of four bytes that stands there twice (ECMA-119, 7.3.3).
@@ -123,13 +123,13 @@ impl Checked {
 impl Header {
     /// Checks the numbers. `sector` and `offset` are its place, for what is
     /// said of it.
-    pub(super) fn check(&self, sector: u32, offset: usize) -> Result<Checked, Flaw> {
-        let orders = |field: &'static str| Flaw::Orders { sector, field };
+    pub(super) fn check(&self, sector: u32, offset: usize) -> Result<Checked, DiscError> {
+        let orders = |field: &'static str| DiscError::Orders { sector, field };
         let start = self.start.value().ok_or(orders("place of a file"))?;
         let length = self.size.value().ok_or(orders("length of a file"))?;
         let start = start
             .checked_add(self.attributes.into())
-            .ok_or(Flaw::Record { sector, offset })?;
+            .ok_or(DiscError::Record { sector, offset })?;
         Ok(Checked {
             extent: Extent { start, length },
             flags: self.flags,
@@ -151,7 +151,7 @@ pub(super) struct Record<'a> {
 pub(super) fn records(
     sector: u32,
     bytes: &[u8],
-) -> impl Iterator<Item = Result<(usize, Record<'_>), Flaw>> {
+) -> impl Iterator<Item = Result<(usize, Record<'_>), DiscError>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         // Zeros fill a sector.
@@ -169,7 +169,7 @@ pub(super) fn records(
             Some((header, name)) if !name.is_empty() => header
                 .check(sector, offset)
                 .map(|checked| (offset, Record { checked, name })),
-            _ => Err(Flaw::Record { sector, offset }),
+            _ => Err(DiscError::Record { sector, offset }),
         })
     })
 }

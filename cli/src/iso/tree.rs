@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::descriptor::Tree;
-use super::flaw::Flaw;
+use super::error::DiscError;
 use super::record::{Extent, Names, records};
 use super::sector::{self, SECTOR, position};
 use crate::storage::Storage;
@@ -41,7 +41,7 @@ pub(super) fn walk(
     storage: &dyn Storage,
     tree: &Tree,
     visit: &mut dyn FnMut(Entry<'_>),
-) -> Result<(), Flaw> {
+) -> Result<(), DiscError> {
     let mut walk = Walk {
         storage,
         names: tree.names,
@@ -68,24 +68,24 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, extent: Extent, record: u64, depth: usize) -> Result<(), Flaw> {
+    fn directory(&mut self, extent: Extent, record: u64, depth: usize) -> Result<(), DiscError> {
         let path = || match self.path.as_str() {
             "" => "the root directory".to_owned(),
             path => path.to_owned(),
         };
         if depth > MAX_DEPTH {
-            return Err(Flaw::TooDeep { path: path() });
+            return Err(DiscError::TooDeep { path: path() });
         }
         if !self.is_inside(extent) {
-            return Err(Flaw::Outside { path: path() });
+            return Err(DiscError::Outside { path: path() });
         }
         if !self.directories.insert(extent.start) {
-            return Err(Flaw::Loop { path: path() });
+            return Err(DiscError::Loop { path: path() });
         }
         let sectors = extent.length.div_ceil(SECTOR);
         self.sectors = self.sectors.saturating_add(sectors);
         if self.directories.len() > MAX_DIRECTORIES || self.sectors > MAX_SECTORS {
-            return Err(Flaw::TooMany);
+            return Err(DiscError::TooMany);
         }
         (self.visit)(Entry {
             path: &self.path,
@@ -104,17 +104,21 @@ impl Walk<'_> {
     }
 
     /// Visits the files of a directory, and returns its directories.
-    fn files(&mut self, extent: Extent, sectors: u32) -> Result<Vec<(String, Extent, u64)>, Flaw> {
+    fn files(
+        &mut self,
+        extent: Extent,
+        sectors: u32,
+    ) -> Result<Vec<(String, Extent, u64)>, DiscError> {
         let mut directories = Vec::new();
         let length = self.path.len();
         for number in extent.start..extent.start.saturating_add(sectors) {
             let bytes = sector::read(self.storage, number);
-            let bytes = bytes.map_err(|error| Flaw::unread(number, &error))?;
+            let bytes = bytes.map_err(|error| DiscError::unread(number, &error))?;
             for record in records(number, &bytes) {
                 let (offset, record) = record?;
                 self.records += 1;
                 if self.records > MAX_RECORDS {
-                    return Err(Flaw::TooMany);
+                    return Err(DiscError::TooMany);
                 }
                 if record.is_dot() {
                     continue;
@@ -125,7 +129,7 @@ impl Walk<'_> {
                 if checked.is_directory() {
                     directories.push((name, extent, at));
                     if directories.len() > MAX_DIRECTORIES {
-                        return Err(Flaw::TooMany);
+                        return Err(DiscError::TooMany);
                     }
                     continue;
                 }
@@ -133,7 +137,7 @@ impl Walk<'_> {
                 // Where an empty file lies means nothing.
                 if extent.length != 0 && !self.is_inside(extent) {
                     let path = self.path.clone();
-                    return Err(Flaw::Outside { path });
+                    return Err(DiscError::Outside { path });
                 }
                 (self.visit)(Entry {
                     path: &self.path,

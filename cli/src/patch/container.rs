@@ -8,9 +8,9 @@ use tcplimit_report::{State, is_cabinet, is_module};
 
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::Flaw;
+use crate::cabinet::rewrite::RewriteError;
 use crate::cabinet::rewrite::compression::{self, LZX};
-use crate::guard::guard;
+use crate::panic_guard::catch_panic;
 
 /// How the content of a file is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,11 +112,11 @@ impl Container {
         let cabinet = |packed: compression::Packed| packed.cabinet(&member.name, member.stamp);
         let by_lzx = || {
             let window = member.lzx?;
-            let packed = guard(|| Ok(compression::lzx(window, content)));
+            let packed = catch_panic(|| Ok(compression::lzx(window, content)));
             packed.ok().flatten()
         };
         let by_mszip = || {
-            let write_error = |error: io::Error| Flaw::Damaged(error.to_string());
+            let write_error = |error: io::Error| RewriteError::Damaged(error.to_string());
             compression::mszip(|out| out.write_all(content).map_err(write_error)).ok()
         };
         by_lzx()
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_out_with_name_date_and_attributes() {
+    fn packing_keeps_content_name_date_and_attributes() {
         let content = text();
         let form = Container::Compressed(member());
         let packed = form.pack(&content).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compressed_by_lzx_is_again_with_the_same_window() {
+    fn lzx_is_kept_with_the_same_window() {
         let content = text();
         for window in 15..=21 {
             let form = Container::Compressed(Member {

@@ -12,8 +12,8 @@ use super::outcome::DriverFacts;
 use super::plan::{Plan, apply, plan};
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::{Flaw, Whole};
-use crate::file::Input;
+use crate::cabinet::rewrite::{RewriteError, Whole};
+use crate::input::Input;
 
 /// A file taken apart.
 pub(crate) struct Drivers<'a> {
@@ -31,7 +31,7 @@ enum Packaging<'a> {
 }
 
 /// What becomes of one of them.
-pub(crate) struct Planned {
+pub(crate) struct PlannedDriver {
     pub(crate) member: Option<String>,
     pub(crate) plan: Plan,
     /// The image as it shall be.
@@ -40,7 +40,7 @@ pub(crate) struct Planned {
     pub(crate) before: String,
 }
 
-impl Planned {
+impl PlannedDriver {
     /// What was found out, and the image as it shall be.
     pub(crate) fn into_parts(self) -> (DriverFacts, Vec<u8>) {
         let facts = DriverFacts {
@@ -60,8 +60,8 @@ impl<'a> Drivers<'a> {
     ///
     /// # Errors
     /// Where it can't be read, or could not be written back.
-    pub(crate) fn of(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
-        if cabinets && is_large(file) {
+    pub(crate) fn parse(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
+        if cabinets && has_several_members(file) {
             let whole = Whole::of(file, is_module)?;
             let wanted = whole.wanted().iter();
             let images: Vec<_> = wanted
@@ -91,7 +91,7 @@ impl<'a> Drivers<'a> {
 
     /// What must be the same in two files that differ in drivers only: of a file
     /// of its own nothing.
-    pub(crate) fn rest(&self) -> Option<[u8; 32]> {
+    pub(crate) fn remainder_hash(&self) -> Option<[u8; 32]> {
         match &self.packaging {
             Packaging::Single(_) => None,
             Packaging::Cabinet(whole) => Some(whole.rest()),
@@ -109,7 +109,7 @@ impl<'a> Drivers<'a> {
         path: &str,
         module: Option<Module>,
         limit: u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         self.plan_each(path, module, &|_| limit)
     }
 
@@ -122,7 +122,7 @@ impl<'a> Drivers<'a> {
         path: &str,
         module: Option<Module>,
         limit: &dyn Fn(usize) -> u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         let planned = self
             .images
             .iter()
@@ -134,7 +134,7 @@ impl<'a> Drivers<'a> {
                     _ => path.to_owned(),
                 };
                 let plan = plan(&name, image, module, limit)?;
-                Ok(Planned {
+                Ok(PlannedDriver {
                     member: member.clone(),
                     changed: apply(&name, &plan, image)?,
                     plan,
@@ -144,7 +144,7 @@ impl<'a> Drivers<'a> {
         match self.packaging {
             Packaging::Single(_) => planned.collect(),
             Packaging::Cabinet(_) => {
-                let planned: Vec<Result<Planned, Refusal>> = planned.collect();
+                let planned: Vec<Result<PlannedDriver, Refusal>> = planned.collect();
                 if planned.iter().all(Result::is_ok) {
                     return planned.into_iter().collect();
                 }
@@ -202,16 +202,16 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Whether a file is a cabinet with more in it than one member.
-fn is_large(file: &[u8]) -> bool {
+fn has_several_members(file: &[u8]) -> bool {
     is_cabinet(file)
         && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
 }
 
-impl From<Flaw> for Refusal {
-    fn from(flaw: Flaw) -> Refusal {
+impl From<RewriteError> for Refusal {
+    fn from(flaw: RewriteError) -> Refusal {
         match flaw {
-            Flaw::Odd(why) => Refusal::UnsupportedCabinet(why),
-            Flaw::Damaged(reason) => Refusal::Unusable {
+            RewriteError::Odd(why) => Refusal::UnsupportedCabinet(why),
+            RewriteError::Damaged(reason) => Refusal::Unusable {
                 state: State::Damaged,
                 reason: format!("{reason}: take a fresh copy of the file"),
             },

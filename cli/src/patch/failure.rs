@@ -8,7 +8,7 @@ use tcplimit_report::Exit;
 
 use super::lock_owner::{HeldLock, OwnerState};
 use super::refusal::{DiscRefusal, Refusal};
-use crate::output::{cause, quoted};
+use crate::terminal::{os_error_text, quoted};
 
 /// Why a file was not replaced.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub enum Failure {
     /// The file system failed.
     Io {
         /// What could not be done.
-        what: String,
+        problem: String,
         /// Its error.
         error: io::Error,
     },
@@ -36,7 +36,7 @@ pub enum Failure {
     /// content back did as well.
     RollbackFailed {
         /// What failed, and what is there now.
-        why: String,
+        reason: String,
         /// The file.
         path: PathBuf,
     },
@@ -49,10 +49,15 @@ impl fmt::Display for Failure {
         match self {
             Failure::Refused(refusal) => refusal.fmt(f),
             Failure::Unreadable { path, error } => {
-                write!(f, "{} can't be read: {}", path.display(), cause(error))
+                write!(
+                    f,
+                    "{} can't be read: {}",
+                    path.display(),
+                    os_error_text(error)
+                )
             }
-            Failure::Io { what, error } => {
-                write!(f, "{what}: {}", cause(error))?;
+            Failure::Io { problem, error } => {
+                write!(f, "{problem}: {}", os_error_text(error))?;
                 f.write_str(match error.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
                     ErrorKind::PermissionDenied if cfg!(unix) => {
@@ -66,10 +71,10 @@ impl fmt::Display for Failure {
                     _ => "",
                 })
             }
-            Failure::Locked(held) => locked(f, held),
-            Failure::RollbackFailed { why, path } => write!(
+            Failure::Locked(held) => write_lock_holders(f, held),
+            Failure::RollbackFailed { reason, path } => write!(
                 f,
-                "{why}, and the old content could not be put back: look at {} before it is used",
+                "{reason}, and the old content could not be put back: look at {} before it is used",
                 path.display()
             ),
             Failure::Interrupted => f.write_str("interrupted"),
@@ -101,13 +106,13 @@ impl Clone for Failure {
                 path: path.clone(),
                 error: copy(error),
             },
-            Failure::Io { what, error } => Failure::Io {
-                what: what.clone(),
+            Failure::Io { problem, error } => Failure::Io {
+                problem: problem.clone(),
                 error: copy(error),
             },
             Failure::Locked(held) => Failure::Locked(held.clone()),
-            Failure::RollbackFailed { why, path } => Failure::RollbackFailed {
-                why: why.clone(),
+            Failure::RollbackFailed { reason, path } => Failure::RollbackFailed {
+                reason: reason.clone(),
                 path: path.clone(),
             },
             Failure::Interrupted => Failure::Interrupted,
@@ -116,7 +121,7 @@ impl Clone for Failure {
 }
 
 /// Which run holds which lock, and what to do.
-fn locked(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
+fn write_lock_holders(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
     if let Some(held) = held
         .iter()
         .find(|held| held.owner_state == OwnerState::Running)
@@ -163,9 +168,9 @@ pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
 }
 
 /// Says what could not be done.
-pub(crate) fn io_failure(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+pub(crate) fn io_failure(problem: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Io {
-        what: what.into(),
+        problem: problem.into(),
         error,
     }
 }

@@ -27,7 +27,7 @@ pub(super) const ATTEMPTS: u32 = 100;
 
 /// The name of the file that this is a backup of, and the hash in its own, in
 /// lower case. Names are bytes: not every one is text.
-pub(super) fn backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
+pub(super) fn parse_backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
     let bytes = backup.as_encoded_bytes();
     let (rest, end) = bytes.split_at_checked(bytes.len().checked_sub(BACKUP.len())?)?;
     let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(DIGITS)?)?;
@@ -40,14 +40,14 @@ pub(super) fn backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
 }
 
 /// The path with something behind its last name.
-pub(super) fn named(path: &Path, end: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(end);
     path.with_file_name(name)
 }
 
 /// The file that the name of a backup or a staged file begins with.
-pub(super) fn module_in(name: &OsStr) -> String {
+pub(super) fn base_name(name: &OsStr) -> String {
     let name = name.to_string_lossy();
     let parts: Vec<&str> = name.split('.').take(2).collect();
     parts.join(".")
@@ -61,27 +61,29 @@ fn is_patched(name: &str) -> bool {
 
 /// The name of the file that this is a backup of by its name, and the hash in
 /// that.
-pub(super) fn backup_of(name: &OsStr) -> Option<(&OsStr, String)> {
-    let (of, hash) = backup_name(name)?;
+pub(super) fn parse_driver_backup_name(name: &OsStr) -> Option<(&OsStr, String)> {
+    let (of, hash) = parse_backup_name(name)?;
     let of = str::from_utf8(of).ok().filter(|of| is_patched(of))?;
     Some((OsStr::new(of), hash))
 }
 
 /// Whether this is the name of a staged file of a driver, of a backup or of what
 /// was kept aside.
-pub(super) fn is_staged(name: &OsStr) -> bool {
+pub(super) fn is_staged_name(name: &OsStr) -> bool {
     let staged = name.to_str().and_then(|name| name.strip_suffix(TEMPORARY));
     let numbered = staged.and_then(|name| name.rsplit_once('.'));
     numbered.is_some_and(|(of, number)| {
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         let of = OsStr::new(of);
-        let is_ours = is_patched(&of.to_string_lossy()) || backup_of(of).is_some() || is_aside(of);
+        let is_ours = is_patched(&of.to_string_lossy())
+            || parse_driver_backup_name(of).is_some()
+            || is_damaged_name(of);
         is_number && is_ours
     })
 }
 
 /// Whether this is the name of a damaged driver that was kept aside.
-pub(super) fn is_aside(name: &OsStr) -> bool {
+pub(super) fn is_damaged_name(name: &OsStr) -> bool {
     let aside = name.to_str().and_then(|name| name.strip_suffix(DAMAGED));
     let hashed = aside.and_then(|name| name.rsplit_once('.'));
     hashed.is_some_and(|(of, hash)| {
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_what_is_ours() {
+    fn only_our_file_names_are_recognized() {
         let hash = "0123456789abcdef";
         let is = |test: fn(&OsStr) -> bool, name: &str| test(OsStr::new(name));
         for name in [
@@ -106,8 +108,8 @@ mod tests {
             "sp3.cab.1.tcplimit-new",
             &format!("SP3.CAB.{hash}.orig.1.tcplimit-new"),
         ] {
-            assert!(is(is_staged, name), "{name}");
-            assert!(is_patched(&module_in(OsStr::new(name))), "{name}");
+            assert!(is(is_staged_name, name), "{name}");
+            assert!(is_patched(&base_name(OsStr::new(name))), "{name}");
         }
         for name in [
             "tcpip.sys.tcplimit-new",
@@ -116,14 +118,17 @@ mod tests {
             "tcpip.sys.1.tcplimit-new.txt",
             "1.tcplimit-new",
         ] {
-            assert!(!is(is_staged, name), "{name}");
+            assert!(!is(is_staged_name, name), "{name}");
         }
-        assert!(is(is_aside, &format!("tcpip.sys.{hash}.damaged")));
-        assert!(!is(is_aside, &format!("afd.sys.{hash}.damaged")));
-        assert!(!is(is_aside, "tcpip.sys.damaged"));
+        assert!(is(is_damaged_name, &format!("tcpip.sys.{hash}.damaged")));
+        assert!(!is(is_damaged_name, &format!("afd.sys.{hash}.damaged")));
+        assert!(!is(is_damaged_name, "tcpip.sys.damaged"));
         let backup = format!("TcpIp.sys.{hash}.orig");
-        let of = backup_of(OsStr::new(&backup)).unwrap();
+        let of = parse_driver_backup_name(OsStr::new(&backup)).unwrap();
         assert_eq!(of, (OsStr::new("TcpIp.sys"), hash.to_owned()));
-        assert_eq!(backup_of(OsStr::new(&format!("afd.sys.{hash}.orig"))), None);
+        assert_eq!(
+            parse_driver_backup_name(OsStr::new(&format!("afd.sys.{hash}.orig"))),
+            None
+        );
     }
 }

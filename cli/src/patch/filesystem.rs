@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::mount::MountWarning;
-use crate::file::Input;
+use crate::input::Input;
 use crate::storage::{FileStorage, Storage};
 
 /// Writes the content of a file.
@@ -21,9 +21,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{check_writable, keep_attributes, keep_security, names_of, try_lock};
+use unix::{check_writable, count_links, keep_attributes, keep_security, try_lock};
 #[cfg(windows)]
-use windows::{check_writable, keep_attributes, keep_security, move_new, names_of, try_lock};
+use windows::{check_writable, count_links, keep_attributes, keep_security, move_new, try_lock};
 
 /// A file system. Every call is one step: a run that ends between two of them,
 /// or in the middle of a [`create`](FileSystem::create), must have lost nothing.
@@ -181,7 +181,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 }
 
 /// No driver, compressed or not, is nearly as large, in bytes.
-const LARGEST: u64 = 256 << 20;
+const MAX_FILE_SIZE: u64 = 256 << 20;
 
 /// The file system of the machine.
 #[derive(Debug, Default)]
@@ -201,7 +201,7 @@ impl HostFileSystem {
 }
 
 /// How often, and how long each time, another run is waited for: two seconds.
-const PAUSES: u32 = 80;
+const MAX_PAUSES: u32 = 80;
 const PAUSE: Duration = Duration::from_millis(25);
 
 impl FileSystem for HostFileSystem {
@@ -212,10 +212,10 @@ impl FileSystem for HostFileSystem {
         }
         let input = Input::open(path)?;
         match input.length() {
-            0..=LARGEST => input.content().map(|content| content.to_vec()),
+            0..=MAX_FILE_SIZE => input.content().map(|content| content.to_vec()),
             _ => Err(io::Error::new(
                 ErrorKind::FileTooLarge,
-                format!("it is larger than {LARGEST} bytes, and no driver is"),
+                format!("it is larger than {MAX_FILE_SIZE} bytes, and no driver is"),
             )),
         }
     }
@@ -234,9 +234,9 @@ impl FileSystem for HostFileSystem {
     }
 
     fn link_count(&self, path: &Path) -> io::Result<u64> {
-        let about = fs::symlink_metadata(path)?;
-        match about.is_file() {
-            true => names_of(path),
+        let metadata = fs::symlink_metadata(path)?;
+        match metadata.is_file() {
+            true => count_links(path),
             false => Err(io::Error::other("it is no regular file")),
         }
     }
@@ -287,16 +287,16 @@ impl FileSystem for HostFileSystem {
     }
 
     fn copy_metadata(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
-        let about = fs::metadata(from)?;
+        let metadata = fs::metadata(from)?;
         if let Some(file) = self.created.borrow().get(to) {
-            file.set_times(times(&about))?;
+            file.set_times(times(&metadata))?;
         }
         let rest = keep_security(from, to).and_then(|()| keep_attributes(from, to));
         if all {
             rest?;
         }
-        if fs::metadata(to)?.permissions() != about.permissions() {
-            fs::set_permissions(to, about.permissions())?;
+        if fs::metadata(to)?.permissions() != metadata.permissions() {
+            fs::set_permissions(to, metadata.permissions())?;
         }
         Ok(())
     }
@@ -381,7 +381,7 @@ impl FileSystem for HostFileSystem {
     }
 
     fn pause(&self, times: u32) -> bool {
-        let again = times < PAUSES;
+        let again = times < MAX_PAUSES;
         if again {
             std::thread::sleep(PAUSE);
         }
@@ -416,16 +416,16 @@ fn open_to_sync(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(is_windows).open(path)
 }
 
-fn times(about: &Metadata) -> fs::FileTimes {
+fn times(metadata: &Metadata) -> fs::FileTimes {
     let mut times = fs::FileTimes::new();
-    if let Ok(time) = about.modified() {
+    if let Ok(time) = metadata.modified() {
         times = times.set_modified(time);
     }
-    if let Ok(time) = about.accessed() {
+    if let Ok(time) = metadata.accessed() {
         times = times.set_accessed(time);
     }
     #[cfg(any(windows, target_os = "macos"))]
-    if let Ok(time) = about.created() {
+    if let Ok(time) = metadata.created() {
         #[cfg(target_os = "macos")]
         use std::os::macos::fs::FileTimesExt;
         #[cfg(windows)]
@@ -440,7 +440,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_run_locks_all_can_read_and_no_other_can_lock() {
+    fn a_locked_file_can_be_read_but_not_locked_by_another_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
@@ -465,7 +465,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_lock_is_on_the_file_and_its_name_must_lead_to_it() {
+    fn a_lock_counts_only_while_its_path_leads_to_the_locked_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_created_once_and_a_folder_is_no_file() {
+    fn a_file_is_created_once_and_a_folder_is_not_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let host = HostFileSystem::default();
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_is_one_that_nothing_had() {
+    fn linking_never_overwrites() {
         type Link = fn(&HostFileSystem, &Path, &Path) -> io::Result<()>;
         let links: &[Link] = &[
             |host, from, to| host.link(from, to),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use scanner_core::Module;
 use tcplimit_report::sha256;
 
-use super::drivers::{Drivers, Planned};
+use super::drivers::{Drivers, PlannedDriver};
 use super::failure::{Failure, read_failure};
 use super::filesystem::{FileSystem, folder_of};
 use super::journal;
 use super::lock::{self, Locks, OwnerState};
 use super::refusal::Refusal;
-use super::replace::{Keep, Replacement, may_replace, replace, write_new};
+use super::replace::{Keep, Replacement, check_replaceable, replace, write_new};
 use super::restore::{Lookup, original};
 
 pub use super::outcome::{DriverFacts, FileResult, Outcome, Source, Target, Task};
@@ -53,12 +53,12 @@ pub struct Prepared {
 
 impl Prepared {
     /// Whether the file is as it shall be.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         self.before.as_ref() == Some(&self.after)
     }
 
     /// The exchange of a file by this name; none where there is no file.
-    pub(crate) fn exchange(&self, path: PathBuf, touch: bool) -> Option<Replacement> {
+    pub(crate) fn replacement(&self, path: PathBuf, touch: bool) -> Option<Replacement> {
         Some(Replacement {
             path,
             before: self.before.clone()?,
@@ -80,24 +80,24 @@ impl Job {
     /// 3. write backup and new content, rename, read again, and locate the limit
     ///    anew; where that fails, put the old content back ([`replace`]).
     pub fn run(&self, fs: &impl FileSystem, path: &Path) -> FileResult {
-        let mut done = FileResult::new(path, Outcome::Unchanged);
-        done.outcome = self
-            .steps(fs, path, &mut done)
+        let mut result = FileResult::new(path, Outcome::Unchanged);
+        result.outcome = self
+            .try_run(fs, path, &mut result)
             .unwrap_or_else(Outcome::Failed);
-        done
+        result
     }
 
-    fn steps(
+    fn try_run(
         &self,
         fs: &impl FileSystem,
         path: &Path,
-        done: &mut FileResult,
+        result: &mut FileResult,
     ) -> Result<Outcome, Failure> {
         // 1.
-        let prepared = self.plan_and_check(fs, path, done)?;
+        let prepared = self.plan_and_check(fs, path, result)?;
         match self.check_journal(fs, path, None) {
             Ok(()) => {
-                if let Some(outcome) = self.is_settled(fs, &prepared, done)? {
+                if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
                     return Ok(outcome);
                 }
             }
@@ -113,10 +113,10 @@ impl Job {
             Target::Output(output) => folder_of(output),
             _ => folder_of(path),
         };
-        let locks = Locks::acquire(fs, [folder], self.task.verb())?;
-        let prepared = self.plan_and_check(fs, path, done)?;
+        let locks = Locks::acquire(fs, [folder], self.task.name())?;
+        let prepared = self.plan_and_check(fs, path, result)?;
         self.check_journal(fs, path, Some(&locks))?;
-        if let Some(outcome) = self.is_settled(fs, &prepared, done)? {
+        if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
             return Ok(outcome);
         }
 
@@ -124,13 +124,16 @@ impl Job {
         let new = &prepared.after;
         let like = prepared.like.as_deref().unwrap_or(path);
         let verify = |now: &[u8]| self.verify(path, &prepared, now);
-        match (&self.target, prepared.exchange(path.to_owned(), self.touch)) {
+        match (
+            &self.target,
+            prepared.replacement(path.to_owned(), self.touch),
+        ) {
             (Target::Output(output), _) => write_new(&locks, output, like, self.touch, new)?,
             (_, None) => {
                 write_new(&locks, path, like, self.touch, new)?;
                 verify(new)?;
             }
-            (_, Some(exchange)) => done.kept = replace(&locks, &exchange, &verify)?,
+            (_, Some(replacement)) => result.kept = replace(&locks, &replacement, &verify)?,
         }
         Ok(Outcome::Changed)
     }
@@ -140,10 +143,10 @@ impl Job {
         &self,
         fs: &impl FileSystem,
         path: &Path,
-        done: &mut FileResult,
+        result: &mut FileResult,
     ) -> Result<Prepared, Failure> {
         let prepared = self.plan(fs, path)?;
-        done.facts.clone_from(&prepared.facts);
+        result.facts.clone_from(&prepared.facts);
         self.check(fs, path, &prepared)?;
         Ok(prepared)
     }
@@ -170,14 +173,14 @@ impl Job {
         path: &Path,
         prepared: &Prepared,
     ) -> Result<(), Failure> {
-        if prepared.is_done() || matches!(self.target, Target::Output(_)) {
+        if prepared.is_unchanged() || matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
         if self.is_running(fs, path) {
             return Err(Refusal::InUse(path.display().to_string()).into());
         }
         let before = prepared.before.as_deref().map(Vec::as_slice);
-        may_replace(fs, path, before, prepared.keep)
+        check_replaceable(fs, path, before, prepared.keep)
     }
 
     fn plan_patch(
@@ -187,11 +190,11 @@ impl Job {
         limit: u32,
     ) -> Result<Prepared, Failure> {
         let before = Arc::new(fs.read(path).map_err(read_failure(path))?);
-        let drivers = Drivers::of(&before, self.cabinets)?;
-        let real = real(fs, path);
+        let drivers = Drivers::parse(&before, self.cabinets)?;
+        let real = canonical(fs, path);
         let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
         let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
-        let (facts, changed) = planned.into_iter().map(Planned::into_parts).unzip();
+        let (facts, changed) = planned.into_iter().map(PlannedDriver::into_parts).unzip();
         // What is as it should be stays as it is, to the byte.
         let after = match is_done {
             true => Arc::clone(&before),
@@ -223,7 +226,7 @@ impl Job {
             cabinets: self.cabinets,
         };
         let now = before.as_deref().map(Vec::as_slice);
-        let old = original(fs, &real(fs, path), now, how)?;
+        let old = original(fs, &canonical(fs, path), now, how)?;
         let is_damaged = old.facts.iter().any(|facts| facts.damage.is_some());
         let like = match old.backup {
             Some(name) if is_damaged => Some(path.with_file_name(name)),
@@ -253,10 +256,10 @@ impl Job {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        let Some(home) = journal::pending_above(fs, &real(fs, path))? else {
+        let Some(home) = journal::pending_above(fs, &canonical(fs, path))? else {
             return Ok(());
         };
-        match lock::holder(fs, &home)? {
+        match lock::inspect(fs, &home)? {
             Some(held)
                 if held.owner_state == OwnerState::Running
                     && !locks.is_some_and(|locks| locks.contains(&held.path)) =>
@@ -270,20 +273,22 @@ impl Job {
     /// Whether the running Windows has loaded a file, by whatever way it is
     /// named.
     fn is_running(&self, fs: &impl FileSystem, path: &Path) -> bool {
-        let path = real(fs, path);
-        self.running.iter().any(|driver| real(fs, driver) == path)
+        let path = canonical(fs, path);
+        self.running
+            .iter()
+            .any(|driver| canonical(fs, driver) == path)
     }
 
     /// What is to be said where nothing is to be written.
-    fn is_settled(
+    fn outcome_without_writing(
         &self,
         fs: &impl FileSystem,
         prepared: &Prepared,
-        done: &mut FileResult,
+        result: &mut FileResult,
     ) -> Result<Option<Outcome>, Failure> {
         match &self.target {
             Target::Output(output) => {
-                done.output = Some(output.clone());
+                result.output = Some(output.clone());
                 if !fs.exists(output).map_err(read_failure(output))? {
                     return Ok(None);
                 }
@@ -293,7 +298,7 @@ impl Job {
                     false => Err(Refusal::OutputExists(output.display().to_string()).into()),
                 }
             }
-            _ if prepared.is_done() => Ok(Some(Outcome::Unchanged)),
+            _ if prepared.is_unchanged() => Ok(Some(Outcome::Unchanged)),
             Target::DryRun => Ok(Some(Outcome::WouldChange)),
             Target::InPlace => Ok(None),
         }
@@ -309,7 +314,7 @@ impl Job {
         prepared: &Prepared,
         now: &[u8],
     ) -> Result<(), Failure> {
-        let drivers = Drivers::of(now, self.cabinets)?;
+        let drivers = Drivers::parse(now, self.cabinets)?;
         if drivers.images().count() != prepared.facts.len() {
             return Err(Refusal::VerificationFailed.into());
         }
@@ -328,6 +333,6 @@ impl Job {
 
 /// The path by which a file is judged: links in the one that was given don't
 /// count.
-fn real(fs: &impl FileSystem, path: &Path) -> PathBuf {
+fn canonical(fs: &impl FileSystem, path: &Path) -> PathBuf {
     fs.canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

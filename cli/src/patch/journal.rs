@@ -22,9 +22,9 @@ use super::file_names::{ROLLBACK, TEMPORARY};
 use super::filesystem::{FileSystem, folder_of};
 use super::lock::Locks;
 use super::refusal::Refusal;
-use super::replace::{Keep, Staged, set, sync_folder};
-use super::windows_install::LEVELS;
-use crate::output::cause;
+use super::replace::{Keep, Staged, restore_content, sync_folder};
+use super::windows_install::MAX_DEPTH;
+use crate::terminal::os_error_text;
 
 pub use super::file_names::JOURNAL as NAME;
 pub use super::replace::Replacement;
@@ -100,7 +100,7 @@ impl FileState {
     }
 
     /// For people.
-    pub(crate) fn says(self) -> &'static str {
+    pub(crate) fn description(self) -> &'static str {
         match self {
             FileState::Before => "as before that run; it stays so",
             FileState::After => "as that run left it; the next one puts it back first",
@@ -125,7 +125,7 @@ pub fn is_pending(fs: &impl FileSystem, home: &Path) -> Result<bool, Failure> {
 /// # Errors
 /// When a folder can't be read.
 pub(crate) fn pending_above(fs: &impl FileSystem, path: &Path) -> Result<Option<PathBuf>, Failure> {
-    for home in path.ancestors().skip(1).take(LEVELS) {
+    for home in path.ancestors().skip(1).take(MAX_DEPTH) {
         if is_pending(fs, home)? {
             return Ok(Some(home.to_owned()));
         }
@@ -137,7 +137,7 @@ pub(crate) fn pending_above(fs: &impl FileSystem, path: &Path) -> Result<Option<
 /// it says no, everything is put back. What is read again of each must pass
 /// `check`. Returns the files that keep the old contents, where they are to be
 /// kept, in the order of the files. The locks must be those of
-/// [`folders`].
+/// [`folders_to_lock`].
 ///
 /// # Errors
 /// Why nothing was changed. With [`Failure::RollbackFailed`] the journal is still
@@ -153,7 +153,7 @@ pub fn replace_all(
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(fs));
     for file in files {
-        match Staged::new(fs, &home.join(&file.path), file, keep_of(file)) {
+        match Staged::new(fs, &home.join(&file.path), file, retention(file)) {
             Ok(ready) => staged.push(ready),
             Err(failure) => {
                 discard(&staged);
@@ -164,11 +164,11 @@ pub fn replace_all(
     let entries: Vec<Entry> = files
         .iter()
         .zip(&staged)
-        .filter_map(|(file, staged)| Entry::of(file, staged))
+        .filter_map(|(file, staged)| Entry::new(file, staged))
         .collect();
     let whole = entries.len() == files.len();
     let written = match whole {
-        true => write(fs, home, &entries),
+        true => write_journal(fs, home, &entries),
         false => Err(Refusal::VerificationFailed.into()),
     };
     if let Err(failure) = written {
@@ -184,19 +184,21 @@ pub fn replace_all(
         ready.verify(fs, &|again| check(file, again))
     });
     // The transaction is finished when the journal is gone.
-    if let Err(failure) = exchanged.and_then(|()| finish(fs, home)) {
-        return Err(match put_back(fs, home, &entries) {
+    if let Err(failure) = exchanged.and_then(|()| remove_journal(fs, home)) {
+        return Err(match roll_back(fs, home, &entries) {
             Ok(_) => {
                 discard(&staged);
                 failure
             }
             Err(_) => Failure::RollbackFailed {
-                why: format!("{failure}; the next run here tries again to put all files back"),
+                reason: format!("{failure}; the next run here tries again to put all files back"),
                 path: home.join(NAME),
             },
         });
     }
-    staged.iter().for_each(|staged| staged.drop_meanwhile(fs));
+    staged
+        .iter()
+        .for_each(|staged| staged.remove_rollback_copy(fs));
     let kept = staged.iter().zip(files);
     let kept = kept.filter(|(_, file)| file.keep != Keep::Nothing);
     let kept = kept.filter_map(|(staged, _)| staged.kept());
@@ -208,7 +210,7 @@ pub fn replace_all(
 ///
 /// # Errors
 /// When the journal can't be read.
-pub fn folders<'p>(
+pub fn folders_to_lock<'p>(
     fs: &impl FileSystem,
     home: &Path,
     files: impl IntoIterator<Item = &'p Path>,
@@ -216,7 +218,7 @@ pub fn folders<'p>(
     let mut folders = vec![home.to_owned()];
     let folder = |path: &Path| folder_of(&home.join(path)).to_owned();
     folders.extend(files.into_iter().map(folder));
-    if let Some(Journal::Whole(entries)) = read(fs, home)? {
+    if let Some(Journal::Whole(entries)) = read_journal(fs, home)? {
         let entries = entries.iter().map(|entry| folder(Path::new(&entry.path)));
         let mut there = Vec::new();
         for folder in entries {
@@ -230,17 +232,17 @@ pub fn folders<'p>(
 }
 
 /// Puts back what a run left that was killed. The locks must be those of
-/// [`folders`].
+/// [`folders_to_lock`].
 ///
 /// # Errors
 /// When the journal is none, or the disk fails. The journal stays.
 pub fn recover(locks: &Locks<'_, impl FileSystem>, home: &Path) -> Result<Recovery, Failure> {
     let fs = locks.fs();
-    match read(fs, home)? {
+    match read_journal(fs, home)? {
         None => Ok(Recovery::Nothing),
-        Some(Journal::Torn) => finish(fs, home).map(|()| Recovery::Unfinished),
-        Some(Journal::Whole(entries)) => put_back(fs, home, &entries),
-        Some(Journal::Foreign) => Err(foreign(home)),
+        Some(Journal::Torn) => remove_journal(fs, home).map(|()| Recovery::Unfinished),
+        Some(Journal::Whole(entries)) => roll_back(fs, home, &entries),
+        Some(Journal::Foreign) => Err(foreign_journal(home)),
     }
 }
 
@@ -252,19 +254,19 @@ pub(crate) fn inspect(
     fs: &impl FileSystem,
     home: &Path,
 ) -> Result<Vec<(String, FileState)>, Failure> {
-    match read(fs, home)? {
+    match read_journal(fs, home)? {
         None | Some(Journal::Torn) => Ok(Vec::new()),
         Some(Journal::Whole(entries)) => entries
             .iter()
-            .map(|entry| Ok((entry.path.clone(), entry.now(fs, home)?.0)))
+            .map(|entry| Ok((entry.path.clone(), entry.state(fs, home)?.0)))
             .collect(),
-        Some(Journal::Foreign) => Err(foreign(home)),
+        Some(Journal::Foreign) => Err(foreign_journal(home)),
     }
 }
 
-fn foreign(home: &Path) -> Failure {
+fn foreign_journal(home: &Path) -> Failure {
     Failure::Io {
-        what: format!(
+        problem: format!(
             "{} is no journal of this program",
             home.join(NAME).display()
         ),
@@ -276,10 +278,10 @@ fn foreign(home: &Path) -> Failure {
 
 /// Puts every file back that holds what the transaction wrote, and removes the
 /// journal. May be done again, whenever it was stopped.
-fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
+fn roll_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
     let (mut back, mut left) = (Vec::new(), Vec::new());
     for entry in entries {
-        let (now, content) = entry.now(fs, home)?;
+        let (now, content) = entry.state(fs, home)?;
         match now {
             FileState::Before => {}
             FileState::After => back.push((entry, entry.before(fs, home, content)?)),
@@ -287,10 +289,10 @@ fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Reco
         }
     }
     for (entry, before) in &back {
-        set(fs, &home.join(&entry.path), before)?;
+        restore_content(fs, &home.join(&entry.path), before)?;
     }
     for entry in entries {
-        let temporary = entry.beside(home, &entry.temporary);
+        let temporary = entry.sibling(home, &entry.temporary);
         if fs
             .read(&temporary)
             .is_ok_and(|content| sha256(&content) == entry.after)
@@ -298,9 +300,9 @@ fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Reco
             let _ = fs.remove(&temporary);
         }
     }
-    finish(fs, home)?;
+    remove_journal(fs, home)?;
     for entry in entries {
-        entry.drop_meanwhile(fs, home);
+        entry.remove_rollback_copy(fs, home);
     }
     let back = back.into_iter().map(|(entry, _)| entry.path.clone());
     Ok(Recovery::RolledBack {
@@ -309,10 +311,10 @@ fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Reco
     })
 }
 
-fn write(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
+fn write_journal(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
     let path = home.join(NAME);
     let shown = path.display().to_string();
-    let text = text(entries);
+    let text = serialize(entries);
     match fs.create(&path, text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             // Somebody else's, since a moment ago: it stays.
@@ -329,7 +331,7 @@ fn write(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Fai
 }
 
 /// Removes the journal.
-pub(crate) fn finish(fs: &impl FileSystem, home: &Path) -> Result<(), Failure> {
+pub(crate) fn remove_journal(fs: &impl FileSystem, home: &Path) -> Result<(), Failure> {
     let path = home.join(NAME);
     fs.remove(&path)
         .map_err(io_failure(format!("{} can't be removed", path.display())))?;
@@ -341,7 +343,7 @@ pub(crate) fn finish(fs: &impl FileSystem, home: &Path) -> Result<(), Failure> {
 
 /// The bytes that differ, where they are few and the length is the same: a
 /// plain driver's limit and checksum, not a cabinet compressed anew.
-fn bytes_between(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
+fn differing_bytes(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
     if file.before.len() != file.after.len() {
         return None;
     }
@@ -355,15 +357,15 @@ fn bytes_between(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
 }
 
 /// What becomes of the old content: what the journal can't say is kept in a file.
-fn keep_of(file: &Replacement) -> Keep {
+fn retention(file: &Replacement) -> Keep {
     match file.keep {
-        Keep::Nothing if bytes_between(file).is_none() => Keep::Rollback,
+        Keep::Nothing if differing_bytes(file).is_none() => Keep::Rollback,
         keep => keep,
     }
 }
 
 impl Entry {
-    fn of(file: &Replacement, staged: &Staged) -> Option<Entry> {
+    fn new(file: &Replacement, staged: &Staged) -> Option<Entry> {
         let names = file.path.components().map(|component| match component {
             Component::Normal(name) => name.to_str(),
             _ => None,
@@ -374,7 +376,7 @@ impl Entry {
             Some(kept) => Some(kept.file_name()?.to_str()?.to_owned()),
             None => None,
         };
-        let bytes = bytes_between(file);
+        let bytes = differing_bytes(file);
         if bytes.is_none() && kept.is_none() {
             return None;
         }
@@ -390,24 +392,24 @@ impl Entry {
 
     /// Removes what was kept for this transaction only, where the file itself has
     /// that content again. What can't be removed is harmless.
-    fn drop_meanwhile(&self, fs: &impl FileSystem, home: &Path) {
+    fn remove_rollback_copy(&self, fs: &impl FileSystem, home: &Path) {
         let kept = self.kept.as_ref().filter(|kept| kept.ends_with(ROLLBACK));
         if let Some(kept) = kept
             && self
-                .now(fs, home)
+                .state(fs, home)
                 .is_ok_and(|(now, _)| now == FileState::Before)
         {
-            let _ = fs.remove(&self.beside(home, kept));
+            let _ = fs.remove(&self.sibling(home, kept));
         }
     }
 
     /// A file in the folder of this one.
-    fn beside(&self, home: &Path, name: &str) -> PathBuf {
+    fn sibling(&self, home: &Path, name: &str) -> PathBuf {
         home.join(&self.path).with_file_name(name)
     }
 
     /// What the file is like, and its content.
-    fn now(&self, fs: &impl FileSystem, home: &Path) -> Result<(FileState, Vec<u8>), Failure> {
+    fn state(&self, fs: &impl FileSystem, home: &Path) -> Result<(FileState, Vec<u8>), Failure> {
         let path = home.join(&self.path);
         let content = match fs.read(&path) {
             Ok(content) => content,
@@ -419,7 +421,7 @@ impl Entry {
                     error.kind(),
                     format!(
                         "{}; an interrupted run had it among others: make it readable, or put its backup in its place, and run again",
-                        cause(&error)
+                        os_error_text(&error)
                     ),
                 );
                 return Err(read_failure(&path)(error));
@@ -444,7 +446,7 @@ impl Entry {
         if let Some(before) = self.undo(content) {
             return Ok(before);
         }
-        let kept = self.kept.as_ref().map(|kept| self.beside(home, kept));
+        let kept = self.kept.as_ref().map(|kept| self.sibling(home, kept));
         if let Some(kept) = &kept {
             let before = fs.read(kept).map_err(read_failure(kept))?;
             if sha256(&before) == self.before {
@@ -452,7 +454,7 @@ impl Entry {
             }
         }
         Err(Failure::Io {
-            what: format!("{} can't be put back", home.join(&self.path).display()),
+            problem: format!("{} can't be put back", home.join(&self.path).display()),
             error: io::Error::other(
                 "its old content is neither in the journal nor beside it; the file is whole: move the journal away, then patch or restore all copies",
             ),
@@ -473,7 +475,7 @@ impl Entry {
 
     /// Whether it names nothing outside the journal's folder, and no file that
     /// this program would not have made.
-    fn is_ours(&self) -> bool {
+    fn is_confined(&self) -> bool {
         let inside = |name: &str| {
             let parts = Path::new(name).components();
             parts.clone().count() > 0
@@ -492,7 +494,7 @@ impl Entry {
     }
 }
 
-fn text(entries: &[Entry]) -> String {
+fn serialize(entries: &[Entry]) -> String {
     let lines = entries
         .iter()
         .filter_map(|entry| serde_json::to_string(entry).ok());
@@ -501,12 +503,12 @@ fn text(entries: &[Entry]) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    text.push_str(&end(entries.len()));
+    text.push_str(&last_line(entries.len()));
     text
 }
 
 /// The last line.
-fn end(entries: usize) -> String {
+fn last_line(entries: usize) -> String {
     format!("end {entries}\n")
 }
 
@@ -521,7 +523,7 @@ enum Journal {
     Foreign,
 }
 
-fn read(fs: &impl FileSystem, home: &Path) -> Result<Option<Journal>, Failure> {
+fn read_journal(fs: &impl FileSystem, home: &Path) -> Result<Option<Journal>, Failure> {
     let path = home.join(NAME);
     if !is_pending(fs, home)? {
         return Ok(None);
@@ -552,7 +554,7 @@ fn parse(text: &[u8]) -> Option<Vec<Entry>> {
             break;
         }
     }
-    let whole = rest == end(entries.len()) && entries.iter().all(Entry::is_ours);
+    let whole = rest == last_line(entries.len()) && entries.iter().all(Entry::is_confined);
     whole.then_some(entries)
 }
 

@@ -14,14 +14,16 @@ use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_report::{is_module, sha256};
 
 use super::failure::{Failure, io_failure, read_failure};
-use super::file_names::{ROLLBACK, backup_of, is_aside, is_staged, module_in};
+use super::file_names::{
+    ROLLBACK, base_name, is_damaged_name, is_staged_name, parse_driver_backup_name,
+};
 use super::filesystem::{FileSystem, folder_of};
 use super::journal::{self, FileState};
 use super::lock::{self, HeldLock, Locks, OwnerState};
 use super::lock_owner::{age_text, now};
 use super::refusal::Refusal;
 use super::replace::sync_folder;
-use super::restore::{Build, Content, judge};
+use super::restore::{Assessment, BuildIdentity, assess};
 use crate::text::count;
 
 /// What a run has left.
@@ -57,7 +59,7 @@ impl LeftoverKind {
 
     /// For people.
     #[must_use]
-    pub fn says(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             LeftoverKind::Backup => "a backup",
             LeftoverKind::Damaged => "a damaged file that was kept aside",
@@ -81,20 +83,20 @@ pub struct Leftover {
     /// Why, or why not.
     pub meaning: String,
     /// The file that says all that this one does, and the SHA-256 of its content.
-    twin: Option<(PathBuf, String)>,
+    duplicate: Option<(PathBuf, String)>,
 }
 
 impl Leftover {
     /// Its age in seconds, where the system knows it. A backup has the driver's
     /// times, so only Unix does, by the time of the last change.
     pub(crate) fn age(&self) -> Option<u64> {
-        let about = std::fs::symlink_metadata(&self.path).ok()?;
-        now().checked_sub(changed(&about)?)
+        let metadata = std::fs::symlink_metadata(&self.path).ok()?;
+        now().checked_sub(change_time(&metadata)?)
     }
 
     /// `a backup, 3 days old`
     pub(crate) fn kind_and_age(&self) -> String {
-        let kind = self.kind.says();
+        let kind = self.kind.description();
         match self.age() {
             Some(age) => format!("{kind}, {} old", age_text(age)),
             None => kind.to_owned(),
@@ -105,12 +107,12 @@ impl Leftover {
 /// When a file was changed last, its names and rights included, in seconds since
 /// 1970.
 #[cfg(unix)]
-fn changed(about: &std::fs::Metadata) -> Option<u64> {
-    u64::try_from(std::os::unix::fs::MetadataExt::ctime(about)).ok()
+fn change_time(metadata: &std::fs::Metadata) -> Option<u64> {
+    u64::try_from(std::os::unix::fs::MetadataExt::ctime(metadata)).ok()
 }
 
 #[cfg(not(unix))]
-fn changed(_: &std::fs::Metadata) -> Option<u64> {
+fn change_time(_: &std::fs::Metadata) -> Option<u64> {
     None
 }
 
@@ -127,7 +129,7 @@ pub enum Removal {
     Failed(Failure),
 }
 
-const AT_WORK: &str = "another run is at work, or may be";
+const LOCKED: &str = "another run is at work, or may be";
 const UNFINISHED: &str = "the journal is there: the next tcplimit patch or restore with --root and --in-place comes first";
 
 /// All that runs have left in these folders of a Windows, in the order of what
@@ -142,24 +144,24 @@ pub fn leftovers<D: FileSystem>(
     locks: Option<&Locks<'_, D>>,
 ) -> Result<Vec<Leftover>, Failure> {
     let mut found = Vec::new();
-    let mut hindrance = None;
+    let mut blocker = None;
     for folder in folders {
         let path = fs.canonicalize(folder).unwrap_or_else(|_| folder.clone());
         if locks.is_some_and(|locks| locks.contains(&path.join(lock::NAME))) {
             continue;
         }
-        if let Some(held) = lock::holder(fs, folder)? {
-            let lock = of_lock(folder, &held);
+        if let Some(held) = lock::inspect(fs, folder)? {
+            let lock = lock_leftover(folder, &held);
             if !lock.is_removable {
-                hindrance = Some(AT_WORK);
+                blocker = Some(LOCKED);
             }
             found.push(lock);
         }
     }
     if journal::is_pending(fs, home)? {
-        let journal = of_journal(fs, home);
+        let journal = journal_leftover(fs, home);
         if !journal.is_removable {
-            hindrance = hindrance.or(Some(UNFINISHED));
+            blocker = blocker.or(Some(UNFINISHED));
         }
         found.push(journal);
     }
@@ -170,17 +172,17 @@ pub fn leftovers<D: FileSystem>(
         for name in &names {
             let path = folder.join(name);
             if is_module(&name.to_string_lossy()) {
-                builds.extend(Twin::of(fs, &path, &path));
-            } else if let Some((of, hash)) = backup_of(name) {
+                builds.extend(Duplicate::read(fs, &path, &path));
+            } else if let Some((of, hash)) = parse_driver_backup_name(name) {
                 let of = names.iter().filter(|name| name.eq_ignore_ascii_case(of));
                 let of = of.map(|name| folder.join(name)).collect::<Vec<_>>();
-                let backup = of_backup(fs, &path, &hash, &of);
+                let backup = backup_leftover(fs, &path, &hash, &of);
                 if !backup.is_removable {
-                    let like = path.with_file_name(OsStr::new(&module_in(name)));
-                    builds.extend(Twin::of(fs, &path, &like));
+                    let like = path.with_file_name(OsStr::new(&base_name(name)));
+                    builds.extend(Duplicate::read(fs, &path, &like));
                 }
                 found.push(backup);
-            } else if is_staged(name) {
+            } else if is_staged_name(name) {
                 staged.push(path);
             } else if name.to_string_lossy().ends_with(ROLLBACK) {
                 found.push(Leftover {
@@ -190,21 +192,21 @@ pub fn leftovers<D: FileSystem>(
                     meaning:
                         "of a restore that was killed: remove it once the file is as it should be"
                             .to_owned(),
-                    twin: None,
+                    duplicate: None,
                 });
-            } else if is_aside(name) {
+            } else if is_damaged_name(name) {
                 found.push(Leftover {
                     path,
                     kind: LeftoverKind::Damaged,
                     is_removable: false,
                     meaning: "for you to look at: it is never removed".to_owned(),
-                    twin: None,
+                    duplicate: None,
                 });
             }
         }
     }
-    found.extend(staged.iter().map(|path| of_staged(fs, path, &builds)));
-    if let Some(why) = hindrance {
+    found.extend(staged.iter().map(|path| staged_leftover(fs, path, &builds)));
+    if let Some(why) = blocker {
         for left in &mut found {
             if left.is_removable {
                 left.is_removable = false;
@@ -232,7 +234,7 @@ pub fn clean<D: FileSystem>(
     if !before.iter().any(|left| left.is_removable) {
         return Ok(before.into_iter().map(stays).collect());
     }
-    let mut all = journal::folders(fs, home, [])?;
+    let mut all = journal::folders_to_lock(fs, home, [])?;
     all.extend_from_slice(folders);
     let locks = Locks::acquire(fs, all.iter().map(PathBuf::as_path), "clean")?;
     let now = leftovers(fs, home, folders, Some(&locks))?;
@@ -257,17 +259,20 @@ pub fn clean<D: FileSystem>(
 /// Removes one file, if all that it says is still said by another.
 fn remove(fs: &impl FileSystem, home: &Path, left: &Leftover) -> Result<(), Failure> {
     if left.kind == LeftoverKind::Journal {
-        return journal::finish(fs, home);
+        return journal::remove_journal(fs, home);
     }
-    if let Some((twin, hash)) = &left.twin {
+    if let Some((duplicate, hash)) = &left.duplicate {
         // What was written by others may not be on the medium yet.
-        fs.link_count(twin)
-            .and_then(|_| fs.sync(twin))
-            .and_then(|()| sync_folder(fs, folder_of(twin)))
-            .map_err(io_failure(format!("{} can't be relied on", twin.display())))?;
-        let now = fs.read(twin).map_err(read_failure(twin))?;
+        fs.link_count(duplicate)
+            .and_then(|_| fs.sync(duplicate))
+            .and_then(|()| sync_folder(fs, folder_of(duplicate)))
+            .map_err(io_failure(format!(
+                "{} can't be relied on",
+                duplicate.display()
+            )))?;
+        let now = fs.read(duplicate).map_err(read_failure(duplicate))?;
         if sha256(&now) != *hash {
-            let changed = Refusal::ChangedMeanwhile(twin.display().to_string());
+            let changed = Refusal::ChangedMeanwhile(duplicate.display().to_string());
             return Err(changed.into());
         }
     }
@@ -278,10 +283,10 @@ fn remove(fs: &impl FileSystem, home: &Path, left: &Leftover) -> Result<(), Fail
     Ok(())
 }
 
-fn of_lock(folder: &Path, held: &HeldLock) -> Leftover {
+fn lock_leftover(folder: &Path, held: &HeldLock) -> Leftover {
     let owner = held.owner.as_ref();
     let owner = owner.map(|owner| format!(" ({owner})")).unwrap_or_default();
-    let (is_removable, says) = match held.owner_state {
+    let (is_removable, reason) = match held.owner_state {
         OwnerState::Ended => (true, "its run was killed"),
         OwnerState::Running => (false, "its run is at work"),
         OwnerState::Unknown => (
@@ -293,12 +298,12 @@ fn of_lock(folder: &Path, held: &HeldLock) -> Leftover {
         path: folder.join(lock::NAME),
         kind: LeftoverKind::Lock,
         is_removable,
-        meaning: format!("{says}{owner}"),
-        twin: None,
+        meaning: format!("{reason}{owner}"),
+        duplicate: None,
     }
 }
 
-fn of_journal(fs: &impl FileSystem, home: &Path) -> Leftover {
+fn journal_leftover(fs: &impl FileSystem, home: &Path) -> Leftover {
     let (is_removable, meaning) = match journal::inspect(fs, home) {
         Ok(files) => {
             let all = |wanted: FileState| files.iter().all(|(_, now)| *now == wanted);
@@ -325,44 +330,44 @@ fn of_journal(fs: &impl FileSystem, home: &Path) -> Leftover {
         kind: LeftoverKind::Journal,
         is_removable,
         meaning,
-        twin: None,
+        duplicate: None,
     }
 }
 
 /// `of` are the files that it may be a backup of.
-fn of_backup(fs: &impl FileSystem, path: &Path, hash: &str, of: &[PathBuf]) -> Leftover {
-    let left = |twin: Option<(PathBuf, String)>, meaning: String| Leftover {
+fn backup_leftover(fs: &impl FileSystem, path: &Path, hash: &str, of: &[PathBuf]) -> Leftover {
+    let left = |duplicate: Option<(PathBuf, String)>, meaning: String| Leftover {
         path: path.to_owned(),
         kind: LeftoverKind::Backup,
-        is_removable: twin.is_some(),
+        is_removable: duplicate.is_some(),
         meaning,
-        twin,
+        duplicate,
     };
-    let content = match regular(fs, path) {
+    let content = match read_regular(fs, path) {
         Ok(content) => content,
         Err(failure) => return left(None, failure.to_string()),
     };
     let whole = sha256(&content);
     if !whole.starts_with(hash) {
-        let says = "its content is not what its name says: look at it";
-        return left(None, says.to_owned());
+        let meaning = "its content is not what its name says: look at it";
+        return left(None, meaning.to_owned());
     }
-    let name = path.file_name().map(module_in).unwrap_or_default();
+    let name = path.file_name().map(base_name).unwrap_or_default();
     let there: Vec<(&PathBuf, Vec<u8>)> = of
         .iter()
-        .filter_map(|file| Some((file, regular(fs, file).ok()?)))
+        .filter_map(|file| Some((file, read_regular(fs, file).ok()?)))
         .collect();
-    if let Some((twin, _)) = there.iter().find(|(_, now)| *now == content) {
+    if let Some((duplicate, _)) = there.iter().find(|(_, now)| *now == content) {
         return left(
-            Some(((*twin).clone(), whole)),
+            Some(((*duplicate).clone(), whole)),
             format!("{name} has the same content"),
         );
     }
-    let build = |content: &[u8]| match judge(&path.with_file_name(&name), content) {
-        Content::Sound(build) => Some(build.ten),
+    let build = |content: &[u8]| match assess(&path.with_file_name(&name), content) {
+        Assessment::Patchable(build) => Some(build.pristine),
         _ => None,
     };
-    let says = match (of, there.first()) {
+    let meaning = match (of, there.first()) {
         ([], _) => format!("{name} is not there: this brings it back"),
         _ if !is_module(&name) => format!("the way back, if {name} was changed since"),
         (_, Some((_, now))) if build(now).is_some() && build(now) == build(&content) => {
@@ -372,64 +377,71 @@ fn of_backup(fs: &impl FileSystem, path: &Path, hash: &str, of: &[PathBuf]) -> L
             "{name} is damaged by now, or of another build: this may be the only copy of its build"
         ),
     };
-    left(None, says)
+    left(None, meaning)
 }
 
-fn of_staged(fs: &impl FileSystem, path: &Path, builds: &[Twin]) -> Leftover {
-    let left = |is_removable, meaning: String, twin| Leftover {
+fn staged_leftover(fs: &impl FileSystem, path: &Path, builds: &[Duplicate]) -> Leftover {
+    let left = |is_removable, meaning: String, duplicate| Leftover {
         path: path.to_owned(),
         kind: LeftoverKind::Staged,
         is_removable,
         meaning,
-        twin,
+        duplicate,
     };
-    let content = match regular(fs, path) {
+    let content = match read_regular(fs, path) {
         Ok(content) => content,
         Err(failure) => return left(false, failure.to_string(), None),
     };
-    let name = path.file_name().map(module_in).unwrap_or_default();
-    match judge(&path.with_file_name(&name), &content) {
-        Content::Damaged => left(
+    let name = path.file_name().map(base_name).unwrap_or_default();
+    match assess(&path.with_file_name(&name), &content) {
+        Assessment::Damaged => left(
             true,
             "a run that was killed did not finish it".to_owned(),
             None,
         ),
-        Content::Other => left(
+        Assessment::Other => left(
             false,
             "what it is can't be told, so it may be the only copy of a build".to_owned(),
             None,
         ),
-        Content::Sound(build) => match builds.iter().find(|twin| twin.says_all_of(&build)) {
-            Some(twin) => {
-                let shown = twin.path.file_name().unwrap_or_default().to_string_lossy();
-                left(
-                    true,
-                    format!("the run that made it has ended, and {shown} is of the same build"),
-                    Some((twin.path.clone(), twin.sha256.clone())),
-                )
+        Assessment::Patchable(build) => {
+            match builds.iter().find(|duplicate| duplicate.supersedes(&build)) {
+                Some(duplicate) => {
+                    let shown = duplicate
+                        .path
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy();
+                    left(
+                        true,
+                        format!("the run that made it has ended, and {shown} is of the same build"),
+                        Some((duplicate.path.clone(), duplicate.sha256.clone())),
+                    )
+                }
+                None => left(
+                    false,
+                    "it is the only copy of its build here: move it to where you keep it"
+                        .to_owned(),
+                    None,
+                ),
             }
-            None => left(
-                false,
-                "it is the only copy of its build here: move it to where you keep it".to_owned(),
-                None,
-            ),
-        },
+        }
     }
 }
 
 /// A file that stays, and which build it is.
-struct Twin {
+struct Duplicate {
     path: PathBuf,
     sha256: String,
-    build: Build,
+    build: BuildIdentity,
 }
 
-impl Twin {
+impl Duplicate {
     /// A file that could be patched if it were called as `like` is.
-    fn of(fs: &impl FileSystem, path: &Path, like: &Path) -> Option<Twin> {
-        let content = regular(fs, path).ok()?;
-        match judge(like, &content) {
-            Content::Sound(build) => Some(Twin {
+    fn read(fs: &impl FileSystem, path: &Path, like: &Path) -> Option<Duplicate> {
+        let content = read_regular(fs, path).ok()?;
+        match assess(like, &content) {
+            Assessment::Patchable(build) => Some(Duplicate {
                 path: path.to_owned(),
                 sha256: sha256(&content),
                 build,
@@ -440,14 +452,14 @@ impl Twin {
 
     /// Whether a file of this build would be no loss beside it: an unpatched one
     /// only where this is unpatched too.
-    fn says_all_of(&self, build: &Build) -> bool {
-        let is_pristine = |build: &Build| build.value == PRISTINE_LIMIT;
-        self.build.ten == build.ten && (is_pristine(&self.build) || !is_pristine(build))
+    fn supersedes(&self, build: &BuildIdentity) -> bool {
+        let is_pristine = |build: &BuildIdentity| build.value == PRISTINE_LIMIT;
+        self.build.pristine == build.pristine && (is_pristine(&self.build) || !is_pristine(build))
     }
 }
 
 /// The content of a file that is no link.
-fn regular(fs: &impl FileSystem, path: &Path) -> Result<Vec<u8>, Failure> {
+fn read_regular(fs: &impl FileSystem, path: &Path) -> Result<Vec<u8>, Failure> {
     let content = fs.link_count(path).and_then(|_| fs.read(path));
     content.map_err(read_failure(path))
 }

@@ -25,7 +25,7 @@ pub use super::file_names::LOCK as NAME;
 pub use super::lock_owner::{HeldLock, LockOwner, OwnerState};
 
 /// So often a lock file may turn out to be gone.
-const AGAINS: u32 = 1000;
+const MAX_RETRIES: u32 = 1000;
 /// How the text of a lock file begins.
 const BEGINNING: &str = r#"{"tcplimit_lock":1,"#;
 
@@ -60,17 +60,17 @@ impl<'d, D: FileSystem> Locks<'d, D> {
             fs,
             paths: Vec::new(),
         };
-        let (mut pauses, mut agains) = (0, 0);
+        let (mut pauses, mut retries) = (0, 0);
         for (index, folder) in folders.iter().enumerate() {
             let path = folder.join(NAME);
             loop {
-                match attempt(fs, &path, &owner)? {
+                match try_create(fs, &path, &owner)? {
                     Attempt::Acquired => {
                         locks.paths.push(path);
                         break;
                     }
-                    Attempt::Again if agains < AGAINS => agains += 1,
-                    Attempt::Again => {
+                    Attempt::Retry if retries < MAX_RETRIES => retries += 1,
+                    Attempt::Retry => {
                         let error = std::io::Error::other("it does not stay the same file");
                         return Err(io_failure(format!("{} can't be locked", path.display()))(
                             error,
@@ -78,7 +78,9 @@ impl<'d, D: FileSystem> Locks<'d, D> {
                     }
                     Attempt::Held(held) if !fs.pause(pauses) => {
                         let rest = folders.get(index + 1..).unwrap_or_default();
-                        let rest = rest.iter().filter_map(|folder| beside(fs, folder, &held));
+                        let rest = rest
+                            .iter()
+                            .filter_map(|folder| sibling_lock(fs, folder, &held));
                         let rest: Vec<HeldLock> = rest.collect();
                         return Err(Failure::Locked([vec![held], rest].concat()));
                     }
@@ -102,7 +104,7 @@ impl<'d, D: FileSystem> Locks<'d, D> {
 
 /// The lock that the same run holds in another folder. Its file is only read:
 /// locking it, even for a moment, could make the run that needs it give up.
-fn beside(fs: &impl FileSystem, folder: &Path, held: &HeldLock) -> Option<HeldLock> {
+fn sibling_lock(fs: &impl FileSystem, folder: &Path, held: &HeldLock) -> Option<HeldLock> {
     let path = folder.join(NAME);
     let owner = LockOwner::parse(&fs.read(&path).ok()?);
     (owner == held.owner).then(|| HeldLock {
@@ -124,15 +126,15 @@ enum Attempt {
     Acquired,
     Held(HeldLock),
     /// What was there is gone.
-    Again,
+    Retry,
 }
 
-fn attempt(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attempt, Failure> {
+fn try_create(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attempt, Failure> {
     let shown = path.display();
     match fs.create(path, owner.text().as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return existing(fs, path, owner);
+            return try_existing(fs, path, owner);
         }
         Err(error) => return Err(io_failure(format!("{shown} can't be written"))(error)),
     }
@@ -140,7 +142,7 @@ fn attempt(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attem
         Ok(LockOutcome::Acquired) => Ok(Attempt::Acquired),
         // In the moment before it was locked another run took it for a stale
         // one.
-        Ok(LockOutcome::Held | LockOutcome::Gone) => Ok(Attempt::Again),
+        Ok(LockOutcome::Held | LockOutcome::Gone) => Ok(Attempt::Retry),
         Err(error) => match MountWarning::from_lock_error(&error) {
             Some(warning) => {
                 fs.warn(warning);
@@ -155,7 +157,7 @@ fn attempt(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attem
 }
 
 /// What to make of a lock file that is there.
-fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attempt, Failure> {
+fn try_existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attempt, Failure> {
     let held = |owner_state| {
         let text = fs.read(path).unwrap_or_default();
         Ok(Attempt::Held(HeldLock {
@@ -167,7 +169,7 @@ fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attem
     match fs.lock(path) {
         Ok(LockOutcome::Acquired) => {}
         Ok(LockOutcome::Held) => return held(OwnerState::Running),
-        Ok(LockOutcome::Gone) => return Ok(Attempt::Again),
+        Ok(LockOutcome::Gone) => return Ok(Attempt::Retry),
         // It may be another user's.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return held(OwnerState::Unknown);
@@ -190,7 +192,7 @@ fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attem
             None => {
                 let _ = fs.unlock(path, false);
                 return Err(Failure::Io {
-                    what: format!("{} is no lock file of this program", path.display()),
+                    problem: format!("{} is no lock file of this program", path.display()),
                     error: std::io::Error::other("look at it, and move it away"),
                 });
             }
@@ -202,7 +204,7 @@ fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attem
     match is_stale {
         true => {
             unlocked.map_err(io_failure(format!("{} can't be removed", path.display())))?;
-            Ok(Attempt::Again)
+            Ok(Attempt::Retry)
         }
         false => held(OwnerState::Unknown),
     }
@@ -221,7 +223,7 @@ fn is_torn(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// When that can't be told.
-pub(crate) fn holder(fs: &impl FileSystem, folder: &Path) -> Result<Option<HeldLock>, Failure> {
+pub(crate) fn inspect(fs: &impl FileSystem, folder: &Path) -> Result<Option<HeldLock>, Failure> {
     let path = folder.join(NAME);
     let text = match fs.read(&path) {
         Ok(text) => text,

@@ -27,7 +27,7 @@ impl MountWarning {
         let is_denied = error.kind() == ErrorKind::PermissionDenied;
         match is_unsupported(error) || is_denied {
             true => Some(MountWarning::FolderSyncUnsupported),
-            false => is_failing(error).then_some(MountWarning::FolderSyncFailed),
+            false => is_io_error(error).then_some(MountWarning::FolderSyncFailed),
         }
     }
 
@@ -56,7 +56,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 #[cfg(unix)]
-fn is_failing(error: &io::Error) -> bool {
+fn is_io_error(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
@@ -66,7 +66,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_failing(_: &io::Error) -> bool {
+fn is_io_error(_: &io::Error) -> bool {
     false
 }
 

@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::replace::check_writable;
 use super::reporter::Reporter;
 use super::windows_install::{DriverCopy, WindowsInstall};
-use crate::output::complain;
+use crate::terminal::print_error;
 use crate::text::count;
 
 const REFUSED: &str =
@@ -25,7 +25,7 @@ const REFUSED: &str =
 
 type Ready<'a> = (&'a DriverCopy, PathBuf, Result<Prepared, Failure>);
 /// What became of the transaction, when it was tried.
-type Changed = Option<Result<(), Failure>>;
+type TransactionResult = Option<Result<(), Failure>>;
 
 /// What is done with each Windows on a disk.
 pub(super) struct OfflineWindows<'a> {
@@ -33,7 +33,7 @@ pub(super) struct OfflineWindows<'a> {
     pub(super) fs: &'a HostFileSystem,
     pub(super) stop: &'a AtomicBool,
     /// Which Windows it is must be said.
-    pub(super) is_of_several: bool,
+    pub(super) is_one_of_several: bool,
     pub(super) reporter: &'a mut Reporter,
 }
 
@@ -44,18 +44,18 @@ impl OfflineWindows<'_> {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let system = match WindowsInstall::of(home) {
-            Ok(system) => system,
+        let install = match WindowsInstall::find(home) {
+            Ok(install) => install,
             Err(reason) => {
-                self.reporter.because(Exit::Unreadable, &reason);
+                self.reporter.report_problem(Exit::Unreadable, &reason);
                 return Ok(());
             }
         };
-        match self.transaction(&system) {
-            Ok((ready, changed)) => self.tell_all(&system, ready, changed),
+        match self.run_transaction(&install) {
+            Ok((ready, changed)) => self.report_all(&install, ready, changed),
             Err(failure) => {
-                let reason = self.of_home(&system, failure.to_string());
-                self.reporter.because(failure.exit(), &reason);
+                let reason = self.with_folder(&install, failure.to_string());
+                self.reporter.report_problem(failure.exit(), &reason);
                 Ok(())
             }
         }
@@ -63,112 +63,112 @@ impl OfflineWindows<'_> {
 
     /// Prepares all copies, and changes them when that is asked for and all can
     /// be; says what became of that, when it was tried.
-    fn transaction<'s>(
+    fn run_transaction<'s>(
         &mut self,
-        system: &'s WindowsInstall,
-    ) -> Result<(Vec<Ready<'s>>, Changed), Failure> {
+        install: &'s WindowsInstall,
+    ) -> Result<(Vec<Ready<'s>>, TransactionResult), Failure> {
         let fs = self.fs;
-        let is_pending = journal::is_pending(fs, &system.home)?;
-        let ready = self.prepare_all(system);
+        let is_pending = journal::is_pending(fs, &install.home)?;
+        let ready = self.prepare_all(install);
         let changes = |(.., prepared): &Ready<'_>| match prepared {
-            Ok(prepared) => !prepared.is_done(),
+            Ok(prepared) => !prepared.is_unchanged(),
             Err(_) => false,
         };
-        let has_work = is_sound(&ready) && ready.iter().any(changes);
+        let has_work = all_prepared(&ready) && ready.iter().any(changes);
         if has_work {
-            check_writable(fs, &system.home)?;
+            check_writable(fs, &install.home)?;
         }
         if self.job.target != Target::InPlace {
             if is_pending {
-                self.note_pending(&system.home)?;
+                self.report_pending(&install.home)?;
             }
             return Ok((ready, None));
         }
         if !is_pending && !has_work {
             return Ok((ready, None));
         }
-        let places = system.places.iter().map(|place| place.path.as_path());
-        let folders = journal::folders(fs, &system.home, places)?;
+        let copies = install.copies.iter().map(|copy| copy.path.as_path());
+        let folders = journal::folders_to_lock(fs, &install.home, copies)?;
         let folders = folders.iter().map(PathBuf::as_path);
-        let locks = Locks::acquire(fs, folders, self.job.task.verb())?;
-        let found = journal::recover(&locks, &system.home)?;
-        self.tell_found(&system.home, found);
+        let locks = Locks::acquire(fs, folders, self.job.task.name())?;
+        let found = journal::recover(&locks, &install.home)?;
+        self.report_recovery(&install.home, found);
         // Until now another run may have been at work here.
-        let ready = self.prepare_all(system);
-        let changed = is_sound(&ready).then(|| self.exchange(&locks, system, &ready));
+        let ready = self.prepare_all(install);
+        let changed = all_prepared(&ready).then(|| self.replace_copies(&locks, install, &ready));
         Ok((ready, changed))
     }
 
-    fn prepare_all<'s>(&self, system: &'s WindowsInstall) -> Vec<Ready<'s>> {
-        let copies = system.places.iter();
-        let copies = copies.filter(|place| self.is_copy(&system.home, place));
-        let prepare = |place: &'s DriverCopy| {
-            let path = system.home.join(&place.path);
+    fn prepare_all<'s>(&self, install: &'s WindowsInstall) -> Vec<Ready<'s>> {
+        let copies = install.copies.iter();
+        let copies = copies.filter(|copy| self.is_copy(&install.home, copy));
+        let prepare = |copy: &'s DriverCopy| {
+            let path = install.home.join(&copy.path);
             let prepared = self.job.plan(self.fs, &path).and_then(|prepared| {
                 self.job.check(self.fs, &path, &prepared)?;
                 Ok(prepared)
             });
-            (place, path, prepared)
+            (copy, path, prepared)
         };
-        let linked = system.linked.iter().filter(|place| !place.is_packed);
-        let refused = |place: &'s DriverCopy| {
-            let path = system.home.join(&place.path);
+        let linked = install.linked.iter().filter(|copy| !copy.is_cabinet_file);
+        let refused = |copy: &'s DriverCopy| {
+            let path = install.home.join(&copy.path);
             let refusal = Refusal::SymbolicLink(path.display().to_string());
-            (place, path, Err(refusal.into()))
+            (copy, path, Err(refusal.into()))
         };
         linked.map(refused).chain(copies.map(prepare)).collect()
     }
 
     /// Whether something is one of the copies that are changed. A cabinet that
     /// can't be read may be one: where it is to be rewritten it is refused.
-    fn is_copy(&self, home: &Path, place: &DriverCopy) -> bool {
-        if !place.is_packed {
+    fn is_copy(&self, home: &Path, copy: &DriverCopy) -> bool {
+        if !copy.is_cabinet_file {
             return true;
         }
-        let path = home.join(&place.path);
+        let path = home.join(&copy.path);
         self.job.cabinets
             && (is_module(&path.to_string_lossy())
                 || drivers_in(&path).map_or(true, |drivers| !drivers.is_empty()))
     }
 
-    fn tell_all(
+    fn report_all(
         &mut self,
-        system: &WindowsInstall,
+        install: &WindowsInstall,
         ready: Vec<Ready<'_>>,
-        changed: Changed,
+        changed: TransactionResult,
     ) -> io::Result<()> {
-        let packed = system.places.iter().filter(|place| place.is_packed);
+        let packed = install.copies.iter().filter(|copy| copy.is_cabinet_file);
         let rewrites = self.job.cabinets;
-        for place in packed.filter(|_| !rewrites) {
-            let path = system.home.join(&place.path);
+        for copy in packed.filter(|_| !rewrites) {
+            let path = install.home.join(&copy.path);
             self.reporter
-                .cabinet(&path, drivers_in(&path), Some(place.role))?;
+                .report_cabinet(&path, drivers_in(&path), Some(copy.role))?;
         }
-        for place in system.linked.iter().filter(|place| place.is_packed) {
-            let path = system.home.join(&place.path);
-            self.reporter.link(&path, Some(place.role))?;
+        for copy in install.linked.iter().filter(|copy| copy.is_cabinet_file) {
+            let path = install.home.join(&copy.path);
+            self.reporter.report_link(&path, Some(copy.role))?;
         }
         if ready.is_empty() {
-            let home = system.home.display();
+            let home = install.home.display();
             let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
-            self.reporter.because(Exit::Refused, &reason);
+            self.reporter.report_problem(Exit::Refused, &reason);
             return Ok(());
         }
-        let is_sound = is_sound(&ready);
-        for (place, path, prepared) in ready {
-            let done = match prepared {
+        let is_sound = all_prepared(&ready);
+        for (copy, path, prepared) in ready {
+            let result = match prepared {
                 Ok(prepared) => {
-                    let mut done =
+                    let mut result =
                         FileResult::new(&path, outcome(&prepared, is_sound, changed.as_ref()));
-                    if let (Outcome::Changed, Some(before)) = (&done.outcome, &prepared.before) {
-                        done.kept = prepared.keep.path(&path, before);
+                    if let (Outcome::Changed, Some(before)) = (&result.outcome, &prepared.before) {
+                        result.kept = prepared.keep.path(&path, before);
                     }
-                    done.facts = prepared.facts;
-                    done
+                    result.facts = prepared.facts;
+                    result
                 }
                 Err(failure) => FileResult::new(&path, Outcome::Failed(failure)),
             };
-            self.reporter.done(done, Some(place.role))?;
+            self.reporter.report_file(result, Some(copy.role))?;
         }
         match changed {
             Some(Err(Failure::Interrupted)) => self.reporter.summary.interrupted = true,
@@ -178,29 +178,29 @@ impl OfflineWindows<'_> {
                     Failure::RollbackFailed { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
-                let reason = self.of_home(system, reason);
-                self.reporter.because(failure.exit(), &reason);
+                let reason = self.with_folder(install, reason);
+                self.reporter.report_problem(failure.exit(), &reason);
             }
             None if !is_sound => {
                 self.reporter.flush()?;
-                let reason = self.of_home(system, REFUSED.to_owned());
-                self.reporter.because(Exit::Done, &reason);
+                let reason = self.with_folder(install, REFUSED.to_owned());
+                self.reporter.report_problem(Exit::Done, &reason);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn exchange(
+    fn replace_copies(
         &self,
         locks: &Locks<'_, HostFileSystem>,
-        system: &WindowsInstall,
+        install: &WindowsInstall,
         ready: &[Ready<'_>],
     ) -> Result<(), Failure> {
-        let sound = ready.iter().filter_map(|(place, path, prepared)| {
+        let sound = ready.iter().filter_map(|(copy, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
-            let file = prepared.exchange(place.path.clone(), self.job.touch)?;
-            (!prepared.is_done()).then_some((file, (path, prepared)))
+            let file = prepared.replacement(copy.path.clone(), self.job.touch)?;
+            (!prepared.is_unchanged()).then_some((file, (path, prepared)))
         });
         let (files, sound): (Vec<Replacement>, Vec<_>) = sound.unzip();
         if files.is_empty() {
@@ -214,12 +214,12 @@ impl OfflineWindows<'_> {
             }
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        replace_all(locks, &system.home, &files, &go_on, &check).map(|_| ())
+        replace_all(locks, &install.home, &files, &go_on, &check).map(|_| ())
     }
 
     /// Says that a run has left a journal, or is at work.
-    fn note_pending(&mut self, home: &Path) -> Result<(), Failure> {
-        let held = lock::holder(self.fs, home)?;
+    fn report_pending(&mut self, home: &Path) -> Result<(), Failure> {
+        let held = lock::inspect(self.fs, home)?;
         let note = match held.filter(|held| held.owner_state == OwnerState::Running) {
             Some(held) => format!("another run of tcplimit is at work here and holds {held}."),
             None => format!(
@@ -227,20 +227,20 @@ impl OfflineWindows<'_> {
                 home.join(journal::NAME).display()
             ),
         };
-        self.reporter.note(note);
+        self.reporter.add_note(note);
         Ok(())
     }
 
     /// A reason, with the Windows that it is about where there may be several.
-    fn of_home(&self, system: &WindowsInstall, reason: String) -> String {
-        match self.is_of_several {
-            true => format!("{}: {reason}", system.home.display()),
+    fn with_folder(&self, install: &WindowsInstall, reason: String) -> String {
+        match self.is_one_of_several {
+            true => format!("{}: {reason}", install.home.display()),
             false => reason,
         }
     }
 
     /// Says what was put back of a run that was interrupted.
-    fn tell_found(&mut self, home: &Path, found: Recovery) {
+    fn report_recovery(&mut self, home: &Path, found: Recovery) {
         let (back, left) = match found {
             Recovery::Nothing => return,
             Recovery::Unfinished => (Vec::new(), Vec::new()),
@@ -256,11 +256,11 @@ impl OfflineWindows<'_> {
                         left.join(", ")
                     ));
                 }
-                complain(&text);
+                print_error(&text);
                 (back, left)
             }
         };
-        let every = self.is_of_several;
+        let every = self.is_one_of_several;
         let named = |path: String| match every {
             true => home.join(path).to_string_lossy().into_owned(),
             false => path,
@@ -274,7 +274,7 @@ impl OfflineWindows<'_> {
     }
 }
 
-fn is_sound(ready: &[Ready<'_>]) -> bool {
+fn all_prepared(ready: &[Ready<'_>]) -> bool {
     ready.iter().all(|(.., prepared)| prepared.is_ok())
 }
 
@@ -282,7 +282,7 @@ fn is_sound(ready: &[Ready<'_>]) -> bool {
 /// change as a whole, when it was tried.
 fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Outcome {
     match changed {
-        _ if prepared.is_done() => Outcome::Unchanged,
+        _ if prepared.is_unchanged() => Outcome::Unchanged,
         None if is_sound => Outcome::WouldChange,
         None => Outcome::NotDone(REFUSED.to_owned()),
         Some(Ok(())) => Outcome::Changed,
@@ -299,10 +299,10 @@ mod tests {
     use super::super::filesystem::FileSystem;
     use super::super::job::{Job, Task};
     use super::*;
-    use crate::source::SPECIMEN;
+    use crate::default_inputs::SPECIMEN;
 
     #[test]
-    fn what_is_said_of_a_copy_is_what_became_of_all() {
+    fn each_copy_gets_the_outcome_of_the_transaction() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tcpip.sys");
         let fs = HostFileSystem::default();
@@ -320,11 +320,11 @@ mod tests {
         };
         let (same, other) = (prepared(10), prepared(100));
         let unsure = Err(Failure::RollbackFailed {
-            why: "x".to_owned(),
+            reason: "x".to_owned(),
             path: path.clone(),
         });
         let failed = Err(Failure::Io {
-            what: "x".to_owned(),
+            problem: "x".to_owned(),
             error: io::ErrorKind::StorageFull.into(),
         });
         let refused = Err(Refusal::VerificationFailed.into());

@@ -25,7 +25,7 @@ pub enum Task {
 
 impl Task {
     /// The verb of the command line.
-    pub(crate) fn verb(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Task::Patch { .. } => "patch",
             Task::Restore { .. } => "restore",
@@ -131,7 +131,7 @@ impl FileResult {
 
     /// What it is within the file: from the outermost to the innermost, with
     /// `/`.
-    pub(crate) fn member(&self) -> Option<String> {
+    pub(crate) fn inner_path(&self) -> Option<String> {
         let within = self.within.as_deref();
         let member = self.facts.first().and_then(|facts| facts.member.as_deref());
         let parts: Vec<&str> = within.into_iter().chain(member).collect();
@@ -139,7 +139,7 @@ impl FileResult {
     }
 
     /// What is said of each driver, where there are several in the file.
-    pub(crate) fn each(mut self) -> Vec<FileResult> {
+    pub(crate) fn split_by_driver(mut self) -> Vec<FileResult> {
         if let Outcome::Failed(Failure::Refused(Refusal::InCabinet(drivers))) = self.outcome {
             let within = |member: String| match &self.within {
                 Some(outer) => format!("{outer}/{member}"),
@@ -161,7 +161,7 @@ impl FileResult {
         let facts = std::mem::take(&mut self.facts);
         let each = facts.into_iter().map(|facts| {
             let is_same = !facts.is_change() && facts.damage.is_none();
-            let mut done = FileResult {
+            let mut result = FileResult {
                 within: self.within.clone(),
                 kept: self.kept.clone(),
                 output: self.output.clone(),
@@ -169,10 +169,10 @@ impl FileResult {
                 ..FileResult::new(&self.path, self.outcome.clone())
             };
             // The other one in the cabinet is why it is written.
-            if is_same && matches!(done.outcome, Outcome::Changed | Outcome::WouldChange) {
-                (done.outcome, done.output) = (Outcome::Unchanged, None);
+            if is_same && matches!(result.outcome, Outcome::Changed | Outcome::WouldChange) {
+                (result.outcome, result.output) = (Outcome::Unchanged, None);
             }
-            done
+            result
         });
         each.collect()
     }
@@ -180,7 +180,7 @@ impl FileResult {
 
 /// What a run is about, as its reports say it.
 #[derive(Debug)]
-pub(crate) struct Subject {
+pub(crate) struct ReportOptions {
     /// What it is to do.
     pub(crate) task: Task,
     /// Where it writes.
@@ -188,16 +188,16 @@ pub(crate) struct Subject {
     /// Whether changed files get the time of the change.
     pub(crate) touch: bool,
     /// Several files may be meant, so that totals are of interest.
-    pub(crate) is_of_many: bool,
+    pub(crate) covers_many_files: bool,
     /// It is about the copies in a Windows.
-    pub(crate) is_of_windows: bool,
+    pub(crate) covers_windows: bool,
     /// Nothing says that only showing is meant.
-    pub(crate) may_mean_to_write: bool,
+    pub(crate) suggests_writing: bool,
     /// Only what must be said is.
     pub(crate) is_quiet: bool,
 }
 
-impl Subject {
+impl ReportOptions {
     /// Whether it patches.
     pub(crate) fn is_patch(&self) -> bool {
         matches!(self.task, Task::Patch { .. })
@@ -205,9 +205,9 @@ impl Subject {
 }
 
 /// An entry of a report: one driver.
-pub(crate) struct Entry<'a> {
+pub(crate) struct ReportEntry<'a> {
     /// What became of it.
-    pub(crate) done: &'a FileResult,
+    pub(crate) result: &'a FileResult,
     /// What the copy is for, in a Windows.
     pub(crate) role: Option<Role>,
     /// The known build that it is as shipped, byte for byte.

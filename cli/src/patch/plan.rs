@@ -11,8 +11,8 @@ use super::change::{Change, changes, put};
 use super::known_builds;
 use super::refusal::Refusal;
 use crate::image_probe::{self, Members, Options};
-use crate::loaded::LoadBase;
 use crate::manifest::Manifest;
+use crate::simulated_load::LoadBase;
 
 /// The limit where none is asked for. Programs of the time asked their users
 /// for 50 to 100.
@@ -50,10 +50,10 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         return Err(Refusal::LimitOutOfRange(limit));
     }
     let origin = Origin::file(path);
-    if module.is_none() && is_wow(path) {
+    if module.is_none() && is_in_syswow64(path) {
         return Err(Refusal::SysWow64);
     }
-    let view = |as_loaded| {
+    let probe_as = |as_loaded| {
         let options = Options {
             module,
             as_loaded,
@@ -61,17 +61,17 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         };
         image_probe::image(origin.clone(), image, &options)
     };
-    let report = view(None);
+    let report = probe_as(None);
     let Some(located) = report.located() else {
-        return Err(unfit(report));
+        return Err(not_located(report));
     };
     let claimed = located.module();
     if module.is_none() && report.names.file != Some(claimed) {
         return Err(Refusal::Renamed(claimed));
     }
-    let loaded = view(Some(LoadBase::Typical));
+    let loaded = probe_as(Some(LoadBase::Typical));
     match loaded.located() {
-        Some(loaded) if places(loaded) == places(located) => {}
+        Some(loaded) if addresses(loaded) == addresses(located) => {}
         Some(_) => return Err(Refusal::LoadedDiffers("it is found elsewhere".to_owned())),
         None => {
             let reason = loaded.reason.unwrap_or_default();
@@ -117,7 +117,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         parsed: &parsed,
         located,
         store,
-        value_offset: index(offset),
+        value_offset: to_usize(offset),
     };
     known_builds::check(Manifest::built_in(), &candidate)?;
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
@@ -134,9 +134,8 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         after: limit,
         changes: match before == limit {
             true => Vec::new(),
-            false => {
-                changes(image, headers, index(offset), limit).ok_or(Refusal::VerificationFailed)?
-            }
+            false => changes(image, headers, to_usize(offset), limit)
+                .ok_or(Refusal::VerificationFailed)?,
         },
     })
 }
@@ -158,7 +157,7 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
     let at = optional.checked_add(count)?;
     let dword = |at: usize| Some(u32::from_le_bytes(*image.get(at..)?.first_chunk()?));
     // Each has eight bytes: where it is, and how long.
-    let size = at.checked_add(4 + 8 * index(CERTIFICATES) + 4)?;
+    let size = at.checked_add(4 + 8 * to_usize(CERTIFICATES) + 4)?;
     Some(dword(at)? > CERTIFICATES && dword(size)? != 0)
 }
 
@@ -204,10 +203,10 @@ pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> 
     for change in &plan.changes {
         put(&mut changed, change).ok_or(Refusal::VerificationFailed)?;
     }
-    let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
-    let same = anew.changes.is_empty()
-        && anew.before == plan.after
-        && (anew.threshold, anew.store) == (plan.threshold, plan.store);
+    let replanned = self::plan(path, &changed, Some(plan.module), plan.after)?;
+    let same = replanned.changes.is_empty()
+        && replanned.before == plan.after
+        && (replanned.threshold, replanned.store) == (plan.threshold, plan.store);
     match same {
         true => Ok(changed),
         false => Err(Refusal::VerificationFailed),
@@ -215,7 +214,7 @@ pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> 
 }
 
 /// All that two views of one image must agree in.
-fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
+fn addresses(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
     let gates = located.findings().gates().map(|gate| gate.at());
     (
         located.threshold(),
@@ -226,7 +225,7 @@ fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
 }
 
 /// Why a report that locates nothing is a refusal.
-fn unfit(report: Report) -> Refusal {
+fn not_located(report: Report) -> Refusal {
     match report.state {
         State::OtherModule if report.names == Names::default() => Refusal::Unidentified,
         state => Refusal::Unusable {
@@ -238,11 +237,11 @@ fn unfit(report: Report) -> Refusal {
 
 /// Whether a file lies in the folder of what 64-bit Windows keeps for 32-bit
 /// programs: no driver is ever loaded from there.
-fn is_wow(path: &str) -> bool {
+fn is_in_syswow64(path: &str) -> bool {
     path.split(['/', '\\'])
         .any(|part| part.eq_ignore_ascii_case("SysWOW64"))
 }
 
-fn index(offset: u32) -> usize {
+fn to_usize(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

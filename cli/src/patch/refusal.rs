@@ -9,10 +9,10 @@ use tcplimit_report::State;
 
 use super::file_names::JOURNAL;
 use crate::iso;
-use crate::output::quoted;
+use crate::terminal::quoted;
 
 /// What to do where a file is damaged, or unknown.
-const AGAIN_OR_UNKNOWN: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
+const TRY_FRESH_COPY: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
 
 /// Why nothing is changed. Every one is final: no option overrules it, but
 /// `--module` where a name is all that is missing.
@@ -107,7 +107,7 @@ impl Refusal {
             | Refusal::DiffersFromKnownBuild { .. } => true,
             Refusal::Disc(refusal) => refusal.is_bad_input(),
             Refusal::InCabinet(drivers) => {
-                refused(drivers).any(|(_, refusal)| refusal.is_bad_input())
+                refused_drivers(drivers).any(|(_, refusal)| refusal.is_bad_input())
             }
             _ => false,
         }
@@ -135,7 +135,7 @@ impl Refusal {
             Refusal::ImplausibleValue(_) => "implausible-value",
             Refusal::VerificationFailed => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
-            Refusal::InCabinet(drivers) => refused(drivers)
+            Refusal::InCabinet(drivers) => refused_drivers(drivers)
                 .next()
                 .map_or("not-itself", |(_, refusal)| refusal.name()),
             Refusal::UnsupportedCabinet(_) => "odd-cabinet",
@@ -163,7 +163,7 @@ impl fmt::Display for Refusal {
             Refusal::Unusable { state, reason } => {
                 f.write_str(reason)?;
                 f.write_str(match state {
-                    State::NotLocated => AGAIN_OR_UNKNOWN,
+                    State::NotLocated => TRY_FRESH_COPY,
                     State::ConflictingNames | State::UnconfirmedName => ", and name the file itself, not its folder",
                     State::UnsupportedMachine | State::NotDriver | State::NotPe => ", so it is neither tcpip.sys nor tcpip6.sys",
                     _ => "",
@@ -196,11 +196,11 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NoStore => write!(
                 f,
-                "no start-up code gives the limit its value in a way that is known{AGAIN_OR_UNKNOWN}"
+                "no start-up code gives the limit its value in a way that is known{TRY_FRESH_COPY}"
             ),
             Refusal::SeveralStores => write!(
                 f,
-                "several places in start-up code give the limit a value, and which one counts can't be told{AGAIN_OR_UNKNOWN}"
+                "several places in start-up code give the limit a value, and which one counts can't be told{TRY_FRESH_COPY}"
             ),
             Refusal::StoreOutsideInit(at) => write!(
                 f,
@@ -238,7 +238,7 @@ impl fmt::Display for Refusal {
                 drivers.join(" and ")
             ),
             Refusal::InCabinet(drivers) => {
-                for (number, (member, refusal)) in refused(drivers).enumerate() {
+                for (number, (member, refusal)) in refused_drivers(drivers).enumerate() {
                     let before = if number == 0 { "" } else { "; " };
                     write!(f, "{before}{member}: {refusal}")?;
                 }
@@ -294,7 +294,9 @@ impl fmt::Display for Refusal {
 }
 
 /// The drivers of a cabinet that are refused.
-fn refused(drivers: &[(String, Option<Refusal>)]) -> impl Iterator<Item = (&String, &Refusal)> {
+fn refused_drivers(
+    drivers: &[(String, Option<Refusal>)],
+) -> impl Iterator<Item = (&String, &Refusal)> {
     let each = drivers.iter();
     each.filter_map(|(member, refusal)| Some((member, refusal.as_ref()?)))
 }
@@ -422,8 +424,8 @@ impl fmt::Display for DiscRefusal {
     }
 }
 
-impl From<iso::Flaw> for DiscRefusal {
-    fn from(flaw: iso::Flaw) -> DiscRefusal {
+impl From<iso::DiscError> for DiscRefusal {
+    fn from(flaw: iso::DiscError) -> DiscRefusal {
         DiscRefusal::Damaged(flaw.to_string())
     }
 }

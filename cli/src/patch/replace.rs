@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tcplimit_report::sha256;
 
 use super::failure::{io_failure, read_failure};
-use super::file_names::{ATTEMPTS, BACKUP, DAMAGED, DIGITS, ROLLBACK, TEMPORARY, named};
+use super::file_names::{ATTEMPTS, BACKUP, DAMAGED, DIGITS, ROLLBACK, TEMPORARY, with_suffix};
 use super::filesystem::{FileSystem, folder_of};
 use super::lock::Locks;
 use super::mount::MountWarning;
@@ -46,7 +46,7 @@ pub struct Replacement {
 
 /// What a new file gets beside its content.
 #[derive(Clone, Copy)]
-struct Like<'p> {
+struct MetadataSource<'p> {
     /// The file whose times and permissions it gets.
     of: &'p Path,
     /// Whether it must get everything else too.
@@ -55,11 +55,11 @@ struct Like<'p> {
     touch: bool,
 }
 
-impl<'p> Like<'p> {
+impl<'p> MetadataSource<'p> {
     /// Everything.
-    fn all(of: &'p Path) -> Like<'p> {
+    fn all(of: &'p Path) -> MetadataSource<'p> {
         let (all, touch) = (true, false);
-        Like { of, all, touch }
+        MetadataSource { of, all, touch }
     }
 }
 
@@ -68,7 +68,7 @@ impl<'p> Like<'p> {
 pub struct Staged {
     path: PathBuf,
     temporary: PathBuf,
-    kept: Option<Kept>,
+    kept: Option<KeptFile>,
     before: Arc<Vec<u8>>,
     after: Arc<Vec<u8>>,
 }
@@ -88,7 +88,7 @@ pub enum Keep {
 
 /// A file that has the old content.
 #[derive(Debug)]
-struct Kept {
+struct KeptFile {
     path: PathBuf,
     is_new: bool,
 }
@@ -105,7 +105,7 @@ impl Keep {
         };
         let hash = sha256(content);
         let digits = hash.get(..DIGITS).unwrap_or_default();
-        Some(named(path, &format!(".{digits}{end}")))
+        Some(with_suffix(path, &format!(".{digits}{end}")))
     }
 }
 
@@ -116,18 +116,18 @@ impl Keep {
 /// Why it was not replaced. Only with [`Failure::RollbackFailed`] it may have been.
 pub fn replace(
     locks: &Locks<'_, impl FileSystem>,
-    exchange: &Replacement,
+    replacement: &Replacement,
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
     let fs = locks.fs();
-    let staged = Staged::new(fs, &exchange.path, exchange, exchange.keep)?;
+    let staged = Staged::new(fs, &replacement.path, replacement, replacement.keep)?;
     if let Err(failure) = staged.rename(fs) {
         staged.discard(fs);
         return Err(failure);
     }
     match staged.verify(fs, check) {
         Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
-        Err(failure) => Err(staged.put_back(fs, failure)),
+        Err(failure) => Err(staged.roll_back(fs, failure)),
     }
 }
 
@@ -139,7 +139,7 @@ impl Staged {
     pub(crate) fn new(
         fs: &impl FileSystem,
         path: &Path,
-        exchange: &Replacement,
+        replacement: &Replacement,
         keep: Keep,
     ) -> Result<Staged, Failure> {
         let Replacement {
@@ -147,17 +147,17 @@ impl Staged {
             after,
             like,
             ..
-        } = exchange;
-        has_one_name(fs, path)?;
+        } = replacement;
+        refuse_hard_links(fs, path)?;
         let kept = match keep.path(path, before) {
-            Some(kept) => Some(self::keep(fs, kept, path, before)?),
+            Some(kept) => Some(keep_old_content(fs, kept, path, before)?),
             None => None,
         };
-        let like = Like {
-            touch: exchange.touch,
-            ..Like::all(like.as_deref().unwrap_or(path))
+        let like = MetadataSource {
+            touch: replacement.touch,
+            ..MetadataSource::all(like.as_deref().unwrap_or(path))
         };
-        match temporary(fs, path, like, after) {
+        match write_temporary(fs, path, like, after) {
             Ok(temporary) => Ok(Staged {
                 path: path.to_owned(),
                 temporary,
@@ -166,7 +166,7 @@ impl Staged {
                 after: Arc::clone(after),
             }),
             Err(failure) => {
-                drop_kept(fs, path, before, kept.as_ref());
+                remove_kept(fs, path, before, kept.as_ref());
                 Err(failure)
             }
         }
@@ -184,7 +184,7 @@ impl Staged {
 
     /// Removes what was kept for the transaction only: it is finished. What can't
     /// be removed is harmless.
-    pub(crate) fn drop_meanwhile(&self, fs: &impl FileSystem) {
+    pub(crate) fn remove_rollback_copy(&self, fs: &impl FileSystem) {
         let kept = Keep::Rollback.path(&self.path, &self.before);
         if let Some(kept) = kept.filter(|kept| self.kept() == Some(kept)) {
             let _ = fs.remove(&kept);
@@ -197,7 +197,7 @@ impl Staged {
     /// When it can't; the old file is there then.
     pub(crate) fn rename(&self, fs: &impl FileSystem) -> Result<(), Failure> {
         let shown = self.path.display();
-        has_one_name(fs, &self.path)?;
+        refuse_hard_links(fs, &self.path)?;
         let now = fs.read(&self.path).map_err(read_failure(&self.path))?;
         if now != *self.before {
             return Err(Refusal::ChangedMeanwhile(shown.to_string()).into());
@@ -221,23 +221,23 @@ impl Staged {
             self.path.display()
         );
         sync_folder(fs, folder_of(&self.path)).map_err(io_failure(what))?;
-        look_again(fs, &self.path, &self.after)?;
+        verify_content(fs, &self.path, &self.after)?;
         check(&self.after)
     }
 
     /// Takes away what was made ready. What can't be removed is harmless.
     pub(crate) fn discard(&self, fs: &impl FileSystem) {
         let _ = fs.remove(&self.temporary);
-        drop_kept(fs, &self.path, &self.before, self.kept.as_ref());
+        remove_kept(fs, &self.path, &self.before, self.kept.as_ref());
     }
 
     /// Puts the old content back after a replacement that failed so; returns what is to
     /// be said. What counts is which content is there in the end.
-    fn put_back(&self, fs: &impl FileSystem, failure: Failure) -> Failure {
-        let tried = set(fs, &self.path, &self.before);
+    fn roll_back(&self, fs: &impl FileSystem, failure: Failure) -> Failure {
+        let tried = restore_content(fs, &self.path, &self.before);
         let now = fs.read(&self.path).ok();
         if tried.is_ok() || now.as_ref() == Some(&*self.before) {
-            drop_kept(fs, &self.path, &self.before, self.kept.as_ref());
+            remove_kept(fs, &self.path, &self.before, self.kept.as_ref());
             return failure;
         }
         let holds = match now.as_ref() == Some(&*self.after) {
@@ -245,7 +245,7 @@ impl Staged {
             false => "what it holds now can't be told",
         };
         Failure::RollbackFailed {
-            why: format!("{failure}; {holds}"),
+            reason: format!("{failure}; {holds}"),
             path: self.path.clone(),
         }
     }
@@ -267,7 +267,7 @@ pub(crate) fn sync_folder(fs: &impl FileSystem, folder: &Path) -> io::Result<()>
 }
 
 /// Reads a file again that was written.
-fn look_again(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
+fn verify_content(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
     let shown = path.display();
     let again = fs
         .read(path)
@@ -275,16 +275,20 @@ fn look_again(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), F
     match again == content {
         true => Ok(()),
         false => Err(Failure::Io {
-            what: format!("{shown} was written"),
+            problem: format!("{shown} was written"),
             error: io::Error::other("what is read again is not what was written"),
         }),
     }
 }
 
 /// Gives a file this content, whatever it has: for putting things back.
-pub(crate) fn set(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
+pub(crate) fn restore_content(
+    fs: &impl FileSystem,
+    path: &Path,
+    content: &[u8],
+) -> Result<(), Failure> {
     let shown = path.display();
-    let temporary = temporary(fs, path, Like::all(path), content)?;
+    let temporary = write_temporary(fs, path, MetadataSource::all(path), content)?;
     fs.rename(&temporary, path)
         .inspect_err(|_| {
             let _ = fs.remove(&temporary);
@@ -303,31 +307,31 @@ pub(crate) fn write_new(
     content: &[u8],
 ) -> Result<(), Failure> {
     let fs = locks.fs();
-    let like = Like {
+    let like = MetadataSource {
         of: like,
         all: false,
         touch,
     };
-    let temporary = temporary(fs, path, like, content)?;
-    give_name(fs, &temporary, path).map_err(|error| match error.kind() {
+    let temporary = write_temporary(fs, path, like, content)?;
+    publish(fs, &temporary, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
         _ => io_failure(format!("{} can't be written", path.display()))(error),
     })?;
-    look_again(fs, path, content).inspect_err(|_| {
+    verify_content(fs, path, content).inspect_err(|_| {
         let _ = fs.remove(path);
     })
 }
 
 /// Writes a new file beside `path`, and waits until it is on the medium.
-fn temporary(
+fn write_temporary(
     fs: &impl FileSystem,
     path: &Path,
-    like: Like<'_>,
+    like: MetadataSource<'_>,
     content: &[u8],
 ) -> Result<PathBuf, Failure> {
     let mut attempt = 1;
     let written = loop {
-        let temporary = named(path, &format!(".{attempt}{TEMPORARY}"));
+        let temporary = with_suffix(path, &format!(".{attempt}{TEMPORARY}"));
         match fs.create(&temporary, content) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < ATTEMPTS => {
                 attempt += 1;
@@ -367,23 +371,23 @@ fn temporary(
 ///
 /// # Errors
 /// Why it can't.
-pub(crate) fn may_replace(
+pub(crate) fn check_replaceable(
     fs: &impl FileSystem,
     path: &Path,
     before: Option<&[u8]>,
     keep: Keep,
 ) -> Result<(), Failure> {
     if let Some(before) = before {
-        has_one_name(fs, path)?;
+        refuse_hard_links(fs, path)?;
         if let Some(kept) = keep.path(path, before) {
-            is_kept(fs, &kept, before)?;
+            is_already_kept(fs, &kept, before)?;
         }
     }
     check_writable(fs, folder_of(path))
 }
 
 /// Refuses a file that has other names: they would keep the old content.
-fn has_one_name(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
+fn refuse_hard_links(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
     let links = fs.link_count(path).map_err(read_failure(path))?;
     match links > 1 {
         true => Err(Refusal::HardLinked(path.display().to_string(), links).into()),
@@ -402,7 +406,7 @@ pub(crate) fn check_writable(fs: &impl FileSystem, folder: &Path) -> Result<(), 
 ///
 /// # Errors
 /// When something else goes by its name.
-fn is_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
+fn is_already_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
     if !fs.exists(kept).map_err(read_failure(kept))? {
         return Ok(false);
     }
@@ -419,19 +423,24 @@ fn is_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Fa
 }
 
 /// Keeps the content of a file in another, or sees that it is there.
-fn keep(fs: &impl FileSystem, kept: PathBuf, path: &Path, content: &[u8]) -> Result<Kept, Failure> {
-    let is_new = !is_kept(fs, &kept, content)?;
+fn keep_old_content(
+    fs: &impl FileSystem,
+    kept: PathBuf,
+    path: &Path,
+    content: &[u8],
+) -> Result<KeptFile, Failure> {
+    let is_new = !is_already_kept(fs, &kept, content)?;
     if is_new {
-        let temporary = temporary(fs, &kept, Like::all(path), content)?;
+        let temporary = write_temporary(fs, &kept, MetadataSource::all(path), content)?;
         // One that appeared a moment ago is an error: the next run looks at it.
-        give_name(fs, &temporary, &kept)
+        publish(fs, &temporary, &kept)
             .map_err(io_failure(format!("{} can't be written", kept.display())))?;
     }
-    Ok(Kept { path: kept, is_new })
+    Ok(KeptFile { path: kept, is_new })
 }
 
 /// Gives a temporary file a name that nothing has, for good; or removes it.
-pub(super) fn give_name(fs: &impl FileSystem, temporary: &Path, path: &Path) -> io::Result<()> {
+pub(super) fn publish(fs: &impl FileSystem, temporary: &Path, path: &Path) -> io::Result<()> {
     fs.link(temporary, path).inspect_err(|_| {
         let _ = fs.remove(temporary);
     })?;
@@ -439,8 +448,8 @@ pub(super) fn give_name(fs: &impl FileSystem, temporary: &Path, path: &Path) -> 
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
     };
-    let for_good = named.and_then(|()| sync_folder(fs, folder_of(path)));
-    for_good.inspect_err(|_| {
+    let published = named.and_then(|()| sync_folder(fs, folder_of(path)));
+    published.inspect_err(|_| {
         for left in [temporary, path] {
             let _ = fs.remove(left);
         }
@@ -449,7 +458,7 @@ pub(super) fn give_name(fs: &impl FileSystem, temporary: &Path, path: &Path) -> 
 
 /// Removes what this run has kept of a file that it did not change, and only as
 /// long as the file itself has that content: it may be the only copy by now.
-fn drop_kept(fs: &impl FileSystem, path: &Path, content: &[u8], kept: Option<&Kept>) {
+fn remove_kept(fs: &impl FileSystem, path: &Path, content: &[u8], kept: Option<&KeptFile>) {
     let Some(kept) = kept.filter(|kept| kept.is_new) else {
         return;
     };

@@ -9,9 +9,9 @@ use scanner_core::{Checksum, Headers, Module};
 use tcplimit_report::{State, sha256};
 
 use super::container::Container;
-use super::drivers::{Drivers, Planned};
+use super::drivers::{Drivers, PlannedDriver};
 use super::failure::{Failure, read_failure};
-use super::file_names::backup_name;
+use super::file_names::parse_backup_name;
 use super::filesystem::{FileSystem, folder_of};
 use super::outcome::{DriverFacts, Source};
 use super::plan::{apply, plan};
@@ -40,28 +40,28 @@ pub struct Lookup {
 }
 
 /// A file whose drivers could all be patched: a backup, for one.
-struct Sound<'a> {
+struct PatchableFile<'a> {
     drivers: Drivers<'a>,
     /// What each becomes with 10.
-    to_ten: Vec<Planned>,
+    pristine: Vec<PlannedDriver>,
 }
 
-impl<'a> Sound<'a> {
-    fn of(shown: &str, file: &'a [u8], how: Lookup) -> Result<Sound<'a>, Refusal> {
-        let drivers = Drivers::of(file, how.cabinets)?;
-        let to_ten = drivers.plan(shown, how.module, PRISTINE_LIMIT)?;
-        Ok(Sound { drivers, to_ten })
+impl<'a> PatchableFile<'a> {
+    fn parse(shown: &str, file: &'a [u8], lookup: Lookup) -> Result<PatchableFile<'a>, Refusal> {
+        let drivers = Drivers::parse(file, lookup.cabinets)?;
+        let pristine = drivers.plan(shown, lookup.module, PRISTINE_LIMIT)?;
+        Ok(PatchableFile { drivers, pristine })
     }
 
     /// What all contents of one build have in common: all but the drivers, and
     /// these with 10.
-    fn common(self) -> Common {
-        let ten = self.to_ten.into_iter().map(|driver| driver.changed);
-        (self.drivers.rest(), ten.collect())
+    fn fingerprint(self) -> Fingerprint {
+        let pristine = self.pristine.into_iter().map(|driver| driver.changed);
+        (self.drivers.remainder_hash(), pristine.collect())
     }
 }
 
-type Common = (Option<[u8; 32]>, Vec<Vec<u8>>);
+type Fingerprint = (Option<[u8; 32]>, Vec<Vec<u8>>);
 
 /// A backup whose drivers could all be patched.
 struct Backup {
@@ -69,7 +69,7 @@ struct Backup {
     file: Vec<u8>,
     /// What each stores, and its hash.
     values: Vec<(u32, String)>,
-    common: Common,
+    fingerprint: Fingerprint,
 }
 
 /// What the file at `path`, which holds `now`, held before: what a backup says
@@ -84,43 +84,46 @@ pub fn original(
     fs: &impl FileSystem,
     path: &Path,
     now: Option<&[u8]>,
-    how: Lookup,
+    lookup: Lookup,
 ) -> Result<Original, Failure> {
     let shown = path.to_string_lossy();
-    let backups = || match how.use_backup {
-        true => sound_backups(fs, path, how),
+    let backups = || match lookup.use_backup {
+        true => patchable_backups(fs, path, lookup),
         false => Ok(Vec::new()),
     };
     let Some(now) = now else {
         let gone = read_failure(path)(ErrorKind::NotFound.into());
-        return instead(&shown, "it is not there", b"", backups()?, how)?.ok_or(gone);
+        return damaged_original(&shown, "it is not there", b"", backups()?, lookup)?.ok_or(gone);
     };
-    let sound = match Sound::of(&shown, now, how) {
-        Ok(sound) => sound,
-        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now, how.cabinets) => {
+    let patchable = match PatchableFile::parse(&shown, now, lookup) {
+        Ok(patchable) => patchable,
+        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now, lookup.cabinets) => {
             let damage = refusal.to_string();
-            return instead(&shown, &damage, now, backups()?, how)?.ok_or_else(|| refusal.into());
+            return damaged_original(&shown, &damage, now, backups()?, lookup)?
+                .ok_or_else(|| refusal.into());
         }
         Err(refusal) => return Err(refusal.into()),
     };
 
-    let rest = sound.drivers.rest();
-    let ten = || sound.to_ten.iter().map(|driver| &driver.changed);
+    let rest = patchable.drivers.remainder_hash();
+    let pristine = || patchable.pristine.iter().map(|driver| &driver.changed);
     let mut fitting = backups()?;
-    fitting.retain(|backup| backup.common.0 == rest && backup.common.1.iter().eq(ten()));
-    if let Some(backup) = choose(fitting)? {
-        let facts = backup.facts(&sound.drivers, &shown, how.module, None)?;
+    fitting.retain(|backup| {
+        backup.fingerprint.0 == rest && backup.fingerprint.1.iter().eq(pristine())
+    });
+    if let Some(backup) = best_backup(fitting)? {
+        let facts = backup.facts(&patchable.drivers, &shown, lookup.module, None)?;
         return Ok(backup.original(facts));
     }
-    let is_done = sound
-        .to_ten
+    let is_done = patchable
+        .pristine
         .iter()
         .all(|driver| driver.plan.changes.is_empty());
     let file = match is_done {
         true => now.to_vec(),
-        false => sound.drivers.pack(ten().cloned().collect())?,
+        false => patchable.drivers.pack(pristine().cloned().collect())?,
     };
-    let facts = sound.to_ten.into_iter().map(|driver| DriverFacts {
+    let facts = patchable.pristine.into_iter().map(|driver| DriverFacts {
         source: Some(Source::Pristine),
         ..driver.into_parts().0
     });
@@ -132,9 +135,9 @@ pub fn original(
 }
 
 /// What a file by itself is.
-pub(crate) enum Content {
+pub(crate) enum Assessment {
     /// A driver that can be patched.
-    Sound(Build),
+    Patchable(BuildIdentity),
     /// Not whole, or no image.
     Damaged,
     /// Anything else: whole, but refused.
@@ -142,29 +145,29 @@ pub(crate) enum Content {
 }
 
 /// Which build a driver is of.
-pub(crate) struct Build {
+pub(crate) struct BuildIdentity {
     /// What it stores.
     pub(crate) value: u32,
     /// SHA-256 of the same image with 10.
-    pub(crate) ten: String,
+    pub(crate) pristine: String,
 }
 
 /// What the content of a file is, if it goes by this path.
-pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
+pub(crate) fn assess(path: &Path, content: &[u8]) -> Assessment {
     let shown = path.to_string_lossy();
     let build = Container::open(content).and_then(|(_, image)| {
         let plan = plan(&shown, &image, None, PRISTINE_LIMIT)?;
-        let ten = sha256(&apply(&shown, &plan, &image)?);
+        let pristine = sha256(&apply(&shown, &plan, &image)?);
         let value = plan.before;
-        Ok(Build { value, ten })
+        Ok(BuildIdentity { value, pristine })
     });
     match build {
-        Ok(build) => Content::Sound(build),
+        Ok(build) => Assessment::Patchable(build),
         Err(Refusal::Unusable { state, .. }) if state.is_bad_input() || state == State::NotPe => {
-            Content::Damaged
+            Assessment::Damaged
         }
-        Err(_) if has_wrong_checksum(content, false) => Content::Damaged,
-        Err(_) => Content::Other,
+        Err(_) if has_wrong_checksum(content, false) => Assessment::Damaged,
+        Err(_) => Assessment::Other,
     }
 }
 
@@ -186,29 +189,29 @@ fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
             checksum.stated != 0 && !checksum.is_right()
         })
     };
-    Drivers::of(file, cabinets).is_ok_and(|drivers| drivers.images().any(is_wrong))
+    Drivers::parse(file, cabinets).is_ok_and(|drivers| drivers.images().any(is_wrong))
 }
 
 /// The backup that takes the place of a file that is damaged or gone.
-fn instead(
+fn damaged_original(
     shown: &str,
     damage: &str,
     now: &[u8],
     backups: Vec<Backup>,
-    how: Lookup,
+    lookup: Lookup,
 ) -> Result<Option<Original>, Failure> {
     if backups.windows(2).any(|pair| match pair {
-        [one, other] => one.common != other.common,
+        [one, other] => one.fingerprint != other.fingerprint,
         _ => false,
     }) {
-        return Err(Refusal::SeveralBuilds(names(&backups)).into());
+        return Err(Refusal::SeveralBuilds(backup_names(&backups)).into());
     }
-    let Some(backup) = choose(backups)? else {
+    let Some(backup) = best_backup(backups)? else {
         return Ok(None);
     };
     // It was a sound one under this name and module a moment ago.
-    let drivers = Drivers::of(&backup.file, how.cabinets)?;
-    let facts = backup.facts(&drivers, shown, how.module, Some((damage, now)))?;
+    let drivers = Drivers::parse(&backup.file, lookup.cabinets)?;
+    let facts = backup.facts(&drivers, shown, lookup.module, Some((damage, now)))?;
     Ok(Some(backup.original(facts)))
 }
 
@@ -253,7 +256,7 @@ impl Backup {
 }
 
 /// Of several backups of one build that with 10, or the only one.
-fn choose(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
+fn best_backup(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
     let shipped = backups.iter().position(|backup| {
         backup
             .values
@@ -263,29 +266,33 @@ fn choose(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
     match (shipped, backups.len()) {
         (Some(index), _) => Ok(Some(backups.swap_remove(index))),
         (None, 0 | 1) => Ok(backups.pop()),
-        (None, _) => Err(Refusal::SeveralBackups(names(&backups)).into()),
+        (None, _) => Err(Refusal::SeveralBackups(backup_names(&backups)).into()),
     }
 }
 
-fn names(backups: &[Backup]) -> Vec<String> {
+fn backup_names(backups: &[Backup]) -> Vec<String> {
     let names = backups.iter().map(|backup| backup.name.to_string_lossy());
     names.map(String::from).collect()
 }
 
 /// The backups of a file whose drivers could all be patched.
-fn sound_backups(fs: &impl FileSystem, path: &Path, how: Lookup) -> Result<Vec<Backup>, Failure> {
+fn patchable_backups(
+    fs: &impl FileSystem,
+    path: &Path,
+    lookup: Lookup,
+) -> Result<Vec<Backup>, Failure> {
     let shown = path.to_string_lossy();
     let mut all = Vec::new();
     for (name, file) in backups(fs, path)? {
-        let Ok(sound) = Sound::of(&shown, &file, how) else {
+        let Ok(patchable) = PatchableFile::parse(&shown, &file, lookup) else {
             continue;
         };
-        let values = sound.to_ten.iter();
+        let values = patchable.pristine.iter();
         let values = values.map(|driver| (driver.plan.before, driver.before.clone()));
         all.push(Backup {
             name,
             values: values.collect(),
-            common: sound.common(),
+            fingerprint: patchable.fingerprint(),
             file,
         });
     }
@@ -306,7 +313,7 @@ pub(crate) fn backups(
     let names = fs.list(folder).map_err(read_failure(folder))?;
     let mut backups = Vec::new();
     for backup in names {
-        let hash = match backup_name(&backup) {
+        let hash = match parse_backup_name(&backup) {
             Some((of, hash)) if of.eq_ignore_ascii_case(name) => hash,
             _ => continue,
         };

@@ -7,8 +7,8 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file_names::backup_name;
-use crate::output::cause;
+use super::file_names::parse_backup_name;
+use crate::terminal::os_error_text;
 
 /// What a copy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Role {
 
     /// For people.
     #[must_use]
-    pub fn says(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Role::Loaded => "what Windows loads",
             Role::Protection => "what Windows File Protection puts back",
@@ -56,7 +56,7 @@ pub struct DriverCopy {
     pub role: Role,
     /// A compressed copy, or a cabinet that may have some: it is looked into and
     /// never rewritten.
-    pub is_packed: bool,
+    pub is_cabinet_file: bool,
 }
 
 /// A Windows folder and the copies in it.
@@ -65,7 +65,7 @@ pub struct WindowsInstall {
     /// The folder.
     pub home: PathBuf,
     /// The copies, in the order in which they are changed.
-    pub places: Vec<DriverCopy>,
+    pub copies: Vec<DriverCopy>,
     /// Copies that are not there, but backups of them are.
     pub missing: Vec<DriverCopy>,
     /// Links in the place of a copy, or of a folder that may have some.
@@ -86,7 +86,7 @@ const FOLDERS: [(&[&str], Role); 6] = [
 ];
 
 /// The Windows folder is at most so many folders above a copy.
-pub(crate) const LEVELS: usize = 3;
+pub(crate) const MAX_DEPTH: usize = 3;
 
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
 const COMPRESSED: [&str; 2] = ["tcpip.sy_", "tcpip6.sy_"];
@@ -96,10 +96,10 @@ impl WindowsInstall {
     ///
     /// # Errors
     /// A text that says what can't be read.
-    pub fn of(home: &Path) -> Result<WindowsInstall, String> {
-        let mut system = WindowsInstall {
+    pub fn find(home: &Path) -> Result<WindowsInstall, String> {
+        let mut install = WindowsInstall {
             home: home.to_owned(),
-            places: Vec::new(),
+            copies: Vec::new(),
             missing: Vec::new(),
             linked: Vec::new(),
             folders: vec![home.to_owned()],
@@ -109,10 +109,11 @@ impl WindowsInstall {
             for name in names {
                 let mut next = Vec::new();
                 for folder in &found {
-                    let named = named(folder, name).map_err(|error| unreadable(folder, &error))?;
-                    for Named { path, is_link } in named {
+                    let subfolders = subfolders(folder, name)
+                        .map_err(|error| read_error_text(folder, &error))?;
+                    for Subfolder { path, is_link } in subfolders {
                         match is_link {
-                            true => system.add_link(&path, role, false),
+                            true => install.add_link(&path, role, false),
                             false => next.push(path),
                         }
                     }
@@ -120,63 +121,63 @@ impl WindowsInstall {
                 found = next;
             }
             for folder in found {
-                system.look_into(&folder, role)?;
-                system.folders.push(folder);
+                install.scan_folder(&folder, role)?;
+                install.folders.push(folder);
             }
         }
-        Ok(system)
+        Ok(install)
     }
 
     /// Takes note of the copies in one folder.
-    fn look_into(&mut self, folder: &Path, role: Role) -> Result<(), String> {
-        let of = |kind| entries(folder, kind).map_err(|error| unreadable(folder, &error));
-        let files = of(FileType::is_file)?;
-        let links = of(FileType::is_symlink)?;
+    fn scan_folder(&mut self, folder: &Path, role: Role) -> Result<(), String> {
+        let list = |kind| entries(folder, kind).map_err(|error| read_error_text(folder, &error));
+        let files = list(FileType::is_file)?;
+        let links = list(FileType::is_symlink)?;
         for file in &files {
-            if let Some(is_packed) = kind(file, role) {
-                let place = self.place(file, role, is_packed);
-                self.places.push(place);
+            if let Some(is_cabinet_file) = classify(file, role) {
+                let copy = self.copy(file, role, is_cabinet_file);
+                self.copies.push(copy);
             }
         }
         for link in &links {
-            if let Some(is_packed) = kind(link, role) {
-                self.add_link(link, role, is_packed);
+            if let Some(is_cabinet_file) = classify(link, role) {
+                self.add_link(link, role, is_cabinet_file);
             }
         }
         let there = [files, links].concat();
-        for file in without(&there) {
-            if let Some(is_packed) = kind(&file, role) {
-                let place = self.place(&file, role, is_packed);
-                self.missing.push(place);
+        for file in missing_originals(&there) {
+            if let Some(is_cabinet_file) = classify(&file, role) {
+                let copy = self.copy(&file, role, is_cabinet_file);
+                self.missing.push(copy);
             }
         }
         Ok(())
     }
 
-    fn place(&self, path: &Path, role: Role, is_packed: bool) -> DriverCopy {
+    fn copy(&self, path: &Path, role: Role, is_cabinet_file: bool) -> DriverCopy {
         DriverCopy {
             path: path.strip_prefix(&self.home).unwrap_or(path).to_owned(),
             role,
-            is_packed,
+            is_cabinet_file,
         }
     }
 
     /// Takes note of a link. One to `system32` is what Windows loads from, above
     /// all: that comes last.
-    fn add_link(&mut self, link: &Path, role: Role, is_packed: bool) {
-        let place = self.place(link, role, is_packed);
-        self.linked.retain(|known| known.path != place.path);
-        self.linked.push(place);
+    fn add_link(&mut self, link: &Path, role: Role, is_cabinet_file: bool) {
+        let copy = self.copy(link, role, is_cabinet_file);
+        self.linked.retain(|known| known.path != copy.path);
+        self.linked.push(copy);
     }
 }
 
 /// Files that are not there, but backups of them are.
-fn without(files: &[PathBuf]) -> Vec<PathBuf> {
+fn missing_originals(files: &[PathBuf]) -> Vec<PathBuf> {
     let last = |file: &'_ PathBuf| file.file_name().map(OsStr::to_ascii_lowercase);
     let there: BTreeSet<_> = files.iter().filter_map(last).collect();
     let mut missing = BTreeMap::new();
     for backup in files {
-        let of = backup.file_name().and_then(backup_name);
+        let of = backup.file_name().and_then(parse_backup_name);
         if let Some(name) = of.and_then(|(name, _)| str::from_utf8(name).ok())
             && !there.contains(OsStr::new(&name.to_ascii_lowercase()))
         {
@@ -190,37 +191,37 @@ fn without(files: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Whether a file is one of the copies (`false`), or a compressed copy or a
 /// cabinet that may have some (`true`).
-fn kind(file: &Path, role: Role) -> Option<bool> {
+fn classify(file: &Path, role: Role) -> Option<bool> {
     let name = file.file_name()?.to_str()?.to_ascii_lowercase();
     if DRIVERS.contains(&name.as_str()) {
         return Some(false);
     }
     let is_source = matches!(role, Role::DriverCache | Role::ServicePack);
-    let is_packed = name.ends_with(".cab") || COMPRESSED.contains(&name.as_str());
-    (is_source && is_packed).then_some(true)
+    let is_cabinet_file = name.ends_with(".cab") || COMPRESSED.contains(&name.as_str());
+    (is_source && is_cabinet_file).then_some(true)
 }
 
 /// A folder, or a link that may lead to one.
-pub(super) struct Named {
+pub(super) struct Subfolder {
     pub(super) path: PathBuf,
     pub(super) is_link: bool,
 }
 
 /// All folders in a folder that go by this name, upper and lower case alike: on most
 /// systems that mount such disks there may be several. Links are among them.
-pub(super) fn named(folder: &Path, name: &str) -> io::Result<Vec<Named>> {
+pub(super) fn subfolders(folder: &Path, name: &str) -> io::Result<Vec<Subfolder>> {
     let alike = |path: &PathBuf| {
         let last = path.file_name().and_then(|last| last.to_str());
         last.is_some_and(|last| last.eq_ignore_ascii_case(name))
     };
-    let named = |is_link| move |path| Named { path, is_link };
+    let subfolder = |is_link| move |path| Subfolder { path, is_link };
     let folders = entries(folder, FileType::is_dir)?;
     let links = entries(folder, FileType::is_symlink)?;
-    let folders = folders.into_iter().filter(alike).map(named(false));
+    let folders = folders.into_iter().filter(alike).map(subfolder(false));
     let links = links
         .into_iter()
         .filter(|link| alike(link) && !link.is_file());
-    Ok(folders.chain(links.map(named(true))).collect())
+    Ok(folders.chain(links.map(subfolder(true))).collect())
 }
 
 /// What is in a folder and of this kind. Links are of a kind of their own, and
@@ -238,8 +239,8 @@ pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Ve
 }
 
 /// Says that a folder can't be read.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("{}: {}", path.display(), cause(error))
+pub(super) fn read_error_text(path: &Path, error: &io::Error) -> String {
+    format!("{}: {}", path.display(), os_error_text(error))
 }
 
 #[cfg(test)]
@@ -256,23 +257,23 @@ pub(super) mod tests {
         folder
     }
 
-    fn paths(system: &WindowsInstall) -> Vec<(String, bool)> {
-        let shown = |place: &DriverCopy| place.path.to_string_lossy().replace('\\', "/");
-        system
-            .places
+    fn paths(install: &WindowsInstall) -> Vec<(String, bool)> {
+        let shown = |copy: &DriverCopy| copy.path.to_string_lossy().replace('\\', "/");
+        install
+            .copies
             .iter()
-            .map(|place| (shown(place), place.is_packed))
+            .map(|copy| (shown(copy), copy.is_cabinet_file))
             .collect()
     }
 
     #[test]
-    fn no_copy_is_deeper_than_is_said() {
+    fn no_copy_is_deeper_than_max_depth() {
         let deepest = FOLDERS.iter().map(|(folders, _)| folders.len() + 1).max();
-        assert_eq!(deepest, Some(LEVELS));
+        assert_eq!(deepest, Some(MAX_DEPTH));
     }
 
     #[test]
-    fn every_copy_is_found_whatever_the_case_and_what_is_loaded_comes_last() {
+    fn every_copy_is_found_in_any_case_and_loaded_copies_come_last() {
         let root = tree(&[
             "Windows/System32/DRIVERS/TcpIp.sys",
             "Windows/System32/DRIVERS/tcpip6.sys",
@@ -287,9 +288,9 @@ pub(super) mod tests {
             "Windows/driver cache/i386/driver.cab",
             "Windows/$NtUninstallKB1$/tcpip.sys",
         ]);
-        let system = WindowsInstall::of(&root.path().join("Windows")).unwrap();
+        let install = WindowsInstall::find(&root.path().join("Windows")).unwrap();
         assert_eq!(
-            paths(&system),
+            paths(&install),
             [
                 ("servicepackfiles/I386/TCPIP.SY_", true),
                 ("servicepackfiles/I386/sp2.cab", true),
@@ -301,13 +302,13 @@ pub(super) mod tests {
                 ("System32/DRIVERS/TcpIp.sys", false),
                 ("System32/DRIVERS/tcpip6.sys", false),
             ]
-            .map(|(path, is_packed)| (path.to_owned(), is_packed))
+            .map(|(path, is_cabinet_file)| (path.to_owned(), is_cabinet_file))
         );
     }
 
     #[test]
     #[cfg(unix)]
-    fn links_are_named_and_not_followed() {
+    fn links_are_listed_and_not_followed() {
         use std::os::unix::fs::symlink;
         let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
         let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
@@ -319,28 +320,28 @@ pub(super) mod tests {
         link("tcpip.sys", "system32/drivers/afd.sys");
         link("drivers", "system32/dllcache");
         link("nowhere", "ServicePackFiles");
-        let linked = |system: &WindowsInstall| {
-            let linked = system.linked.iter();
-            let shown = linked.map(|place| (place.path.display().to_string(), place.role));
+        let linked = |install: &WindowsInstall| {
+            let linked = install.linked.iter();
+            let shown = linked.map(|copy| (copy.path.display().to_string(), copy.role));
             shown.collect::<Vec<_>>()
         };
-        let named = |path: &str, role| (path.to_owned(), role);
-        let system = WindowsInstall::of(&home).unwrap();
+        let linked_copy = |path: &str, role| (path.to_owned(), role);
+        let install = WindowsInstall::find(&home).unwrap();
         let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
-        assert_eq!(paths(&system), found);
+        assert_eq!(paths(&install), found);
         assert_eq!(
-            linked(&system),
+            linked(&install),
             [
-                named("ServicePackFiles", Role::ServicePack),
-                named("system32/dllcache", Role::Protection),
-                named("system32/drivers/tcpip.sys", Role::Loaded),
+                linked_copy("ServicePackFiles", Role::ServicePack),
+                linked_copy("system32/dllcache", Role::Protection),
+                linked_copy("system32/drivers/tcpip.sys", Role::Loaded),
             ]
         );
 
         let whole = tree(&["x"]);
         symlink(home.join("system32"), whole.path().join("System32")).unwrap();
-        let system = WindowsInstall::of(whole.path()).unwrap();
-        assert_eq!(linked(&system), [named("System32", Role::Loaded)]);
-        assert!(system.places.is_empty());
+        let install = WindowsInstall::find(whole.path()).unwrap();
+        assert_eq!(linked(&install), [linked_copy("System32", Role::Loaded)]);
+        assert!(install.copies.is_empty());
     }
 }

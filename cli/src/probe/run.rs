@@ -6,49 +6,49 @@ use scanner_core::Module;
 use tcplimit_report::{Exit, Origin, Report, State};
 
 use crate::archive::{self, Archive};
-use crate::arguments::{Probe, Talk, hint_at_base};
-use crate::exit::Outcome;
-use crate::file::Input;
-use crate::folder::{Item, refuse_folders};
-use crate::image_probe::{Members, Options, identified};
-use crate::loaded::LoadBase;
-use crate::output::{self, Output, cause, complain, printable, quoted};
+use crate::arguments::{OutputArgs, Probe, hint_at_base};
+use crate::default_inputs::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
+use crate::exit_codes::Outcome;
+use crate::image_probe::{Members, Options, with_file_facts};
+use crate::input::Input;
+use crate::parallel::{self, End, Plan, Sink};
 use crate::progress::Progress;
-use crate::scan::{self, End, Plan, Sink};
-use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
+use crate::simulated_load::LoadBase;
 use crate::summary::Summary;
+use crate::terminal::{self, Output, os_error_text, print_error, printable, quoted};
 use crate::text::{self, Detail};
-use crate::{head, json};
+use crate::walk::{Item, refuse_folders};
+use crate::{json, triage};
 
 /// Runs `probe`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
-    if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "probe") {
+pub(crate) fn run(verb: Probe, output: OutputArgs) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&verb.paths, verb.scan.recursive, "probe") {
         return Ok(exit);
     }
     let system = verb.paths.is_empty();
     let paths = if system {
-        source::system_drivers()
+        default_inputs::system_drivers()
     } else {
         verb.paths
     };
     hint_at_base(&paths);
-    let options = verb.look.options();
+    let options = verb.search.options();
     let folders = paths.iter().any(|path| path.is_dir());
     let mut reporter = Reporter {
-        out: output::stdout(),
+        out: terminal::stdout(),
         json: verb.json,
-        talk,
-        detail: match (talk.verbose, folders || paths.len() > FEW) {
+        output,
+        detail: match (output.verbose, folders || paths.len() > FEW) {
             (true, _) => Detail::Verbose,
             (false, true) => Detail::Line,
             (false, false) => Detail::Full,
         },
         folders,
         options,
-        progress: match talk.quiet || !folders {
+        progress: match output.quiet || !folders {
             true => Progress::hidden(),
             false => Progress::of_bytes(),
         },
@@ -64,7 +64,7 @@ pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
 
     let plan = Plan {
         paths,
-        threads: verb.many.threads.map_or(0, usize::from),
+        threads: verb.scan.threads.map_or(0, usize::from),
         progress: reporter.progress.clone(),
     };
     let (json, detail) = (verb.json, reporter.detail);
@@ -74,7 +74,7 @@ pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
             || detail_of(detail, item.within_folder, report) != Detail::Line
     };
     let work = move |item: &Item| examine(item, &options, |report| identify(item, report));
-    let end = scan::run(plan, work, &mut reporter);
+    let end = parallel::run(plan, work, &mut reporter);
     reporter.progress.finish();
     let exit = match end {
         // Nobody reads any more: what was looked at so far counts.
@@ -121,7 +121,7 @@ const FEW: usize = 10;
 struct Reporter {
     out: Output,
     json: bool,
-    talk: Talk,
+    output: OutputArgs,
     detail: Detail,
     folders: bool,
     options: Options,
@@ -147,7 +147,7 @@ impl Sink<Examined> for Reporter {
         }
         let of_nothing =
             |report: &Report| report.origin.member.is_some() && !report.is_of_interest();
-        let silent = item.within_folder || self.json || self.talk.verbose || reports.is_empty();
+        let silent = item.within_folder || self.json || self.output.verbose || reports.is_empty();
         if !silent && reports.iter().all(of_nothing) {
             let path = item.path.to_string_lossy();
             let text = text::no_member(&path, reports.len(), "-v");
@@ -170,7 +170,7 @@ impl Reporter {
             return json::report(&mut self.out, report);
         }
         let among_many = within_folder || report.origin.member.is_some();
-        if among_many && !report.is_of_interest() && !self.talk.verbose {
+        if among_many && !report.is_of_interest() && !self.output.verbose {
             return Ok(());
         }
         if report.state == State::Unreadable {
@@ -179,7 +179,7 @@ impl Reporter {
             let text = format!("{}: {reason}{skipped}", report.origin);
             // In order with what was said before, where both go to one place.
             self.progress.aside(|| self.out.flush())?;
-            self.progress.aside(|| complain(&text));
+            self.progress.aside(|| print_error(&text));
             return Ok(());
         }
         let detail = detail_of(self.detail, within_folder, report);
@@ -217,7 +217,7 @@ impl Reporter {
             if several {
                 json::summary(&mut self.out, &self.summary, exit.code())?;
             }
-        } else if (several || self.summary.members > 1) && (!self.talk.quiet || interrupted) {
+        } else if (several || self.summary.members > 1) && (!self.output.quiet || interrupted) {
             if !self.folders {
                 writeln!(self.out)?;
             }
@@ -230,7 +230,7 @@ impl Reporter {
     fn system(&mut self, exit: Exit) -> io::Result<Exit> {
         let verdict = Verdict::of(self.summary.states().map(|(state, _)| state));
         if verdict == Verdict::NoDrivers {
-            complain(verdict.text().unwrap_or_default());
+            print_error(verdict.text().unwrap_or_default());
         }
         if let Some(text) = verdict.text().filter(|_| !self.json) {
             if verdict != Verdict::NoDrivers {
@@ -255,7 +255,7 @@ impl Reporter {
             outcome.note(report.state, false);
             self.tell(&report, false)?;
         }
-        if !self.json && !self.talk.quiet {
+        if !self.json && !self.output.quiet {
             writeln!(self.out, "\n{SPECIMEN_NOTE}")?;
         }
         Ok(outcome.exit())
@@ -286,7 +286,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
     }
     let input = match Input::named(&item.path) {
         Ok(input) => input,
-        Err(error) => return unreadable(cause(&error)),
+        Err(error) => return unreadable(os_error_text(&error)),
     };
     let options = match item.within_folder {
         true => Options {
@@ -300,7 +300,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
     let mut reports = Vec::new();
     let mut visit = |report: Report, data: &[u8]| {
         reports.push(match identify(&report) {
-            true => identified(report, data),
+            true => with_file_facts(report, data),
             false => report,
         });
     };
@@ -312,7 +312,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
         archive.visit(&origin, storage, &options, &mut visit);
         return Examined { bytes, reports };
     }
-    let by_head = head::report(&origin, input.head(), bytes);
+    let by_head = triage::report(&origin, input.head(), bytes);
     let reports = match by_head {
         Some(report) if !needs_content(&report, item.within_folder) => vec![report],
         _ => match input.content() {
@@ -320,7 +320,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
                 super::visit(&path, &content, &options, &mut visit);
                 reports
             }
-            Err(error) => return unreadable(cause(&error)),
+            Err(error) => return unreadable(os_error_text(&error)),
         },
     };
     Examined { bytes, reports }
@@ -332,7 +332,7 @@ const FAR: u64 = 0x8000;
 /// Whether all of a file says more than its beginning did: its hash, where it is
 /// called as a module; which other program opens it, where it is no driver.
 fn needs_content(report: &Report, within_folder: bool) -> bool {
-    let is_named = report.names.name_a_module() && tcplimit_report::is_possible(report.bytes);
+    let is_named = report.names.name_a_module() && tcplimit_report::is_driver_size(report.bytes);
     match report.state {
         State::NotPe => report.bytes > FAR || is_named,
         State::NotDriver => !within_folder,

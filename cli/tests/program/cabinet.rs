@@ -286,6 +286,6 @@ fn the_specimen_is_located_in_a_cabinet_of_each_kind() {
             .with_extension("cab");
         let run = crate::run([Path::new("probe"), &cabinet]);
         assert_eq!(run.code, 0, "{kind}: {}", run.stderr);
-        run.says("TCPIP6.SYS: located");
+        run.prints("TCPIP6.SYS: located");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, run, xp};
 
@@ -90,7 +90,7 @@ fn a_manifest_that_says_otherwise_disagrees_and_is_never_overwritten() {
 
     let check = files.run(&["corpus", "check", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(check.code, 1);
-    check.says("start_up_value: 11, not 10");
+    check.prints("start_up_value: 11, not 10");
 
     let add = files.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(add.code, 1);
@@ -100,14 +100,14 @@ fn a_manifest_that_says_otherwise_disagrees_and_is_never_overwritten() {
 
 #[test]
 fn what_is_not_located_is_not_added() {
-    let flawed = Spec {
-        flaw: Some(Flaw::OneGate),
+    let defective = Spec {
+        defect: Some(Defect::OneGate),
         ..Spec::xp_sp3()
     }
     .build()
     .file;
     let files = Files::new()
-        .with("tcpip.sys", &flawed)
+        .with("tcpip.sys", &defective)
         .with("text.txt", b"hello");
     let add = files.run(&[
         "corpus",

@@ -50,7 +50,7 @@ fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
     let files = Files::new().with("old.exe", &file);
     let probe = files.run(&["probe", "old.exe"]);
     assert_eq!(probe.code, 1);
-    probe.says("no PE signature where its header points");
+    probe.prints("no PE signature where its header points");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
         "{}",
         probe.stdout
     );
-    probe.says("damaged, or built in a way this program does not know");
+    probe.prints("damaged, or built in a way this program does not know");
     let objects = files.run(&["probe", "--json", "tcpip.sys"]).objects();
     assert_eq!(objects[0]["state"], "not-located");
 }
@@ -76,7 +76,7 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
 /// By way of the library: there are many lengths.
 #[test]
 fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
-    for (kind, spec) in Spec::kinds() {
+    for (kind, spec) in Spec::presets() {
         let file = spec.build().file;
         let lengths = (2..0x600).chain((0x600..file.len()).step_by(97));
         for length in lengths {
@@ -94,10 +94,10 @@ fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
 
 /// A tcpip.sys that has lost the code of event 4226 and its own names.
 fn without_event() -> Spec {
-    use specimen::{Extras, Flaw};
+    use specimen::{Defect, Extras};
 
     Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         extras: Extras {
             export: false,
             version: false,
@@ -112,7 +112,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let files = Files::new().with("tcpip6.sys", &without_event().build().file);
     let probe = files.run(&["probe", "tcpip6.sys"]);
     assert_eq!(probe.code, 1, "{}", probe.stdout);
-    probe.says_all([
+    probe.prints_all([
         "tcpip6.sys: not located, unconfirmed name\n",
         "the file's name says tcpip6.sys, and nothing else does",
         "18 atomic updates, as in tcpip.sys",

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use lzxc::WindowSize;
 use specimen::Spec;
-use specimen::disc::{Built, Disc, SECTOR, both};
+use specimen::disc::{Disc, DiscImage, SECTOR, both};
 
 use crate::cabinet::{lzx, mszip};
 use crate::expand::expanded;
@@ -45,7 +45,7 @@ fn setup() -> Disc {
     ])
 }
 
-fn with(built: &Built) -> Files {
+fn with(built: &DiscImage) -> Files {
     Files::new().with("XP.ISO", &built.image)
 }
 
@@ -69,7 +69,7 @@ fn all(found: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_copy_on_a_disc_is_found_and_judged_like_a_file() {
+fn every_copy_on_a_disc_is_found_and_probed_like_a_file() {
     let files = with(&setup().build());
     let run = files.run(&["probe", "--json", "XP.ISO"]);
     run.ends_with(0);
@@ -93,7 +93,7 @@ fn every_copy_on_a_disc_is_found_and_judged_like_a_file() {
 }
 
 #[test]
-fn names_of_the_primary_tree_do_where_there_is_no_other() {
+fn primary_tree_names_are_used_without_a_joliet_tree() {
     let disc = Disc {
         joliet: false,
         ..Disc::new(&[("i386/tcpip.sy_", &compressed())])
@@ -106,7 +106,7 @@ fn names_of_the_primary_tree_do_where_there_is_no_other() {
 }
 
 #[test]
-fn a_folder_of_images_is_gone_through_and_images_without_a_driver_are_told() {
+fn a_folder_of_images_is_searched_and_images_without_a_driver_are_reported() {
     let files = Files::new()
         .with("images/a.iso", &setup().build().image)
         .with("images/b.iso", &Disc::new(&[("A.TXT", b"a")]).build().image)
@@ -114,14 +114,14 @@ fn a_folder_of_images_is_gone_through_and_images_without_a_driver_are_told() {
     let run = files.run(&["probe", "-r", "images"]);
     assert_eq!(run.code, 0);
     assert_eq!(run.stdout.matches(": located").count(), 4, "{}", run.stdout);
-    run.says("  disc-image                  1\n");
+    run.prints("  disc-image                  1\n");
     let one = files.run(&["probe", "images/b.iso"]);
     assert_eq!(one.code, 1);
     assert!(one.stdout.contains("a disc image of 1 file, none of them"));
 }
 
 #[test]
-fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
+fn a_hotfix_is_searched_and_a_delta_hotfix_is_reported() {
     let cabinet = mszip(&[("update.exe", b"MZ"), ("sp3gdr\\tcpip.sys", &xp())]);
     let deltas = mszip(&[("_sfx_manifest_", b"x"), ("_sfx_0000._p", b"PA30")]);
     let files = Files::new()
@@ -136,10 +136,10 @@ fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
     );
     let run = files.run(&["probe", "fixes/deltas.exe"]);
     assert_eq!(run.code, 1);
-    run.says("1 of its 2 members are deltas");
+    run.prints("1 of its 2 members are deltas");
     assert!(run.stdout.contains("/x:FOLDER"));
     let run = files.run(&["probe", "fixes/plain.exe"]);
-    run.says("not a driver");
+    run.prints("not a driver");
     let run = files.run(&["probe", "-r", "--json", "fixes"]);
     let expected = [
         ("sp3gdr\\tcpip.sys", "unpatched"),
@@ -164,12 +164,12 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
+fn a_changed_image_differs_only_in_driver_records_and_volume_size() {
     let built = setup().build();
     let files = with(&built);
     let dry = files.run(&["patch", "XP.ISO"]);
     dry.ends_with(0);
-    dry.says("add --output NEW.iso");
+    dry.prints("add --output NEW.iso");
     assert!(
         dry.stdout
             .contains("XP.ISO/I386/TCPIP.SY_/tcpip.sys: would change the limit from 10 to 100")
@@ -232,7 +232,7 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
 }
 
 /// A disc with a cabinet of several files, which has two names, and an update.
-fn with_cabinets(six: &[u8]) -> Built {
+fn with_cabinets(six: &[u8]) -> DiscImage {
     let sp3 = mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp()), ("tcpip6.sys", six)]);
     let update = mszip(&[("sp3gdr\\tcpip.sys", &xp())]);
     Disc::new(&[
@@ -245,13 +245,13 @@ fn with_cabinets(six: &[u8]) -> Built {
 }
 
 #[test]
-fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
+fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
     let built = with_cabinets(&Spec::tcpip6_x86().build().file);
     let files = with(&built);
     let new = ["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"];
     let run = files.run(&new);
     run.ends_with(0);
-    run.says_all([
+    run.prints_all([
         "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
         "a self-extractor with sp3gdr\\tcpip.sys in it",
@@ -301,7 +301,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
 }
 
 #[test]
-fn a_driver_that_is_refused_in_a_cabinet_on_a_disc_refuses_the_image() {
+fn a_refused_driver_in_a_cabinet_on_a_disc_refuses_the_image() {
     let mut six = Spec::tcpip6_x86().build().file;
     let last = six.len() - 1;
     six[last] ^= 1;
@@ -348,7 +348,7 @@ fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_cabinet_on_a_disc_that_cannot_be_packed_is_refused_by_name_and_so_is_the_image() {
+fn a_cabinet_on_a_disc_that_cannot_be_packed_refuses_the_image() {
     let odd = with_odd_blocks(&xp());
     let disc = Disc::new(&[("I386/TCPIP.SY_", &compressed()), ("I386/SP3.CAB", &odd)]);
     let files = with(&disc.build());
@@ -382,7 +382,7 @@ fn cabinet_at(image: &[u8], place: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_new_image_has_the_time_of_the_old_one_or_the_present_one() {
+fn a_new_image_keeps_the_old_time_unless_touched() {
     let files = with(&setup().build());
     let path = |name: &str| files.path().join(name);
     let modified = |name| fs::metadata(path(name)).unwrap().modified().unwrap();
@@ -390,17 +390,17 @@ fn a_new_image_has_the_time_of_the_old_one_or_the_present_one() {
     let image = File::options().write(true).open(path("XP.ISO"));
     image.unwrap().set_modified(old).unwrap();
     let keeps = files.run(&["patch", "XP.ISO", "--output", "old.iso"]);
-    keeps.says("or use --touch");
+    keeps.prints("or use --touch");
     assert_eq!((keeps.code, modified("old.iso")), (0, old));
     let touched = files.run(&["patch", "XP.ISO", "--touch", "--output", "new.iso"]);
     assert_eq!(touched.code, 0);
-    touched.does_not_say("--touch");
+    touched.does_not_print("--touch");
     assert!(modified("new.iso") > old);
     assert_eq!(read(&files, "new.iso"), read(&files, "old.iso"));
 }
 
 #[test]
-fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
+fn restore_gives_the_original_and_patching_twice_equals_patching_once() {
     let mut built = setup().build();
     // No whole number of sectors: what follows the volume stays as well.
     built.image.extend([7; 100]);
@@ -415,7 +415,7 @@ fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
     run(&["patch", "100.iso", "--limit", "60", "--output", "again.iso"]);
     assert_eq!(read(&files, "again.iso"), read(&files, "60.iso"));
     let same = run(&["patch", "100.iso", "--output", "same.iso"]);
-    same.says("nothing to do");
+    same.prints("nothing to do");
     assert!(!files.path().join("same.iso").exists());
     let shown = run(&["restore", "100.iso"]);
     assert!(
@@ -452,7 +452,7 @@ fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
 }
 
 #[test]
-fn nothing_is_written_in_place_or_over_what_is_there() {
+fn an_image_is_never_changed_in_place_or_overwritten() {
     let built = setup().build();
     let files = with(&built).with("there.iso", b"mine");
     for (arguments, because) in [
@@ -472,7 +472,7 @@ fn nothing_is_written_in_place_or_over_what_is_there() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{arguments:?}: {}", run.stdout);
-        run.says(because);
+        run.prints(because);
     }
     assert_eq!(read(&files, "there.iso"), b"mine");
     assert_eq!(read(&files, "XP.ISO"), built.image);
@@ -480,7 +480,7 @@ fn nothing_is_written_in_place_or_over_what_is_there() {
 }
 
 #[test]
-fn one_copy_in_doubt_and_no_image_is_written() {
+fn one_doubtful_copy_refuses_the_image() {
     let mut wrong = xp();
     let nt = usize::try_from(u32::from_le_bytes(wrong[60..64].try_into().unwrap())).unwrap();
     wrong[nt + 24 + 64] ^= 1;
@@ -488,14 +488,14 @@ fn one_copy_in_doubt_and_no_image_is_written() {
     let files = with(&disc.build());
     let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    run.says("XP.ISO/B/TCPIP.SYS: refused");
-    run.says("XP.ISO/A/TCPIP.SYS: not done");
+    run.prints("XP.ISO/B/TCPIP.SYS: refused");
+    run.prints("XP.ISO/A/TCPIP.SYS: not done");
     assert!(run.stderr.contains("all are treated alike"));
     assert!(!files.path().join("NEW.iso").exists());
 }
 
 /// A sound image, changed in one thing.
-fn refused(change: impl FnOnce(&mut Built), because: &str) {
+fn refused(change: impl FnOnce(&mut DiscImage), because: &str) {
     let mut built = setup().build();
     change(&mut built);
     let files = with(&built);
@@ -517,7 +517,7 @@ fn refused(change: impl FnOnce(&mut Built), because: &str) {
 }
 
 /// Lets the records of a path name other sectors.
-fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
+fn point(built: &mut DiscImage, path: &str, sector: usize, length: usize) {
     for record in built.records[path].clone() {
         built.image[record + 2..record + 10].copy_from_slice(&both(sector));
         built.image[record + 10..record + 18].copy_from_slice(&both(length));
@@ -525,8 +525,9 @@ fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
 }
 
 #[test]
-fn every_refusal_of_an_image_says_why() {
-    let sector = |built: &Built, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
+fn every_refusal_of_an_image_gives_a_reason() {
+    let sector =
+        |built: &DiscImage, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
     refused(
         |built| {
             *built = Disc {
@@ -560,7 +561,7 @@ fn every_refusal_of_an_image_says_why() {
 }
 
 #[test]
-fn a_table_that_does_not_hold_together_is_refused() {
+fn an_inconsistent_table_is_refused() {
     // A directory in itself.
     refused(
         |built| {
@@ -619,11 +620,11 @@ fn a_table_that_does_not_hold_together_is_refused() {
 }
 
 #[test]
-fn directories_without_end_are_refused() {
+fn endless_directories_are_refused() {
     let path = "a/".repeat(40) + "TCPIP.SYS";
     let disc = Disc::new(&[(&path, &xp())]);
     let run = with(&disc.build()).run(&["patch", "XP.ISO"]);
-    run.says("nested too deep");
+    run.prints("nested too deep");
     assert_eq!(run.code, 3);
 }
 
@@ -639,7 +640,7 @@ fn a_partition_table_is_refused() {
 }
 
 #[test]
-fn an_image_that_was_changed_since_is_not_taken_back() {
+fn an_image_changed_since_patching_is_not_restored() {
     let files = with(&setup().build());
     assert_eq!(
         files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]).code,
@@ -654,7 +655,7 @@ fn an_image_that_was_changed_since_is_not_taken_back() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{}", run.stdout);
-        run.says("does not come out");
+        run.prints("does not come out");
     }
     assert!(!Path::new(&files.path().join("back.iso")).exists());
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 3);

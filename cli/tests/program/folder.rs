@@ -32,7 +32,7 @@ fn hits_get_a_line_each_in_order_and_the_rest_is_counted() {
     assert!(lines[4].contains(" searched at "), "{}", lines[4]);
     assert!(!probe.stdout.contains("SHA-256"));
     for count in ["unpatched", "patched", "not-pe", "damaged"] {
-        probe.says(format!("  {count:<20}        1\n"));
+        probe.prints(format!("  {count:<20}        1\n"));
     }
 }
 
@@ -96,7 +96,7 @@ fn links_to_files_are_followed_and_links_to_folders_are_not() {
     symlink("..", files.path().join("scan/loop")).unwrap();
     let probe = files.run(&["probe", "-r", "scan"]);
     assert_eq!(probe.code, 0);
-    probe.says("1 located in 2 files");
+    probe.prints("1 located in 2 files");
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn mandoc_finds_no_fault_in_the_manual() {
 fn there_is_a_manual_page_for_every_verb() {
     let page = run(["man"]);
     assert_eq!(page.code, 0);
-    page.says(".TH tcplimit 1");
+    page.prints(".TH tcplimit 1");
     let files = Files::new();
     assert_eq!(files.run(&["man", "--output", "man1"]).code, 0);
     for verb in VERBS {

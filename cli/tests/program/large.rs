@@ -76,7 +76,7 @@ fn both(limit: u64) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn the_drivers_in_a_cabinet_are_changed_and_nothing_else_and_come_back_to_the_byte() {
+fn only_drivers_in_a_cabinet_change_and_restore_is_exact() {
     use Method::{Lzx, MsZip, Stored};
     for methods in [
         [Stored, Lzx, MsZip],
@@ -149,13 +149,13 @@ fn the_drivers_in_a_cabinet_are_changed_and_nothing_else_and_come_back_to_the_by
         assert_eq!(read(&files, "sp3.cab"), new);
         let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
         assert_eq!(restore.code, 0, "{}", restore.stdout);
-        restore.says(".orig (it stays)");
+        restore.prints(".orig (it stays)");
         assert!(read(&files, "sp3.cab") == old, "{methods:?}");
     }
 }
 
 #[test]
-fn one_driver_that_is_refused_leaves_the_cabinet_as_it_is() {
+fn one_refused_driver_leaves_the_cabinet_unchanged() {
     let old = sp3([Method::Lzx; 3], &patched(0));
     let files = Files::new().with("sp3.cab", &old);
     let run = files.run(&["patch", "--cabinets", "--in-place", "--json", "sp3.cab"]);
@@ -182,20 +182,20 @@ fn one_driver_that_is_refused_leaves_the_cabinet_as_it_is() {
 }
 
 #[test]
-fn cabinets_in_a_tree_and_under_another_name_are_rewritten_when_asked() {
+fn cabinets_in_a_tree_or_under_another_name_are_rewritten_on_request() {
     let old = sp3([Method::MsZip; 3], &xp());
     let files = Files::new()
         .with("I386/SP3.CAB", &old)
         .with("I386/NONE.CAB", &sp3_without())
         .with("I386/tcpip.sys", &xp());
     let plain = files.run(&["patch", "-r", "--in-place", "."]);
-    plain.says("SP3.CAB: not rewritten");
-    plain.says("--cabinets");
+    plain.prints("SP3.CAB: not rewritten");
+    plain.prints("--cabinets");
     assert!(read(&files, "I386/SP3.CAB") == old);
     let run = files.run(&["patch", "-r", "--in-place", "--cabinets", "."]);
     run.ends_with(0);
-    run.says("2 changed of 3 files");
-    run.does_not_say("NONE.CAB");
+    run.prints("2 changed of 3 files");
+    run.does_not_print("NONE.CAB");
     assert_eq!(limits(&files, "I386/SP3.CAB"), both(100));
     let copy = [
         "restore",
@@ -217,7 +217,7 @@ fn sp3_without() -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_cabinet_is_put_back_from_its_backup() {
+fn a_damaged_cabinet_is_restored_from_its_backup() {
     let old = sp3([Method::MsZip; 3], &xp());
     let files = Files::new().with("sp3.cab", &old);
     files.run(&["patch", "--cabinets", "--in-place", "sp3.cab"]);
@@ -227,10 +227,10 @@ fn a_damaged_cabinet_is_put_back_from_its_backup() {
     let files = files.with("sp3.cab", &damaged);
     let patch = files.run(&["patch", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(patch.code, 3, "{}", patch.stdout);
-    patch.says("the checksum of data block");
+    patch.prints("the checksum of data block");
     let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(restore.code, 0, "{}", restore.stdout);
-    restore.says("put back from its backup");
+    restore.prints("put back from its backup");
     assert!(read(&files, "sp3.cab") == old);
     fs::remove_file(files.path().join("sp3.cab")).unwrap();
     assert_eq!(
@@ -273,7 +273,7 @@ fn all(files: &Files) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
+fn the_cabinets_of_a_windows_are_part_of_its_transaction() {
     let files = windows(&xp());
     let before = all(&files);
     let shown = files.run(&["patch", "--root", ".", "--cabinets"]);
@@ -287,8 +287,8 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
     assert_eq!(all(&files), before);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     patch.ends_with(0);
-    patch.says("5 changed of 5 files");
-    patch.does_not_say("not rewritten");
+    patch.prints("5 changed of 5 files");
+    patch.does_not_print("not rewritten");
     assert_eq!(limits(&files, CAB), both(100));
     let status = files.run(&["status", "--root", ".", "--json"]);
     let objects = status.objects();
@@ -303,14 +303,14 @@ fn the_cabinets_of_a_windows_are_part_of_the_one_transaction() {
         assert_eq!(object["backups"].as_array().unwrap().len(), 1);
     }
     let again = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
-    again.says("5 as they should be");
+    again.prints("5 as they should be");
     let restore = files.run(&["restore", "--root", ".", "--cabinets", "--in-place"]);
     restore.ends_with(0);
     assert!(all(&files) == before, "{:?}", all(&files).keys());
 }
 
 #[test]
-fn a_copy_that_is_refused_keeps_the_cabinets_as_they_are_and_the_other_way_round() {
+fn a_refused_copy_keeps_cabinets_unchanged_and_vice_versa() {
     let files = windows(&patched(0));
     let before = all(&files);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);

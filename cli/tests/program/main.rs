@@ -63,20 +63,20 @@ impl Run {
     }
 
     #[track_caller]
-    fn says_all<const N: usize>(&self, texts: [&str; N]) {
+    fn prints_all<const N: usize>(&self, texts: [&str; N]) {
         for text in texts {
-            self.says(text);
+            self.prints(text);
         }
     }
 
     #[track_caller]
-    fn says(&self, text: impl AsRef<str>) {
+    fn prints(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         assert!(self.stdout.contains(text), "{text}: {}", self.stdout);
     }
 
     #[track_caller]
-    fn does_not_say(&self, text: impl AsRef<str>) {
+    fn does_not_print(&self, text: impl AsRef<str>) {
         assert!(!self.stdout.contains(text.as_ref()), "{}", self.stdout);
     }
 

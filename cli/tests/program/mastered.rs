@@ -130,7 +130,7 @@ fn others(listing: &str) -> Vec<&str> {
 }
 
 #[test]
-fn others_read_a_changed_disc_as_they_did_but_for_the_driver() {
+fn other_tools_read_a_changed_disc_the_same_except_for_the_driver() {
     for (program, options) in [("genisoimage", &GENISOIMAGE[..]), ("xorriso", &XORRISO)] {
         let files = tree();
         let folder = files.path();
@@ -239,7 +239,7 @@ fn udf_and_several_sessions_are_refused() {
     let refused = |files: &Files, because: &str| {
         let run = files.run(&["patch", "XP.ISO", "--output", "NEW.ISO"]);
         run.ends_with(1);
-        run.says(because);
+        run.prints(because);
         assert!(!files.path().join("NEW.ISO").exists());
     };
     let files = tree();

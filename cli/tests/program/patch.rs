@@ -9,7 +9,7 @@ mod windows;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use specimen::{Checksum, Extras, Flaw, Spec};
+use specimen::{Checksum, Defect, Extras, Spec};
 
 use crate::{Files, Run, patched, run_in, xp};
 
@@ -43,12 +43,12 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 
 fn refused(run: &Run, because: &str) {
     run.ends_with(1);
-    run.says("refused, left as it is");
+    run.prints("refused, left as it is");
     assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
 }
 
 #[test]
-fn nothing_is_written_unless_it_is_said_where() {
+fn nothing_is_written_without_a_target() {
     let files = Files::new().with("tcpip.sys", &xp());
     for arguments in [
         ["patch", "tcpip.sys"].as_slice(),
@@ -74,7 +74,7 @@ fn nothing_is_written_unless_it_is_said_where() {
 
 #[test]
 fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let driver = spec.module.file_name();
         let files = Files::new().with(driver, &built.file);
@@ -96,7 +96,7 @@ fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
 }
 
 #[test]
-fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
+fn the_signature_note_is_printed_only_after_a_change() {
     let files = Files::new().with("tcpip.sys", &xp());
     let says = |run: &Run| run.stdout.contains("What follows:");
     let shown = files.run(&["patch", "tcpip.sys"]);
@@ -126,7 +126,7 @@ fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
 }
 
 #[test]
-fn all_that_is_named_must_be_there_before_anything_is_written() {
+fn nothing_is_written_if_any_named_file_is_missing() {
     let files = Files::new().with("tcpip.sys", &xp());
     for arguments in [
         ["patch", "--in-place", "tcpip.sys", "50"].as_slice(),
@@ -148,7 +148,7 @@ fn all_that_is_named_must_be_there_before_anything_is_written() {
 }
 
 #[test]
-fn a_changed_copy_is_written_where_nothing_is() {
+fn output_never_overwrites_another_file() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("there.sys", b"mine");
@@ -156,7 +156,7 @@ fn a_changed_copy_is_written_where_nothing_is() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
-    run.says("written to   out.sys");
+    run.prints("written to   out.sys");
     // The same once more is no contradiction.
     let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
     assert_eq!(again.code, 0);
@@ -167,16 +167,16 @@ fn a_changed_copy_is_written_where_nothing_is() {
         "{}",
         again.stdout
     );
-    again.does_not_say("written to");
+    again.does_not_print("written to");
     let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
     refused(&there, "never overwritten");
-    there.does_not_say("written to");
+    there.does_not_print("written to");
     assert_eq!(read(&files, "there.sys"), b"mine");
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
 }
 
 #[test]
-fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
+fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
     let with = |change: &dyn Fn(&mut Spec)| {
         let mut spec = Spec::xp_sp3();
         change(&mut spec);
@@ -197,7 +197,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
     let sum = specimen::checksum::checksum(&signed, nt + 24 + 64);
     signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
     let unrelocated = with(&|spec| spec.extras.relocations = false);
-    let vista = with(&|spec| spec.flaw = Some(Flaw::OneGate));
+    let vista = with(&|spec| spec.defect = Some(Defect::OneGate));
     let cases: [(&str, Vec<u8>, i32, &str); 10] = [
         ("tcpip.sys", signed, 1, "a signature of its own"),
         (
@@ -229,7 +229,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
         let files = Files::new().with(name, &content);
         let run = files.run(&["patch", "--in-place", name]);
         assert_eq!(run.code, code, "{because}: {}", run.stdout);
-        run.says("refused, left as it is");
+        run.prints("refused, left as it is");
         assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
         assert_eq!(read(&files, name), content, "{because}");
         let folder = files.path().join(name);
@@ -238,7 +238,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
 }
 
 #[test]
-fn where_a_file_lies_does_not_depend_on_how_it_is_named() {
+fn a_files_folder_does_not_depend_on_the_path_given() {
     let files = Files::new().with("SysWOW64/drivers/tcpip.sys", &xp());
     let drivers = files.path().join("SysWOW64/drivers");
     for arguments in [
@@ -274,10 +274,10 @@ fn a_renamed_file_is_patched_when_the_module_is_named() {
 }
 
 #[test]
-fn a_version_without_the_limiter_is_refused_as_such() {
+fn a_version_without_the_limiter_is_refused() {
     // Windows 10's number in the version resource, and no gates.
     let mut file = Spec {
-        flaw: Some(Flaw::UnsignedJumps),
+        defect: Some(Defect::UnsignedJumps),
         ..Spec::xp_x64()
     }
     .build()
@@ -292,7 +292,7 @@ fn a_version_without_the_limiter_is_refused_as_such() {
 }
 
 #[test]
-fn a_file_that_is_not_there_or_cut_is_an_error_of_input() {
+fn a_missing_or_truncated_file_is_an_input_error() {
     let files = Files::new().with("tcpip.sys", &xp()[..5000]);
     assert_eq!(files.run(&["patch", "nothing.sys"]).code, 3);
     let cut = files.run(&["patch", "--in-place", "tcpip.sys"]);
@@ -301,7 +301,7 @@ fn a_file_that_is_not_there_or_cut_is_an_error_of_input() {
 }
 
 #[test]
-fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
+fn a_foreign_file_with_the_backups_name_is_not_overwritten() {
     let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
@@ -316,7 +316,7 @@ fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_no_hindrance() {
+fn leftovers_of_a_killed_run_do_not_block() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("tcpip.sys.1.tcplimit-new", b"half");
@@ -363,7 +363,7 @@ fn the_command_line_is_checked_before_anything_else() {
 }
 
 #[test]
-fn one_json_object_says_all() {
+fn one_json_object_describes_the_change() {
     let built = Spec::xp_sp3().build();
     let files = Files::new().with("tcpip.sys", &built.file);
     let run = files.run(&["patch", "--json", "--in-place", "tcpip.sys"]);

@@ -1,6 +1,6 @@
 //! `probe` on single files.
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, run, xp};
 
@@ -21,7 +21,7 @@ fn without_a_path_the_specimen_is_located_and_called_one() {
 
 #[test]
 fn every_kind_of_driver_is_located_where_it_was_built_as_file_and_as_loaded() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let files = Files::new().with("driver.bin", &built.file);
         let limit = format!("limit        RVA {:X}\n", built.truth.threshold);
@@ -63,7 +63,7 @@ fn a_patched_file_is_located_and_its_value_told() {
 #[test]
 fn missing_evidence_is_named_and_the_exit_code_is_1() {
     let spec = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("tcpip.sys", &spec.build().file);
@@ -119,7 +119,7 @@ fn another_machine_is_named() {
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "tcpip.sys"]);
     assert_eq!(probe.code, 1);
-    probe.says("machine 0200h is neither x86 nor x64");
+    probe.prints("machine 0200h is neither x86 nor x64");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_value_that_the_driver_does_not_take_is_marked() {
 #[test]
 fn the_command_that_explains_repeats_what_was_asked_for() {
     let spec = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("my files/a.sys", &spec.build().file);
@@ -153,7 +153,7 @@ fn the_command_that_explains_repeats_what_was_asked_for() {
     let command = format!(
         "tcplimit explain --module tcpip --as-loaded=F7B3C000 {quote}my files/a.sys{quote}\n"
     );
-    probe.says(&command);
+    probe.prints(&command);
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
         let says = format!(
             "it has no relocations, so it can't be loaded at {at}, only at its own base, 20000"
         );
-        probe.says(&says);
+        probe.prints(&says);
     }
     let own = files.run(&["probe", "--as-loaded=20000", "tcpip.sys"]);
     assert_eq!(own.code, 0, "{}", own.stdout);

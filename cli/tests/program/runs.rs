@@ -30,7 +30,7 @@ fn leftovers(files: &Files) -> Vec<String> {
 }
 
 #[test]
-fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
+fn two_concurrent_patches_change_the_file_once_and_keep_its_backup() {
     let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     for round in 0..40 {
@@ -60,7 +60,7 @@ fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
 }
 
 #[test]
-fn of_two_different_patches_at_once_the_second_is_made_of_what_the_first_left() {
+fn two_concurrent_patches_with_different_limits_run_one_after_the_other() {
     for round in 0..20 {
         let files = Files::new().with("tcpip.sys", &xp());
         let [one, other] = ["50", "70"]
@@ -77,14 +77,14 @@ fn of_two_different_patches_at_once_the_second_is_made_of_what_the_first_left() 
             false => (&other, &one, "from 70 to 50"),
         };
         assert_eq!((first.code, second.code), (0, 0), "{round}");
-        first.says("the limit from 10 to");
+        first.prints("the limit from 10 to");
         assert!(second.stdout.contains(way), "{round}: {}", second.stdout);
         assert_eq!(leftovers(&files), [""; 0], "{round}");
     }
 }
 
 #[test]
-fn of_two_runs_over_all_copies_at_once_none_disturbs_the_other() {
+fn two_concurrent_runs_over_all_copies_do_not_interfere() {
     let copies = ["drivers", "dllcache"].map(|name| format!("WINDOWS/system32/{name}/tcpip.sys"));
     for round in 0..20 {
         let files = Files::new().with(&copies[0], &xp()).with(&copies[1], &xp());
@@ -111,7 +111,7 @@ fn of_two_runs_over_all_copies_at_once_none_disturbs_the_other() {
 }
 
 #[test]
-fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
+fn a_held_lock_is_waited_for_and_then_its_owner_is_reported() {
     let drivers = "WINDOWS/system32/drivers";
     let driver = format!("{drivers}/tcpip.sys");
     let files = Files::new().with(&driver, &xp());
@@ -151,7 +151,7 @@ fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
     let at_home = lock("WINDOWS");
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
-    status.says("another run is at work");
+    status.prints("another run is at work");
     // What is not locked any more is a stale one.
     drop((held, at_home));
     let status = files.run(&["status", "--root", "."]);

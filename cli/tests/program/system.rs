@@ -100,7 +100,7 @@ fn expected(limits: [u64; 5]) -> Vec<(String, Option<u64>)> {
 }
 
 #[test]
-fn all_copies_are_one_change_and_come_back_as_they_were() {
+fn all_copies_are_patched_together_and_restored_exactly() {
     let files = windows();
     let before = all(&files.path());
     let shown = files.run(&["patch", "--root", "."]);
@@ -112,15 +112,15 @@ fn all_copies_are_one_change_and_come_back_as_they_were() {
             .count(),
         4
     );
-    shown.says("Nothing was written");
+    shown.prints("Nothing was written");
     assert_eq!(all(&files.path()), before);
 
     let patch = files.run(&["patch", "--root", ".", "--limit", "77", "--in-place"]);
     patch.ends_with(0);
-    patch.says("4 changed of 4 files");
+    patch.prints("4 changed of 4 files");
     assert!(patch.stdout.contains("Windows File Protection"));
-    patch.says("sp3.cab: not rewritten");
-    patch.does_not_say("driver.cab");
+    patch.prints("sp3.cab: not rewritten");
+    patch.does_not_print("driver.cab");
     assert_eq!(read(&files, DRIVERS), patched(77));
     assert_eq!(limits(&files), expected([77, 10, 77, 77, 77]));
     assert!(!files.path().join("WINDOWS/tcplimit.journal").exists());
@@ -134,14 +134,14 @@ fn all_copies_are_one_change_and_come_back_as_they_were() {
 }
 
 #[test]
-fn one_refused_copy_and_none_is_changed() {
+fn one_refused_copy_leaves_all_unchanged() {
     let files = windows().with(CACHE, &patched(0));
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
     patch.ends_with(1);
-    patch.says("which is no limit");
+    patch.prints("which is no limit");
     patch.warns("so none is changed: they are treated alike");
-    patch.says("0 changed of 4 files, 0 would be, 0 as they should be, 1 refused, 3 not done");
+    patch.prints("0 changed of 4 files, 0 would be, 0 as they should be, 1 refused, 3 not done");
     assert_eq!(all(&files.path()), before);
     for target in ["--in-place", "--dry-run"] {
         let objects = files
@@ -167,7 +167,7 @@ fn states(objects: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_run_that_failed_says_so_of_every_copy() {
+fn a_failed_run_reports_every_copy_as_failed() {
     let files = windows();
     let before = all(&files.path());
     // Every name that a temporary file may have is taken.
@@ -190,13 +190,13 @@ fn a_run_that_failed_says_so_of_every_copy() {
 }
 
 #[test]
-fn status_tells_each_copy_and_writes_nothing() {
+fn status_lists_each_copy_and_writes_nothing() {
     let files = windows();
     files.run(&["patch", "--root", ".", "--in-place"]);
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "WINDOWS"]);
     status.ends_with(0);
-    status.says_all([
+    status.prints_all([
         "tcpip.sys: located, patched: the limit is 100 at RVA",
         "what Windows loads",
         "what Windows File Protection puts back",
@@ -234,7 +234,7 @@ fn status_tells_each_copy_and_writes_nothing() {
 }
 
 #[test]
-fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
+fn compressed_copies_and_cabinets_are_listed_in_every_source_folder() {
     let packed = mszip(&[("tcpip.sys", &xp())]);
     let large = mszip(&[("afd.sys", b"x"), ("tcpip.sys", &xp())]);
     let files = windows()
@@ -244,7 +244,7 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
         .with("WINDOWS/Driver Cache/i386/bad.cab", b"MSCF");
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
     patch.ends_with(3);
-    patch.says_all([
+    patch.prints_all([
         "sp2.cab: not rewritten",
         "sp3.cab: not rewritten",
         "TCPIP.SY_: not rewritten",
@@ -256,7 +256,7 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
     assert_eq!(read(&files, "WINDOWS/Driver Cache/i386/tcpip.sy_"), packed);
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(3);
-    status.says_all([
+    status.prints_all([
         "sp2.cab/tcpip.sys: located, unpatched",
         "TCPIP.SY_/tcpip.sys: located, unpatched",
         "tcpip.sy_/tcpip.sys: located, unpatched",
@@ -265,7 +265,7 @@ fn compressed_copies_and_cabinets_are_named_wherever_a_source_is() {
 }
 
 #[test]
-fn why_nothing_was_done_is_in_the_summary() {
+fn the_summary_gives_the_reason_when_nothing_was_done() {
     let none = Files::new()
         .with("WINDOWS/system32/drivers/x", b"")
         .with("a/b", b"");

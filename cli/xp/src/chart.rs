@@ -18,7 +18,7 @@ pub(crate) fn lines(history: &VecDeque<u32>, width: usize) -> Vec<String> {
     let highest = shown().max().unwrap_or(0);
     // A bar of one line is one connection at least.
     let scale = highest.max(HEIGHT);
-    let mut lines = Vec::from([phrase!("half-open, look by look").into()]);
+    let mut lines = Vec::from([phrase!("half-open, sample by sample").into()]);
     for line in (1..=HEIGHT).rev() {
         let bars: String = shown()
             .map(|value| {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_reaches_the_top_and_none_reaches_what_it_has_not() {
+    fn the_highest_bar_reaches_the_top_and_no_bar_exceeds_its_value() {
         for highest in [6, 7, 10, 100, 1_000_000, u32::MAX] {
             let lines = drawn(&[highest, highest - 1, 0], 40);
             assert_eq!(lines[1], format!("{highest:>8} |#  "), "{highest}");

@@ -16,7 +16,7 @@ const BACKSLASH: u16 = b'\\' as u16;
 /// for themselves elsewhere. The name has no such rules; it ends at a space or
 /// at its second quote.
 #[must_use]
-pub fn words(line: &[u16]) -> Option<Vec<String>> {
+pub fn split_command_line(line: &[u16]) -> Option<Vec<String>> {
     let mut units = line.iter().copied().peekable();
     let mut quoted = false;
     while let Some(unit) = units.next_if(|&unit| quoted || (unit != SPACE && unit != TAB)) {
@@ -69,11 +69,11 @@ mod tests {
     use super::*;
 
     fn split(line: &str) -> Option<Vec<String>> {
-        words(&line.encode_utf16().collect::<Vec<u16>>())
+        split_command_line(&line.encode_utf16().collect::<Vec<u16>>())
     }
 
     #[test]
-    fn words_are_parted_as_microsofts_documentation_has_it() {
+    fn words_are_split_as_microsoft_documents() {
         for (line, words) in [
             (r#"tcplimit"#, &[][..]),
             (r#""C:\a b\tcplimit.exe"  set 100 "#, &["set", "100"]),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_character_is_no_word() {
-        assert_eq!(words(&[b'x'.into(), SPACE, 0xD800]), None);
+    fn an_unpaired_surrogate_is_refused() {
+        assert_eq!(split_command_line(&[b'x'.into(), SPACE, 0xD800]), None);
     }
 }

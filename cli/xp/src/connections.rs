@@ -6,8 +6,8 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::win32::Win32;
-use crate::windows::{TcpTable, Windows};
+use crate::os::{Os, TcpTable};
+use crate::win32_error::Win32Error;
 
 /// MIB_TCP_STATE_SYN_SENT.
 const SYN_SENT: u32 = 3;
@@ -30,11 +30,11 @@ impl Connection {
 
 /// All of them, IPv4 and, where the system lists them, IPv6. Windows before XP SP2
 /// does not tell processes.
-pub(crate) fn all(windows: &dyn Windows) -> Result<Vec<Connection>, Win32> {
+pub(crate) fn list(os: &dyn Os) -> Result<Vec<Connection>, Win32Error> {
     let mut all = Vec::new();
-    match windows.tcp_table(TcpTable::OwnedV4) {
-        Err(Win32::PROC_NOT_FOUND) => {
-            let table = windows.tcp_table(TcpTable::V4)?;
+    match os.tcp_table(TcpTable::OwnedV4) {
+        Err(Win32Error::PROC_NOT_FOUND) => {
+            let table = os.tcp_table(TcpTable::V4)?;
             all.extend(
                 rows(&table).map(|&[state, _, _, address, port]| Connection {
                     state,
@@ -53,7 +53,7 @@ pub(crate) fn all(windows: &dyn Windows) -> Result<Vec<Connection>, Win32> {
             );
         }
     }
-    if let Ok(table) = windows.tcp_table(TcpTable::OwnedV6) {
+    if let Ok(table) = os.tcp_table(TcpTable::OwnedV6) {
         all.extend(
             rows(&table).map(|&[_, _, _, _, _, _, a, b, c, d, _, port, state, process]| {
                 Connection {

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::win32::Win32;
-use crate::windows::Windows;
+use crate::os::Os;
+use crate::win32_error::Win32Error;
 
 /// EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED.
 const LIMIT_REACHED: u32 = 4226;
@@ -19,7 +19,7 @@ const SIGNATURE: u32 = 0x654C_664C;
 
 /// Records that are read at most: ten times as many as the log has room for, as
 /// Windows makes it.
-const MOST: u32 = 50_000;
+const MAX_RECORDS: u32 = 50_000;
 
 /// The part of a record that has a fixed length; the source's name follows, in
 /// UTF-16 with a NUL.
@@ -41,7 +41,7 @@ const _: () = assert!(size_of::<Record>() == 56);
 
 /// One time that the limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reached {
+pub(crate) struct LimitEvent {
     /// Seconds since 1970.
     pub(crate) at: u32,
     /// The number of its record: those that come later have higher ones.
@@ -50,29 +50,29 @@ pub(crate) struct Reached {
 
 /// The newest event that was seen so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Newest {
+pub(crate) struct LogPosition {
     /// When the log was last looked at, in seconds since 1970.
-    pub(crate) looked: u32,
+    pub(crate) checked_at: u32,
     /// The number of its record.
     pub(crate) number: u32,
 }
 
-impl Newest {
+impl LogPosition {
     /// The events that were not seen before, the oldest first. The numbers of a log that was
     /// cleared begin anew.
     pub(crate) fn unseen<'a>(
         &self,
-        events: &'a [Reached],
-    ) -> impl Iterator<Item = &'a Reached> + use<'a> {
-        let Newest { looked, number } = *self;
-        let is_new = move |event: &&Reached| event.number > number || event.at > looked;
+        events: &'a [LimitEvent],
+    ) -> impl Iterator<Item = &'a LimitEvent> + use<'a> {
+        let LogPosition { checked_at, number } = *self;
+        let is_new = move |event: &&LimitEvent| event.number > number || event.at > checked_at;
         events.iter().rev().filter(is_new)
     }
 
     /// After a look at that time.
-    pub(crate) fn after(self, time: u32, events: &[Reached]) -> Newest {
-        Newest {
-            looked: time,
+    pub(crate) fn after(self, time: u32, events: &[LimitEvent]) -> LogPosition {
+        LogPosition {
+            checked_at: time,
             number: events.first().map_or(self.number, |event| event.number),
         }
     }
@@ -81,19 +81,19 @@ impl Newest {
 /// All times since then, the newest first. Entries are in the order of time
 /// unless the clock was changed, so the first older one ends the search. A log that
 /// goes in circles ends where the numbers of its records do not go down.
-pub(crate) fn reached_since(windows: &dyn Windows, since: u32) -> Result<Vec<Reached>, Win32> {
+pub(crate) fn limit_events_since(os: &dyn Os, since: u32) -> Result<Vec<LimitEvent>, Win32Error> {
     let mut all = Vec::new();
-    let (mut last, mut left) = (u32::MAX, MOST);
-    windows.system_log(&mut |bytes| {
+    let (mut last, mut left) = (u32::MAX, MAX_RECORDS);
+    os.system_log(&mut |bytes| {
         let mut rest = bytes;
-        while let Some((record, body, next)) = split(rest) {
+        while let Some((record, body, next)) = split_record(rest) {
             let number = record.number.get();
             if record.generated.get() < since || number >= last || left == 0 {
                 return false;
             }
             (last, left) = (number, left - 1);
-            if record.event.get() & 0xFFFF == LIMIT_REACHED && is_named(body, SOURCE) {
-                all.push(Reached {
+            if record.event.get() & 0xFFFF == LIMIT_REACHED && name_matches(body, SOURCE) {
+                all.push(LimitEvent {
                     at: record.generated.get(),
                     number,
                 });
@@ -107,7 +107,7 @@ pub(crate) fn reached_since(windows: &dyn Windows, since: u32) -> Result<Vec<Rea
 }
 
 /// The first record, what is behind its fixed part, and what is behind it all.
-fn split(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
+fn split_record(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
     let (record, _) = Record::ref_from_prefix(bytes).ok()?;
     let length = usize::try_from(record.length.get()).ok()?;
     let (whole, next) = bytes.split_at_checked(length)?;
@@ -116,12 +116,13 @@ fn split(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
 }
 
 /// Whether a name in UTF-16 with its NUL is this one, upper or lower case.
-fn is_named(body: &[u8], name: &str) -> bool {
+fn name_matches(body: &[u8], name: &str) -> bool {
     let wanted = name.bytes().chain([0]);
-    let said = body.chunks_exact(2).take(name.len() + 1);
-    said.map(|unit| match unit {
-        &[byte, 0] => Some(byte.to_ascii_lowercase()),
-        _ => None,
-    })
-    .eq(wanted.map(|byte| Some(byte.to_ascii_lowercase())))
+    let units = body.chunks_exact(2).take(name.len() + 1);
+    units
+        .map(|unit| match unit {
+            &[byte, 0] => Some(byte.to_ascii_lowercase()),
+            _ => None,
+        })
+        .eq(wanted.map(|byte| Some(byte.to_ascii_lowercase())))
 }

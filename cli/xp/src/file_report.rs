@@ -7,20 +7,20 @@ use alloc::vec::Vec;
 use scanner_core::{Findings, Module, NearbyCalls, Tally};
 use tcplimit_report::{Cause, Origin, Report, Search, State};
 
-use crate::client::REPORT;
+use crate::driver_client::REPORT_ADVICE;
 use crate::language::translate;
-use crate::windows::Windows;
+use crate::os::Os;
 
 /// Names of known builds, with their hashes: made of corpus/builds.toml.
 const KNOWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
 
 /// Looks into a file.
-pub(crate) fn look(windows: &dyn Windows, path: &str) -> Report {
+pub(crate) fn inspect(os: &dyn Os, path: &str) -> Report {
     let origin = Origin::file(path);
-    match windows.read(path) {
+    match os.read(path) {
         Ok(bytes) => {
-            let mut report = tcplimit_report::image(origin, &bytes, say);
-            report.identify(&bytes, |sha256| {
+            let mut report = tcplimit_report::image(origin, &bytes, reason_text);
+            report.add_file_facts(&bytes, |sha256| {
                 let known = KNOWN.iter().find(|(_, hash)| *hash == sha256);
                 known.map(|(name, _)| *name)
             });
@@ -34,12 +34,12 @@ pub(crate) fn look(windows: &dyn Windows, path: &str) -> Report {
 }
 
 /// A cause as a sentence, with the advice of this program.
-fn say(state: State, cause: &Cause<'_>) -> String {
+fn reason_text(state: State, cause: &Cause<'_>) -> String {
     let mut text = cause.text(state, translate);
     text.push('.');
     if let Cause::NotLocated(_) = cause {
         text.push(' ');
-        text.push_str(REPORT.get());
+        text.push_str(REPORT_ADVICE.get());
     }
     text
 }
@@ -111,9 +111,9 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     }
     if let Some(sum) = report.checksum() {
         let verdict = match sum.is_right() {
-            true => phrase!("right").into(),
+            true => phrase!("correct").into(),
             false => text!(
-                "but {computed} computed: the file is damaged, or was changed",
+                "but {computed} computed: the file is damaged or modified",
                 computed = format_args!("{:X}", sum.computed)
             ),
         };

@@ -9,10 +9,10 @@
 //! target is Windows (`windows_link::link!`); the programs are built for UEFI's target, whose code
 //! has no SSE. What would be left of it are types, and the window needs a dozen of those.
 
-mod calls;
 pub(crate) mod canvas;
 pub(crate) mod control;
 pub(crate) mod icon;
+mod imports;
 pub(crate) mod menu;
 mod objects;
 pub(crate) mod procedure;

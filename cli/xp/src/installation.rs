@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use tcplimit_report::{Hash, hash};
 
 use crate::failure::Failure;
-use crate::win32::Win32;
-use crate::windows::{Activity, Service, Start, Windows};
+use crate::os::{Activity, Os, Service, Start};
+use crate::win32_error::Win32Error;
 
 /// The service.
 pub(crate) const SERVICE: &str = tcplimit_protocol::NAME;
@@ -23,22 +23,23 @@ pub(crate) const LEGACY_FILE: &str = "tcpip_patcher.sys";
 /// The keys of the services.
 const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
 /// Keys that may be below a service's.
-const BELOW: [&str; 4] = ["Parameters", "State", "Security", "Enum"];
+const SUBKEYS: [&str; 4] = ["Parameters", "State", "Security", "Enum"];
 /// Where Event Viewer looks for the texts of our entries.
-pub(crate) const SOURCE: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
+pub(crate) const EVENT_SOURCE_KEY: &str =
+    r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
 /// Texts of messages, and of what is put into them.
-const MESSAGE_FILES: [&str; 2] = ["EventMessageFile", "ParameterMessageFile"];
-const MESSAGES_IN: &str = r"%SystemRoot%\System32\drivers\tcplimit.sys";
+const MESSAGE_FILE_VALUES: [&str; 2] = ["EventMessageFile", "ParameterMessageFile"];
+const MESSAGE_FILE: &str = r"%SystemRoot%\System32\drivers\tcplimit.sys";
 /// Errors, warnings, information.
-const TYPES: u32 = 7;
+const TYPES_SUPPORTED: u32 = 7;
 
 /// A service's key.
-pub(crate) fn key(service: &str) -> String {
+pub(crate) fn service_key(service: &str) -> String {
     format!(r"{SERVICES}\{service}")
 }
 
 /// Where the limits are stored.
-pub(crate) fn parameters() -> String {
+pub(crate) fn parameters_key() -> String {
     format!(r"{SERVICES}\{SERVICE}\Parameters")
 }
 
@@ -56,13 +57,13 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    pub(crate) fn of(windows: &dyn Windows) -> Result<Paths, Failure> {
-        let system = windows
+    pub(crate) fn of(os: &dyn Os) -> Result<Paths, Failure> {
+        let system = os
             .system_folder()
-            .map_err(|error| Failure::windows(phrase!("find the folder system32"), error))?;
-        let program = windows
+            .map_err(|error| Failure::win32(phrase!("find the folder system32"), error))?;
+        let program = os
             .program_folder()
-            .map_err(|error| Failure::windows(phrase!("find the folder of tcplimit.exe"), error))?;
+            .map_err(|error| Failure::win32(phrase!("find the folder of tcplimit.exe"), error))?;
         let driver = format!(r"{system}\drivers\{FILE}");
         Ok(Paths {
             source: format!(r"{program}\{FILE}"),
@@ -79,11 +80,11 @@ impl Paths {
 
     /// A driver's path in the form of programs. Services have `\??\C:\...`,
     /// `\SystemRoot\...`, and paths below the folder of Windows.
-    pub(crate) fn plain(&self, image: &str) -> String {
-        let windows = self
+    pub(crate) fn normalize(&self, image: &str) -> String {
+        let windows_folder = self
             .system
             .rsplit_once('\\')
-            .map_or(self.system.as_str(), |(windows, _)| windows);
+            .map_or(self.system.as_str(), |(folder, _)| folder);
         let below = |prefix: &str| {
             let start = image.get(..prefix.len())?;
             let rest = image.get(prefix.len()..)?;
@@ -92,9 +93,9 @@ impl Paths {
         if let Some(rest) = below(r"\??\") {
             rest.into()
         } else if let Some(rest) = below(r"\SystemRoot\") {
-            format!(r"{windows}\{rest}")
+            format!(r"{windows_folder}\{rest}")
         } else if below(r"system32\").is_some() {
-            format!(r"{windows}\{image}")
+            format!(r"{windows_folder}\{image}")
         } else {
             image.into()
         }
@@ -119,17 +120,17 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    pub(crate) fn of(windows: &dyn Windows, paths: &Paths) -> Result<Survey, Failure> {
-        let service = windows
+    pub(crate) fn of(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
+        let service = os
             .service(SERVICE)
-            .map_err(|error| Failure::windows(phrase!("ask the service manager"), error))?;
-        let key = windows
-            .has_key(&key(SERVICE))
-            .map_err(|error| Failure::windows(phrase!("read the service's key"), error))?;
-        let source = windows
-            .has_key(SOURCE)
-            .map_err(|error| Failure::windows(phrase!("read the event source's key"), error))?;
-        let driver = read(windows, &paths.driver)?;
+            .map_err(|error| Failure::win32(phrase!("query the service manager"), error))?;
+        let key = os
+            .has_key(&service_key(SERVICE))
+            .map_err(|error| Failure::win32(phrase!("read the service's key"), error))?;
+        let source = os
+            .has_key(EVENT_SOURCE_KEY)
+            .map_err(|error| Failure::win32(phrase!("read the event source's key"), error))?;
+        let driver = read_if_present(os, &paths.driver)?;
         Ok(Survey {
             service_is_right: service
                 .as_ref()
@@ -137,9 +138,9 @@ impl Survey {
             service,
             key,
             source,
-            source_is_right: source && source_is_right(windows),
+            source_is_right: source && source_is_right(os),
             driver: driver.map(|bytes| hash(&bytes)),
-            part: read(windows, &paths.part)?.is_some(),
+            part: read_if_present(os, &paths.part)?.is_some(),
         })
     }
 
@@ -172,43 +173,43 @@ fn is_right(service: &Service, paths: &Paths) -> bool {
     let may_start = matches!(service.start, Start::Auto | Start::Demand);
     may_start
         && paths
-            .plain(&service.image)
+            .normalize(&service.image)
             .eq_ignore_ascii_case(&paths.driver)
 }
 
-fn source_is_right(windows: &dyn Windows) -> bool {
-    let types = windows.number(SOURCE, "TypesSupported");
-    types == Ok(Some(TYPES))
-        && MESSAGE_FILES.iter().all(|value| {
-            let text = windows.text(SOURCE, value).ok().flatten();
-            text.is_some_and(|text| text == MESSAGES_IN)
+fn source_is_right(os: &dyn Os) -> bool {
+    let types = os.number(EVENT_SOURCE_KEY, "TypesSupported");
+    types == Ok(Some(TYPES_SUPPORTED))
+        && MESSAGE_FILE_VALUES.iter().all(|value| {
+            let text = os.text(EVENT_SOURCE_KEY, value).ok().flatten();
+            text.is_some_and(|text| text == MESSAGE_FILE)
         })
 }
 
 /// Registers our messages with the event log.
-pub(crate) fn register_source(windows: &dyn Windows) -> Result<(), Win32> {
-    for value in MESSAGE_FILES {
-        windows.set_text(SOURCE, value, MESSAGES_IN)?;
+pub(crate) fn register_source(os: &dyn Os) -> Result<(), Win32Error> {
+    for value in MESSAGE_FILE_VALUES {
+        os.set_text(EVENT_SOURCE_KEY, value, MESSAGE_FILE)?;
     }
-    windows.set_number(SOURCE, "TypesSupported", TYPES)
+    os.set_number(EVENT_SOURCE_KEY, "TypesSupported", TYPES_SUPPORTED)
 }
 
 /// Deletes a service's key by hand, where the service manager knows no more of
 /// it.
-pub(crate) fn delete_key(windows: &dyn Windows, service: &str) -> Result<(), Win32> {
-    let key = key(service);
-    for name in BELOW {
+pub(crate) fn delete_key(os: &dyn Os, service: &str) -> Result<(), Win32Error> {
+    let key = service_key(service);
+    for name in SUBKEYS {
         let below = format!(r"{key}\{name}");
-        if windows.has_key(&below)? {
-            windows.delete_key(&below)?;
+        if os.has_key(&below)? {
+            os.delete_key(&below)?;
         }
     }
-    windows.delete_key(&key)
+    os.delete_key(&key)
 }
 
 /// A file's bytes; `None` where there is no such file.
-pub(crate) fn read(windows: &dyn Windows, path: &str) -> Result<Option<Vec<u8>>, Failure> {
-    match windows.read(path) {
+pub(crate) fn read_if_present(os: &dyn Os, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match os.read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(Failure::file(phrase!("read"), path, error)),

@@ -11,8 +11,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-use crate::arguments::Wrong;
-use crate::windows::Windows;
+use crate::arguments::UsageError;
+use crate::os::Os;
 
 /// A text in the current language, with values in its places: `text!("limit {limit}", limit)`, or
 /// `limit = value` where the value is called otherwise. They are in the order in which the places
@@ -81,8 +81,8 @@ impl Language {
 
     /// The language of the user's Windows, or English.
     #[must_use]
-    pub fn of(windows: &dyn Windows) -> Language {
-        match windows.ui_language() & PRIMARY {
+    pub fn of(os: &dyn Os) -> Language {
+        match os.ui_language() & PRIMARY {
             LANG_GERMAN => Language::German,
             _ => Language::English,
         }
@@ -142,7 +142,9 @@ mod current {
 }
 
 /// Takes `--lang` out of the words of a command line, wherever it stands.
-pub(crate) fn take(words: &[String]) -> Result<(Option<Language>, Vec<String>), Wrong> {
+pub(crate) fn extract_option(
+    words: &[String],
+) -> Result<(Option<Language>, Vec<String>), UsageError> {
     let mut rest = Vec::new();
     let mut chosen = None;
     let mut words = words.iter();
@@ -155,8 +157,8 @@ pub(crate) fn take(words: &[String]) -> Result<(Option<Language>, Vec<String>), 
                 continue;
             }
         };
-        chosen = Some(Language::from_code(given).ok_or_else(|| Wrong {
-            message: text!("--lang must be en or de, and is \"{given}\"", given),
+        chosen = Some(Language::from_code(given).ok_or_else(|| UsageError {
+            message: text!("--lang must be en or de, not \"{given}\"", given),
             verb: None,
         })?);
     }
@@ -166,7 +168,7 @@ pub(crate) fn take(words: &[String]) -> Result<(Option<Language>, Vec<String>), 
 /// The words of a window's command line: only a language may be chosen there.
 #[must_use]
 pub fn chosen(words: &[String]) -> Option<Language> {
-    take(words).ok().and_then(|(chosen, _)| chosen)
+    extract_option(words).ok().and_then(|(chosen, _)| chosen)
 }
 
 /// A text in English.

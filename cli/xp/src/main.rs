@@ -9,22 +9,22 @@ extern crate alloc;
 
 #[cfg(target_os = "uefi")]
 #[macro_use]
-mod imports;
+mod raw_dylib;
 
 #[cfg(target_os = "uefi")]
 #[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
-mod win;
+mod os_win32;
 
 /// What the words of the command line ask for.
 #[cfg(target_os = "uefi")]
 fn program(words: &[alloc::string::String]) -> tcplimit_xp::Exit {
-    tcplimit_xp::run(&win::ThisWindows, words)
+    tcplimit_xp::run(&os_win32::Win32Os, words)
 }
 
 /// Said before the program ends by a fault, without any memory.
 #[cfg(target_os = "uefi")]
-fn last_words(text: &core::ffi::CStr) {
-    win::console::print_plain(tcplimit_xp::Stream::Error, text.to_bytes());
+fn print_fault(text: &core::ffi::CStr) {
+    os_win32::console::print_plain(tcplimit_xp::Stream::Error, text.to_bytes());
 }
 
 #[cfg(not(target_os = "uefi"))]

@@ -9,7 +9,7 @@ extern crate alloc;
 
 #[cfg(target_os = "uefi")]
 #[macro_use]
-mod imports;
+mod raw_dylib;
 
 #[cfg(target_os = "uefi")]
 mod app;
@@ -18,7 +18,7 @@ mod app;
 mod gui;
 #[cfg(target_os = "uefi")]
 #[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
-mod win;
+mod os_win32;
 
 /// The window takes a language, and passes over all other words.
 #[cfg(target_os = "uefi")]
@@ -28,8 +28,8 @@ fn program(words: &[alloc::string::String]) -> tcplimit_xp::Exit {
 
 /// Said before the program ends by a fault, without any memory.
 #[cfg(target_os = "uefi")]
-fn last_words(text: &core::ffi::CStr) {
-    gui::shell::say_plainly(text);
+fn print_fault(text: &core::ffi::CStr) {
+    gui::shell::message_box_without_heap(text);
 }
 
 #[cfg(not(target_os = "uefi"))]

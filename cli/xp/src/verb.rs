@@ -1,9 +1,9 @@
-//! The verbs: one table for the parser and the help. (`page` has the texts, which the window does
+//! The verbs: one table for the parser and the help. (`help` has the texts, which the window does
 //! without.)
 
 /// What a verb does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     Install,
     Load,
     Unload,
@@ -51,7 +51,7 @@ pub(crate) enum Switch {
 
 /// What is said of an option.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct SwitchSyntax {
     /// With its hyphens.
     pub(crate) name: &'static str,
     /// What its value is called, if it takes one.
@@ -76,17 +76,17 @@ impl Switch {
     ];
 
     /// The one of that name, hyphens included.
-    pub(crate) fn named(name: &str) -> Option<Switch> {
+    pub(crate) fn find(name: &str) -> Option<Switch> {
         match name {
             // As programs for DOS and Windows have it.
             "-h" | "/?" | "-?" => Some(Switch::Help),
             _ => Switch::ALL
                 .into_iter()
-                .find(|switch| switch.told().name == name),
+                .find(|switch| switch.syntax().name == name),
         }
     }
 
-    pub(crate) fn told(self) -> Told {
+    pub(crate) fn syntax(self) -> SwitchSyntax {
         let (name, value) = match self {
             Switch::Shortcut => ("--shortcut", ""),
             Switch::Compat => ("--compat", "DIR"),
@@ -102,7 +102,7 @@ impl Switch {
             Switch::Lang => ("--lang", "L"),
             Switch::Help => ("--help", ""),
         };
-        Told { name, value }
+        SwitchSyntax { name, value }
     }
 }
 
@@ -110,7 +110,7 @@ impl Switch {
 #[derive(Debug)]
 pub(crate) struct Verb {
     pub(crate) name: &'static str,
-    pub(crate) act: Act,
+    pub(crate) action: Action,
     pub(crate) needs: Needs,
     /// What it takes besides options: a word in capitals, in brackets if it may
     /// be left out.
@@ -125,98 +125,98 @@ pub(crate) const COMMON: [Switch; 3] = [Switch::Json, Switch::Lang, Switch::Help
 pub(crate) const VERBS: [Verb; 14] = [
     Verb {
         name: "install",
-        act: Act::Install,
+        action: Action::Install,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Shortcut, Switch::Compat, Switch::Force],
     },
     Verb {
         name: "load",
-        act: Act::Load,
+        action: Action::Load,
         needs: Needs::Limit,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "unload",
-        act: Act::Unload,
+        action: Action::Unload,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "uninstall",
-        act: Act::Uninstall,
+        action: Action::Uninstall,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "repair",
-        act: Act::Repair,
+        action: Action::Repair,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "status",
-        act: Act::Status,
+        action: Action::Status,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "get",
-        act: Act::Get,
+        action: Action::Get,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Ipv6, Switch::All],
     },
     Verb {
         name: "set",
-        act: Act::Set,
+        action: Action::Set,
         needs: Needs::Limit,
         operand: "N",
         switches: &[Switch::Expect, Switch::Persist, Switch::Ipv6, Switch::All],
     },
     Verb {
         name: "reset",
-        act: Act::Reset,
+        action: Action::Reset,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Expect, Switch::Persist, Switch::Ipv6, Switch::All],
     },
     Verb {
         name: "watch",
-        act: Act::Watch,
+        action: Action::Watch,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Interval, Switch::Log],
     },
     Verb {
         name: "who",
-        act: Act::Who,
+        action: Action::Who,
         needs: Needs::Nothing,
         operand: "",
         switches: &[Switch::Every],
     },
     Verb {
         name: "probe",
-        act: Act::Probe,
+        action: Action::Probe,
         needs: Needs::Nothing,
         operand: "[FILE]",
         switches: &[],
     },
     Verb {
         name: "version",
-        act: Act::Version,
+        action: Action::Version,
         needs: Needs::Nothing,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "help",
-        act: Act::Help,
+        action: Action::Help,
         needs: Needs::Nothing,
         operand: "[VERB]",
         switches: &[],
@@ -225,7 +225,7 @@ pub(crate) const VERBS: [Verb; 14] = [
 
 impl Verb {
     /// The one of that name.
-    pub(crate) fn named(name: &str) -> Option<&'static Verb> {
+    pub(crate) fn find(name: &str) -> Option<&'static Verb> {
         VERBS.iter().find(|verb| verb.name == name)
     }
 

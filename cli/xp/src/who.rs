@@ -13,14 +13,14 @@ use tcplimit_report::Exit;
 use crate::connections::{self, Connection};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::windows::Windows;
+use crate::os::Os;
 
 /// Addresses that are shown of a process at most.
-const SHOWN: usize = 8;
+const SHOWN_ADDRESSES: usize = 8;
 
 /// A process with connections.
 #[derive(Debug, Serialize)]
-pub(crate) struct Party {
+pub(crate) struct ConnectionOwner {
     /// `None` where the system does not tell processes.
     pub(crate) pid: Option<u32>,
     /// The name of its program; `None` where it is not known.
@@ -40,29 +40,29 @@ pub(crate) struct Party {
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]
-struct Object {
+struct WhoJson {
     every: bool,
-    processes: Vec<Party>,
+    processes: Vec<ConnectionOwner>,
 }
 
 /// Tells it.
-pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, every: bool) -> Exit {
-    let processes = match parties(windows, every) {
+pub(crate) fn run(os: &dyn Os, console: &Console<'_>, every: bool) -> Exit {
+    let processes = match owners(os, every) {
         Ok(processes) => processes,
-        Err(failure) => return console.finish(Some(&failure), Object::default()),
+        Err(failure) => return console.finish(Some(&failure), WhoJson::default()),
     };
     if !console.json {
         for line in lines(&processes, every) {
-            console.say(&line);
+            console.print(&line);
         }
     }
-    console.finish(None, Object { every, processes })
+    console.finish(None, WhoJson { every, processes })
 }
 
 /// All processes with half-open connections, or with any, those with most first.
-pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, Failure> {
-    let all = connections::all(windows)
-        .map_err(|error| Failure::windows(phrase!("list the TCP connections"), error))?;
+pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, Failure> {
+    let all = connections::list(os)
+        .map_err(|error| Failure::win32(phrase!("list the TCP connections"), error))?;
     let mut grouped: BTreeMap<Option<u32>, Vec<SocketAddr>> = BTreeMap::new();
     for Connection {
         process, remote, ..
@@ -76,29 +76,27 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
         return Ok(Vec::new());
     }
     // What can't be had is left out: connections are counted all the same.
-    let names = windows.processes();
+    let names = os.processes();
     let are_known = names.is_ok();
     let names = names.unwrap_or_default();
-    let services = windows.hosted_services().ok();
+    let services = os.hosted_services().ok();
     // Most first. (A sort calls itself, and the stack is to be bounded.)
     let mut ordered = BTreeMap::new();
     for (pid, remotes) in grouped {
         ordered.insert((Reverse(remotes.len()), pid), remotes);
     }
-    let parties = ordered
+    let owners = ordered
         .into_iter()
         .map(|((_, pid), remotes)| {
             let of_it = |(id, _): &&(u32, String)| Some(*id) == pid;
-            let path = pid
-                .filter(|&pid| pid != 0)
-                .map(|pid| windows.process_path(pid));
+            let path = pid.filter(|&pid| pid != 0).map(|pid| os.process_path(pid));
             let (path, path_error) = match path {
                 None => (None, None),
                 Some(Ok(path)) => (Some(path), None),
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
             let name = names.iter().find(of_it).map(|(_, name)| name.clone());
-            Party {
+            ConnectionOwner {
                 pid,
                 has_ended: are_known && name.is_none(),
                 name,
@@ -118,53 +116,57 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
             }
         })
         .collect();
-    Ok(parties)
+    Ok(owners)
 }
 
-impl Party {
+impl ConnectionOwner {
     /// What people know it by: `ares.exe (1234)`.
-    pub(crate) fn title(&self) -> String {
+    pub(crate) fn display_name(&self) -> String {
         match (&self.name, self.pid) {
-            (_, None) => phrase!("processes that this Windows does not tell").into(),
-            (_, Some(0)) => phrase!("no process any more").into(),
+            (_, None) => phrase!("processes that this Windows does not list").into(),
+            (_, Some(0)) => phrase!("no process").into(),
             (Some(name), Some(pid)) => format!("{name} ({pid})"),
             (None, Some(pid)) if self.has_ended => text!("a process that has ended ({pid})", pid),
-            (None, Some(pid)) => text!("a process whose name is not known ({pid})", pid),
+            (None, Some(pid)) => text!("a process of unknown name ({pid})", pid),
         }
     }
 }
 
-fn lines(parties: &[Party], every: bool) -> Vec<String> {
-    let what = match every {
+fn lines(owners: &[ConnectionOwner], every: bool) -> Vec<String> {
+    let kind = match every {
         true => phrase!("TCP"),
         false => phrase!("half-open"),
     };
-    let count: usize = parties.iter().map(|party| party.connections).sum();
+    let count: usize = owners.iter().map(|owner| owner.connections).sum();
     let mut lines = Vec::from([match count {
-        0 => text!("There are no {what} connections now.", what),
-        1 => text!("There is 1 {what} connection now:", what),
-        _ => text!("There are {count} {what} connections now:", count, what),
+        0 => text!("There are no {kind} connections now.", kind),
+        1 => text!("There is 1 {kind} connection now:", kind),
+        _ => text!("There are {count} {kind} connections now:", count, kind),
     }]);
-    for party in parties {
-        lines.push(format!("{:>6}  {}", party.connections, party.title()));
+    for owner in owners {
+        lines.push(format!(
+            "{:>6}  {}",
+            owner.connections,
+            owner.display_name()
+        ));
         let mut below = |text: String| lines.push(format!("        {text}"));
-        if let Some(path) = &party.path {
+        if let Some(path) = &owner.path {
             below(path.clone());
         }
-        if let Some(error) = &party.path_error {
-            below(text!("its path is not known: {error}", error));
+        if let Some(error) = &owner.path_error {
+            below(text!("path unknown: {error}", error));
         }
-        match &party.services {
-            None => below(phrase!("its services are not known").into()),
+        match &owner.services {
+            None => below(phrase!("services unknown").into()),
             Some(services) if services.is_empty() => {}
             Some(services) => below(text!(
                 "services: {services}",
                 services = services.join(", ")
             )),
         }
-        let shown = party.remote.get(..SHOWN).unwrap_or(&party.remote);
+        let shown = owner.remote.get(..SHOWN_ADDRESSES).unwrap_or(&owner.remote);
         if !shown.is_empty() {
-            let more = match party.remote.len().saturating_sub(shown.len()) {
+            let more = match owner.remote.len().saturating_sub(shown.len()) {
                 0 => String::new(),
                 more => text!(", and {more} more", more),
             };

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_record_are_those_that_programs_of_2005_have_compiled_in() {
+    fn codes_and_record_match_the_programs_of_2005() {
         assert_eq!((GET, SET), (0x0022_6004, 0x0022_E008));
         assert_eq!(size_of::<Record>(), 16);
         assert_eq!(core::mem::offset_of!(Record, log), LOG_OFFSET);

@@ -5,7 +5,7 @@ use core::slice;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
-use tcplimit_driver::{Exchange, Held, Paging};
+use tcplimit_driver::{ExchangeError, ModuleRef, Paging};
 use tcplimit_protocol::Status;
 
 use super::imports::{
@@ -122,7 +122,7 @@ fn entry(paging: Paging, address: u64) -> Option<u64> {
     })
 }
 
-impl Held for Image {
+impl ModuleRef for Image {
     fn base(&self) -> u64 {
         self.base.addr() as u64
     }
@@ -144,7 +144,7 @@ impl Held for Image {
         Some(unsafe { slice::from_raw_parts(first, length as usize) })
     }
 
-    fn page(&self, rva: Rva) -> PageFacts {
+    fn page_facts(&self, rva: Rva) -> PageFacts {
         let Some(place) = self.inside(rva, 1) else {
             return PageFacts {
                 valid: false,
@@ -167,11 +167,11 @@ impl Held for Image {
         Some(unsafe { place.read_volatile() })
     }
 
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError> {
         let place = self
             .dword(permit.threshold())
             .filter(|place| permit.base() == self.base() && place.addr() as u64 == permit.address())
-            .ok_or(Exchange::NotPermitted)?;
+            .ok_or(ExchangeError::NotPermitted)?;
         // SAFETY: the permit says that this dword, in this module, which stays
         // while `self` does, is the limit, lies in writable data that is not
         // paged, and that its page may be written. All else about it, and that
@@ -180,7 +180,7 @@ impl Held for Image {
         if found == permit.current() {
             Ok(())
         } else {
-            Err(Exchange::Found(found))
+            Err(ExchangeError::Found(found))
         }
     }
 }

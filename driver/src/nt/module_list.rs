@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::null_mut;
 
-use tcplimit_driver::Entry;
+use tcplimit_driver::ModuleEntry;
 use tcplimit_protocol::Status;
 
 use super::imports::{ExAllocatePoolWithTag, ExFreePoolWithTag, ZwQuerySystemInformation, status};
@@ -69,7 +69,7 @@ impl Drop for Pool {
 ///
 /// # Errors
 /// INSUFFICIENT_RESOURCES without memory for the list; any other of the system.
-pub(super) fn modules(mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+pub(super) fn modules(mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
     let mut length = 0;
     // Asked for too little on purpose: it says how much it needs.
     let _ = query(null_mut(), 0, &mut length);
@@ -90,7 +90,7 @@ pub(super) fn modules(mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
         // call initialised `count` of them, and every bit pattern is valid.
         let item = unsafe { &*first.wrapping_add(index) };
         let end = item.path.iter().position(|&byte| byte == 0);
-        show(&Entry {
+        show(&ModuleEntry {
             path: item
                 .path
                 .get(..end.unwrap_or(item.path.len()))

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use scanner_core::{Arch, Module};
 use tcplimit_driver::{
-    Device, Entry, Event, FORMER_RECORD, Kernel, RECORD, Setting, is_event_source,
+    Device, Event, Kernel, ModuleEntry, RECORD_SIZE, Setting, V0_1_RECORD_SIZE, is_event_source,
 };
 use tcplimit_protocol::{Status, setting};
 
@@ -145,7 +145,7 @@ fn guard_name() -> Name<'static> {
 }
 
 impl Kernel for Nt {
-    type Held = Image;
+    type ModuleRef = Image;
 
     const ARCH: Arch = if cfg!(target_arch = "x86") {
         Arch::X86
@@ -181,15 +181,15 @@ impl Kernel for Nt {
         }
     }
 
-    fn hold(&self, module: Module) -> Result<Image, Status> {
+    fn reference_module(&self, module: Module) -> Result<Image, Status> {
         Image::of(module)
     }
 
-    fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+    fn for_each_module(&self, show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
         module_list::modules(show)
     }
 
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let value = self
             .parameters()
             .and_then(|key| key.read(setting_name(setting), DWORD));
@@ -218,23 +218,23 @@ impl Kernel for Nt {
         key.flush()
     }
 
-    fn boot(&self) -> Result<u64, Status> {
+    fn boot_id(&self) -> Result<u64, Status> {
         boot::boot()
     }
 
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
         let key = Key::open_secured(memory());
         found(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
         let key = self
             .service_key()
             .and_then(|key| Key::open(Some(&key), name!("State")));
         found(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status> {
         Key::create_secured(memory())?.write(record_name(module), BINARY, record)
     }
 

@@ -2,15 +2,15 @@
 
 use std::thread;
 
-use simulation::kernel::{Configuration, System, World, X86};
+use simulation::kernel::{AddressLayout, Configuration, System, X86};
 use simulation::session::Answer;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Reason;
 
 /// Each thread's writes replace what another thread's wrote, and none is lost.
 #[test]
-fn threads_come_one_after_the_other() {
-    let kernel = System::<X86>::start(&Configuration::x86(), World::First);
+fn requests_of_several_threads_are_serialised() {
+    let kernel = System::<X86>::start(&Configuration::x86(), AddressLayout::First);
     let exclusion = kernel.exclusion();
     let driver = Driver::new(kernel, exclusion);
     driver.load().expect("it loads");

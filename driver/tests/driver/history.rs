@@ -1,6 +1,6 @@
 //! What the driver wrote is known until the next restart, of the same build only.
 
-use simulation::kernel::{Choice, Configuration, Fault, Number};
+use simulation::kernel::{BuildChoice, Configuration, Fault, Number};
 use simulation::session::Action;
 use specimen::Module;
 use tcplimit_protocol::Reason;
@@ -10,7 +10,7 @@ use crate::session::{answer, others_set, query, set};
 const TCPIP: Module = Module::Tcpip;
 
 #[test]
-fn what_an_earlier_load_wrote_is_known_until_the_next_restart() {
+fn writes_of_an_earlier_load_are_known_until_the_next_restart() {
     let reload = [Action::Unload, Action::Load];
     let steps = |then: Vec<Action>| {
         let set = std::iter::once(set(100));
@@ -28,8 +28,8 @@ fn what_an_earlier_load_wrote_is_known_until_the_next_restart() {
 }
 
 #[test]
-fn a_limit_that_cannot_be_remembered_is_set_all_the_same() {
-    let forgets = Action::Happens(Fault::Forgets);
+fn a_limit_is_set_even_if_it_cannot_be_recorded() {
+    let forgets = Action::Happens(Fault::WriteRecordFails);
     let said = answer(&Configuration::x86(), [forgets.clone(), set(100)]);
     assert_eq!((said.reason(), said.written), (Reason::Done, 100));
     let steps = [forgets, set(100), Action::Unload, Action::Load, set(200)];
@@ -38,7 +38,7 @@ fn a_limit_that_cannot_be_remembered_is_set_all_the_same() {
 }
 
 #[test]
-fn what_the_driver_did_not_write_is_not_its_own_however_often_it_is_loaded() {
+fn a_foreign_limit_stays_foreign_across_loads() {
     let reload = [Action::Recreate, Action::Load];
     let steps = [set(55)].into_iter().chain(reload).chain([others_set(77)]);
     let said = answer(&Configuration::x86(), steps.chain([set(60)]));
@@ -47,11 +47,17 @@ fn what_the_driver_did_not_write_is_not_its_own_however_often_it_is_loaded() {
 }
 
 #[test]
-fn what_was_written_in_another_start_of_the_system_counts_for_nothing() {
+fn a_record_of_an_earlier_boot_is_ignored() {
     // As if the key had survived a restart: the start's number is another.
     for byte in 20..28 {
-        let garbled = Action::Happens(Fault::RecordGarbled(Module::Tcpip, byte, 1));
-        let steps = [set(100), Action::Unload, garbled, Action::Load, set(200)];
+        let record_corrupted = Action::Happens(Fault::RecordCorrupted(Module::Tcpip, byte, 1));
+        let steps = [
+            set(100),
+            Action::Unload,
+            record_corrupted,
+            Action::Load,
+            set(200),
+        ];
         let said = answer(&Configuration::x86(), steps);
         assert_eq!(said.reason(), Reason::UnexpectedValue);
         assert_eq!((said.written, said.original), (0, 0));
@@ -69,8 +75,8 @@ fn what_was_written_in_another_start_of_the_system_counts_for_nothing() {
 
 /// Installed over version 0.1.0 in a running system.
 #[test]
-fn what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes() {
-    let former = |last| Fault::FormerRecord(Module::Tcpip, Number(last), Number(10));
+fn a_record_of_version_0_1_0_is_imported_and_outlives_its_service() {
+    let former = |last| Fault::V0_1Record(Module::Tcpip, Number(last), Number(10));
     let upgrade = |last| [others_set(55), Action::Happens(former(last))];
     let said = answer(
         &Configuration::x86(),
@@ -96,7 +102,7 @@ fn what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes() {
     );
     assert_eq!(said.reason(), Reason::UnexpectedValue);
     // Nor does it count where it can't be so.
-    let nonsense = Fault::FormerRecord(Module::Tcpip, Number(55), Number(0));
+    let nonsense = Fault::V0_1Record(Module::Tcpip, Number(55), Number(0));
     let steps = [others_set(55), Action::Happens(nonsense), set(60)];
     assert_eq!(
         answer(&Configuration::x86(), steps).reason(),
@@ -114,7 +120,7 @@ fn what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes() {
     // Of another build it tells nothing.
     let replaced = Fault::Replaced(
         Module::Tcpip,
-        simulation::kernel::Choice::named("tcpip-2003-sp2-x86-later"),
+        simulation::kernel::BuildChoice::named("tcpip-2003-sp2-x86-later"),
     );
     let steps = [
         Action::Happens(former(55)),
@@ -129,10 +135,10 @@ fn what_version_0_1_0_wrote_is_taken_over_and_kept_when_its_service_goes() {
 }
 
 #[test]
-fn another_build_in_the_same_place_is_met_anew() {
+fn another_build_at_the_same_address_starts_a_new_history() {
     let replaced = Action::Happens(Fault::Replaced(
         TCPIP,
-        Choice::named("tcpip-2003-sp2-x86-later"),
+        BuildChoice::named("tcpip-2003-sp2-x86-later"),
     ));
     let said = answer(&Configuration::x86(), [set(100), replaced, query()]);
     assert_eq!(
@@ -140,7 +146,7 @@ fn another_build_in_the_same_place_is_met_anew() {
         (Reason::Done, 0, 0)
     );
     // One that says of itself that it is the same, and is not.
-    let impostor = Action::Happens(Fault::Replaced(TCPIP, Choice::named("impostor")));
+    let impostor = Action::Happens(Fault::Replaced(TCPIP, BuildChoice::named("impostor")));
     let said = answer(&Configuration::x86(), [set(100), impostor, set(50)]);
     assert_eq!(said.reason(), Reason::Changed);
 }

@@ -8,7 +8,7 @@ use tcplimit_protocol::Reason;
 use crate::session::{answer, legacy, legacy_set, query, set, set_over, with_limit};
 
 #[test]
-fn a_limit_that_is_in_force_is_done_without_a_write_and_without_becoming_ours() {
+fn setting_the_current_limit_succeeds_without_a_write_or_a_record() {
     let system = with_limit(50);
     let said = answer(&system, [set(50)]);
     assert_eq!((said.reason(), said.values[0]), (Reason::Done, 50));
@@ -32,10 +32,10 @@ fn a_limit_that_is_in_force_is_done_without_a_write_and_without_becoming_ours() 
 }
 
 #[test]
-fn a_limit_that_is_in_force_asks_for_no_rights_of_the_page() {
+fn setting_the_current_limit_needs_no_page_rights() {
     let faults = [
         Fault::RightsUnknown,
-        Fault::Protected(Module::Tcpip, simulation::kernel::Part::Limit),
+        Fault::Protected(Module::Tcpip, simulation::kernel::ModulePage::Limit),
         Fault::ExchangeRefused,
     ];
     for fault in faults {
@@ -49,7 +49,7 @@ fn a_limit_that_is_in_force_asks_for_no_rights_of_the_page() {
             Reason::Done
         );
     }
-    let gone = Fault::PagedOut(Module::Tcpip, simulation::kernel::Part::Limit);
+    let gone = Fault::PagedOut(Module::Tcpip, simulation::kernel::ModulePage::Limit);
     let said = answer(&Configuration::x86(), [Action::Happens(gone), set(10)]);
     assert_eq!(said.reason(), Reason::PageInvalid);
 }

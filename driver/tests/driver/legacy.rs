@@ -31,7 +31,7 @@ fn a_program_of_2005_sets_and_reads() {
 
 /// A program of 2005 from its driver's load to its end: it reads the limit, and
 /// sets 150 where it is another.
-fn life_of_2005() -> Vec<Action> {
+fn legacy_lifecycle() -> Vec<Action> {
     vec![
         Action::Recreate,
         Action::Load,
@@ -41,11 +41,11 @@ fn life_of_2005() -> Vec<Action> {
 }
 
 #[test]
-fn programs_of_2005_work_each_time_and_beside_ours() {
+fn programs_of_2005_work_repeatedly_and_beside_ours() {
     // Three times over, with somebody's choice in between each time.
     let mut steps = vec![set(55)];
     for own in [60, 70, 80] {
-        steps.extend(life_of_2005());
+        steps.extend(legacy_lifecycle());
         let (fields, _) = legacy(&Configuration::x86(), steps.clone());
         assert_eq!(fields, [150, 3, 0]);
         // Uninstalled, installed again, and set.

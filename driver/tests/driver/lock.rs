@@ -10,15 +10,15 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use tcplimit_driver::{Exclusion, Lock, Place};
+use tcplimit_driver::{Exclusion, Lock, RawCell};
 
 /// The value's place, where `loom` watches who is at it.
-struct Watched<T>(UnsafeCell<T>);
+struct CheckedExclusion<T>(UnsafeCell<T>);
 
 // SAFETY: the cell owns its value, `with_mut` points to it, and to change it
 // through that pointer is what it is for.
 #[expect(unsafe_code, reason = "the checker's place for the lock's value")]
-unsafe impl<T> Place<T> for Watched<T> {
+unsafe impl<T> RawCell<T> for CheckedExclusion<T> {
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(work)
     }
@@ -128,11 +128,11 @@ fn visit<E: Exclusion + Send + Sync + 'static>(
     exclusion: impl Fn() -> E + Send + Sync + 'static,
 ) {
     loom::model(move || {
-        let place = Watched(UnsafeCell::new(Visits::default()));
-        let lock = Arc::new(Lock::in_place(place, exclusion()));
-        let come = move |thread: usize, lock: &Lock<Visits, E, Watched<Visits>>| {
+        let place = CheckedExclusion(UnsafeCell::new(Visits::default()));
+        let lock = Arc::new(Lock::with_cell(place, exclusion()));
+        let come = move |thread: usize, lock: &Lock<Visits, E, CheckedExclusion<Visits>>| {
             for _ in 0..times {
-                lock.use_with(|visits| {
+                lock.with(|visits| {
                     let count = visits.count;
                     thread::yield_now();
                     visits.count = count + 1;
@@ -150,7 +150,7 @@ fn visit<E: Exclusion + Send + Sync + 'static>(
         for other in others {
             other.join().unwrap();
         }
-        lock.use_with(|visits| {
+        lock.with(|visits| {
             assert_eq!(visits.count, threads * times, "an update was lost");
             for thread in 0..threads {
                 let own = visits.threads.iter().filter(|&&own| own == thread);
@@ -161,44 +161,44 @@ fn visit<E: Exclusion + Send + Sync + 'static>(
 }
 
 #[test]
-fn two_threads_are_never_at_the_value_at_once_and_each_sees_what_the_other_did() {
+fn two_threads_never_hold_the_value_at_once_and_see_each_others_writes() {
     visit(2, 2, Waiting::new);
 }
 
 #[test]
-fn three_threads_are_never_at_the_value_at_once_and_each_sees_what_the_others_did() {
+fn three_threads_never_hold_the_value_at_once_and_see_each_others_writes() {
     visit(3, 1, Waiting::new);
 }
 
 #[test]
-fn a_panic_inside_lets_the_next_one_in() {
+fn a_panic_inside_releases_the_lock() {
     loom::model(|| {
-        let place = Watched(UnsafeCell::new(0));
-        let lock = Lock::in_place(place, Waiting::new());
-        let work = || lock.use_with(|_| std::panic::resume_unwind(Box::new("out")));
+        let place = CheckedExclusion(UnsafeCell::new(0));
+        let lock = Lock::with_cell(place, Waiting::new());
+        let work = || lock.with(|_| std::panic::resume_unwind(Box::new("out")));
         let panicked: Result<(), _> = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         assert!(panicked.is_err());
         // Were it still taken, `loom` would report that nobody can go on.
-        lock.use_with(|value| *value += 1);
-        assert_eq!(lock.use_with(|value| *value), 1);
+        lock.with(|value| *value += 1);
+        assert_eq!(lock.with(|value| *value), 1);
     });
 }
 
 #[test]
 #[should_panic(expected = "currently writing to cell")]
-fn an_exclusion_that_lets_two_in_is_noticed() {
+fn an_exclusion_that_admits_two_threads_is_detected() {
     visit(2, 1, || Open);
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
-fn an_exclusion_that_does_not_show_the_next_what_was_done_is_noticed() {
+fn an_exclusion_that_publishes_no_writes_is_detected() {
     visit(2, 1, || Unseen(AtomicBool::new(false)));
 }
 
 #[test]
 #[should_panic(expected = "currently writing to cell")]
-fn an_exclusion_that_stays_open_is_noticed() {
+fn an_exclusion_that_excludes_nobody_is_detected() {
     visit(3, 1, || OpenOnceLeft {
         waiting: Waiting::new(),
         left: AtomicBool::new(false),

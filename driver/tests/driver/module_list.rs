@@ -1,6 +1,8 @@
 //! The list of loaded modules must agree with the driver object.
 
-use simulation::kernel::{Configuration, Fault, Listing, PathStyle, Says, Settings, Switch};
+use simulation::kernel::{
+    Configuration, Fault, ListState, ModuleListing, PathStyle, Settings, Switch,
+};
 use simulation::session::Action;
 use specimen::Module;
 use tcplimit_protocol::Reason;
@@ -12,8 +14,8 @@ const TCPIP: Module = Module::Tcpip;
 /// Where nothing confirms where a module lies its limit is shown, and changed
 /// only together with the test-only value, also to what it is.
 #[test]
-fn a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed() {
-    let unlisted = || Action::Happens(Fault::Listed(Says::Nothing));
+fn an_unlisted_module_is_read_and_not_changed() {
+    let unlisted = || Action::Happens(Fault::Listed(ListState::Missing));
     let said = answer(&Configuration::x86(), [unlisted(), query()]);
     assert_eq!((said.reason(), said.values[0]), (Reason::Done, 10));
     assert_eq!(said.flags & 4, 4);
@@ -28,8 +30,8 @@ fn a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed() {
     // Nor is a stored limit applied, or one put back at unload.
     let asked = Action::Query(TCPIP);
     let hidden = Configuration {
-        list: Listing {
-            says: Says::Nothing,
+        list: ModuleListing {
+            state: ListState::Missing,
             ..Configuration::x86().list
         },
         ..busy(Configuration::x86())
@@ -51,21 +53,21 @@ fn a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed() {
     assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
     let said = answer(&Configuration::x86(), [set(100)]);
     assert_eq!((said.reason(), said.flags & 4), (Reason::Done, 0));
-    for says in [
-        Says::OtherBase,
-        Says::OtherSize,
-        Says::OtherName,
-        Says::NameTwice,
-        Says::BaseTwice,
+    for state in [
+        ListState::OtherBase,
+        ListState::OtherSize,
+        ListState::OtherName,
+        ListState::NameTwice,
+        ListState::BaseTwice,
     ] {
-        let listed = Action::Happens(Fault::Listed(says));
+        let listed = Action::Happens(Fault::Listed(state));
         let said = answer(&Configuration::x86(), [listed, set(100)]);
-        assert_eq!(said.reason(), Reason::ListDiffers, "{says:?}");
+        assert_eq!(said.reason(), Reason::ListDiffers, "{state:?}");
     }
 }
 
 #[test]
-fn the_list_names_the_module_however_paths_are_written() {
+fn a_listed_module_is_recognised_in_every_path_style() {
     for style in [
         PathStyle::SystemRoot,
         PathStyle::Windows,
@@ -74,11 +76,11 @@ fn the_list_names_the_module_however_paths_are_written() {
         PathStyle::Slashes,
     ] {
         for in_pages in [false, true] {
-            let listed = |says| {
-                let list = Listing {
+            let listed = |state| {
+                let list = ModuleListing {
                     style,
                     in_pages,
-                    says,
+                    state,
                 };
                 answer(
                     &Configuration {
@@ -88,14 +90,14 @@ fn the_list_names_the_module_however_paths_are_written() {
                     [set(100)],
                 )
             };
-            let said = listed(Says::TheTruth);
+            let said = listed(ListState::Correct);
             assert_eq!(
                 (said.reason(), said.flags & 4),
                 (Reason::Done, 0),
                 "{style:?}"
             );
             assert_eq!(
-                listed(Says::OtherBase).reason(),
+                listed(ListState::OtherBase).reason(),
                 Reason::ListDiffers,
                 "{style:?}"
             );

@@ -1,6 +1,6 @@
 //! Every reason that the protocol has, and how it comes about.
 
-use simulation::kernel::{Configuration, Fault, Number, Part, Says, Settings, Value};
+use simulation::kernel::{Configuration, Fault, ListState, ModulePage, Number, Settings, Value};
 use simulation::session::{Action, Answer, Step};
 use specimen::Module;
 use tcplimit_protocol::Reason;
@@ -24,14 +24,14 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         Reason::Done => answer(&Configuration::x86(), [set(100)]),
         Reason::NotLoaded => after(Fault::Unloaded(TCPIP)),
         Reason::Unusable => after(Fault::Unusable(TCPIP)),
-        Reason::ListUnavailable => after(Fault::Listed(Says::Fails)),
-        Reason::ListDiffers => after(Fault::Listed(Says::OtherBase)),
-        Reason::HeadersUnreadable => after(Fault::PagedOut(TCPIP, Part::Headers)),
+        Reason::ListUnavailable => after(Fault::Listed(ListState::Fails)),
+        Reason::ListDiffers => after(Fault::Listed(ListState::OtherBase)),
+        Reason::HeadersUnreadable => after(Fault::PagedOut(TCPIP, ModulePage::Headers)),
         Reason::NotAnImage => of("no headers"),
         Reason::WrongMachine => of("for ARM"),
         Reason::Inconsistent => of("a section elsewhere"),
         Reason::TooManySections => of("five code sections"),
-        Reason::CodeUnreadable => after(Fault::PagedOut(TCPIP, Part::Code)),
+        Reason::CodeUnreadable => after(Fault::PagedOut(TCPIP, ModulePage::Code)),
         Reason::NoGate => of("tcpip-xp-sp3-x86-UnsignedJumps"),
         Reason::EvidenceMissing => of("tcpip-xp-sp3-x86-OneGate"),
         Reason::Ambiguous => of("tcpip-xp-sp3-x86-SecondCandidate"),
@@ -45,8 +45,8 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         // same headers before its eyes (SameDataSection). That the policy does
         // too is in `policy.rs`.
         Reason::SectionRights => return None,
-        Reason::PageInvalid => after(Fault::PagedOut(TCPIP, Part::Limit)),
-        Reason::PageReadOnly => after(Fault::Protected(TCPIP, Part::Limit)),
+        Reason::PageInvalid => after(Fault::PagedOut(TCPIP, ModulePage::Limit)),
+        Reason::PageReadOnly => after(Fault::Protected(TCPIP, ModulePage::Limit)),
         Reason::PageUnknown => after(Fault::RightsUnknown),
         Reason::ImplausibleValue => answer(&with_limit(u32::MAX), [set_over(u32::MAX, 100)]),
         Reason::UnexpectedValue => answer(&with_limit(50), [set(100)]),
@@ -94,7 +94,7 @@ fn at_start(reason: Reason) -> Option<[u32; 2]> {
 }
 
 #[test]
-fn every_reason_comes_about_and_tells_its_numbers() {
+fn every_reason_occurs_and_carries_its_details() {
     let mut never = Vec::new();
     for &reason in Reason::ALL {
         let Some(detail) = reached(reason) else {
@@ -110,7 +110,7 @@ fn every_reason_comes_about_and_tells_its_numbers() {
             Reason::UnexpectedValue => [50, 10],
             Reason::NotAsNamed => [10, 50],
             Reason::ChangedMeanwhile | Reason::Overwritten => [77, 0],
-            // Which evidence, and where: the locator's tests know.
+            // DeviceId evidence, and where: the locator's tests know.
             Reason::EvidenceMissing | Reason::Ambiguous => detail,
             _ => [0; 2],
         };

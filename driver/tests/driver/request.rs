@@ -1,6 +1,8 @@
 //! Requests that are malformed in every way, and what answers must not tell.
 
-use simulation::kernel::{Configuration, Fault, Part, System, Watched, World, X64, X86};
+use simulation::kernel::{
+    AddressLayout, CheckedExclusion, Configuration, Fault, ModulePage, System, X64, X86,
+};
 use simulation::session::{self, Action, Output, Run, Session};
 use specimen::{Arch, Module};
 use tcplimit_driver::{Device, Driver};
@@ -14,8 +16,8 @@ const RESET: u32 = 0x22_E408;
 const GET_2005: u32 = 0x22_6004;
 const SET_2005: u32 = 0x22_E008;
 
-fn driver() -> Driver<System<X86>, Watched> {
-    let kernel = System::start(&Configuration::x86(), World::First);
+fn driver() -> Driver<System<X86>, CheckedExclusion> {
+    let kernel = System::start(&Configuration::x86(), AddressLayout::First);
     let exclusion = kernel.exclusion();
     let driver = Driver::new(kernel, exclusion);
     driver.load().expect("it loads");
@@ -108,7 +110,7 @@ fn records_of_2005_need_sixteen_bytes_and_the_log_is_cut_where_the_room_ends() {
 }
 
 #[test]
-fn every_code_but_a_devices_own_is_no_request() {
+fn each_device_refuses_control_codes_of_others() {
     let known = [QUERY, SET, RESET, GET_2005, SET_2005];
     let near = known
         .into_iter()
@@ -126,11 +128,11 @@ fn every_code_but_a_devices_own_is_no_request() {
 /// Whatever lies in a module's address range, or on x64 is the upper half of
 /// one, must not be found at any place of any answer.
 #[test]
-fn no_answer_has_an_address_in_it() {
+fn no_answer_contains_an_address() {
     let faults = [
         None,
         Some(Fault::AtomicBroken(Module::Tcpip)),
-        Some(Fault::PagedOut(Module::Tcpip, Part::Limit)),
+        Some(Fault::PagedOut(Module::Tcpip, ModulePage::Limit)),
         Some(Fault::GateBroken(Module::Tcpip)),
         Some(Fault::ExchangeRefused),
     ];
@@ -159,24 +161,24 @@ fn no_answer_has_an_address_in_it() {
             let steps = [query()].into_iter().chain(happens).chain(asked);
             let session = Session {
                 steps: steps.map(Into::into).collect(),
-                ..Session::of(system.clone())
+                ..Session::new(system.clone())
             };
-            // In both worlds alike, so without any address in them…
+            // In both layouts alike, so without any address in them…
             session::check(&session);
             // …and to look at.
             let answers = match system.arch {
-                Arch::X86 => Run::<X86>::all(&session, World::First),
-                Arch::X64 => Run::<X64>::all(&session, World::First),
+                Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+                Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
             };
             for said in answers {
-                has_no_address(system, &said.output);
+                assert_no_address(system, &said.output);
             }
         }
     }
 }
 
-fn has_no_address(system: &Configuration, output: &[u8]) {
-    // All that World::First puts modules at.
+fn assert_no_address(system: &Configuration, output: &[u8]) {
+    // All that AddressLayout::First puts modules at.
     let bases: [u64; 2] = match system.arch {
         Arch::X86 => [0xF7A3_B000, 0xF9E1_4000],
         Arch::X64 => [0xFFFF_FADF_E1A2_3000, 0xFFFF_FADF_A5C6_7000],

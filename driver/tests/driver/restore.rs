@@ -1,6 +1,6 @@
 //! At unload the limit is put back if asked.
 
-use simulation::kernel::{Configuration, Fault, Settings, Switch, World, X86};
+use simulation::kernel::{AddressLayout, Configuration, Fault, Settings, Switch, X86};
 use simulation::session::{Action, Run};
 use specimen::Module;
 
@@ -18,7 +18,7 @@ fn restoring(system: Configuration) -> Configuration {
 
 /// The limit of tcpip.sys once all is done.
 fn left(system: &Configuration, steps: &[Action]) -> u32 {
-    let mut run = Run::<X86>::start(system, World::First);
+    let mut run = Run::<X86>::start(system, AddressLayout::First);
     run.step(&Action::Load.into());
     for step in steps {
         run.step(&step.clone().into());
@@ -30,7 +30,7 @@ fn left(system: &Configuration, steps: &[Action]) -> u32 {
 }
 
 #[test]
-fn at_unload_the_limit_is_put_back_only_if_asked_and_only_if_it_is_ours() {
+fn unload_restores_the_limit_only_if_configured_and_only_if_the_driver_wrote_it() {
     let unload = || Action::Unload;
     assert_eq!(left(&Configuration::x86(), &[set(100), unload()]), 100);
     assert_eq!(

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use simulation::kernel::{
-    Configuration, Fault, Installed, Number, Settings, Switch, Value, World, X64, X86,
+    AddressLayout, Configuration, Fault, Installed, Number, Settings, Switch, Value, X64, X86,
 };
-use simulation::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
+use simulation::session::{
+    self, Action, Answer, Output, Run, ScheduledFault, Session, Step, StepResult,
+};
 use specimen::{Arch, Module};
 use tcplimit_protocol::Reason;
 
@@ -14,30 +16,30 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16_384))]
 
     #[test]
-    fn whatever_happens_only_limits_are_written_and_answers_are_true(session: Session) {
+    fn random_sessions_write_only_limits_and_get_true_answers(session: Session) {
         session::check(&session);
     }
 }
 
-/// What is made up must be worth it: most answers foretold, most reasons
+/// What is made up must be worth it: most answers predicted, most reasons
 /// reached, many limits written.
 #[test]
-fn sessions_that_are_made_up_go_everywhere() {
+fn random_sessions_reach_every_case() {
     let mut runner = TestRunner::deterministic();
-    let (mut answers, mut foretold, mut changes) = (0, 0, 0);
+    let (mut answers, mut predicted, mut changes) = (0, 0, 0);
     let mut reached = Vec::new();
     for _ in 0..6144 {
         let session = any::<Session>().new_tree(&mut runner).expect("a session");
         let session = session.current();
         let said = match session.system.arch {
-            Arch::X86 => Run::<X86>::all(&session, World::First),
-            Arch::X64 => Run::<X64>::all(&session, World::First),
+            Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+            Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
         };
         for said in &said {
             let changed = |event: &&String| event.contains("was changed from");
             changes += said.events.iter().filter(changed).count();
             answers += usize::from(!said.output.is_empty());
-            foretold += usize::from(said.foretold);
+            predicted += usize::from(said.predicted);
             if said.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
                 let answer = Answer::read(&said.output);
                 reached.extend([answer.reason(), answer.start_reason()]);
@@ -45,7 +47,7 @@ fn sessions_that_are_made_up_go_everywhere() {
         }
     }
     assert!(answers > 8192 && changes > 512, "{answers}, {changes}");
-    assert!(foretold * 2 > answers, "{foretold} of {answers}");
+    assert!(predicted * 2 > answers, "{predicted} of {answers}");
     let missed = Reason::ALL
         .iter()
         .filter(|reason| !reached.contains(reason));
@@ -114,7 +116,7 @@ pub(crate) fn others_set(limit: u32) -> Action {
 pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
     Step {
         action,
-        faults: vec![Armed { call, fault }],
+        faults: vec![ScheduledFault { call, fault }],
     }
 }
 
@@ -123,15 +125,15 @@ pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
 pub(crate) fn said(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
-) -> Vec<Said> {
+) -> Vec<StepResult> {
     let session = Session {
         steps: steps.into_iter().map(Into::into).collect(),
-        ..Session::of(system.clone())
+        ..Session::new(system.clone())
     };
     session::check(&session);
     match system.arch {
-        Arch::X86 => Run::<X86>::all(&session, World::First),
-        Arch::X64 => Run::<X64>::all(&session, World::First),
+        Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+        Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
     }
 }
 

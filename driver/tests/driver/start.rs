@@ -1,8 +1,8 @@
 //! Limits that are applied when the driver is loaded, and the mark that keeps
 //! a start that failed from failing again.
 
-use simulation::kernel::{Configuration, Fault, Number, Settings, Value, World, X86};
-use simulation::session::{Action, Answer, Armed, Run, Step};
+use simulation::kernel::{AddressLayout, Configuration, Fault, Number, Settings, Value, X86};
+use simulation::session::{Action, Answer, Run, ScheduledFault, Step};
 use specimen::Module;
 use tcplimit_protocol::{Reason, Start};
 
@@ -49,7 +49,7 @@ fn a_stored_limit_is_applied_to_its_own_module_at_start() {
 }
 
 #[test]
-fn a_stored_limit_that_is_none_is_refused_and_stops_nothing() {
+fn an_invalid_stored_limit_is_refused_and_stops_nothing() {
     for limit in [0, 16_777_216, u32::MAX] {
         let system = stored([number(limit), number(200)], [NONE; 2]);
         let said = answer(&system, [query()]);
@@ -60,7 +60,7 @@ fn a_stored_limit_that_is_none_is_refused_and_stops_nothing() {
 }
 
 #[test]
-fn a_patched_system_is_changed_at_start_only_where_its_limit_was_named() {
+fn a_foreign_limit_is_replaced_at_start_only_if_expect_names_it() {
     let patched = |expect| {
         let settings = stored([number(100), NONE], [expect, NONE]).settings;
         Configuration {
@@ -80,7 +80,7 @@ fn a_patched_system_is_changed_at_start_only_where_its_limit_was_named() {
 /// An update may undo the patch, and a driver that is loaded again finds its
 /// own limit: neither is a surprise.
 #[test]
-fn a_named_limit_does_not_keep_ten_or_our_own_from_being_changed() {
+fn expect_also_allows_ten_and_the_drivers_own_limit() {
     let system = stored([number(100), NONE], [number(50), NONE]);
     let said = answer(&system, [query()]);
     assert_eq!((said.values[0], start(&said)), (100, Some(Start::Applied)));
@@ -100,7 +100,7 @@ fn in_safe_mode_nothing_is_applied_and_requests_still_work() {
 }
 
 #[test]
-fn a_start_that_was_not_survived_is_not_tried_again_until_a_set_has_worked() {
+fn a_failed_start_is_not_retried_until_a_set_succeeds() {
     let system = Configuration {
         guard: true,
         ..stored([number(100), NONE], [NONE; 2])
@@ -127,14 +127,14 @@ fn a_start_that_was_not_survived_is_not_tried_again_until_a_set_has_worked() {
 /// The power fails before each call of a start in turn. Whenever the limit was
 /// written by then, the next start must leave it alone.
 #[test]
-fn a_start_that_dies_after_it_wrote_is_not_repeated() {
+fn a_start_that_crashes_after_its_write_is_not_repeated() {
     let system = stored([number(100), number(200)], [NONE; 2]);
     let (mut died, mut guarded) = (0, 0);
     for call in 0..80 {
-        let mut run = Run::<X86>::start(&system, World::First);
+        let mut run = Run::<X86>::start(&system, AddressLayout::First);
         let whole = Step {
             action: Action::Load,
-            faults: vec![Armed {
+            faults: vec![ScheduledFault {
                 call,
                 fault: Fault::PowerFailure,
             }],
@@ -157,9 +157,9 @@ fn a_start_that_dies_after_it_wrote_is_not_repeated() {
 }
 
 #[test]
-fn the_mark_stands_while_limits_are_applied_and_is_gone_afterwards() {
+fn the_start_mark_exists_only_while_limits_are_applied() {
     let system = stored([number(100), NONE], [NONE; 2]);
-    let mut run = Run::<X86>::start(&system, World::First);
+    let mut run = Run::<X86>::start(&system, AddressLayout::First);
     run.step(&Action::Load.into());
     assert!(!run.kernel().state().guard);
     assert_eq!(run.kernel().state().exchanges.len(), 1);
@@ -172,7 +172,7 @@ fn without_a_stored_limit_the_mark_is_never_touched() {
             guard,
             ..Configuration::x86()
         };
-        let mut run = Run::<X86>::start(&system, World::First);
+        let mut run = Run::<X86>::start(&system, AddressLayout::First);
         run.step(&Action::Load.into());
         assert_eq!(run.kernel().state().guard, guard);
     }
@@ -181,12 +181,12 @@ fn without_a_stored_limit_the_mark_is_never_touched() {
 /// A mark that an earlier start has left, or that was left half written, does
 /// not wait for the next limit that is stored.
 #[test]
-fn a_set_by_hand_lifts_a_mark_that_nobody_asked_for() {
+fn a_manual_set_removes_a_mark_without_a_stored_limit() {
     let left = Configuration {
         guard: true,
         ..Configuration::x86()
     };
-    let mut run = Run::<X86>::start(&left, World::First);
+    let mut run = Run::<X86>::start(&left, AddressLayout::First);
     run.step(&Action::Load.into());
     run.step(&set(100).into());
     assert!(!run.kernel().state().guard);
@@ -197,14 +197,14 @@ fn a_set_by_hand_lifts_a_mark_that_nobody_asked_for() {
         guard: true,
         ..system
     };
-    let mut run = Run::<X86>::start(&half, World::First);
+    let mut run = Run::<X86>::start(&half, AddressLayout::First);
     run.step(&Action::Load.into());
     run.step(&set(200).into());
     assert!(!run.kernel().state().guard);
 }
 
 #[test]
-fn what_is_not_applied_is_told_to_the_event_log() {
+fn unapplied_limits_are_logged() {
     let system = stored([number(100), NONE], [NONE; 2]);
     let events = &said(
         &Configuration {

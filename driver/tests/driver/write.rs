@@ -27,7 +27,7 @@ fn a_limit_is_set_read_and_reset_on_both_systems() {
 }
 
 #[test]
-fn a_write_that_others_undo_at_once_is_told_as_overwritten() {
+fn a_write_undone_at_once_by_others_is_reported_as_overwritten() {
     let mut seen = Vec::new();
     for call in 0..28 {
         let said = answer(
@@ -52,7 +52,7 @@ fn a_write_that_others_undo_at_once_is_told_as_overwritten() {
 }
 
 #[test]
-fn a_limit_that_holds_nonsense_is_never_written() {
+fn an_implausible_current_value_is_never_overwritten() {
     for nonsense in [0, 16_777_216, 0x8000_0000, u32::MAX] {
         for expected in [0, nonsense] {
             let steps = [

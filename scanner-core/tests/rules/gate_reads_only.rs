@@ -2,22 +2,22 @@
 //! count.
 
 use scanner_core::Evidence;
-use specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec};
+use specimen::{Defect, GateSpec, QueueForm, QueueTest, Spec};
 
 use crate::edit::{is_evidence, section};
 use crate::search::{assert_missing, in_memory, module, of_file, truth, without};
 
 #[test]
-fn another_reader_of_the_limit_is_one_too_many() {
-    for driver in without(Flaw::OtherReadOfThreshold) {
+fn a_reader_of_the_limit_outside_the_gates_is_refused() {
+    for driver in without(Defect::OtherReadOfThreshold) {
         assert_missing(&driver, &[Evidence::GateReadsOnly]);
     }
 }
 
 #[test]
-fn in_tcpip_sys_another_load_of_the_count_is_one_too_many() {
+fn in_tcpip_sys_a_load_of_the_count_outside_the_gates_is_refused() {
     // A specimen of tcpip6.sys has another reader of the limit instead.
-    for driver in without(Flaw::OtherLoadOfCount) {
+    for driver in without(Defect::OtherLoadOfCount) {
         assert_missing(&driver, &[Evidence::GateReadsOnly]);
     }
 }
@@ -25,7 +25,7 @@ fn in_tcpip_sys_another_load_of_the_count_is_one_too_many() {
 /// The file rounds a section's bytes up to its file alignment; what is there
 /// beyond the section is never in memory.
 #[test]
-fn what_the_file_has_behind_a_section_is_no_code() {
+fn bytes_behind_a_section_are_not_code() {
     let mut built = Spec::server_2003().build();
     let text = *section(&built, b".text");
     let behind = (text.offset + text.virtual_size) as usize;

@@ -4,7 +4,7 @@
 use scanner_core::{
     Directory, FileFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
 };
-use specimen::{Arch, Placed, Spec};
+use specimen::{Arch, PlacedSection, Spec};
 
 use crate::edit::driver;
 use crate::search::{live_code, module, of_file, truth};
@@ -83,7 +83,7 @@ fn both(check: impl Fn(&dyn Fn() -> Victim)) {
 }
 
 #[test]
-fn what_is_no_image_is_named_so() {
+fn files_that_are_no_image_get_their_error() {
     both(|new| {
         assert_eq!(new().error(), None, "the specimen itself is sound");
         assert_eq!(new().put(0, b"ZM").error(), Some(ImageError::NotPe));
@@ -163,7 +163,7 @@ fn optional_headers_that_are_too_short_or_too_long_are_refused() {
 }
 
 #[test]
-fn alignments_that_are_none_are_refused() {
+fn invalid_alignments_are_refused() {
     both(|new| {
         for value in [0_u32, 3, 7, 0x81, 0x1001, 0xFFFF_FFFF] {
             for field in [SECTION_ALIGNMENT, FILE_ALIGNMENT] {
@@ -291,7 +291,7 @@ fn with_gap(spec: &Spec) -> Victim {
     let sections = spec.build().sections;
     let alignment = spec.alignment.memory();
     let long = |name: &[u8]| {
-        let named = |it: &Placed| it.name.starts_with(name) && it.virtual_size > alignment;
+        let named = |it: &PlacedSection| it.name.starts_with(name) && it.virtual_size > alignment;
         sections.iter().position(named)
     };
     let index = long(b"PAGE").or_else(|| long(b".text")).expect("a section");
@@ -306,7 +306,7 @@ fn with_gap(spec: &Spec) -> Victim {
 fn a_gap_is_allowed_only_where_the_file_is_mapped_as_one_piece() {
     // As in update.sys of XP SP3: a section ends at 1F80, the next begins at
     // 2000, with an alignment of 80h.
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let alignment = spec.alignment.memory();
         let gap = with_gap(&spec);
         let claimed = module(&spec);
@@ -359,7 +359,7 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
 
 #[test]
 fn in_the_file_sections_follow_each_other() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let alignment = spec.alignment.file();
         let last = built.sections.len() - 1;
@@ -403,7 +403,7 @@ fn sections_without_sizes_in_memory_are_those_of_nt_3_1_unless_the_file_is_cut()
 
 #[test]
 fn code_is_as_long_in_memory_as_in_the_file_up_to_the_alignment() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let specimen = spec.build();
         let alignment = spec.alignment.file();
         let victim = Victim::of(&spec);
@@ -440,7 +440,7 @@ fn sizes_that_contradict_the_sections_are_refused() {
 }
 
 #[test]
-fn a_base_that_is_none_is_refused() {
+fn an_invalid_base_is_refused() {
     both(|new| {
         // A byte, then a page behind a multiple of 64 KiB.
         for odd in [[1, 0], [0, 0x10]] {
@@ -454,7 +454,7 @@ fn a_base_that_is_none_is_refused() {
         }
     });
     // 64 KiB below 4 GiB, and longer than that.
-    let large = Victim::of(&Spec::server_2003().sized(64));
+    let large = Victim::of(&Spec::server_2003().with_text_kib(64));
     let error = large.field(24 + 28, &0xFFFF_0000_u32.to_le_bytes()).error();
     assert_eq!(error, Some(ImageError::BadBase));
 }

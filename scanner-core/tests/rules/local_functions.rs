@@ -125,7 +125,7 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
 }
 
 #[test]
-fn an_exception_table_out_of_order_is_none() {
+fn an_unsorted_exception_table_is_refused() {
     for built in specimens().filter(|built| built.spec.arch == Arch::X64) {
         let table = built
             .sections

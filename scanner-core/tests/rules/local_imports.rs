@@ -60,7 +60,7 @@ fn in_a_file_for_x86_the_calls_must_be_relocated_as_well() {
 
 /// Its first byte lies where the section before ends.
 #[test]
-fn of_a_gate_at_the_beginning_of_a_section_that_section_counts() {
+fn a_gate_at_the_start_of_a_section_counts_calls_of_that_section() {
     let mut driver = driver();
     let second = driver
         .sections
@@ -96,8 +96,8 @@ fn of_a_gate_at_the_beginning_of_a_section_that_section_counts() {
 /// At such a base each address reads as a call through a pointer, FF 15, that
 /// lands nowhere.
 #[test]
-fn where_addresses_read_as_calls_the_limit_is_not_found() {
-    for (_, spec) in Spec::kinds() {
+fn addresses_that_read_as_calls_do_not_count() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let claimed = module(&specimen.spec);
         let at = |base| of_loaded(&specimen.load(base), claimed);

@@ -1,14 +1,14 @@
 //! Evidence: no live code writes the limit.
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Spec};
+use specimen::{Decoys, Defect, Spec};
 
 use crate::edit::{address, driver, free, put, section};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
-fn what_live_code_writes_is_no_limit() {
-    for driver in without(Flaw::LiveWriter) {
+fn a_variable_that_live_code_writes_is_no_limit() {
+    for driver in without(Defect::LiveWriter) {
         assert_missing(&driver, &[Evidence::NoLiveWriter]);
     }
 }
@@ -35,7 +35,7 @@ fn a_store_of_sixteen_bits_is_a_write() {
 
 /// A counter of eight bytes, of whose upper half part is written, is no limit.
 #[test]
-fn whoever_touches_a_byte_of_the_limit_touches_the_limit() {
+fn an_access_to_one_byte_of_the_limit_counts() {
     for byte in 0..4 {
         let mut built = driver();
         let text = *section(&built, b".text");

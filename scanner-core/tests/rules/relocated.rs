@@ -95,7 +95,7 @@ fn every_entry_is_read_with_its_kind() {
 }
 
 #[test]
-fn a_place_is_covered_if_an_entry_of_its_own_page_names_it() {
+fn only_entries_of_the_own_page_cover_a_place() {
     // The first byte of the page, which the next page must not take for its own.
     let (driver, page) = with_entry(3 << 12);
     let image = Image::from_file(&driver.file).unwrap();
@@ -111,7 +111,7 @@ fn a_place_is_covered_if_an_entry_of_its_own_page_names_it() {
 }
 
 #[test]
-fn a_table_is_cut_where_something_is_left_that_is_no_block() {
+fn a_table_with_an_incomplete_block_is_truncated() {
     let built = driver();
     let image = Image::from_file(&built.file).unwrap();
     let mut table = Relocations::new(&image);

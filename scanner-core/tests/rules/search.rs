@@ -3,7 +3,7 @@
 use scanner_core::{
     Evidence, Image, Located, MappedSection, Module, NotLocated, NotLocatedReason, Rva, locate,
 };
-use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
+use specimen::{Decoys, Defect, Loaded, Spec, Specimen};
 
 /// What the locator says.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,9 +63,9 @@ pub(crate) fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
 }
 
 /// Looks at a loaded image, given what a driver hands over of it.
-pub(crate) fn with_image<T>(loaded: &Loaded, look: impl FnOnce(&Image<'_>) -> T) -> T {
+pub(crate) fn with_image<T>(loaded: &Loaded, inspect: impl FnOnce(&Image<'_>) -> T) -> T {
     let code = live_code(loaded);
-    look(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
+    inspect(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
 }
 
 pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
@@ -78,13 +78,13 @@ pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
 }
 
 /// One of each kind, with a fact removed; nothing else in it looks like a limit.
-pub(crate) fn without(flaw: Flaw) -> impl Iterator<Item = Specimen> {
+pub(crate) fn without(defect: Defect) -> impl Iterator<Item = Specimen> {
     let spec = move |spec| Spec {
         decoys: Decoys::NONE,
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec
     };
-    let kinds = Spec::kinds().into_iter();
+    let kinds = Spec::presets().into_iter();
     kinds.map(move |(_, kind)| spec(kind).build())
 }
 

@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_the_program_finds_at_run_time_is_what_the_table_has() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cli/xp/src/win");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cli/xp/src/os_win32");
         let mut found = Vec::new();
         for file in fs::read_dir(folder).expect("the program's edge") {
             let text = fs::read_to_string(file.expect("a file").path()).expect("text");

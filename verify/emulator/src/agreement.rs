@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn probe_and_locator_disagree_if_any_variable_differs() {
-        for (_, spec) in Spec::kinds() {
-            let (_, search, verdict) = search_specimen(&spec.sized(4));
+        for (_, spec) in Spec::presets() {
+            let (_, search, verdict) = search_specimen(&spec.with_text_kib(4));
             assert!(search_matches(&search, &verdict));
             assert!(
                 !with_one_variable_moved(&verdict)
@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn driver_and_locator_disagree_if_any_variable_or_the_reason_differs() {
-        for (_, spec) in Spec::kinds() {
-            let (_, _, verdict) = search_specimen(&spec.sized(4));
+        for (_, spec) in Spec::presets() {
+            let (_, _, verdict) = search_specimen(&spec.with_text_kib(4));
             let Verdict::Located(place) = &verdict else {
                 panic!("it is located")
             };

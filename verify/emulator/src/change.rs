@@ -1,7 +1,7 @@
 //! Changes of the system while the driver is loaded.
 
 use scanner_core::Module;
-use simulation::kernel::Says;
+use simulation::kernel::ListState;
 
 use crate::registry::Value;
 use crate::target::Target;
@@ -25,7 +25,7 @@ pub enum Change {
     /// The page tables change.
     Paging(Paging),
     /// The module list changes.
-    ModuleList(Says),
+    ModuleList(ListState),
     /// Pool allocations fail (`false`) or succeed again.
     Pool(bool),
     /// Allocations of event log entries fail.
@@ -72,7 +72,7 @@ impl Change {
                 world.driver_object_failure[crate::world::module_index(*module)] = Some(*status);
             }
             Change::Paging(paging) => world.paging = *paging,
-            Change::ModuleList(says) => world.module_list.says = *says,
+            Change::ModuleList(says) => world.module_list.state = *says,
             Change::Pool(there) => world.no_pool = !there,
             Change::NoLog => world.no_log = true,
             Change::Value(subkey, name, value) => {

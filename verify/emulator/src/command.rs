@@ -121,12 +121,12 @@ fn run_happy_paths(drivers: &Drivers) -> Result<(), String> {
             };
             let mut system = System::new(file, base.of(*arch)).map_err(fail("the driver"))?;
             system.machine.watch_reads();
-            let kinds = Spec::kinds()
+            let kinds = Spec::presets()
                 .into_iter()
                 .filter(|(_, spec)| spec.arch == *arch);
             for (kind, spec) in kinds {
                 run(&mut system, &Scenario::from_specimen(&spec)).map_err(fail(kind))?;
-                race_count += races(&mut system, &spec.sized(4))
+                race_count += races(&mut system, &spec.with_text_kib(4))
                     .map_err(fail(kind))?
                     .len();
                 runs += 1;

@@ -45,7 +45,7 @@ impl Cost {
 /// A violation by the driver.
 pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
     let mut system = System::new(file, DRIVER[0].of(arch))?;
-    let kinds = Spec::kinds_in_full()
+    let kinds = Spec::full_size_presets()
         .into_iter()
         .filter(|(_, spec)| spec.arch == arch);
     kinds
@@ -92,7 +92,7 @@ fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
 /// As [`measure`].
 pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
     let mut system = System::new(file, DRIVER[0].of(arch))?;
-    let mut kinds = Spec::kinds_in_full().into_iter();
+    let mut kinds = Spec::full_size_presets().into_iter();
     let kind = kinds.find_map(|(_, spec)| (spec.arch == arch).then_some(spec));
     system.machine.watch().profile = Some(Vec::new());
     query(&mut system, &kind.unwrap_or_else(Spec::xp_sp3))?;

@@ -133,7 +133,10 @@ pub fn locate_file(name: &str, bytes: &[u8]) -> Result<(Module, Rva), (Module, S
 }
 
 /// The verdicts of locator and oracle on a file.
-pub fn search_with_both(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::Answer, oracle::No>) {
+pub fn search_with_both(
+    name: &str,
+    bytes: &[u8],
+) -> (Verdict, Result<oracle::Answer, oracle::NoAnswer>) {
     let module = module_by_name(name);
     let verdict = verify::property::of_file(bytes, module);
     (
@@ -148,7 +151,7 @@ pub fn search_with_both(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::An
 /// Both verdicts, in words.
 pub fn compare_with_oracle(
     verdict: &Verdict,
-    oracle: &Result<oracle::Answer, oracle::No>,
+    oracle: &Result<oracle::Answer, oracle::NoAnswer>,
 ) -> Result<(), String> {
     let agree = match (verdict, oracle) {
         (Verdict::Located(place), Ok(truth)) => place == truth,
@@ -177,11 +180,11 @@ mod tests {
 
     #[test]
     fn locator_and_oracle_disagree_if_any_part_of_the_answer_differs() {
-        let found = search_with_both("tcpip.sys", &Spec::xp_sp3().sized(4).build().file);
+        let found = search_with_both("tcpip.sys", &Spec::xp_sp3().with_text_kib(4).build().file);
         let (Verdict::Located(place), Ok(truth)) = &found else {
             panic!("{found:X?}")
         };
-        let missing = || Err(oracle::No::NoCandidate);
+        let missing = || Err(oracle::NoAnswer::NoCandidate);
         let refused = Verdict::Refused(scanner_core::NotLocatedReason::NoGate);
         assert_eq!(compare_with_oracle(&found.0, &found.1), Ok(()));
         assert_eq!(compare_with_oracle(&refused, &missing()), Ok(()));

@@ -1,8 +1,8 @@
 //! Modules of the campaign: specimens, intact or damaged.
 
 use scanner_core::Module;
-use simulation::kernel::{Site, World as Where};
-use specimen::{Arch, Flaw, Spec, Specimen};
+use simulation::kernel::{AddressLayout, Site};
+use specimen::{Arch, Defect, Spec, Specimen};
 use verify::property;
 
 use crate::change::Change;
@@ -44,11 +44,11 @@ impl ModuleUnderTest {
             sound = spec.module == specimen_module(module);
         }
         if random.chance(15) {
-            spec.flaw = Some(random.pick(&Flaw::ALL));
+            spec.defect = Some(random.pick(&Defect::ALL));
             sound = false;
         }
         // With a second candidate, damage could leave only the wrong one.
-        let damaged = spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15);
+        let damaged = spec.defect != Some(Defect::SecondCandidate) && random.chance(15);
         let headers_damaged = random.chance(8);
         if damaged || headers_damaged {
             // Damage could complete a decoy that lacks one piece of evidence.
@@ -119,7 +119,7 @@ impl ModuleUnderTest {
         module: Module,
     ) -> ModuleUnderTest {
         let site = Site {
-            world: random.pick(&[Where::First, Where::Second]),
+            layout: random.pick(&[AddressLayout::First, AddressLayout::Second]),
             module: specimen_module(module),
             moved: random.chance(50),
         };

@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
-use simulation::kernel::{Machine, Watched, X64, X86};
+use simulation::kernel::{CheckedExclusion, Processor, X64, X86};
 use specimen::Arch;
 use tcplimit_driver::{
-    Device, Driver, Entry, Event, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting,
+    Device, Driver, Event, ExchangeError, Kernel, ModuleEntry, ModuleRef, RECORD_SIZE, Setting,
+    V0_1_RECORD_SIZE,
 };
 use tcplimit_protocol::Status;
 
@@ -31,8 +32,8 @@ pub struct ReferenceDriver {
 
 #[derive(Debug)]
 enum Either {
-    X86(Driver<ReferenceKernel<X86>, Watched>),
-    X64(Driver<ReferenceKernel<X64>, Watched>),
+    X86(Driver<ReferenceKernel<X86>, CheckedExclusion>),
+    X64(Driver<ReferenceKernel<X64>, CheckedExclusion>),
 }
 
 /// Calls a method for either processor.
@@ -50,7 +51,7 @@ impl ReferenceDriver {
     #[must_use]
     pub fn new(world: &Rc<RefCell<World>>) -> ReferenceDriver {
         let events = Rc::default();
-        let exclusion = Watched::default();
+        let exclusion = CheckedExclusion::default();
         let driver = match world.borrow().arch {
             Arch::X86 => Either::X86(Driver::new(ReferenceKernel::new(world, &events), exclusion)),
             Arch::X64 => Either::X64(Driver::new(ReferenceKernel::new(world, &events), exclusion)),
@@ -211,8 +212,8 @@ fn or_none<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
 /// Name of the value that guards the start.
 pub const GUARD: &str = "StartPending";
 
-impl<M: Machine> Kernel for ReferenceKernel<M> {
-    type Held = ReferenceModule;
+impl<M: Processor> Kernel for ReferenceKernel<M> {
+    type ModuleRef = ReferenceModule;
 
     const ARCH: scanner_core::Arch = M::ARCH;
 
@@ -235,7 +236,7 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
 
     fn delete_device(&self, _: Device) {}
 
-    fn hold(&self, module: Module) -> Result<ReferenceModule, Status> {
+    fn reference_module(&self, module: Module) -> Result<ReferenceModule, Status> {
         let world = self.world.borrow();
         if let Some(refused) = world.driver_object_failure[module_index(module)] {
             return Err(Status(refused));
@@ -253,17 +254,17 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
         })
     }
 
-    fn list(&self, mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+    fn for_each_module(&self, mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
         let world = self.world.borrow();
         let listed_modules = world.listed_modules().filter(|_| !world.no_pool);
         for (path, base, size) in listed_modules.ok_or(Status(NO_RESOURCES))? {
             let path = &path;
-            show(&Entry { path, base, size });
+            show(&ModuleEntry { path, base, size });
         }
         Ok(())
     }
 
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let key = self.parameters();
         let value = key.and_then(|key| self.read(&key, setting.name(), DWORD));
         Ok(or_none(value)?.map(u32::from_le_bytes))
@@ -289,17 +290,17 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
         self.world.borrow().registry.flush(&key).map_err(Status)
     }
 
-    fn boot(&self) -> Result<u64, Status> {
+    fn boot_id(&self) -> Result<u64, Status> {
         self.world.borrow().boot_id().ok_or(Status::UNSUCCESSFUL)
     }
 
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
         let opened = self.world.borrow().registry.open(HISTORY_KEY);
         let key = self.checked_history_key(opened);
         or_none(key.and_then(|key| self.read(key, module.file_name(), BINARY)))
     }
 
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
         let key = self.service_subkey(STATE).and_then(|path| {
             self.world.borrow().registry.open(&path).map_err(Status)?;
             Ok(path)
@@ -307,7 +308,7 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
         or_none(key.and_then(|key| self.read(&key, module.file_name(), BINARY)))
     }
 
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status> {
         let guards = security::history_key_descriptor();
         let created = self.world.borrow_mut().registry.create(HISTORY_KEY, guards);
         let key = self.checked_history_key(created)?;
@@ -348,7 +349,7 @@ impl ReferenceModule {
     }
 }
 
-impl Held for ReferenceModule {
+impl ModuleRef for ReferenceModule {
     fn base(&self) -> u64 {
         self.base
     }
@@ -363,7 +364,7 @@ impl Held for ReferenceModule {
             .then(|| self.memory.get(at..at + to_usize(length.into())))?
     }
 
-    fn page(&self, rva: Rva) -> PageFacts {
+    fn page_facts(&self, rva: Rva) -> PageFacts {
         let valid = self.is_inside(rva, 1);
         let world = self.world.borrow();
         let target = world.module(self.module).filter(|_| valid);
@@ -380,13 +381,13 @@ impl Held for ReferenceModule {
         target.and_then(|target| target.dword(rva.0))
     }
 
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError> {
         let at = permit.threshold();
         let here = permit.base() == self.base && permit.address() == self.base + u64::from(at.0);
         let found = self.read(at).filter(|_| here);
-        let found = found.ok_or(Exchange::NotPermitted)?;
+        let found = found.ok_or(ExchangeError::NotPermitted)?;
         if found != permit.current() {
-            return Err(Exchange::Found(found));
+            return Err(ExchangeError::Found(found));
         }
         let mut world = self.world.borrow_mut();
         if let Some(target) = world.module_mut(self.module) {

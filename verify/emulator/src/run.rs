@@ -263,7 +263,7 @@ impl Run<'_> {
             }
         }
         let unlisted = answer.flags.get() & Flags::UNLISTED != 0;
-        let silent = world.module_list.says == simulation::kernel::Says::Nothing;
+        let silent = world.module_list.state == simulation::kernel::ListState::Missing;
         if unlisted && !silent {
             return wrong("a listed module reported as unlisted");
         }

@@ -2,7 +2,7 @@
 //! generated from one seed.
 
 use scanner_core::Module;
-use simulation::kernel::{PathStyle, Says};
+use simulation::kernel::{ListState, PathStyle};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
@@ -152,9 +152,9 @@ impl Scenario {
             world.paging = random.pick(&[Paging::Absent, Paging::Foreign]);
         }
         if random.chance(10) {
-            world.module_list.says = random.pick(&Says::WRONG);
+            world.module_list.state = random.pick(&ListState::FAULTY);
             self.sound = [self.sound[0], self.sound[1]]
-                .map(|sound| sound && world.module_list.says == Says::Nothing);
+                .map(|sound| sound && world.module_list.state == ListState::Missing);
         }
         if random.chance(3) {
             let module = random.pick(&Module::ALL);
@@ -336,7 +336,7 @@ impl Scenario {
             3 => Change::ReadOnly(module, threshold),
             4 => Change::Absent(module, threshold),
             5 => Change::Unloaded(module),
-            6 => Change::ModuleList(random.pick(&Says::WRONG)),
+            6 => Change::ModuleList(random.pick(&ListState::FAULTY)),
             7 => Change::Pool(false),
             8 => Change::Paging(random.pick(&[
                 Paging::Small,

@@ -2,7 +2,7 @@
 //! system and the reference driver each have a world; both must stay equal.
 
 use scanner_core::Module;
-use simulation::kernel::{Listing, PathStyle, Says};
+use simulation::kernel::{ListState, ModuleListing, PathStyle};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
@@ -29,7 +29,7 @@ pub struct World {
     /// BootTime and BootTimeBias; `None` if the query fails.
     pub boot: Option<[u64; 2]>,
     /// The module list.
-    pub module_list: Listing,
+    pub module_list: ModuleListing,
     /// The registry.
     pub registry: Registry,
     /// InitSafeBootMode.
@@ -105,10 +105,10 @@ impl World {
             pae: false,
             no_execute: true,
             boot: Some(BOOT),
-            module_list: Listing {
+            module_list: ModuleListing {
                 style: PathStyle::SystemRoot,
                 in_pages: false,
-                says: Says::TheTruth,
+                state: ListState::Correct,
             },
             registry: Registry::new(),
             safe_mode: 0,
@@ -235,21 +235,21 @@ impl World {
             };
             let path = listed_path(self.module_list.style, target.module.file_name());
             let (base, other) = (target.base, b"\\SystemRoot\\evil.sys".to_vec());
-            match self.module_list.says {
-                Says::TheTruth => list.push((path, base, size)),
-                Says::Nothing => {}
-                Says::OtherBase => list.push((path, base ^ 0x10_0000, size)),
-                Says::OtherSize => list.push((path, base, size + 0x1000)),
-                Says::OtherName => list.push((other, base, size)),
-                Says::NameTwice => {
+            match self.module_list.state {
+                ListState::Correct => list.push((path, base, size)),
+                ListState::Missing => {}
+                ListState::OtherBase => list.push((path, base ^ 0x10_0000, size)),
+                ListState::OtherSize => list.push((path, base, size + 0x1000)),
+                ListState::OtherName => list.push((other, base, size)),
+                ListState::NameTwice => {
                     list.push((path.clone(), base, size));
                     list.push((path, base ^ 0x10_0000, size));
                 }
-                Says::BaseTwice => {
+                ListState::BaseTwice => {
                     list.push((other, base, size));
                     list.push((path, base, size));
                 }
-                Says::Fails | Says::FailsAtItsEnd => return None,
+                ListState::Fails | ListState::FailsAtEnd => return None,
             }
         }
         let own = b"\\??\\C:\\WINDOWS\\system32\\drivers\\tcplimit.sys".to_vec();

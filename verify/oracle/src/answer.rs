@@ -17,7 +17,7 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum No {
+pub enum NoAnswer {
     /// The PE image can't be used.
     Image(String),
     /// There is not one gate.

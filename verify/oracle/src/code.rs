@@ -3,7 +3,7 @@
 use super::decode::{
     Access, access, decode, has_register, has_sib, is_atomic, memory_operand, starts_canonically,
 };
-use super::gate::{ReadGate, gate_with_fields};
+use super::gate::{Gate, gate_with_fields};
 use super::pe::Image;
 use iced_x86::{Code as Encoding, Instruction, Mnemonic, Register};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ struct Block {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FoundGate {
     pub(super) at: u64,
-    pub(super) gate: ReadGate,
+    pub(super) gate: Gate,
     /// The displacement fields of its load and its compare.
     pub(super) fields: [u64; 2],
 }

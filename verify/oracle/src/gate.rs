@@ -5,7 +5,7 @@ use iced_x86::Code;
 
 /// A gate as iced-x86 reads it. Addresses are virtual, as the code's own `ip`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ReadGate {
+pub struct Gate {
     /// Length of the three instructions, in bytes.
     pub len: usize,
     /// Address of the variable that is compared with the limit.
@@ -21,12 +21,12 @@ pub struct ReadGate {
 /// Only the encodings that compilers emit count: no prefix but one REX without W, the variables by
 /// address (x86) or relative to the instruction pointer (x64).
 #[must_use]
-pub fn gate_at(code: &[u8], ip: u64, bits64: bool) -> Option<ReadGate> {
+pub fn gate_at(code: &[u8], ip: u64, bits64: bool) -> Option<Gate> {
     gate_with_fields(code, ip, bits64).map(|(gate, _)| gate)
 }
 
 /// As [`gate_at`], with the addresses of the load's and the compare's displacement fields.
-pub(super) fn gate_with_fields(code: &[u8], ip: u64, bits64: bool) -> Option<(ReadGate, [u64; 2])> {
+pub(super) fn gate_with_fields(code: &[u8], ip: u64, bits64: bool) -> Option<(Gate, [u64; 2])> {
     let load = access(code, ip, bits64).filter(|load| is_load(code, load, bits64))?;
     let register = load.instruction.op0_register();
     let loaded = load.variable;
@@ -67,7 +67,7 @@ pub(super) fn gate_with_fields(code: &[u8], ip: u64, bits64: bool) -> Option<(Re
     if jump.len() != expected_len {
         return None; // a prefix
     }
-    let gate = ReadGate {
+    let gate = Gate {
         len: load.instruction.len() + compare.instruction.len() + jump.len(),
         count,
         threshold,
@@ -101,7 +101,7 @@ mod tests {
     const COUNT: [u8; 4] = [0xA0, 0x04, 0x05, 0x00];
     const LIMIT: [u8; 4] = [0x9C, 0x04, 0x05, 0x00];
 
-    fn x86(parts: &[&[u8]]) -> Option<ReadGate> {
+    fn x86(parts: &[&[u8]]) -> Option<Gate> {
         gate_at(&parts.concat(), 0x2_0000, false)
     }
 
@@ -118,7 +118,7 @@ mod tests {
             &LIMIT,
             &[0x0F, 0x8D, 0, 1, 0, 0],
         ]);
-        let expected = ReadGate {
+        let expected = Gate {
             len: 17,
             count: 0x504A0,
             threshold: 0x5049C,
@@ -128,7 +128,7 @@ mod tests {
         let short = x86(&[&[0xA1], &COUNT, &[0x3B, 0x05], &LIMIT, &[0x7D, 0x51]]);
         assert_eq!(
             short,
-            Some(ReadGate {
+            Some(Gate {
                 len: 13,
                 jump_target: 0x2_005E,
                 ..expected

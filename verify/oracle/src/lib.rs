@@ -17,8 +17,8 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Fact, No};
-pub use gate::{ReadGate, gate_at};
+pub use answer::{Answer, Fact, NoAnswer};
+pub use gate::{Gate, gate_at};
 
 use code::{FoundGate, LiveCode, is_plain_load};
 use decode::memory_access;
@@ -35,30 +35,30 @@ const CALLS: usize = 512;
 /// when so many of them land in the import table.
 const PLENTY: usize = 32;
 
-/// Locates in a file's bytes. `six`: the caller says that it is tcpip6.sys.
+/// Locates in a file's bytes. `is_tcpip6`: the caller says that it is tcpip6.sys.
 ///
 /// # Errors
-/// [`No`], unless exactly one candidate has everything.
-pub fn locate_file(file: &[u8], six: bool) -> Result<Answer, No> {
-    locate(&pe::from_file(file)?, six)
+/// [`NoAnswer`], unless exactly one candidate has everything.
+pub fn locate_file(file: &[u8], is_tcpip6: bool) -> Result<Answer, NoAnswer> {
+    locate(&pe::from_file(file)?, is_tcpip6)
 }
 
-/// Locates in a loaded image at `base`: its headers, and its readable sections by RVA. `six`: the
+/// Locates in a loaded image at `base`: its headers, and its readable sections by RVA. `is_tcpip6`: the
 /// caller says that it is tcpip6.sys.
 ///
 /// # Errors
-/// [`No`], unless exactly one candidate has everything. [`No::Image`] also if a section of live
+/// [`NoAnswer`], unless exactly one candidate has everything. [`NoAnswer::Image`] also if a section of live
 /// code isn't given in its whole virtual size.
 pub fn locate_loaded(
     headers: &[u8],
     base: u64,
     sections: &[(u32, &[u8])],
-    six: bool,
-) -> Result<Answer, No> {
-    locate(&pe::from_memory(headers, base, sections)?, six)
+    is_tcpip6: bool,
+) -> Result<Answer, NoAnswer> {
+    locate(&pe::from_memory(headers, base, sections)?, is_tcpip6)
 }
 
-fn locate(image: &Image, six: bool) -> Result<Answer, No> {
+fn locate(image: &Image, is_tcpip6: bool) -> Result<Answer, NoAnswer> {
     let code = LiveCode::of(image);
     let mut candidates: BTreeMap<Pair, Vec<FoundGate>> = BTreeMap::new();
     for found in code.gates() {
@@ -68,13 +68,13 @@ fn locate(image: &Image, six: bool) -> Result<Answer, No> {
         };
         candidates.entry(pair).or_default().push(found);
     }
-    let of_image = missing_of_image(image, &code, six);
+    let of_image = missing_of_image(image, &code, is_tcpip6);
     let judged: Vec<_> = candidates
         .iter()
         .map(|(&pair, gates)| {
             let of_place = place::missing(image, &code, pair, gates);
             let missing =
-                &(&missing_of_pair(image, &code, pair, gates, six) | &of_image) | &of_place;
+                &(&missing_of_pair(image, &code, pair, gates, is_tcpip6) | &of_image) | &of_place;
             (pair, gates, missing)
         })
         .collect();
@@ -89,8 +89,8 @@ fn locate(image: &Image, six: bool) -> Result<Answer, No> {
             .into_iter()
             .map(|(_, _, missing)| missing)
             .min_by_key(BTreeSet::len)
-            .map_or(No::NoCandidate, No::Missing)),
-        _ => Err(No::Ambiguous),
+            .map_or(NoAnswer::NoCandidate, NoAnswer::Missing)),
+        _ => Err(NoAnswer::Ambiguous),
     }
 }
 
@@ -106,8 +106,8 @@ fn answer(image: &Image, pair: Pair, gates: &[FoundGate]) -> Answer {
     }
 }
 
-fn missing_of_image(image: &Image, code: &LiveCode, six: bool) -> BTreeSet<Fact> {
-    let event = match (six, code.has_dword(EVENT)) {
+fn missing_of_image(image: &Image, code: &LiveCode, is_tcpip6: bool) -> BTreeSet<Fact> {
+    let event = match (is_tcpip6, code.has_dword(EVENT)) {
         (false, false) => Some(Fact::EventId),
         (true, true) => Some(Fact::NoEventId),
         _ => None,
@@ -137,7 +137,7 @@ fn missing_of_pair(
     code: &LiveCode,
     pair: Pair,
     gates: &[FoundGate],
-    six: bool,
+    is_tcpip6: bool,
 ) -> BTreeSet<Fact> {
     let mut missing = BTreeSet::new();
     let mut require = |fact: Fact, holds: bool| {
@@ -192,7 +192,7 @@ fn missing_of_pair(
         .filter_map(|reference| reference.by)
         .any(|instruction| is_plain_load(&instruction));
     // Measured for tcpip.sys only.
-    require(Fact::GateReadsOnly, six || !loaded);
+    require(Fact::GateReadsOnly, is_tcpip6 || !loaded);
     missing
 }
 

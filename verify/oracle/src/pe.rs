@@ -1,6 +1,6 @@
 //! The PE format as far as the oracle needs it: sections, base and import address table.
 
-use super::answer::No;
+use super::answer::NoAnswer;
 use std::collections::BTreeSet;
 
 const EXECUTE: u32 = 0x2000_0000;
@@ -104,7 +104,7 @@ impl Section {
 }
 
 /// An image from a file's bytes.
-pub(super) fn from_file(file: &[u8]) -> Result<Image, No> {
+pub(super) fn from_file(file: &[u8]) -> Result<Image, NoAnswer> {
     let mut image = read_headers(file, None)?;
     let file_size = file.len() as u64;
     check_raw_tiling(
@@ -198,7 +198,11 @@ impl Image {
 }
 
 /// An image from memory: `given` holds the readable sections by their RVA.
-pub(super) fn from_memory(headers: &[u8], base: u64, given: &[(u32, &[u8])]) -> Result<Image, No> {
+pub(super) fn from_memory(
+    headers: &[u8],
+    base: u64,
+    given: &[(u32, &[u8])],
+) -> Result<Image, NoAnswer> {
     let mut image = read_headers(headers, Some(base))?;
     for section in image
         .sections
@@ -220,7 +224,7 @@ pub(super) fn from_memory(headers: &[u8], base: u64, given: &[(u32, &[u8])]) -> 
     Ok(image)
 }
 
-fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
+fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, NoAnswer> {
     let coff = coff_header(bytes)?;
     let optional = coff + 20;
     let bits64 = match (u16_at(bytes, coff)?, u16_at(bytes, optional)?) {
@@ -282,7 +286,7 @@ fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
     })
 }
 
-fn read_section(bytes: &[u8], at: u64) -> Result<Section, No> {
+fn read_section(bytes: &[u8], at: u64) -> Result<Section, NoAnswer> {
     let mut name = [0; 8];
     name.copy_from_slice(bytes_at(bytes, at, 8)?);
     Ok(Section {
@@ -303,7 +307,7 @@ fn check_memory_tiling(
     headers_size: u32,
     alignment: u32,
     image_size: u32,
-) -> Result<(), No> {
+) -> Result<(), NoAnswer> {
     if !alignment.is_power_of_two() || sections.is_empty() {
         return Err(image_error("no sections or no alignment"));
     }
@@ -333,7 +337,7 @@ fn check_raw_tiling(
     headers_size: u32,
     alignment: u32,
     file_size: u64,
-) -> Result<(), No> {
+) -> Result<(), NoAnswer> {
     let mut next = u64::from(headers_size);
     for section in sections.iter().filter(|section| section.raw_size != 0) {
         let at = u64::from(section.raw_at);
@@ -349,7 +353,7 @@ fn check_raw_tiling(
     }
 }
 
-fn coff_header(bytes: &[u8]) -> Result<u64, No> {
+fn coff_header(bytes: &[u8]) -> Result<u64, NoAnswer> {
     let at = u64::from(u32_at(bytes, 0x3C)?);
     if !bytes.starts_with(b"MZ") || bytes_at(bytes, at, 4)? != b"PE\0\0" {
         return Err(image_error("no PE signature"));
@@ -357,40 +361,40 @@ fn coff_header(bytes: &[u8]) -> Result<u64, No> {
     Ok(at + 4)
 }
 
-fn section_alignment(bytes: &[u8]) -> Result<u32, No> {
+fn section_alignment(bytes: &[u8]) -> Result<u32, NoAnswer> {
     u32_at(bytes, coff_header(bytes)? + 20 + 32)
 }
 
-fn size_of_headers(bytes: &[u8]) -> Result<u32, No> {
+fn size_of_headers(bytes: &[u8]) -> Result<u32, NoAnswer> {
     u32_at(bytes, coff_header(bytes)? + 20 + 60)
 }
 
-fn bytes_at(bytes: &[u8], at: u64, len: u64) -> Result<&[u8], No> {
+fn bytes_at(bytes: &[u8], at: u64, len: u64) -> Result<&[u8], NoAnswer> {
     let end = to_usize(at.saturating_add(len))?;
     bytes
         .get(to_usize(at)?..end)
         .ok_or_else(|| image_error("cut short"))
 }
 
-fn u16_at(bytes: &[u8], at: u64) -> Result<u16, No> {
+fn u16_at(bytes: &[u8], at: u64) -> Result<u16, NoAnswer> {
     let field = bytes_at(bytes, at, 2)?;
     Ok(u16::from_le_bytes([field[0], field[1]]))
 }
 
-fn u32_at(bytes: &[u8], at: u64) -> Result<u32, No> {
+fn u32_at(bytes: &[u8], at: u64) -> Result<u32, NoAnswer> {
     Ok(u32::from(u16_at(bytes, at)?) | u32::from(u16_at(bytes, at + 2)?) << 16)
 }
 
-fn u64_at(bytes: &[u8], at: u64) -> Result<u64, No> {
+fn u64_at(bytes: &[u8], at: u64) -> Result<u64, NoAnswer> {
     Ok(u64::from(u32_at(bytes, at)?) | u64::from(u32_at(bytes, at + 4)?) << 32)
 }
 
-fn to_usize(number: u64) -> Result<usize, No> {
+fn to_usize(number: u64) -> Result<usize, NoAnswer> {
     usize::try_from(number).map_err(|_| image_error("too large"))
 }
 
-fn image_error(reason: &str) -> No {
-    No::Image(reason.to_owned())
+fn image_error(reason: &str) -> NoAnswer {
+    NoAnswer::Image(reason.to_owned())
 }
 
 #[cfg(test)]
@@ -456,10 +460,10 @@ mod tests {
     #[test]
     fn bytes_that_are_no_image_are_refused() {
         for bytes in [&b""[..], b"MZ", &[0; 0x200], &[0xFF; 0x200]] {
-            assert!(matches!(from_file(bytes), Err(No::Image(_))));
+            assert!(matches!(from_file(bytes), Err(NoAnswer::Image(_))));
             assert!(matches!(
                 from_memory(bytes, 0x10000, &[]),
-                Err(No::Image(_))
+                Err(NoAnswer::Image(_))
             ));
         }
     }

@@ -12,8 +12,8 @@ fn whole() -> Answer {
     }
 }
 
-fn missing(facts: &[Fact]) -> Result<Answer, No> {
-    Err(No::Missing(facts.iter().copied().collect()))
+fn missing(facts: &[Fact]) -> Result<Answer, NoAnswer> {
+    Err(NoAnswer::Missing(facts.iter().copied().collect()))
 }
 
 /// Runs the check over both architectures, each time with a fresh complete text.
@@ -50,9 +50,9 @@ fn a_complete_module_is_located_in_memory_at_any_base() {
         let located = locate_loaded(&file[..0x400], base, &[(TEXT, code), rdata], false);
         assert_eq!(located, Ok(whole()));
         let not_given = locate_loaded(&file[..0x400], base, &[], false);
-        assert!(matches!(not_given, Err(No::Image(_))));
+        assert!(matches!(not_given, Err(NoAnswer::Image(_))));
         let cut = locate_loaded(&file[..0x400], base, &[(TEXT, &code[1..])], false);
-        assert!(matches!(cut, Err(No::Image(_))));
+        assert!(matches!(cut, Err(NoAnswer::Image(_))));
     }
 }
 
@@ -78,7 +78,7 @@ fn without_a_gate_there_is_no_candidate() {
         let expected = missing(&[Fact::TwoGates, Fact::GateReadsOnly]);
         assert_eq!(locate_file(&text.file(), false), expected);
         text.bytes[0x20C] = 0x75;
-        assert_eq!(locate_file(&text.file(), false), Err(No::NoCandidate));
+        assert_eq!(locate_file(&text.file(), false), Err(NoAnswer::NoCandidate));
     });
 }
 
@@ -175,7 +175,7 @@ fn two_complete_candidates_are_ambiguous() {
         }
         assert_eq!(locate_file(&twice.file(), false), Ok(whole()));
         twice.op(&[0xF0, 0xFF, 0x05], moved(COUNT), &[]);
-        assert_eq!(locate_file(&twice.file(), false), Err(No::Ambiguous));
+        assert_eq!(locate_file(&twice.file(), false), Err(NoAnswer::Ambiguous));
     });
 }
 
@@ -207,7 +207,7 @@ fn pageable_code_is_not_looked_at() {
         let mut file = text.file();
         let header = text.section_header(0);
         file[header..header + 4].copy_from_slice(b"PAGE");
-        assert_eq!(locate_file(&file, false), Err(No::NoCandidate));
+        assert_eq!(locate_file(&file, false), Err(NoAnswer::NoCandidate));
     });
 }
 
@@ -228,7 +228,7 @@ fn code_beyond_the_raw_data_is_zero() {
 fn a_shifted_base_is_not_anchored() {
     let mut file = Text::complete(false, 0x1_0000).file();
     file[0x58 + 30] = 0; // ImageBase, one bit: 10000h -> 0
-    let Err(No::Missing(facts)) = locate_file(&file, false) else {
+    let Err(NoAnswer::Missing(facts)) = locate_file(&file, false) else {
         panic!("located")
     };
     assert!(facts.contains(&Fact::AnchoredBase));
@@ -338,14 +338,14 @@ fn sections_that_do_not_tile_are_no_image() {
             let mut file = text.file();
             file[field] ^= 0x90;
             assert!(
-                matches!(locate_file(&file, false), Err(No::Image(_))),
+                matches!(locate_file(&file, false), Err(NoAnswer::Image(_))),
                 "{field:X}"
             );
         }
         let file = text.file();
         assert!(matches!(
             locate_file(&file[..file.len() - 1], false),
-            Err(No::Image(_))
+            Err(NoAnswer::Image(_))
         ));
     });
 }

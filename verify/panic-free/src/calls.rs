@@ -284,13 +284,13 @@ fn keep<T>(result: T) {
 /// Formats for people.
 fn show<T: Display + Debug>(item: &T) {
     let item = black_box(item);
-    keep(write!(Nowhere, "{item}"));
+    keep(write!(NullWriter, "{item}"));
 }
 
 /// Where text goes that nobody reads.
-struct Nowhere;
+struct NullWriter;
 
-impl Write for Nowhere {
+impl Write for NullWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         black_box(text);
         black_box(Ok(()))

@@ -4,7 +4,7 @@
 
 use super::arch::Arch;
 use super::code::{Code, Direct, Form, Proof, Symbol};
-use super::filler::Writer;
+use super::filler_code::Writer;
 
 /// One update by 1, -1 or whatever the addend's register holds.
 pub(super) fn update(writer: &mut Writer<'_>, code: &mut Code, counter: Symbol) {

@@ -29,7 +29,7 @@ pub fn checksum_field(file: &[u8]) -> Option<usize> {
 }
 
 /// Gives a file the checksum that its bytes have.
-pub fn mend(file: &mut [u8]) {
+pub fn update(file: &mut [u8]) {
     if let Some(field) = checksum_field(file) {
         let sum = checksum(file, field).to_le_bytes();
         file[field..field + 4].copy_from_slice(&sum);

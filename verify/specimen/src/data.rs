@@ -4,7 +4,7 @@
 use super::code::{Code, Form, Symbol};
 use super::name::Name;
 use super::random::Random;
-use super::spec::{Alignment, Place, Spec};
+use super::spec::{Alignment, DataPart, Spec};
 
 /// A limiter's variables, as offsets in their section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Data {
         let mut tail = vec![Group::Global; if paged { 40 + many } else { 0 }];
         for index in 0..shapes.len() {
             let in_tail = match index {
-                0 => spec.place == Place::ZeroTail,
+                0 => spec.data_part == DataPart::ZeroTail,
                 _ => paged && random.chance(500),
             };
             (if in_tail { &mut tail } else { &mut head }).push(Group::Trio(index));

@@ -5,8 +5,8 @@ use super::arch::{Arch, Register};
 use super::atomic;
 use super::code::{Code, Direct, Form, Symbol};
 use super::data::Shape;
-use super::filler::Writer;
-use super::flaw::Flaw;
+use super::defect::Defect;
+use super::filler_code::Writer;
 use super::gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach, Sense};
 use super::limiter::{Fragment, anywhere};
 use super::name::Name;
@@ -21,7 +21,7 @@ pub(super) struct Imitation {
     /// The section of the gates.
     pub(super) gates: Name,
     pub(super) sense: Sense,
-    pub(super) flaw: Option<Flaw>,
+    pub(super) defect: Option<Defect>,
 }
 
 impl Imitation {
@@ -30,19 +30,19 @@ impl Imitation {
         data: Name::Data,
         gates: Name::Text,
         sense: Sense::Signed,
-        flaw: None,
+        defect: None,
     };
 }
 
 impl Decoys {
     fn imitations(&self) -> Vec<Imitation> {
         let complete = Imitation::COMPLETE;
-        let lacking = |flaw| Imitation {
-            flaw: Some(flaw),
+        let lacking = |defect| Imitation {
+            defect: Some(defect),
             ..complete
         };
         [
-            (self.single_gate, lacking(Flaw::OneGate)),
+            (self.single_gate, lacking(Defect::OneGate)),
             (
                 self.unsigned,
                 Imitation {
@@ -85,12 +85,12 @@ impl Decoys {
                     ..complete
                 },
             ),
-            (self.few_atomics, lacking(Flaw::FewAtomics)),
-            (self.no_queue_test, lacking(Flaw::NoQueueTest)),
-            (self.live_writer, lacking(Flaw::LiveWriter)),
-            (self.other_read, lacking(Flaw::OtherReadOfThreshold)),
-            (self.other_load, lacking(Flaw::OtherLoadOfCount)),
-            (self.atomic_threshold, lacking(Flaw::AtomicThreshold)),
+            (self.few_atomics, lacking(Defect::FewAtomics)),
+            (self.no_queue_test, lacking(Defect::NoQueueTest)),
+            (self.live_writer, lacking(Defect::LiveWriter)),
+            (self.other_read, lacking(Defect::OtherReadOfThreshold)),
+            (self.other_load, lacking(Defect::OtherLoadOfCount)),
+            (self.atomic_threshold, lacking(Defect::AtomicThreshold)),
             (
                 self.read_only,
                 Imitation {
@@ -153,10 +153,10 @@ impl Decoys {
     }
 }
 
-/// Every imitation that the spec asks for, by decoys or as its flaw.
+/// Every imitation that the spec asks for, by decoys or as its defect.
 pub(super) fn imitations(spec: &Spec) -> Vec<Imitation> {
     let mut imitations = spec.decoys.imitations();
-    if spec.flaw == Some(Flaw::SecondCandidate) {
+    if spec.defect == Some(Defect::SecondCandidate) {
         imitations.push(Imitation::COMPLETE);
     }
     imitations

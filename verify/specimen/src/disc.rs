@@ -20,7 +20,7 @@ pub struct Disc {
 
 /// A disc image, and where things are in it.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct DiscImage {
     /// The image.
     pub image: Vec<u8>,
     /// The first sector of each file.
@@ -51,7 +51,7 @@ impl Disc {
 
     /// Builds the image.
     #[must_use]
-    pub fn build(&self) -> Built {
+    pub fn build(&self) -> DiscImage {
         let trees: &[bool] = if self.joliet {
             &[false, true]
         } else {
@@ -141,7 +141,7 @@ impl Disc {
         for (path, content) in &self.files {
             put(&mut image, sectors[path] * SECTOR, content);
         }
-        Built {
+        DiscImage {
             image,
             sectors,
             records,

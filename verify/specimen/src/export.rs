@@ -2,7 +2,7 @@
 //! .edata Section").
 
 use super::code::{Code, Form, Symbol};
-use super::filler::Writer;
+use super::filler_code::Writer;
 use super::import::string;
 use super::spec::Spec;
 

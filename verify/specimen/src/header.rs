@@ -3,7 +3,7 @@
 
 use super::arch::Arch;
 use super::code::{Code, Label};
-use super::section::Placed;
+use super::section::PlacedSection;
 use super::spec::{Alignment, Checksum};
 
 /// `push cs; pop ds; mov dx, 0Eh; mov ah, 9; int 21h; mov ax, 4C01h; int 21h`
@@ -73,7 +73,7 @@ impl Header {
     }
 
     /// The headers' bytes, padded, with a checksum of 0.
-    pub(super) fn bytes(&self, sections: &[Placed]) -> Vec<u8> {
+    pub(super) fn bytes(&self, sections: &[PlacedSection]) -> Vec<u8> {
         let mut out = Code::new(self.arch);
         dos(&mut out);
         self.coff(&mut out, sections);
@@ -95,7 +95,7 @@ impl Header {
         out.bytes
     }
 
-    fn coff(&self, out: &mut Code, sections: &[Placed]) {
+    fn coff(&self, out: &mut Code, sections: &[PlacedSection]) {
         out.emit(b"PE\0\0");
         out.word(match self.arch {
             Arch::X86 => 0x14C,
@@ -114,7 +114,7 @@ impl Header {
         out.word(characteristics | u16::from(self.stripped));
     }
 
-    fn optional(&self, out: &mut Code, sections: &[Placed]) {
+    fn optional(&self, out: &mut Code, sections: &[PlacedSection]) {
         let raw = |bit: u32| -> u32 {
             let with = sections.iter().filter(|section| section.flags & bit != 0);
             with.map(|section| section.raw_size).sum()

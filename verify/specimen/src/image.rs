@@ -2,11 +2,11 @@
 //! becomes a file.
 
 use super::code::{Fixup, Form, Label, Symbol, pointer_size};
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::header::{self, Directory, Entry, Header};
 use super::name::Name;
 use super::relocation;
-use super::section::{Placed, Section};
+use super::section::{PlacedSection, Section};
 use super::spec::Spec;
 
 /// What is linked.
@@ -43,7 +43,7 @@ pub(super) struct Reference {
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) file: Vec<u8>,
-    pub(super) placed: Vec<Placed>,
+    pub(super) placed: Vec<PlacedSection>,
     pub(super) names: Vec<Name>,
     pub(super) headers: u32,
     pub(super) size: u32,
@@ -59,13 +59,23 @@ impl Parts {
         let headers = header::size(spec.arch, spec.alignment, count);
         let mut placed = Vec::new();
         for section in &self.sections {
-            placed.push(Placed::after(&placed, headers, spec.alignment, section));
+            placed.push(PlacedSection::after(
+                &placed,
+                headers,
+                spec.alignment,
+                section,
+            ));
         }
         let references = self.resolve(&placed, spec);
         if spec.extras.relocations {
             let pointers: Vec<u32> = pointers(&references).collect();
             let section = Section::new(Name::Reloc, relocation::blocks(spec, &pointers));
-            placed.push(Placed::after(&placed, headers, spec.alignment, &section));
+            placed.push(PlacedSection::after(
+                &placed,
+                headers,
+                spec.alignment,
+                &section,
+            ));
             self.sections.push(section);
         }
         let header = self.header(spec, &placed);
@@ -87,7 +97,7 @@ impl Parts {
         }
     }
 
-    fn resolve(&mut self, placed: &[Placed], spec: &Spec) -> Vec<Reference> {
+    fn resolve(&mut self, placed: &[PlacedSection], spec: &Spec) -> Vec<Reference> {
         let base = spec.image_base.address();
         let addresses = Addresses::new(&self.sections, placed, &self.functions);
         let mut references = Vec::new();
@@ -113,14 +123,14 @@ impl Parts {
         references
     }
 
-    fn header(&self, spec: &Spec, placed: &[Placed]) -> Header {
+    fn header(&self, spec: &Spec, placed: &[PlacedSection]) -> Header {
         let addresses = Addresses::new(&self.sections, placed, &self.functions);
         let mut header = Header::new(spec.arch, spec.alignment);
         header.time_stamp = self.time_stamp;
         header.image_base = spec.image_base.address();
         header.stripped = !spec.extras.relocations;
         header.entry = addresses.of(Symbol::Label(self.entry));
-        if spec.flaw == Some(Flaw::SwappedBase) {
+        if spec.defect == Some(Defect::SwappedBase) {
             header.image_base ^= 0x1_0000 << (spec.seed % 12);
         }
         for (section, place) in self.sections.iter().zip(placed) {
@@ -129,7 +139,7 @@ impl Parts {
                 Name::Edata => Directory::Export,
                 Name::Rsrc => Directory::Resource,
                 Name::Reloc => Directory::Relocation,
-                Name::Rdata if spec.flaw != Some(Flaw::NoAnchor) => {
+                Name::Rdata if spec.defect != Some(Defect::NoAnchor) => {
                     header.set(Directory::ImportAddresses, place.rva, self.import_addresses);
                     continue;
                 }
@@ -149,7 +159,7 @@ impl Image {
         self.place(name).rva + offset
     }
 
-    pub(super) fn place(&self, name: Name) -> &Placed {
+    pub(super) fn place(&self, name: Name) -> &PlacedSection {
         let index = self.names.iter().position(|&other| other == name);
         &self.placed[index.expect("the section is there")]
     }
@@ -190,7 +200,7 @@ struct Addresses<'a> {
 }
 
 impl<'a> Addresses<'a> {
-    fn new(sections: &[Section], placed: &[Placed], functions: &'a Functions) -> Self {
+    fn new(sections: &[Section], placed: &[PlacedSection], functions: &'a Functions) -> Self {
         let mut labels = Vec::new();
         for (section, place) in sections.iter().zip(placed) {
             for &(Label(label), at) in &section.code.labels {

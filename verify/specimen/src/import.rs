@@ -3,7 +3,7 @@
 
 use super::arch::Arch;
 use super::code::{Code, Form, Label, Symbol, pointer_size};
-use super::filler::Writer;
+use super::filler_code::Writer;
 use super::name::Name;
 
 /// What is imported, by library.

@@ -297,7 +297,7 @@ impl Encoding {
             (None, Operands::Frame) => (first, 0),
             (None, _) => (first, second),
         };
-        let sized = self.operands != Operands::None
+        let with_text_kib = self.operands != Operands::None
             && self.operands != Operands::InOpcode
             && !matches!(
                 self.opcode,
@@ -308,7 +308,7 @@ impl Encoding {
             && !matches!(self.opcode, [0x0F, 0x94..=0x95])
             && !(matches!(self.opcode, [0xFF]) && self.extension >= Some(2));
         if x64 {
-            let wide = sized && (bits >> 20) % 8 < 5 || self.opcode == [0x8D];
+            let wide = with_text_kib && (bits >> 20) % 8 < 5 || self.opcode == [0x8D];
             let rex = 0x40 | u8::from(wide) << 3 | (reg >> 3) << 2 | rm >> 3;
             if rex != 0x40 {
                 instruction.push(rex);

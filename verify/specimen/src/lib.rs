@@ -21,49 +21,49 @@
 //! assert_eq!(loaded.dword(specimen.truth.threshold), Some(10));
 //! ```
 
-mod accident;
 mod arch;
 mod atomic;
 pub mod cabinet;
+mod chance_reference;
 pub mod checksum;
 mod code;
 mod constants;
 mod data;
 mod decoy;
+mod defect;
 mod density;
 pub mod disc;
 mod export;
-mod filler;
-mod flaw;
+mod filler_code;
 mod gate;
+mod ground_truth;
 mod header;
 mod image;
 mod import;
 mod instruction;
-mod kind;
 mod limiter;
 mod loaded;
 mod name;
+mod presets;
 mod program;
 mod random;
 mod relocation;
 mod section;
 mod spec;
-mod truth;
 mod version;
 
 use code::Mark;
+use ground_truth::Variables;
 use import::Imports;
 use name::Name;
-use truth::Variables;
 
 pub use arch::{Arch, Register};
-pub use flaw::Flaw;
+pub use defect::Defect;
 pub use gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach};
+pub use ground_truth::GroundTruth;
 pub use loaded::{Loaded, LoadedSection};
-pub use section::Placed;
-pub use spec::{Alignment, Checksum, Decoys, EventForm, Extras, ImageBase, Module, Place, Spec};
-pub use truth::Truth;
+pub use section::PlacedSection;
+pub use spec::{Alignment, Checksum, DataPart, Decoys, EventForm, Extras, ImageBase, Module, Spec};
 
 /// A built image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +71,11 @@ pub struct Specimen {
     /// The file's bytes.
     pub file: Vec<u8>,
     /// What it contains.
-    pub truth: Truth,
-    /// What was built: the spec in its normal form.
+    pub truth: GroundTruth,
+    /// What was built: the spec in its normalized form.
     pub spec: Spec,
     /// The section table.
-    pub sections: Vec<Placed>,
+    pub sections: Vec<PlacedSection>,
     /// SizeOfImage.
     pub size_of_image: u32,
     /// The header's ImageBase.
@@ -91,7 +91,7 @@ pub struct Specimen {
 impl Spec {
     /// Builds the specimen.
     pub fn build(&self) -> Specimen {
-        let spec = self.normal();
+        let spec = self.normalized();
         (0..)
             .find_map(|attempt| attempt_build(&spec, attempt))
             .expect("some filler will do")
@@ -111,9 +111,9 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
     let (trio, rivals, stores) = (program.trio, program.rivals, program.stores);
     let image = program.parts.link(spec);
     let variables = Variables::of(trio, &rivals, &image);
-    let truth = Truth::read(&marks, &variables, &image);
-    if accident::happened(spec, &image, &truth, &variables)
-        || accident::few_calls(spec, &image, &truth)
+    let truth = GroundTruth::read(&marks, &variables, &image);
+    if chance_reference::exists(spec, &image, &truth, &variables)
+        || chance_reference::few_calls(spec, &image, &truth)
     {
         return None;
     }

@@ -5,8 +5,8 @@ use super::arch::Arch;
 use super::atomic;
 use super::code::{Code, Direct, Hole, Label, Proof};
 use super::data::Trio;
-use super::filler::{Frame, Writer};
-use super::flaw::Flaw;
+use super::defect::Defect;
+use super::filler_code::{Frame, Writer};
 use super::gate::{Compare, GateSpec, Loads, QueueForm, QueueTest, Reach, Sense};
 use super::name::Name;
 use super::spec::EventForm;
@@ -33,7 +33,7 @@ pub(super) struct Limiter {
     pub(super) sense: Sense,
     pub(super) atomics: u8,
     pub(super) start_up: u32,
-    pub(super) flaw: Option<Flaw>,
+    pub(super) defect: Option<Defect>,
     pub(super) event: Option<EventForm>,
     pub(super) profile_split: bool,
     pub(super) gates_together: bool,
@@ -57,7 +57,7 @@ impl Limiter {
                 QueueTest::BeforeTarget(_) => None,
                 _ => far.then(|| writer.label()),
             };
-            let code = if index == 1 && self.flaw == Some(Flaw::OneGate) {
+            let code = if index == 1 && self.defect == Some(Defect::OneGate) {
                 self.plain(writer, event)
             } else {
                 self.gate(writer, gate, event, cold)
@@ -86,7 +86,7 @@ impl Limiter {
         }
         self.atomic_updates(writer, &mut fragments);
         let changes = self.queue_changes(writer);
-        for code in [Some(changes), self.flaw_code(writer)]
+        for code in [Some(changes), self.defect_code(writer)]
             .into_iter()
             .flatten()
         {
@@ -144,8 +144,8 @@ impl Limiter {
         self.load_and_compare(&mut code, gate);
         let jump = Onward::jump(writer, &mut code, gate, self.sense, cold);
         code.mark(Proof::Gate, start);
-        let (after, before) = match (self.flaw, gate.queue) {
-            (Some(Flaw::NoQueueTest), _) | (_, QueueTest::None) => (None, None),
+        let (after, before) = match (self.defect, gate.queue) {
+            (Some(Defect::NoQueueTest), _) | (_, QueueTest::None) => (None, None),
             (_, QueueTest::FallThrough(form)) => (Some(form), None),
             (_, QueueTest::BeforeTarget(form)) => (None, Some(form)),
         };
@@ -228,7 +228,7 @@ impl Limiter {
 
     /// The atomic updates of the count, up to three in a function.
     fn atomic_updates(&self, writer: &mut Writer<'_>, fragments: &mut Vec<Fragment>) {
-        let mut left = if self.flaw == Some(Flaw::FewAtomics) {
+        let mut left = if self.defect == Some(Defect::FewAtomics) {
             2
         } else {
             self.atomics
@@ -281,7 +281,7 @@ impl Limiter {
     }
 
     /// The code that breaks a rule.
-    fn flaw_code(&self, writer: &mut Writer<'_>) -> Option<Code> {
+    fn defect_code(&self, writer: &mut Writer<'_>) -> Option<Code> {
         let (threshold, count) = (self.trio.threshold(), self.trio.count());
         let mut code = writer.code();
         let frame = writer.open(&mut code);
@@ -291,11 +291,11 @@ impl Limiter {
             lock: true,
             ..Direct::plain(&[0xFF], 0)
         };
-        match self.flaw? {
-            Flaw::OtherReadOfThreshold => code.load(register, threshold, true),
-            Flaw::OtherLoadOfCount => code.load(register, count, true),
-            Flaw::LiveWriter => code.direct(threshold, Direct::plain(&[0x89], register)),
-            Flaw::AtomicThreshold => code.direct(threshold, add),
+        match self.defect? {
+            Defect::OtherReadOfThreshold => code.load(register, threshold, true),
+            Defect::OtherLoadOfCount => code.load(register, count, true),
+            Defect::LiveWriter => code.direct(threshold, Direct::plain(&[0x89], register)),
+            Defect::AtomicThreshold => code.direct(threshold, add),
             _ => return None,
         }
         writer.run(&mut code, 0x10);

@@ -5,9 +5,9 @@ use super::code::{Code, Fixup, Form, Label, Symbol};
 use super::constants::Constants;
 use super::data::{Data, Shape, Trio};
 use super::decoy::{Imitation, any_gates, imitations};
+use super::defect::Defect;
 use super::export;
-use super::filler::{IMPORT_CALLS, Writer};
-use super::flaw::Flaw;
+use super::filler_code::{IMPORT_CALLS, Writer};
 use super::gate::Sense;
 use super::header::Entry;
 use super::image::{Functions, Parts};
@@ -88,7 +88,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     ];
     let mut variables = Section::new(Name::Data, data_bytes);
     variables.virtual_size = data.size;
-    if spec.flaw == Some(Flaw::ReadOnlyData) {
+    if spec.defect == Some(Defect::ReadOnlyData) {
         variables.flags &= !0x8000_0000;
     }
     sections.push(variables);
@@ -135,7 +135,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
 }
 
 fn true_shape(spec: &Spec) -> Shape {
-    if spec.flaw == Some(Flaw::NotAdjacent) {
+    if spec.defect == Some(Defect::NotAdjacent) {
         Shape::Spread
     } else {
         Shape::Regular
@@ -143,23 +143,23 @@ fn true_shape(spec: &Spec) -> Shape {
 }
 
 fn genuine(spec: &Spec, trio: Trio) -> Limiter {
-    let event = (spec.module == Module::Tcpip) != (spec.flaw == Some(Flaw::NoEventId));
+    let event = (spec.module == Module::Tcpip) != (spec.defect == Some(Defect::NoEventId));
     Limiter {
         trio,
         gates: spec.gates,
-        section: if spec.flaw == Some(Flaw::GatesPageable) {
+        section: if spec.defect == Some(Defect::GatesPageable) {
             Name::Page
         } else {
             Name::Text
         },
-        sense: if spec.flaw == Some(Flaw::UnsignedJumps) {
+        sense: if spec.defect == Some(Defect::UnsignedJumps) {
             Sense::Unsigned
         } else {
             Sense::Signed
         },
         atomics: spec.atomics,
         start_up: spec.start_up,
-        flaw: spec.flaw,
+        defect: spec.defect,
         event: event.then_some(spec.event),
         profile_split: spec.profile_split,
         gates_together: spec.gates_together,
@@ -174,7 +174,7 @@ fn imitate(imitation: &Imitation, trio: Trio, writer: &mut Writer<'_>) -> Limite
         sense: imitation.sense,
         atomics: 4 + writer.random.small(3),
         start_up: 10,
-        flaw: imitation.flaw,
+        defect: imitation.defect,
         event: None,
         profile_split: false,
         gates_together: false,

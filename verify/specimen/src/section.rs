@@ -28,7 +28,7 @@ impl Section {
 
 /// Where a section stands, as the section table says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedSection {
     /// The name, padded with zeros.
     pub name: [u8; 8],
     /// The characteristics.
@@ -43,7 +43,7 @@ pub struct Placed {
     pub raw_size: u32,
 }
 
-impl Placed {
+impl PlacedSection {
     /// The file offset of an RVA in the section's raw data.
     pub fn file_offset(&self, rva: u32) -> Option<u32> {
         let inside = rva.checked_sub(self.rva)?;

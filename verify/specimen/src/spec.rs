@@ -1,11 +1,11 @@
 //! The plain description of a specimen. Every value of [`Spec`] can be built:
-//! what contradicts itself is settled by [`Spec::normal`].
+//! what contradicts itself is settled by [`Spec::normalized`].
 
 use arbitrary::Unstructured;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::arch::{Arch, Register};
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::gate::{GateSpec, QueueTest};
 
 /// Everything that decides a specimen's bytes.
@@ -26,7 +26,7 @@ pub struct Spec {
     #[proptest(strategy = "4u16..=16")]
     pub text_kib: u16,
     /// Which part of `.data` holds the three variables.
-    pub place: Place,
+    pub data_part: DataPart,
     /// The two gates. At least one gets a queue test.
     pub gates: [GateSpec; 2],
     /// Laid out by profile: gates, their jump targets and the event constant
@@ -52,7 +52,7 @@ pub struct Spec {
     /// One required fact removed. Never in generated specs.
     #[arbitrary(value = None)]
     #[proptest(value = "None")]
-    pub flaw: Option<Flaw>,
+    pub defect: Option<Defect>,
 }
 
 /// What else the image has, beside plain code and the limiter itself. The
@@ -233,11 +233,11 @@ impl Default for ImageBase {
 
 /// Which part of `.data` holds the three variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Place {
+pub enum DataPart {
     /// The part that has bytes in the file.
     RawData,
     /// The zero-filled tail. With sub-page alignment there is none, and this
-    /// means [`Place::RawData`].
+    /// means [`DataPart::RawData`].
     ZeroTail,
 }
 
@@ -290,29 +290,29 @@ pub enum Checksum {
 impl Spec {
     /// The same specimen with `text_kib` KiB of filler code.
     #[must_use]
-    pub fn sized(self, text_kib: u16) -> Self {
+    pub fn with_text_kib(self, text_kib: u16) -> Self {
         Self { text_kib, ..self }
     }
 
     /// The spec that is really built: bounds kept, contradictions settled.
     #[must_use]
-    pub fn normal(&self) -> Self {
+    pub fn normalized(&self) -> Self {
         let mut spec = self.clone();
         spec.text_kib = spec.text_kib.clamp(1, 2048);
         spec.atomics = spec.atomics.clamp(3, 24);
         if spec.alignment != Alignment::Page {
-            spec.place = Place::RawData;
+            spec.data_part = DataPart::RawData;
         }
         // Where else the count is loaded was measured for tcpip.sys only; in
-        // tcpip6.sys it is no flaw, and no imitation lacks anything by it.
+        // tcpip6.sys it is no defect, and no imitation lacks anything by it.
         if spec.module == Module::Tcpip6 {
             spec.decoys.other_load = false;
-            if spec.flaw == Some(Flaw::OtherLoadOfCount) {
-                spec.flaw = Some(Flaw::OtherReadOfThreshold);
+            if spec.defect == Some(Defect::OtherLoadOfCount) {
+                spec.defect = Some(Defect::OtherReadOfThreshold);
             }
         }
-        if spec.arch == Arch::X64 && spec.flaw == Some(Flaw::SwappedBase) {
-            spec.flaw = Some(Flaw::NoAnchor);
+        if spec.arch == Arch::X64 && spec.defect == Some(Defect::SwappedBase) {
+            spec.defect = Some(Defect::NoAnchor);
         }
         let [first, second] = &mut spec.gates;
         let needed = QueueTest::None;
@@ -323,7 +323,7 @@ impl Spec {
             };
         }
         // The gate that stays brings the queue test, or two facts would be gone.
-        if spec.flaw == Some(Flaw::OneGate) && first.queue == needed {
+        if spec.defect == Some(Defect::OneGate) && first.queue == needed {
             first.queue = second.queue;
         }
         spec

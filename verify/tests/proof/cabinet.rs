@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use specimen::cabinet::Method;
 use tcplimit::patch::job::{Outcome, Task};
 use tcplimit::patch::replace::Keep;
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::rewriting::{
     FILE, METHODS, PATCH, RESTORE, cabinet, members, only_drivers_differ, right_or_refused, run,
     sound,
@@ -24,7 +24,7 @@ proptest! {
         limit in 11..=0xFF_FFFF_u32,
     ) {
         let old = cabinet(methods, reserve, apart).build();
-        let disk = Brittle::with(&[(FILE, &old)]);
+        let disk = FaultyDisk::with(&[(FILE, &old)]);
         let done = run(&disk, Task::Patch { limit });
         prop_assert!(matches!(done.outcome, Outcome::Changed), "{done:?}");
         prop_assert_eq!(done.facts.len(), 2);
@@ -33,7 +33,7 @@ proptest! {
         let again = run(&disk, Task::Patch { limit });
         prop_assert!(matches!(again.outcome, Outcome::Unchanged), "{again:?}");
         // Without the backup the members come back, if not the bytes.
-        let alone = Brittle::with(&[(FILE, &new)]);
+        let alone = FaultyDisk::with(&[(FILE, &new)]);
         prop_assert!(matches!(run(&alone, RESTORE).outcome, Outcome::Changed));
         only_drivers_differ(&new, &alone.content(FILE).unwrap(), 10);
         prop_assert_eq!(members(&alone.content(FILE).unwrap()), members(&old));
@@ -65,7 +65,7 @@ fn whatever_byte_is_damaged_the_result_is_right_or_refused() {
 #[test]
 fn a_cabinet_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
     let old = cabinet([Method::Lzx; 3], 4, false).build();
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patched = disk.after();
     assert!(matches!(run(&patched, PATCH).outcome, Outcome::Changed));
     let new = patched.content(FILE).unwrap();

@@ -12,8 +12,8 @@ use tcplimit::patch::journal::{self, recover, replace_all};
 use tcplimit::patch::leftover::{Leftover, LeftoverKind, Removal, clean, leftovers};
 use tcplimit::patch::lock::Locks;
 use tcplimit::patch::replace::{Failure, Keep, Replacement};
-use verify::brittle::interleaving::{KILLED, Seat, every_order};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::interleaving::{KILLED, RunDisk, every_order};
+use verify::faulty_disk::{Fault, FaultyDisk};
 
 const HOME: &str = "/disc/WINDOWS";
 const CACHE: &str = "/disc/WINDOWS/cache/tcpip.sys";
@@ -25,7 +25,7 @@ fn specimen(build: u64, value: u32) -> Vec<u8> {
     let spec = Spec {
         start_up: value,
         seed: build,
-        ..Spec::xp_sp3().sized(1)
+        ..Spec::xp_sp3().with_text_kib(1)
     };
     spec.build().file
 }
@@ -53,14 +53,14 @@ fn cleaned(disk: &impl FileSystem) -> Result<Vec<(Leftover, Removal)>, Failure> 
 }
 
 /// What a clean run has not removed.
-fn useless(disk: &Brittle) -> Vec<Leftover> {
+fn useless(disk: &FaultyDisk) -> Vec<Leftover> {
     let mut left = leftovers(disk, Path::new(HOME), &folders(), None).expect("it is readable");
     left.retain(|left| left.is_removable);
     left
 }
 
 /// The builds that whole files on a disk are of, and the unpatched ones.
-fn builds(disk: &Brittle) -> BTreeSet<(u64, bool)> {
+fn builds(disk: &FaultyDisk) -> BTreeSet<(u64, bool)> {
     static KNOWN: LazyLock<Vec<(u64, bool, Vec<u8>)>> = LazyLock::new(|| {
         let all = BUILDS
             .into_iter()
@@ -82,7 +82,7 @@ fn builds(disk: &Brittle) -> BTreeSet<(u64, bool)> {
 }
 
 /// Every file, with its content.
-fn all(disk: &Brittle) -> Vec<(String, Option<Vec<u8>>)> {
+fn all(disk: &FaultyDisk) -> Vec<(String, Option<Vec<u8>>)> {
     let paths = disk.paths().into_iter();
     paths
         .map(|path| (path.clone(), disk.content(&path)))
@@ -90,7 +90,7 @@ fn all(disk: &Brittle) -> Vec<(String, Option<Vec<u8>>)> {
 }
 
 /// Something of everything, and what stays of it.
-fn disk() -> (Brittle, Vec<String>) {
+fn disk() -> (FaultyDisk, Vec<String>) {
     let [old, new, between] = [10, 100, 50].map(|value| specimen(1, value));
     let [cached, other] = [2, 3].map(|build| specimen(build, 10));
     // Whole, but nothing that this program could have made.
@@ -128,7 +128,7 @@ fn disk() -> (Brittle, Vec<String>) {
         .collect();
     let mut kept: Vec<String> = stays.iter().map(|(path, _)| path.clone()).collect();
     kept.sort();
-    (Brittle::with(&files), kept)
+    (FaultyDisk::with(&files), kept)
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn what_is_of_no_use_goes_and_all_else_stays() {
 fn an_unpatched_driver_stays_where_its_build_is_patched_everywhere_else() {
     let left = staged(DRIVER, 1);
     for (content, stays) in [(specimen(1, 10), true), (specimen(1, 50), false)] {
-        let disk = Brittle::with(&[(DRIVER, &specimen(1, 100)), (&left, &content)]);
+        let disk = FaultyDisk::with(&[(DRIVER, &specimen(1, 100)), (&left, &content)]);
         cleaned(&disk).unwrap();
         assert_eq!(disk.content(&left).is_some(), stays);
     }
@@ -211,7 +211,7 @@ fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
 fn a_backup_stays_until_the_file_with_its_content_is_on_the_medium() {
     let old = specimen(1, 10);
     let backup = backup(DRIVER, &old);
-    let disk = Brittle::with(&[(&backup, &old)]);
+    let disk = FaultyDisk::with(&[(&backup, &old)]);
     disk.create(Path::new(DRIVER), &old).unwrap();
     let disk = disk.after();
     let counted = disk.after();
@@ -232,7 +232,7 @@ fn a_backup_stays_until_the_file_with_its_content_is_on_the_medium() {
 fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
     let (old, new) = (specimen(1, 10), specimen(1, 50));
     let backup = backup(DRIVER, &old);
-    let disk = Brittle::with(&[(DRIVER, &old), (&backup, &old)]);
+    let disk = FaultyDisk::with(&[(DRIVER, &old), (&backup, &old)]);
     let counted = disk.clone();
     cleaned(&counted).unwrap();
     assert_eq!(counted.paths(), [DRIVER]);
@@ -248,13 +248,13 @@ fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
 
 const COPIES: [&str; 2] = ["cache/tcpip.sys", "drivers/tcpip.sys"];
 
-fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
-    let folders = journal::folders(disk, Path::new(HOME), COPIES.map(Path::new))?;
+fn locks(disk: &FaultyDisk) -> Result<Locks<'_, FaultyDisk>, Failure> {
+    let folders = journal::folders_to_lock(disk, Path::new(HOME), COPIES.map(Path::new))?;
     Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")
 }
 
 /// Patches both copies, which are of different builds.
-fn patch_all(disk: &Brittle) -> Result<(), Failure> {
+fn patch_all(disk: &FaultyDisk) -> Result<(), Failure> {
     let files: Vec<Replacement> = COPIES
         .iter()
         .zip(BUILDS)
@@ -275,7 +275,7 @@ fn patch_all(disk: &Brittle) -> Result<(), Failure> {
 #[test]
 fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
     let pair = [(CACHE, specimen(1, 10)), (DRIVER, specimen(2, 10))];
-    let disk = Brittle::with(&[(CACHE, &pair[0].1), (DRIVER, &pair[1].1)]);
+    let disk = FaultyDisk::with(&[(CACHE, &pair[0].1), (DRIVER, &pair[1].1)]);
     let counted = disk.after();
     patch_all(&counted).unwrap();
     let (mut seen, mut mixed, mut finished) = (BTreeSet::new(), 0, 0);
@@ -287,7 +287,7 @@ fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
             continue;
         }
         let before = builds(&stopped);
-        let patched = |disk: &Brittle| {
+        let patched = |disk: &FaultyDisk| {
             let is = |(path, old): &&(&str, Vec<u8>)| disk.content(path).as_ref() != Some(old);
             pair.iter().filter(is).count()
         };
@@ -337,7 +337,7 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
     let (old, new) = (specimen(1, 10), specimen(1, 100));
     let kept = backup(DRIVER, &old);
     let left = staged(DRIVER, 1);
-    let disk = Brittle::with(&[(DRIVER, &old), (&kept, &old), (&left, &new)]);
+    let disk = FaultyDisk::with(&[(DRIVER, &old), (&kept, &old), (&left, &new)]);
     let job = Job {
         task: Task::Patch { limit: 100 },
         target: Target::InPlace,
@@ -346,7 +346,7 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         running: Vec::new(),
         cabinets: false,
     };
-    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [
+    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] = [
         &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).outcome),
         &|disk| Did::Cleaned(cleaned(disk)),
     ];

@@ -90,7 +90,7 @@ fn every_value(
 
 #[test]
 fn no_single_byte_of_the_headers_moves_the_answer() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let specimen = spec.build();
         let (tried, located) = every_value(&specimen, specimen.truth.headers.clone(), true);
         println!("{name}: {tried} mutations, {located} located as built");
@@ -100,7 +100,7 @@ fn no_single_byte_of_the_headers_moves_the_answer() {
 
 #[test]
 fn no_single_byte_of_the_evidence_moves_the_answer() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let specimen = spec.build();
         let evidence = specimen.truth.evidence.clone();
         let (tried, located) = every_value(&specimen, evidence.into_iter().flatten(), false);

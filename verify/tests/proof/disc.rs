@@ -12,14 +12,14 @@ use tcplimit::patch::filesystem::FileSystem;
 use tcplimit::patch::job::{Job, Outcome, Target, Task};
 use tcplimit::patch::patch_disc;
 use tcplimit::probe::{self, Options};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::probing::any_disc_tables;
 
 const OLD: &str = "/images/XP.ISO";
 const NEW: &str = "/images/NEW.ISO";
 
 fn image() -> Vec<u8> {
-    let driver = Spec::xp_sp3().sized(4).build().file;
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     Disc::new(&[("I386/TCPIP.SYS", &driver), ("A.TXT", b"a")])
         .build()
         .image
@@ -27,7 +27,7 @@ fn image() -> Vec<u8> {
 
 /// The same with a driver in a cabinet of two files as well.
 fn image_with_cabinet() -> Vec<u8> {
-    let driver = Spec::xp_sp3().sized(4).build().file;
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     let members: [(&str, &[u8]); 2] = [("a.txt", b"a"), ("TCPIP.SYS", &driver)];
     let cabinet = Cabinet::new(vec![Folder::new(Method::MsZip, &members)]).build();
     Disc::new(&[("I386/TCPIP.SYS", &driver), ("I386/SP3.CAB", &cabinet)])
@@ -46,7 +46,7 @@ fn job(task: Task, output: &str) -> Job {
     }
 }
 
-fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Outcome> {
+fn run(disk: &FaultyDisk, task: Task, from: &str, to: &str) -> Vec<Outcome> {
     let done = patch_disc(&job(task, to), disk, Path::new(from), &|_, _| true);
     done.copies.into_iter().map(|done| done.outcome).collect()
 }
@@ -57,7 +57,7 @@ const RESTORE: Task = Task::Restore { use_backup: true };
 #[test]
 fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() {
     let old = image();
-    let disk = Brittle::with(&[(OLD, &old)]);
+    let disk = FaultyDisk::with(&[(OLD, &old)]);
     let sound = disk.after();
     assert!(matches!(
         run(&sound, PATCH, OLD, NEW)[..],
@@ -89,7 +89,7 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
 
 #[test]
 fn whoever_says_stop_gets_nothing_under_the_name() {
-    let disk = Brittle::with(&[(OLD, &image())]);
+    let disk = FaultyDisk::with(&[(OLD, &image())]);
     let asked = std::cell::Cell::new(0);
     for stop in 0.. {
         asked.set(0);
@@ -138,7 +138,7 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
             if image == sound {
                 continue;
             }
-            let disk = Brittle::with(&[(OLD, &image)]);
+            let disk = FaultyDisk::with(&[(OLD, &image)]);
             let verdicts = run(&disk, PATCH, OLD, NEW);
             let Some(new) = disk.content(NEW) else {
                 let is_changed = |outcome| matches!(outcome, &Outcome::Changed);
@@ -163,7 +163,7 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
 fn an_image_cut_anywhere_is_refused() {
     let sound = image();
     for length in (0..sound.len()).step_by(SECTOR / 2) {
-        let disk = Brittle::with(&[(OLD, &sound[..length])]);
+        let disk = FaultyDisk::with(&[(OLD, &sound[..length])]);
         let verdicts = run(&disk, PATCH, OLD, NEW);
         assert!(
             matches!(verdicts[..], [Outcome::Failed(_)]),
@@ -192,8 +192,8 @@ proptest! {
         behind in 0_usize..5000,
         limit in 11_u32..0x0100_0000,
     ) {
-        let driver = Spec::xp_sp3().sized(4).build().file;
-        let x64 = Spec::xp_x64().sized(4).build().file;
+        let driver = Spec::xp_sp3().with_text_kib(4).build().file;
+        let x64 = Spec::xp_x64().with_text_kib(4).build().file;
         let mut files: Vec<(String, Vec<u8>)> = names
             .iter()
             .map(|name| (format!("{name}.TXT"), name.repeat(300).into_bytes()))
@@ -203,7 +203,7 @@ proptest! {
         let disc = Disc { files, joliet, udf: false };
         let mut image = disc.build().image;
         image.resize(image.len() + behind, 7);
-        let disk = Brittle::with(&[(OLD, &image)]);
+        let disk = FaultyDisk::with(&[(OLD, &image)]);
         for outcome in run(&disk, Task::Patch { limit }, OLD, NEW) {
             prop_assert!(matches!(outcome, Outcome::Changed), "{outcome:?}");
         }

@@ -4,8 +4,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use specimen::{
-    Alignment, Arch, Compare, Decoys, EventForm, Extras, Flaw, GateSpec, ImageBase, Jump, Loads,
-    Module, Place, QueueForm, QueueTest, Reach, Register, Spec,
+    Alignment, Arch, Compare, DataPart, Decoys, Defect, EventForm, Extras, GateSpec, ImageBase,
+    Jump, Loads, Module, QueueForm, QueueTest, Reach, Register, Spec,
 };
 use verify::agreement;
 use verify::property::{self, Verdict};
@@ -19,14 +19,14 @@ proptest! {
     }
 
     #[test]
-    fn without_one_required_fact_it_is_refused_by_name(spec: Spec, flaw: Flaw) {
+    fn without_one_required_fact_it_is_refused_by_name(spec: Spec, defect: Defect) {
         let spec = Spec { decoys: Decoys::NONE, ..spec };
-        property::refused_without(&spec, flaw);
+        property::refused_without(&spec, defect);
     }
 
     #[test]
-    fn the_oracle_agrees_on_what_is_built(spec: Spec, flaw: Option<Flaw>) {
-        agreement::oracle_agrees(&Spec { flaw, ..spec }.build());
+    fn the_oracle_agrees_on_what_is_built(spec: Spec, defect: Option<Defect>) {
+        agreement::oracle_agrees(&Spec { defect, ..spec }.build());
     }
 
     #[test]
@@ -71,17 +71,17 @@ proptest! {
 
 #[test]
 fn each_kind_is_found_and_without_any_one_required_fact_refused() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         println!("{name}");
         property::found_as_built(&spec);
         agreement::oracle_agrees(&spec.build());
         for decoys in [Decoys::NONE, Decoys::REAL] {
-            for flaw in Flaw::ALL {
+            for defect in Defect::ALL {
                 let spec = Spec {
                     decoys,
                     ..spec.clone()
                 };
-                property::refused_without(&spec, flaw);
+                property::refused_without(&spec, defect);
             }
         }
     }
@@ -96,7 +96,7 @@ fn a_kind_as_large_as_the_measured_image_is_found() {
     ] {
         let spec = Spec {
             decoys: Decoys::ALL,
-            ..spec.sized(kib)
+            ..spec.with_text_kib(kib)
         };
         property::found_as_built(&spec);
     }
@@ -104,7 +104,7 @@ fn a_kind_as_large_as_the_measured_image_is_found() {
 
 #[test]
 fn in_memory_the_base_in_the_header_does_not_matter() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let mut loaded = specimen.load(spec.arch.bases()[0]);
         let e_lfanew = u32::from_le_bytes(loaded.headers[0x3C..0x40].try_into().unwrap()) as usize;
@@ -120,7 +120,7 @@ fn in_memory_the_base_in_the_header_does_not_matter() {
 #[test]
 fn a_patched_start_up_value_changes_nothing() {
     for value in [1, 50, 100, 1000, 16_777_214, 16_777_215, u32::MAX] {
-        for (_, spec) in Spec::kinds() {
+        for (_, spec) in Spec::presets() {
             property::found_as_built(&Spec {
                 start_up: value,
                 ..spec
@@ -131,7 +131,7 @@ fn a_patched_start_up_value_changes_nothing() {
 
 #[test]
 fn what_is_in_the_variables_changes_nothing() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let mut loaded = specimen.load(spec.arch.bases()[0]);
         for section in &mut loaded.sections {
@@ -164,7 +164,7 @@ fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
         alignment: Alignment::Page,
         image_base: ImageBase(0),
         text_kib: 10,
-        place: Place::ZeroTail,
+        data_part: DataPart::ZeroTail,
         gates: [
             usual,
             GateSpec {

@@ -50,7 +50,7 @@ fn the_first_pair_that_holds_ten_is_another_where_there_are_rivals() {
 
 #[test]
 fn the_store_of_ten_is_not_alone_and_is_gone_from_patched_files() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let decoys = Decoys {
             stores_of_ten: true,
             ..Decoys::NONE

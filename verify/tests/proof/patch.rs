@@ -5,8 +5,8 @@ use std::slice::from_ref;
 
 use proptest::prelude::*;
 use scanner_core::{Module, RelocationCoverage, Rva};
-use specimen::checksum::{checksum_field, mend};
-use specimen::{Arch, Checksum, Extras, Flaw, Spec, Specimen};
+use specimen::checksum::{checksum_field, update};
+use specimen::{Arch, Checksum, Defect, Extras, Spec, Specimen};
 use tcplimit::patch::{Field, Refusal, apply, plan};
 use verify::patching::{self, plan_of};
 use verify::property::damageable;
@@ -63,14 +63,14 @@ proptest! {
 
 #[test]
 fn every_byte_of_the_start_up_store_matters() {
-    for (name, spec) in Spec::kinds() {
-        let specimen = spec.sized(4).build();
+    for (name, spec) in Spec::presets() {
+        let specimen = spec.with_text_kib(4).build();
         let value = specimen.value_offset();
         for at in value - 6..value + 4 {
             for bit in 0..8 {
                 let mut damaged = specimen.clone();
                 damaged.file[at] ^= 1 << bit;
-                mend(&mut damaged.file);
+                update(&mut damaged.file);
                 let planned = plan_of(&damaged, 77);
                 // In the value itself only the upper byte may not be anything.
                 let is_value = (value..value + 3).contains(&at);
@@ -86,8 +86,8 @@ fn every_byte_of_the_start_up_store_matters() {
 
 fn driver(arch: Arch) -> Specimen {
     match arch {
-        Arch::X86 => Spec::server_2003().sized(4).build(),
-        Arch::X64 => Spec::xp_x64().sized(4).build(),
+        Arch::X86 => Spec::server_2003().with_text_kib(4).build(),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4).build(),
     }
 }
 
@@ -100,7 +100,7 @@ fn refusal(mut driver: Specimen, change: impl FnOnce(&mut Specimen)) -> Refusal 
         "it is sound before the change"
     );
     change(&mut driver);
-    mend(&mut driver.file);
+    update(&mut driver.file);
     plan_of(&driver, 77).expect_err("it is refused")
 }
 
@@ -133,7 +133,7 @@ fn no_value_outside_that_range_is_taken_for_a_limit() {
     ] {
         let spec = Spec {
             start_up: value,
-            ..Spec::xp_sp3().sized(4)
+            ..Spec::xp_sp3().with_text_kib(4)
         };
         let planned = plan_of(&spec.build(), 77);
         match is_limit {
@@ -158,7 +158,7 @@ fn an_embedded_signature_is_never_broken() {
 #[test]
 fn a_checksum_that_is_missing_or_wrong_is_not_made_right() {
     let with = |checksum| {
-        let spec = Spec::xp_sp3().sized(4);
+        let spec = Spec::xp_sp3().with_text_kib(4);
         let extras = Extras {
             checksum,
             ..spec.extras
@@ -215,7 +215,7 @@ fn a_store_in_another_section_than_init_is_refused() {
 
 /// Takes the relocation of an RVA out of the table of an x86 driver.
 fn without_relocation(driver: &mut Specimen, rva: u32) {
-    let named = |section: &&specimen::Placed| section.name.starts_with(b".reloc");
+    let named = |section: &&specimen::PlacedSection| section.name.starts_with(b".reloc");
     let table = *driver.sections.iter().find(named).unwrap();
     let (mut at, end) = (
         table.offset as usize,
@@ -268,16 +268,16 @@ fn a_gate_that_the_loader_would_not_adjust_is_refused() {
 #[test]
 fn without_any_one_required_fact_nothing_is_patched() {
     for kind in [Spec::server_2003(), Spec::xp_x64(), Spec::tcpip6_x86()] {
-        for flaw in Flaw::ALL {
+        for defect in Defect::ALL {
             let spec = Spec {
-                flaw: Some(flaw),
+                defect: Some(defect),
                 decoys: specimen::Decoys::NONE,
-                ..kind.clone().sized(4)
+                ..kind.clone().with_text_kib(4)
             };
             let refused = plan_of(&spec.build(), 77);
             assert!(
                 matches!(refused, Err(Refusal::Unusable { .. })),
-                "{flaw:?}: {refused:?}"
+                "{defect:?}: {refused:?}"
             );
         }
     }
@@ -316,7 +316,7 @@ fn names_must_say_the_module_unless_it_is_told() {
             version: false,
             ..Extras::default()
         },
-        ..Spec::server_2003().sized(4)
+        ..Spec::server_2003().with_text_kib(4)
     };
     let file = nameless.build().file;
     assert_eq!(plan("a.sys", &file, None, 77), Err(Refusal::Unidentified));
@@ -325,7 +325,7 @@ fn names_must_say_the_module_unless_it_is_told() {
 
 #[test]
 fn a_plan_is_for_one_image_only() {
-    let (one, other) = (driver(Arch::X86), Spec::xp_sp3().sized(4).build());
+    let (one, other) = (driver(Arch::X86), Spec::xp_sp3().with_text_kib(4).build());
     let planned = plan_of(&one, 77).unwrap();
     let refused = apply("tcpip.sys", &planned, &other.file);
     assert_eq!(refused, Err(Refusal::VerificationFailed));
@@ -338,8 +338,8 @@ fn a_plan_is_for_one_image_only() {
 
 #[test]
 fn nothing_changes_where_the_value_is_there() {
-    for (name, spec) in Spec::kinds() {
-        let planned = plan_of(&spec.sized(4).build(), 10).unwrap();
+    for (name, spec) in Spec::presets() {
+        let planned = plan_of(&spec.with_text_kib(4).build(), 10).unwrap();
         assert!(planned.changes.is_empty(), "{name}");
     }
 }
@@ -352,7 +352,7 @@ fn values_with_the_same_sum_leave_the_checksum_alone() {
         let spec = Spec {
             seed,
             start_up: one,
-            ..Spec::xp_sp3().sized(4)
+            ..Spec::xp_sp3().with_text_kib(4)
         };
         let specimen = spec.build();
         let even = specimen.value_offset().is_multiple_of(2);
@@ -436,7 +436,7 @@ fn mixed(first: &[u8], second: &[u8], parts: &[std::ops::Range<usize>]) -> Vec<u
         let part = part.start.min(end)..end;
         file[part.clone()].copy_from_slice(&second[part]);
     }
-    mend(&mut file);
+    update(&mut file);
     file
 }
 
@@ -445,7 +445,7 @@ fn a_file_of_two_builds_is_never_patched() {
     let build = |seed, base: &Spec| {
         Spec {
             seed,
-            ..base.clone().sized(16)
+            ..base.clone().with_text_kib(16)
         }
         .build()
     };
@@ -510,7 +510,7 @@ fn a_relocation_of_what_is_no_address_is_refused() {
 #[test]
 fn a_relocation_table_that_ends_early_is_refused() {
     let refused = refusal(driver(Arch::X86), |driver| {
-        let named = |section: &&specimen::Placed| section.name.starts_with(b".reloc");
+        let named = |section: &&specimen::PlacedSection| section.name.starts_with(b".reloc");
         let table = *driver.sections.iter().find(named).unwrap();
         let (mut at, mut last) = (table.offset as usize, 0);
         let end = (table.offset + table.virtual_size) as usize;
@@ -533,7 +533,7 @@ fn a_relocation_table_that_ends_early_is_refused() {
 #[test]
 fn a_header_of_a_known_build_over_another_is_refused() {
     // The time stamp of XP SP3's tcpip.sys, from corpus/builds.toml.
-    let refused = refusal(Spec::xp_sp3().sized(4).build(), |driver| {
+    let refused = refusal(Spec::xp_sp3().with_text_kib(4).build(), |driver| {
         let nt = u32::from_le_bytes(driver.file[0x3C..0x40].try_into().unwrap()) as usize;
         driver.file[nt + 8..nt + 12].copy_from_slice(&0x4802_5CEC_u32.to_le_bytes());
     });
@@ -546,10 +546,10 @@ fn a_header_of_a_known_build_over_another_is_refused() {
 
 #[test]
 fn what_another_tool_patched_is_patched_again() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let spec = Spec {
             start_up: 16_777_214,
-            ..spec.sized(4)
+            ..spec.with_text_kib(4)
         };
         let planned = plan_of(&spec.build(), 77);
         assert_eq!(planned.map(|plan| plan.before), Ok(16_777_214), "{name}");
@@ -558,8 +558,8 @@ fn what_another_tool_patched_is_patched_again() {
 
 #[test]
 fn any_content_is_patched_or_left_to_the_byte() {
-    for (_, spec) in Spec::kinds() {
-        let specimen = spec.sized(4).build();
+    for (_, spec) in Spec::presets() {
+        let specimen = spec.with_text_kib(4).build();
         patching::any_content(&specimen.file);
         patching::any_content(&specimen.file[..specimen.file.len() / 2]);
     }

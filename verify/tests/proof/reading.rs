@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use scanner_core::Image;
 use specimen::Spec;
 use verify::agreement;
-use verify::planted::Planted;
+use verify::injected_code::InjectedCode;
 
 /// Bytes that gates are made of come more often than others.
 fn gate_like() -> impl Strategy<Value = Vec<u8>> {
@@ -117,10 +117,10 @@ proptest! {
     #[test]
     fn whatever_code_does_with_the_variables_the_oracle_reads_it_alike(
         spec: Spec,
-        planted in vec(any::<Planted>(), 1..3),
+        injected_code in vec(any::<InjectedCode>(), 1..3),
     ) {
         let spec = Spec { text_kib: 4, ..spec };
-        agreement::oracle_reads_alike(&spec, &planted);
+        agreement::oracle_reads_alike(&spec, &injected_code);
     }
 }
 
@@ -144,7 +144,7 @@ fn gates_are_read_as_iced_reads_them_where_both_variables_are_one() {
 
 #[test]
 fn gates_are_read_as_iced_reads_them_in_specimens_and_in_this_program() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
         let text = &specimen.sections[0];

@@ -172,9 +172,7 @@ pub(super) fn check_log_file(
     fs::remove_file(&file)?;
     let (_, who) = look.rsplit_once(" who ").unwrap_or_default();
     // In Wine, other connections of the machine belong to no process.
-    let who = who
-        .split(", ")
-        .filter(|it| !it.starts_with("no process any more "));
+    let who = who.split(", ").filter(|it| !it.starts_with("no process "));
     let expected = programs
         .iter()
         .map(|program| format!("{} {}", program.display_name(), program.connections));

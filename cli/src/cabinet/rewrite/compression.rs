@@ -12,8 +12,8 @@ use cab::{CabinetBuilder, CompressionType};
 use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
 
 use super::block::{Block, bytes};
-use super::layout::{Flaw, Stream};
-use crate::cabinet::single::Single;
+use super::layout::{RewriteError, Stream};
+use crate::cabinet::single_member::SingleMember;
 use crate::cabinet::{Cabinet, STREAM};
 
 /// The low byte of a folder's compression that means LZX; the high one is the
@@ -50,7 +50,7 @@ impl Packed {
 
     /// A cabinet with this as its one member.
     pub(crate) fn cabinet(&self, name: &str, stamp: [u8; 6]) -> Vec<u8> {
-        let single = Single {
+        let single = SingleMember {
             name,
             stamp,
             compression: self.compression,
@@ -101,18 +101,18 @@ fn window(power: u8) -> Option<WindowSize> {
 /// # Errors
 /// That of `write`, or when it can't be compressed.
 pub(crate) fn mszip(
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Flaw>,
-) -> Result<Packed, Flaw> {
-    let failed = |error: io::Error| Flaw::Damaged(error.to_string());
+    write: impl FnOnce(&mut dyn Write) -> Result<(), RewriteError>,
+) -> Result<Packed, RewriteError> {
+    let failed = |error: io::Error| RewriteError::Damaged(error.to_string());
     let mut builder = CabinetBuilder::new();
     builder.add_folder(CompressionType::MsZip).add_file(STREAM);
     let mut writer = builder.build(Cursor::new(Vec::new())).map_err(failed)?;
     let member = writer.next_file().map_err(failed)?;
-    let mut member = member.ok_or(Flaw::Odd("it can't be compressed"))?;
+    let mut member = member.ok_or(RewriteError::Odd("it can't be compressed"))?;
     write(&mut member)?;
     let cabinet = writer.finish().map_err(failed)?.into_inner();
 
-    let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
+    let damaged = || RewriteError::Damaged("what was compressed can't be read".to_owned());
     let tables = Cabinet::new(&cabinet).map_err(|_| damaged())?;
     let folder = *tables.folders.first().ok_or_else(damaged)?;
     let stream = Stream::of(&cabinet, folder, 0)?;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::block::{Block, bytes, dword, index, to_u64};
-use crate::cabinet::single::HAS_RESERVE;
+use crate::cabinet::single_member::HAS_RESERVE;
 use crate::cabinet::{CONTINUED, Cabinet, Folder, HAS_NEXT, HAS_PREVIOUS, MAX_BLOCK, Member};
 
 /// How the reserved bytes of a header begin that tell of a signature behind the
@@ -13,7 +13,7 @@ const SIGNATURE: [u8; 4] = [0, 0, 0x10, 0];
 
 /// Why a cabinet is not rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(crate) enum RewriteError {
     /// It can't be written back as it was.
     Odd(&'static str),
     /// It is damaged, or forged.
@@ -36,37 +36,37 @@ pub(super) struct Stream {
 
 /// Refuses a cabinet whose header tells of more than the cabinet itself, and one
 /// whose tables do not follow each other.
-pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), Flaw> {
+pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), RewriteError> {
     let places = &cabinet.places;
     let field = |at: usize| dword(file, at).unwrap_or_default();
     let length = to_u64(file.len());
     if cabinet.bytes_behind() != 0 {
-        return Err(Flaw::Odd(
+        return Err(RewriteError::Odd(
             "the file has bytes behind the cabinet in it, a signature perhaps",
         ));
     }
     if u64::from(field(8)) != length {
-        return Err(Flaw::Damaged(
+        return Err(RewriteError::Damaged(
             "the cabinet ends before its data does".to_owned(),
         ));
     }
     if places.flags & (HAS_PREVIOUS | HAS_NEXT) != 0 {
-        return Err(Flaw::Odd("the cabinet is one of a set"));
+        return Err(RewriteError::Odd("the cabinet is one of a set"));
     }
     if places.flags & !HAS_RESERVE != 0 || [4, 12, 20].into_iter().any(|at| field(at) != 0) {
-        return Err(Flaw::Odd(
+        return Err(RewriteError::Odd(
             "its header has fields that no cabinet of today has",
         ));
     }
     let reserved = bytes(file, 40..40 + usize::from(places.header_reserve));
     if reserved.starts_with(&SIGNATURE) {
-        return Err(Flaw::Odd(
+        return Err(RewriteError::Odd(
             "the cabinet has a signature, which a change would break",
         ));
     }
     match places.members == places.folders_end {
         true => Ok(()),
-        false => Err(Flaw::Odd("its tables do not follow each other")),
+        false => Err(RewriteError::Odd("its tables do not follow each other")),
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn streams(
     file: &[u8],
     cabinet: &Cabinet<'_>,
     tables: usize,
-) -> Result<(Vec<Stream>, Vec<usize>), Flaw> {
+) -> Result<(Vec<Stream>, Vec<usize>), RewriteError> {
     let mut order: Vec<(u32, u16, usize)> = (0..)
         .zip(&cabinet.folders)
         .map(|(number, folder)| (folder.start, folder.blocks, number))
@@ -87,7 +87,7 @@ pub(super) fn streams(
     let mut at = tables;
     for &(start, _, number) in &order {
         if index(start.into()) != at {
-            return Err(Flaw::Damaged(
+            return Err(RewriteError::Damaged(
                 "its folders overlap, or there is something between them".to_owned(),
             ));
         }
@@ -103,7 +103,7 @@ pub(super) fn streams(
             streams.into_iter().flatten().collect(),
             order.into_iter().map(|(.., number)| number).collect(),
         )),
-        false => Err(Flaw::Damaged(
+        false => Err(RewriteError::Damaged(
             "there is something behind its last folder".to_owned(),
         )),
     }
@@ -111,7 +111,7 @@ pub(super) fn streams(
 
 impl Stream {
     /// Reads the headers of all data blocks of a folder.
-    pub(super) fn of(file: &[u8], folder: Folder, reserve: usize) -> Result<Stream, Flaw> {
+    pub(super) fn of(file: &[u8], folder: Folder, reserve: usize) -> Result<Stream, RewriteError> {
         let start = index(folder.start.into());
         let mut stream = Stream {
             folder,
@@ -122,15 +122,16 @@ impl Stream {
         };
         for number in 0..folder.blocks {
             let at = stream.region.end;
-            let block = Block::at(file, at, reserve)
-                .ok_or_else(|| Flaw::Damaged("the cabinet ends before its data does".to_owned()))?;
+            let block = Block::at(file, at, reserve).ok_or_else(|| {
+                RewriteError::Damaged("the cabinet ends before its data does".to_owned())
+            })?;
             let is_stored = folder.compression & 0xF == 0;
             match block.size {
-                0 => return Err(Flaw::Odd("a member continues in another cabinet")),
+                0 => return Err(RewriteError::Odd("a member continues in another cabinet")),
                 size if size > MAX_BLOCK
                     || (is_stored && usize::from(size) != block.data.len()) =>
                 {
-                    return Err(Flaw::Damaged(
+                    return Err(RewriteError::Damaged(
                         "a data block states an impossible size".to_owned(),
                     ));
                 }
@@ -141,7 +142,7 @@ impl Stream {
                 Some(sum) if sum == block.checksum(false) => {}
                 Some(sum) if sum == block.checksum(true) => stream.without_reserve = true,
                 _ => {
-                    return Err(Flaw::Damaged(format!(
+                    return Err(RewriteError::Damaged(format!(
                         "the checksum of data block {number} at file offset {at:X} is wrong"
                     )));
                 }
@@ -154,15 +155,20 @@ impl Stream {
 }
 
 /// Every member must lie in a folder of this cabinet, and over no other.
-pub(super) fn check_members(members: &[Member], streams: &[Stream]) -> Result<(), Flaw> {
+pub(super) fn check_members(members: &[Member], streams: &[Stream]) -> Result<(), RewriteError> {
     let mut sorted: Vec<&Member> = members.iter().collect();
     sorted.sort_by_key(|member| (member.folder, member.offset, member.size));
     let (mut folder, mut at) = (0, 0);
     for member in sorted {
         if member.folder >= CONTINUED {
-            return Err(Flaw::Odd("a member continues in another cabinet"));
+            return Err(RewriteError::Odd("a member continues in another cabinet"));
         }
-        let damaged = |what: &str| Err(Flaw::Damaged(format!("its member {} {what}", member.name)));
+        let damaged = |what: &str| {
+            Err(RewriteError::Damaged(format!(
+                "its member {} {what}",
+                member.name
+            )))
+        };
         if member.folder != folder {
             (folder, at) = (member.folder, 0);
         }

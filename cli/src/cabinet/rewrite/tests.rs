@@ -155,20 +155,20 @@ fn what_differs_in_anything_but_drivers_has_another_rest() {
     assert_ne!(Whole::of(&other, is_driver).unwrap().rest(), sound);
 }
 
-fn flaw(file: &[u8]) -> Flaw {
+fn flaw(file: &[u8]) -> RewriteError {
     Whole::of(file, is_driver).map(|_| ()).unwrap_err()
 }
 
 fn odd(file: &[u8], says: &str) {
     match flaw(file) {
-        Flaw::Odd(reason) if reason.contains(says) => {}
+        RewriteError::Odd(reason) if reason.contains(says) => {}
         other => panic!("{says}: {other:?}"),
     }
 }
 
 fn damaged(file: &[u8], says: &str) {
     match flaw(file) {
-        Flaw::Damaged(reason) if reason.contains(says) => {}
+        RewriteError::Damaged(reason) if reason.contains(says) => {}
         other => panic!("{says}: {other:?}"),
     }
 }
@@ -289,9 +289,9 @@ fn another_length_is_refused() {
     let whole = Whole::of(&file, is_driver).unwrap();
     let mut contents = changed(&whole);
     contents[1].push(0);
-    assert!(matches!(whole.with(&contents), Err(Flaw::Odd(_))));
+    assert!(matches!(whole.with(&contents), Err(RewriteError::Odd(_))));
     contents.truncate(1);
-    assert!(matches!(whole.with(&contents), Err(Flaw::Odd(_))));
+    assert!(matches!(whole.with(&contents), Err(RewriteError::Odd(_))));
 }
 
 /// Of a small cabinet every cut and every changed byte, of its data some: it is

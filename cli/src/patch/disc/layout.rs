@@ -68,7 +68,7 @@ impl Archive {
 
 /// What occupies sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
+enum SectorUse {
     Descriptors,
     PathTable,
     Directory,
@@ -76,13 +76,13 @@ enum Use {
 }
 
 /// Sectors in use: from, up to, what for, and how many bytes.
-type Occupied = (u64, u64, Use, u32);
+type Occupied = (u64, u64, SectorUse, u32);
 
 impl Layout {
     /// Looks at all of an image's tables, and at the sectors that nothing uses.
     /// `cabinets` says whether cabinets of several files are rewritten, `go_on`
     /// whether to go on.
-    pub(super) fn of(
+    pub(super) fn read(
         file: &dyn Storage,
         cabinets: bool,
         go_on: &dyn Fn() -> bool,
@@ -98,7 +98,7 @@ impl Layout {
         if volume.has_udf {
             return Err(DiscRefusal::Udf);
         }
-        let volume_sectors = one_size(&volume)?;
+        let volume_sectors = volume_size(&volume)?;
         let there = file.length() / u64::from(SECTOR);
         if u64::from(volume_sectors) > there {
             return Err(DiscRefusal::Truncated {
@@ -106,14 +106,14 @@ impl Layout {
                 there,
             });
         }
-        let mut occupied = vec![(0, volume.descriptors_end.into(), Use::Descriptors, 0)];
+        let mut occupied = vec![(0, volume.descriptors_end.into(), SectorUse::Descriptors, 0)];
         let mut drivers: BTreeMap<Extent, DriverFile> = BTreeMap::new();
         let mut archives: BTreeMap<Extent, String> = BTreeMap::new();
-        let mut not_plain = None;
-        each(file, &volume, &mut |entry| {
+        let mut fragmented = None;
+        for_each_entry(file, &volume, &mut |entry| {
             let usage = match entry.is_directory {
-                true => Use::Directory,
-                false => Use::File,
+                true => SectorUse::Directory,
+                false => SectorUse::File,
             };
             occupy(&mut occupied, entry.extent, usage);
             if entry.is_directory || entry.extent.length == 0 {
@@ -121,7 +121,7 @@ impl Layout {
             }
             if is_module(entry.path) {
                 if !entry.is_plain {
-                    not_plain = Some(entry.path.to_owned());
+                    fragmented = Some(entry.path.to_owned());
                 }
                 drivers.entry(entry.extent).or_insert_with(|| DriverFile {
                     path: entry.path.to_owned(),
@@ -134,18 +134,18 @@ impl Layout {
                 archives.entry(entry.extent).or_insert_with(path);
             }
         })?;
-        if let Some(path) = not_plain {
+        if let Some(path) = fragmented {
             return Err(DiscRefusal::Fragmented(path));
         }
         for tree in &volume.trees {
             for table in tree.path_tables {
-                occupy(&mut occupied, table, Use::PathTable);
+                occupy(&mut occupied, table, SectorUse::PathTable);
             }
         }
         occupied.sort_unstable();
         occupied.dedup();
-        is_disjoint(file, &volume, &occupied)?;
-        has_one_session(file, &occupied, go_on)?;
+        check_disjoint(file, &volume, &occupied)?;
+        check_single_session(file, &occupied, go_on)?;
 
         let mut others = Vec::new();
         for (extent, path) in archives {
@@ -174,18 +174,18 @@ impl Layout {
         }
 
         let mut records: BTreeMap<Extent, BTreeSet<u64>> = BTreeMap::new();
-        each(file, &volume, &mut |entry| {
+        for_each_entry(file, &volume, &mut |entry| {
             if !entry.is_directory && drivers.contains_key(&entry.extent) {
                 records
                     .entry(entry.extent)
                     .or_default()
                     .insert(entry.record);
                 if !entry.is_plain {
-                    not_plain = Some(entry.path.to_owned());
+                    fragmented = Some(entry.path.to_owned());
                 }
             }
         })?;
-        if let Some(path) = not_plain {
+        if let Some(path) = fragmented {
             return Err(DiscRefusal::Fragmented(path));
         }
         for (extent, records) in records {
@@ -207,7 +207,7 @@ fn is_cabinet(content: &dyn Storage) -> bool {
     storage::bytes(content, 0, 4).is_ok_and(|start| tcplimit_report::is_cabinet(&start))
 }
 
-fn each(
+fn for_each_entry(
     file: &dyn Storage,
     volume: &Volume,
     visit: &mut dyn FnMut(Entry<'_>),
@@ -218,14 +218,14 @@ fn each(
     Ok(())
 }
 
-fn occupy(occupied: &mut Vec<Occupied>, extent: Extent, usage: Use) {
+fn occupy(occupied: &mut Vec<Occupied>, extent: Extent, usage: SectorUse) {
     if extent.length != 0 {
         occupied.push((extent.start.into(), extent.end(), usage, extent.length));
     }
 }
 
 /// The size of the volume, where all descriptors state the same.
-fn one_size(volume: &Volume) -> Result<u32, DiscRefusal> {
+fn volume_size(volume: &Volume) -> Result<u32, DiscRefusal> {
     let mut sizes: Vec<u32> = volume
         .trees
         .iter()
@@ -242,7 +242,7 @@ fn one_size(volume: &Volume) -> Result<u32, DiscRefusal> {
 
 /// What shares sectors must be one and the same: whoever changes a record would
 /// else change a file. `occupied` is in order and names each use once.
-fn is_disjoint(
+fn check_disjoint(
     file: &dyn Storage,
     volume: &Volume,
     occupied: &[Occupied],
@@ -252,8 +252,8 @@ fn is_disjoint(
             && second.0 < first.1
         {
             return Err(DiscRefusal::Overlap {
-                first: named(file, volume, *first),
-                second: named(file, volume, *second),
+                first: describe(file, volume, *first),
+                second: describe(file, volume, *second),
             });
         }
     }
@@ -261,17 +261,17 @@ fn is_disjoint(
 }
 
 /// What the sectors are in use for, for people.
-fn named(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) -> String {
+fn describe(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) -> String {
     match usage {
-        Use::Descriptors => return "the volume descriptors".to_owned(),
-        Use::PathTable => return "a path table".to_owned(),
-        Use::Directory | Use::File => {}
+        SectorUse::Descriptors => return "the volume descriptors".to_owned(),
+        SectorUse::PathTable => return "a path table".to_owned(),
+        SectorUse::Directory | SectorUse::File => {}
     }
     let mut name = None;
-    let _ = each(file, volume, &mut |entry| {
+    let _ = for_each_entry(file, volume, &mut |entry| {
         if name.is_none()
             && (u64::from(entry.extent.start), entry.extent.end()) == (start, end)
-            && entry.is_directory == (usage == Use::Directory)
+            && entry.is_directory == (usage == SectorUse::Directory)
         {
             name = Some(match entry.path {
                 "" => "the root directory".to_owned(),
@@ -287,7 +287,7 @@ const STRIDE: u64 = 256;
 
 /// Looks for descriptors where no tree leads to: those of an earlier session,
 /// of a later one, or of UDF.
-fn has_one_session(
+fn check_single_session(
     file: &dyn Storage,
     occupied: &[Occupied],
     go_on: &dyn Fn() -> bool,
@@ -338,5 +338,5 @@ fn read(file: &dyn Storage, sector: u64, count: u64) -> Result<Vec<u8>, DiscRefu
 }
 
 fn damaged(error: &std::io::Error) -> DiscRefusal {
-    DiscRefusal::Damaged(crate::output::cause(error))
+    DiscRefusal::Damaged(crate::terminal::os_error_text(error))
 }

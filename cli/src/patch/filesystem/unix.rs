@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
 use rustix::io::Errno;
 
 /// How many names a file has.
-pub(super) fn names_of(path: &Path) -> io::Result<u64> {
+pub(super) fn count_links(path: &Path) -> io::Result<u64> {
     Ok(fs::metadata(path)?.nlink())
 }
 
@@ -47,9 +47,9 @@ pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<
 
 /// Whether a path leads to this open file.
 pub(super) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
-    let about = file.metadata()?;
+    let metadata = file.metadata()?;
     match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (about.dev(), about.ino())),
+        Ok(there) => Ok((there.dev(), there.ino()) == (metadata.dev(), metadata.ino())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -57,10 +57,10 @@ pub(super) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
 
 /// Gives a file the owner and group of another.
 pub(super) fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
-    let (about, now) = (fs::metadata(from)?, fs::metadata(to)?);
+    let (metadata, now) = (fs::metadata(from)?, fs::metadata(to)?);
     let other = |new: u32, old: u32| (new != old).then_some(new);
-    let owner = other(about.uid(), now.uid());
-    let group = other(about.gid(), now.gid());
+    let owner = other(metadata.uid(), now.uid());
+    let group = other(metadata.gid(), now.gid());
     if owner.is_none() && group.is_none() {
         return Ok(());
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_own_file_of_a_foreign_group_is_not_said_to_have_another_owner() {
+    fn a_foreign_group_is_not_reported_as_a_foreign_owner() {
         let error = io::Error::from(ErrorKind::PermissionDenied);
         let said = refused(None, Some(44), &error);
         assert!(said.contains("group of the old one (44: "), "{said}");

@@ -49,7 +49,7 @@ impl Wide {
 struct Security(Vec<u64>);
 
 impl Security {
-    fn of(path: &Path, part: OBJECT_SECURITY_INFORMATION) -> io::Result<Security> {
+    fn read(path: &Path, part: OBJECT_SECURITY_INFORMATION) -> io::Result<Security> {
         let path = Wide::new(path)?;
         let mut descriptor = Vec::<u64>::new();
         loop {
@@ -112,13 +112,13 @@ pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<
 /// Gives a file the access list, group and owner of another.
 pub(super) fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
     for (part, called) in PARTS {
-        let security = match Security::of(from, part) {
+        let security = match Security::read(from, part) {
             Ok(security) => security,
             // FAT has none.
             Err(error) if error.kind() == ErrorKind::Unsupported => continue,
             Err(error) => return Err(error),
         };
-        if Security::of(to, part)? != security {
+        if Security::read(to, part)? != security {
             security.set(to, part).map_err(|error| {
                 io::Error::other(format!(
                     "the new file can't have the {called} of the old one ({error}): run tcplimit as administrator"
@@ -148,15 +148,15 @@ pub(super) fn check_writable(_: &Path) -> io::Result<()> {
 }
 
 /// How many names a file has.
-pub(super) fn names_of(path: &Path) -> io::Result<u64> {
+pub(super) fn count_links(path: &Path) -> io::Result<u64> {
     let file = File::open(path)?;
-    let mut about = BY_HANDLE_FILE_INFORMATION::default();
-    // SAFETY: the handle is that of the open file, and `about` is written once.
+    let mut metadata = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is that of the open file, and `metadata` is written once.
     #[allow(unsafe_code)]
-    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut about) };
+    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut metadata) };
     match done {
         0 => Err(io::Error::last_os_error()),
-        _ => Ok(about.nNumberOfLinks.into()),
+        _ => Ok(metadata.nNumberOfLinks.into()),
     }
 }
 
@@ -218,20 +218,20 @@ mod tests {
     }
 
     #[test]
-    fn the_access_list_is_kept() {
+    fn the_access_list_is_copied() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "").unwrap();
         fs::write(&to, "").unwrap();
         everyone().set(&from, DACL_SECURITY_INFORMATION).unwrap();
-        let list = |path| Security::of(path, DACL_SECURITY_INFORMATION).unwrap();
+        let list = |path| Security::read(path, DACL_SECURITY_INFORMATION).unwrap();
         assert_ne!(list(&from), list(&to));
         keep_security(&from, &to).unwrap();
         assert_eq!(list(&from), list(&to));
     }
 
     #[test]
-    fn attributes_are_kept_and_taken_away() {
+    fn attributes_are_set_and_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "").unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_has_no_security() {
+    fn a_missing_file_has_no_security() {
         let folder = tempfile::tempdir().unwrap();
         let none = folder.path().join("none");
         let there = folder.path().join("there");

@@ -43,7 +43,7 @@ const IN_PLACE: [&str; 3] = ["patch", "--in-place", DRIVER];
 const ALL: [&str; 4] = ["patch", "--root", ".", "--in-place"];
 
 #[test]
-fn where_a_folder_cannot_be_flushed_the_file_is_changed_and_that_is_said_once() {
+fn an_unflushable_folder_is_noted_once_and_the_file_is_changed() {
     for (error, says) in [
         ("EINVAL", "can't be flushed to disk on this mount"),
         ("EBADF", "can't be flushed to disk on this mount"),
@@ -88,7 +88,7 @@ fn where_a_folder_cannot_be_flushed_the_file_is_changed_and_that_is_said_once() 
 }
 
 #[test]
-fn a_file_that_cannot_be_flushed_is_not_changed() {
+fn an_unflushable_file_is_not_changed() {
     for error in ["EIO", "ENOSPC", "EINVAL"] {
         let files = windows();
         let inject = format!("inject=fsync:error={error}");
@@ -103,7 +103,7 @@ fn a_file_that_cannot_be_flushed_is_not_changed() {
 }
 
 #[test]
-fn where_a_mount_has_no_locks_runs_are_kept_apart_all_the_same() {
+fn runs_exclude_each_other_without_locks_too() {
     for error in ["ENOLCK", "EINVAL", "EBADF", "EOPNOTSUPP", "ENOSYS"] {
         let inject = format!("inject=flock:error={error}");
         let options = ["-e", "trace=flock", "-e", &inject];
@@ -131,7 +131,7 @@ fn where_a_mount_has_no_locks_runs_are_kept_apart_all_the_same() {
 
 /// Killed at each rename: of one copy, of both.
 #[test]
-fn what_a_killed_run_has_locked_and_begun_is_cleared_by_the_next() {
+fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
     for (rename, began) in [("1", false), ("2", true)] {
         let inject = format!("inject=rename:signal=KILL:when={rename}");
         let options = ["-e", "trace=rename", "-e", &inject];
@@ -196,7 +196,7 @@ impl Drop for Mount {
 
 /// A disk with room for the driver and its backup, and not for the new content.
 #[test]
-fn a_full_disk_leaves_all_as_it_was() {
+fn a_full_disk_leaves_everything_unchanged() {
     let files = Files::new().with("disk/x", b"");
     let size = xp().len() * 5 / 2;
     let option = format!("size={size}");
@@ -207,7 +207,7 @@ fn a_full_disk_leaves_all_as_it_was() {
     fs::write(at.join("tcpip.sys"), xp()).unwrap();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
     run.ends_with(3);
-    run.says("make room");
+    run.prints("make room");
     assert_eq!(read(&files, "disk/tcpip.sys"), xp());
     assert_eq!(fs::read_dir(&at).unwrap().count(), 1);
     // There is room for nothing at all.
@@ -219,7 +219,7 @@ fn a_full_disk_leaves_all_as_it_was() {
 
 /// The file system of Windows, by ntfs-3g: FUSE.
 #[test]
-fn on_an_ntfs_that_is_mounted_by_fuse_all_of_it_works() {
+fn patching_works_on_ntfs_over_fuse() {
     if !Path::new("/dev/fuse").exists() {
         return skipped("there is no /dev/fuse");
     }

@@ -37,12 +37,12 @@ fn used() -> Files {
 }
 
 #[test]
-fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
+fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     let files = used();
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
-    status.says_all([
+    status.prints_all([
         "Left by runs of tcplimit:",
         ".orig: a backup",
         "tcpip.sys.1.tcplimit-new: a staged file",
@@ -52,7 +52,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         "Of no use any more: 4 files. To see and remove them: tcplimit clean --root .\n",
     ]);
     if cfg!(unix) {
-        status.says("seconds old");
+        status.prints("seconds old");
     }
     let summary = files.run(&["status", "--root", ".", "--json"]).objects();
     let left = summary.last().unwrap()["summary"]["leftovers"].clone();
@@ -64,14 +64,14 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
         shown.ends_with(0);
         let says = "4 would be removed of 5 files, 1 kept";
-        shown.says(says);
+        shown.prints(says);
         let advice = shown.stdout.contains("add --in-place");
         assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
         assert_eq!(all(&files.path()), before);
     }
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(0);
-    run.says("4 removed of 5 files, 1 kept");
+    run.prints("4 removed of 5 files, 1 kept");
     let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -87,7 +87,7 @@ fn what_is_of_no_use_is_shown_and_then_removed_and_the_rest_stays() {
 }
 
 #[test]
-fn the_only_copy_of_a_build_stays_whatever_its_name() {
+fn the_only_copy_of_a_build_stays_under_any_name() {
     let files = Files::new().with(DRIVERS, &patched(100)).with(SIX, &six());
     let staged = format!("{DRIVERS}.1.tcplimit-new");
     // Unpatched, and beside it there is only a patched one.
@@ -110,7 +110,7 @@ fn the_only_copy_of_a_build_stays_whatever_its_name() {
 }
 
 #[test]
-fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stays() {
+fn a_journal_is_removed_only_when_all_its_files_are_old_or_all_are_new() {
     for (pack, driver, goes) in [
         (xp(), xp(), true),
         (patched(100), patched(100), true),
@@ -126,7 +126,7 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
         let is_there = files.path().join("WINDOWS/tcplimit.journal").exists();
         assert_eq!(is_there, !goes, "{}", run.stdout);
         if !goes {
-            run.says("puts back first");
+            run.prints("puts back first");
             assert_eq!(all(&files.path()), before);
             let restore = files.run(&["restore", "--root", ".", "--in-place"]);
             restore.ends_with(0);
@@ -139,13 +139,13 @@ fn a_journal_goes_when_all_its_files_are_as_before_or_as_after_and_else_all_stay
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(1);
-    run.says("no journal of this program");
+    run.prints("no journal of this program");
     assert_eq!(read(&files, "WINDOWS/tcplimit.journal"), b"mine");
 }
 
 #[test]
 #[cfg(unix)]
-fn beside_a_run_at_work_nothing_is_removed() {
+fn nothing_is_removed_during_another_run() {
     let files = used();
     let path = files.path().join(IN).join("tcplimit.lock");
     let held = fs::File::open(path).unwrap();
@@ -154,7 +154,7 @@ fn beside_a_run_at_work_nothing_is_removed() {
     for options in [&["--in-place"][..], &[]] {
         let run = files.run(&[&["clean", "--root", "."], options].concat());
         run.ends_with(3);
-        run.says_all(["its run is at work", "it stays for now: another run"]);
+        run.prints_all(["its run is at work", "it stays for now: another run"]);
         assert_eq!(all(&files.path()), before);
     }
     drop(held);
@@ -162,7 +162,7 @@ fn beside_a_run_at_work_nothing_is_removed() {
 }
 
 #[test]
-fn what_can_t_be_done_is_said() {
+fn clean_reports_its_failures() {
     let none = Files::new().with("a/b", b"");
     let clean = ["clean", "--root", "."];
     let run = none.run(&clean);
@@ -171,7 +171,7 @@ fn what_can_t_be_done_is_said() {
     let bare = Files::new().with(DRIVERS, &xp());
     let run = bare.run(&clean);
     run.ends_with(0);
-    run.says("has left anything here");
+    run.prints("has left anything here");
     let two = used().with("WINNT/system32/drivers/tcpip.sys", &xp());
     let before = all(&two.path());
     let run = two.run(&[&clean[..], &["--in-place"]].concat());
@@ -181,5 +181,5 @@ fn what_can_t_be_done_is_said() {
     assert_eq!(all(&two.path()), before);
     let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
     run.ends_with(0);
-    run.says("4 removed");
+    run.prints("4 removed");
 }

@@ -3,13 +3,13 @@
 use super::*;
 
 #[test]
-fn a_deleted_copy_is_shown_with_its_backup_and_put_back_by_name() {
+fn a_deleted_copy_is_shown_with_its_backup_and_restored_by_name() {
     let files = windows();
     files.run(&["patch", "--root", ".", "--in-place"]);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(1);
-    status.says_all([
+    status.prints_all([
         "system32/drivers/tcpip.sys: not there, but a backup is",
         "tcplimit restore --in-place ./WINDOWS/system32/drivers/tcpip.sys",
     ]);
@@ -26,7 +26,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_put_back_by_name() {
 }
 
 #[test]
-fn a_damaged_copy_is_put_back_among_the_others_and_kept_aside() {
+fn a_damaged_copy_is_restored_with_the_others_and_kept() {
     let files = windows();
     files.run(&["patch", "--root", ".", "--in-place"]);
     let damaged = patched(100)[..9000].to_vec();

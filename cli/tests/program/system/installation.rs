@@ -22,7 +22,7 @@ fn changed(files: &Files) -> Vec<&'static str> {
 }
 
 #[test]
-fn of_several_windows_none_is_changed_until_one_or_every_one_is_chosen() {
+fn several_windows_folders_are_unchanged_until_selected() {
     let files = disk();
     for verb in ["patch", "restore"] {
         for target in ["--in-place", "--dry-run"] {
@@ -69,7 +69,7 @@ fn of_several_windows_none_is_changed_until_one_or_every_one_is_chosen() {
 
 /// Each is a change of its own.
 #[test]
-fn of_every_windows_one_that_is_refused_stops_no_other() {
+fn with_every_a_refused_windows_does_not_stop_the_others() {
     let files = disk().with(&driver("Windows.0"), &patched(0));
     let all = ["patch", "--root", ".", "--every", "--in-place"];
     let run = files.run(&all);
@@ -83,14 +83,14 @@ fn of_every_windows_one_that_is_refused_stops_no_other() {
 }
 
 #[test]
-fn status_shows_every_windows_or_the_one_that_is_chosen() {
+fn status_shows_every_windows_or_the_selected_one() {
     let files = disk();
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
     for home in HOMES {
         let says = format!("The Windows in ./{home}\n");
-        status.says(&says);
-        status.says(driver(home));
+        status.prints(&says);
+        status.prints(driver(home));
     }
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     let windows = objects
@@ -101,8 +101,8 @@ fn status_shows_every_windows_or_the_one_that_is_chosen() {
         ["./WINDOWS", "./WINXP", "./Windows.0"]
     );
     let one = files.run(&["status", "--root", ".", "--windows", "WINXP"]);
-    one.says("./WINXP/");
-    one.does_not_say("Windows.0");
+    one.prints("./WINXP/");
+    one.does_not_print("Windows.0");
     // A tree of setup files with an installed Windows of any name in it.
     let files = Files::new().with(&driver("XP"), &xp());
     let run = files.run(&["patch", "-r", "."]);
@@ -111,7 +111,7 @@ fn status_shows_every_windows_or_the_one_that_is_chosen() {
 
 #[test]
 #[cfg(unix)]
-fn a_linked_windows_is_named_and_left_alone_until_it_is_chosen() {
+fn a_linked_windows_is_listed_and_unchanged_until_selected() {
     use std::os::unix::fs::symlink;
     let files = Files::new()
         .with(&driver("disk/WINDOWS"), &xp())
@@ -141,7 +141,7 @@ fn a_linked_windows_is_named_and_left_alone_until_it_is_chosen() {
 
 #[test]
 #[cfg(unix)]
-fn a_linked_folder_or_copy_within_a_windows_is_refused_with_all_and_shown() {
+fn a_linked_folder_or_copy_refuses_the_whole_windows() {
     use std::os::unix::fs::symlink;
     const IN: &str = "WINDOWS/system32";
     for linked in ["drivers", "dllcache", "drivers/tcpip6.sys"] {
@@ -180,7 +180,7 @@ fn a_linked_folder_or_copy_within_a_windows_is_refused_with_all_and_shown() {
         let status = files.run(&["status", "--root", "."]);
         status.ends_with(1);
         let says = format!("./{IN}/{linked}: a link, not followed");
-        status.says(&says);
+        status.prints(&says);
         let json = files.run(&["status", "--root", ".", "--json"]).objects();
         let links = json.iter().filter(|object| object["state"] == "link");
         assert_eq!(links.count(), 1);

@@ -31,13 +31,13 @@ pub(super) fn killed(files: &Files) {
 }
 
 #[test]
-fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
+fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
     let files = windows();
     let untouched = all(&files.path());
     killed(&files);
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
-    status.says("an earlier run was interrupted");
+    status.prints("an earlier run was interrupted");
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     assert_eq!(objects.last().unwrap()["summary"]["journal_pending"], true);
     let shown = files.run(&["patch", "--root", "."]);
@@ -67,7 +67,7 @@ fn a_killed_run_is_put_back_by_the_next_and_shown_until_then() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_not_changed_file_by_file() {
+fn files_of_an_unfinished_transaction_are_not_patched_individually() {
     let files = windows();
     killed(&files);
     let before = all(&files.path());
@@ -85,7 +85,7 @@ fn what_a_killed_run_left_is_not_changed_file_by_file() {
             "{arguments:?}: {}",
             run.stdout
         );
-        run.does_not_say(" changed the limit");
+        run.does_not_print(" changed the limit");
         assert_eq!(all(&files.path()), before, "{arguments:?}");
     }
     let within = run_in(&drivers, &["patch", "--in-place", "--json", "tcpip.sys"]);
@@ -99,7 +99,7 @@ fn what_a_killed_run_left_is_not_changed_file_by_file() {
 }
 
 #[test]
-fn a_journal_that_is_none_stops_everything() {
+fn a_foreign_journal_blocks_everything() {
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
@@ -110,7 +110,7 @@ fn a_journal_that_is_none_stops_everything() {
 
 /// An update replaced both copies before the next run.
 #[test]
-fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
+fn a_journal_about_files_replaced_since_is_removed() {
     let files = windows();
     killed(&files);
     let update = Spec {
@@ -150,12 +150,12 @@ fn a_journal_about_files_that_something_else_replaced_since_is_cleared() {
 
 /// One copy was deleted since.
 #[test]
-fn a_journal_about_a_file_that_is_gone_is_cleared() {
+fn a_journal_about_a_missing_file_is_removed() {
     let files = windows();
     killed(&files);
     fs::remove_file(files.path().join(DRIVERS)).unwrap();
     let status = files.run(&["status", "--root", "."]);
-    status.says("system32/drivers/tcpip.sys: removed since");
+    status.prints("system32/drivers/tcpip.sys: removed since");
     let restore = files.run(&["restore", "--root", ".", "--in-place"]);
     restore.ends_with(0);
     assert_eq!(read(&files, PACK), xp());

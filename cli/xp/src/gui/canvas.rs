@@ -6,7 +6,7 @@ use core::ptr;
 
 use tcplimit_xp::window::{Font, Ink, Rect, Rgb, Shape, SystemColors};
 
-use super::calls::{
+use super::imports::{
     BeginPaint, BitBlt, BitmapInfo, CreateCompatibleBitmap, CreateCompatibleDC, CreateDIBSection,
     CreateFontIndirectW, CreatePen, EndPaint, ExtTextOutW, GdiFlush, GetSysColor,
     GetTextExtentPoint32W, HighContrast, Paint, Polyline, SelectObject, SetBkColor, SetBkMode,
@@ -14,8 +14,8 @@ use super::calls::{
 };
 use super::objects;
 use super::window::Window;
-use crate::win::calls::Handle;
-use crate::win::handle::length;
+use crate::os_win32::handle::length;
+use crate::os_win32::imports::Handle;
 
 /// ETO_OPAQUE: fills the rectangle with the background colour.
 const OPAQUE: u32 = 2;
@@ -38,9 +38,9 @@ const GRAY_TEXT: i32 = 17;
 
 /// An object of GDI that is deleted when it is no longer needed.
 #[derive(Debug)]
-struct Object(Handle);
+struct GdiObject(Handle);
 
-impl Drop for Object {
+impl Drop for GdiObject {
     fn drop(&mut self) {
         // No device context has it selected any more.
         objects::delete_object(self.0);
@@ -55,7 +55,7 @@ impl MemoryDc {
     /// One like the screen's.
     fn make() -> MemoryDc {
         // SAFETY: null is the screen.
-        MemoryDc(objects::made(unsafe {
+        MemoryDc(objects::count_created(unsafe {
             CreateCompatibleDC(ptr::null_mut())
         }))
     }
@@ -77,7 +77,7 @@ impl Drop for MemoryDc {
 pub(crate) struct MessageFont {
     // Deleted in this order: a font that is selected can't be deleted.
     dc: MemoryDc,
-    font: Object,
+    font: GdiObject,
 }
 
 impl MessageFont {
@@ -99,7 +99,9 @@ impl MessageFont {
         let font = metrics.get(MESSAGE_FONT..).unwrap_or_default();
         let font = font.first_chunk().copied().unwrap_or([0; 23]);
         // SAFETY: it is a LOGFONTW; one of zeros is any font.
-        let font = Object(objects::made(unsafe { CreateFontIndirectW(&font) }));
+        let font = GdiObject(objects::count_created(unsafe {
+            CreateFontIndirectW(&font)
+        }));
         let dc = MemoryDc::make();
         dc.select(font.0);
         MessageFont { dc, font }
@@ -204,7 +206,9 @@ fn text(dc: Handle, area: &Rect, text: &str, color: Rgb) {
 
 fn line(dc: Handle, points: &[[i32; 2]], width: i32, color: Rgb) {
     // SAFETY: it has no conditions; PS_SOLID.
-    let pen = Object(objects::made(unsafe { CreatePen(0, width, number(color)) }));
+    let pen = GdiObject(objects::count_created(unsafe {
+        CreatePen(0, width, number(color))
+    }));
     // SAFETY: both are of this program.
     let before = unsafe { SelectObject(dc, pen.0) };
     let count = i32::try_from(points.len()).unwrap_or(0);
@@ -222,8 +226,8 @@ fn draw(dc: &MemoryDc, picture: &Picture<'_>) {
     for shape in &picture.shapes {
         match shape {
             Shape::Fill(area, ink) => fill(dc.0, area, picture.colors.of(*ink)),
-            Shape::Text { area, text: what } => {
-                text(dc.0, area, what, picture.colors.of(Ink::Text));
+            Shape::Text { area, text: label } => {
+                text(dc.0, area, label, picture.colors.of(Ink::Text));
             }
             Shape::Line { points, ink, width } => {
                 let points: Vec<[i32; 2]> = points.iter().map(|at| [at.x, at.y]).collect();
@@ -249,7 +253,7 @@ pub(crate) fn paint(window: Window, show: fn((i32, i32), bool, &mut dyn FnMut(&P
     show((width, height), window.has_focus(), &mut |picture| {
         let memory = MemoryDc::make();
         // SAFETY: the device context is the window's.
-        let bitmap = Object(objects::made(unsafe {
+        let bitmap = GdiObject(objects::count_created(unsafe {
             CreateCompatibleBitmap(dc, width, height)
         }));
         let before = memory.select(bitmap.0);
@@ -282,7 +286,7 @@ pub(crate) fn rows(width: i32, height: i32, picture: &Picture<'_>) -> Option<Vec
     if bitmap.is_null() || bits.is_null() {
         return None;
     }
-    let bitmap = Object(objects::made(bitmap));
+    let bitmap = GdiObject(objects::count_created(bitmap));
     let memory = MemoryDc::make();
     let before = memory.select(bitmap.0);
     draw(&memory, picture);

@@ -1,25 +1,25 @@
 //! Controls: Windows' own, each behind a filter of messages.
 //!
 //! A class of ours is made of each class of Windows' (superclassing): its procedure drops what
-//! `passes` does not let through, and hands on all else.
+//! `is_forwarded` does not let through, and hands on all else.
 
 use core::ffi::c_void;
 use core::mem;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use tcplimit_xp::Win32;
-use tcplimit_xp::window::{Control, passes};
+use tcplimit_xp::Win32Error;
+use tcplimit_xp::window::{Control, is_forwarded};
 
-use super::calls::{
+use super::imports::{
     CallWindowProcW, Class, DefWindowProcW, GetClassInfoExW, InitCommonControlsEx, Procedure,
     RegisterClassExW,
 };
 use super::procedure::GRAPH;
-use super::window::{CHILD, Made, Window, module};
-use crate::win::calls::Handle;
-use crate::win::handle::{done, last_error, length};
-use crate::win::wide::wide;
+use super::window::{CHILD, Window, WindowOptions, module};
+use crate::os_win32::handle::{check_bool, last_error, length};
+use crate::os_win32::imports::Handle;
+use crate::os_win32::wide::wide;
 
 /// WS_VISIBLE is set when a control is placed. WS_TABSTOP, WS_BORDER, WS_VSCROLL.
 const TAB_STOP: u32 = 0x1_0000;
@@ -64,7 +64,7 @@ unsafe extern "system" fn filtered<const INDEX: usize>(
     wide: usize,
     long: isize,
 ) -> isize {
-    if !passes(message, long) {
+    if !is_forwarded(message, long) {
         return 0;
     }
     let original = ORIGINALS.get(INDEX);
@@ -84,7 +84,7 @@ unsafe extern "system" fn filtered<const INDEX: usize>(
 ///
 /// # Errors
 /// When one can't be made.
-pub(crate) fn register() -> Result<(), Win32> {
+pub(crate) fn register() -> Result<(), Win32Error> {
     // SAFETY: INITCOMMONCONTROLSEX is two numbers, the first of them its size. It may fail on a
     // system without visual styles, where nothing is lost.
     unsafe { InitCommonControlsEx(&[8, STANDARD]) };
@@ -113,9 +113,9 @@ pub(crate) fn register() -> Result<(), Win32> {
             small_icon: ptr::null_mut(),
         };
         // SAFETY: the name ends in a NUL; the structure has the size that it states.
-        done(unsafe { GetClassInfoExW(ptr::null_mut(), original.as_ptr(), &mut class) })?;
+        check_bool(unsafe { GetClassInfoExW(ptr::null_mut(), original.as_ptr(), &mut class) })?;
         let Some(before) = class.procedure else {
-            return Err(Win32::GEN_FAILURE);
+            return Err(Win32Error::GEN_FAILURE);
         };
         place.store(before as *mut c_void, Ordering::Relaxed);
         class.size = length(size_of::<Class>());
@@ -139,19 +139,19 @@ pub(crate) fn register() -> Result<(), Win32> {
 ///
 /// # Errors
 /// When it can't be made.
-pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32> {
+pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32Error> {
     let [text, button, edit, choice, list] = CLASSES.map(|(_, ours)| ours);
     let (class, style, extended) = match control {
-        Control::HeadLabels | Control::HeadTexts => (text, UNBROKEN | NO_PREFIX, 0),
+        Control::StatusLabels | Control::StatusTexts => (text, UNBROKEN | NO_PREFIX, 0),
         Control::Advice => (text, NO_PREFIX, 0),
         Control::NumberLabel => (text, 0, 0),
         Control::Number => (edit, DIGITS | TAB_STOP, SUNKEN),
-        Control::Usual => (choice, CHOICE | VERTICAL_SCROLL | TAB_STOP, 0),
+        Control::CommonLimits => (choice, CHOICE | VERTICAL_SCROLL | TAB_STOP, 0),
         Control::Keep | Control::Ipv6 => (button, CHECK_BOX | TAB_STOP, 0),
         Control::Graph => (GRAPH, TAB_STOP, SUNKEN),
         Control::Table => (list, ROWS | VERTICAL_SCROLL | TAB_STOP, SUNKEN),
-        Control::Act
-        | Control::ActToo
+        Control::FirstRemedy
+        | Control::SecondRemedy
         | Control::RunAs
         | Control::Details
         | Control::Apply
@@ -160,7 +160,7 @@ pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32> {
         | Control::ByName
         | Control::ByProcess => (button, TAB_STOP, 0),
     };
-    Window::make(&Made {
+    Window::make(&WindowOptions {
         class,
         text: control.label(),
         style: CHILD | style,

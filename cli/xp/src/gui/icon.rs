@@ -1,9 +1,9 @@
 //! The program's icon, and its place in the notification area.
 
-use super::calls::{GetSystemMetrics, LoadImageW, NotifyIcon, Shell_NotifyIconW};
+use super::imports::{GetSystemMetrics, LoadImageW, NotifyIcon, Shell_NotifyIconW};
 use super::window::{Window, module};
-use crate::win::calls::Handle;
-use crate::win::handle::length;
+use crate::os_win32::handle::length;
+use crate::os_win32::imports::Handle;
 
 /// WM_APP + 1: what the icon tells the window.
 pub(super) const MESSAGE: u32 = 0x8001;
@@ -51,7 +51,7 @@ fn put(text: &str, room: &mut [u16]) {
     }
 }
 
-fn told(window: Window, flags: u32) -> NotifyIcon {
+fn notify_icon(window: Window, flags: u32) -> NotifyIcon {
     NotifyIcon {
         size: length(size_of::<NotifyIcon>()),
         window: window.0,
@@ -68,35 +68,35 @@ fn told(window: Window, flags: u32) -> NotifyIcon {
     }
 }
 
-fn tell(message: u32, icon: &NotifyIcon) -> bool {
+fn send(message: u32, icon: &NotifyIcon) -> bool {
     // SAFETY: the structure has the size that it states, and its texts end in a NUL.
     unsafe { Shell_NotifyIconW(message, icon) != 0 }
 }
 
 /// Shows the icon; whether there is a notification area that has taken it.
 pub(crate) fn add(window: Window, tip: &str) -> bool {
-    let mut icon = told(window, ALL);
+    let mut icon = notify_icon(window, ALL);
     put(tip, &mut icon.tip);
-    tell(ADD, &icon)
+    send(ADD, &icon)
 }
 
 /// Changes what it says when the mouse is over it.
 pub(crate) fn set_tip(window: Window, tip: &str) {
-    let mut icon = told(window, ALL);
+    let mut icon = notify_icon(window, ALL);
     put(tip, &mut icon.tip);
-    tell(MODIFY, &icon);
+    send(MODIFY, &icon);
 }
 
 /// Shows a balloon at the icon.
 pub(crate) fn balloon(window: Window, title: &str, text: &str) {
-    let mut icon = told(window, BALLOON);
+    let mut icon = notify_icon(window, BALLOON);
     put(text, &mut icon.text);
     put(title, &mut icon.title);
     icon.text_flags = WARNING;
-    tell(MODIFY, &icon);
+    send(MODIFY, &icon);
 }
 
 /// Takes the icon away.
 pub(crate) fn remove(window: Window) {
-    tell(DELETE, &told(window, 0));
+    send(DELETE, &notify_icon(window, 0));
 }

@@ -5,14 +5,14 @@ use core::ptr;
 
 use tcplimit_xp::window::{Command, ICON_MENU, MENUS};
 
-use super::calls::{
+use super::imports::{
     AppendMenuW, CheckMenuItem, CreateAcceleratorTableW, CreateMenu, CreatePopupMenu, GetCursorPos,
     SetMenu, TrackPopupMenu,
 };
 use super::objects;
 use super::window::Window;
-use crate::win::calls::Handle;
-use crate::win::wide::wide;
+use crate::os_win32::imports::Handle;
+use crate::os_win32::wide::wide;
 
 /// MF_POPUP, MF_CHECKED.
 const POPUP: u32 = 0x10;
@@ -36,7 +36,7 @@ impl Bar {
     /// Makes it; the window that gets it destroys it.
     pub(crate) fn make() -> Bar {
         // SAFETY: it has no conditions.
-        let bar = objects::made(unsafe { CreateMenu() });
+        let bar = objects::count_created(unsafe { CreateMenu() });
         for menu in &MENUS {
             // SAFETY: it has no conditions.
             let popup = unsafe { CreatePopupMenu() };
@@ -72,7 +72,7 @@ impl Bar {
 /// Shows the menu of the icon at the mouse; the command goes to the window.
 pub(crate) fn at_icon(window: Window, hides: bool) {
     // SAFETY: it has no conditions.
-    let menu = objects::made(unsafe { CreatePopupMenu() });
+    let menu = objects::count_created(unsafe { CreatePopupMenu() });
     for command in ICON_MENU {
         append(menu, command, hides && command == Command::HideOnClose);
     }

@@ -5,45 +5,45 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::calls::{DeleteDC, DeleteObject, DestroyMenu};
-use crate::win::calls::Handle;
+use super::imports::{DeleteDC, DeleteObject, DestroyMenu};
+use crate::os_win32::imports::Handle;
 
 /// Those that were made and are not deleted.
 static LIVE: AtomicU32 = AtomicU32::new(0);
 
 /// Counts an object that was made; null is none.
-pub(super) fn made(object: Handle) -> Handle {
+pub(super) fn count_created(object: Handle) -> Handle {
     if !object.is_null() {
         LIVE.fetch_add(1, Ordering::Relaxed);
     }
     object
 }
 
-fn gone(was_deleted: i32) {
+fn count_deleted(was_deleted: i32) {
     if was_deleted != 0 {
         LIVE.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// How many there are now.
-pub(super) fn live() -> u32 {
+pub(super) fn live_count() -> u32 {
     LIVE.load(Ordering::Relaxed)
 }
 
 /// Deletes a pen, a bitmap or a font that no device context has selected.
 pub(super) fn delete_object(object: Handle) {
     // SAFETY: it is of this program; Windows refuses one that is selected, or is none.
-    gone(unsafe { DeleteObject(object) });
+    count_deleted(unsafe { DeleteObject(object) });
 }
 
 /// Deletes a device context in memory.
 pub(super) fn delete_dc(dc: Handle) {
     // SAFETY: it is of this program, and nobody uses it after.
-    gone(unsafe { DeleteDC(dc) });
+    count_deleted(unsafe { DeleteDC(dc) });
 }
 
 /// Destroys a menu that no window has, with those below it, which are not counted.
 pub(super) fn destroy_menu(menu: Handle) {
     // SAFETY: it is of this program, and nobody uses it after.
-    gone(unsafe { DestroyMenu(menu) });
+    count_deleted(unsafe { DestroyMenu(menu) });
 }

@@ -3,20 +3,20 @@
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{
+use super::canvas::Picture;
+use super::icon;
+use super::imports::{
     Class, DefWindowProcW, DispatchMessageW, GetMessageW, IsDialogMessageW, LoadCursorW, Message,
     MinMaxInfo, Procedure, RegisterClassExW, TranslateAcceleratorW, TranslateMessage,
 };
-use super::canvas::Picture;
-use super::icon;
 use super::menu::Keys;
 use super::objects;
 use super::window::{self, Window, module};
-use crate::win::calls::Handle;
-use crate::win::handle::{last_error, length};
-use crate::win::wide::wide;
+use crate::os_win32::handle::{last_error, length};
+use crate::os_win32::imports::Handle;
+use crate::os_win32::wide::wide;
 
 /// The classes.
 pub(crate) const MAIN: &str = "tcplimitw";
@@ -91,7 +91,7 @@ pub(crate) trait Program {
 ///
 /// # Errors
 /// When one can't be made.
-pub(crate) fn register<P: Program>() -> Result<(), Win32> {
+pub(crate) fn register<P: Program>() -> Result<(), Win32Error> {
     COUNT.store(window::message("tcplimitw.objects"), Ordering::Relaxed);
     for (name, procedure, background) in [
         (MAIN, main_procedure::<P> as Procedure, FACE),
@@ -135,7 +135,7 @@ unsafe extern "system" fn main_procedure<P: Program>(
 ) -> isize {
     let window = Window(handle);
     if message != 0 && message == COUNT.load(Ordering::Relaxed) {
-        return isize::try_from(objects::live()).unwrap_or(isize::MAX);
+        return isize::try_from(objects::live_count()).unwrap_or(isize::MAX);
     }
     let event = match message {
         WM_TIMER => Some(Event::Second),
@@ -146,8 +146,8 @@ unsafe extern "system" fn main_procedure<P: Program>(
         WM_DESTROY => Some(Event::Destroy),
         WM_SYSCOLORCHANGE | WM_SETTINGCHANGE | WM_THEMECHANGED => Some(Event::Settings),
         WM_COMMAND => {
-            let (id, what) = halves(wide);
-            Some(Event::Command(id, what))
+            let (id, notification) = halves(wide);
+            Some(Event::Command(id, notification))
         }
         icon::MESSAGE => Some(Event::Icon(u32::try_from(long).unwrap_or(0))),
         0xC000..=0xFFFF => Some(Event::Named(message)),

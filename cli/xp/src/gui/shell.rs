@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{
+use super::imports::{
     CloseClipboard, CreateMutexW, EmptyClipboard, GlobalAlloc, GlobalFree, GlobalLock,
     GlobalUnlock, MessageBoxA, MessageBoxW, OpenClipboard, SHGetFolderPathW, SetClipboardData,
     ShellExecuteW,
 };
 use super::window::Window;
-use crate::win::handle::{Kind, Owned, last_error};
-use crate::win::wide::{narrow, wide};
+use crate::os_win32::handle::{HandleKind, OwnedHandle, last_error};
+use crate::os_win32::wide::{narrow, wide};
 
 /// CSIDL_PERSONAL: My Documents.
 const DOCUMENTS: i32 = 5;
@@ -31,11 +31,11 @@ const SHOW: i32 = 5;
 /// ShellExecute returns more than this where it works.
 const LARGEST_ERROR: isize = 32;
 /// ERROR_CANCELLED: the user has changed his mind.
-const CANCELLED: Win32 = Win32(1223);
+const CANCELLED: Win32Error = Win32Error(1223);
 
 /// What a message box is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum MessageKind {
     /// MB_ICONINFORMATION.
     Information = 0x40,
     /// MB_ICONWARNING.
@@ -45,14 +45,14 @@ pub(crate) enum Mood {
 }
 
 /// Shows a message over the window; whether "Yes" was chosen.
-pub(crate) fn say(window: Window, mood: Mood, text: &str) -> bool {
+pub(crate) fn message_box(window: Window, kind: MessageKind, text: &str) -> bool {
     let (text, title) = (wide(text), wide("tcplimit"));
     // SAFETY: both texts end in a NUL.
-    unsafe { MessageBoxW(window.0, text.as_ptr(), title.as_ptr(), mood as u32) == YES }
+    unsafe { MessageBoxW(window.0, text.as_ptr(), title.as_ptr(), kind as u32) == YES }
 }
 
 /// Shows a message without any memory.
-pub(crate) fn say_plainly(text: &CStr) {
+pub(crate) fn message_box_without_heap(text: &CStr) {
     // SAFETY: both texts end in a NUL. MB_ICONERROR.
     unsafe {
         MessageBoxA(
@@ -107,7 +107,7 @@ fn put(units: &[u16]) -> bool {
 ///
 /// # Errors
 /// When there is none.
-pub(crate) fn documents() -> Result<String, Win32> {
+pub(crate) fn documents() -> Result<String, Win32Error> {
     let mut path: Vec<u16> = alloc::vec![0; LONGEST];
     // SAFETY: there is room for MAX_PATH units; null is no window and this user.
     let result = unsafe {
@@ -121,7 +121,7 @@ pub(crate) fn documents() -> Result<String, Win32> {
     };
     match result {
         0 => narrow(&path),
-        _ => Err(Win32::PATH_NOT_FOUND),
+        _ => Err(Win32Error::PATH_NOT_FOUND),
     }
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn documents() -> Result<String, Win32> {
 ///
 /// # Errors
 /// When it was not started. It is no error that the user has changed his mind.
-pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool, Win32> {
+pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool, Win32Error> {
     let [verb, program, folder] = ["runas", program, folder].map(wide);
     // SAFETY: all texts end in a NUL; null is no arguments.
     let result = unsafe {
@@ -146,7 +146,7 @@ pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool
         return Ok(true);
     }
     match last_error() {
-        CANCELLED | Win32(0) => Ok(false),
+        CANCELLED | Win32Error(0) => Ok(false),
         error => Err(error),
     }
 }
@@ -154,7 +154,7 @@ pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool
 /// The mark that an instance runs in this session.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    _mutex: Owned,
+    _mutex: OwnedHandle,
 }
 
 impl Instance {
@@ -165,7 +165,7 @@ impl Instance {
         // SAFETY: the name ends in a NUL; null is the usual security.
         let mutex = unsafe { CreateMutexW(ptr::null(), 0, name.as_ptr()) };
         let error = last_error();
-        let mutex = Owned::of(mutex, Kind::Object).ok()?;
-        (error != Win32::ALREADY_EXISTS).then_some(Instance { _mutex: mutex })
+        let mutex = OwnedHandle::of(mutex, HandleKind::Object).ok()?;
+        (error != Win32Error::ALREADY_EXISTS).then_some(Instance { _mutex: mutex })
     }
 }

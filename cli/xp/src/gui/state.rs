@@ -24,7 +24,7 @@ impl<T> State<T> {
 
     /// Does something with the state; `None` where there is none yet, or where it is being used:
     /// Windows calls a window procedure from within calls to its windows.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
-        self.0.try_borrow_mut().ok()?.as_mut().map(act)
+    pub(crate) fn with<R>(&self, operation: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.0.try_borrow_mut().ok()?.as_mut().map(operation)
     }
 }

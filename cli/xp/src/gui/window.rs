@@ -3,18 +3,18 @@
 use alloc::string::String;
 use core::ptr;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 use tcplimit_xp::window::Rect;
 
-use super::calls::{
+use super::imports::{
     AdjustWindowRectEx, CreateWindowExW, DestroyWindow, EnableWindow, FindWindowW, GetClientRect,
     GetFocus, GetWindowTextW, InvalidateRect, IsIconic, MoveWindow, PostMessageW, PostQuitMessage,
     RegisterWindowMessageW, SendMessageW, SetFocus, SetForegroundWindow, SetTimer, SetWindowTextW,
     ShowWindow,
 };
-use crate::win::calls::{GetModuleHandleW, Handle};
-use crate::win::handle::last_error;
-use crate::win::wide::{narrow, wide};
+use crate::os_win32::handle::last_error;
+use crate::os_win32::imports::{GetModuleHandleW, Handle};
+use crate::os_win32::wide::{narrow, wide};
 
 /// WS_CHILD.
 pub(super) const CHILD: u32 = 0x4000_0000;
@@ -37,7 +37,7 @@ const SECOND: u32 = 1000;
 pub(crate) struct Window(pub(super) Handle);
 
 /// What a window is made of.
-pub(super) struct Made<'a> {
+pub(super) struct WindowOptions<'a> {
     pub(super) class: &'a str,
     pub(super) text: &'a str,
     pub(super) style: u32,
@@ -55,22 +55,22 @@ pub(super) fn module() -> Handle {
 }
 
 impl Window {
-    pub(super) fn make(made: &Made<'_>) -> Result<Window, Win32> {
-        let (class, text) = (wide(made.class), wide(made.text));
-        let [x, y, width, height] = made.area;
+    pub(super) fn make(options: &WindowOptions<'_>) -> Result<Window, Win32Error> {
+        let (class, text) = (wide(options.class), wide(options.text));
+        let [x, y, width, height] = options.area;
         // SAFETY: both texts end in a NUL; the handles may be any.
         let window = unsafe {
             CreateWindowExW(
-                made.extended,
+                options.extended,
                 class.as_ptr(),
                 text.as_ptr(),
-                made.style,
+                options.style,
                 x,
                 y,
                 width,
                 height,
-                made.parent,
-                made.menu,
+                options.parent,
+                options.menu,
                 module(),
                 ptr::null(),
             )
@@ -87,9 +87,9 @@ impl Window {
         title: &str,
         menu: Handle,
         inside: (i32, i32),
-    ) -> Result<Window, Win32> {
+    ) -> Result<Window, Win32Error> {
         let (width, height) = outside(inside);
-        Window::make(&Made {
+        Window::make(&WindowOptions {
             class,
             text: title,
             style: MAIN,

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_headers_say_what_follows() {
+    fn the_headers_describe_the_picture() {
         let rows = [7; 2 * 12];
         let file = bitmap(3, 2, &rows).unwrap();
         assert_eq!(file.len(), HEADERS + 24);

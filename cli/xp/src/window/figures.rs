@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use super::Model;
 use super::history::{Counts, SPAN};
 use crate::time;
-use crate::win32::Win32;
+use crate::win32_error::Win32Error;
 
 /// A tooltip has room for 127 characters.
 const LONGEST_TOOLTIP: usize = 127;
@@ -17,7 +17,7 @@ impl Model {
     pub fn figures(&self) -> String {
         let history = self.shown();
         let Some(latest) = history.latest() else {
-            return phrase!("no figures yet").into();
+            return phrase!("no data yet").into();
         };
         let unknown = || "?".to_string();
         let counts = |of: fn(&Counts) -> u32| {
@@ -102,7 +102,7 @@ impl Model {
 
 /// Said when a picture was saved, or was not.
 #[must_use]
-pub fn saved(path: &Result<String, Win32>) -> String {
+pub fn saved(path: &Result<String, Win32Error>) -> String {
     match path {
         Ok(path) => text!("Saved {path}", path),
         Err(error) => text!("Can't save the picture: {error}.", error),

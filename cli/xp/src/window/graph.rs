@@ -9,8 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Ink, Point, Rect, Shape};
-use super::history::{Entry, History, SPAN, Sample};
-use super::legend::{self, Item, Sign};
+use super::history::{History, HistoryEntry, SPAN, Sample};
+use super::legend::{self, LegendEntry, Marker};
 use super::scale::Scale;
 use crate::language::Text;
 use crate::time;
@@ -32,7 +32,7 @@ const SMALLEST: i32 = 24;
 struct Series {
     name: Text,
     ink: Ink,
-    sign: Sign,
+    marker: Marker,
     value: fn(&Sample) -> Option<u32>,
 }
 
@@ -40,13 +40,13 @@ const CONNECTIONS: [Series; 2] = [
     Series {
         name: Text::new("half-open"),
         ink: Ink::HalfOpen,
-        sign: Sign::Thick,
+        marker: Marker::Thick,
         value: |sample| Some(sample.counts?.half_open),
     },
     Series {
         name: Text::new("queued"),
         ink: Ink::Queued,
-        sign: Sign::Square,
+        marker: Marker::Square,
         value: |sample| Some(sample.counts?.queued),
     },
 ];
@@ -55,19 +55,19 @@ const RATES: [Series; 3] = [
     Series {
         name: Text::new("attempts/s"),
         ink: Ink::Attempts,
-        sign: Sign::Triangle,
+        marker: Marker::Triangle,
         value: |sample| Some(sample.rates?.attempts),
     },
     Series {
         name: Text::new("failures/s"),
         ink: Ink::Failures,
-        sign: Sign::Cross,
+        marker: Marker::Cross,
         value: |sample| Some(sample.rates?.failures),
     },
     Series {
         name: Text::new("established"),
         ink: Ink::Established,
-        sign: Sign::Diamond,
+        marker: Marker::Diamond,
         value: |sample| Some(sample.rates?.established),
     },
 ];
@@ -111,7 +111,7 @@ pub fn draw(
         ..inner
     };
     let upper = legend_above(history, paused);
-    let lower: Vec<Item> = RATES.iter().map(|series| item(series, history)).collect();
+    let lower: Vec<LegendEntry> = RATES.iter().map(|series| item(series, history)).collect();
     let limit = history.latest().and_then(|entry| entry.sample.counts);
     let limit = limit.map(|counts| counts.limit);
     let marks: Vec<u32> = axis_marks(history, &CONNECTIONS);
@@ -121,7 +121,7 @@ pub fn draw(
     ];
     // Both plots share the time axis, so they share their left edge.
     let scales = plots.map(|(area, items, series, values, limit)| {
-        let (signs, used) = legend::draw(&items, area, font);
+        let (markers, used) = legend::draw(&items, area, font);
         let top = area.top + used + line / 4;
         let plot = Rect { top, ..area };
         let scale = Scale::of(
@@ -130,18 +130,18 @@ pub fn draw(
             plot.height(),
             line,
         );
-        (signs, plot, series, scale, limit)
+        (markers, plot, series, scale, limit)
     });
     let label = |(_, _, _, scale, _): &(_, _, _, Scale, _)| scale.label_width(font);
     let labels = scales.iter().map(label).max().unwrap_or(0);
     let mut axis = None;
-    for (signs, mut plot, series, scale, limit) in scales {
+    for (markers, mut plot, series, scale, limit) in scales {
         plot.left += labels + line / 2;
         // Two labels have room beside it.
         if plot.height() < SMALLEST.max(line * 2 + 2) || plot.width() < SMALLEST {
             continue;
         }
-        shapes.extend(signs);
+        shapes.extend(markers);
         Plot {
             area: plot,
             scale,
@@ -170,12 +170,12 @@ fn axis_marks(history: &History, series: &[Series]) -> Vec<u32> {
         .collect()
 }
 
-fn item(series: &Series, history: &History) -> Item {
+fn item(series: &Series, history: &History) -> LegendEntry {
     let value = history
         .latest()
         .and_then(|entry| (series.value)(&entry.sample));
-    Item {
-        sign: series.sign,
+    LegendEntry {
+        marker: series.marker,
         ink: series.ink,
         text: match value {
             Some(value) => format!("{} {value}", series.name.get()),
@@ -184,8 +184,8 @@ fn item(series: &Series, history: &History) -> Item {
     }
 }
 
-fn legend_above(history: &History, paused: bool) -> Vec<Item> {
-    let mut items: Vec<Item> = CONNECTIONS
+fn legend_above(history: &History, paused: bool) -> Vec<LegendEntry> {
+    let mut items: Vec<LegendEntry> = CONNECTIONS
         .iter()
         .map(|series| item(series, history))
         .collect();
@@ -193,8 +193,8 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
     let counts = history.latest().and_then(|entry| entry.sample.counts);
     if let Some(counts) = counts {
         let limit = counts.limit;
-        items.push(Item {
-            sign: Sign::Dashes,
+        items.push(LegendEntry {
+            marker: Marker::Dashes,
             ink: Ink::Limit,
             text: match is_near(limit, &values) {
                 true => text!("limit {limit}", limit),
@@ -203,8 +203,8 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
         });
     }
     if let Some((entry, peak)) = history.peak() {
-        items.push(Item {
-            sign: Sign::Peak,
+        items.push(LegendEntry {
+            marker: Marker::Peak,
             ink: Ink::HalfOpen,
             text: text!(
                 "peak {peak} at {time}",
@@ -213,14 +213,14 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
             ),
         });
     }
-    items.push(Item {
-        sign: Sign::Event,
+    items.push(LegendEntry {
+        marker: Marker::Event,
         ink: Ink::Event,
         text: text!("event 4226: {events}", events = history.events()),
     });
     if paused {
-        items.push(Item {
-            sign: Sign::Bars,
+        items.push(LegendEntry {
+            marker: Marker::Bars,
             ink: Ink::Text,
             text: phrase!("paused").into(),
         });
@@ -278,8 +278,8 @@ impl Plot<'_> {
             && let Some((entry, peak)) = self.history.peak()
         {
             let at = self.point(entry, peak);
-            shapes.extend(legend::sign(
-                Sign::Peak,
+            shapes.extend(legend::marker(
+                Marker::Peak,
                 at,
                 self.reach(),
                 Ink::HalfOpen,
@@ -305,7 +305,7 @@ impl Plot<'_> {
     }
 
     /// The column of an entry.
-    fn x(&self, entry: &Entry) -> i32 {
+    fn x(&self, entry: &HistoryEntry) -> i32 {
         let latest = self.history.latest().map_or(0, |latest| latest.position);
         let age = i64::try_from(latest - entry.position).unwrap_or(0);
         let room = i64::from(self.area.width() - 4);
@@ -313,7 +313,7 @@ impl Plot<'_> {
         self.area.right - 2 - left
     }
 
-    fn point(&self, entry: &Entry, value: u32) -> Point {
+    fn point(&self, entry: &HistoryEntry, value: u32) -> Point {
         Point {
             x: self.x(entry),
             y: self.y(value.into()),
@@ -348,8 +348,8 @@ impl Plot<'_> {
                 x,
                 y: area.top + self.reach(),
             };
-            shapes.extend(legend::sign(
-                Sign::Event,
+            shapes.extend(legend::marker(
+                Marker::Event,
                 at,
                 self.reach(),
                 Ink::Event,
@@ -361,8 +361,8 @@ impl Plot<'_> {
     fn series(&self, series: &Series, shapes: &mut Vec<Shape>) {
         let mut points: Vec<Point> = Vec::new();
         let mut before: Option<u64> = None;
-        let width = match series.sign {
-            Sign::Thick => 2,
+        let width = match series.marker {
+            Marker::Thick => 2,
             _ => 1,
         };
         let flush = |points: &mut Vec<Point>| {
@@ -394,9 +394,9 @@ impl Plot<'_> {
             let Some(value) = value else { continue };
             let point = self.point(entry, value);
             points.push(point);
-            if entry.position % MARK_EVERY == MARK_EVERY / 2 && series.sign != Sign::Thick {
-                marks.extend(legend::sign(
-                    series.sign,
+            if entry.position % MARK_EVERY == MARK_EVERY / 2 && series.marker != Marker::Thick {
+                marks.extend(legend::marker(
+                    series.marker,
                     point,
                     self.reach(),
                     series.ink,

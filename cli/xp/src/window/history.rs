@@ -42,7 +42,7 @@ pub struct Sample {
 
 /// A sample, and its second on a scale that never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// Seconds since the first sample.
     pub position: u64,
     /// The sample.
@@ -52,7 +52,7 @@ pub struct Entry {
 /// The samples of the last [`SPAN`] seconds, at most one a second.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<HistoryEntry>,
 }
 
 impl History {
@@ -73,7 +73,7 @@ impl History {
                 last.position.saturating_add(passed.min(SPAN).into())
             }
         };
-        self.entries.push_back(Entry { position, sample });
+        self.entries.push_back(HistoryEntry { position, sample });
         while self
             .entries
             .front()
@@ -84,7 +84,7 @@ impl History {
     }
 
     /// All entries, the oldest first.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
         self.entries.iter()
     }
 
@@ -102,13 +102,13 @@ impl History {
 
     /// The latest.
     #[must_use]
-    pub fn latest(&self) -> Option<&Entry> {
+    pub fn latest(&self) -> Option<&HistoryEntry> {
         self.entries.back()
     }
 
     /// The entry with most half-open connections; the latest of several.
     #[must_use]
-    pub fn peak(&self) -> Option<(&Entry, u32)> {
+    pub fn peak(&self) -> Option<(&HistoryEntry, u32)> {
         let counted = self
             .entries
             .iter()

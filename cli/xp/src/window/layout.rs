@@ -3,22 +3,22 @@
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Rect};
-use super::{Action, head};
+use super::{Remedy, status_pane};
 
 /// A control of the window. Its number is the one that Windows knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Control {
     /// What the lines of the head are about.
-    HeadLabels = 1001,
+    StatusLabels = 1001,
     /// The lines of the head.
-    HeadTexts,
+    StatusTexts,
     /// What is advised.
     Advice,
     /// Does what is advised.
-    Act,
+    FirstRemedy,
     /// Does the other thing that is advised.
-    ActToo,
+    SecondRemedy,
     /// Starts the program as another user.
     RunAs,
     /// Shows all that `status` tells.
@@ -28,7 +28,7 @@ pub enum Control {
     /// The number, to be typed.
     Number,
     /// Usual numbers to choose from.
-    Usual,
+    CommonLimits,
     /// Whether the limit is kept after a restart.
     Keep,
     /// Whether IPv6 is meant too.
@@ -52,16 +52,16 @@ pub enum Control {
 impl Control {
     /// All of them, in the order of the Tab key.
     pub const ALL: [Control; 19] = [
-        Control::HeadLabels,
-        Control::HeadTexts,
+        Control::StatusLabels,
+        Control::StatusTexts,
         Control::Advice,
-        Control::Act,
-        Control::ActToo,
+        Control::FirstRemedy,
+        Control::SecondRemedy,
         Control::RunAs,
         Control::Details,
         Control::NumberLabel,
         Control::Number,
-        Control::Usual,
+        Control::CommonLimits,
         Control::Keep,
         Control::Ipv6,
         Control::Apply,
@@ -118,7 +118,7 @@ pub struct Layout {
     /// Lines of the head.
     pub lines: usize,
     /// Actions with a button: 0 to 2.
-    pub actions: usize,
+    pub remedies: usize,
     /// Whether "Run as" is offered.
     pub run_as: bool,
     /// Whether IPv6 can be set.
@@ -152,17 +152,17 @@ impl Measures<'_> {
     }
 
     /// The button of an action, whatever it says.
-    fn action(&self, button: Control) -> i32 {
-        let actions = match button {
-            Control::ActToo => &[Action::Repair][..],
-            _ => &[Action::Install, Action::Load],
+    fn remedy(&self, button: Control) -> i32 {
+        let remedies = match button {
+            Control::SecondRemedy => &[Remedy::Repair][..],
+            _ => &[Remedy::Install, Remedy::Load],
         };
-        let widths = actions.iter().map(|action| self.width(action.label()));
+        let widths = remedies.iter().map(|remedy| self.width(remedy.label()));
         widths.max().unwrap_or(0)
     }
 
     fn labels(&self) -> i32 {
-        let labels = head::labels();
+        let labels = status_pane::labels();
         let widths = labels.iter().map(|label| self.font.width(label));
         widths.max().unwrap_or(0) + self.line
     }
@@ -172,7 +172,7 @@ impl Measures<'_> {
     }
 
     /// The width of the choice, with its arrow.
-    fn usual(&self) -> i32 {
+    fn common_limits(&self) -> i32 {
         self.font.width("500") + self.line * 3
     }
 
@@ -181,12 +181,12 @@ impl Measures<'_> {
         let controls = [Control::Keep, Control::Ipv6, Control::Apply, Control::Reset];
         let widths = controls.map(|control| self.width(control.label()) + self.margin);
         let label = self.font.width(Control::NumberLabel.label()) + self.margin;
-        widths.iter().sum::<i32>() + label + self.number() + self.usual() + 3 * self.margin
+        widths.iter().sum::<i32>() + label + self.number() + self.common_limits() + 3 * self.margin
     }
 
     /// All rows but graph and table, with the margins.
     fn fixed(&self, lines: usize) -> i32 {
-        let lines = i32::try_from(lines.min(head::LINES)).unwrap_or(0);
+        let lines = i32::try_from(lines.min(status_pane::LINES)).unwrap_or(0);
         self.line * (lines + ADVICE_LINES) + 2 * self.button + 7 * self.margin
     }
 }
@@ -196,13 +196,13 @@ impl Measures<'_> {
 pub fn minimum(font: &dyn Font) -> (i32, i32) {
     let measures = Measures::of(font);
     let details = measures.width(Control::Details.label());
-    let buttons = measures.action(Control::Act)
-        + measures.action(Control::ActToo)
+    let buttons = measures.remedy(Control::FirstRemedy)
+        + measures.remedy(Control::SecondRemedy)
         + measures.width(Control::RunAs.label())
         + details
         + 5 * measures.margin;
     let advice = buttons + measures.line * ADVICE_WIDTH;
-    let height = measures.fixed(head::LINES) + measures.line * (GRAPH_LINES + TABLE_LINES);
+    let height = measures.fixed(status_pane::LINES) + measures.line * (GRAPH_LINES + TABLE_LINES);
     (measures.set_row().max(advice), height)
 }
 
@@ -221,16 +221,16 @@ impl Layout {
         let right = width - margin;
         let mut top = margin;
 
-        let lines = i32::try_from(self.lines.min(head::LINES)).unwrap_or(0);
+        let lines = i32::try_from(self.lines.min(status_pane::LINES)).unwrap_or(0);
         if lines > 0 {
             let labels = measures.labels();
             let texts = margin + labels;
             places.push((
-                Control::HeadLabels,
+                Control::StatusLabels,
                 Rect::at(margin, top, labels, line * lines),
             ));
             places.push((
-                Control::HeadTexts,
+                Control::StatusTexts,
                 Rect::at(texts, top, right - texts, line * lines),
             ));
             top += line * lines + margin;
@@ -242,10 +242,10 @@ impl Layout {
         if self.run_as {
             buttons.push((Control::RunAs, measures.width(Control::RunAs.label())));
         }
-        let actions = [Control::ActToo, Control::Act];
-        let shown = actions.len().saturating_sub(self.actions);
-        for &action in actions.iter().skip(shown) {
-            buttons.push((action, measures.action(action)));
+        let remedies = [Control::SecondRemedy, Control::FirstRemedy];
+        let shown = remedies.len().saturating_sub(self.remedies);
+        for &remedy in remedies.iter().skip(shown) {
+            buttons.push((remedy, measures.remedy(remedy)));
         }
         for (control, wide) in buttons {
             places.push((control, Rect::at(end - wide, top, wide, button)));
@@ -266,7 +266,7 @@ impl Layout {
         let label = Control::NumberLabel.label();
         row(Control::NumberLabel, measures.font.width(label), line);
         row(Control::Number, measures.number(), button);
-        row(Control::Usual, measures.usual(), button);
+        row(Control::CommonLimits, measures.common_limits(), button);
         row(Control::Keep, measures.width(Control::Keep.label()), line);
         if self.ipv6 {
             row(Control::Ipv6, measures.width(Control::Ipv6.label()), line);

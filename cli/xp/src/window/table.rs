@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::who::{self, Party};
-use crate::windows::Windows;
+use crate::os::Os;
+use crate::who::{self, ConnectionOwner};
 
 /// What the table is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +32,9 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(party: &Party) -> Row {
-        let mut place = party.path.clone().unwrap_or_default();
-        let services = party.services.as_deref().unwrap_or_default();
+    fn of(owner: &ConnectionOwner) -> Row {
+        let mut place = owner.path.clone().unwrap_or_default();
+        let services = owner.services.as_deref().unwrap_or_default();
         if !services.is_empty() {
             if !place.is_empty() {
                 place.push_str(", ");
@@ -44,11 +44,11 @@ impl Row {
                 services = super::lines(services, ", ")
             ));
         }
-        let name = party.title();
-        let line = format!("{}\t{name}\t{place}", party.connections);
+        let name = owner.display_name();
+        let line = format!("{}\t{name}\t{place}", owner.connections);
         Row {
-            process: party.pid,
-            connections: party.connections,
+            process: owner.pid,
+            connections: owner.connections,
             // Nothing of a name or path may look like another column or line.
             line: line.replace(['\r', '\n'], " "),
             name: name.to_ascii_lowercase().to_string(),
@@ -78,11 +78,11 @@ pub(super) struct Table {
 
 impl Table {
     /// Looks at the connections. What can't be listed leaves the table empty.
-    pub(super) fn look(&mut self, windows: &dyn Windows) {
-        let parties = who::parties(windows, false).unwrap_or_default();
+    pub(super) fn refresh(&mut self, os: &dyn Os) {
+        let owners = who::owners(os, false).unwrap_or_default();
         self.rows.clear();
-        for party in &parties {
-            self.insert(Row::of(party));
+        for owner in &owners {
+            self.insert(Row::of(owner));
         }
     }
 

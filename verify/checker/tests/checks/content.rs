@@ -1,4 +1,5 @@
 use crate::BOTH;
+use crate::assembler::RET;
 use crate::pe::{self, EXTRA, RAW_RDATA, plain_driver};
 use checker::{Arch, Kind, Violation};
 
@@ -108,7 +109,7 @@ fn a_damaged_resource_directory_is_told() {
 
 /// A window with a manifest and an icon.
 fn plain_window() -> pe::Draft {
-    let mut draft = pe::draft(Kind::Window, Arch::X64, |code| code.asm.ret());
+    let mut draft = pe::draft(Kind::Window, Arch::X64, |code| code.emit(RET));
     let version = draft.resources.remove(1);
     let manifest = b"Microsoft.Windows.Common-Controls asInvoker".to_vec();
     let icon = [&[0, 0, 1, 0, 1, 0][..], &[0; 14]].concat();

@@ -1,4 +1,5 @@
 use crate::BOTH;
+use crate::assembler::RET_8;
 use crate::pe::{self, plain_driver, seal};
 use checker::{Arch, Kind, LARGEST_DRIVER, LARGEST_PROGRAM, Violation, check};
 
@@ -81,7 +82,7 @@ fn a_file_that_is_too_large_is_told() {
         (Kind::Driver, LARGEST_DRIVER),
         (Kind::Program, LARGEST_PROGRAM),
     ] {
-        let mut file = pe::draft(kind, Arch::X86, |code| code.asm.ret_1(8)).build();
+        let mut file = pe::draft(kind, Arch::X86, |code| code.emit(RET_8)).build();
         file.resize(largest - 2, 0);
         seal(&mut file);
         assert!(check(&file, kind).is_ok());

@@ -1,3 +1,4 @@
+use crate::assembler::RET;
 use crate::pe::{Draft, RDATA, Thunk, plain_driver};
 use crate::{BOTH, pe};
 use checker::{Arch, Kind, Violation};
@@ -39,7 +40,7 @@ fn an_import_by_ordinal_is_told() {
 fn an_import_that_one_system_lacks_is_told() {
     let name = "SetThreadStackGuarantee";
     let program = |name| {
-        let mut draft = pe::draft(Kind::Program, Arch::X86, |code| code.asm.ret());
+        let mut draft = pe::draft(Kind::Program, Arch::X86, |code| code.emit(RET));
         draft.imports = vec![("kernel32.dll", vec![Thunk::Name(name)])];
         draft
     };
@@ -107,7 +108,7 @@ fn a_program_imports_from_its_three_files_only() {
         (Arch::X86, "ntoskrnl.exe", "ZwClose", false),
         (Arch::X86, "user32.dll", "MessageBoxW", false),
     ] {
-        let mut draft = pe::draft(Kind::Program, arch, |code| code.asm.ret());
+        let mut draft = pe::draft(Kind::Program, arch, |code| code.emit(RET));
         draft.imports = vec![(dll, vec![Thunk::Name(name)])];
         assert_eq!(draft.check().is_ok(), right, "{dll}");
     }
@@ -129,7 +130,7 @@ fn an_import_that_is_not_in_the_table_is_told() {
 
 #[test]
 fn nor_may_a_program_import_what_is_not_in_its_table() {
-    let mut draft = pe::draft(Kind::Program, Arch::X86, |code| code.asm.ret());
+    let mut draft = pe::draft(Kind::Program, Arch::X86, |code| code.emit(RET));
     draft.imports = vec![("kernel32.dll", vec![Thunk::Name("IsWow64Process")])];
     let wrong = Violation::NotInTable {
         dll: "kernel32.dll".to_owned(),

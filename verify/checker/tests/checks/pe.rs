@@ -3,7 +3,7 @@
 use checker::{Arch, Kind, Report, Violation, check};
 use iced_x86::{Decoder, DecoderOptions};
 
-use crate::assembler::{Assembled, Assembler};
+use crate::assembler::{Assembler, RET, RET_8};
 
 pub(crate) const BASE: u64 = 0x1_0000;
 /// RVAs of the sections.
@@ -82,7 +82,7 @@ pub(crate) const IO_DRIVER_OBJECT_TYPE: u32 = 3;
 pub(crate) const IO_CREATE_DEVICE: u32 = 4;
 
 /// A driver for `arch` with that code; its entry point is the first instruction.
-pub(crate) fn driver(arch: Arch, code: impl FnOnce(&mut Assembler) -> Assembled) -> Draft {
+pub(crate) fn driver(arch: Arch, code: impl FnOnce(&mut Assembler)) -> Draft {
     draft(Kind::Driver, arch, code)
 }
 
@@ -91,39 +91,34 @@ pub(crate) fn plain_driver(arch: Arch) -> Draft {
     driver(arch, plain)
 }
 
-pub(crate) fn plain(code: &mut Assembler) -> Assembled {
-    use iced_x86::code_asm::{dword_ptr, eax, esp, rsp};
+pub(crate) fn plain(code: &mut Assembler) {
     match code.arch {
         Arch::X86 => {
-            code.asm.push(0)?;
-            code.call_import(DBG_PRINT)?;
-            code.asm.add(esp, 4)?;
-            code.asm.xor(eax, eax)?;
-            code.asm.ret_1(8)?;
-            code.root()?;
-            code.asm.push(dword_ptr(esp + 4))?;
-            code.call_import(IO_DELETE_DEVICE)?;
-            code.asm.ret_1(4)
+            code.emit(b"\x6A\x00"); // push 0
+            code.call_import(DBG_PRINT);
+            code.emit(b"\x83\xC4\x04"); // add esp,4
+            code.emit(b"\x31\xC0"); // xor eax,eax
+            code.emit(RET_8);
+            code.root();
+            code.emit(b"\xFF\x74\x24\x04"); // push dword [esp+4]
+            code.call_import(IO_DELETE_DEVICE);
+            code.emit(b"\xC2\x04\x00"); // ret 4
         }
         Arch::X64 => {
-            code.asm.sub(rsp, 0x28)?;
-            code.call_import(DBG_PRINT)?;
-            code.asm.xor(eax, eax)?;
-            code.asm.add(rsp, 0x28)?;
-            code.asm.ret()?;
-            code.root()?;
-            code.jump_to_import(IO_DELETE_DEVICE)
+            code.emit(b"\x48\x83\xEC\x28"); // sub rsp,28h
+            code.call_import(DBG_PRINT);
+            code.emit(b"\x31\xC0"); // xor eax,eax
+            code.emit(b"\x48\x83\xC4\x28"); // add rsp,28h
+            code.emit(RET);
+            code.root();
+            code.jump_to_import(IO_DELETE_DEVICE);
         }
     }
 }
 
-pub(crate) fn draft(
-    kind: Kind,
-    arch: Arch,
-    code: impl FnOnce(&mut Assembler) -> Assembled,
-) -> Draft {
+pub(crate) fn draft(kind: Kind, arch: Arch, code: impl FnOnce(&mut Assembler)) -> Draft {
     let mut assembler = Assembler::new(arch);
-    code(&mut assembler).unwrap();
+    code(&mut assembler);
     let (text, mut pointers) = assembler.finish();
     // At least one, so that there are relocations.
     pointers.push(BASE + u64::from(TEXT));

@@ -1,4 +1,5 @@
 use crate::BOTH;
+use crate::assembler::{RET, RET_8};
 use crate::pe::{BASE, DATA, RELOC, TEXT, plain_driver, word};
 use checker::{Arch, Violation};
 use scanner_core::Rva;
@@ -110,8 +111,8 @@ fn x86_without_relocations_is_told() {
 #[test]
 fn an_address_in_code_that_is_not_relocated_is_told() {
     let mut draft = crate::pe::driver(Arch::X86, |code| {
-        code.call_import(crate::pe::DBG_PRINT)?; // FF 15, then the address
-        code.asm.ret_1(8)
+        code.call_import(crate::pe::DBG_PRINT); // FF 15, then the address
+        code.emit(RET_8);
     });
     draft.report();
     draft.relocates_code = false;
@@ -130,7 +131,7 @@ fn an_address_in_code_that_is_not_relocated_is_told() {
 
 #[test]
 fn x64_needs_no_relocations() {
-    let mut draft = crate::pe::driver(Arch::X64, |code| code.asm.ret());
+    let mut draft = crate::pe::driver(Arch::X64, |code| code.emit(RET));
     draft.directories = vec![(5, 0, 0)];
     draft.report();
 }

@@ -28,9 +28,9 @@ fn a_driver_that_is_right_is_reported() {
 fn a_program_that_is_right_is_reported() {
     for arch in BOTH {
         let draft = pe::draft(Kind::Program, arch, |code| {
-            code.asm.push(0)?;
-            code.call_import(0)?;
-            code.asm.int3()
+            code.emit(b"\x6A\x00"); // push 0
+            code.call_import(0);
+            code.emit(b"\xCC"); // int3
         });
         let report = draft.report();
         assert_eq!(report.traps.len(), 1);

@@ -20,8 +20,8 @@ fn each_driver(mut check: impl FnMut(&mut System, World)) {
     for (arch, file) in files(&folder()).expect("the drivers are built") {
         let mut system = System::new(&file, DRIVER[0].of(arch)).expect("it can be loaded");
         let spec = match arch {
-            Arch::X86 => Spec::xp_sp3().sized(2),
-            Arch::X64 => Spec::xp_x64().sized(2),
+            Arch::X86 => Spec::xp_sp3().with_text_kib(2),
+            Arch::X64 => Spec::xp_x64().with_text_kib(2),
         };
         check(&mut system, Scenario::from_specimen(&spec).world);
     }

@@ -7,7 +7,7 @@ use emulator::campaign::Campaign;
 use emulator::command::{CommandError, run_file};
 use emulator::mutants::Mutant;
 use emulator::shipped::{files, folder};
-use specimen::{Arch, Flaw, Spec};
+use specimen::{Arch, Defect, Spec};
 
 /// Writes a file in a folder of the test's own.
 fn file(test: &str, name: &str, bytes: &[u8]) -> PathBuf {
@@ -32,7 +32,7 @@ fn input_error(path: &Path) -> String {
 
 #[test]
 fn every_committed_specimen_is_located_where_it_was_put_and_changed() {
-    for (kind, spec) in Spec::kinds() {
+    for (kind, spec) in Spec::presets() {
         let specimen = spec.build();
         let path = file("specimens", &format!("{kind}.sys"), &specimen.file);
         let result = run(&path).expect("it can be run");
@@ -45,7 +45,7 @@ fn every_committed_specimen_is_located_where_it_was_put_and_changed() {
 #[test]
 fn a_module_without_its_evidence_is_refused_with_what_is_missing_and_not_written() {
     let spec = Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         ..Spec::xp_sp3()
     };
     let path = file("refused", "tcpip.sys", &spec.build().file);
@@ -77,7 +77,7 @@ fn a_file_that_is_no_module_is_refused_with_the_reason() {
 #[test]
 fn no_byte_of_headers_and_relocations_makes_the_emulator_panic() {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
-        let specimen = spec.sized(1).build();
+        let specimen = spec.with_text_kib(1).build();
         let load = |bytes: &[u8]| {
             if let Ok(arch) = emulator::happy_path::file_arch(bytes) {
                 let _ = emulator::happy_path::load_scenario("tcpip.sys", bytes, arch);

@@ -14,8 +14,8 @@ use specimen::{Arch, Spec};
 
 fn spec(arch: Arch) -> Spec {
     match arch {
-        Arch::X86 => Spec::xp_sp3().sized(4),
-        Arch::X64 => Spec::xp_x64().sized(4),
+        Arch::X86 => Spec::xp_sp3().with_text_kib(4),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4),
     }
 }
 

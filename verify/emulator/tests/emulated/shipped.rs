@@ -13,7 +13,7 @@ use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
 use scanner_core::Module;
-use simulation::kernel::Says;
+use simulation::kernel::ListState;
 use specimen::{Arch, Spec};
 use std::ops::Range;
 use tcplimit_protocol::{Answer, Flags, Reason};
@@ -30,7 +30,9 @@ fn system(arch: Arch, file: &[u8]) -> System {
 }
 
 fn kinds(arch: Arch) -> impl Iterator<Item = Spec> {
-    let kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(8));
+    let kinds = Spec::presets()
+        .into_iter()
+        .map(|(_, spec)| spec.with_text_kib(8));
     kinds.filter(move |spec| spec.arch == arch)
 }
 
@@ -101,7 +103,7 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let mut world = Scenario::from_specimen(&spec).world;
-            world.module_list.says = Says::Nothing;
+            world.module_list.state = ListState::Missing;
             let answer = set(&mut system, world.clone(), &spec);
             assert_eq!(answer.reason.get(), Reason::ListDiffers.code());
             assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
@@ -310,7 +312,7 @@ fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
         let (rva, end) = (init.rva, init.rva.next_multiple_of(0x1000));
         rva < end && target.is_present(rva, end - rva)
     };
-    let specs = (4..32).map(|kib| Spec::xp_sp3().sized(kib));
+    let specs = (4..32).map(|kib| Spec::xp_sp3().with_text_kib(kib));
     let spec = specs.into_iter().find(shares).expect("a shared page");
     let (scenario, init) = misled(&spec);
     let mut system = system(arch, &file);

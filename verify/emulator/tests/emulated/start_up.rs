@@ -15,11 +15,11 @@ fn started(specimen: &Specimen, file: &[u8]) -> Vec<StoreResult> {
 
 #[test]
 fn a_patched_driver_starts_with_the_requested_limit_and_changes_nothing_else() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         for shipped in [10, 50] {
             let specimen = Spec {
                 start_up: shipped,
-                ..spec.clone().sized(4)
+                ..spec.clone().with_text_kib(4)
             }
             .build();
             for limit in [1, 100, 0x0001_0000, 0x00AB_CDEF, 0x00FF_FFFF] {
@@ -47,7 +47,7 @@ fn a_patched_driver_starts_with_the_requested_limit_and_changes_nothing_else() {
 #[test]
 fn a_store_to_another_address_is_noticed() {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
-        let specimen = spec.sized(4).build();
+        let specimen = spec.with_text_kib(4).build();
         let mut file = specimen.file.clone();
         // The operand's second byte, 100h further.
         file[specimen.value_offset() - 3] ^= 1;

@@ -18,8 +18,8 @@ use std::rc::Rc;
 /// A world with tcpip.sys and without requests.
 fn scenario(arch: Arch) -> Scenario {
     let spec = match arch {
-        Arch::X86 => Spec::xp_sp3().sized(4),
-        Arch::X64 => Spec::xp_x64().sized(4),
+        Arch::X86 => Spec::xp_sp3().with_text_kib(4),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4),
     };
     without_reference(&spec)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use tcplimit_protocol::Reason;
 
-use specimen::{Arch, Decoys, Flaw, Loaded, Module, Placed, Spec, Specimen};
+use specimen::{Arch, Decoys, Defect, Loaded, Module, PlacedSection, Spec, Specimen};
 
 /// Bytes of a page.
 pub const PAGE: u32 = 0x1000;
@@ -26,15 +26,15 @@ pub struct Build {
     /// What the driver object says of its length, where that is a lie.
     pub stated_size: Option<u32>,
     /// Its sections as its headers call them.
-    pub sections: Vec<Placed>,
+    pub sections: Vec<PlacedSection>,
     /// What is done to it once it is in memory.
-    edit: fn(&Specimen, &mut Flat),
+    edit: fn(&Specimen, &mut FlatImage),
     images: [OnceLock<Arc<Vec<u8>>>; BASES],
 }
 
 /// A module in memory, from its first byte to its last.
 #[derive(Debug)]
-struct Flat {
+struct FlatImage {
     base: u64,
     bytes: Vec<u8>,
 }
@@ -45,8 +45,8 @@ const BASES: usize = 16;
 /// Where a module is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
-    /// One of two worlds that differ in nothing but in where modules lie.
-    pub world: World,
+    /// One of two layouts that differ in nothing but in where modules lie.
+    pub layout: AddressLayout,
     /// Whose place it is.
     pub module: Module,
     /// It was unloaded there, and loaded elsewhere.
@@ -55,7 +55,7 @@ pub struct Site {
 
 /// What an answer says must not depend on it: no address crosses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
+pub enum AddressLayout {
     /// One.
     First,
     /// The other.
@@ -64,12 +64,12 @@ pub enum World {
 
 impl Site {
     fn index(self) -> usize {
-        usize::from(self.world == World::Second) * 4
+        usize::from(self.layout == AddressLayout::Second) * 4
             + usize::from(self.module == Module::Tcpip6) * 2
             + usize::from(self.moved)
     }
 
-    /// The address of the module's first byte. The places of the two worlds
+    /// The address of the module's first byte. The places of the two layouts
     /// have no byte in common that tells a place.
     pub fn base(self, arch: Arch) -> u64 {
         match arch {
@@ -99,7 +99,7 @@ impl Site {
 
 impl Build {
     fn new(name: impl Into<String>, spec: Spec, located: Result<(), Reason>) -> Build {
-        Build::of(name, &spec.sized(TEXT_KIB), located)
+        Build::of(name, &spec.with_text_kib(TEXT_KIB), located)
     }
 
     fn of(name: impl Into<String>, spec: &Spec, located: Result<(), Reason>) -> Build {
@@ -115,7 +115,7 @@ impl Build {
         }
     }
 
-    fn edited(mut self, edit: fn(&Specimen, &mut Flat)) -> Build {
+    fn edited(mut self, edit: fn(&Specimen, &mut FlatImage)) -> Build {
         self.edit = edit;
         self
     }
@@ -126,7 +126,7 @@ impl Build {
         let place = site.index() + if arch == Arch::X64 { BASES / 2 } else { 0 };
         let image = self.images[place].get_or_init(|| {
             let loaded = self.specimen.load(site.base(arch));
-            let mut flat = Flat::of(&loaded);
+            let mut flat = FlatImage::of(&loaded);
             (self.edit)(&self.specimen, &mut flat);
             Arc::new(flat.bytes)
         });
@@ -153,17 +153,17 @@ impl Build {
             located if spec.module == module => located,
             // By the event alone the two modules can be told apart, and this
             // one has the other's.
-            _ if spec.flaw == Some(Flaw::NoEventId) => Ok(()),
+            _ if spec.defect == Some(Defect::NoEventId) => Ok(()),
             Ok(()) | Err(Reason::Ambiguous) => Err(Reason::EvidenceMissing),
             located => located,
         }
     }
 }
 
-impl Flat {
-    fn of(loaded: &Loaded) -> Flat {
+impl FlatImage {
+    fn of(loaded: &Loaded) -> FlatImage {
         let length = loaded.size.next_multiple_of(PAGE);
-        let mut flat = Flat {
+        let mut flat = FlatImage {
             base: loaded.base,
             bytes: vec![0; index(length)],
         };
@@ -200,7 +200,7 @@ pub fn sound(arch: Arch, module: Module) -> impl Iterator<Item = usize> {
 
 static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
     let mut builds = Vec::new();
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         builds.push(Build::new(name, spec.clone(), Ok(())));
         let other = Spec {
             seed: spec.seed + 1,
@@ -209,9 +209,9 @@ static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
         builds.push(Build::new(format!("{name}-later"), other, Ok(())));
     }
     builds.push(impostor());
-    for (name, spec) in Spec::kinds() {
-        for flaw in Flaw::ALL {
-            builds.extend(flawed(name, &spec, flaw));
+    for (name, spec) in Spec::presets() {
+        for defect in Defect::ALL {
+            builds.extend(defective(name, &spec, defect));
         }
     }
     builds.extend(headers());
@@ -222,7 +222,7 @@ static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
 /// Another build that says of itself what one of the sound ones does.
 fn impostor() -> Build {
     let spec = Spec::server_2003();
-    let genuine = spec.clone().sized(TEXT_KIB).build();
+    let genuine = spec.clone().with_text_kib(TEXT_KIB).build();
     let fits = |build: &Build| {
         build.specimen.size_of_image == genuine.size_of_image
             && build.specimen.truth.threshold != genuine.truth.threshold
@@ -245,20 +245,20 @@ fn impostor() -> Build {
 }
 
 /// The build without one required fact, where the driver's reason follows.
-fn flawed(name: &str, spec: &Spec, flaw: Flaw) -> Option<Build> {
-    let reason = match flaw {
-        Flaw::SecondCandidate => Reason::Ambiguous,
-        Flaw::GatesPageable | Flaw::UnsignedJumps => Reason::NoGate,
+fn defective(name: &str, spec: &Spec, defect: Defect) -> Option<Build> {
+    let reason = match defect {
+        Defect::SecondCandidate => Reason::Ambiguous,
+        Defect::GatesPageable | Defect::UnsignedJumps => Reason::NoGate,
         // In memory it shifts operands to wherever there is something.
-        Flaw::SwappedBase => return None,
+        Defect::SwappedBase => return None,
         _ => Reason::EvidenceMissing,
     };
     let spec = Spec {
         decoys: Decoys::NONE,
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec.clone()
     };
-    Some(Build::new(format!("{name}-{flaw:?}"), spec, Err(reason)))
+    Some(Build::new(format!("{name}-{defect:?}"), spec, Err(reason)))
 }
 
 /// Offsets in the builder's headers: e_lfanew is D8h.
@@ -312,11 +312,11 @@ fn candidates() -> Build {
         ..Spec::xp_sp3()
     };
     // Large enough for so many variables.
-    let spec = spec.sized(64);
+    let spec = spec.with_text_kib(64);
     Build::of("fourteen candidates", &spec, Err(Reason::TooManyCandidates)).edited(
         |specimen, flat| {
             let [text, data] = [b".text", b".data"].map(|name| {
-                let named = |section: &&Placed| section.name.starts_with(name);
+                let named = |section: &&PlacedSection| section.name.starts_with(name);
                 specimen.sections.iter().find(named).expect("a section")
             });
             let to_rva = |offset: usize| u32::try_from(offset).expect("a small file");

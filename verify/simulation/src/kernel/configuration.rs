@@ -10,7 +10,7 @@ use specimen::{Arch, Module};
 /// A system as it is started.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Configuration {
-    /// Which processor.
+    /// DeviceId processor.
     pub arch: Arch,
     /// tcpip.sys, if it is loaded.
     #[proptest(strategy = "mostly_installed()")]
@@ -22,7 +22,7 @@ pub struct Configuration {
     #[proptest(strategy = "proptest::bool::weighted(0.8)")]
     pub rights_known: bool,
     /// How the list of modules reads.
-    pub list: Listing,
+    pub list: ModuleListing,
     /// The values in the service key.
     pub settings: Settings,
     /// The mark that guards the start.
@@ -42,8 +42,8 @@ pub struct Configuration {
 /// A module that the system loads when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Installed {
-    /// Which.
-    pub build: Choice,
+    /// DeviceId.
+    pub build: BuildChoice,
     /// Its limit once it has started.
     pub limit: Number,
     /// How many connections are half-open.
@@ -62,10 +62,10 @@ impl Configuration {
             tcpip: Installed::of("tcpip-2003-sp2-x86"),
             tcpip6: Installed::of("tcpip6-x86"),
             rights_known: true,
-            list: Listing {
+            list: ModuleListing {
                 style: PathStyle::SystemRoot,
                 in_pages: false,
-                says: Says::TheTruth,
+                state: ListState::Correct,
             },
             settings: Settings::NONE,
             guard: false,
@@ -91,7 +91,7 @@ impl Installed {
     #[must_use]
     pub fn of(build: &str) -> Option<Self> {
         Some(Self {
-            build: Choice::named(build),
+            build: BuildChoice::named(build),
             limit: Number(10),
             half_open: Number(3),
             queued: Number(2),
@@ -102,9 +102,9 @@ impl Installed {
 /// A build by number. Any can be held: of every four, three are sound on the
 /// system and in the place where they are put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Choice(pub u16);
+pub struct BuildChoice(pub u16);
 
-impl Choice {
+impl BuildChoice {
     /// The build's place in [`build::all`].
     pub fn on(self, arch: Arch, module: Module) -> usize {
         let number = usize::from(self.0);
@@ -117,14 +117,14 @@ impl Choice {
     }
 
     /// The build of a name, of any kind.
-    pub fn named(name: &str) -> Choice {
+    pub fn named(name: &str) -> BuildChoice {
         let build = build::named(name);
         let number = (0..=u16::MAX).find(|&number| {
             let number = usize::from(number);
             number % 4 == 3 && number % build::all().len() == build
         });
         // Whenever there are an odd number of builds.
-        Choice(number.expect("a number for each build"))
+        BuildChoice(number.expect("a number for each build"))
     }
 }
 
@@ -180,15 +180,15 @@ impl proptest::arbitrary::Arbitrary for Number {
 
 /// The system's list of modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Listing {
+pub struct ModuleListing {
     /// How paths are written.
     pub style: PathStyle,
     /// Sizes in whole pages, or to the byte.
     pub in_pages: bool,
     /// What it says of the module that is asked for.
     #[arbitrary(with = mostly_agreeing)]
-    #[proptest(strategy = "prop_oneof![8 => Just(Says::TheTruth), 1 => any::<Says>()]")]
-    pub says: Says,
+    #[proptest(strategy = "prop_oneof![8 => Just(ListState::Correct), 1 => any::<ListState>()]")]
+    pub state: ListState,
 }
 
 /// How whatever loads a driver writes its path.
@@ -208,11 +208,11 @@ pub enum PathStyle {
 
 /// What the list says of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Says {
+pub enum ListState {
     /// As it is.
-    TheTruth,
+    Correct,
     /// It has no entry.
-    Nothing,
+    Missing,
     /// Its name at another base.
     OtherBase,
     /// A page more.
@@ -226,20 +226,20 @@ pub enum Says {
     /// There is no memory to read the list into.
     Fails,
     /// The same, after all of it was shown.
-    FailsAtItsEnd,
+    FailsAtEnd,
 }
 
-impl Says {
+impl ListState {
     /// All but the truth.
-    pub const WRONG: [Says; 8] = [
-        Says::Nothing,
-        Says::OtherBase,
-        Says::OtherSize,
-        Says::OtherName,
-        Says::NameTwice,
-        Says::BaseTwice,
-        Says::Fails,
-        Says::FailsAtItsEnd,
+    pub const FAULTY: [ListState; 8] = [
+        ListState::Missing,
+        ListState::OtherBase,
+        ListState::OtherSize,
+        ListState::OtherName,
+        ListState::NameTwice,
+        ListState::BaseTwice,
+        ListState::Fails,
+        ListState::FailsAtEnd,
     ];
 }
 
@@ -329,9 +329,9 @@ fn mostly_installed() -> impl Strategy<Value = Option<Installed>> {
     option::weighted(0.95, any::<Installed>())
 }
 
-fn mostly_agreeing(input: &mut Unstructured<'_>) -> arbitrary::Result<Says> {
+fn mostly_agreeing(input: &mut Unstructured<'_>) -> arbitrary::Result<ListState> {
     if mostly(input)? {
-        Ok(Says::TheTruth)
+        Ok(ListState::Correct)
     } else {
         input.arbitrary()
     }

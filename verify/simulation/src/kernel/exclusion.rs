@@ -7,12 +7,12 @@ use tcplimit_driver::Exclusion;
 
 /// Who is inside.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct Owner {
     inside: Mutex<Option<ThreadId>>,
     left: Condvar,
 }
 
-impl Watch {
+impl Owner {
     /// Whether it is this thread.
     pub fn is_inside(&self) -> bool {
         *self.lock() == Some(thread::current().id())
@@ -42,9 +42,9 @@ impl Watch {
 /// An exclusion that panics when a thread that is inside enters again, as a
 /// KMUTEX would not.
 #[derive(Debug, Clone, Default)]
-pub struct Watched(pub(super) Arc<Watch>);
+pub struct CheckedExclusion(pub(super) Arc<Owner>);
 
-impl Watched {
+impl CheckedExclusion {
     /// Does something inside, as the driver would.
     pub fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
         self.0.enter();
@@ -58,7 +58,7 @@ impl Watched {
 // thread there, both under the mutex; only `leave` takes it out again, and the
 // mutex makes what was done before seen by the next one.
 #[expect(unsafe_code, reason = "the driver's lock relies on it")]
-unsafe impl Exclusion for Watched {
+unsafe impl Exclusion for CheckedExclusion {
     fn enter(&self) {
         self.0.enter();
     }

@@ -2,7 +2,7 @@
 
 use tcplimit_driver::Device;
 
-use super::configuration::{Choice, Number, Says};
+use super::configuration::{BuildChoice, ListState, Number};
 use super::instance::Instance;
 use specimen::Module;
 
@@ -15,13 +15,13 @@ pub enum Fault {
     /// Its driver object can't be looked at.
     Unusable(Module),
     /// It is unloaded, and some build loaded where it was.
-    Replaced(Module, Choice),
+    Replaced(Module, BuildChoice),
     /// It is loaded anew elsewhere.
     Moved(Module),
     /// A page of it is not there any more.
-    PagedOut(Module, Part),
+    PagedOut(Module, ModulePage),
     /// A page of it is made read-only.
-    Protected(Module, Part),
+    Protected(Module, ModulePage),
     /// The page tables can't be read any more.
     RightsUnknown,
     /// Other software sets the limit.
@@ -37,9 +37,9 @@ pub enum Fault {
     /// A byte of the headers is changed.
     Headers(Module, u16, u8),
     /// The flags of a section are changed: one of its rights.
-    SectionFlags(Module, u8, Right),
+    SectionFlags(Module, u8, SectionRight),
     /// The list of modules is another.
-    Listed(Says),
+    Listed(ListState),
     /// No value of the service key can be read.
     SettingsUnreadable,
     /// The mark can't be read.
@@ -47,22 +47,22 @@ pub enum Fault {
     /// The mark can't be written.
     GuardUnwritable,
     /// Nothing can be remembered.
-    Forgets,
+    WriteRecordFails,
     /// Nothing can be recalled.
-    RecallFails,
+    ReadRecordFails,
     /// What is remembered is something else.
-    RecordGarbled(Module, u8, u8),
+    RecordCorrupted(Module, u8, u8),
     /// Version 0.1.0 has remembered what it wrote last to the module that is
     /// loaded, and what was there before.
-    FormerRecord(Module, Number, Number),
-    /// Which start of the system it is can't be told.
+    V0_1Record(Module, Number, Number),
+    /// DeviceId start of the system it is can't be told.
     BootUnknown,
     /// A device can't be created.
-    NotCreated(Which),
+    NotCreated(DeviceId),
     /// A device can't be protected.
-    NotProtected(Which),
+    NotProtected(DeviceId),
     /// A device can't be given its name.
-    NotLinked(Which),
+    NotLinked(DeviceId),
     /// What exchanges the limit refuses to.
     ExchangeRefused,
     /// The power fails, or Windows with it.
@@ -71,7 +71,7 @@ pub enum Fault {
 
 /// A page of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Part {
+pub enum ModulePage {
     /// The first.
     Headers,
     /// That of the first gate.
@@ -84,7 +84,7 @@ pub enum Part {
 
 /// A right of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Right {
+pub enum SectionRight {
     /// IMAGE_SCN_MEM_DISCARDABLE.
     Discardable,
     /// IMAGE_SCN_MEM_NOT_PAGED.
@@ -97,46 +97,46 @@ pub enum Right {
     Write,
 }
 
-impl Right {
+impl SectionRight {
     /// Its bit in the flags.
     pub fn bit(self) -> u32 {
         match self {
-            Right::Discardable => 0x0200_0000,
-            Right::NotPaged => 0x0800_0000,
-            Right::Execute => 0x2000_0000,
-            Right::Read => 0x4000_0000,
-            Right::Write => 0x8000_0000,
+            SectionRight::Discardable => 0x0200_0000,
+            SectionRight::NotPaged => 0x0800_0000,
+            SectionRight::Execute => 0x2000_0000,
+            SectionRight::Read => 0x4000_0000,
+            SectionRight::Write => 0x8000_0000,
         }
     }
 }
 
 /// A device of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Which {
+pub enum DeviceId {
     /// `\\.\TcpLimit`.
     Ours,
     /// `\\.\TCPIP_PATCHER`.
     Legacy,
 }
 
-impl From<Which> for Device {
-    fn from(which: Which) -> Device {
+impl From<DeviceId> for Device {
+    fn from(which: DeviceId) -> Device {
         match which {
-            Which::Ours => Device::Ours,
-            Which::Legacy => Device::Legacy,
+            DeviceId::Ours => Device::Ours,
+            DeviceId::Legacy => Device::Legacy,
         }
     }
 }
 
-impl Part {
+impl ModulePage {
     /// An RVA in it.
     pub fn rva(self, module: &Instance) -> u32 {
         let truth = &module.build().specimen.truth;
         match self {
-            Part::Headers => 0,
-            Part::Code => truth.gates.first().copied().unwrap_or(0),
-            Part::Limit => truth.threshold,
-            Part::ExceptionTable => module
+            ModulePage::Headers => 0,
+            ModulePage::Code => truth.gates.first().copied().unwrap_or(0),
+            ModulePage::Limit => truth.threshold,
+            ModulePage::ExceptionTable => module
                 .exception_table()
                 .map_or(0, |table| u32::try_from(table.start).expect("an RVA")),
         }

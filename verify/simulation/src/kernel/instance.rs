@@ -7,13 +7,13 @@ use scanner_core::policy::PageFacts;
 use tcplimit_protocol::Reason;
 
 use super::build::{self, Build, PAGE, Site, index, section_header};
-use specimen::{Alignment, Arch, Module, Placed};
+use specimen::{Alignment, Arch, Module, PlacedSection};
 
 /// One load of a module. It stays after the module was unloaded: what a driver
 /// holds does not go away.
 #[derive(Debug)]
 pub struct Instance {
-    /// Which of [`build::all`].
+    /// DeviceId of [`build::all`].
     pub build: usize,
     /// Whose place it took.
     pub module: Module,
@@ -22,9 +22,9 @@ pub struct Instance {
     /// Its length as the driver object says.
     pub size: u32,
     /// How many references are held.
-    pub holds: u32,
+    pub references: u32,
     /// What became of its code.
-    pub code: Code,
+    pub code: CodeState,
     /// A call near a gate is none any more; there are enough others.
     detoured: bool,
     /// Bytes of its headers were changed: nothing follows from the build.
@@ -35,12 +35,12 @@ pub struct Instance {
     /// what the driver wrote.
     foreign: Arc<Vec<u8>>,
     pages: Vec<Page>,
-    sections: Vec<Placed>,
+    sections: Vec<PlacedSection>,
 }
 
 /// What other software did to a module's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub enum CodeState {
     /// Nothing.
     Whole,
     /// One of the two gates is none any more.
@@ -65,8 +65,8 @@ impl Instance {
             module: site.module,
             base: site.base(arch),
             size: of.stated_size.unwrap_or(of.specimen.size_of_image),
-            holds: 0,
-            code: Code::Whole,
+            references: 0,
+            code: CodeState::Whole,
             detoured: false,
             headers_changed: false,
             arch,
@@ -96,9 +96,9 @@ impl Instance {
         let verdict = self.build().verdict(self.arch, self.module);
         match self.code {
             // Its load is then a read outside the gates.
-            Code::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
-            Code::Whole | Code::FewerAtomics => Some(verdict),
-            Code::OneGate => None,
+            CodeState::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
+            CodeState::Whole | CodeState::FewerAtomics => Some(verdict),
+            CodeState::OneGate => None,
         }
     }
 
@@ -178,7 +178,7 @@ impl Instance {
     }
 
     /// Its sections as its headers have them now.
-    pub fn sections(&self) -> &[Placed] {
+    pub fn sections(&self) -> &[PlacedSection] {
         &self.sections
     }
 
@@ -208,7 +208,7 @@ impl Instance {
             u64::from(u32::from_le_bytes(field))
         };
         let table = field(0)..field(0) + field(4);
-        let constant = |section: &&Placed| {
+        let constant = |section: &&PlacedSection| {
             stays(section) && section.flags & WRITE == 0 && holds(section, &table)
         };
         let sound = self.arch == Arch::X64 && !table.is_empty();
@@ -271,7 +271,7 @@ impl Instance {
         {
             // The last bytes are the jump.
             self.write(gate + length - 6, &[0xCC; 6]);
-            self.code = Code::OneGate;
+            self.code = CodeState::OneGate;
         }
     }
 
@@ -304,10 +304,10 @@ impl Instance {
     /// enough others.
     pub fn break_atomic(&mut self) {
         let truth = &self.build().specimen.truth;
-        if self.code == Code::Whole && truth.atomics.len() > 3 {
+        if self.code == CodeState::Whole && truth.atomics.len() > 3 {
             let last = truth.atomics[truth.atomics.len() - 1];
             self.write(last, &[0xCC; 5]);
-            self.code = Code::FewerAtomics;
+            self.code = CodeState::FewerAtomics;
         }
     }
 }
@@ -317,7 +317,7 @@ impl Page {
     /// nobody comes to rely on it.
     fn of(build: &Build, number: u32) -> Page {
         let page = number * PAGE..(number + 1) * PAGE;
-        let inside = |section: &&Placed| {
+        let inside = |section: &&PlacedSection| {
             section.rva < page.end && page.start < section.rva + section.virtual_size
         };
         let sections: Vec<_> = build.sections.iter().filter(inside).collect();
@@ -335,14 +335,14 @@ const EXECUTE: u32 = 0x2000_0000;
 const WRITE: u32 = 0x8000_0000;
 
 /// Whether a section stays in memory, by flags and by name.
-fn stays(section: &Placed) -> bool {
+fn stays(section: &PlacedSection) -> bool {
     let pageable = [&b"PAGE"[..], b".eda", b"INIT"];
     section.flags & DISCARDABLE == 0
         && section.flags & NOT_PAGED != 0
         && !pageable.iter().any(|name| section.name.starts_with(name))
 }
 
-fn is_live_code(section: &Placed) -> bool {
+fn is_live_code(section: &PlacedSection) -> bool {
     section.flags & EXECUTE != 0 && stays(section)
 }
 
@@ -350,12 +350,12 @@ fn is_live_code(section: &Placed) -> bool {
 /// x64: e_lfanew is D8h.
 const EXCEPTION_DIRECTORY: usize = 0xD8 + 24 + 112 + 8 * 3;
 
-fn extent(section: &Placed) -> Range<u64> {
+fn extent(section: &PlacedSection) -> Range<u64> {
     let start = u64::from(section.rva);
     start..start + u64::from(section.virtual_size)
 }
 
-fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
+fn holds(section: &PlacedSection, bytes: &Range<u64>) -> bool {
     let extent = extent(section);
     extent.start <= bytes.start && bytes.end <= extent.end
 }
@@ -363,11 +363,11 @@ fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
 /// The section that the driver has no business to read a range for: one in it
 /// that is no live code. The first page is the headers', whatever shares it, and
 /// the exception table may be read, just as it is.
-pub(super) fn none_of_its_business<'a>(
-    sections: &'a [Placed],
+pub(super) fn forbidden_section<'a>(
+    sections: &'a [PlacedSection],
     table: Option<&Range<u64>>,
     bytes: &Range<u64>,
-) -> Option<&'a Placed> {
+) -> Option<&'a PlacedSection> {
     if bytes.start == 0 && bytes.end <= u64::from(PAGE) || table == Some(bytes) {
         return None;
     }

@@ -11,7 +11,7 @@ fn corpus() -> PathBuf {
 
 #[test]
 fn the_committed_specimens_are_what_the_builder_makes() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let path = corpus().join(format!("specimens/{name}.sys"));
         let committed = fs::read(&path).expect("a committed specimen");
         assert!(
@@ -20,5 +20,5 @@ fn the_committed_specimens_are_what_the_builder_makes() {
         );
     }
     let committed = fs::read_dir(corpus().join("specimens")).expect("the specimens");
-    assert_eq!(committed.count(), Spec::kinds().len());
+    assert_eq!(committed.count(), Spec::presets().len());
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tcplimit_xp::Language;
 use tcplimit_xp::window::{Ink, Rect, SPAN, Shape, draw};
 
-use super::made::{Fixed, font, history, said_in, samples};
+use super::samples::{Fixed, font, history, samples, with_language};
 
 /// Everything that a shape may touch.
 fn extent(shape: &Shape) -> Rect {
@@ -64,7 +64,7 @@ proptest! {
         paused in any::<bool>(),
         language in prop::sample::select(&Language::ALL[..]),
     ) {
-        let shapes = said_in(language, || draw(&history(&samples), width, height, paused, &font));
+        let shapes = with_language(language, || draw(&history(&samples), width, height, paused, &font));
         let whole = Rect::at(0, 0, width, height);
         for shape in &shapes {
             prop_assert!(whole.holds(&extent(shape)), "{width} x {height}: {shape:?}");

@@ -9,7 +9,7 @@ use std::{env, fs};
 use tcplimit_xp::Language;
 use tcplimit_xp::window::{Counts, History, Ink, Rates, Rgb, Sample, Shape, SystemColors, draw};
 
-use super::made::{Fixed, USUAL_FONTS, said_in};
+use super::samples::{Fixed, USUAL_FONTS, with_language};
 
 const LIGHT: SystemColors = SystemColors {
     window: Rgb(255, 255, 255),
@@ -144,7 +144,7 @@ fn drawings_are_the_golden_ones() {
             "burst-german" => Language::German,
             _ => Language::English,
         };
-        let shapes = said_in(language, || draw(&history, size.0, size.1, paused, &font));
+        let shapes = with_language(language, || draw(&history, size.0, size.1, paused, &font));
         let drawn = svg(&shapes, size, &font, &colors);
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden/window")

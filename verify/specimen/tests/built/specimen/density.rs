@@ -95,7 +95,7 @@ impl Pattern {
 fn measured() -> [(&'static str, Specimen, usize); 5] {
     let columns = [0, 1, 2, 0, 2];
     let mut columns = columns.into_iter();
-    Spec::kinds_in_full().map(|(name, spec)| {
+    Spec::full_size_presets().map(|(name, spec)| {
         (
             name,
             spec.build(),
@@ -324,7 +324,7 @@ fn code_near_the_gates_is_tied_to_its_place() {
 
 #[test]
 fn gates_of_large_specimens_are_far_apart_or_near() {
-    for (name, spec) in Spec::kinds_in_full() {
+    for (name, spec) in Spec::full_size_presets() {
         let apart = |spec: &Spec| match *spec.build().truth.gates {
             [first, second] => second - first,
             _ => panic!("two gates"),
@@ -340,11 +340,11 @@ fn gates_of_large_specimens_are_far_apart_or_near() {
 
 #[test]
 fn the_exception_table_has_every_function_and_every_part_of_one() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         if spec.arch == Arch::X86 {
             continue;
         }
-        let specimen = spec.sized(64).build();
+        let specimen = spec.with_text_kib(64).build();
         let entries = runtime_functions(&specimen);
         let ascending = entries.windows(2).all(|two| two[0].end <= two[1].start);
         assert!(

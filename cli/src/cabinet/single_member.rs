@@ -1,0 +1,61 @@
+//! A cabinet with one folder that has one member, up to its data blocks.
+//!
+//! Source of the layout: [MS-CAB], "Structure".
+
+/// The flag for fields that are reserved (CFHEADER, flags).
+pub(super) const HAS_RESERVE: u16 = 4;
+
+/// The entries that a cabinet of one member has in its tables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SingleMember<'a> {
+    /// Its name, ASCII.
+    pub(crate) name: &'a str,
+    /// Date, time and attributes, as they stand in the table.
+    pub(crate) stamp: [u8; 6],
+    /// How it is compressed (CFFOLDER, typeCompress).
+    pub(crate) compression: u16,
+    /// Bytes reserved in each data block.
+    pub(crate) reserve: u8,
+    /// How many data blocks there are.
+    pub(crate) count: u16,
+    /// How many bytes they hold when decompressed.
+    pub(crate) size: u32,
+}
+
+impl SingleMember<'_> {
+    /// All that stands before its data blocks, of which there are `length` bytes.
+    pub(crate) fn beginning(&self, length: u64) -> Vec<u8> {
+        let reserved: &[u8] = match self.reserve {
+            0 => &[],
+            bytes => &[0, 0, 0, bytes],
+        };
+        let flags = match self.reserve {
+            0 => 0,
+            _ => HAS_RESERVE,
+        };
+        // The header, what is reserved in it, one entry of each table.
+        let dword = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let members = dword(36 + reserved.len() + 8);
+        let start = members.saturating_add(dword(16 + self.name.len() + 1));
+        let total = length.saturating_add(start.into());
+        let mut cabinet = b"MSCF\0\0\0\0".to_vec();
+        cabinet.extend(u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes());
+        cabinet.extend([0; 4]);
+        cabinet.extend(members.to_le_bytes());
+        cabinet.extend([0; 4]);
+        cabinet.extend([3, 1]);
+        for field in [1, 1, flags, 0, 0] {
+            cabinet.extend(u16::to_le_bytes(field));
+        }
+        cabinet.extend(reserved);
+        cabinet.extend(start.to_le_bytes());
+        cabinet.extend(self.count.to_le_bytes());
+        cabinet.extend(self.compression.to_le_bytes());
+        cabinet.extend(self.size.to_le_bytes());
+        cabinet.extend([0; 6]);
+        cabinet.extend(self.stamp);
+        cabinet.extend(self.name.bytes());
+        cabinet.push(0);
+        cabinet
+    }
+}

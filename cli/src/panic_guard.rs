@@ -1,0 +1,35 @@
+//! Decompressors that panic on damaged data.
+
+use std::cell::Cell;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    /// Whether this thread is running a decompressor.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a decompressor. One that panics on hostile data has found it damaged,
+/// and nobody needs to read its panic message.
+///
+/// # Errors
+/// Those of the decompressor, and that it panicked, as texts.
+pub fn catch_panic<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                told(info);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(false);
+    match result {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the compressed data is damaged".to_owned()),
+    }
+}

@@ -1,0 +1,95 @@
+//! Files named on the command line, and those in folders named there.
+
+use std::path::{Path, PathBuf};
+
+use tcplimit_report::Exit;
+use walkdir::{DirEntry, WalkDir};
+
+use crate::terminal::{os_error_text, print_error, quoted};
+
+/// A file to look into, or the reason why what was found can't be.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// The file or folder.
+    pub(crate) path: PathBuf,
+    /// Which path on the command line led to it, from 0.
+    pub(crate) named: usize,
+    /// Whether it was found in a folder.
+    pub(crate) within_folder: bool,
+    /// Why it can't be read, where that is known already.
+    pub(crate) problem: Option<String>,
+}
+
+/// Hands each file over, in the order of the command line, those in folders
+/// in the order of their names, until `take` says `false`. Links to files are
+/// followed; links to folders are not, or a Wine prefix would lead to the
+/// whole disk. Pipes and devices in folders are passed over.
+pub(crate) fn each(paths: &[PathBuf], mut take: impl FnMut(Item) -> bool) {
+    for (named, path) in paths.iter().enumerate() {
+        let go_on = if path.is_dir() {
+            walk(path, named, &mut take)
+        } else {
+            take(Item {
+                path: path.clone(),
+                named,
+                within_folder: false,
+                problem: None,
+            })
+        };
+        if !go_on {
+            return;
+        }
+    }
+}
+
+fn walk(folder: &Path, named: usize, take: &mut impl FnMut(Item) -> bool) -> bool {
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let item = match entry {
+            Ok(entry) if is_file(&entry) => Item {
+                path: entry.into_path(),
+                named,
+                within_folder: true,
+                problem: None,
+            },
+            Ok(_) => continue,
+            Err(error) => Item {
+                path: error.path().unwrap_or(folder).to_owned(),
+                named,
+                // The folder named is not within itself.
+                within_folder: error.depth() != 0,
+                problem: Some(
+                    error
+                        .io_error()
+                        .map_or_else(|| error.to_string(), os_error_text),
+                ),
+            },
+        };
+        if !take(item) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether to look into it: a file, or a link that leads to no folder, pipe or
+/// device; one that leads nowhere is looked into to say so.
+fn is_file(entry: &DirEntry) -> bool {
+    let kind = entry.file_type();
+    let leads_to_file =
+        || std::fs::metadata(entry.path()).map_or(true, |about| about.file_type().is_file());
+    kind.is_file() || (kind.is_symlink() && leads_to_file())
+}
+
+/// Folders among the paths, though `-r` was not given: an error of usage.
+pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, verb: &str) -> Option<Exit> {
+    if recursive {
+        return None;
+    }
+    let folder = paths.iter().find(|path| path.is_dir())?;
+    let shown = folder.display();
+    print_error(&format!(
+        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {}",
+        quoted(&folder.to_string_lossy())
+    ));
+    Some(Exit::Usage)
+}

@@ -1,0 +1,24 @@
+//! Where Windows begins.
+
+use tcplimit_xp::{Exit, Stream, split_command_line};
+
+use super::console;
+use super::imports::{ExitProcess, GetCommandLineW};
+use super::wide::units;
+
+/// Called once, by the loader, with nothing that is needed.
+#[unsafe(no_mangle)]
+extern "C" fn start() -> ! {
+    // SAFETY: the command line is UTF-16 with a NUL, and stays as it is.
+    let line = unsafe { units(GetCommandLineW()) };
+    let exit = match split_command_line(line) {
+        Some(words) => crate::program(&words),
+        None => {
+            let message = "tcplimit: a word of the command line is no Unicode.\n";
+            console::print(Stream::Error, message);
+            Exit::Usage
+        }
+    };
+    // SAFETY: it has no conditions; all threads end.
+    unsafe { ExitProcess(exit.code().into()) }
+}

@@ -1,0 +1,60 @@
+//! The required facts, one by one, and what a specimen without one is like.
+
+/// One required fact that a specimen lacks. All else stays as it should be,
+/// so that a locator that accepts it does not check that fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum Defect {
+    /// Plain code stands in the second gate's place.
+    OneGate,
+    /// The count is at T+8.
+    NotAdjacent,
+    /// The section of T can't be written.
+    ReadOnlyData,
+    /// The count has two atomic updates.
+    FewAtomics,
+    /// No gate has a queue test beside it.
+    NoQueueTest,
+    /// Live code reads T beside the gates.
+    OtherReadOfThreshold,
+    /// Live code loads the count beside the gates.
+    OtherLoadOfCount,
+    /// Live code writes T.
+    LiveWriter,
+    /// Live code updates T atomically.
+    AtomicThreshold,
+    /// The import address table's data directory is zero.
+    NoAnchor,
+    /// tcpip.sys without the event constant, or tcpip6.sys with it.
+    NoEventId,
+    /// A second limiter with all that the first one has.
+    SecondCandidate,
+    /// x86: one bit of the header's ImageBase is flipped, so that every
+    /// operand is consistently wrong. x64 has no such operand; there it is
+    /// [`Defect::NoAnchor`].
+    SwappedBase,
+    /// Both gates are in pageable code.
+    GatesPageable,
+    /// The gates' jumps are unsigned.
+    UnsignedJumps,
+}
+
+impl Defect {
+    /// Every defect, for tests that want them all.
+    pub const ALL: [Self; 15] = [
+        Self::OneGate,
+        Self::NotAdjacent,
+        Self::ReadOnlyData,
+        Self::FewAtomics,
+        Self::NoQueueTest,
+        Self::OtherReadOfThreshold,
+        Self::OtherLoadOfCount,
+        Self::LiveWriter,
+        Self::AtomicThreshold,
+        Self::NoAnchor,
+        Self::NoEventId,
+        Self::SecondCandidate,
+        Self::SwappedBase,
+        Self::GatesPageable,
+        Self::UnsignedJumps,
+    ];
+}
