@@ -104,7 +104,7 @@ impl Breakage {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             match key {
                 "file" => breakage.file = value,
-                "what" => breakage.description = value.into(),
+                "mistake" => breakage.description = value.into(),
                 "test" | "sample" => {
                     let named = value.split_once('/');
                     let (program, names) = named.ok_or_else(|| Failure(value.into()))?;
