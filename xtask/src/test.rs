@@ -21,7 +21,7 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 const CAMPAIGNS: [&str; 16] = [
     "clean::",
     "damage::",
-    "fault::no_fault_at_any_moment",
+    "fault::no_fault_during",
     "faulty_disk::",
     "locator::the_oracle_agrees_on_what_is_built",
     "media::whatever_the_window",
