@@ -218,7 +218,7 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
         let failure = append(&killed, b'B').unwrap_err();
         let says = failure.to_string();
         assert!(
-            says.contains(&format!("remove {LOCK}, and try again")),
+            says.contains(&format!("remove {LOCK} and try again")),
             "{says}"
         );
         assert_eq!(killed.content(FILE), Some(b"old".to_vec()));
