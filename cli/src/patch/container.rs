@@ -64,7 +64,7 @@ impl Container {
                 drivers: drivers.map(str::to_owned).collect(),
             });
         }
-        if cabinet.has_more() {
+        if cabinet.has_extensions() {
             return Err(Refusal::UnsupportedCabinet(
                 "the cabinet has reserved fields (perhaps a signature), or continues in another",
             ));
@@ -108,7 +108,8 @@ impl Container {
             }
             _ => false,
         };
-        let cabinet = |packed: compression::Packed| packed.cabinet(&member.name, member.stamp);
+        let cabinet =
+            |packed: compression::CompressedStream| packed.cabinet(&member.name, member.stamp);
         let by_lzx = || {
             let window = member.lzx?;
             let packed = catch_panic(|| Ok(compression::lzx(window, content)));

@@ -12,7 +12,7 @@ use super::outcome::DriverFacts;
 use super::plan::{Plan, apply, plan};
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::{RewriteError, Whole};
+use crate::cabinet::rewrite::{ParsedCabinet, RewriteError};
 use crate::input::Input;
 
 /// A parsed file.
@@ -27,7 +27,7 @@ enum Packaging<'a> {
     /// A plain file, or a cabinet with only this member.
     Single(Container),
     /// A cabinet whose other members stay.
-    Cabinet(Whole<'a>),
+    Cabinet(ParsedCabinet<'a>),
 }
 
 /// A driver with its plan.
@@ -62,7 +62,7 @@ impl<'a> Drivers<'a> {
     /// When it can't be read, or could not be rewritten.
     pub(crate) fn parse(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
         if cabinets && has_several_members(file) {
-            let whole = Whole::of(file, is_module)?;
+            let whole = ParsedCabinet::of(file, is_module)?;
             let wanted = whole.wanted().iter();
             let images: Vec<_> = wanted
                 .map(|wanted| (Some(wanted.name.clone()), wanted.content.clone().into()))
@@ -93,7 +93,7 @@ impl<'a> Drivers<'a> {
     pub(crate) fn remainder_hash(&self) -> Option<[u8; 32]> {
         match &self.packaging {
             Packaging::Single(_) => None,
-            Packaging::Cabinet(whole) => Some(whole.rest()),
+            Packaging::Cabinet(whole) => Some(whole.remainder_hash()),
         }
     }
 
@@ -167,9 +167,9 @@ impl<'a> Drivers<'a> {
             },
             Packaging::Cabinet(whole) => {
                 let packed = whole.with(&images)?;
-                let again = Whole::of(&packed, is_module)?;
+                let again = ParsedCabinet::of(&packed, is_module)?;
                 let contents = again.wanted().iter().map(|wanted| &wanted.content);
-                match again.rest() == whole.rest() && contents.eq(&images) {
+                match again.remainder_hash() == whole.remainder_hash() && contents.eq(&images) {
                     true => Ok(packed),
                     false => Err(Refusal::VerificationFailed),
                 }
@@ -202,13 +202,13 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
 /// Whether a file is a cabinet with other content than one member.
 fn has_several_members(file: &[u8]) -> bool {
     is_cabinet(file)
-        && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
+        && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_extensions())
 }
 
 impl From<RewriteError> for Refusal {
     fn from(flaw: RewriteError) -> Refusal {
         match flaw {
-            RewriteError::Odd(why) => Refusal::UnsupportedCabinet(why),
+            RewriteError::Unsupported(why) => Refusal::UnsupportedCabinet(why),
             RewriteError::Damaged(reason) => Refusal::Unusable {
                 state: State::Damaged,
                 reason: format!("{reason}: take a fresh copy of the file"),

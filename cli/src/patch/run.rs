@@ -185,7 +185,7 @@ impl Run<'_> {
             }
             self.item(item)?;
             progress.done(0, self.reporter.summary.changed);
-            progress.aside(|| self.reporter.flush())?;
+            progress.suspend(|| self.reporter.flush())?;
         }
         progress.finish();
         self.suggest_root();
@@ -242,7 +242,7 @@ impl Run<'_> {
             false => Progress::of_bytes(),
         };
         let watch = |done: u64, all: u64| {
-            progress.is_at(done, all);
+            progress.set_position(done, all);
             !self.stop.load(Ordering::Relaxed)
         };
         let DiscResult {

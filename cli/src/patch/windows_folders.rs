@@ -208,7 +208,7 @@ fn image_file_text(root: &Path) -> Option<String> {
     }
     let content = Input::open(root).and_then(Input::content).ok()?;
     let format = foreign_format::of(&content)?;
-    Some(format!("{}: {}", root.display(), format.says()))
+    Some(format!("{}: {}", root.display(), format.advice()))
 }
 
 /// Whether a folder contains `system32\drivers`, links included.

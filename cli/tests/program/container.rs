@@ -109,7 +109,7 @@ fn a_windows_folder_without_root_gets_a_hint() {
 }
 
 #[test]
-fn a_damaged_driver_is_identified_as_docs_say() {
+fn a_damaged_driver_is_identified_as_documented() {
     let files = Files::new()
         .with("a/tcpip.sys", &xp()[..5000])
         .with("b/tcpip.sys", &xp()[..100])

@@ -141,7 +141,9 @@ impl Descent<'_> {
     fn follow(&mut self, at: Rva, target: u64) {
         match self.image.rva(target) {
             Some(rva) if self.image.code(rva).is_some() => self.work.push(rva),
-            _ => self.violations.push(Violation::LeavesCode { at, target }),
+            _ => self
+                .violations
+                .push(Violation::BranchOutside { at, target }),
         }
     }
 

@@ -146,7 +146,7 @@ mod tests {
     fn every_import_of_the_table_is_exported_by_every_system() {
         for import in DRIVER {
             for arch in [Arch::X86, Arch::X64] {
-                let lacking = export::lacking(arch, "ntoskrnl.exe", import.name);
+                let lacking = export::missing_in(arch, "ntoskrnl.exe", import.name);
                 assert_eq!(lacking, Some(vec![]), "{}", import.name);
             }
         }

@@ -49,7 +49,7 @@ pub(super) fn check(
         .then_some(Violation::Forbidden { at, code })
 }
 
-/// Whether an instruction is the one look at CR4 (see `control`), in a file that may have it.
+/// Whether an instruction is the one look at CR4 (see `control_register`), in a file that may have it.
 fn is_control_read(instruction: &Instruction, arch: Arch, kind: Kind) -> bool {
     let is_register =
         |operand, register| instruction.op_kind(operand) == OpKind::Register && register;

@@ -9,9 +9,8 @@
 //! `cargo run -p checker -- driver x86 FILE` runs them.
 
 mod code;
-mod control;
+mod control_register;
 mod debug;
-mod exchange;
 mod export;
 mod header;
 mod image;
@@ -19,6 +18,7 @@ pub mod import;
 mod instruction;
 mod kind;
 mod linkage;
+mod locked_exchange;
 pub mod program;
 mod relocation;
 mod report;
@@ -54,7 +54,7 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     violations.extend(wrong);
     let (code, wrong) = code::check(&image, kind, &relocations.targets);
     violations.extend(wrong);
-    violations.extend(relocation::lacking(&image, &relocations, &code));
+    violations.extend(relocation::missing(&image, &relocations, &code));
     violations.extend(text::check(file));
     violations.extend(debug::check(&image));
     violations.extend(resource::check(&image, kind));
@@ -70,8 +70,8 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
             }
         }
     }
-    violations.extend(exchange::check(&code, kind));
-    violations.extend(control::check(&code, kind));
+    violations.extend(locked_exchange::check(&code, kind));
+    violations.extend(control_register::check(&code, kind));
     let mut once = Vec::with_capacity(violations.len());
     for violation in violations {
         if !once.contains(&violation) {

@@ -102,8 +102,8 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
         ],
     };
     let Linked { dll, name } = linked.clone();
-    let lacking = export::lacking(arch, &dll, &name);
-    let (true, Some(lacking)) = (allowed.contains(&dll.as_str()), lacking) else {
+    let missing = export::missing_in(arch, &dll, &name);
+    let (true, Some(missing)) = (allowed.contains(&dll.as_str()), missing) else {
         return vec![Violation::Dll(dll)];
     };
     let unknown = match kind {
@@ -111,7 +111,7 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
         Kind::Program => !program::may_import(&dll, &name),
         Kind::Window => !program::may_window_import(&dll, &name),
     };
-    let mut violations: Vec<_> = lacking
+    let mut violations: Vec<_> = missing
         .into_iter()
         .map(|list| Violation::NotExported {
             dll: dll.clone(),

@@ -229,7 +229,7 @@ mod tests {
         for (dll, names) in PROGRAM.iter().chain(WINDOW).chain(FOUND) {
             for name in *names {
                 for arch in [Arch::X86, Arch::X64] {
-                    assert_eq!(export::lacking(arch, dll, name), Some(vec![]), "{name}");
+                    assert_eq!(export::missing_in(arch, dll, name), Some(vec![]), "{name}");
                 }
             }
         }
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_program_finds_at_run_time_is_what_the_table_has() {
+    fn functions_found_at_run_time_match_the_table() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cli/xp/src/os_win32");
         let mut found = Vec::new();
         for file in fs::read_dir(folder).expect("the program's edge") {

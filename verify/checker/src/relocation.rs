@@ -86,7 +86,7 @@ pub(super) fn check(image: &Image<'_>) -> (Relocations, Vec<Violation>) {
 /// Operands of x86 code that name a place in the image and are not relocated:
 /// right at the preferred base alone. (Of immediates nothing can be told: many a
 /// number is an address as well.)
-pub(super) fn lacking(image: &Image<'_>, relocations: &Relocations, code: &Code) -> Vec<Violation> {
+pub(super) fn missing(image: &Image<'_>, relocations: &Relocations, code: &Code) -> Vec<Violation> {
     if image.arch != Arch::X86 {
         return Vec::new();
     }

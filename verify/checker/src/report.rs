@@ -7,7 +7,7 @@ use scanner_core::Rva;
 use super::code::Code;
 use super::image::Image;
 use super::linkage::Slots;
-use super::{Arch, Stack, Violation, control, exchange, instruction};
+use super::{Arch, Stack, Violation, control_register, instruction, locked_exchange};
 
 /// What a file is made of. It is right in everything that is checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,8 +51,8 @@ impl Report {
                 .collect(),
             functions: code.functions.len(),
             instructions: instructions.len(),
-            locked_exchanges: exchange::places(code).len(),
-            control_reads: control::places(code).len(),
+            locked_exchanges: locked_exchange::places(code).len(),
+            control_reads: control_register::places(code).len(),
             traps: instructions
                 .iter()
                 .filter(|(_, it)| instruction::is_trap(it))

@@ -55,7 +55,7 @@ pub(super) fn check(
         && removes != ENTRY_ARGUMENTS
     {
         let wanted = ENTRY_ARGUMENTS;
-        graph.note(Violation::EntryCleanup { removes, wanted });
+        graph.note(Violation::EntryArguments { removes, wanted });
     }
     let stack = graph.deepest();
     if kind == Kind::Driver && stack.depth > DEEPEST_DRIVER {
@@ -160,7 +160,7 @@ impl Graph<'_> {
                     }
                     Some(before) if before.top != depth.top => {
                         let (at, one, other) = (next, before.top, depth.top);
-                        self.note(Violation::Disagree { at, one, other });
+                        self.note(Violation::DepthMismatch { at, one, other });
                     }
                     Some(before) if before.frame.is_some() && before.frame != depth.frame => {
                         before.frame = None;
@@ -327,7 +327,7 @@ impl Depth {
         if writes(instruction, RBP) {
             self.frame = result.filter(|_| to.full_register() == RBP);
         }
-        self.top = top.ok_or(Violation::StackLost(at))?;
+        self.top = top.ok_or(Violation::UnknownStack(at))?;
         Ok(())
     }
 }
@@ -347,7 +347,7 @@ fn leave(at: Rva, depth: Depth, removes: i64, found: &mut Function) -> Result<()
     match (depth.top, found.removes.replace(removes)) {
         (0, Some(other)) if other != removes => {
             let one = removes;
-            Err(Violation::Cleanup { at, one, other })
+            Err(Violation::ArgumentMismatch { at, one, other })
         }
         (0, _) => Ok(()),
         (depth, _) => Err(Violation::Return { at, depth }),

@@ -82,7 +82,7 @@ pub enum Violation {
     /// Bytes that are reached and are no instruction.
     Undecodable(Rva),
     /// A branch to something that isn't executable bytes of the file.
-    LeavesCode { at: Rva, target: u64 },
+    BranchOutside { at: Rva, target: u64 },
     /// An instruction starts inside another one.
     Overlap { at: Rva, inside: Rva },
     /// Executable bytes that nothing reaches and that are no padding.
@@ -106,21 +106,21 @@ pub enum Violation {
     /// Functions that call each other in a circle, from the one that closes it.
     Recursion(Vec<Rva>),
     /// The stack pointer isn't known any more.
-    StackLost(Rva),
+    UnknownStack(Rva),
     /// The instruction takes more from the stack than its function put there.
     BelowEntry(Rva),
     /// Memory beyond the top of the stack, where an interrupt would change it.
     BeyondTop(Rva),
     /// Two ways lead here with different stack pointers: a loop that grows, or a mistake.
-    Disagree { at: Rva, one: i64, other: i64 },
+    DepthMismatch { at: Rva, one: i64, other: i64 },
     /// A return with something still on the stack, or with another return address.
     Return { at: Rva, depth: i64 },
     /// A function removes a different number of argument bytes on different ways.
-    Cleanup { at: Rva, one: i64, other: i64 },
+    ArgumentMismatch { at: Rva, one: i64, other: i64 },
     /// The entry point doesn't remove the arguments that its caller pushes.
-    EntryCleanup { removes: i64, wanted: i64 },
+    EntryArguments { removes: i64, wanted: i64 },
     /// More than one `lock cmpxchg` in a driver.
-    Exchanges(Vec<Rva>),
+    LockedExchanges(Vec<Rva>),
     /// More than one read of CR4 in a driver.
     ControlReads(Vec<Rva>),
     /// More stack than allowed.
@@ -219,7 +219,7 @@ impl fmt::Display for Violation {
                 write!(f, "{at}: the import address table is in a writable section")
             }
             Undecodable(at) => write!(f, "{at}: reached, but no instruction"),
-            LeavesCode { at, target } => {
+            BranchOutside { at, target } => {
                 write!(
                     f,
                     "{at}: leads to {target:X}h, which is not code of this file"
@@ -248,7 +248,7 @@ impl fmt::Display for Violation {
                     .iter()
                     .try_for_each(|function| write!(f, " {function}"))
             }
-            StackLost(at) => write!(f, "{at}: the stack pointer can't be followed"),
+            UnknownStack(at) => write!(f, "{at}: the stack pointer can't be followed"),
             BelowEntry(at) => {
                 write!(
                     f,
@@ -256,7 +256,7 @@ impl fmt::Display for Violation {
                 )
             }
             BeyondTop(at) => write!(f, "{at}: memory beyond the top of the stack"),
-            Disagree { at, one, other } => write!(
+            DepthMismatch { at, one, other } => write!(
                 f,
                 "{at}: reached with {one} and with {other} bytes on the stack"
             ),
@@ -264,17 +264,17 @@ impl fmt::Display for Violation {
                 f,
                 "{at}: leaves with {depth} bytes on the stack, or another return address"
             ),
-            Cleanup { at, one, other } => {
+            ArgumentMismatch { at, one, other } => {
                 write!(
                     f,
                     "{at}: removes {one} bytes of arguments, elsewhere {other}"
                 )
             }
-            EntryCleanup { removes, wanted } => write!(
+            EntryArguments { removes, wanted } => write!(
                 f,
                 "the entry point removes {removes} bytes of arguments, its caller pushes {wanted}"
             ),
-            Exchanges(places) => {
+            LockedExchanges(places) => {
                 write!(f, "more than one lock cmpxchg:")?;
                 places.iter().try_for_each(|place| write!(f, " {place}"))
             }

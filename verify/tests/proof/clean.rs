@@ -132,7 +132,7 @@ fn disk() -> (FaultyDisk, Vec<String>) {
 }
 
 #[test]
-fn what_is_of_no_use_goes_and_all_else_stays() {
+fn clean_removes_only_useless_files() {
     let (disk, stays) = disk();
     let before = builds(&disk);
     assert_eq!(before.len(), 6, "{before:?}");
@@ -167,7 +167,7 @@ fn an_unpatched_driver_stays_where_its_build_is_patched_everywhere_else() {
 }
 
 #[test]
-fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
+fn after_any_fault_no_build_is_lost_and_the_next_run_removes_the_rest() {
     let (disk, stays) = disk();
     let before = builds(&disk);
     let counted = disk.after();
@@ -208,7 +208,7 @@ fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
 
 /// Somebody has copied the file back, and the system has not written it yet.
 #[test]
-fn a_backup_stays_until_the_file_with_its_content_is_on_the_medium() {
+fn a_backup_stays_until_the_file_with_its_content_is_flushed() {
     let old = specimen(1, 10);
     let backup = backup(DRIVER, &old);
     let disk = FaultyDisk::with(&[(&backup, &old)]);
@@ -239,7 +239,7 @@ fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
     // Between two looks the file becomes another one. The last of five looks is
     // right before the backup goes.
     for seen in 1..5 {
-        let disk = disk.clone().changing(DRIVER, &new, seen);
+        let disk = disk.clone().with_foreign_write(DRIVER, &new, seen);
         drop(cleaned(&disk));
         assert_eq!(disk.content(DRIVER).as_ref(), Some(&new), "{seen}");
         assert_eq!(disk.content(&backup).as_ref(), Some(&old), "{seen}");
@@ -273,7 +273,7 @@ fn patch_all(disk: &FaultyDisk) -> Result<(), Failure> {
 
 /// A run over both copies was killed at any step, and then this one is, too.
 #[test]
-fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
+fn files_of_a_killed_run_are_removed_only_without_a_pending_rollback() {
     let pair = [(CACHE, specimen(1, 10)), (DRIVER, specimen(2, 10))];
     let disk = FaultyDisk::with(&[(CACHE, &pair[0].1), (DRIVER, &pair[1].1)]);
     let counted = disk.after();
@@ -327,13 +327,13 @@ fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
 
 /// What became of a run.
 #[derive(Debug)]
-enum Did {
+enum RunResult {
     Patched(Outcome),
     Cleaned(Result<Vec<(Leftover, Removal)>, Failure>),
 }
 
 #[test]
-fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
+fn clean_removes_no_file_of_a_running_patch() {
     let (old, new) = (specimen(1, 10), specimen(1, 100));
     let kept = backup(DRIVER, &old);
     let left = staged(DRIVER, 1);
@@ -346,9 +346,9 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         running: Vec::new(),
         cabinets: false,
     };
-    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] = [
-        &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).outcome),
-        &|disk| Did::Cleaned(cleaned(disk)),
+    let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] = [
+        &|disk| RunResult::Patched(job.run(disk, Path::new(DRIVER)).outcome),
+        &|disk| RunResult::Cleaned(cleaned(disk)),
     ];
     let (mut changed, mut removed, mut killed) = (0, 0, 0);
     every_order(&disk, true, runs, |disk, did| {
@@ -356,7 +356,7 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         assert!(content == old || content == new, "{did:?}");
         let is_kept = disk.content(&kept).as_ref() == Some(&old);
         assert!(is_kept || content == old, "{did:?}");
-        let [Did::Patched(patched), Did::Cleaned(cleaned)] = did else {
+        let [RunResult::Patched(patched), RunResult::Cleaned(cleaned)] = did else {
             panic!("{did:?}");
         };
         match patched {

@@ -4,7 +4,7 @@ use std::env;
 use std::sync::LazyLock;
 
 use specimen::{Arch, Decoys, Spec};
-use verify::moved_code::{Builds, Kind, Move, Outcome};
+use verify::moved_code::{Builds, Move, MoveKind, Outcome};
 use verify::property;
 
 /// How many cases of each kind there are: 4,000, or as many as this variable
@@ -40,7 +40,7 @@ static BUILDS: LazyLock<Vec<Builds>> = LazyLock::new(|| {
 });
 
 /// Cases of one kind, the same in every run.
-fn cases(kind: Kind) -> impl Iterator<Item = (u64, &'static Builds, Move)> {
+fn cases(kind: MoveKind) -> impl Iterator<Item = (u64, &'static Builds, Move)> {
     let cases = env::var(CASES).map_or(4000, |cases| cases.parse().expect("a number"));
     let mut numbers = property::numbers(u64::from(kind as u8));
     (0..cases).map(move |case| {
@@ -58,7 +58,7 @@ fn cases(kind: Kind) -> impl Iterator<Item = (u64, &'static Builds, Move)> {
     })
 }
 
-fn never_wrong(kind: Kind) {
+fn never_wrong(kind: MoveKind) {
     let mut counts = [[0; 2]; 2];
     for (case, builds, moved) in cases(kind) {
         // Another step than that of the builds: each comes in turn.
@@ -85,12 +85,12 @@ fn never_wrong(kind: Kind) {
 macro_rules! each {
     ($( $name:ident $kind:ident )*) => {
         mod each {
-            use super::{Kind, never_wrong};
-            $( #[test] fn $name() { never_wrong(Kind::$kind); } )*
+            use super::{MoveKind, never_wrong};
+            $( #[test] fn $name() { never_wrong(MoveKind::$kind); } )*
         }
         #[test]
         fn every_kind_has_a_test() {
-            assert_eq!([$( Kind::$kind ),*], Kind::ALL);
+            assert_eq!([$( MoveKind::$kind ),*], MoveKind::ALL);
         }
     };
 }
@@ -109,7 +109,7 @@ each! {
 /// The two plain cases: a sector doubled, and a cluster moved behind the code,
 /// which leaves the checksum right.
 #[test]
-fn a_sector_twice_or_a_cluster_further_back_is_refused_on_x64() {
+fn a_duplicated_sector_or_shifted_cluster_is_refused_on_x64() {
     let (_, spec) = Spec::full_size_presets()[2].clone();
     assert_eq!(spec.arch, Arch::X64);
     let specimen = spec.build();

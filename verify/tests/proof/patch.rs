@@ -8,7 +8,7 @@ use scanner_core::{Module, RelocationCoverage, Rva};
 use specimen::checksum::{checksum_field, update};
 use specimen::{Arch, Checksum, Defect, Extras, Spec, Specimen};
 use tcplimit::patch::{Field, Refusal, apply, plan};
-use verify::patching::{self, plan_of};
+use verify::patching::{self, plan_patch};
 use verify::property::damageable;
 
 /// Limits at the edges, and any.
@@ -71,7 +71,7 @@ fn every_byte_of_the_start_up_store_matters() {
                 let mut damaged = specimen.clone();
                 damaged.file[at] ^= 1 << bit;
                 update(&mut damaged.file);
-                let planned = plan_of(&damaged, 77);
+                let planned = plan_patch(&damaged, 77);
                 // In the value itself only the upper byte may not be anything.
                 let is_value = (value..value + 3).contains(&at);
                 assert_eq!(
@@ -96,12 +96,12 @@ const BOTH: [Arch; 2] = [Arch::X86, Arch::X64];
 /// The refusal of a driver after a change, its checksum mended.
 fn refusal(mut driver: Specimen, change: impl FnOnce(&mut Specimen)) -> Refusal {
     assert!(
-        plan_of(&driver, 77).is_ok(),
+        plan_patch(&driver, 77).is_ok(),
         "it is sound before the change"
     );
     change(&mut driver);
     update(&mut driver.file);
-    plan_of(&driver, 77).expect_err("it is refused")
+    plan_patch(&driver, 77).expect_err("it is refused")
 }
 
 /// The file offset of the header of a section.
@@ -114,11 +114,11 @@ fn header(driver: &Specimen, name: &[u8]) -> usize {
 #[test]
 fn no_limit_outside_the_drivers_own_range_is_written() {
     for limit in [0, 0x100_0000, u32::MAX] {
-        let refused = plan_of(&driver(Arch::X86), limit);
+        let refused = plan_patch(&driver(Arch::X86), limit);
         assert_eq!(refused, Err(Refusal::LimitOutOfRange(limit)));
     }
     for limit in [1, 0xFF_FFFF] {
-        assert!(plan_of(&driver(Arch::X86), limit).is_ok());
+        assert!(plan_patch(&driver(Arch::X86), limit).is_ok());
     }
 }
 
@@ -135,7 +135,7 @@ fn no_value_outside_that_range_is_taken_for_a_limit() {
             start_up: value,
             ..Spec::xp_sp3().with_text_kib(4)
         };
-        let planned = plan_of(&spec.build(), 77);
+        let planned = plan_patch(&spec.build(), 77);
         match is_limit {
             true => assert_eq!(planned.map(|plan| plan.before), Ok(value)),
             false => assert_eq!(planned, Err(Refusal::ImplausibleValue(value))),
@@ -156,14 +156,14 @@ fn an_embedded_signature_is_never_broken() {
 }
 
 #[test]
-fn a_checksum_that_is_missing_or_wrong_is_not_made_right() {
+fn a_missing_or_wrong_checksum_is_not_corrected() {
     let with = |checksum| {
         let spec = Spec::xp_sp3().with_text_kib(4);
         let extras = Extras {
             checksum,
             ..spec.extras
         };
-        plan_of(&Spec { extras, ..spec }.build(), 77)
+        plan_patch(&Spec { extras, ..spec }.build(), 77)
     };
     assert_eq!(with(Checksum::Zero), Err(Refusal::NoChecksum));
     assert!(matches!(
@@ -274,7 +274,7 @@ fn without_any_one_required_fact_nothing_is_patched() {
                 decoys: specimen::Decoys::NONE,
                 ..kind.clone().with_text_kib(4)
             };
-            let refused = plan_of(&spec.build(), 77);
+            let refused = plan_patch(&spec.build(), 77);
             assert!(
                 matches!(refused, Err(Refusal::Unusable { .. })),
                 "{defect:?}: {refused:?}"
@@ -284,7 +284,7 @@ fn without_any_one_required_fact_nothing_is_patched() {
 }
 
 #[test]
-fn names_must_say_the_module_unless_it_is_told() {
+fn the_file_name_must_name_the_module_unless_module_is_given() {
     let file = driver(Arch::X86).file;
     let named = |name: &str, module| plan(name, &file, module, 77).map(|plan| plan.module);
     for name in ["tcpip.sys", "C:\\x\\TCPIP.SYS", "/x/Tcpip.sy_"] {
@@ -324,9 +324,9 @@ fn names_must_say_the_module_unless_it_is_told() {
 }
 
 #[test]
-fn a_plan_is_for_one_image_only() {
+fn a_plan_applies_to_one_image_only() {
     let (one, other) = (driver(Arch::X86), Spec::xp_sp3().with_text_kib(4).build());
-    let planned = plan_of(&one, 77).unwrap();
+    let planned = plan_patch(&one, 77).unwrap();
     let refused = apply("tcpip.sys", &planned, &other.file);
     assert_eq!(refused, Err(Refusal::VerificationFailed));
     // The same bytes in the same places, but not the same store.
@@ -337,9 +337,9 @@ fn a_plan_is_for_one_image_only() {
 }
 
 #[test]
-fn nothing_changes_where_the_value_is_there() {
+fn a_value_that_is_already_set_changes_nothing() {
     for (name, spec) in Spec::presets() {
-        let planned = plan_of(&spec.with_text_kib(4).build(), 10).unwrap();
+        let planned = plan_patch(&spec.with_text_kib(4).build(), 10).unwrap();
         assert!(planned.changes.is_empty(), "{name}");
     }
 }
@@ -356,7 +356,7 @@ fn values_with_the_same_sum_leave_the_checksum_alone() {
         };
         let specimen = spec.build();
         let even = specimen.value_offset().is_multiple_of(2);
-        even.then(|| (plan_of(&specimen, other).unwrap(), specimen))
+        even.then(|| (plan_patch(&specimen, other).unwrap(), specimen))
     });
     let (planned, specimen) = changed.expect("a store at an even place");
     let fields: Vec<Field> = planned.changes.iter().map(|change| change.field).collect();
@@ -369,7 +369,7 @@ fn values_with_the_same_sum_leave_the_checksum_alone() {
 }
 
 #[test]
-fn every_refusal_has_a_text_and_a_word_of_its_own() {
+fn every_refusal_has_its_own_text_and_code() {
     let all = [
         Refusal::LimitOutOfRange(0),
         Refusal::Unidentified,
@@ -480,7 +480,7 @@ fn a_file_of_two_builds_is_never_patched() {
 }
 
 #[test]
-fn a_relocation_of_what_is_no_address_is_refused() {
+fn a_relocation_of_a_field_that_is_no_address_is_refused() {
     for arch in BOTH {
         let sound = driver(arch);
         let image = scanner_core::Image::from_file(&sound.file).unwrap();
@@ -545,19 +545,19 @@ fn a_header_of_a_known_build_over_another_is_refused() {
 }
 
 #[test]
-fn what_another_tool_patched_is_patched_again() {
+fn a_file_patched_by_another_tool_is_patched_again() {
     for (name, spec) in Spec::presets() {
         let spec = Spec {
             start_up: 16_777_214,
             ..spec.with_text_kib(4)
         };
-        let planned = plan_of(&spec.build(), 77);
+        let planned = plan_patch(&spec.build(), 77);
         assert_eq!(planned.map(|plan| plan.before), Ok(16_777_214), "{name}");
     }
 }
 
 #[test]
-fn any_content_is_patched_or_left_to_the_byte() {
+fn any_content_is_patched_or_left_unchanged() {
     for (_, spec) in Spec::presets() {
         let specimen = spec.with_text_kib(4).build();
         patching::any_content(&specimen.file);

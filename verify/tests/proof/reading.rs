@@ -87,7 +87,7 @@ static FILES: LazyLock<[Vec<u8>; 2]> =
 fn on_both(code: &[u8]) {
     for file in FILES.iter() {
         let image = Image::from_file(file).unwrap();
-        agreement::gates_as_iced_reads_them(&image, code, 0x1000);
+        agreement::gates_match_iced(&image, code, 0x1000);
     }
 }
 
@@ -115,12 +115,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8192))]
 
     #[test]
-    fn whatever_code_does_with_the_variables_the_oracle_reads_it_alike(
+    fn locator_and_oracle_agree_on_any_code_that_uses_the_variables(
         spec: Spec,
         injected_code in vec(any::<InjectedCode>(), 1..3),
     ) {
         let spec = Spec { text_kib: 4, ..spec };
-        agreement::oracle_reads_alike(&spec, &injected_code);
+        agreement::oracle_agrees_on_injected_code(&spec, &injected_code);
     }
 }
 
@@ -149,13 +149,13 @@ fn gates_are_read_as_iced_reads_them_in_specimens_and_in_this_program() {
         let image = Image::from_file(&specimen.file).unwrap();
         let text = &specimen.sections[0];
         let code = &specimen.file[text.offset as usize..][..text.raw_size as usize];
-        agreement::gates_as_iced_reads_them(&image, code, text.rva);
+        agreement::gates_match_iced(&image, code, text.rva);
     }
     // Real code, such as there is on any machine: this test's own.
     let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let file = Spec::xp_x64().build().file;
     let image = Image::from_file(&file).unwrap();
     for code in own.chunks(0x1_0000).take(32) {
-        agreement::gates_as_iced_reads_them(&image, code, 0x1000);
+        agreement::gates_match_iced(&image, code, 0x1000);
     }
 }

@@ -28,7 +28,7 @@ fn needs(draft: &Draft) -> String {
 }
 
 #[test]
-fn instructions_that_an_old_processor_lacks_are_told() {
+fn instructions_that_an_old_processor_lacks_are_violations() {
     let both: [(&[u8], &str); 8] = [
         (b"\xD9\xE8", "FPU"),            // fld1
         (b"\x0F\x77", "MMX"),            // emms
@@ -58,7 +58,7 @@ fn instructions_that_an_old_processor_lacks_are_told() {
 }
 
 #[test]
-fn a_program_may_use_what_every_x64_processor_has() {
+fn a_program_may_use_the_baseline_of_x64() {
     for bytes in [&b"\x0F\x28\xC1"[..], b"\x66\x0F\xEF\xC0"] {
         with(Kind::Program, Arch::X64, bytes).report();
         with(Kind::Program, Arch::X86, bytes).violations();
@@ -73,7 +73,7 @@ fn a_program_may_use_what_every_x64_processor_has() {
 }
 
 #[test]
-fn instructions_that_have_no_business_are_told() {
+fn forbidden_instructions_are_violations() {
     let both: [&[u8]; 15] = [
         b"\xE4\x40",     // in al,40h
         b"\xEE",         // out dx,al
@@ -125,7 +125,7 @@ fn instructions_that_have_no_business_are_told() {
 }
 
 #[test]
-fn interrupts_are_told() {
+fn interrupts_are_violations() {
     for bytes in [&b"\xCD\x2E"[..], b"\xCD\x03", b"\xCF"] {
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
         assert!(matches!(
@@ -136,7 +136,7 @@ fn interrupts_are_told() {
 }
 
 #[test]
-fn far_calls_and_jumps_are_told() {
+fn far_calls_and_jumps_are_violations() {
     for bytes in [&b"\xFF\x18"[..], b"\xFF\x28", b"\xCB"] {
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
         assert!(matches!(
@@ -158,7 +158,7 @@ fn only_a_program_may_use_its_threads_own_block() {
 }
 
 #[test]
-fn a_trap_that_a_driver_can_reach_is_told() {
+fn a_trap_that_a_driver_can_reach_is_a_violation() {
     for arch in BOTH {
         for trap in [&b"\xCC"[..], b"\x0F\x0B"] {
             let draft = |kind| {
@@ -197,7 +197,7 @@ fn padding_that_nothing_reaches_is_no_violation() {
 }
 
 #[test]
-fn code_that_nothing_reaches_is_told() {
+fn code_that_nothing_reaches_is_a_violation() {
     for arch in BOTH {
         let draft = driver(arch, |code| {
             finish(code);
@@ -215,7 +215,7 @@ fn code_that_nothing_reaches_is_told() {
 }
 
 #[test]
-fn bytes_that_are_no_instruction_are_told() {
+fn bytes_that_are_no_instruction_are_violations() {
     for arch in BOTH {
         let draft = driver(arch, |code| code.emit(b"\x90\xFF\xFF"));
         let violations = draft.violations();
@@ -224,7 +224,7 @@ fn bytes_that_are_no_instruction_are_told() {
 }
 
 #[test]
-fn a_branch_out_of_the_code_is_told() {
+fn a_branch_out_of_the_code_is_a_violation() {
     for (bytes, target) in [
         (&b"\xE9\xFB\x1F\x00\x00"[..], 0x3000), // jmp .data
         (b"\xE8\xFB\x8F\x00\x00", 0xA000),      // call behind the image
@@ -233,14 +233,14 @@ fn a_branch_out_of_the_code_is_told() {
         let at = Rva(TEXT);
         let target = BASE + target;
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
-        assert_eq!(violations[0], Violation::LeavesCode { at, target });
+        assert_eq!(violations[0], Violation::BranchOutside { at, target });
     }
 }
 
 #[test]
-fn code_that_runs_off_its_section_is_told() {
+fn code_that_runs_off_its_section_is_a_violation() {
     let draft = driver(Arch::X86, |code| code.emit(&[0x90; 0x1000]));
-    let wrong = Violation::LeavesCode {
+    let wrong = Violation::BranchOutside {
         at: Rva(0x1FFF),
         target: BASE + 0x2000,
     };
@@ -248,7 +248,7 @@ fn code_that_runs_off_its_section_is_told() {
 }
 
 #[test]
-fn an_instruction_inside_another_is_told() {
+fn an_instruction_inside_another_is_a_violation() {
     // test eax,eax; je inside; mov eax,90909090h with a ret at its end.
     let code = b"\x85\xC0\x74\x01\xB8\x90\x90\xC2\x08\x00";
     let draft = driver(Arch::X86, |assembler| assembler.emit(code));
@@ -260,7 +260,7 @@ fn an_instruction_inside_another_is_told() {
 }
 
 #[test]
-fn functions_are_found_by_what_takes_their_address() {
+fn functions_are_found_by_references_to_their_address() {
     // A rip-relative operand.
     let draft = driver(Arch::X64, |code| {
         let other = code.label();
@@ -345,7 +345,7 @@ fn locked_exchanges_are_counted() {
 
 /// Each would be a way to write to another driver's memory.
 #[test]
-fn a_driver_with_two_locked_exchanges_is_told() {
+fn a_driver_with_two_locked_exchanges_is_a_violation() {
     for (count, right) in [(1, true), (2, false)] {
         for arch in BOTH {
             let draft = driver(arch, |code| {
@@ -355,7 +355,7 @@ fn a_driver_with_two_locked_exchanges_is_told() {
                 finish(code);
             });
             let places = vec![Rva(0x1000), Rva(0x1004)];
-            let wrong = [Violation::Exchanges(places)];
+            let wrong = [Violation::LockedExchanges(places)];
             assert_eq!(draft.check().is_ok(), right);
             assert!(right || draft.violations() == wrong);
         }

@@ -77,7 +77,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn fields_variants_and_constants_are_read_with_what_is_said_of_them() {
+fn fields_variants_and_constants_are_read_with_their_docs() {
     let source = "pub struct A {\n    /// Why, a [`Reason`](crate::Reason): 0\n    /// for none.\n    \
         pub b: U32,\n}\npub enum C {\n    /// As in [`A::b`].\n    D,\n}\nimpl E {\n    \
         /// One.\n    pub const F: u32 = 1 << 2;\n}\n";

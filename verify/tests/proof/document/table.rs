@@ -71,6 +71,6 @@ fn a_table_is_found_by_its_heading_and_columns() {
 
 #[test]
 #[should_panic(expected = "no table")]
-fn a_table_that_is_not_there_is_not_passed_over() {
+fn a_missing_table_is_an_error() {
     Page::of("# A\n| x |\n|---|\n| 1 |\n").table("A", &["y"]);
 }

@@ -18,5 +18,5 @@ pub(super) fn places(code: &Code) -> Vec<Rva> {
 /// A second one would be another way to write.
 pub(super) fn check(code: &Code, kind: Kind) -> Option<Violation> {
     let places = places(code);
-    (kind == Kind::Driver && places.len() > 1).then_some(Violation::Exchanges(places))
+    (kind == Kind::Driver && places.len() > 1).then_some(Violation::LockedExchanges(places))
 }
