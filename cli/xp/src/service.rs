@@ -200,7 +200,7 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
             LEGACY
         ));
     }
-    if survey.is_whole() {
+    if survey.is_complete() {
         if !legacy {
             console.step(phrase!("Nothing was done: the installation is complete."));
         }
@@ -248,7 +248,7 @@ fn remove(
     }
     for (path, is_there) in [
         (&paths.driver, survey.driver.is_some()),
-        (&paths.part, survey.part),
+        (&paths.temporary, survey.temporary),
     ] {
         if is_there {
             let delete = || os.delete(path);

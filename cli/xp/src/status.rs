@@ -295,7 +295,7 @@ fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> JsonSta
             image: service.image.clone(),
         }),
         driver_file: facts.survey.driver.is_some(),
-        event_source: facts.survey.source_is_right,
+        event_source: facts.survey.source_is_correct,
         test_only_value: facts.test_only,
         modules: modules.collect(),
         events_4226: facts.events.ok(),
