@@ -67,7 +67,7 @@ fn probe_memory(os: &dyn Os, console: &Console<'_>, module: Module) -> Exit {
             ..
         }) => {
             console.print(&text!(
-                "{module} in memory: tcplimit.sys is not loaded, so unknown",
+                "{module} in memory: unknown, because tcplimit.sys is not loaded",
                 module
             ));
             return console.finish(None, JsonMemory::default());
