@@ -22,11 +22,11 @@ use crate::shortcut::StartMenuEntry;
 /// Installs, repairs or upgrades, with a Start menu entry if `shortcut`. Does nothing if everything
 /// is present.
 pub(crate) fn run(os: &dyn Os, console: &mut Console<'_>, shortcut: bool) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let driver = read_driver(os, &paths)?;
     // Refuses before changing anything.
     let entry = shortcut.then(|| StartMenuEntry::plan(os)).transpose()?;
-    let survey = Survey::of(os, &paths)?;
+    let survey = Survey::take(os, &paths)?;
     let is_this = survey.is_complete() && survey.is_quiet() && survey.driver == Some(hash(&driver));
     if is_this && survey.is_active() && driver_client::has_device(os) {
         let is_made = match &entry {
@@ -341,7 +341,7 @@ pub(crate) fn compat(
             ),
         ));
     }
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let driver = read_driver(os, &paths)?;
     let folder = folder.trim_end_matches('\\');
     let to = format!(r"{folder}\{LEGACY_FILE}");

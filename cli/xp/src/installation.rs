@@ -57,7 +57,7 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    pub(crate) fn of(os: &dyn Os) -> Result<Paths, Failure> {
+    pub(crate) fn locate(os: &dyn Os) -> Result<Paths, Failure> {
         let system = os
             .system_folder()
             .map_err(|error| Failure::win32(phrase!("find the folder system32"), error))?;
@@ -74,7 +74,7 @@ impl Paths {
     }
 
     /// A file in the system's folder of drivers.
-    pub(crate) fn of_driver(&self, name: &str) -> String {
+    pub(crate) fn driver_file(&self, name: &str) -> String {
         format!(r"{}\drivers\{name}", self.system)
     }
 
@@ -120,7 +120,7 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    pub(crate) fn of(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
+    pub(crate) fn take(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
         let service = os
             .service(SERVICE)
             .map_err(|error| Failure::win32(phrase!("query the service manager"), error))?;

@@ -57,7 +57,7 @@ const FLAGS: [(&str, u32); 4] = [
 ];
 
 impl JsonAnswer {
-    pub(crate) fn of(module: Module, answer: &Answer) -> JsonAnswer {
+    pub(crate) fn new(module: Module, answer: &Answer) -> JsonAnswer {
         let located = State::from_code(answer.state.get()) == Some(State::Located);
         let known = |number: u32| located.then_some(number);
         let some = |number: u32| Some(number).filter(|&number| number != 0);

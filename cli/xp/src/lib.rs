@@ -81,7 +81,7 @@ pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     // Programs read JSON.
     let language = match json {
         true => Language::English,
-        false => chosen.unwrap_or_else(|| Language::of(os)),
+        false => chosen.unwrap_or_else(|| Language::of_user(os)),
     };
     language.choose();
     if words.is_empty() && os.is_alone() {

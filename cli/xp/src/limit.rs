@@ -43,7 +43,7 @@ pub(crate) fn get(
         let answer = driver_client::query(os, module)?;
         limits
             .modules
-            .push(json_answer::JsonAnswer::of(module, &answer));
+            .push(json_answer::JsonAnswer::new(module, &answer));
         let alone = arguments.modules.len() == 1;
         let limit = answer.limit.to_string();
         match driver_client::refusal(module, &answer) {
@@ -142,7 +142,7 @@ fn change_all(
         let answer = operation(module)?;
         limits
             .modules
-            .push(json_answer::JsonAnswer::of(module, &answer));
+            .push(json_answer::JsonAnswer::new(module, &answer));
         match driver_client::refusal(module, &answer) {
             None => {
                 done.push(module);

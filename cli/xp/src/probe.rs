@@ -22,13 +22,13 @@ pub(crate) fn run(os: &dyn Os, console: &Console<'_>, file: Option<&str>) -> Exi
         print_report(console, &report);
         return report.state.exit();
     }
-    let paths = match Paths::of(os) {
+    let paths = match Paths::locate(os) {
         Ok(paths) => paths,
         Err(failure) => return console.finish(Some(&failure), JsonMemory::default()),
     };
     let mut exit = Exit::Done;
     for module in Module::ALL {
-        let path = paths.of_driver(module.file_name());
+        let path = paths.driver_file(module.file_name());
         let is_there = !matches!(os.read(&path), Err(error) if error.is_absence());
         // IPv6 is rarely installed.
         if is_there || module == Module::Tcpip {
@@ -77,7 +77,7 @@ fn probe_memory(os: &dyn Os, console: &Console<'_>, module: Module) -> Exit {
     let refusal = driver_client::refusal(module, &answer)
         .filter(|_| !driver_client::is_not_installed(module, &answer));
     let memory = JsonMemory {
-        memory: Some(json_answer::JsonAnswer::of(module, &answer)),
+        memory: Some(json_answer::JsonAnswer::new(module, &answer)),
     };
     if console.json {
         return console.finish(refusal.as_ref(), memory);

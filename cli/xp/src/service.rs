@@ -166,8 +166,8 @@ fn remaining_limit(os: &dyn Os) -> String {
 
 /// `uninstall`.
 pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
-    let survey = Survey::of(os, &paths)?;
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
     // Only this user's; other users keep theirs.
     if os.delete_settings().is_ok() {
         console.step(phrase!("Deleted the settings of the window."));
@@ -190,8 +190,8 @@ pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Fa
 
 /// `repair`.
 pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
-    let survey = Survey::of(os, &paths)?;
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
     let legacy = is_legacy_stale(os, &paths)?;
     if legacy {
         delete(os, LEGACY)?;

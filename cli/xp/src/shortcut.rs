@@ -30,7 +30,7 @@ struct Paths {
 }
 
 impl Paths {
-    fn of(os: &dyn Os) -> Result<Paths, Failure> {
+    fn locate(os: &dyn Os) -> Result<Paths, Failure> {
         let folder = os
             .programs_folder()
             .map_err(|error| Failure::win32(phrase!("find the Start menu's folder"), error))?;
@@ -71,7 +71,7 @@ impl StartMenuEntry {
                 )
             });
         }
-        let paths = Paths::of(os)?;
+        let paths = Paths::locate(os)?;
         let present = match read_if_present(os, &paths.entry)? {
             None => None,
             Some(_) => Some(read_ours(os, &paths.entry)?.ok_or_else(|| {
@@ -165,7 +165,7 @@ fn is_same(one: &Shortcut, other: &Shortcut) -> bool {
 
 /// Removes our entry and an unfinished one; returns whether there was any.
 pub(crate) fn remove(os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let mut any = false;
     if read_if_present(os, &paths.temporary)?.is_some() {
         delete(os, console, &paths.temporary)?;

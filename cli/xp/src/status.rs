@@ -272,7 +272,7 @@ fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> JsonSta
             .memory
             .as_ref()
             .ok()
-            .map(|answer| json_answer::JsonAnswer::of(facts.module, answer)),
+            .map(|answer| json_answer::JsonAnswer::new(facts.module, answer)),
         memory_error: facts
             .memory
             .as_ref()
