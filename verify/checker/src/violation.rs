@@ -183,7 +183,10 @@ impl fmt::Display for Violation {
                 write!(f, "{at}: section {section} is both writable and executable")
             }
             Discardable { section, at } => {
-                write!(f, "{at}: section {section} is discardable, only .reloc may")
+                write!(
+                    f,
+                    "{at}: section {section} is discardable; only .reloc may be"
+                )
             }
             Pageable { section, at } => {
                 write!(f, "{at}: NT pages or frees a section named {section}")
@@ -212,17 +215,17 @@ impl fmt::Display for Violation {
             }
             NotInTable { dll, name } => write!(
                 f,
-                "{dll} {name} is not in verify/checker/src/import.rs (of a driver) or program.rs: add \
-                 it with what documents it"
+                "{dll} {name} is not in verify/checker/src/import.rs (driver) or program.rs: add it with \
+                 its source"
             ),
             WritableImports(at) => {
                 write!(f, "{at}: the import address table is in a writable section")
             }
-            Undecodable(at) => write!(f, "{at}: reached, but no instruction"),
+            Undecodable(at) => write!(f, "{at}: the reached bytes are no instruction"),
             BranchOutside { at, target } => {
                 write!(
                     f,
-                    "{at}: leads to {target:X}h, which is not code of this file"
+                    "{at}: branches to {target:X}h, outside the code of this file"
                 )
             }
             Overlap { at, inside } => {
@@ -230,16 +233,16 @@ impl fmt::Display for Violation {
             }
             Unreached { at, bytes } => write!(
                 f,
-                "{at}: {bytes} executable bytes that nothing reaches, so nothing checks them"
+                "{at}: {bytes} executable bytes are unreached, so unchecked"
             ),
             Processor { at, code, needs } => {
                 write!(f, "{at}: {code:?} needs {needs:?}, or uses its registers")
             }
-            Forbidden { at, code } => write!(f, "{at}: {code:?} has no business here"),
+            Forbidden { at, code } => write!(f, "{at}: {code:?} is not allowed in a shipped file"),
             Trap(at) => write!(f, "{at}: reaches a trap, a bugcheck in a driver"),
             Indirect(at) => write!(
                 f,
-                "{at}: call or jump through something else than an import"
+                "{at}: indirect call or jump to something other than an import"
             ),
             CallsData { at, name } => write!(f, "{at}: calls {name}, which is a variable"),
             Recursion(circle) => {
@@ -248,22 +251,16 @@ impl fmt::Display for Violation {
                     .iter()
                     .try_for_each(|function| write!(f, " {function}"))
             }
-            UnknownStack(at) => write!(f, "{at}: the stack pointer can't be followed"),
+            UnknownStack(at) => write!(f, "{at}: the stack pointer is unknown"),
             BelowEntry(at) => {
-                write!(
-                    f,
-                    "{at}: takes from the stack what the function didn't put there"
-                )
+                write!(f, "{at}: pops more than the function pushed")
             }
             BeyondTop(at) => write!(f, "{at}: memory beyond the top of the stack"),
             DepthMismatch { at, one, other } => write!(
                 f,
                 "{at}: reached with {one} and with {other} bytes on the stack"
             ),
-            Return { at, depth } => write!(
-                f,
-                "{at}: leaves with {depth} bytes on the stack, or another return address"
-            ),
+            Return { at, depth } => write!(f, "{at}: returns with {depth} bytes left on the stack"),
             ArgumentMismatch { at, one, other } => {
                 write!(
                     f,
