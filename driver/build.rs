@@ -22,7 +22,8 @@ use message::Message;
 fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/message.rs");
-    let Some(build) = Build::of(&var("CARGO_CFG_TARGET_OS"), &var("CARGO_CFG_TARGET_ARCH")) else {
+    let Some(build) = Build::for_target(&var("CARGO_CFG_TARGET_OS"), &var("CARGO_CFG_TARGET_ARCH"))
+    else {
         return;
     };
     for argument in build.arguments() {
@@ -49,12 +50,12 @@ fn search_libraries_of_wdk() {
 }
 
 fn contents() -> Vec<u8> {
-    let texts = message_table::of(Message::texts().collect());
-    resource::file(&[
+    let texts = message_table::encode(Message::texts().collect());
+    resource::encode(&[
         (resource::RT_MESSAGETABLE, texts),
         (
             resource::RT_VERSION,
-            version::of(&var("CARGO_PKG_VERSION"), &version::DRIVER),
+            version::encode(&var("CARGO_PKG_VERSION"), &version::DRIVER),
         ),
     ])
 }

@@ -55,7 +55,7 @@ const WDK: [&str; 4] = [
 impl Build {
     /// The build for a target, if it is one of a driver. The UEFI targets are
     /// taken for their code (PE, no floats, no red zone), not for UEFI.
-    pub(crate) fn of(os: &str, arch: &str) -> Option<Build> {
+    pub(crate) fn for_target(os: &str, arch: &str) -> Option<Build> {
         match (os, arch) {
             ("uefi", "x86") => Some(Build::X86),
             ("uefi", "x86_64") => Some(Build::X64),

@@ -9,7 +9,7 @@ const ANSI: u16 = 0;
 
 /// The table of these numbers and texts; a line end is added to each, as the
 /// message compiler does. A block of the table holds successive numbers.
-pub(crate) fn of(mut texts: Vec<(u32, &str)>) -> Vec<u8> {
+pub(crate) fn encode(mut texts: Vec<(u32, &str)>) -> Vec<u8> {
     texts.sort();
     let blocks: Vec<&[(u32, &str)]> = texts
         .chunk_by(|(before, _), (after, _)| before + 1 == *after)

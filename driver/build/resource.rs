@@ -25,14 +25,14 @@ const HEADER: u32 = 32;
 const MEMORY_FLAGS: u16 = 0x30;
 
 /// The file that holds these, each of a type and by the name 1.
-pub(crate) fn file(resources: &[(u16, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn encode(resources: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let one = |(kind, data): &(u16, Vec<u8>)| (*kind, 1, data.clone());
     let named: Vec<(u16, u16, Vec<u8>)> = resources.iter().map(one).collect();
-    self::named(&named)
+    encode_named(&named)
 }
 
 /// The file that holds these, each of a type and by a number.
-pub(crate) fn named(resources: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn encode_named(resources: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
     let mut file = Vec::new();
     // An empty one of type 0 tells the file from those of 16-bit Windows.
     entry(&mut file, 0, 0, 0, &[]);

@@ -49,7 +49,7 @@ pub(crate) const WINDOW: Product = Product {
 };
 
 /// The resource for a version such as `1.2.3`.
-pub(crate) fn of(version: &str, product: &Product) -> Vec<u8> {
+pub(crate) fn encode(version: &str, product: &Product) -> Vec<u8> {
     let strings: Vec<u8> = children(&[
         text("FileDescription", product.description),
         text("FileVersion", version),

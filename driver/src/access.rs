@@ -61,7 +61,7 @@ pub const fn descriptor(mask: u32) -> [u32; LENGTH] {
 /// Whether a descriptor, as the system returns it, has owner and access list of
 /// [`descriptor`]: then nobody else can have written to what it guards.
 #[must_use]
-pub fn is_ours(found: &[u32], mask: u32) -> bool {
+pub fn is_restricted(found: &[u32], mask: u32) -> bool {
     let ours = descriptor(mask);
     let part = |of: &[u32], field: usize, length: usize| -> Option<[u32; LIST]> {
         let at = usize::try_from(*of.get(field)?).ok()?;
@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn the_same_parts_are_ours_wherever_they_lie() {
         let ours = descriptor(MASK);
-        assert!(is_ours(&ours, MASK));
+        assert!(is_restricted(&ours, MASK));
         // As NT returns it: the list before the owner, more control bits, and
         // room behind.
         let mut moved = Vec::from([0x9C04_0001, 20 + 52, 0, 0, 20]);
         moved.extend(&ours[9..]);
         moved.extend(&ours[5..9]);
         moved.extend([0; 10]);
-        assert!(is_ours(&moved, MASK));
+        assert!(is_restricted(&moved, MASK));
     }
 
     #[test]
@@ -130,27 +130,27 @@ mod tests {
             for bits in [1, 4, 1 << 16, u32::MAX] {
                 let mut other = ours;
                 other[place] ^= bits;
-                assert!(!is_ours(&other, MASK), "{place} {bits:X}");
+                assert!(!is_restricted(&other, MASK), "{place} {bits:X}");
             }
         }
         let with = |place: usize, dword: u32| {
             let mut other = ours;
             other[place] = dword;
-            is_ours(&other, MASK)
+            is_restricted(&other, MASK)
         };
         assert!(!with(0, 0x8000_0001), "no list: everybody may");
         assert!(!with(0, CONTROL << 16 | 2), "another revision");
         assert!(!with(1, 0), "no owner");
         assert!(!with(4, 0), "an empty place");
         assert!(!with(4, u32::MAX - 3), "far behind the end");
-        assert!(!is_ours(&ours, MASK - 1));
+        assert!(!is_restricted(&ours, MASK - 1));
     }
 
     #[test]
     fn a_truncated_descriptor_is_not_ours() {
         let ours = descriptor(MASK);
         for length in 0..ours.len() {
-            assert!(!is_ours(&ours[..length], MASK), "{length}");
+            assert!(!is_restricted(&ours[..length], MASK), "{length}");
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    fn of(done: Result<usize, Status>) -> Completion {
+    fn new(done: Result<usize, Status>) -> Completion {
         match done {
             Ok(information) => Completion {
                 status: Status::SUCCESS,
@@ -66,7 +66,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
             Device::Ours => self.answer(code, buffer, input, output),
             Device::Legacy => self.legacy(code, buffer, input, output),
         };
-        Completion::of(done)
+        Completion::new(done)
     }
 
     /// One of our own requests: a record in, an [`Answer`] out.

@@ -1,4 +1,4 @@
-//! An answer of the driver as an object of JSON.
+//! An answer of the driver as a JSON object.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use tcplimit_protocol::{Answer, Flags, Reason, State};
 
 use crate::driver_client;
 
-/// All that the driver knows of a module.
+/// Everything that the driver knows of a module.
 #[derive(Serialize)]
 pub(crate) struct AnswerJson {
     module: &'static str,
@@ -48,7 +48,7 @@ struct Evidence {
     missing: Vec<&'static str>,
 }
 
-/// What the flags are called, each with its bit.
+/// Names of the flags, each with its bit.
 const FLAGS: [(&str, u32); 4] = [
     ("accepts-unknown-rights", Flags::ACCEPTS_UNKNOWN_RIGHTS),
     ("restores-at-unload", Flags::RESTORES_AT_UNLOAD),
@@ -105,7 +105,7 @@ impl AnswerJson {
     }
 }
 
-/// The driver's own version.
+/// The version of the driver.
 pub(crate) fn version(answer: &Answer) -> [u8; 3] {
     let [patch, minor, major, _] = answer.driver.get().to_le_bytes();
     [major, minor, patch]

@@ -1,5 +1,4 @@
-//! Where what is in memory, on disk and stored disagree: why that may be, and
-//! what to do.
+//! Reasons and advice where memory, disk and stored limits disagree.
 
 use alloc::format;
 use alloc::string::String;
@@ -12,7 +11,7 @@ use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::os::{Activity, Service, Start};
 
-/// What a window offers to do about a note.
+/// A fix that the window offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// `tcplimit install`.
@@ -23,7 +22,7 @@ pub enum Remedy {
     Repair,
 }
 
-/// What would help, the best first.
+/// Fixes that would help, the best first.
 pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     let survey = &facts.survey;
     let is_stopped = |service: &Service| service.activity == Activity::Stopped;
@@ -38,7 +37,7 @@ pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     }
 }
 
-/// Notes, the most important first; none where all is well.
+/// Notes, the most important first; none if everything agrees.
 pub(crate) fn notes(facts: &Facts) -> Vec<String> {
     let mut notes = Vec::new();
     installation(facts, &mut notes);
@@ -50,7 +49,7 @@ pub(crate) fn notes(facts: &Facts) -> Vec<String> {
             }
             Err(failure) if facts.survey.service.is_some() => {
                 let note = format!("{} {}", failure.message, failure.advice);
-                // One for both drivers of the system.
+                // Once for both drivers of the system.
                 if !notes.contains(&note) {
                     notes.push(note);
                 }

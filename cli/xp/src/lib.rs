@@ -1,7 +1,6 @@
-//! All that `tcplimit.exe` decides, over a [`Os`] that does what it is told.
+//! All decisions of `tcplimit.exe`, over the [`Os`] trait.
 //!
-//! The program runs on Windows XP, so it is built without the standard library,
-//! which no longer does.
+//! The program is built without the standard library, which no longer runs on Windows XP.
 
 #![no_std]
 #![deny(
@@ -11,7 +10,7 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-// Tests may fail by them.
+// Tests may panic.
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
@@ -72,14 +71,14 @@ pub use os::{
 pub use tcplimit_report::Exit;
 pub use win32_error::Win32Error;
 
-/// Does what the words behind the program's name say.
+/// Runs the words after the program's name.
 pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     let json = arguments::wants_json(words);
     let (chosen, rest) = match language::extract_option(words) {
         Ok((chosen, rest)) => (chosen, Ok(rest)),
         Err(error) => (None, Err(error)),
     };
-    // JSON is for programs.
+    // Programs read JSON.
     let language = match json {
         true => Language::English,
         false => chosen.unwrap_or_else(|| Language::of(os)),
@@ -128,7 +127,7 @@ pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     console.finish(done.err().as_ref(), NoFields {})
 }
 
-/// After a double click: without this the window would vanish at once.
+/// Handles a double click, after which the console window would close at once.
 fn greet(os: &dyn Os) -> Exit {
     let folder = os.program_folder();
     let window = folder.map(|folder| format!(r"{folder}\{WINDOW}"));

@@ -22,12 +22,11 @@ use crate::verb::Action;
 #[derive(Default, Serialize)]
 pub(crate) struct LimitsJson {
     modules: Vec<answer_json::AnswerJson>,
-    /// Whether the limit was stored or forgotten for the next start.
+    /// Whether the limit was stored or deleted for the next start.
     persisted: bool,
 }
 
-/// Whether a module may be passed over where both are meant: IPv6 is rarely
-/// installed.
+/// Whether a module may be skipped where both are selected: IPv6 is rarely installed.
 fn is_optional(arguments: &Arguments, module: Module, answer: &Answer) -> bool {
     arguments.modules.len() > 1 && driver_client::is_not_installed(module, answer)
 }
@@ -71,7 +70,7 @@ pub(crate) fn set(
     limits: &mut LimitsJson,
 ) -> Result<(), Failure> {
     if arguments.persist {
-        // The driver may be loaded by a program of 2005, without our service.
+        // A 2005 program may have loaded the driver without our service.
         service::require_installed(os)?;
     }
     let done = change_all(os, console, arguments, limits, |module| {
@@ -128,7 +127,7 @@ pub(crate) fn reset(
     Ok(())
 }
 
-/// Changes each module's limit, and says so. The modules that were changed.
+/// Changes each module's limit and prints the change; returns the changed modules.
 fn change_all(
     os: &dyn Os,
     console: &mut Console<'_>,
@@ -173,8 +172,7 @@ fn change_all(
     }
 }
 
-/// A refusal, with the command that would not be refused where the limit is just not
-/// the one that was expected.
+/// A refusal of an unexpected limit, with the command that replaces it.
 fn with_replace_command(
     arguments: &Arguments,
     module: Module,
@@ -210,8 +208,8 @@ fn change_text(module: Module, before: u32, now: u32) -> String {
     }
 }
 
-/// Forgets stored limits. tcplimit.sys is no longer loaded at start when nothing
-/// is stored for the other module either.
+/// Deletes stored limits. Stops loading tcplimit.sys at start unless the other module still has
+/// one.
 fn forget(os: &dyn Os, console: &mut Console<'_>, modules: &[Module]) -> Result<(), Failure> {
     let mut any = false;
     for &module in modules {

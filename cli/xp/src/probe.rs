@@ -15,7 +15,7 @@ use crate::installation::Paths;
 use crate::os::Os;
 use crate::win32_error::Win32Error;
 
-/// Looks into the file named, or into the system's own and into memory.
+/// Inspects the named file, or the system's files and memory.
 pub(crate) fn run(os: &dyn Os, console: &Console<'_>, file: Option<&str>) -> Exit {
     if let Some(path) = file {
         let report = inspect(os, path);
@@ -52,13 +52,13 @@ fn print_report(console: &Console<'_>, report: &Report) {
     }
 }
 
-/// The fields of an answer from memory.
+/// The fields for memory.
 #[derive(Default, Serialize)]
 struct MemoryJson {
     memory: Option<answer_json::AnswerJson>,
 }
 
-/// What the driver finds in memory, where it is loaded.
+/// Prints the driver's findings in memory, if it is loaded.
 fn probe_memory(os: &dyn Os, console: &Console<'_>, module: Module) -> Exit {
     let answer = match driver_client::query(os, module) {
         Ok(answer) => answer,

@@ -1,7 +1,7 @@
-//! The window's entry in the Start menu, for all users.
+//! The window's Start menu entry, for all users.
 //!
-//! An entry is ours if it starts a `tcplimitw.exe`, in whatever folder, and has our comment. One
-//! that a user has made for himself has no comment, or another.
+//! An entry is ours if it starts a `tcplimitw.exe`, in any folder, and has our comment. One that a
+//! user made has no comment, or another.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,7 +15,7 @@ use crate::installation::{TITLE, read_if_present};
 use crate::os::{Os, Shortcut};
 use crate::win32_error::Win32Error;
 
-/// The program with a window, where it lies beside this one.
+/// The window's program, beside this one.
 pub(crate) const WINDOW: &str = "tcplimitw.exe";
 
 /// The name of the entry's file.
@@ -25,7 +25,7 @@ const FILE: &str = "tcplimit.lnk";
 #[derive(Debug)]
 struct Paths {
     entry: String,
-    /// The same while it is being written.
+    /// The temporary name while writing.
     part: String,
 }
 
@@ -42,12 +42,12 @@ impl Paths {
     }
 }
 
-/// An entry that is to be made.
+/// An entry to create.
 #[derive(Debug)]
 pub(crate) struct StartMenuEntry {
     paths: Paths,
     shortcut: Shortcut,
-    /// Whether there is one already that is as it is to be.
+    /// Whether a correct one exists already.
     is_right: bool,
 }
 
@@ -95,7 +95,7 @@ impl StartMenuEntry {
         })
     }
 
-    /// Makes it; whether there was anything to do.
+    /// Creates it; returns whether there was anything to do.
     pub(crate) fn make(&self, os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
         let StartMenuEntry {
             paths, shortcut, ..
@@ -107,7 +107,7 @@ impl StartMenuEntry {
         let written = os.write_shortcut(&paths.part, shortcut);
         let placed = written.and_then(|()| os.rename(&paths.part, &paths.entry));
         if let Err(error) = placed {
-            // It may be there.
+            // It may exist.
             let _ = os.delete(&paths.part);
             return Err(Failure::file(phrase!("write"), &paths.entry, error));
         }
@@ -119,8 +119,7 @@ impl StartMenuEntry {
     }
 }
 
-/// Warns where others than Administrators could put another program in the place of the window,
-/// which an Administrator would start.
+/// Warns if other groups can replace the window's program, which an Administrator would start.
 fn warn(os: &dyn Os, console: &mut Console<'_>, shortcut: &Shortcut) -> Result<(), Failure> {
     let Some((folder, _)) = shortcut.target.rsplit_once('\\') else {
         return Ok(());
@@ -146,7 +145,7 @@ fn warn(os: &dyn Os, console: &mut Console<'_>, shortcut: &Shortcut) -> Result<(
     Ok(())
 }
 
-/// The shortcut in that file, if it is one of ours.
+/// The shortcut in that file, if it is ours.
 fn read_ours(os: &dyn Os, path: &str) -> Result<Option<Shortcut>, Failure> {
     match os.shortcut(path) {
         Ok(shortcut) if is_ours(&shortcut) => Ok(Some(shortcut)),
@@ -164,7 +163,7 @@ fn is_same(one: &Shortcut, other: &Shortcut) -> bool {
     one.comment == other.comment && one.target.eq_ignore_ascii_case(&other.target)
 }
 
-/// Removes our entry, and one that was left unfinished; whether there was any.
+/// Removes our entry and an unfinished one; returns whether there was any.
 pub(crate) fn remove(os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
     let paths = Paths::of(os)?;
     let mut any = false;

@@ -1,4 +1,4 @@
-//! `status`: all that can be told, and what does not fit together.
+//! `status`: everything known, with notes on inconsistencies.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,7 +20,7 @@ use crate::language::translate;
 use crate::os::{Activity, Os, Start};
 use crate::system;
 
-/// Columns of the labels at least.
+/// Minimum width of the labels.
 const NARROWEST: usize = 12;
 
 /// The fields of the verb.
@@ -53,7 +53,7 @@ struct ModuleJson<'a> {
     file: FileJson<'a>,
 }
 
-/// Tells it.
+/// Prints the status.
 pub(crate) fn run(os: &dyn Os, console: &Console<'_>) -> Exit {
     let facts = match Facts::gather(os) {
         Ok(facts) => facts,
@@ -105,7 +105,7 @@ pub(crate) fn lines(os: &dyn Os, facts: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// What is known, line by line.
+/// Everything known, row by row.
 pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |module, label, text| {
@@ -191,7 +191,7 @@ fn driver(facts: &Facts) -> String {
     }
 }
 
-/// Who has loaded the driver that answers, where it is not our service.
+/// The program that loaded the driver, if not our service.
 fn other_loader(facts: &Facts, version: &str) -> String {
     match facts.legacy {
         true => text!(
@@ -251,7 +251,7 @@ fn on_disk(report: &Report) -> String {
     }
 }
 
-/// What became of a stored limit.
+/// The outcome of a stored limit.
 fn start_outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static str {
     let Ok(answer) = memory else {
         return phrase!("applied when tcplimit.sys is loaded");

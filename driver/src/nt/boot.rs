@@ -17,7 +17,7 @@ const BOOT_TIME_BIAS: usize = 4;
 ///
 /// # Errors
 /// The system's.
-pub(super) fn boot() -> Result<u64, Status> {
+pub(super) fn boot_id() -> Result<u64, Status> {
     let mut information = [0_u64; LENGTH];
     let mut needed = 0;
     // SAFETY: the buffer is as long as stated, and aligned for its 64-bit fields.

@@ -94,7 +94,7 @@ pub(super) fn unlink(device: Device) {
 }
 
 /// Who may open a device: D:P(A;;FA;;;SY)(A;;FA;;;BA).
-static WHO_MAY_OPEN: [u32; 22] = descriptor(FILE_ALL_ACCESS);
+static DEVICE_SECURITY: [u32; 22] = descriptor(FILE_ALL_ACCESS);
 
 /// Lets only SYSTEM and Administrators open a device.
 ///
@@ -117,7 +117,7 @@ pub(super) unsafe fn protect(object: *mut DEVICE_OBJECT) -> Result<(), Status> {
             &raw mut handle,
         )
     })?;
-    let who = from_ref(&WHO_MAY_OPEN).cast_mut().cast();
+    let who = from_ref(&DEVICE_SECURITY).cast_mut().cast();
     // SAFETY: the handle is open and the descriptor complete; NT copies it.
     let done = status(unsafe { ZwSetSecurityObject(handle, DACL_SECURITY_INFORMATION, who) });
     // SAFETY: it is open, and closed once.

@@ -7,7 +7,7 @@ use tcplimit_driver::Driver;
 use tcplimit_protocol::Status;
 
 use super::mutex::Mutex;
-use super::objects::{complete, request, serve};
+use super::objects::{complete, register, request};
 use super::requests::{
     IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request,
 };
@@ -40,11 +40,11 @@ pub(super) unsafe extern "system" fn DriverEntry(
     // What follows sets every variable anew, for after a load that failed a
     // system may have kept them (Wine does).
     // SAFETY: NT calls this once, and nothing was called before.
-    let begun = unsafe { SYSTEM.kernel().begin(driver, name) };
+    let begun = unsafe { SYSTEM.kernel().initialize(driver, name) };
     // SAFETY: once, before any use, and a static is never moved.
     unsafe { SYSTEM.exclusion().initialize() };
     // SAFETY: `driver` is this driver's object.
-    unsafe { serve(driver, &SERVED, dispatch, unload) };
+    unsafe { register(driver, &SERVED, dispatch, unload) };
     let loaded = begun.and_then(|()| SYSTEM.load());
     loaded.err().unwrap_or(Status::SUCCESS).0.cast_signed()
 }

@@ -37,7 +37,7 @@ impl Image {
     /// # Errors
     /// OBJECT_NAME_NOT_FOUND where it is not loaded; UNSUCCESSFUL where its
     /// object does not say where it lies.
-    pub(super) fn of(module: Module) -> Result<Image, Status> {
+    pub(super) fn reference(module: Module) -> Result<Image, Status> {
         let name = match module {
             Module::Tcpip => name!(r"\Driver\Tcpip"),
             Module::Tcpip6 => name!(r"\Driver\Tcpip6"),

@@ -22,7 +22,7 @@ const SLACK: u32 = 0x1000;
 /// public header, the same in all versions).
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Item {
+struct RawEntry {
     section: *mut c_void,
     mapped_base: *mut c_void,
     image_base: *mut c_void,
@@ -36,18 +36,18 @@ struct Item {
 
 /// The count, and the first of the items.
 #[repr(C)]
-struct Items {
+struct RawList {
     count: u32,
-    first: [Item; 0],
+    first: [RawEntry; 0],
 }
 
-const _: () = assert!(size_of::<Item>() == if size_of::<usize>() == 8 { 296 } else { 284 });
+const _: () = assert!(size_of::<RawEntry>() == if size_of::<usize>() == 8 { 296 } else { 284 });
 
 /// Memory of the paged pool, freed when dropped.
 struct Pool(*mut c_void);
 
 impl Pool {
-    fn of(bytes: u32) -> Result<Pool, Status> {
+    fn allocate(bytes: u32) -> Result<Pool, Status> {
         // SAFETY: at PASSIVE_LEVEL any pool may be used; a length of 0 does not
         // occur.
         let memory = unsafe { ExAllocatePoolWithTag(PAGED_POOL, bytes as usize, TAG) };
@@ -69,22 +69,22 @@ impl Drop for Pool {
 ///
 /// # Errors
 /// INSUFFICIENT_RESOURCES without memory for the list; any other of the system.
-pub(super) fn modules(mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
+pub(super) fn for_each(mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
     let mut length = 0;
     // Asked for too little on purpose: it says how much it needs.
     let _ = query(null_mut(), 0, &mut length);
     let room = length.saturating_add(SLACK);
-    let pool = Pool::of(room)?;
+    let pool = Pool::allocate(room)?;
     query(pool.0, room, &mut length)?;
 
-    let items: *const Items = pool.0.cast();
+    let items: *const RawList = pool.0.cast();
     // SAFETY: the pool's memory is aligned for it and holds `room` bytes, more
     // than one page; the call wrote the count.
     let count = unsafe { (*items).count };
     let first = items
-        .wrapping_byte_add(offset_of!(Items, first))
-        .cast::<Item>();
-    let fits = (room as usize - offset_of!(Items, first)) / size_of::<Item>();
+        .wrapping_byte_add(offset_of!(RawList, first))
+        .cast::<RawEntry>();
+    let fits = (room as usize - offset_of!(RawList, first)) / size_of::<RawEntry>();
     for index in 0..fits.min(count as usize) {
         // SAFETY: item `index` of `fits` lies wholly inside the memory. The
         // call initialised `count` of them, and every bit pattern is valid.

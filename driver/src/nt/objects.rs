@@ -23,7 +23,7 @@ pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u
 ///
 /// # Safety
 /// `driver` is this driver's object, and DriverEntry has not returned.
-pub(super) unsafe fn serve(
+pub(super) unsafe fn register(
     driver: *mut DRIVER_OBJECT,
     kinds: &[u8],
     dispatch: Dispatch,
@@ -47,7 +47,7 @@ pub(super) unsafe fn request(irp: *mut IRP) -> Request {
     // SAFETY: by contract the request is ours, and so is its current stack
     // location, which NT has filled in.
     let (irp, stack) = unsafe { (&*irp, &*(*irp).CurrentStackLocation) };
-    let mut request = Request::of(stack.MajorFunction);
+    let mut request = Request::new(stack.MajorFunction);
     match request.major {
         IRP_MJ_CREATE => {
             // SAFETY: an open always comes with the file object that it makes.

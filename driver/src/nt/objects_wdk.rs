@@ -28,7 +28,7 @@ pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u
 ///
 /// # Safety
 /// `driver` is this driver's object, and DriverEntry has not returned.
-pub(super) unsafe fn serve(
+pub(super) unsafe fn register(
     driver: *mut DRIVER_OBJECT,
     kinds: &[u8],
     dispatch: Dispatch,
@@ -64,7 +64,7 @@ pub(super) unsafe fn request(irp: *mut IRP) -> Request {
     };
     // SAFETY: NT has filled in the current stack location.
     let stack = unsafe { &*stack };
-    let mut request = Request::of(stack.MajorFunction);
+    let mut request = Request::new(stack.MajorFunction);
     match request.major {
         IRP_MJ_CREATE => {
             // SAFETY: an open always comes with the file object that it makes.

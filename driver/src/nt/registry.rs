@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::{from_ref, null_mut};
 
-use tcplimit_driver::access::{descriptor, is_ours};
+use tcplimit_driver::access::{descriptor, is_restricted};
 use tcplimit_protocol::Status;
 
 use super::imports::{
@@ -27,7 +27,7 @@ const DACL_SECURITY_INFORMATION: u32 = 4;
 const LONGEST_DESCRIPTOR: usize = 32;
 
 /// Who may write to a secured key: O:BAD:P(A;;KA;;;SY)(A;;KA;;;BA).
-static WHO_MAY_WRITE: [u32; 22] = descriptor(KEY_ALL_ACCESS);
+static KEY_SECURITY: [u32; 22] = descriptor(KEY_ALL_ACCESS);
 
 /// KEY_VALUE_INFORMATION_CLASS: KeyValuePartialInformation.
 const PARTIAL: i32 = 2;
@@ -84,7 +84,7 @@ impl Key {
         let mut key = null_mut();
         let mut counted = name.counted();
         let mut attributes = Key::attributes(None, &raw mut counted);
-        attributes.SecurityDescriptor = from_ref(&WHO_MAY_WRITE).cast_mut().cast();
+        attributes.SecurityDescriptor = from_ref(&KEY_SECURITY).cast_mut().cast();
         // SAFETY: name, attributes and descriptor outlive the call, which only
         // reads them; class and disposition may be absent.
         status(unsafe {
@@ -117,7 +117,7 @@ impl Key {
                 &raw mut needed,
             )
         })?;
-        if is_ours(&found, KEY_ALL_ACCESS) {
+        if is_restricted(&found, KEY_ALL_ACCESS) {
             Ok(self)
         } else {
             Err(Status::ACCESS_DENIED)

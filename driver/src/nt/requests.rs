@@ -27,7 +27,7 @@ pub(super) struct Request {
 
 impl Request {
     /// One without anything but its kind.
-    pub(super) fn of(major: u8) -> Request {
+    pub(super) fn new(major: u8) -> Request {
         Request {
             major,
             code: 0,

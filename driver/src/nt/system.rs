@@ -29,7 +29,7 @@ pub(super) struct Nt {
     path_length: AtomicUsize,
 }
 
-// SAFETY: all but `path` is atomic, and `path` is written in `begin` only,
+// SAFETY: all but `path` is atomic, and `path` is written in `initialize` only,
 // before any other thread can reach the driver.
 unsafe impl Sync for Nt {}
 
@@ -52,7 +52,7 @@ impl Nt {
     ///
     /// # Errors
     /// INVALID_PARAMETER where the name is longer than any could be.
-    pub(super) unsafe fn begin(
+    pub(super) unsafe fn initialize(
         &self,
         driver: *mut DRIVER_OBJECT,
         path: &[u16],
@@ -109,12 +109,12 @@ impl Nt {
 
 /// Where it is remembered what was written. Not below the service's key, which
 /// goes with the service: programs of 2005 delete theirs after each use.
-fn memory() -> Name<'static> {
+fn record_key() -> Name<'static> {
     name!(r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit")
 }
 
 /// Nothing where there is none.
-fn found<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
+fn optional<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(Status::OBJECT_NAME_NOT_FOUND) => Ok(None),
@@ -154,7 +154,7 @@ impl Kernel for Nt {
     };
 
     fn create_device(&self, device: Device) -> Result<(), Status> {
-        // SAFETY: `begin` kept this driver's object.
+        // SAFETY: `initialize` kept this driver's object.
         let object = unsafe { device::create(self.driver(), device) }?;
         self.object(device).store(object, Ordering::Relaxed);
         Ok(())
@@ -182,25 +182,25 @@ impl Kernel for Nt {
     }
 
     fn reference_module(&self, module: Module) -> Result<Image, Status> {
-        Image::of(module)
+        Image::reference(module)
     }
 
     fn for_each_module(&self, show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
-        module_list::modules(show)
+        module_list::for_each(show)
     }
 
     fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let value = self
             .parameters()
             .and_then(|key| key.read(setting_name(setting), DWORD));
-        Ok(found(value)?.map(u32::from_le_bytes))
+        Ok(optional(value)?.map(u32::from_le_bytes))
     }
 
     fn guard(&self) -> Result<bool, Status> {
         let mark = self
             .parameters()
             .and_then(|key| key.read::<4>(guard_name(), DWORD));
-        match found(mark) {
+        match optional(mark) {
             // Of another type or length, it is still a mark.
             Ok(Some(_)) | Err(Status::OBJECT_TYPE_MISMATCH) => Ok(true),
             Ok(None) => Ok(false),
@@ -213,29 +213,29 @@ impl Kernel for Nt {
         if set {
             key.write(guard_name(), DWORD, &1_u32.to_le_bytes())?;
         } else {
-            found(key.delete(guard_name()))?;
+            optional(key.delete(guard_name()))?;
         }
         key.flush()
     }
 
     fn boot_id(&self) -> Result<u64, Status> {
-        boot::boot()
+        boot::boot_id()
     }
 
     fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
-        let key = Key::open_secured(memory());
-        found(key.and_then(|key| key.read(record_name(module), BINARY)))
+        let key = Key::open_secured(record_key());
+        optional(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
     fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
         let key = self
             .service_key()
             .and_then(|key| Key::open(Some(&key), name!("State")));
-        found(key.and_then(|key| key.read(record_name(module), BINARY)))
+        optional(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
     fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status> {
-        Key::create_secured(memory())?.write(record_name(module), BINARY, record)
+        Key::create_secured(record_key())?.write(record_name(module), BINARY, record)
     }
 
     fn safe_mode(&self) -> bool {
@@ -247,7 +247,7 @@ impl Kernel for Nt {
         if !event.message.is_logged() || !is_event_source(self.path()) {
             return;
         }
-        // SAFETY: `begin` kept this driver's object.
+        // SAFETY: `initialize` kept this driver's object.
         unsafe { event_log::write(self.driver(), event) };
     }
 }

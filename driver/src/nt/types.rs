@@ -83,7 +83,7 @@ pub(in crate::nt) struct IRP {
 /// A ULONG that takes as much room as a pointer, as in some members of a union.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(in crate::nt) struct Spaced {
+pub(in crate::nt) struct PaddedUlong {
     pub(in crate::nt) value: u32,
     #[cfg(target_pointer_width = "64")]
     _0: u32,
@@ -94,9 +94,9 @@ pub(in crate::nt) struct Spaced {
 pub(in crate::nt) struct IO_STACK_LOCATION {
     pub(in crate::nt) MajorFunction: u8,
     _0: [u8; size_of::<usize>() - 1],
-    pub(in crate::nt) OutputBufferLength: Spaced,
-    pub(in crate::nt) InputBufferLength: Spaced,
-    pub(in crate::nt) IoControlCode: Spaced,
+    pub(in crate::nt) OutputBufferLength: PaddedUlong,
+    pub(in crate::nt) InputBufferLength: PaddedUlong,
+    pub(in crate::nt) IoControlCode: PaddedUlong,
     _1: usize,
     pub(in crate::nt) DeviceObject: *mut DEVICE_OBJECT,
     pub(in crate::nt) FileObject: *mut FILE_OBJECT,

@@ -328,7 +328,7 @@ fn a_complete_file_is_not_reported_as_interrupted() {
         match failure {
             Failure::RollbackFailed { reason: why, .. } => {
                 assert_eq!(content, b"oldA", "{step}");
-                assert!(why.contains("it holds the new content, whole"), "{why}");
+                assert!(why.contains("it holds the complete new content"), "{why}");
                 whole += 1;
             }
             _ => assert_eq!(content, b"old", "{step}"),

@@ -1,12 +1,12 @@
-//! What the limit is once start-up code of a patched driver has run.
+//! The limit after start-up code of a patched driver has run.
 
 use emulator::start_up::{StoreResult, run};
 use specimen::{Spec, Specimen};
 use tcplimit::patch::apply;
 use verify::patching::plan_of;
 
-/// Runs the start-up store of a file that is laid out like a specimen, wherever
-/// it is loaded; where store and limit are, the builder knows.
+/// Runs the start-up store of a patched specimen at each base. The specimen's builder
+/// knows the RVAs of store and limit.
 fn started(specimen: &Specimen, file: &[u8]) -> Vec<StoreResult> {
     let store = specimen.truth.start_up_store.expect("a start-up store");
     let run = |base| run(file, base, store, specimen.truth.threshold).expect("it runs");
@@ -14,7 +14,7 @@ fn started(specimen: &Specimen, file: &[u8]) -> Vec<StoreResult> {
 }
 
 #[test]
-fn a_patched_driver_starts_with_the_limit_that_was_asked_for_and_changes_nothing_else() {
+fn a_patched_driver_starts_with_the_requested_limit_and_changes_nothing_else() {
     for (name, spec) in Spec::presets() {
         for shipped in [10, 50] {
             let specimen = Spec {
@@ -36,7 +36,7 @@ fn a_patched_driver_starts_with_the_limit_that_was_asked_for_and_changes_nothing
                     );
                 }
             }
-            // It is the patch that does it.
+            // Without the patch the limit is unchanged.
             for stored in started(&specimen, &specimen.file) {
                 assert_eq!(stored.after, shipped, "{name}");
             }
@@ -45,7 +45,7 @@ fn a_patched_driver_starts_with_the_limit_that_was_asked_for_and_changes_nothing
 }
 
 #[test]
-fn a_store_to_another_place_is_seen() {
+fn a_store_to_another_address_is_noticed() {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
         let specimen = spec.with_text_kib(4).build();
         let mut file = specimen.file.clone();

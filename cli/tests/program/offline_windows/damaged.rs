@@ -1,4 +1,4 @@
-//! Copies that are damaged or gone.
+//! Damaged and missing copies.
 
 use super::*;
 
