@@ -97,7 +97,7 @@ const SUBJECTS: [Subject; 4] = [
     Subject {
         package: "tcplimit",
         folder: "cli/src/patch",
-        others: &["disk/windows.rs"],
+        others: &["filesystem/windows.rs"],
         passes: &[
             Pass {
                 packages: &[],
@@ -457,6 +457,17 @@ mod tests {
         let last = text.replace("survivor c\n    no\n    more\n", "");
         assert_eq!(without(text, &caught(&["c", "d"])), last);
         assert_eq!(listed(text).len(), 3);
+    }
+
+    #[test]
+    fn a_subject_names_files_that_exist() {
+        let workspace = Workspace::of_this_crate();
+        for subject in SUBJECTS {
+            for name in subject.others {
+                let path = format!("{}/{}", subject.folder, name.trim_end_matches("/**"));
+                assert!(workspace.path(&path).exists(), "{path}");
+            }
+        }
     }
 
     #[test]
