@@ -126,8 +126,7 @@ pub(crate) struct Options {
     /// The package to change.
     #[arg(default_value = "scanner-core", value_parser = SUBJECTS.map(|it| it.package))]
     package: String,
-    /// One of equal parts, as K/N with K from 0: of the files that were run by
-    /// name, where there are any. Else all mutants.
+    /// One of N equal parts, as K/N with K from 0. Else all mutants.
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
     /// Only mutants of this file of the package.
@@ -240,22 +239,14 @@ fn attempt(
     chosen: &[String],
 ) -> Result<Results, Failure> {
     let output = workspace.made("mutants");
-    let files = match (&options.file, &options.shard) {
-        (Some(file), _) => vec![file.clone()],
-        (None, Some(_)) => run_by_name(&fs::read_to_string(tree.path(FILE))?, subject.package),
-        (None, None) => vec!["**".into()],
-    };
+    let file = options.file.as_deref().unwrap_or("**");
     let mut mutants = workspace.cargo(&["mutants", "--in-place", "--no-shuffle"]);
     mutants
         .args(["--package", subject.package, "--profile", "mutants"])
         .args(["--minimum-test-timeout", TIMEOUT, "--timeout-multiplier=3"])
         .arg("--output")
         .arg(&output)
-        .args(
-            files
-                .iter()
-                .map(|it| format!("--file={}/{it}", subject.folder)),
-        )
+        .arg(format!("--file={}/{file}", subject.folder))
         .args(
             subject
                 .others
@@ -338,22 +329,6 @@ fn recorded(text: &str, run: &str, counts: &str) -> String {
         (None, None) => lines.push(line),
     }
     lines.join("\n") + "\n"
-}
-
-/// The files of a package that were run one by one, all if none was: what
-/// survives in the others is not known yet.
-fn run_by_name(text: &str, package: &str) -> Vec<String> {
-    let run = format!("run {package} ");
-    let parts = text.lines().filter_map(|line| line.strip_prefix(&run));
-    let parts = parts.filter_map(|part| Some(part.split_once(':')?.0));
-    let files: Vec<String> = parts
-        .filter(|part| part.ends_with(".rs"))
-        .map(str::to_owned)
-        .collect();
-    match files.is_empty() {
-        true => vec!["**".into()],
-        false => files,
-    }
 }
 
 /// Those that are listed.
@@ -468,13 +443,6 @@ mod tests {
                 assert!(workspace.path(&path).exists(), "{path}");
             }
         }
-    }
-
-    #[test]
-    fn a_shard_is_of_the_files_that_were_run() {
-        let text = "run a x.rs: 1\nrun a 1/3: 2\nrun b all: 2\nrun a y/z.rs: 3\n";
-        assert_eq!(run_by_name(text, "a"), ["x.rs", "y/z.rs"]);
-        assert_eq!(run_by_name(text, "b"), ["**"]);
     }
 
     #[test]
