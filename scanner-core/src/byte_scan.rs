@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_shown_as_defined_and_no_others() {
+    fn exactly_the_defined_places_match() {
         let patterns = [COMPARE, EVENT.map(MaskedByte::exactly)];
         let scan = both();
         for (length, seed) in (0..400).chain([5000, 5001, 5002]).zip(1..) {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_shown_wherever_it_lies() {
+    fn a_pattern_matches_wherever_it_lies() {
         let mut added = ByteScan::NOTHING;
         added.add(EVENT);
         for length in 4..=3 * BLOCK {
@@ -280,7 +280,7 @@ mod tests {
 
     /// Two bytes then match more than one part of each.
     #[test]
-    fn two_patterns_alike_are_shown_wherever_they_lie() {
+    fn two_similar_patterns_match_wherever_they_lie() {
         let (a, q) = (MaskedByte::exactly(0x10), MaskedByte::exactly(0x11));
         let scan = ByteScan::new([[a, a, MaskedByte::new(0xFE, 0x10), q]; 2]);
         for bytes in [[0x10, 0x10, 0x10, 0x11], [0x10, 0x10, 0x11, 0x11]] {

@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_looked_at_on_whichever_side_of_a_boundary_it_lies() {
+    fn an_address_on_either_side_of_a_boundary_is_examined() {
         for boundary in [
             0x100_u32,
             0x200,
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn few_other_places_are_looked_at() {
+    fn few_other_places_are_examined() {
         let others = [
             // Other variables of the driver, and its strings.
             0x5_0304_u32,

@@ -28,7 +28,7 @@ fn id(module: Module) -> ModuleId {
 /// All that the driver knows of a module's limit.
 pub(crate) fn query(windows: &dyn Windows, module: Module) -> Result<Answer, Failure> {
     let query = Query {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: id(module),
     };
     ask(windows, QUERY, false, query.as_bytes())
@@ -42,7 +42,7 @@ pub(crate) fn set(
     expected: Option<u32>,
 ) -> Result<Answer, Failure> {
     let set = Set {
-        header: Header::of::<Set>(),
+        header: Header::for_record::<Set>(),
         module: id(module),
         limit: limit.into(),
         expected: expected.unwrap_or(0).into(),
@@ -57,7 +57,7 @@ pub(crate) fn reset(
     expected: Option<u32>,
 ) -> Result<Answer, Failure> {
     let reset = Reset {
-        header: Header::of::<Reset>(),
+        header: Header::for_record::<Reset>(),
         module: id(module),
         expected: expected.unwrap_or(0).into(),
     };
@@ -77,7 +77,7 @@ fn ask(windows: &dyn Windows, code: u32, writes: bool, input: &[u8]) -> Result<A
         Err(error) => return Err(unanswered(windows, error)),
     }
     match Answer::read_from_bytes(&output) {
-        Ok(answer) if answer.header == Header::of::<Answer>() => Ok(answer),
+        Ok(answer) if answer.header == Header::for_record::<Answer>() => Ok(answer),
         _ => Err(other_version(None)),
     }
 }
