@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, run, xp};
 
@@ -100,14 +100,14 @@ fn a_contradicting_manifest_disagrees_and_is_never_overwritten() {
 
 #[test]
 fn a_file_that_is_not_located_is_not_added() {
-    let flawed = Spec {
-        flaw: Some(Flaw::OneGate),
+    let defective = Spec {
+        defect: Some(Defect::OneGate),
         ..Spec::xp_sp3()
     }
     .build()
     .file;
     let files = Files::new()
-        .with("tcpip.sys", &flawed)
+        .with("tcpip.sys", &defective)
         .with("text.txt", b"hello");
     let add = files.run(&[
         "corpus",

@@ -76,7 +76,7 @@ fn a_damaged_driver_of_a_limited_version_is_never_reported_without_limiter() {
 /// Uses the library, since there are many lengths.
 #[test]
 fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
-    for (kind, spec) in Spec::kinds() {
+    for (kind, spec) in Spec::presets() {
         let file = spec.build().file;
         let lengths = (2..0x600).chain((0x600..file.len()).step_by(97));
         for length in lengths {
@@ -94,10 +94,10 @@ fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
 
 /// A tcpip.sys that has lost the code of event 4226 and its own names.
 fn without_event() -> Spec {
-    use specimen::{Extras, Flaw};
+    use specimen::{Defect, Extras};
 
     Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         extras: Extras {
             export: false,
             version: false,

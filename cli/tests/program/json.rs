@@ -1,7 +1,7 @@
 //! `probe --json`.
 
 use serde_json::{Value, json};
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, xp};
 
@@ -75,7 +75,7 @@ fn the_place_of_the_start_up_value_holds_it() {
 #[test]
 fn a_refused_file_has_a_candidate_and_no_rvas() {
     let spec = Spec {
-        flaw: Some(Flaw::LiveWriter),
+        defect: Some(Defect::LiveWriter),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("tcpip.sys", &spec.build().file);

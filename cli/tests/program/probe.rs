@@ -1,6 +1,6 @@
 //! `probe` on single files.
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, run, xp};
 
@@ -21,7 +21,7 @@ fn without_a_path_the_specimen_is_located_and_named() {
 
 #[test]
 fn every_kind_of_driver_is_located_where_it_was_built_as_file_and_as_loaded() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let files = Files::new().with("driver.bin", &built.file);
         let limit = format!("limit        RVA {:X}\n", built.truth.threshold);
@@ -63,7 +63,7 @@ fn a_patched_file_is_located_and_its_value_printed() {
 #[test]
 fn missing_evidence_is_named_and_the_exit_code_is_1() {
     let spec = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("tcpip.sys", &spec.build().file);
@@ -138,7 +138,7 @@ fn a_value_that_the_driver_does_not_take_is_marked() {
 #[test]
 fn the_suggested_explain_command_repeats_the_options() {
     let spec = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("my files/a.sys", &spec.build().file);

@@ -1,7 +1,7 @@
-//! Who may write to a folder, besides Administrators.
+//! Groups besides Administrators that may write to a folder.
 //!
-//! Source of the layouts: SECURITY_DESCRIPTOR in its self-relative form, ACL, ACE
-//! and SID in \[MS-DTYP\], sections 2.4.6, 2.4.5, 2.4.4 and 2.4.2.
+//! Source of the layouts: SECURITY_DESCRIPTOR in its self-relative form, ACL, ACE and SID in
+//! \[MS-DTYP\], sections 2.4.6, 2.4.5, 2.4.4 and 2.4.2.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ use crate::language::Text;
 use crate::os::Os;
 use crate::win32_error::Win32Error;
 
-/// Groups that all who use a machine belong to, each with its SID.
+/// Groups that contain every user of a machine, each with its SID.
 const EVERYBODY: [(Text, &[u8]); 4] = [
     (Text::new("Everyone"), &[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
     (
@@ -30,9 +30,8 @@ const EVERYBODY: [(Text, &[u8]); 4] = [
     ),
 ];
 
-/// Rights that end in another file by the same name: FILE_ADD_FILE (for a file
-/// FILE_WRITE_DATA), FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER,
-/// GENERIC_WRITE, GENERIC_ALL.
+/// Rights that allow replacing a file: FILE_ADD_FILE (for a file FILE_WRITE_DATA),
+/// FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER, GENERIC_WRITE, GENERIC_ALL.
 const WRITE_RIGHTS: u32 = 0x2 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x4000_0000 | 0x1000_0000;
 
 /// SE_DACL_PRESENT.
@@ -51,7 +50,7 @@ struct SecurityDescriptor {
     _owner: U32,
     _group: U32,
     _audit: U32,
-    /// Where the list begins; 0 for none, which is a list that allows all.
+    /// Offset of the DACL. 0 means none, which allows everyone everything.
     list: U32,
 }
 
@@ -64,7 +63,7 @@ struct Acl {
     _reserved: U16,
 }
 
-/// What all entries begin with that allow or deny; the SID follows.
+/// The start of every ACE that allows or denies; the SID follows.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Ace {
@@ -74,16 +73,16 @@ struct Ace {
     rights: U32,
 }
 
-/// Who besides Administrators may put files into a folder.
+/// The groups besides Administrators that may put files into a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Writers {
-    /// These groups; perhaps none.
+    /// These groups; possibly none.
     Groups(Vec<&'static str>),
-    /// All: the disk has no access lists.
+    /// Everyone: the disk has no access lists.
     NoLists,
 }
 
-/// Who may write to the folder, or to files that are put there.
+/// The groups that may write to the folder, or to files put there.
 pub(crate) fn writers(os: &dyn Os, folder: &str) -> Result<Writers, Failure> {
     let descriptor = os.access_list(folder).and_then(|descriptor| {
         descriptor.map_or(Ok(Writers::NoLists), |descriptor| {
@@ -94,8 +93,8 @@ pub(crate) fn writers(os: &dyn Os, folder: &str) -> Result<Writers, Failure> {
     descriptor.map_err(|error| Failure::file(phrase!("read the access list of"), folder, error))
 }
 
-/// The groups that a descriptor allows to write. What it denies is not
-/// considered: that only takes rights away. `None` where it is malformed.
+/// The groups that a descriptor allows to write. Ignores entries that deny, which only remove
+/// rights. `None` if malformed.
 fn groups(descriptor: &[u8]) -> Option<Vec<&'static str>> {
     let (header, _) = SecurityDescriptor::ref_from_prefix(descriptor).ok()?;
     let at = usize::try_from(header.list.get()).ok()?;
@@ -207,7 +206,7 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(groups(&whole[..length]), None, "{length}");
         }
-        // An entry that is shorter than its own header.
+        // An entry shorter than its own header.
         let mut short = whole;
         short[30] = 4;
         assert_eq!(groups(&short), None);

@@ -1,4 +1,4 @@
-//! The window's program: events in, calls of the model and of the controls out.
+//! The window program: receives events, calls the model and the controls.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,11 +20,11 @@ use crate::gui::state::State;
 use crate::gui::window::{self, Window};
 use crate::os_win32::Win32Os;
 
-/// The size of a new window's inside, where that is larger than the least.
+/// The initial size of the window's inside, unless the minimum is larger.
 const INITIAL_SIZE: (i32, i32) = (760, 520);
 /// A setting: closing the window hides it.
 const HIDE_ON_CLOSE: &str = "HideOnClose";
-/// A setting: the language, by its place in [`Language::ALL`].
+/// A setting: the language, by its index in [`Language::ALL`].
 const LANGUAGE: &str = "Language";
 /// The file of the program.
 const FILE: &str = "tcplimitw.exe";
@@ -50,7 +50,7 @@ const WM_CONTEXTMENU: u32 = 0x7B;
 const BALLOON_CLICKED: u32 = 0x405;
 /// LBN_SELCHANGE and CBN_SELCHANGE.
 const SELECTION: u16 = 1;
-/// What Enter sends.
+/// The command that Enter sends.
 const ENTER: u16 = 1;
 /// No row.
 const NONE: usize = usize::MAX;
@@ -63,19 +63,19 @@ struct App {
     font: MessageFont,
     model: Model,
     layout: Option<Layout>,
-    /// The size that the controls were placed for.
+    /// The size for which the controls were placed.
     placed: (i32, i32),
-    /// What the controls show, so that only what changes is painted.
+    /// Texts that the controls show, so that only changes are painted.
     shown: Vec<(Control, String)>,
     rows: Vec<String>,
     is_in_tray: bool,
-    /// What the icon says.
+    /// The tooltip of the icon.
     tip: String,
     hides: bool,
     is_hidden: bool,
-    /// Whether a question is being asked.
+    /// Whether a message box is open.
     is_busy: bool,
-    /// The control that had the keyboard last.
+    /// The control that last had the keyboard.
     last_focus: Control,
     instance: Option<Instance>,
     taskbar_created: u32,
@@ -83,7 +83,7 @@ struct App {
 }
 
 static APP: State<App> = State::new();
-/// The least size of the window's inside: Windows asks for it also while the state is used.
+/// The minimum size of the window's inside. Windows also asks for it while the state is borrowed.
 static MINIMUM_SIZE: State<(i32, i32)> = State::new();
 
 /// Runs the program until its window is closed.
@@ -92,7 +92,9 @@ pub(crate) fn run(words: &[String]) -> Exit {
     let saved_language =
         saved_language.and_then(|index| Language::ALL.get(usize::try_from(index).ok()?).copied());
     let language = chosen_language(words).or(saved_language);
-    language.unwrap_or_else(|| Language::of(&Win32Os)).choose();
+    language
+        .unwrap_or_else(|| Language::of_user(&Win32Os))
+        .choose();
     let show_again = window::message("tcplimitw.show");
     let Some(instance) = Instance::take(MAIN) else {
         if let Some(other) = Window::find(MAIN) {
@@ -109,7 +111,7 @@ pub(crate) fn run(words: &[String]) -> Exit {
     }
 }
 
-/// Makes the window and all that is in it.
+/// Creates the window and everything in it.
 fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32Error> {
     procedure::register::<App>()?;
     control::register()?;
@@ -207,7 +209,7 @@ impl Program for App {
                         app.last_focus = *control;
                     }
                 });
-                // Windows' own part of it is to be done, too.
+                // Windows must handle it too.
                 false
             }
             Event::Focus => {
@@ -221,7 +223,7 @@ impl Program for App {
                 let hides = APP.with(|app| app.hides && app.is_in_tray);
                 match hides {
                     Some(true) => APP.with(App::hide).is_some(),
-                    // Not while a question is asked.
+                    // Not while a message box is open.
                     _ => is_busy(),
                 }
             }
@@ -232,7 +234,7 @@ impl Program for App {
             }
             Event::Settings => {
                 APP.with(App::set_font);
-                // Windows' own part of it is to be done, too.
+                // Windows must handle it too.
                 false
             }
             Event::Icon(notification) => {
@@ -240,7 +242,7 @@ impl Program for App {
                     WM_LBUTTONDBLCLK | BALLOON_CLICKED => show_again(main),
                     WM_RBUTTONUP | WM_CONTEXTMENU => {
                         let hides = APP.with(|app| app.hides).unwrap_or(false);
-                        // Else it stays when the user clicks elsewhere.
+                        // Otherwise the menu stays when the user clicks elsewhere.
                         main.to_front();
                         menu::at_icon(main, hides);
                     }
@@ -276,7 +278,7 @@ fn is_busy() -> bool {
     APP.with(|app| app.is_busy).unwrap_or(true)
 }
 
-/// What a control or a command of the menu stands for.
+/// Runs a control's or menu command.
 fn on_command(id: u16, notification: u16) {
     if id == ENTER {
         let focused = window::focused();
@@ -286,7 +288,7 @@ fn on_command(id: u16, notification: u16) {
         });
         match control.flatten() {
             Some(Control::Number | Control::CommonLimits) => on_control(Control::Apply, 0),
-            // A button that Enter is pressed on.
+            // A button that Enter pressed.
             Some(
                 Control::StatusLabels
                 | Control::StatusTexts
@@ -307,7 +309,7 @@ fn on_command(id: u16, notification: u16) {
     }
 }
 
-/// Something was done to a control: mostly, a button was pressed.
+/// Handles a notification of a control, mostly a pressed button.
 fn on_control(control: Control, notification: u16) {
     match control {
         Control::CommonLimits if notification == SELECTION => {
@@ -372,7 +374,7 @@ fn apply_remedy(index: usize) {
     });
 }
 
-/// Shows a message, and lets no command in meanwhile.
+/// Shows a message, and blocks commands meanwhile.
 fn show_message(kind: MessageKind, text: &str) -> bool {
     let Some(main) = APP.with(|app| {
         app.is_busy = true;
@@ -385,7 +387,7 @@ fn show_message(kind: MessageKind, text: &str) -> bool {
     answer
 }
 
-/// Asks before a change, carries it out, and says what came of it.
+/// Asks before a change, executes it, and shows the outcome.
 fn confirm_and_execute(change: impl FnOnce(&mut App) -> Option<Change>) {
     if is_busy() {
         return;
@@ -417,7 +419,7 @@ fn run_as() {
     let Some(Some((main, instance))) = APP.with(|app| Some((app.main, app.instance.take()))) else {
         return;
     };
-    // The other one is not to find this one.
+    // The other instance must not find this one.
     drop(instance);
     let started = Win32Os.program_folder().and_then(|folder| {
         let program = format!(r"{folder}\{FILE}");
@@ -462,7 +464,7 @@ fn on_menu_command(command: Command) {
             APP.with(|app| {
                 app.hides = !app.hides;
                 app.bar.check(Command::HideOnClose, app.hides);
-                // Where it can't be kept it is as chosen until the program ends.
+                // If it can't be saved, it applies until the program ends.
                 let _ = Win32Os.set_setting(HIDE_ON_CLOSE, app.hides.into());
             });
         }
@@ -505,18 +507,18 @@ fn save_picture() {
     show_message(kind, &saved(&path));
 }
 
-/// Says everything in that language from now on.
+/// Switches all texts to that language.
 fn set_language(language: Language) {
     language.choose();
     let index = Language::ALL.into_iter().position(|one| one == language);
     let index = index.and_then(|index| u32::try_from(index).ok());
-    // Where it can't be kept it is as chosen until the program ends.
+    // If it can't be saved, it applies until the program ends.
     let _ = Win32Os.set_setting(LANGUAGE, index.unwrap_or(0));
     APP.with(App::relabel);
 }
 
 impl App {
-    /// The menu bar and the controls with their texts in another language.
+    /// Sets the texts of the menu bar and the controls in a new language.
     fn relabel(&mut self) {
         let old = self.bar;
         self.bar = Bar::make();
@@ -529,13 +531,13 @@ impl App {
             }
         }
         self.main.set_text(&title(&Win32Os));
-        // What the controls need depends on what they say.
+        // The space that controls need depends on their texts.
         MINIMUM_SIZE.put(minimum(&self.font));
         self.layout = None;
         self.show_all();
     }
 
-    /// Shows in the menu bar which commands are in force.
+    /// Checks the menu commands that are active.
     fn check_commands(&self) {
         let language = Language::current();
         for (command, is_on) in [
@@ -565,7 +567,7 @@ impl App {
         let tick = self.model.tick(&Win32Os);
         if self.is_in_tray {
             let tip = self.model.tooltip();
-            // Explorer is not asked to show the same again.
+            // Does not ask Explorer to show the same again.
             if self.tip != tip {
                 icon::set_tip(self.main, &tip);
                 self.tip = tip;
@@ -590,13 +592,13 @@ impl App {
         for (_, window) in &self.controls {
             window.send(WM_SETFONT, font.handle(), 1);
         }
-        // The old one is deleted when nobody has it any more.
+        // The old font is deleted when no control uses it any more.
         self.font = font;
         MINIMUM_SIZE.put(minimum(&self.font));
         self.place();
     }
 
-    /// Puts text into a control, if it has another.
+    /// Sets a control's text, if it differs.
     fn set_text(&mut self, control: Control, text: String) {
         let window = self.control(control);
         match self.shown.iter_mut().find(|(one, _)| *one == control) {
@@ -607,7 +609,7 @@ impl App {
         window.set_text(&text);
     }
 
-    /// All controls as the model has them now.
+    /// Shows the model's present state in all controls.
     fn show_all(&mut self) {
         let status_pane = self.model.status_pane();
         let remedies = self.model.remedies();
@@ -626,7 +628,7 @@ impl App {
         {
             self.set_text(control, remedy.label().into());
         }
-        // Another program may have changed the size while the state was used.
+        // Another program may have changed the size while the state was borrowed.
         if self.layout != Some(layout) || self.main.size() != self.placed {
             self.layout = Some(layout);
             self.place();
@@ -641,7 +643,7 @@ impl App {
         self.show_rows();
     }
 
-    /// The table, if it has changed.
+    /// Fills the table, if it has changed.
     fn show_rows(&mut self) {
         let rows: Vec<String> = self
             .model
@@ -667,7 +669,7 @@ impl App {
         self.rows = rows;
     }
 
-    /// Puts the controls where they belong.
+    /// Places the controls.
     fn place(&mut self) {
         let Some(layout) = self.layout else { return };
         let (width, height) = self.main.size();
@@ -682,7 +684,7 @@ impl App {
             if let Some((_, area)) = place {
                 let mut area = *area;
                 match control {
-                    // With the list that drops down.
+                    // Including the drop-down list.
                     Control::CommonLimits => area.bottom += area.height() * 8,
                     Control::ByName => stops[0] = area.left,
                     Control::ByProcess => stops[1] = area.right * 2,
@@ -695,8 +697,8 @@ impl App {
         self.tab_stops(stops);
     }
 
-    /// Columns of the table, below the buttons that sort it. A list counts in quarters of the
-    /// width of a usual character.
+    /// Sets the columns of the table below the buttons that sort it. A list box counts in quarters
+    /// of an average character's width.
     fn tab_stops(&self, pixels: [i32; 2]) {
         use tcplimit_xp::window::Font;
         let digits = self.font.width("0123456789");

@@ -10,7 +10,7 @@ use crate::verb::{Action, Switch, Verb};
 /// The longest interval of `watch`, in seconds.
 const MAX_INTERVAL: u32 = 3600;
 
-/// What is asked for.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) verb: &'static Verb,
@@ -32,21 +32,21 @@ pub(crate) struct Arguments {
     pub(crate) help: bool,
 }
 
-/// What is wrong with a command line.
+/// An error in the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UsageError {
     pub(crate) message: String,
-    /// The verb whose help tells more, if there is one.
+    /// The verb whose help explains more, if any.
     pub(crate) verb: Option<&'static str>,
 }
 
-/// Whether `--json` is asked for, also where the rest is wrong.
+/// Whether the words contain `--json`, even if the rest is wrong.
 pub(crate) fn wants_json(words: &[String]) -> bool {
     words.iter().any(|word| word == "--json")
 }
 
 impl Arguments {
-    /// Reads the words behind the program's name.
+    /// Parses the words after the program's name.
     pub(crate) fn parse(words: &[String]) -> Result<Arguments, UsageError> {
         let mut words = words.iter().map(String::as_str);
         let name = words.next().unwrap_or("help");
@@ -130,7 +130,7 @@ impl Arguments {
                 Switch::All => all = true,
                 Switch::Json => arguments.json = true,
                 Switch::Help => arguments.help = true,
-                // Taken out of the words before.
+                // Already removed from the words.
                 Switch::Lang => {}
             }
         }
@@ -172,7 +172,7 @@ impl Arguments {
     }
 }
 
-/// What is wrong with a verb that there is not.
+/// The error for an unknown verb.
 pub(crate) fn unknown_verb(name: &str) -> UsageError {
     UsageError {
         message: text!("There is no verb \"{name}\"", name),
@@ -180,9 +180,9 @@ pub(crate) fn unknown_verb(name: &str) -> UsageError {
     }
 }
 
-/// A number from 1 on.
+/// Parses a number from 1 to `largest`.
 fn number(name: &str, text: &str, largest: u32) -> Result<u32, String> {
-    // A sign is no digit; `parse` would take a plus.
+    // `parse` would accept a plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()

@@ -1,5 +1,4 @@
-//! What is said: lines for people as things happen, or one JSON object at the
-//! end.
+//! Output: lines for people as things happen, or one JSON object at the end.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,38 +12,38 @@ use tcplimit_report::{Exit, SCHEMA};
 use crate::failure::Failure;
 use crate::os::{Os, Stream};
 
-/// Where a verb says what it does.
+/// The output of a verb.
 pub(crate) struct Console<'a> {
     os: &'a dyn Os,
     verb: &'static str,
     pub(crate) json: bool,
-    /// What was done, one sentence a step.
+    /// Completed steps, one sentence each.
     steps: Vec<String>,
     is_open: Cell<bool>,
-    /// Where text goes instead of to the streams: a window has none.
+    /// Buffer that replaces the streams for a window.
     record: Option<RefCell<String>>,
 }
 
-/// What all objects begin with.
+/// The start of every object.
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     schema: u32,
     verb: &'a str,
     exit_code: u8,
-    error: Option<ErrorJson<'a>>,
+    error: Option<JsonError<'a>>,
     steps: &'a [String],
     #[serde(flatten)]
     rest: T,
 }
 
 #[derive(Serialize)]
-struct ErrorJson<'a> {
+struct JsonError<'a> {
     message: &'a str,
     advice: Option<&'a str>,
     code: Option<u32>,
 }
 
-/// No fields of a verb's own.
+/// For verbs without fields of their own.
 #[derive(Serialize)]
 pub(crate) struct NoFields {}
 
@@ -60,7 +59,7 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// A console that keeps what is said, unbroken, for a window.
+    /// A console that records its output unwrapped, for a window.
     pub(crate) fn recording(os: &'a dyn Os, verb: &'static str) -> Console<'a> {
         Console {
             record: Some(RefCell::default()),
@@ -68,8 +67,7 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// What was said, with the failure behind it. (Without the objects of JSON, which a window
-    /// has no use for.)
+    /// The recorded output, followed by the failure. (It has no JSON, which a window does not use.)
     pub(crate) fn into_recorded(self, failure: Option<&Failure>) -> String {
         let mut text = self.record.unwrap_or_default().into_inner();
         if let Some(failure) = failure {
@@ -78,7 +76,7 @@ impl<'a> Console<'a> {
         text
     }
 
-    /// Text for people; on a console broken at words.
+    /// Prints text for people, wrapped on a console.
     pub(crate) fn print(&self, text: &str) {
         if let Some(record) = &self.record {
             let mut record = record.borrow_mut();
@@ -92,7 +90,7 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Text for people whose lines are as they must be.
+    /// Prints text whose lines must not be wrapped.
     pub(crate) fn print_unwrapped(&self, text: &str) {
         if !self.json {
             self.write(text);
@@ -106,26 +104,26 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Whether all was taken so far. Windows does not end a program whose
-    /// reader went away.
+    /// Whether the stream has accepted everything so far. Windows does not end a program whose
+    /// reader has gone.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.get()
     }
 
-    /// A step that was done: it is said at once, for the next may not come.
+    /// Records a completed step and prints it at once, because the next may never come.
     pub(crate) fn step(&mut self, step: impl Into<String>) {
         let step = step.into();
         self.print(&step);
         self.steps.push(step);
     }
 
-    /// The end: the failure, if there is one, and the object.
+    /// Prints the failure, if any, and the object.
     pub(crate) fn finish(&self, failure: Option<&Failure>, rest: impl Serialize) -> Exit {
         let exit = failure.map_or(Exit::Done, |failure| failure.exit);
         self.finish_with(exit, failure, rest)
     }
 
-    /// As [`Console::finish`], where the exit code is about more than failures.
+    /// Like [`Console::finish`], with an exit code that depends on more than the failure.
     pub(crate) fn finish_with(
         &self,
         exit: Exit,
@@ -137,7 +135,7 @@ impl<'a> Console<'a> {
                 schema: SCHEMA,
                 verb: self.verb,
                 exit_code: exit.code(),
-                error: failure.map(|failure| ErrorJson {
+                error: failure.map(|failure| JsonError {
                     message: &failure.message,
                     advice: Some(failure.advice.as_str()).filter(|advice| !advice.is_empty()),
                     code: failure.error.map(|error| error.0),
@@ -158,16 +156,16 @@ impl<'a> Console<'a> {
         exit
     }
 
-    /// A line of JSON, all of it ASCII.
+    /// Prints a line of JSON, all ASCII.
     pub(crate) fn print_json(&self, value: &impl Serialize) {
-        // It fails only where a map's key is no text.
+        // Fails only if a map's key is not a string.
         let line = serde_json::to_string(value).unwrap_or_default();
         let mut text = String::with_capacity(line.len());
         for character in line.chars() {
             if character.is_ascii() {
                 text.push(character);
             } else {
-                // Outside of texts all is ASCII, so this is inside of one.
+                // Everything outside strings is ASCII, so this is inside one.
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let _ = write!(text, "\\u{unit:04x}");
                 }
@@ -178,8 +176,8 @@ impl<'a> Console<'a> {
     }
 }
 
-/// Text for a console of so many columns: longer lines are broken at words, and go on
-/// below their own beginning. A word that is longer than a line is left to the console.
+/// Wraps text to the columns of a console: longer lines break at words and keep their indentation.
+/// The console breaks words longer than a line.
 fn wrap(text: &str, columns: usize) -> String {
     // A line that fills the last column moves the cursor to the next.
     let width = columns.saturating_sub(1);

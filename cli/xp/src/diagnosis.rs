@@ -1,5 +1,4 @@
-//! Where what is in memory, on disk and stored disagree: why that may be, and
-//! what to do.
+//! Reasons and advice where memory, disk and stored limits disagree.
 
 use alloc::format;
 use alloc::string::String;
@@ -12,7 +11,7 @@ use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::os::{Activity, Service, Start};
 
-/// What a window offers to do about a note.
+/// A remedy that the window offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// `tcplimit install`.
@@ -23,13 +22,13 @@ pub enum Remedy {
     Repair,
 }
 
-/// What would help, the best first.
+/// Remedies that would help, the best first.
 pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     let survey = &facts.survey;
     let is_stopped = |service: &Service| service.activity == Activity::Stopped;
     if survey.is_empty() {
         Vec::from([Remedy::Install])
-    } else if !survey.is_whole() {
+    } else if !survey.is_complete() {
         Vec::from([Remedy::Install, Remedy::Repair])
     } else if survey.service.as_ref().is_some_and(is_stopped) {
         Vec::from([Remedy::Load])
@@ -38,7 +37,7 @@ pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     }
 }
 
-/// Notes, the most important first; none where all is well.
+/// Notes, the most important first; none if everything agrees.
 pub(crate) fn notes(facts: &Facts) -> Vec<String> {
     let mut notes = Vec::new();
     installation(facts, &mut notes);
@@ -50,7 +49,7 @@ pub(crate) fn notes(facts: &Facts) -> Vec<String> {
             }
             Err(failure) if facts.survey.service.is_some() => {
                 let note = format!("{} {}", failure.message, failure.advice);
-                // One for both drivers of the system.
+                // Once for both drivers of the system.
                 if !notes.contains(&note) {
                     notes.push(note);
                 }
@@ -67,7 +66,7 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
     let survey = &facts.survey;
     if survey.is_empty() {
         notes.push(phrase!("tcplimit is not installed. Run: tcplimit install").into());
-    } else if !survey.is_whole() {
+    } else if !survey.is_complete() {
         notes.push(
             phrase!(
                 "The installation is incomplete. Run \"tcplimit install\" to repair it, or \

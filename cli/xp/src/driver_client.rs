@@ -1,4 +1,4 @@
-//! The driver, as its client sees it.
+//! A client of the driver.
 
 use alloc::format;
 use alloc::string::String;
@@ -17,7 +17,7 @@ use crate::language::Text;
 use crate::os::{Activity, Os, Request};
 use crate::win32_error::Win32Error;
 
-/// What a module is called in a record.
+/// The ID of a module in a record.
 fn module_id(module: Module) -> ModuleId {
     match module {
         Module::Tcpip => ModuleId::TCPIP,
@@ -25,7 +25,7 @@ fn module_id(module: Module) -> ModuleId {
     }
 }
 
-/// All that the driver knows of a module's limit.
+/// Queries everything that the driver knows of a module's limit.
 pub(crate) fn query(os: &dyn Os, module: Module) -> Result<Answer, Failure> {
     let query = Query {
         header: Header::of::<Query>(),
@@ -50,7 +50,7 @@ pub(crate) fn set(
     send(os, SET, true, set.as_bytes())
 }
 
-/// Puts a limit back to 10.
+/// Sets a limit back to 10.
 pub(crate) fn reset(os: &dyn Os, module: Module, expected: Option<u32>) -> Result<Answer, Failure> {
     let reset = Reset {
         header: Header::of::<Reset>(),
@@ -78,20 +78,20 @@ fn send(os: &dyn Os, code: u32, writes: bool, input: &[u8]) -> Result<Answer, Fa
     }
 }
 
-/// Whether a driver that was loaded has made our device.
+/// Whether a loaded driver has created our device.
 pub(crate) fn has_device(os: &dyn Os) -> bool {
     let answer = query(os, Module::Tcpip);
     !matches!(answer, Err(failure) if failure.error == Some(Win32Error::FILE_NOT_FOUND))
 }
 
-/// Whether the limit is neither the one as shipped nor one that the driver wrote, so
-/// that it is replaced only where it is named.
+/// Whether the limit is neither the shipped one nor one that the driver wrote, so that replacing it
+/// needs `--expect`.
 pub(crate) fn is_foreign(answer: &Answer) -> bool {
     let limit = answer.limit.get();
     limit != 0 && limit != PRISTINE_LIMIT && limit != answer.written.get()
 }
 
-/// A command line for this module alone; `verb` with its number, if it takes one.
+/// A command line for this module only; `verb` includes its number, if it takes one.
 pub(crate) fn command(verb: &str, module: Module, expect: Option<u32>, persist: bool) -> String {
     let mut command = format!("tcplimit {verb}");
     if module == Module::Tcpip6 {
@@ -106,8 +106,7 @@ pub(crate) fn command(verb: &str, module: Module, expect: Option<u32>, persist: 
     command
 }
 
-/// ERROR_BAD_LENGTH and ERROR_REVISION_MISMATCH: what the driver says of records
-/// that it does not know.
+/// ERROR_BAD_LENGTH and ERROR_REVISION_MISMATCH: the driver's errors for unknown records.
 const UNKNOWN_RECORD: [Win32Error; 2] = [Win32Error(24), Win32Error(1306)];
 
 const NOT_LOADED: Text = Text::new("tcplimit.sys is not loaded.");
@@ -152,18 +151,18 @@ fn version_mismatch(error: Option<Win32Error>) -> Failure {
     }
 }
 
-/// What to do about a build that is not known, without sending it.
+/// Advice for an unknown build, without asking for the file itself.
 pub(crate) const REPORT_ADVICE: Text = Text::new(
     "To report it, run \"tcplimit probe --json > report.txt\" and send report.txt: it contains \
      the version and the evidence found, but nothing of the file.",
 );
 
-/// A reason of the driver's in the current language.
+/// The text of a driver's reason in the current language.
 pub(crate) fn reason_text(reason: Reason) -> &'static str {
     Text::new(reason.text()).get()
 }
 
-/// Why an answer is a refusal, if it is one.
+/// The refusal in an answer, if it is one.
 pub(crate) fn refusal(module: Module, answer: &Answer) -> Option<Failure> {
     let code = answer.reason.get();
     let reason = match Reason::from_code(code) {
@@ -242,7 +241,7 @@ fn advice(reason: Option<Reason>, first: u32) -> String {
     }
 }
 
-/// Evidence by name.
+/// The names of evidence, or the bits in hexadecimal if unknown.
 fn evidence_text(bits: u32) -> String {
     let set = u16::try_from(bits).ok().and_then(EvidenceSet::from_bits);
     match set {
@@ -251,7 +250,7 @@ fn evidence_text(bits: u32) -> String {
     }
 }
 
-/// The evidence in a field of an answer, by names.
+/// The names of the evidence in an answer's field.
 pub(crate) fn evidence_names(bits: u32) -> impl Iterator<Item = &'static str> {
     let known = u16::try_from(bits).ok().and_then(EvidenceSet::from_bits);
     let set = known.unwrap_or(EvidenceSet::EMPTY);
@@ -261,13 +260,12 @@ pub(crate) fn evidence_names(bits: u32) -> impl Iterator<Item = &'static str> {
         .map(|evidence| evidence.name())
 }
 
-/// Whether a module is not loaded though nothing is wrong: IPv6 is rarely
-/// installed, and its file is there all the same.
+/// Whether a module is absent without a fault: IPv6 is rarely installed, though its file exists.
 pub(crate) fn is_not_installed(module: Module, answer: &Answer) -> bool {
     module == Module::Tcpip6 && State::from_code(answer.state.get()) == Some(State::Absent)
 }
 
-/// The words of JSON for how far a search got.
+/// The JSON value for the state of the search.
 pub(crate) fn state_name(answer: &Answer) -> &'static str {
     match State::from_code(answer.state.get()) {
         Some(State::Absent) => "absent",
@@ -277,7 +275,7 @@ pub(crate) fn state_name(answer: &Answer) -> &'static str {
     }
 }
 
-/// The words of JSON for what became of a stored limit.
+/// The JSON value for the outcome of a stored limit.
 pub(crate) fn start_name(answer: &Answer) -> &'static str {
     match Start::from_code(answer.start.get()) {
         Some(Start::NotConfigured) => "not-configured",

@@ -12,17 +12,15 @@ use crate::win32_error::Win32Error;
 
 /// EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED.
 const LIMIT_REACHED: u32 = 4226;
-/// Who logs it.
+/// The source that logs it.
 const SOURCE: &str = "Tcpip";
 /// `LfLe`.
 const SIGNATURE: u32 = 0x654C_664C;
 
-/// Records that are read at most: ten times as many as the log has room for, as
-/// Windows makes it.
+/// Maximum number of records to read: ten times the capacity of the log's default size.
 const MAX_RECORDS: u32 = 50_000;
 
-/// The part of a record that has a fixed length; the source's name follows, in
-/// UTF-16 with a NUL.
+/// The fixed part of a record; the source's name follows, in UTF-16 with a NUL.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Record {
@@ -39,27 +37,26 @@ struct Record {
 
 const _: () = assert!(size_of::<Record>() == 56);
 
-/// One time that the limit was reached.
+/// One event 4226.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LimitEvent {
     /// Seconds since 1970.
     pub(crate) at: u32,
-    /// The number of its record: those that come later have higher ones.
+    /// The number of its record; later records have higher numbers.
     pub(crate) number: u32,
 }
 
-/// The newest event that was seen so far.
+/// The position up to which the log was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogPosition {
-    /// When the log was last looked at, in seconds since 1970.
+    /// When the log was last read, in seconds since 1970.
     pub(crate) checked_at: u32,
-    /// The number of its record.
+    /// The number of the newest event's record.
     pub(crate) number: u32,
 }
 
 impl LogPosition {
-    /// The events that were not seen before, the oldest first. The numbers of a log that was
-    /// cleared begin anew.
+    /// The events after this position, the oldest first. Clearing the log restarts its numbers.
     pub(crate) fn unseen<'a>(
         &self,
         events: &'a [LimitEvent],
@@ -69,7 +66,7 @@ impl LogPosition {
         events.iter().rev().filter(is_new)
     }
 
-    /// After a look at that time.
+    /// The position after reading at that time.
     pub(crate) fn after(self, time: u32, events: &[LimitEvent]) -> LogPosition {
         LogPosition {
             checked_at: time,
@@ -78,9 +75,9 @@ impl LogPosition {
     }
 }
 
-/// All times since then, the newest first. Entries are in the order of time
-/// unless the clock was changed, so the first older one ends the search. A log that
-/// goes in circles ends where the numbers of its records do not go down.
+/// All events since then, the newest first. Entries are in order of time unless the clock was
+/// changed, so the first older one ends the search. A log that repeats itself ends where record
+/// numbers stop decreasing.
 pub(crate) fn limit_events_since(os: &dyn Os, since: u32) -> Result<Vec<LimitEvent>, Win32Error> {
     let mut all = Vec::new();
     let (mut last, mut left) = (u32::MAX, MAX_RECORDS);
@@ -100,13 +97,13 @@ pub(crate) fn limit_events_since(os: &dyn Os, since: u32) -> Result<Vec<LimitEve
             }
             rest = next;
         }
-        // What is no record is not gone through again and again.
+        // Stops at malformed records, which would be read again and again.
         rest.is_empty()
     })?;
     Ok(all)
 }
 
-/// The first record, what is behind its fixed part, and what is behind it all.
+/// The first record, the bytes after its fixed part, and the bytes after the record.
 fn split_record(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
     let (record, _) = Record::ref_from_prefix(bytes).ok()?;
     let length = usize::try_from(record.length.get()).ok()?;
@@ -115,7 +112,7 @@ fn split_record(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
     (record.signature.get() == SIGNATURE).then_some((record, body, next))
 }
 
-/// Whether a name in UTF-16 with its NUL is this one, upper or lower case.
+/// Whether a name in UTF-16 with a NUL equals this one, ignoring case.
 fn name_matches(body: &[u8], name: &str) -> bool {
     let wanted = name.bytes().chain([0]);
     let units = body.chunks_exact(2).take(name.len() + 1);

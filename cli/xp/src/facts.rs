@@ -1,4 +1,4 @@
-//! The state of the machine: driver, limits, what is stored, files, events.
+//! The state of the machine: driver, limits, stored limits, files, events.
 
 use alloc::vec::Vec;
 
@@ -20,34 +20,34 @@ use crate::win32_error::Win32Error;
 pub(crate) struct ModuleFacts {
     pub(crate) module: Module,
     pub(crate) on_disk: Report,
-    /// What the driver says; why it says nothing.
+    /// The driver's answer, or why there is none.
     pub(crate) memory: Result<Answer, Failure>,
     pub(crate) stored: StoredLimit,
 }
 
-/// What a machine's state is made of.
+/// The state of a machine.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) survey: Survey,
     pub(crate) modules: Vec<ModuleFacts>,
-    /// Event 4226 since Windows was started.
+    /// Event 4226 since Windows started.
     pub(crate) events: Result<usize, Win32Error>,
     /// Whether the test-only value is in the registry.
     pub(crate) test_only: bool,
-    /// Whether the guard's mark is.
+    /// Whether the start-up guard's mark is set.
     pub(crate) guarded: bool,
-    /// Whether a program of 2005 has loaded a driver by the name of then.
+    /// Whether a 2005 program has loaded a driver under the legacy name.
     pub(crate) legacy: bool,
 }
 
 impl Facts {
-    /// Asks Windows and the driver.
+    /// Queries Windows and the driver.
     pub(crate) fn gather(os: &dyn Os) -> Result<Facts, Failure> {
-        let paths = Paths::of(os)?;
-        let survey = Survey::of(os, &paths)?;
+        let paths = Paths::locate(os)?;
+        let survey = Survey::take(os, &paths)?;
         let mut modules = Vec::new();
         for module in Module::ALL {
-            let path = paths.of_driver(module.file_name());
+            let path = paths.driver_file(module.file_name());
             let memory = driver_client::query(os, module);
             let absent = match &memory {
                 Ok(answer) => driver_client::is_not_installed(module, answer),
@@ -91,7 +91,7 @@ impl Facts {
             .any(|error| error == Some(Win32Error::FILE_NOT_FOUND))
     }
 
-    /// 0 when the limit of tcpip.sys could be told.
+    /// Done if the limit of tcpip.sys is known.
     pub(crate) fn exit(&self) -> Exit {
         match self
             .modules

@@ -1,4 +1,4 @@
-//! Why a verb did not do what was asked.
+//! Failures of verbs, with advice.
 
 use alloc::format;
 use alloc::string::String;
@@ -8,7 +8,7 @@ use tcplimit_report::Exit;
 use crate::language::Text;
 use crate::win32_error::Win32Error;
 
-/// What went wrong, and what a person can do about it.
+/// A failed or refused operation, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -16,27 +16,27 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Sentences, or nothing.
     pub(crate) advice: String,
-    /// Windows' error, if that is the cause.
+    /// The Windows error that caused it, if any.
     pub(crate) error: Option<Win32Error>,
 }
 
-/// What to say to who may not.
+/// Advice for users without the rights.
 const ADMINISTRATOR: Text = Text::new(
     "Only an Administrator can do that: log on as one, or start a console with \"runas \
      /user:Administrator cmd\".",
 );
 
-/// What to say where a file is refused to an Administrator.
+/// Advice when an Administrator is refused a file.
 const FILE: Text = Text::new(
     "Check whether the folder or file is read-only or guarded by antivirus software. This also \
      needs an Administrator.",
 );
 
-/// What to say where the driver's file can't be replaced: its messages are in it.
+/// Advice when the driver's file can't be replaced: Event Viewer maps its messages.
 const IN_MEMORY: Text = Text::new("Close Event Viewer, and try again.");
 
 impl Failure {
-    /// What went wrong and what can be done about it, in one text.
+    /// Message and advice in one text.
     pub(crate) fn text(&self) -> String {
         match self.advice.is_empty() {
             true => self.message.clone(),
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// Something that is refused.
+    /// A refusal by this program.
     pub(crate) fn refused(message: impl Into<String>, advice: impl Into<String>) -> Failure {
         Failure {
             exit: Exit::Refused,
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// Windows has refused something; `action` was to be done: "stop the driver".
+    /// A Windows error in `action`, such as "stop the driver".
     pub(crate) fn win32(action: &str, error: Win32Error) -> Failure {
         let advice = match error {
             Win32Error::ACCESS_DENIED => ADMINISTRATOR.get(),
@@ -74,7 +74,7 @@ impl Failure {
         }
     }
 
-    /// The same, where it was about a file.
+    /// The same, for a file.
     pub(crate) fn file(action: &str, path: &str, error: Win32Error) -> Failure {
         let mut failure = Failure::win32(&text!("{action} {path}", action, path), error);
         match error {
@@ -87,7 +87,7 @@ impl Failure {
         failure
     }
 
-    /// The driver was not loaded.
+    /// A Windows error while loading the driver.
     pub(crate) fn loading(error: Win32Error) -> Failure {
         let mut failure = Failure::win32(phrase!("load tcplimit.sys"), error);
         let advice = match error {

@@ -1,4 +1,4 @@
-//! A report on a file, as the workbench's `tcplimit probe` makes it.
+//! A report on a file, like the workbench's `tcplimit probe`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,10 +11,10 @@ use crate::driver_client::REPORT_ADVICE;
 use crate::language::translate;
 use crate::os::Os;
 
-/// Names of known builds, with their hashes: made of corpus/builds.toml.
+/// Names of known builds with their hashes, generated from corpus/builds.toml.
 const KNOWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
 
-/// Looks into a file.
+/// Inspects a file.
 pub(crate) fn inspect(os: &dyn Os, path: &str) -> Report {
     let origin = Origin::file(path);
     match os.read(path) {
@@ -33,7 +33,7 @@ pub(crate) fn inspect(os: &dyn Os, path: &str) -> Report {
     }
 }
 
-/// A cause as a sentence, with the advice of this program.
+/// A cause as a sentence, with this program's advice.
 fn reason_text(state: State, cause: &Cause<'_>) -> String {
     let mut text = cause.text(state, translate);
     text.push('.');
@@ -44,7 +44,7 @@ fn reason_text(state: State, cause: &Cause<'_>) -> String {
     text
 }
 
-/// All of it, in lines.
+/// The whole report, in lines.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
     let mut lines = alloc::vec![format!(
         "{}: {}",

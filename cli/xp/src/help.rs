@@ -1,4 +1,4 @@
-//! Help, from the table of verbs.
+//! Help, generated from the table of verbs.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use core::fmt::Write;
 use crate::language::Text;
 use crate::verb::{VERBS, Verb};
 
-/// Those of [`Exit`](tcplimit_report::Exit) but Ctrl-C's: here it ends `watch`, which is done then.
+/// Those of [`Exit`](tcplimit_report::Exit) except the one for Ctrl-C, which ends `watch` as done.
 const EXIT_CODES: Text = Text::new(
     "\
 Exit codes:
@@ -18,7 +18,7 @@ Exit codes:
 ",
 );
 
-/// For the program.
+/// The help of the program.
 pub(crate) fn program_help() -> String {
     let mut text = String::from(phrase!(
         "tcplimit: the limit of half-open TCP connections in Windows XP SP2 and later\n\nUsage: \
@@ -35,7 +35,7 @@ pub(crate) fn program_help() -> String {
     text
 }
 
-/// For a verb.
+/// The help of a verb.
 pub(crate) fn verb_help(verb: &Verb) -> String {
     let help = verb.action.help();
     let mut text = text!(
@@ -63,7 +63,7 @@ pub(crate) fn verb_help(verb: &Verb) -> String {
     text
 }
 
-/// A verb with what it takes.
+/// A verb with its operand.
 fn usage(verb: &Verb) -> String {
     let call = format!("{} {}", verb.name, verb.operand);
     call.trim_end().into()

@@ -1,4 +1,4 @@
-//! `install`: copies, registers, loads; or takes back what it did.
+//! `install`: copies, registers, loads; rolls back on failure.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -19,15 +19,15 @@ use crate::rollback::{Rollback, UndoStep};
 use crate::service;
 use crate::shortcut::StartMenuEntry;
 
-/// Installs, or mends, or upgrades, with an entry in the Start menu if `shortcut`. Where
-/// all is there already nothing is done.
+/// Installs, repairs or upgrades, with a Start menu entry if `shortcut`. Does nothing if everything
+/// is present.
 pub(crate) fn run(os: &dyn Os, console: &mut Console<'_>, shortcut: bool) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let driver = read_driver(os, &paths)?;
-    // What must be refused is refused before anything is done.
+    // Refuses before changing anything.
     let entry = shortcut.then(|| StartMenuEntry::plan(os)).transpose()?;
-    let survey = Survey::of(os, &paths)?;
-    let is_this = survey.is_whole() && survey.is_quiet() && survey.driver == Some(hash(&driver));
+    let survey = Survey::take(os, &paths)?;
+    let is_this = survey.is_complete() && survey.is_quiet() && survey.driver == Some(hash(&driver));
     if is_this && survey.is_active() && driver_client::has_device(os) {
         let is_made = match &entry {
             Some(entry) => entry.make(os, console)?,
@@ -42,7 +42,7 @@ pub(crate) fn run(os: &dyn Os, console: &mut Console<'_>, shortcut: bool) -> Res
     }
     let mut rollback = Rollback::default();
     let installed = install(os, console, &paths, &driver, &survey, &mut rollback);
-    // The last step: it takes itself back where it fails.
+    // The last step: it undoes itself if it fails.
     let installed = installed.and_then(|()| match &entry {
         Some(entry) => entry.make(os, console).map(|_| ()),
         None => Ok(()),
@@ -62,10 +62,10 @@ fn install(
     survey: &Survey,
     rollback: &mut Rollback,
 ) -> Result<(), Failure> {
-    // Without its device it was unloaded, and Windows holds on to it.
-    let is_held = survey.service_is_right && !driver_client::has_device(os);
+    // Without its device the driver is unloaded, and Windows still holds it.
+    let is_held = survey.service_is_correct && !driver_client::has_device(os);
     if survey.is_active() && !is_held {
-        // Noted before, for it stops a while after it was asked to.
+        // Recorded first, because it stops some time after the request.
         rollback.push(UndoStep::Unloaded);
         service::stop(os)?;
         console.step(phrase!("Unloaded the previous tcplimit.sys."));
@@ -76,7 +76,7 @@ fn install(
             os,
             console,
             bytes: driver,
-            part: &paths.part,
+            temporary: &paths.temporary,
             to: &paths.driver,
             was_loaded: survey.service.is_some(),
         };
@@ -85,11 +85,11 @@ fn install(
     } else {
         console.step(text!("{path} is already up to date.", path = paths.driver));
     }
-    if survey.part && os.read(&paths.part).is_ok() {
-        os.delete(&paths.part)
-            .map_err(|error| Failure::file(phrase!("delete"), &paths.part, error))?;
+    if survey.temporary && os.read(&paths.temporary).is_ok() {
+        os.delete(&paths.temporary)
+            .map_err(|error| Failure::file(phrase!("delete"), &paths.temporary, error))?;
     }
-    // What starts with Windows goes on to.
+    // Keeps starting with Windows.
     let start = match &survey.service {
         Some(service) if service.start == Start::Auto => Start::Auto,
         _ => Start::Demand,
@@ -101,7 +101,7 @@ fn install(
         start,
     };
     match &survey.service {
-        Some(_) if survey.service_is_right && survey.is_quiet() => {}
+        Some(_) if survey.service_is_correct && survey.is_quiet() => {}
         Some(service) => {
             os.change_service(&registration)
                 .map_err(|error| Failure::win32(phrase!("register the service"), error))?;
@@ -118,9 +118,9 @@ fn install(
             ));
         }
     }
-    if !survey.source_is_right {
+    if !survey.source_is_correct {
         if !survey.source {
-            // Noted before, for it is made by several calls.
+            // Recorded first, because it takes several calls.
             rollback.push(UndoStep::Source);
         }
         register_source(os)
@@ -132,16 +132,16 @@ fn install(
     Ok(())
 }
 
-/// The driver beside the program, if it is one for this system.
+/// Reads the driver beside the program, if it is one for this system.
 fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
-    let Some(driver) = read_if_present(os, &paths.source)? else {
+    let Some(driver) = read_if_present(os, &paths.shipped)? else {
         return Err(Failure {
             exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "{FILE} is not beside tcplimit.exe: {path}",
                     FILE,
-                    path = paths.source
+                    path = paths.shipped
                 ),
                 phrase!(
                     "Unpack the whole zip into one folder, and run tcplimit from there. If the \
@@ -155,7 +155,7 @@ fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
         Ok(headers) if headers.is_native() => Err(Failure::refused(
             text!(
                 "{path} is for {arch}, but this Windows is not.",
-                path = paths.source,
+                path = paths.shipped,
                 arch = headers.arch()
             ),
             text!(
@@ -164,47 +164,45 @@ fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
             ),
         )),
         _ => Err(Failure::refused(
-            text!("{path} is damaged: not a driver.", path = paths.source),
+            text!("{path} is damaged: not a driver.", path = paths.shipped),
             phrase!("Unpack the zip again."),
         )),
     }
 }
 
-/// What this program and its driver are built for.
+/// The architecture of this program and its driver.
 fn arch(os: &dyn Os) -> Arch {
     if os.is_x64() { Arch::X64 } else { Arch::X86 }
 }
 
-/// A copy that is made by another name first, so that half of a driver is never
-/// loaded.
+/// A copy made under a temporary name, so that a partial driver is never loaded.
 struct FileCopy<'a> {
     os: &'a dyn Os,
     console: &'a Console<'a>,
     bytes: &'a [u8],
-    part: &'a str,
+    temporary: &'a str,
     to: &'a str,
-    /// Whether the driver in that place may have been loaded until now.
+    /// Whether the driver at the target may have been loaded until now.
     was_loaded: bool,
 }
 
 impl FileCopy<'_> {
-    /// Makes it, and compares its hash afterwards. `renamed` is told when the old
-    /// file is gone.
+    /// Copies, and compares the hash afterwards. Calls `renamed` once the old file is replaced.
     fn run(&self, renamed: impl FnOnce()) -> Result<(), Failure> {
         let FileCopy {
             os,
             console,
-            part,
+            temporary,
             to,
             ..
         } = self;
-        let written = os.write(part, self.bytes);
-        let rename = || os.rename(part, to);
+        let written = os.write(temporary, self.bytes);
+        let rename = || os.rename(temporary, to);
         let placed = written
             .and_then(|()| service::retry_file_operation(*os, console, self.was_loaded, rename));
         if let Err(error) = placed {
-            // Half of it may be there.
-            let _ = os.delete(part);
+            // A part of it may exist.
+            let _ = os.delete(temporary);
             return Err(Failure::file(phrase!("write"), to, error));
         }
         renamed();
@@ -231,7 +229,7 @@ impl FileCopy<'_> {
     }
 }
 
-/// Takes back what was done; the failure, with what became of that.
+/// Rolls back; returns the failure with the outcome of the rollback.
 fn roll_back(
     os: &dyn Os,
     console: &Console<'_>,
@@ -253,7 +251,7 @@ fn roll_back(
     failure
 }
 
-/// Whether the installed driver can do its work here.
+/// Prints the limit if the installed driver has located it.
 fn report_limit(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
     let module = Module::Tcpip;
     let answer = driver_client::query(os, module)?;
@@ -283,7 +281,7 @@ fn report_limit(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whoever may write to the folder can have the program load another driver.
+/// Refuses or warns if other groups can replace the driver that the program would load.
 fn check_folder_rights(
     os: &dyn Os,
     console: &mut Console<'_>,
@@ -325,7 +323,7 @@ fn check_folder_rights(
     Ok(())
 }
 
-/// `install --compat DIR`: the driver beside a program of 2005.
+/// `install --compat DIR`: puts the driver beside a 2005 program.
 pub(crate) fn compat(
     os: &dyn Os,
     console: &mut Console<'_>,
@@ -343,7 +341,7 @@ pub(crate) fn compat(
             ),
         ));
     }
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let driver = read_driver(os, &paths)?;
     let folder = folder.trim_end_matches('\\');
     let to = format!(r"{folder}\{LEGACY_FILE}");
@@ -354,7 +352,7 @@ pub(crate) fn compat(
         console.step(text!("Nothing was done: {to} is this driver already.", to));
         return Ok(());
     }
-    // Only the first one found is the program's own.
+    // Only the first one is the program's own.
     let keep = before.is_some() && read_if_present(os, &kept)?.is_none();
     if keep {
         os.rename(&to, &kept)
@@ -365,7 +363,7 @@ pub(crate) fn compat(
         os,
         console,
         bytes: &driver,
-        part: &format!("{to}.new"),
+        temporary: &format!("{to}.new"),
         to: &to,
         was_loaded: false,
     };

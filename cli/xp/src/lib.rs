@@ -1,7 +1,6 @@
-//! All that `tcplimit.exe` decides, over a [`Os`] that does what it is told.
+//! All decisions of `tcplimit.exe`, over the [`Os`] trait.
 //!
-//! The program runs on Windows XP, so it is built without the standard library,
-//! which no longer does.
+//! The program is built without the standard library, which no longer runs on Windows XP.
 
 #![no_std]
 #![deny(
@@ -11,7 +10,7 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-// Tests may fail by them.
+// Tests may panic.
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
@@ -23,7 +22,6 @@ extern crate std;
 mod language;
 
 mod access;
-mod answer_json;
 mod arguments;
 mod chart;
 mod command_line;
@@ -38,6 +36,7 @@ mod file_report;
 mod help;
 mod install;
 mod installation;
+mod json_answer;
 mod limit;
 mod os;
 mod probe;
@@ -72,17 +71,17 @@ pub use os::{
 pub use tcplimit_report::Exit;
 pub use win32_error::Win32Error;
 
-/// Does what the words behind the program's name say.
+/// Runs the words after the program's name.
 pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     let json = arguments::wants_json(words);
     let (chosen, rest) = match language::extract_option(words) {
         Ok((chosen, rest)) => (chosen, Ok(rest)),
         Err(error) => (None, Err(error)),
     };
-    // JSON is for programs.
+    // Programs read JSON.
     let language = match json {
         true => Language::English,
-        false => chosen.unwrap_or_else(|| Language::of(os)),
+        false => chosen.unwrap_or_else(|| Language::of_user(os)),
     };
     language.choose();
     if words.is_empty() && os.is_alone() {
@@ -128,7 +127,7 @@ pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     console.finish(done.err().as_ref(), NoFields {})
 }
 
-/// After a double click: without this the window would vanish at once.
+/// Handles a double click, after which the console window would close at once.
 fn greet(os: &dyn Os) -> Exit {
     let folder = os.program_folder();
     let window = folder.map(|folder| format!(r"{folder}\{WINDOW}"));
@@ -152,7 +151,7 @@ fn greet(os: &dyn Os) -> Exit {
 }
 
 fn limits(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
-    let mut limits = limit::LimitsJson::default();
+    let mut limits = limit::JsonLimits::default();
     let done = match arguments.verb.action {
         Action::Set => limit::set(os, console, arguments, &mut limits),
         Action::Reset => limit::reset(os, console, arguments, &mut limits),
@@ -163,7 +162,7 @@ fn limits(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Exit
 
 /// Fields of `version` and `help`.
 #[derive(serde::Serialize)]
-struct VersionJson<'a> {
+struct JsonVersion<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
@@ -174,7 +173,7 @@ fn version(console: &Console<'_>) -> Exit {
     console.print(&format!("tcplimit {VERSION}"));
     console.finish(
         None,
-        VersionJson {
+        JsonVersion {
             version: VERSION,
             text: None,
         },
@@ -185,7 +184,7 @@ fn help(console: &Console<'_>, text: &str) -> Exit {
     console.print(text.trim_end());
     console.finish(
         None,
-        VersionJson {
+        JsonVersion {
             version: VERSION,
             text: Some(text),
         },

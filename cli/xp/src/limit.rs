@@ -8,11 +8,11 @@ use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, Reason};
 
-use crate::answer_json;
 use crate::arguments::Arguments;
 use crate::console::Console;
 use crate::driver_client;
 use crate::failure::Failure;
+use crate::json_answer;
 use crate::os::{Os, Start};
 use crate::service;
 use crate::stored_limits;
@@ -20,14 +20,13 @@ use crate::verb::Action;
 
 /// The fields of these verbs.
 #[derive(Default, Serialize)]
-pub(crate) struct LimitsJson {
-    modules: Vec<answer_json::AnswerJson>,
-    /// Whether the limit was stored or forgotten for the next start.
+pub(crate) struct JsonLimits {
+    modules: Vec<json_answer::JsonAnswer>,
+    /// Whether the limit was stored or deleted for the next start.
     persisted: bool,
 }
 
-/// Whether a module may be passed over where both are meant: IPv6 is rarely
-/// installed.
+/// Whether a module may be skipped where both are selected: IPv6 is rarely installed.
 fn is_optional(arguments: &Arguments, module: Module, answer: &Answer) -> bool {
     arguments.modules.len() > 1 && driver_client::is_not_installed(module, answer)
 }
@@ -37,14 +36,14 @@ pub(crate) fn get(
     os: &dyn Os,
     console: &Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     let mut first = Ok(());
     for &module in arguments.modules {
         let answer = driver_client::query(os, module)?;
         limits
             .modules
-            .push(answer_json::AnswerJson::of(module, &answer));
+            .push(json_answer::JsonAnswer::new(module, &answer));
         let alone = arguments.modules.len() == 1;
         let limit = answer.limit.to_string();
         match driver_client::refusal(module, &answer) {
@@ -68,10 +67,10 @@ pub(crate) fn set(
     os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     if arguments.persist {
-        // The driver may be loaded by a program of 2005, without our service.
+        // A 2005 program may have loaded the driver without our service.
         service::require_installed(os)?;
     }
     let done = change_all(os, console, arguments, limits, |module| {
@@ -116,7 +115,7 @@ pub(crate) fn reset(
     os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     if arguments.persist {
         forget(os, console, arguments.modules)?;
@@ -128,12 +127,12 @@ pub(crate) fn reset(
     Ok(())
 }
 
-/// Changes each module's limit, and says so. The modules that were changed.
+/// Changes each module's limit and prints the change; returns the changed modules.
 fn change_all(
     os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
     mut operation: impl FnMut(Module) -> Result<Answer, Failure>,
 ) -> Result<Vec<Module>, Failure> {
     let mut done = Vec::new();
@@ -143,7 +142,7 @@ fn change_all(
         let answer = operation(module)?;
         limits
             .modules
-            .push(answer_json::AnswerJson::of(module, &answer));
+            .push(json_answer::JsonAnswer::new(module, &answer));
         match driver_client::refusal(module, &answer) {
             None => {
                 done.push(module);
@@ -173,8 +172,7 @@ fn change_all(
     }
 }
 
-/// A refusal, with the command that would not be refused where the limit is just not
-/// the one that was expected.
+/// A refusal of an unexpected limit, with the command that replaces it.
 fn with_replace_command(
     arguments: &Arguments,
     module: Module,
@@ -210,8 +208,8 @@ fn change_text(module: Module, before: u32, now: u32) -> String {
     }
 }
 
-/// Forgets stored limits. tcplimit.sys is no longer loaded at start when nothing
-/// is stored for the other module either.
+/// Deletes stored limits. Stops loading tcplimit.sys at start unless the other module still has
+/// one.
 fn forget(os: &dyn Os, console: &mut Console<'_>, modules: &[Module]) -> Result<(), Failure> {
     let mut any = false;
     for &module in modules {

@@ -1,4 +1,4 @@
-//! What the program asks of Windows: everything that is not a decision.
+//! The interface to Windows: everything that is not a decision.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,11 +7,10 @@ use crate::win32_error::Win32Error;
 
 /// The system that the program runs on.
 ///
-/// Its implementation over Windows is `win` in the program; the tests have one
-/// that injects faults. Paths are as Windows writes them, keys are below
-/// HKEY_LOCAL_MACHINE. All errors are those that Windows gave.
+/// `os_win32` implements it over Windows; the tests have an implementation that injects faults.
+/// Paths are Windows paths, keys are below HKEY_LOCAL_MACHINE. All errors are Windows errors.
 pub trait Os {
-    /// Which Windows it is.
+    /// The version of Windows.
     fn version(&self) -> Version;
 
     /// The language of the user's Windows, as a LANGID.
@@ -26,262 +25,258 @@ pub trait Os {
     /// Seconds since 1970.
     fn now(&self) -> u32;
 
-    /// When Windows was started, in seconds since 1970.
+    /// When Windows started, in seconds since 1970.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If the time is unknown.
     fn boot_time(&self) -> Result<u32, Win32Error>;
 
-    /// The folder of the program's file, without a backslash at its end.
+    /// The folder of the program's file, without a trailing backslash.
     ///
     /// # Errors
-    /// When it can't be told.
+    /// If it is unknown.
     fn program_folder(&self) -> Result<String, Win32Error>;
 
-    /// `system32`, without a backslash at its end.
+    /// `system32`, without a trailing backslash.
     ///
     /// # Errors
-    /// When it can't be told.
+    /// If it is unknown.
     fn system_folder(&self) -> Result<String, Win32Error>;
 
     /// All bytes of a file.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// If it can't be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, Win32Error>;
 
-    /// Writes a file anew, on disk before this returns.
+    /// Replaces a file; flushed to disk before this returns.
     ///
     /// # Errors
-    /// When it can't be written; some of it may be there then.
+    /// If it can't be written; a part may exist then.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Win32Error>;
 
-    /// Adds to the end of a file, or makes one; on disk before this returns.
+    /// Appends to a file, or creates it; flushed to disk before this returns.
     ///
     /// # Errors
-    /// When it was not, or not wholly, written.
+    /// If not everything was written.
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Win32Error>;
 
-    /// Gives a file another name, in place of a file that has it.
+    /// Renames a file, replacing any file of the new name.
     ///
     /// # Errors
-    /// When nothing was renamed.
+    /// If nothing was renamed.
     fn rename(&self, from: &str, to: &str) -> Result<(), Win32Error>;
 
     /// Deletes a file.
     ///
     /// # Errors
-    /// When it is still there, or never was.
+    /// If it still exists, or never did.
     fn delete(&self, path: &str) -> Result<(), Win32Error>;
 
-    /// The security descriptor of a folder, self-relative, with its access list;
-    /// `None` where the disk has no access lists.
+    /// The security descriptor of a folder, self-relative, with its access list; `None` if the disk
+    /// has no access lists.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// If it can't be read.
     fn access_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Win32Error>;
 
-    /// What the service manager knows of a service; `None` for nothing.
+    /// The service manager's data on a service; `None` if there is no such service.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If it can't be read.
     fn service(&self, name: &str) -> Result<Option<Service>, Win32Error>;
 
     /// Registers a driver as a service.
     ///
     /// # Errors
-    /// When it was not registered.
+    /// If it was not registered.
     fn create_service(&self, service: &Registration<'_>) -> Result<(), Win32Error>;
 
-    /// Registers it anew under the same name.
+    /// Registers a service again under the same name.
     ///
     /// # Errors
-    /// When nothing was changed.
+    /// If nothing was changed.
     fn change_service(&self, service: &Registration<'_>) -> Result<(), Win32Error>;
 
-    /// Changes when a service is started, and makes it quiet.
+    /// Sets a service's start type and ERROR_IGNORE.
     ///
     /// # Errors
-    /// When nothing was changed.
+    /// If nothing was changed.
     fn set_start(&self, name: &str, start: Start) -> Result<(), Win32Error>;
 
-    /// Starts a service: loads the driver.
+    /// Starts a service, which loads the driver.
     ///
     /// # Errors
-    /// Why the driver was not loaded.
+    /// If the driver was not loaded.
     fn start_service(&self, name: &str) -> Result<(), Win32Error>;
 
-    /// Asks a service to stop: the driver is unloaded now or soon.
+    /// Requests a service to stop; the driver is unloaded now or soon.
     ///
     /// # Errors
-    /// When it was not asked.
+    /// If the request failed.
     fn stop_service(&self, name: &str) -> Result<(), Win32Error>;
 
     /// Deletes a service with its settings, now or when all handles are closed.
     ///
     /// # Errors
-    /// When it stays.
+    /// If it stays.
     fn delete_service(&self, name: &str) -> Result<(), Win32Error>;
 
-    /// Whether a key is there.
+    /// Whether a key exists.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If this is unknown.
     fn has_key(&self, key: &str) -> Result<bool, Win32Error>;
 
-    /// A REG_DWORD; `None` where there is no such value.
+    /// A REG_DWORD; `None` if there is no such value.
     ///
     /// # Errors
-    /// [`Win32Error::INVALID_DATA`] where it has another type.
+    /// [`Win32Error::INVALID_DATA`] if it has another type.
     fn number(&self, key: &str, value: &str) -> Result<Option<u32>, Win32Error>;
 
-    /// A text (REG_SZ, REG_EXPAND_SZ); `None` where there is no such value.
+    /// A text (REG_SZ, REG_EXPAND_SZ); `None` if there is no such value.
     ///
     /// # Errors
-    /// [`Win32Error::INVALID_DATA`] where it has another type.
+    /// [`Win32Error::INVALID_DATA`] if it has another type.
     fn text(&self, key: &str, value: &str) -> Result<Option<String>, Win32Error>;
 
-    /// Writes a REG_DWORD, in a new key if it must be.
+    /// Writes a REG_DWORD, creating its key if needed.
     ///
     /// # Errors
-    /// When it was not written.
+    /// If it was not written.
     fn set_number(&self, key: &str, value: &str, number: u32) -> Result<(), Win32Error>;
 
-    /// Writes a REG_EXPAND_SZ, in a new key if it must be.
+    /// Writes a REG_EXPAND_SZ, creating its key if needed.
     ///
     /// # Errors
-    /// When it was not written.
+    /// If it was not written.
     fn set_text(&self, key: &str, value: &str, text: &str) -> Result<(), Win32Error>;
 
     /// Deletes a value.
     ///
     /// # Errors
-    /// When it is still there, or never was.
+    /// If it still exists, or never did.
     fn delete_value(&self, key: &str, value: &str) -> Result<(), Win32Error>;
 
-    /// Deletes a key that has no keys below it.
+    /// Deletes a key without subkeys.
     ///
     /// # Errors
-    /// When it is still there, or never was.
+    /// If it still exists, or never did.
     fn delete_key(&self, key: &str) -> Result<(), Win32Error>;
 
-    /// A number that the user has chosen in the window; `None` where there is none.
+    /// A setting of the user for the window; `None` if not set.
     ///
     /// # Errors
-    /// When it can't be read, or is no REG_DWORD.
+    /// If it can't be read, or is not a REG_DWORD.
     fn setting(&self, value: &str) -> Result<Option<u32>, Win32Error>;
 
-    /// Keeps what the user has chosen, in HKEY_CURRENT_USER.
+    /// Stores a setting in HKEY_CURRENT_USER.
     ///
     /// # Errors
-    /// When it was not written.
+    /// If it was not written.
     fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32Error>;
 
-    /// Deletes all that this user has chosen.
+    /// Deletes all settings of this user.
     ///
     /// # Errors
-    /// [`Win32Error::FILE_NOT_FOUND`] where there is nothing.
+    /// [`Win32Error::FILE_NOT_FOUND`] if there are none.
     fn delete_settings(&self) -> Result<(), Win32Error>;
 
-    /// Starts a program by its path, and does not wait for it.
+    /// Starts a program by its path, without waiting for it.
     ///
     /// # Errors
-    /// When it was not started; [`Win32Error::FILE_NOT_FOUND`] where it is not there.
+    /// If it was not started; [`Win32Error::FILE_NOT_FOUND`] if it does not exist.
     fn start_program(&self, path: &str) -> Result<(), Win32Error>;
 
-    /// The folder of the Start menu's programs for all users, without a backslash at its
-    /// end.
+    /// The Start menu's Programs folder for all users, without a trailing backslash.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     fn programs_folder(&self) -> Result<String, Win32Error>;
 
     /// Reads a shortcut.
     ///
     /// # Errors
-    /// [`Win32Error::INVALID_DATA`] where the file is none.
+    /// [`Win32Error::INVALID_DATA`] if the file is not one.
     fn shortcut(&self, path: &str) -> Result<Shortcut, Win32Error>;
 
     /// Writes a shortcut's file.
     ///
     /// # Errors
-    /// When it was not written; some of it may be there then.
+    /// If it was not written; a part may exist then.
     fn write_shortcut(&self, path: &str, shortcut: &Shortcut) -> Result<(), Win32Error>;
 
-    /// Opens our device, sends one request, and closes it; how many bytes came
-    /// back.
+    /// Opens our device, sends one request, and closes it; returns the number of bytes received.
     ///
     /// # Errors
-    /// [`Win32Error::FILE_NOT_FOUND`] where the driver is not loaded.
+    /// [`Win32Error::FILE_NOT_FOUND`] if the driver is not loaded.
     fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32Error>;
 
-    /// What the TCP stack has counted since Windows was started.
+    /// Counters of the TCP stack since Windows started.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// If they can't be read.
     fn tcp(&self) -> Result<Tcp, Win32Error>;
 
-    /// A table of TCP connections, as dwords: a count, then the rows, then whatever
-    /// there was room for.
+    /// A table of TCP connections, as dwords: a count, the rows, then unused space.
     ///
     /// # Errors
-    /// [`Win32Error::PROC_NOT_FOUND`] where this Windows has no such table.
+    /// [`Win32Error::PROC_NOT_FOUND`] if this Windows has no such table.
     fn tcp_table(&self, table: TcpTable) -> Result<Vec<u32>, Win32Error>;
 
-    /// All processes: their numbers, and the file names of their programs.
+    /// All processes: their PIDs, and the file names of their programs.
     ///
     /// # Errors
-    /// When they can't be listed.
+    /// If they can't be listed.
     fn processes(&self) -> Result<Vec<(u32, String)>, Win32Error>;
 
     /// The path of a process's program.
     ///
     /// # Errors
-    /// When it has ended, or may not be opened.
+    /// If it has ended, or may not be opened.
     fn process_path(&self, id: u32) -> Result<String, Win32Error>;
 
-    /// All services that run, each with the number of its process.
+    /// All running services, each with the PID of its process.
     ///
     /// # Errors
-    /// When they can't be listed.
+    /// If they can't be listed.
     fn hosted_services(&self) -> Result<Vec<(u32, String)>, Win32Error>;
 
-    /// Shows the system event log, the newest entries first, some of them at a
-    /// time, until `more` is false.
+    /// Passes the system event log to `more`, the newest entries first, several at a time, until it
+    /// returns false.
     ///
     /// # Errors
-    /// When the log can't be read, or not to its end.
+    /// If the log can't be read to its end.
     fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32Error>;
 
-    /// Writes text; whether it was taken. What was not is lost: the reader went
-    /// away.
+    /// Writes text; returns whether the stream accepted it. Otherwise it is lost: the reader has
+    /// gone.
     fn print(&self, stream: Stream, text: &str) -> bool;
 
-    /// How many columns the console has; `None` where the stream is redirected.
+    /// The columns of the console; `None` if the stream is redirected.
     fn columns(&self, stream: Stream) -> Option<usize>;
 
-    /// Whether the console is this program's alone, as after a double click; false
-    /// where that can't be told.
+    /// Whether the console belongs to this program alone, as after a double click; false if
+    /// unknown.
     fn is_alone(&self) -> bool;
 
-    /// Waits until a key is pressed in the console.
+    /// Waits for a key press in the console.
     fn wait_for_key(&self);
 
-    /// Puts the console's cursor at the beginning of the line so many lines
-    /// above.
+    /// Moves the console's cursor up by that many lines, to the start of the line.
     fn move_up(&self, lines: usize);
 
-    /// From now on Ctrl-C ends a [`Os::wait`] and not the program.
+    /// From now on Ctrl-C ends a [`Os::wait`] instead of the program.
     fn catch_interrupt(&self);
 
-    /// Waits; whether Ctrl-C was pressed.
+    /// Waits; returns whether Ctrl-C was pressed.
     fn wait(&self, milliseconds: u32) -> bool;
 }
 
-/// Numbers of Windows' version.
+/// The version numbers of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// 5 for all from Windows 2000 to Server 2003.
+    /// 5 from Windows 2000 to Server 2003.
     pub major: u32,
     /// 1 for XP, 2 for XP x64 and Server 2003.
     pub minor: u32,
@@ -291,7 +286,7 @@ pub struct Version {
     pub service_pack: u32,
 }
 
-/// When a service is started.
+/// The start type of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// By the loader, with the system's first drivers.
@@ -300,14 +295,14 @@ pub enum Start {
     System,
     /// When Windows starts its services.
     Auto,
-    /// When someone asks.
+    /// On request.
     Demand,
     /// Never.
     Disabled,
 }
 
 impl Start {
-    /// All, in the order of their numbers.
+    /// All, in order of their codes.
     pub const ALL: [Start; 5] = [
         Start::Boot,
         Start::System,
@@ -328,58 +323,56 @@ impl Start {
         }
     }
 
-    /// The one with this number.
+    /// The start type of this code.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Start> {
         Start::ALL.into_iter().find(|start| start.code() == code)
     }
 }
 
-/// What a service does.
+/// The state of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
     /// SERVICE_STOPPED.
     Stopped,
     /// SERVICE_RUNNING.
     Running,
-    /// Neither, but about to be: SERVICE_STOP_PENDING and the like.
+    /// SERVICE_STOP_PENDING and other pending states.
     Pending,
 }
 
-/// What the service manager knows of a service.
+/// The service manager's data on a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// What it does.
+    /// Its state.
     pub activity: Activity,
-    /// When it is started.
+    /// Its start type.
     pub start: Start,
-    /// Whether Windows shows nothing when it does not start
-    /// (SERVICE_ERROR_IGNORE).
+    /// Whether Windows shows no message if it does not start (SERVICE_ERROR_IGNORE).
     pub is_quiet: bool,
-    /// The path of its file, in any of the forms that drivers' paths have.
+    /// The path of its file, in any form of drivers' paths.
     pub image: String,
 }
 
-/// A kernel driver to be registered, to be started after the service `Tcpip`, and
-/// quiet.
+/// A kernel driver to register, started after the service `Tcpip`, with ERROR_IGNORE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registration<'a> {
     /// The service's name.
     pub name: &'a str,
-    /// What people see.
+    /// The display name.
     pub title: &'a str,
     /// The path of the driver's file.
     pub image: &'a str,
-    /// When it is started.
+    /// The start type.
     pub start: Start,
 }
 
 /// A shortcut, as in the Start menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortcut {
-    /// The path of the program that it starts, in that program's folder.
+    /// The path of the program, which starts in its own folder.
     pub target: String,
-    /// What is shown when the mouse is over it.
+    /// The tooltip.
     pub comment: String,
 }
 
@@ -388,20 +381,20 @@ pub struct Shortcut {
 pub struct Request<'a> {
     /// A control code of the protocol.
     pub code: u32,
-    /// Whether the device is opened for writing too.
+    /// Whether to open the device for writing too.
     pub writes: bool,
     /// The record.
     pub input: &'a [u8],
 }
 
-/// What the TCP stack has counted.
+/// Counters of the TCP stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tcp {
-    /// Connections that programs here asked for (MIB_TCPSTATS.dwActiveOpens).
+    /// Outgoing connection attempts (MIB_TCPSTATS.dwActiveOpens).
     pub attempts: u32,
-    /// Attempts that failed (dwAttemptFails).
+    /// Failed attempts (dwAttemptFails).
     pub failures: u32,
-    /// Connections that are established now (dwCurrEstab).
+    /// Connections established now (dwCurrEstab).
     pub established: u32,
 }
 
@@ -416,7 +409,7 @@ pub enum TcpTable {
     OwnedV6,
 }
 
-/// Where text goes.
+/// An output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.

@@ -1,7 +1,7 @@
-//! The program's edge: Windows' calls.
+//! The implementation of `Os` over Windows.
 //!
-//! Every `unsafe` block names the rule that it relies on. Rules without a source
-//! are those of the call's page in Microsoft's documentation of Win32.
+//! Every `unsafe` block names the rule that it relies on. Rules without a source are from the
+//! call's page in Microsoft's documentation of Win32.
 
 mod access;
 pub(crate) mod console;

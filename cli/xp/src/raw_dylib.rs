@@ -1,5 +1,5 @@
-//! How functions of Windows are declared. No import library is needed: the linker makes the import
-//! table (raw-dylib).
+//! Declarations of Windows functions. The linker makes the import table (raw-dylib), so no import
+//! library is needed.
 
 macro_rules! imports {
     ($dll:literal: $($functions:tt)*) => {

@@ -1,4 +1,4 @@
-//! What an install has done so far, and how to take it back.
+//! The steps of an install, and how to undo them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,22 +9,22 @@ use crate::os::{Os, Registration, Service};
 use crate::service;
 use crate::win32_error::Win32Error;
 
-/// One thing that was done.
+/// A completed step.
 #[derive(Debug)]
 pub(crate) enum UndoStep {
-    /// A driver that ran was to be unloaded.
+    /// A running driver was asked to unload.
     Unloaded,
-    /// The file was written; what was there before.
+    /// The file was written; its previous contents.
     Copied(Option<Vec<u8>>),
     /// The service was created.
     Created,
-    /// It was registered anew; what it was before.
+    /// The service was registered again; its previous state.
     Changed(Service),
-    /// The source of events was registered; it was not there before.
+    /// The event source was registered; it did not exist before.
     Source,
 }
 
-/// The steps, the first first.
+/// The steps in order.
 #[derive(Debug, Default)]
 pub(crate) struct Rollback(Vec<UndoStep>);
 
@@ -37,8 +37,7 @@ impl Rollback {
         self.0.is_empty()
     }
 
-    /// Takes all of it back, the last first. What could not be taken back, in
-    /// words.
+    /// Undoes all steps, the last first. Returns the names of those that could not be undone.
     pub(crate) fn undo(self, os: &dyn Os, console: &Console<'_>, paths: &Paths) -> Vec<String> {
         let mut left = Vec::new();
         for step in self.0.into_iter().rev() {
@@ -52,7 +51,7 @@ impl Rollback {
 }
 
 impl UndoStep {
-    /// Whether it was taken back, and what is left if it was not.
+    /// Whether the step was undone, and the name of what remains otherwise.
     fn undo(self, os: &dyn Os, console: &Console<'_>, paths: &Paths) -> (bool, &'static str) {
         match self {
             UndoStep::Unloaded => (
@@ -64,8 +63,8 @@ impl UndoStep {
                 phrase!("the copied file"),
             ),
             UndoStep::Copied(Some(bytes)) => {
-                let written = os.write(&paths.part, &bytes);
-                let renamed = written.and_then(|()| os.rename(&paths.part, &paths.driver));
+                let written = os.write(&paths.temporary, &bytes);
+                let renamed = written.and_then(|()| os.rename(&paths.temporary, &paths.driver));
                 (renamed.is_ok(), phrase!("the copied file"))
             }
             UndoStep::Created => (os.delete_service(SERVICE).is_ok(), phrase!("the service")),
@@ -86,7 +85,7 @@ impl UndoStep {
     }
 }
 
-/// Whether something is gone, also where it never came.
+/// Whether something no longer exists, or never did.
 fn is_deleted(deleted: Result<(), Win32Error>) -> bool {
     match deleted {
         Ok(()) => true,

@@ -1,4 +1,4 @@
-//! The driver's service: loaded, unloaded, removed.
+//! The driver's service: load, unload, uninstall, repair.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,20 +17,18 @@ use crate::os::{Activity, Os, Service};
 use crate::shortcut;
 use crate::win32_error::Win32Error;
 
-/// How long Windows may take to unload a driver: so many times [`PAUSE`].
+/// Tries to wait for an unload, [`PAUSE`] apart.
 const STOP_TRIES: u32 = 20;
-/// How long Windows may hold on to a driver that was unloaded, 40 seconds. The
-/// event log takes no entries for 30 seconds after a start, and those that wait hold
-/// on to the driver that made them.
+/// Tries while Windows holds an unloaded driver, 40 seconds in all. The event log takes no entries
+/// for 30 seconds after a start, and waiting entries hold the driver that made them.
 const HELD_TRIES: u32 = 160;
-/// After this long the reason is told.
+/// Tries before the reason is printed.
 const NOTICE_AFTER: u32 = 4;
 /// Milliseconds.
 const PAUSE: u32 = 250;
 
-/// Does something that Windows refuses as long as it holds on to a driver that was
-/// unloaded, `is_held` by its error; again and again, until it is done, fails in
-/// another way, or time is up.
+/// Retries an operation that Windows refuses while it holds an unloaded driver (`is_held` by its
+/// error), until it succeeds, fails otherwise, or the tries are used up.
 fn retry_while_held(
     os: &dyn Os,
     console: &Console<'_>,
@@ -53,8 +51,8 @@ fn retry_while_held(
     operation()
 }
 
-/// Starts the service. Windows says that it runs already also where it holds on to
-/// the driver that was unloaded; then there is no device.
+/// Starts the service. Windows also reports a held driver as already running, but then there is no
+/// device.
 pub(crate) fn start(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
     let start = || match os.start_service(SERVICE) {
         Err(Win32Error::SERVICE_ALREADY_RUNNING) if driver_client::has_device(os) => Ok(()),
@@ -66,8 +64,7 @@ pub(crate) fn start(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
     .map_err(Failure::loading)
 }
 
-/// Does something to the driver's file. Shortly after an unload, this program's
-/// or another's, Windows may still hold on to that, as it does to the driver.
+/// Runs an operation on the driver's file. Windows may hold the file for a while after an unload.
 pub(crate) fn retry_file_operation(
     os: &dyn Os,
     console: &Console<'_>,
@@ -84,14 +81,14 @@ pub(crate) fn retry_file_operation(
     })
 }
 
-/// Stops the service, and waits until the driver is gone.
+/// Stops the service, and waits until the driver is unloaded.
 pub(crate) fn stop(os: &dyn Os) -> Result<(), Failure> {
     stop_named(os, SERVICE)
 }
 
 fn stop_named(os: &dyn Os, name: &str) -> Result<(), Failure> {
     match os.stop_service(name) {
-        // It stops already, or did so by itself.
+        // It is stopping already, or has stopped.
         Ok(()) | Err(Win32Error::SERVICE_NOT_ACTIVE | Win32Error::SERVICE_CANNOT_ACCEPT_CTRL) => {}
         Err(error) => return Err(Failure::win32(phrase!("unload tcplimit.sys"), error)),
     }
@@ -113,7 +110,7 @@ fn find(os: &dyn Os, name: &str) -> Result<Option<Service>, Failure> {
         .map_err(|error| Failure::win32(phrase!("query the service manager"), error))
 }
 
-/// The service, or what to do about its absence.
+/// The service, or a failure with advice if there is none.
 pub(crate) fn require_installed(os: &dyn Os) -> Result<Service, Failure> {
     find(os, SERVICE)?.ok_or_else(|| Failure {
         exit: Exit::Unreadable,
@@ -149,7 +146,7 @@ pub(crate) fn unload(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
     Ok(())
 }
 
-/// What becomes of a limit that was set, once the driver is gone.
+/// The limit that remains once the driver is unloaded.
 fn remaining_limit(os: &dyn Os) -> String {
     let changed = Module::ALL.into_iter().filter_map(|module| {
         let answer = driver_client::query(os, module).ok()?;
@@ -169,9 +166,9 @@ fn remaining_limit(os: &dyn Os) -> String {
 
 /// `uninstall`.
 pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
-    let survey = Survey::of(os, &paths)?;
-    // Of this user; whoever else has opened the window keeps a number or two.
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
+    // Only this user's; other users keep theirs.
     if os.delete_settings().is_ok() {
         console.step(phrase!("Deleted the settings of the window."));
     }
@@ -193,8 +190,8 @@ pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Fa
 
 /// `repair`.
 pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
-    let survey = Survey::of(os, &paths)?;
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
     let legacy = is_legacy_stale(os, &paths)?;
     if legacy {
         delete(os, LEGACY)?;
@@ -203,7 +200,7 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
             LEGACY
         ));
     }
-    if survey.is_whole() {
+    if survey.is_complete() {
         if !legacy {
             console.step(phrase!("Nothing was done: the installation is complete."));
         }
@@ -213,7 +210,7 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
     if is_left {
         remove(os, console, &paths, &survey)?;
     }
-    // Without a driver an entry is a remnant, too.
+    // Without a driver, an entry is a remnant too.
     if shortcut::remove(os, console)? || is_left {
         console.print(phrase!(
             "Removed all of it. To install again: tcplimit install"
@@ -226,8 +223,7 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
     Ok(())
 }
 
-/// Removes whatever is there. A step that fails ends it; all are repeated by the
-/// next attempt.
+/// Removes every part that is present. A failed step ends it; the next attempt repeats all.
 fn remove(
     os: &dyn Os,
     console: &mut Console<'_>,
@@ -252,7 +248,7 @@ fn remove(
     }
     for (path, is_there) in [
         (&paths.driver, survey.driver.is_some()),
-        (&paths.part, survey.part),
+        (&paths.temporary, survey.temporary),
     ] {
         if is_there {
             let delete = || os.delete(path);
@@ -264,7 +260,7 @@ fn remove(
     Ok(())
 }
 
-/// Deletes a service, by hand where the service manager knows only its key.
+/// Deletes a service, or its key if the service manager does not know it.
 fn delete(os: &dyn Os, name: &str) -> Result<(), Failure> {
     match os.delete_service(name) {
         Ok(()) | Err(Win32Error::SERVICE_DOES_NOT_EXIST) => {}
@@ -277,7 +273,7 @@ fn delete(os: &dyn Os, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a program of 2005 has left its service behind, without its file.
+/// Whether a 2005 program left its service behind without its file.
 fn is_legacy_stale(os: &dyn Os, paths: &Paths) -> Result<bool, Failure> {
     match find(os, LEGACY)? {
         Some(service) if service.activity == Activity::Stopped => {

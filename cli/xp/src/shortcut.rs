@@ -1,7 +1,7 @@
-//! The window's entry in the Start menu, for all users.
+//! The window's Start menu entry, for all users.
 //!
-//! An entry is ours if it starts a `tcplimitw.exe`, in whatever folder, and has our comment. One
-//! that a user has made for himself has no comment, or another.
+//! An entry is ours if it starts a `tcplimitw.exe`, in any folder, and has our comment. One that a
+//! user made has no comment, or another.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,7 +15,7 @@ use crate::installation::{TITLE, read_if_present};
 use crate::os::{Os, Shortcut};
 use crate::win32_error::Win32Error;
 
-/// The program with a window, where it lies beside this one.
+/// The window's program, beside this one.
 pub(crate) const WINDOW: &str = "tcplimitw.exe";
 
 /// The name of the entry's file.
@@ -25,30 +25,30 @@ const FILE: &str = "tcplimit.lnk";
 #[derive(Debug)]
 struct Paths {
     entry: String,
-    /// The same while it is being written.
-    part: String,
+    /// The temporary name while writing.
+    temporary: String,
 }
 
 impl Paths {
-    fn of(os: &dyn Os) -> Result<Paths, Failure> {
+    fn locate(os: &dyn Os) -> Result<Paths, Failure> {
         let folder = os
             .programs_folder()
             .map_err(|error| Failure::win32(phrase!("find the Start menu's folder"), error))?;
         let entry = format!(r"{folder}\{FILE}");
         Ok(Paths {
-            part: format!("{entry}.new"),
+            temporary: format!("{entry}.new"),
             entry,
         })
     }
 }
 
-/// An entry that is to be made.
+/// An entry to create.
 #[derive(Debug)]
 pub(crate) struct StartMenuEntry {
     paths: Paths,
     shortcut: Shortcut,
-    /// Whether there is one already that is as it is to be.
-    is_right: bool,
+    /// Whether a correct one exists already.
+    is_correct: bool,
 }
 
 impl StartMenuEntry {
@@ -71,7 +71,7 @@ impl StartMenuEntry {
                 )
             });
         }
-        let paths = Paths::of(os)?;
+        let paths = Paths::locate(os)?;
         let present = match read_if_present(os, &paths.entry)? {
             None => None,
             Some(_) => Some(read_ours(os, &paths.entry)?.ok_or_else(|| {
@@ -89,26 +89,26 @@ impl StartMenuEntry {
             comment: TITLE.into(),
         };
         Ok(StartMenuEntry {
-            is_right: present.is_some_and(|present| is_same(&present, &shortcut)),
+            is_correct: present.is_some_and(|present| is_same(&present, &shortcut)),
             paths,
             shortcut,
         })
     }
 
-    /// Makes it; whether there was anything to do.
+    /// Creates it; returns whether there was anything to do.
     pub(crate) fn make(&self, os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
         let StartMenuEntry {
             paths, shortcut, ..
         } = self;
-        if self.is_right {
+        if self.is_correct {
             return Ok(false);
         }
         warn(os, console, shortcut)?;
-        let written = os.write_shortcut(&paths.part, shortcut);
-        let placed = written.and_then(|()| os.rename(&paths.part, &paths.entry));
+        let written = os.write_shortcut(&paths.temporary, shortcut);
+        let placed = written.and_then(|()| os.rename(&paths.temporary, &paths.entry));
         if let Err(error) = placed {
-            // It may be there.
-            let _ = os.delete(&paths.part);
+            // It may exist.
+            let _ = os.delete(&paths.temporary);
             return Err(Failure::file(phrase!("write"), &paths.entry, error));
         }
         console.step(text!(
@@ -119,8 +119,7 @@ impl StartMenuEntry {
     }
 }
 
-/// Warns where others than Administrators could put another program in the place of the window,
-/// which an Administrator would start.
+/// Warns if other groups can replace the window's program, which an Administrator would start.
 fn warn(os: &dyn Os, console: &mut Console<'_>, shortcut: &Shortcut) -> Result<(), Failure> {
     let Some((folder, _)) = shortcut.target.rsplit_once('\\') else {
         return Ok(());
@@ -146,7 +145,7 @@ fn warn(os: &dyn Os, console: &mut Console<'_>, shortcut: &Shortcut) -> Result<(
     Ok(())
 }
 
-/// The shortcut in that file, if it is one of ours.
+/// The shortcut in that file, if it is ours.
 fn read_ours(os: &dyn Os, path: &str) -> Result<Option<Shortcut>, Failure> {
     match os.shortcut(path) {
         Ok(shortcut) if is_ours(&shortcut) => Ok(Some(shortcut)),
@@ -164,12 +163,12 @@ fn is_same(one: &Shortcut, other: &Shortcut) -> bool {
     one.comment == other.comment && one.target.eq_ignore_ascii_case(&other.target)
 }
 
-/// Removes our entry, and one that was left unfinished; whether there was any.
+/// Removes our entry and an unfinished one; returns whether there was any.
 pub(crate) fn remove(os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let mut any = false;
-    if read_if_present(os, &paths.part)?.is_some() {
-        delete(os, console, &paths.part)?;
+    if read_if_present(os, &paths.temporary)?.is_some() {
+        delete(os, console, &paths.temporary)?;
         any = true;
     }
     if read_if_present(os, &paths.entry)?.is_some() && read_ours(os, &paths.entry)?.is_some() {

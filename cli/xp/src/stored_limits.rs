@@ -1,4 +1,4 @@
-//! Limits that are applied each time the driver is loaded.
+//! Limits that the driver applies each time it is loaded.
 
 use scanner_core::Module;
 use tcplimit_protocol::setting;
@@ -8,16 +8,16 @@ use crate::installation::{SERVICE, parameters_key};
 use crate::os::{Os, Start};
 use crate::win32_error::Win32Error;
 
-/// What is stored for one module.
+/// The stored limit of a module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoredLimit {
     pub(crate) limit: Option<u32>,
     pub(crate) expect: Option<u32>,
-    /// One of them is no number, and the driver will not take it.
+    /// One of them is not a number, so the driver ignores it.
     pub(crate) malformed: bool,
 }
 
-/// The value that holds the limit.
+/// The name of the value with the limit.
 pub(crate) fn limit_name(module: Module) -> &'static str {
     match module {
         Module::Tcpip => setting::LIMIT,
@@ -25,7 +25,7 @@ pub(crate) fn limit_name(module: Module) -> &'static str {
     }
 }
 
-/// The value that holds the limit that must be in force before.
+/// The name of the value with the expected previous limit.
 pub(crate) fn expect_name(module: Module) -> &'static str {
     match module {
         Module::Tcpip => setting::EXPECT,
@@ -33,14 +33,14 @@ pub(crate) fn expect_name(module: Module) -> &'static str {
     }
 }
 
-/// Whether the guard's mark is there, so that no stored limit is applied. Of another
-/// type it is a mark all the same.
+/// Whether the start-up guard's mark is set, so that no stored limit is applied. A mark of any type
+/// counts.
 pub(crate) fn is_guarded(os: &dyn Os) -> bool {
     let mark = os.number(&parameters_key(), setting::START_PENDING);
     matches!(mark, Ok(Some(_)) | Err(Win32Error::INVALID_DATA))
 }
 
-/// What is stored for a module.
+/// Reads the stored limit of a module.
 pub(crate) fn read(os: &dyn Os, module: Module) -> Result<StoredLimit, Failure> {
     let mut malformed = false;
     let mut number = |value| match os.number(&parameters_key(), value) {
@@ -57,7 +57,7 @@ pub(crate) fn read(os: &dyn Os, module: Module) -> Result<StoredLimit, Failure> 
     })
 }
 
-/// Stores a limit, and what must be in force before it; none for 10 only.
+/// Stores a limit, and the expected previous one; `None` expects 10.
 pub(crate) fn store(
     os: &dyn Os,
     module: Module,
@@ -66,7 +66,7 @@ pub(crate) fn store(
 ) -> Result<(), Failure> {
     let key = parameters_key();
     let failed = |error| Failure::win32(phrase!("store the limit"), error);
-    // What was expected of the limit before must not be believed of this one.
+    // Set first: the new limit must not be applied with an old expectation.
     match expect {
         Some(expect) => os.set_number(&key, expect_name(module), expect),
         None => delete(os, expect_name(module)).map(|_| ()),
@@ -76,7 +76,7 @@ pub(crate) fn store(
         .map_err(failed)
 }
 
-/// Forgets what is stored for a module; whether there was anything.
+/// Deletes the stored limit of a module; returns whether there was one.
 pub(crate) fn forget(os: &dyn Os, module: Module) -> Result<bool, Failure> {
     let mut any = false;
     for value in [limit_name(module), expect_name(module)] {
@@ -94,8 +94,7 @@ fn delete(os: &dyn Os, value: &str) -> Result<bool, Win32Error> {
     }
 }
 
-/// When the driver is loaded. Whether that was changed; it is not where there is
-/// no service.
+/// Sets the start type of the driver; returns whether it changed. Does nothing without a service.
 pub(crate) fn start_with_windows(os: &dyn Os, start: Start) -> Result<bool, Failure> {
     let failed = |error| Failure::win32(phrase!("change the start type of tcplimit.sys"), error);
     let service = os.service(SERVICE).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Which Windows it is, and what that means.
+//! The version of Windows, and whether it is supported.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::os::{Os, Version};
 use crate::verb::Needs;
 
-/// Whether a verb can do its work here.
+/// Refuses verbs that can't work on this system.
 pub(crate) fn check(os: &dyn Os, needs: Needs) -> Result<(), Failure> {
     if needs == Needs::Nothing {
         return Ok(());
@@ -37,8 +37,8 @@ pub(crate) fn check(os: &dyn Os, needs: Needs) -> Result<(), Failure> {
     }
 }
 
-/// Why a Windows is not one of those with the limit: XP SP2 and later, Server
-/// 2003 SP1 and later, and XP x64, which is built from that.
+/// The advice for systems without the limit. It exists in XP SP2 and later, Server 2003 SP1 and
+/// later, and XP x64, which is built from the latter.
 fn unsupported_advice(version: Version) -> Option<&'static str> {
     let Version {
         major,
@@ -61,7 +61,7 @@ fn unsupported_advice(version: Version) -> Option<&'static str> {
     }
 }
 
-/// A Windows, for people.
+/// The name of a Windows version.
 pub(crate) fn name(version: Version) -> String {
     let Version {
         major,

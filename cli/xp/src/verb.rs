@@ -1,7 +1,7 @@
-//! The verbs: one table for the parser and the help. (`help` has the texts, which the window does
-//! without.)
+//! The table of verbs, for the parser and the help. (The texts are in `verb_help`, which the window
+//! does without.)
 
-/// What a verb does.
+/// The action of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Install,
@@ -20,18 +20,18 @@ pub(crate) enum Action {
     Help,
 }
 
-/// What a verb needs of the system before it does anything.
+/// A verb's requirements on the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing.
     Nothing,
-    /// That program and Windows are both for 32 bits or both for 64.
+    /// The program and Windows are both 32-bit or both 64-bit.
     Native,
-    /// That, and a Windows that has the limit.
+    /// The same, and a Windows that has the limit.
     Limit,
 }
 
-/// An option, by what it is called.
+/// An option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
     Shortcut,
@@ -49,12 +49,12 @@ pub(crate) enum Switch {
     Help,
 }
 
-/// What is said of an option.
+/// The syntax of an option.
 #[derive(Debug)]
 pub(crate) struct SwitchSyntax {
     /// With its hyphens.
     pub(crate) name: &'static str,
-    /// What its value is called, if it takes one.
+    /// The placeholder of its value, if it takes one.
     pub(crate) value: &'static str,
 }
 
@@ -75,10 +75,10 @@ impl Switch {
         Switch::Help,
     ];
 
-    /// The one of that name, hyphens included.
+    /// The option of that name, hyphens included.
     pub(crate) fn find(name: &str) -> Option<Switch> {
         match name {
-            // As programs for DOS and Windows have it.
+            // The names in DOS and Windows programs.
             "-h" | "/?" | "-?" => Some(Switch::Help),
             _ => Switch::ALL
                 .into_iter()
@@ -112,13 +112,12 @@ pub(crate) struct Verb {
     pub(crate) name: &'static str,
     pub(crate) action: Action,
     pub(crate) needs: Needs,
-    /// What it takes besides options: a word in capitals, in brackets if it may
-    /// be left out.
+    /// Its operand: a word in capitals, in brackets if optional.
     pub(crate) operand: &'static str,
     pub(crate) switches: &'static [Switch],
 }
 
-/// Those that all verbs take, in the parser.
+/// Options of all verbs.
 pub(crate) const COMMON: [Switch; 3] = [Switch::Json, Switch::Lang, Switch::Help];
 
 /// All verbs, in the order of the help.
@@ -224,7 +223,7 @@ pub(crate) const VERBS: [Verb; 14] = [
 ];
 
 impl Verb {
-    /// The one of that name.
+    /// The verb of that name.
     pub(crate) fn find(name: &str) -> Option<&'static Verb> {
         VERBS.iter().find(|verb| verb.name == name)
     }
@@ -234,7 +233,7 @@ impl Verb {
         self.switches.iter().copied().chain(COMMON)
     }
 
-    /// Whether it must be given its operand.
+    /// Whether its operand is required.
     pub(crate) fn is_operand_required(&self) -> bool {
         !self.operand.is_empty() && !self.operand.starts_with('[')
     }

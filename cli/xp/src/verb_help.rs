@@ -1,21 +1,21 @@
-//! What the help says of each verb and option.
+//! Help texts of verbs and options.
 
 use crate::language::Text;
 use crate::verb::{Action, Switch};
 
-/// Of a verb.
+/// The help of a verb.
 #[derive(Debug)]
 pub(crate) struct VerbHelp {
-    /// In a line.
+    /// One line.
     pub(crate) about: Text,
-    /// In lines for a console of 80 columns.
+    /// Lines for a console of 80 columns.
     pub(crate) more: Text,
     /// Command lines without the program's name.
     pub(crate) examples: &'static [&'static str],
 }
 
 impl Action {
-    /// What is said of its verb.
+    /// The help of its verb.
     pub(crate) fn help(self) -> VerbHelp {
         match self {
             Action::Install => VerbHelp {
@@ -174,7 +174,7 @@ the driver is loaded, memory. Writes nothing.
 }
 
 impl Switch {
-    /// What is said of it, in a line.
+    /// Its help, in one line.
     pub(crate) fn about(self) -> &'static str {
         match self {
             Switch::Shortcut => phrase!("also create a Start menu entry for tcplimitw.exe"),

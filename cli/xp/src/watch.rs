@@ -1,4 +1,4 @@
-//! `watch`: what changes, as it does.
+//! `watch`: samples as they change.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -21,33 +21,32 @@ use crate::os::{Os, Stream, Tcp};
 use crate::time;
 use crate::who::{self, ConnectionOwner};
 
-/// Looks that the chart shows at most.
+/// Maximum number of samples in the chart.
 const HISTORY: usize = 60;
-/// Narrower consoles get a chart of this width all the same.
+/// Minimum width of the chart, even on a narrower console.
 const MIN_WIDTH: usize = 40;
 
-/// Processes that are shown.
+/// Number of processes shown.
 const SHOWN_PROCESSES: usize = 3;
-/// Seconds that "per minute" is about.
+/// Seconds that "per minute" covers.
 const MINUTE: u32 = 60;
 
-/// One look.
+/// One sample.
 struct Sample {
     /// Seconds since 1970.
     time: u32,
     answer: Answer,
-    /// What the TCP stack tells, if it does.
+    /// Counters of the TCP stack, if available.
     tcp: Option<Tcp>,
-    /// Event 4226 in the last minute and since the look before, if the log can be
-    /// read.
+    /// Event 4226 in the last minute and since the last sample, if the log is readable.
     events: Option<Vec<LimitEvent>>,
-    /// The processes with most half-open connections, as far as the system tells.
+    /// The processes with the most half-open connections, as far as the system lists them.
     who: Vec<ConnectionOwner>,
 }
 
-/// A look as a line of JSON.
+/// A sample as a line of JSON.
 #[derive(Serialize)]
-struct SampleJson<'a> {
+struct JsonSample<'a> {
     schema: u32,
     verb: &'static str,
     time: u32,
@@ -60,19 +59,19 @@ struct SampleJson<'a> {
     established: Option<u32>,
     success_percent: Option<u32>,
     events_4226_last_minute: Option<usize>,
-    who: Vec<ProcessJson<'a>>,
+    who: Vec<JsonProcess<'a>>,
 }
 
-/// A process that waits for connections.
+/// A process with half-open connections.
 #[derive(Serialize)]
-struct ProcessJson<'a> {
+struct JsonProcess<'a> {
     pid: Option<u32>,
     name: Option<&'a str>,
     connections: usize,
 }
 
 impl Sample {
-    /// Looks; the look before was then.
+    /// Takes a sample; the last one was at `before`.
     fn take(os: &dyn Os, before: u32) -> Result<Sample, Failure> {
         let answer = driver_client::query(os, Module::Tcpip)?;
         if let Some(refusal) = driver_client::refusal(Module::Tcpip, &answer) {
@@ -93,7 +92,7 @@ impl Sample {
         })
     }
 
-    /// Of a hundred attempts so many did not fail; none without attempts.
+    /// The percentage of attempts that did not fail; none without attempts.
     fn success_percent(&self) -> Option<u32> {
         let Tcp {
             attempts, failures, ..
@@ -103,15 +102,15 @@ impl Sample {
         u32::try_from(percent).ok()
     }
 
-    /// Event 4226 in the last minute, counted.
+    /// Event 4226 in the last minute.
     fn events_last_minute(&self) -> Option<usize> {
         let since = self.time.saturating_sub(MINUTE);
         let events = self.events.as_ref()?.iter();
         Some(events.filter(|event| event.at >= since).count())
     }
 
-    fn json(&self) -> SampleJson<'_> {
-        SampleJson {
+    fn json(&self) -> JsonSample<'_> {
+        JsonSample {
             schema: SCHEMA,
             verb: "watch",
             time: self.time,
@@ -127,7 +126,7 @@ impl Sample {
             who: self
                 .who
                 .iter()
-                .map(|owner| ProcessJson {
+                .map(|owner| JsonProcess {
                     pid: owner.pid,
                     name: owner.name.as_deref(),
                     connections: owner.connections,
@@ -136,7 +135,7 @@ impl Sample {
         }
     }
 
-    /// What the three rows of the screen show: name and value.
+    /// The three rows of the screen, as names and values.
     fn rows(&self) -> [Vec<(Text, String)>; 3] {
         let unknown = || "?".to_string();
         let tcp = |of: fn(&Tcp) -> u32| {
@@ -168,7 +167,7 @@ impl Sample {
         ]
     }
 
-    /// All in one line, for a file: in English, as programs may read it.
+    /// One line for a redirected output, in English because programs may read it.
     fn line(&self) -> String {
         let mut line = time::clock(self.time);
         for (name, value) in self.rows().iter().flatten() {
@@ -188,7 +187,7 @@ impl Sample {
         who.join(", ")
     }
 
-    /// It in words, for the log, which is in English, too.
+    /// The sample as text for the log, in English too.
     fn log_text(&self) -> String {
         let Answer {
             limit,
@@ -209,12 +208,12 @@ impl Sample {
 struct Log<'a> {
     os: &'a dyn Os,
     path: &'a str,
-    /// What was seen at the last look, and the newest event then.
+    /// The text of the last sample, and the position in the event log then.
     last: Option<(String, LogPosition)>,
 }
 
 impl<'a> Log<'a> {
-    /// Whether it can be written to is found out before anything happens.
+    /// Checks that the file is writable before anything else happens.
     fn open(os: &'a dyn Os, path: &'a str) -> Result<Log<'a>, Failure> {
         let log = Log {
             os,
@@ -233,8 +232,8 @@ impl<'a> Log<'a> {
             .map_err(|error| Failure::file(phrase!("write"), self.path, error))
     }
 
-    /// Adds a line for each event that came since the last look, with what was seen
-    /// then: the connections that it is about are gone.
+    /// Appends a line for each event since the last sample, with that sample's text: the
+    /// connections are gone by now.
     fn log_events(&mut self, sample: &Sample) -> Result<(), Failure> {
         let events = sample.events.as_deref().unwrap_or_default();
         let mut newest = LogPosition::default();
@@ -249,7 +248,7 @@ impl<'a> Log<'a> {
     }
 }
 
-/// Shows one look after the other until Ctrl-C, or until nobody reads on.
+/// Shows samples until Ctrl-C, or until the output is closed.
 pub(crate) fn run(os: &dyn Os, console: &Console<'_>, arguments: &Arguments) -> Exit {
     let seconds = arguments.interval;
     let mut log = match arguments.log.as_deref().map(|path| Log::open(os, path)) {
@@ -274,7 +273,7 @@ pub(crate) fn run(os: &dyn Os, console: &Console<'_>, arguments: &Arguments) -> 
         if history.len() == HISTORY {
             history.pop_front();
         }
-        // It goes below 0 for a moment when an update is half done.
+        // It goes below 0 for a moment during an update.
         let half_open = i32::try_from(sample.answer.half_open.get());
         history.push_back(half_open.map_or(0, i32::unsigned_abs));
         match columns {
@@ -293,7 +292,7 @@ pub(crate) fn run(os: &dyn Os, console: &Console<'_>, arguments: &Arguments) -> 
     }
 }
 
-/// What is drawn, over the same of before.
+/// The screen, which overwrites the one before.
 fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32) -> String {
     let width = columns.saturating_sub(1).max(MIN_WIDTH);
     let every = match seconds {
@@ -310,7 +309,7 @@ fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32
             .map(|(name, value)| format!("{:<9} {value:<8}", name.get()));
         lines.push(fields.collect());
     }
-    // Three lines in any case, so that the next screen is as high.
+    // Always three lines, so that the next screen has the same height.
     for index in 0..SHOWN_PROCESSES {
         let name = if index == 0 { phrase!("who") } else { "" };
         let owner = sample.who.get(index);
@@ -324,7 +323,7 @@ fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32
         if index != 0 {
             text.push('\n');
         }
-        // Spaces over whatever was there.
+        // Spaces overwrite the old text.
         let cut: String = line.chars().take(width).collect();
         text += &format!("{cut:<width$}");
     }

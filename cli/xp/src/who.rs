@@ -1,4 +1,4 @@
-//! `who`: which programs have half-open connections.
+//! `who`: the programs that have half-open connections.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -15,51 +15,51 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::os::Os;
 
-/// Addresses that are shown of a process at most.
+/// Maximum number of addresses shown per process.
 const SHOWN_ADDRESSES: usize = 8;
 
 /// A process with connections.
 #[derive(Debug, Serialize)]
 pub(crate) struct ConnectionOwner {
-    /// `None` where the system does not tell processes.
+    /// `None` if the system lists no processes.
     pub(crate) pid: Option<u32>,
-    /// The name of its program; `None` where it is not known.
+    /// The name of its program; `None` if unknown.
     pub(crate) name: Option<String>,
-    /// Whether the system lists its processes, and this one is not among them.
+    /// Whether the system's list of processes lacks this one.
     #[serde(skip)]
     has_ended: bool,
     pub(crate) path: Option<String>,
-    /// Why the path is not known.
+    /// Why the path is unknown.
     path_error: Option<String>,
-    /// Services that it hosts; `None` where they can't be listed.
+    /// Hosted services; `None` if they can't be listed.
     pub(crate) services: Option<Vec<String>>,
     pub(crate) connections: usize,
-    /// The other ends, as `ADDRESS:PORT`.
+    /// The remote ends, as `ADDRESS:PORT`.
     remote: Vec<String>,
 }
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]
-struct WhoJson {
+struct JsonWho {
     every: bool,
     processes: Vec<ConnectionOwner>,
 }
 
-/// Tells it.
+/// Prints the list.
 pub(crate) fn run(os: &dyn Os, console: &Console<'_>, every: bool) -> Exit {
     let processes = match owners(os, every) {
         Ok(processes) => processes,
-        Err(failure) => return console.finish(Some(&failure), WhoJson::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonWho::default()),
     };
     if !console.json {
         for line in lines(&processes, every) {
             console.print(&line);
         }
     }
-    console.finish(None, WhoJson { every, processes })
+    console.finish(None, JsonWho { every, processes })
 }
 
-/// All processes with half-open connections, or with any, those with most first.
+/// All processes with half-open connections, or with any, most connections first.
 pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, Failure> {
     let all = connections::list(os)
         .map_err(|error| Failure::win32(phrase!("list the TCP connections"), error))?;
@@ -75,12 +75,12 @@ pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, F
     if grouped.is_empty() {
         return Ok(Vec::new());
     }
-    // What can't be had is left out: connections are counted all the same.
+    // Queries may fail: connections are counted anyway.
     let names = os.processes();
     let are_known = names.is_ok();
     let names = names.unwrap_or_default();
     let services = os.hosted_services().ok();
-    // Most first. (A sort calls itself, and the stack is to be bounded.)
+    // Most first. (A sort is recursive, and the stack is bounded.)
     let mut ordered = BTreeMap::new();
     for (pid, remotes) in grouped {
         ordered.insert((Reverse(remotes.len()), pid), remotes);
@@ -107,7 +107,7 @@ pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, F
                     its.map(|(_, name)| name.clone()).collect()
                 }),
                 connections: remotes.len(),
-                // A listening port has no other end.
+                // A listening port has no remote end.
                 remote: remotes
                     .iter()
                     .filter(|remote| remote.port() != 0)
@@ -120,7 +120,7 @@ pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, F
 }
 
 impl ConnectionOwner {
-    /// What people know it by: `ares.exe (1234)`.
+    /// The name shown to people: `ares.exe (1234)`.
     pub(crate) fn display_name(&self) -> String {
         match (&self.name, self.pid) {
             (_, None) => phrase!("processes that this Windows does not list").into(),

@@ -1,4 +1,4 @@
-//! Windows' errors, in words that a person can use.
+//! Windows errors, with texts for people.
 
 use core::fmt;
 
@@ -14,7 +14,7 @@ macro_rules! errors {
         impl Win32Error {
             $( #[doc = $text] pub const $name: Win32Error = Win32Error($number); )*
 
-            /// What it means, without a full stop, if it is one that is expected here.
+            /// Its text without a full stop, if it is expected here.
             fn text(self) -> Option<&'static str> {
                 match self.0 { $( $number => Some(phrase!($text)), )* _ => None }
             }
@@ -61,7 +61,7 @@ errors! {
 }
 
 impl Win32Error {
-    /// Whether something is simply not there.
+    /// Whether the error means that something does not exist.
     #[must_use]
     pub fn is_absence(self) -> bool {
         matches!(

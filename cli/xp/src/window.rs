@@ -1,7 +1,7 @@
-//! What `tcplimitw.exe` shows and asks: a model without Win32. Samples go in; texts, drawing
-//! commands and questions come out.
+//! The model of `tcplimitw.exe`, without Win32. Samples go in; texts, drawing commands and
+//! questions come out.
 //!
-//! All that is done is done by the verbs of the command line, in their words.
+//! The verbs of the command line make all changes, with their texts.
 
 mod balloon;
 mod bitmap;
@@ -49,15 +49,15 @@ pub use message_filter::is_forwarded;
 pub use status_pane::{StatusPane, about, lines, title};
 pub use table::{Order, Row};
 
-/// The facts of `status` are gathered again after so many seconds.
+/// Seconds between updates of the facts of `status`.
 const FACTS_EVERY: u32 = 60;
 
-/// What came of a tick.
+/// The result of a tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
-    /// What to say in a balloon.
+    /// The text of a balloon to show.
     pub balloon: Option<String>,
-    /// Whether the head has changed.
+    /// Whether the status has changed.
     pub status_pane: bool,
 }
 
@@ -65,14 +65,14 @@ pub struct Tick {
 #[derive(Debug, Default)]
 pub struct Model {
     history: History,
-    /// What is shown while the graph stands still.
+    /// The history shown while paused.
     frozen: Option<History>,
     /// Why this Windows has no limit.
     unsupported: Option<Failure>,
     facts: Option<Result<Facts, Failure>>,
-    /// When they were gathered, in seconds since 1970.
+    /// When the facts were gathered, in seconds since 1970.
     facts_at: u32,
-    /// What the stack had counted at the last look, and when.
+    /// The stack's counters at the last sample, and when.
     counted: Option<(u32, Tcp)>,
     newest: Option<LogPosition>,
     balloon_timer: BalloonTimer,
@@ -80,7 +80,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Looks for the first time.
+    /// Takes the first sample.
     #[must_use]
     pub fn new(os: &dyn Os) -> Model {
         let mut model = Model {
@@ -91,7 +91,7 @@ impl Model {
         model
     }
 
-    /// Gathers everything anew; this asks the driver once for each module.
+    /// Gathers everything again; queries the driver once for each module.
     pub fn refresh(&mut self, os: &dyn Os) {
         if self.unsupported.is_some() {
             self.sample(os, None);
@@ -106,7 +106,7 @@ impl Model {
         self.sample(os, counts);
     }
 
-    /// Looks once more. The driver is asked at most once for each module.
+    /// Takes another sample. Queries the driver at most once for each module.
     pub fn tick(&mut self, os: &dyn Os) -> Tick {
         let events = self.history.events();
         let before = self.history.latest().map(|entry| entry.sample);
@@ -125,8 +125,8 @@ impl Model {
             let had = before.and_then(|sample| sample.counts);
             let same = had.map(|had| had.limit) == counts.map(|now| now.limit);
             if !same {
-                // The driver came or went, or someone has set the limit: at the next tick all
-                // that hangs on it is looked at again.
+                // The driver came or went, or someone set the limit: gather all facts again at the
+                // next tick.
                 self.facts_at = 0;
             }
         }
@@ -141,7 +141,7 @@ impl Model {
         }
     }
 
-    /// Puts a fresh answer into the facts; whether the head is another now.
+    /// Puts a new answer into the facts; returns whether the status has changed.
     fn note_answer(&mut self, answer: Result<Answer, Failure>) -> bool {
         let Some(Ok(facts)) = &mut self.facts else {
             return false;
@@ -152,7 +152,7 @@ impl Model {
         true
     }
 
-    /// Adds a sample with what the stack, the event log and the connections tell.
+    /// Adds a sample from the stack, the event log and the connections.
     fn sample(&mut self, os: &dyn Os, counts: Option<Counts>) {
         let time = os.now();
         let events = self.events(os, time);
@@ -168,7 +168,7 @@ impl Model {
         }
     }
 
-    /// Event 4226 since the last look; none at the first.
+    /// Event 4226 since the last sample; 0 at the first.
     fn events(&mut self, os: &dyn Os, time: u32) -> u32 {
         let since = self.newest.map_or(time, |newest| newest.checked_at);
         let Ok(events) = event_log::limit_events_since(os, since.min(time)) else {
@@ -197,7 +197,7 @@ impl Model {
         }
         self.counted = Some((time, tcp));
         Some(Rates {
-            // The stack counts to 4,294,967,295 and goes on with 0.
+            // The stack counts to 4,294,967,295 and continues with 0.
             attempts: tcp.attempts.wrapping_sub(before.attempts).div_ceil(passed),
             failures: tcp.failures.wrapping_sub(before.failures).div_ceil(passed),
             established: tcp.established,
@@ -208,7 +208,7 @@ impl Model {
         self.facts.as_ref()?.as_ref().ok()
     }
 
-    /// Whether IPv6 has a limit that can be set.
+    /// Whether the limit of IPv6 can be set.
     #[must_use]
     pub fn has_ipv6(&self) -> bool {
         let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
@@ -220,20 +220,20 @@ impl Model {
         })
     }
 
-    /// Whether a limit can be set at all: the driver answers.
+    /// Whether a limit can be set at all, that is, the driver answers.
     #[must_use]
     pub fn can_set(&self) -> bool {
         let latest = self.history.latest();
         latest.is_some_and(|entry| entry.sample.counts.is_some())
     }
 
-    /// What the window offers to do, the best first.
+    /// The remedies that the window offers, the best first.
     #[must_use]
     pub fn remedies(&self) -> Vec<Remedy> {
         self.facts().map(diagnosis::remedies).unwrap_or_default()
     }
 
-    /// Whether something needs rights that this user has not.
+    /// Whether something needs rights that this user lacks.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
@@ -248,19 +248,19 @@ impl Model {
         self.frozen.as_ref().unwrap_or(&self.history)
     }
 
-    /// The graph in that size.
+    /// Draws the graph in that size.
     #[must_use]
     pub fn graph(&self, width: i32, height: i32, font: &dyn Font) -> Vec<Shape> {
         graph::draw(self.shown(), width, height, self.is_paused(), font)
     }
 
-    /// Whether graph and table stand still.
+    /// Whether graph and table are paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.frozen.is_some()
     }
 
-    /// Lets graph and table stand still, or go on. The samples go on in any case.
+    /// Pauses or resumes graph and table. Samples continue in any case.
     pub fn pause(&mut self, os: &dyn Os) {
         self.frozen = match self.frozen {
             None => Some(self.history.clone()),
@@ -294,12 +294,12 @@ impl Model {
     }
 }
 
-/// The numbers of an answer, unless it is a refusal.
+/// The counts of an answer, unless it is a refusal.
 fn counts(answer: &Answer) -> Option<Counts> {
     if driver_client::refusal(Module::Tcpip, answer).is_some() {
         return None;
     }
-    // It goes below 0 for a moment when an update is half done.
+    // It goes below 0 for a moment during an update.
     let count = |number: u32| i32::try_from(number).map_or(0, i32::unsigned_abs);
     Some(Counts {
         limit: answer.limit.get(),

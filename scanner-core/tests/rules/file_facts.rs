@@ -90,7 +90,7 @@ proptest! {
 
 #[test]
 fn start_up_stores_are_counted() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = Spec {
             decoys: Decoys::NONE,
             ..spec.clone()

@@ -1,5 +1,5 @@
-//! What the window calls of Windows. Every function is documented as present since Windows 2000 or
-//! XP, and `cargo xtask driver` checks the names against what real systems export.
+//! Functions that the window imports. Each is documented as present since Windows 2000 or XP, and
+//! `cargo xtask driver` checks the names against the exports of real systems.
 
 use core::ffi::c_void;
 
@@ -261,7 +261,7 @@ pub(super) struct BitmapInfo {
     pub(super) rest: [u32; 6],
 }
 
-/// NOTIFYICONDATAW, as Windows XP has it.
+/// NOTIFYICONDATAW, as in Windows XP.
 #[repr(C)]
 pub(super) struct NotifyIcon {
     pub(super) size: u32,

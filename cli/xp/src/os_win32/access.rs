@@ -16,18 +16,18 @@ const HAS_LISTS: u32 = 8;
 const LIST: u32 = 4;
 /// Units of a path, with its NUL; MAX_PATH is 260.
 const LONGEST: usize = 1024;
-/// An access list has at most 64 KB, and little comes besides.
+/// An access list has at most 64 KB, and the rest is small.
 const ROOM: usize = 0x1_1000;
 
 pub(super) fn list(folder: &str) -> Result<Option<Vec<u8>>, Win32Error> {
     let folder = wide(folder);
     let mut volume = [0_u16; LONGEST];
-    // SAFETY: the name ends in a NUL; there is room for so many units.
+    // SAFETY: the name ends in a NUL; the buffer has room for that many units.
     check_bool(unsafe {
         GetVolumePathNameW(folder.as_ptr(), volume.as_mut_ptr(), length(volume.len()))
     })?;
     let mut flags = 0;
-    // SAFETY: the call has ended the name with a NUL; what is null is not asked for.
+    // SAFETY: the call has ended the name with a NUL; null results are not written.
     check_bool(unsafe {
         GetVolumeInformationW(
             volume.as_ptr(),
@@ -45,7 +45,7 @@ pub(super) fn list(folder: &str) -> Result<Option<Vec<u8>>, Win32Error> {
     }
     let mut bytes: Vec<u8> = alloc::vec![0; ROOM];
     let mut needed = 0;
-    // SAFETY: the name ends in a NUL; there is room for so many bytes.
+    // SAFETY: the name ends in a NUL; the buffer has room for that many bytes.
     check_bool(unsafe {
         GetFileSecurityW(
             folder.as_ptr(),

@@ -1,4 +1,4 @@
-//! Output: a console, or whatever it was redirected to.
+//! Output to a console or a redirected stream.
 
 use alloc::vec::Vec;
 use core::ffi::c_void;
@@ -20,11 +20,11 @@ const ERROR: u32 = 0xFFFF_FFF4;
 const INPUT: u32 = 0xFFFF_FFF6;
 /// KEY_EVENT.
 const KEY: u16 = 1;
-/// What a console takes at once: its messages are limited to 64 KB.
+/// Units per call: a console's messages are limited to 64 KB.
 const PIECE: usize = 4096;
 
 fn handle(stream: Stream) -> Handle {
-    // SAFETY: it has no conditions. What it returns is not ours to close.
+    // SAFETY: no preconditions. The handle is not ours to close.
     unsafe {
         GetStdHandle(match stream {
             Stream::Out => OUT,
@@ -35,11 +35,11 @@ fn handle(stream: Stream) -> Handle {
 
 fn is_console(handle: Handle) -> bool {
     let mut mode = 0;
-    // SAFETY: `mode` is written; any handle may be asked.
+    // SAFETY: `mode` is written; any handle is allowed.
     unsafe { GetConsoleMode(handle, &mut mode) != 0 }
 }
 
-/// Writes text, its lines ended as on Windows; whether it was taken.
+/// Writes text with Windows' line ends; returns whether the stream accepted it.
 pub(super) fn print(stream: Stream, text: &str) -> bool {
     let handle = handle(stream);
     let mut units = Vec::with_capacity(text.len());
@@ -52,7 +52,7 @@ pub(super) fn print(stream: Stream, text: &str) -> bool {
     if is_console(handle) {
         units.chunks(PIECE).all(|piece| {
             let mut written = 0;
-            // SAFETY: so many units are there.
+            // SAFETY: the buffer holds that many units.
             let result = unsafe {
                 WriteConsoleW(
                     handle,
@@ -69,9 +69,9 @@ pub(super) fn print(stream: Stream, text: &str) -> bool {
     }
 }
 
-/// Text in the console's code page: what other programs of a console write.
+/// Converts text to the console's code page, like other console programs.
 fn bytes(units: &[u16]) -> Vec<u8> {
-    // SAFETY: they have no conditions. Without a console the page is 0.
+    // SAFETY: no preconditions. Without a console the page is 0.
     let page = match unsafe { GetConsoleOutputCP() } {
         // SAFETY: as above.
         0 => unsafe { GetOEMCP() },
@@ -81,7 +81,7 @@ fn bytes(units: &[u16]) -> Vec<u8> {
     // No page has more than four bytes for a unit.
     let mut bytes = alloc::vec![0; units.len().saturating_mul(4)];
     let room = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-    // SAFETY: so many units are there, and room for so many bytes.
+    // SAFETY: `units` holds that many, and `bytes` has room for that many.
     let written = unsafe {
         WideCharToMultiByte(
             page,
@@ -98,12 +98,12 @@ fn bytes(units: &[u16]) -> Vec<u8> {
     bytes
 }
 
-/// Writes bytes as they are, without any memory; whether all were taken.
+/// Writes bytes unchanged without allocating memory; returns whether all were accepted.
 pub(crate) fn print_plain(stream: Stream, mut bytes: &[u8]) -> bool {
     let handle = handle(stream);
     while !bytes.is_empty() {
         let mut written = 0;
-        // SAFETY: so many bytes are there; `written` is written.
+        // SAFETY: the buffer holds that many bytes; `written` is written.
         let result = unsafe {
             WriteFile(
                 handle,
@@ -124,34 +124,35 @@ pub(crate) fn print_plain(stream: Stream, mut bytes: &[u8]) -> bool {
 
 fn screen(stream: Stream) -> Option<ScreenBuffer> {
     let mut screen = ScreenBuffer::default();
-    // SAFETY: `screen` is written; any handle may be asked.
+    // SAFETY: `screen` is written; any handle is allowed.
     let result = unsafe { GetConsoleScreenBufferInfo(handle(stream), &mut screen) };
     (result != 0).then_some(screen)
 }
 
-/// How many columns the console has, if it is one.
+/// The columns of the console, if the stream is one.
 pub(super) fn columns(stream: Stream) -> Option<usize> {
     usize::try_from(screen(stream)?.size[0]).ok()
 }
 
-/// Whether no other process has this console.
+/// Whether no other process uses this console.
 pub(super) fn is_alone() -> bool {
     let mut processes = [0; 2];
-    // SAFETY: there is room for so many. It returns how many there are, 0 on failure.
+    // SAFETY: the buffer has room for that many. The result is the number of processes, 0 on
+    // failure.
     let count = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
     count == 1 && screen(Stream::Out).is_some()
 }
 
-/// Waits until a key goes down.
+/// Waits for a key press.
 pub(super) fn wait_for_key() {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     let input = unsafe { GetStdHandle(INPUT) };
-    // SAFETY: any handle may be asked. Keys that were pressed before do not count.
+    // SAFETY: any handle is allowed. Earlier keys do not count.
     unsafe { FlushConsoleInputBuffer(input) };
     loop {
         let mut event = InputRecord::default();
         let mut read = 0;
-        // SAFETY: there is room for one event; both are written.
+        // SAFETY: the buffer has room for one event; both are written.
         let result = unsafe { ReadConsoleInputW(input, &mut event, 1, &mut read) };
         if result == 0 || (event.kind == KEY && event.down != 0) {
             return;
@@ -159,7 +160,7 @@ pub(super) fn wait_for_key() {
     }
 }
 
-/// Puts the cursor so many lines up, and to the left.
+/// Moves the cursor up by that many lines, to the left.
 pub(super) fn move_up(lines: usize) {
     let Some(screen) = screen(Stream::Out) else {
         return;
@@ -167,6 +168,6 @@ pub(super) fn move_up(lines: usize) {
     let lines = i16::try_from(lines).unwrap_or(i16::MAX);
     let y = screen.cursor[1].saturating_sub(lines).max(0);
     let position = u32::from(y.unsigned_abs()) << 16;
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { SetConsoleCursorPosition(handle(Stream::Out), position) };
 }

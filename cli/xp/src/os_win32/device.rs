@@ -10,8 +10,8 @@ use super::file::{GENERIC_READ, GENERIC_WRITE, OPEN_EXISTING, SHARE_ALL, open};
 use super::handle::{check_bool, length};
 use super::imports::DeviceIoControl;
 
-/// One request. The device is open no longer than it takes, for an open one
-/// keeps the driver from being unloaded.
+/// Sends one request. The device is open no longer than that, because an open one prevents
+/// unloading the driver.
 pub(super) fn control(request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32Error> {
     let access = match request.writes {
         true => GENERIC_READ | GENERIC_WRITE,
@@ -19,7 +19,7 @@ pub(super) fn control(request: &Request<'_>, output: &mut [u8]) -> Result<usize,
     };
     let device = open(DEVICE, access, SHARE_ALL, OPEN_EXISTING)?;
     let mut returned = 0;
-    // SAFETY: so many bytes of input are there, and room for so many of output.
+    // SAFETY: `input` holds that many bytes, and `output` has room for that many.
     check_bool(unsafe {
         DeviceIoControl(
             device.get(),

@@ -1,4 +1,4 @@
-//! Where Windows begins.
+//! The entry point of the program.
 
 use tcplimit_xp::{Exit, Stream, split_command_line};
 
@@ -6,19 +6,19 @@ use super::console;
 use super::imports::{ExitProcess, GetCommandLineW};
 use super::wide::units;
 
-/// Called once, by the loader, with nothing that is needed.
+/// The loader calls it once, without arguments.
 #[unsafe(no_mangle)]
 extern "C" fn start() -> ! {
-    // SAFETY: the command line is UTF-16 with a NUL, and stays as it is.
+    // SAFETY: the command line is UTF-16 with a NUL, and does not change.
     let line = unsafe { units(GetCommandLineW()) };
     let exit = match split_command_line(line) {
         Some(words) => crate::program(&words),
         None => {
-            let message = "tcplimit: a word of the command line is no Unicode.\n";
+            let message = "tcplimit: an argument is not valid Unicode.\n";
             console::print(Stream::Error, message);
             Exit::Usage
         }
     };
-    // SAFETY: it has no conditions; all threads end.
+    // SAFETY: no preconditions; all threads end.
     unsafe { ExitProcess(exit.code().into()) }
 }

@@ -17,15 +17,15 @@ const ROOM: usize = 0x1_0000;
 
 pub(super) fn read(more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32Error> {
     let name = wide("System");
-    // SAFETY: of this machine; the name ends in a NUL.
-    let log = OwnedHandle::of(
+    // SAFETY: null is this machine; the name ends in a NUL.
+    let log = OwnedHandle::new(
         unsafe { OpenEventLogW(ptr::null(), name.as_ptr()) },
         HandleKind::Log,
     )?;
     let mut buffer: Vec<u8> = alloc::vec![0; ROOM];
     loop {
         let (mut read, mut needed) = (0, 0);
-        // SAFETY: there is room for so many bytes; the numbers are written.
+        // SAFETY: the buffer has room for that many bytes; the numbers are written.
         let result = check_bool(unsafe {
             ReadEventLogW(
                 log.get(),

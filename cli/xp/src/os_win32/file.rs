@@ -1,4 +1,4 @@
-//! Files, whole.
+//! Reading and writing whole files.
 
 use alloc::vec::Vec;
 use core::ffi::c_void;
@@ -14,20 +14,20 @@ use super::wide::wide;
 
 pub(super) const GENERIC_READ: u32 = 0x8000_0000;
 pub(super) const GENERIC_WRITE: u32 = 0x4000_0000;
-/// FILE_SHARE_READ, and for writing and deleting too: drivers are in use.
+/// FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_SHARE_DELETE: drivers are in use.
 pub(super) const SHARE_ALL: u32 = 7;
 pub(super) const OPEN_EXISTING: u32 = 3;
 const CREATE_ALWAYS: u32 = 2;
 const OPEN_ALWAYS: u32 = 4;
-/// FILE_APPEND_DATA and SYNCHRONIZE: all that is written goes to the end.
+/// FILE_APPEND_DATA and SYNCHRONIZE: all writes go to the end.
 const APPEND: u32 = 4 | 0x10_0000;
 const NORMAL: u32 = 0x80;
-/// SECURITY_SQOS_PRESENT and SECURITY_IDENTIFICATION: should a name lead to a pipe,
-/// its server may ask who we are, and not act as us.
+/// SECURITY_SQOS_PRESENT and SECURITY_IDENTIFICATION: if a name leads to a pipe, its server may
+/// identify us, but not impersonate us.
 const NOT_AS_US: u32 = 0x10_0000 | 0x1_0000;
 /// MOVEFILE_REPLACE_EXISTING and MOVEFILE_WRITE_THROUGH.
 const REPLACE: u32 = 1 | 8;
-/// What is larger is none of ours: no driver has that size.
+/// Maximum size: no driver is larger.
 const LARGEST: u32 = 256 << 20;
 
 /// Opens a file or device.
@@ -38,7 +38,7 @@ pub(super) fn open(
     how: u32,
 ) -> Result<OwnedHandle, Win32Error> {
     let path = wide(path);
-    // SAFETY: the name ends in a NUL; neither security nor template is given.
+    // SAFETY: the name ends in a NUL; security and template are null.
     let handle = unsafe {
         CreateFileW(
             path.as_ptr(),
@@ -50,7 +50,7 @@ pub(super) fn open(
             ptr::null_mut(),
         )
     };
-    OwnedHandle::of(handle, HandleKind::Object)
+    OwnedHandle::new(handle, HandleKind::Object)
 }
 
 pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32Error> {
@@ -65,7 +65,7 @@ pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32Error> {
     let mut all = 0;
     while let Some(rest) = bytes.get_mut(all..).filter(|rest| !rest.is_empty()) {
         let mut read = 0;
-        // SAFETY: there is room for so many bytes; `read` is written.
+        // SAFETY: the buffer has room for that many bytes; `read` is written.
         check_bool(unsafe {
             ReadFile(
                 file.get(),
@@ -93,10 +93,10 @@ pub(super) fn append(path: &str, bytes: &[u8]) -> Result<(), Win32Error> {
     put(&open(path, APPEND, SHARE_ALL, OPEN_ALWAYS)?, bytes)
 }
 
-/// Writes all of it, to the disk.
+/// Writes all bytes and flushes them to disk.
 fn put(file: &OwnedHandle, bytes: &[u8]) -> Result<(), Win32Error> {
     let mut written = 0;
-    // SAFETY: so many bytes are there; `written` is written.
+    // SAFETY: the buffer holds that many bytes; `written` is written.
     check_bool(unsafe {
         WriteFile(
             file.get(),

@@ -1,11 +1,11 @@
-//! Handles that are closed when they are no longer needed.
+//! Handles that are closed on drop.
 
 use tcplimit_xp::Win32Error;
 
 use super::imports::{CloseEventLog, CloseHandle, CloseServiceHandle, GetLastError, Handle};
 use super::imports::{INVALID_HANDLE, RegCloseKey};
 
-/// What a handle is of, and so how it is closed.
+/// The kind of a handle, which decides how to close it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum HandleKind {
     Object,
@@ -19,11 +19,11 @@ pub(crate) enum HandleKind {
 pub(crate) struct OwnedHandle(Handle, HandleKind);
 
 impl OwnedHandle {
-    /// What a call returned: a handle, or one of the two values that are none.
+    /// Takes the handle that a call returned, unless it is null or INVALID_HANDLE_VALUE.
     ///
     /// # Errors
-    /// The call's.
-    pub(crate) fn of(handle: Handle, kind: HandleKind) -> Result<OwnedHandle, Win32Error> {
+    /// The error of the call.
+    pub(crate) fn new(handle: Handle, kind: HandleKind) -> Result<OwnedHandle, Win32Error> {
         if handle.is_null() || handle == INVALID_HANDLE {
             return Err(last_error());
         }
@@ -49,16 +49,16 @@ impl Drop for OwnedHandle {
     }
 }
 
-/// The error of this thread's last call.
+/// The last error of this thread.
 pub(crate) fn last_error() -> Win32Error {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     Win32Error(unsafe { GetLastError() })
 }
 
-/// What a BOOL says.
+/// Checks a BOOL.
 ///
 /// # Errors
-/// The last error, for FALSE.
+/// The last error, if FALSE.
 pub(crate) fn check_bool(result: i32) -> Result<(), Win32Error> {
     if result == 0 {
         Err(last_error())
@@ -67,10 +67,10 @@ pub(crate) fn check_bool(result: i32) -> Result<(), Win32Error> {
     }
 }
 
-/// What a LSTATUS says.
+/// Checks an LSTATUS.
 ///
 /// # Errors
-/// It, where it is none of success.
+/// The status, unless it is success.
 pub(super) fn check_status(result: u32) -> Result<(), Win32Error> {
     match result {
         0 => Ok(()),
@@ -78,7 +78,7 @@ pub(super) fn check_status(result: u32) -> Result<(), Win32Error> {
     }
 }
 
-/// A length as calls take it; no buffer here is longer than 4 GB.
+/// A length for a call; no buffer here is longer than 4 GB.
 pub(crate) fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

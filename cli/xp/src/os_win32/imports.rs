@@ -1,7 +1,7 @@
-//! What Windows exports. Every function is documented as present since Windows
-//! 2000 or XP, and `cargo xtask driver` checks the names against what real
-//! systems export. (IsWow64Process, which is younger, and GetTcpStatistics, whose
-//! library Windows would look for beside the program, are found at run time.)
+//! Functions that the program imports. Each is documented as present since Windows 2000 or XP, and
+//! `cargo xtask driver` checks the names against the exports of real systems. (IsWow64Process,
+//! which is newer, and GetTcpStatistics, whose library Windows would search beside the program, are
+//! found at run time.)
 
 use core::ffi::c_void;
 
@@ -113,7 +113,7 @@ imports! { "kernel32.dll":
         handler: unsafe extern "system" fn(u32) -> i32,
         add: i32,
     ) -> i32;
-    // A COORD is passed as one number: x below, y above.
+    // A COORD is passed as one number: x in the lower half, y in the upper.
     pub(super) fn SetConsoleCursorPosition(console: Handle, position: u32) -> i32;
     pub(super) fn SetEvent(event: Handle) -> i32;
     pub(super) fn Sleep(milliseconds: u32);

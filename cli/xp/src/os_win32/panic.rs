@@ -1,18 +1,18 @@
-//! What a panic does: it ends the program, and says so. Nothing is half done
-//! then that `tcplimit repair` would not mend.
+//! The panic handler prints a message and ends the program. `tcplimit repair` mends anything half
+//! done.
 
 use core::panic::PanicInfo;
 
 use super::imports::ExitProcess;
 
-/// As programs in Rust have it.
+/// The usual exit code of Rust programs.
 const CODE: u32 = 101;
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     crate::print_fault(
-        c"tcplimit: a fault of this program, or no memory. Please report what you did.\r\n",
+        c"tcplimit: internal error, or out of memory. Please report what you did.\r\n",
     );
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { ExitProcess(CODE) }
 }

@@ -20,9 +20,9 @@ const V4: u32 = 2;
 const V6: u32 = 23;
 /// TCP_TABLE_OWNER_PID_ALL.
 const ALL_WITH_OWNERS: u32 = 5;
-/// Dwords that a table gets room for at first.
+/// Initial size of a table, in dwords.
 const ROOM: usize = 0x1000;
-/// A table may grow between two calls, and does not grow so often.
+/// A table may grow between two calls, but not this often.
 const TRIES: usize = 8;
 /// TH32CS_SNAPPROCESS.
 const PROCESSES: u32 = 2;
@@ -40,7 +40,7 @@ pub(super) fn tcp_table(table: TcpTable) -> Result<Vec<u32>, Win32Error> {
             let found = function("iphlpapi.dll", c"GetTcpTable")?;
             // SAFETY: the function of this name has this type.
             let get = unsafe { mem::transmute::<*const c_void, Plain>(found) };
-            // SAFETY: `filled` gives room for so many bytes.
+            // SAFETY: `filled` passes a buffer of that size.
             return filled(|room, bytes| unsafe { get(room, bytes, 0) });
         }
         TcpTable::OwnedV4 => V4,
@@ -49,11 +49,11 @@ pub(super) fn tcp_table(table: TcpTable) -> Result<Vec<u32>, Win32Error> {
     let found = function("iphlpapi.dll", c"GetExtendedTcpTable")?;
     // SAFETY: the function of this name has this type.
     let get = unsafe { mem::transmute::<*const c_void, Extended>(found) };
-    // SAFETY: `filled` gives room for so many bytes.
+    // SAFETY: `filled` passes a buffer of that size.
     filled(|room, bytes| unsafe { get(room, bytes, 0, family, ALL_WITH_OWNERS, 0) })
 }
 
-/// A table that a call writes into as much room as it needs.
+/// Calls a function with a table as large as it needs.
 fn filled(call: impl Fn(*mut u32, &mut u32) -> u32) -> Result<Vec<u32>, Win32Error> {
     let mut dwords = ROOM;
     for _ in 0..TRIES {
@@ -61,7 +61,7 @@ fn filled(call: impl Fn(*mut u32, &mut u32) -> u32) -> Result<Vec<u32>, Win32Err
         let mut bytes = length(size_of_val(room.as_slice()));
         match check_status(call(room.as_mut_ptr(), &mut bytes)) {
             Ok(()) => return Ok(room),
-            // With as much again, for what comes meanwhile.
+            // Twice as large, for rows added meanwhile.
             Err(Win32Error::INSUFFICIENT_BUFFER) => {
                 let needed = usize::try_from(bytes).unwrap_or(0) / 2;
                 dwords = needed.max(dwords.saturating_mul(2));
@@ -72,20 +72,20 @@ fn filled(call: impl Fn(*mut u32, &mut u32) -> u32) -> Result<Vec<u32>, Win32Err
     Err(Win32Error::INSUFFICIENT_BUFFER)
 }
 
-/// All processes: numbers and the names of their programs.
+/// All processes: PIDs and the names of their programs.
 pub(super) fn names() -> Result<Vec<(u32, String)>, Win32Error> {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     let handle = unsafe { CreateToolhelp32Snapshot(PROCESSES, 0) };
-    let snapshot = OwnedHandle::of(handle, HandleKind::Object)?;
+    let snapshot = OwnedHandle::new(handle, HandleKind::Object)?;
     let mut entry = ProcessEntry {
         size: length(size_of::<ProcessEntry>()),
         ..ProcessEntry::EMPTY
     };
     let mut names = Vec::new();
-    // SAFETY: the snapshot is open; `entry` says how long it is.
+    // SAFETY: the snapshot is open; `entry` states its own size.
     let mut more = unsafe { Process32FirstW(snapshot.get(), &mut entry) };
     while more != 0 {
-        // The process is there, even if its name is no Unicode.
+        // The process exists, even if its name is not valid Unicode.
         let name = narrow(&entry.name).unwrap_or_else(|_| "?".into());
         names.push((entry.id, name));
         // SAFETY: as above.
@@ -98,14 +98,13 @@ pub(super) fn names() -> Result<Vec<(u32, String)>, Win32Error> {
 pub(super) fn path(id: u32) -> Result<String, Win32Error> {
     type GetModuleFileNameEx = unsafe extern "system" fn(Handle, *mut c_void, *mut u16, u32) -> u32;
 
-    // SAFETY: it has no conditions; the handle is not inherited.
-    let process = OwnedHandle::of(unsafe { OpenProcess(QUERY, 0, id) }, HandleKind::Object)?;
+    // SAFETY: no preconditions; the handle is not inherited.
+    let process = OwnedHandle::new(unsafe { OpenProcess(QUERY, 0, id) }, HandleKind::Object)?;
     let found = function("psapi.dll", c"GetModuleFileNameExW")?;
     // SAFETY: the function of this name has this type.
     let get = unsafe { mem::transmute::<*const c_void, GetModuleFileNameEx>(found) };
     let mut buffer = alloc::vec![0; LONGEST];
-    // SAFETY: the process is open; there is room for so many units. Null is its
-    // program.
+    // SAFETY: the process is open; the buffer has room for that many units. Null is its program.
     let units = unsafe {
         get(
             process.get(),
@@ -123,7 +122,7 @@ pub(super) fn path(id: u32) -> Result<String, Win32Error> {
 /// Starts a program by its path, without arguments, and does not wait for it.
 pub(super) fn start(path: &str) -> Result<(), Win32Error> {
     let program = wide(path);
-    // In quotes, for the path may have spaces.
+    // Quoted, because the path may contain spaces.
     let mut line = wide(&alloc::format!("\"{path}\""));
     let start = StartupInfo {
         size: length(size_of::<StartupInfo>()),
@@ -133,8 +132,8 @@ pub(super) fn start(path: &str) -> Result<(), Win32Error> {
         rest: [0; 4],
     };
     let mut made = [ptr::null_mut(); 3];
-    // SAFETY: both texts end in a NUL; the structure has the size that it states; `made` is
-    // written: PROCESS_INFORMATION is two handles and two numbers of 32 bits.
+    // SAFETY: both texts end in a NUL; the structure states its own size; `made` is written:
+    // PROCESS_INFORMATION is two handles and two numbers of 32 bits.
     check_bool(unsafe {
         CreateProcessW(
             program.as_ptr(),
@@ -150,7 +149,7 @@ pub(super) fn start(path: &str) -> Result<(), Win32Error> {
         )
     })?;
     let [process, thread, _] = made;
-    drop(OwnedHandle::of(process, HandleKind::Object));
-    drop(OwnedHandle::of(thread, HandleKind::Object));
+    drop(OwnedHandle::new(process, HandleKind::Object));
+    drop(OwnedHandle::new(thread, HandleKind::Object));
     Ok(())
 }

@@ -14,20 +14,20 @@ use super::imports::{
 };
 use super::wide::{narrow, wide};
 
-/// HKEY_LOCAL_MACHINE, which is a number that is extended by its sign.
+/// HKEY_LOCAL_MACHINE, a number extended by its sign.
 const MACHINE: Handle =
     core::ptr::without_provenance_mut(0x8000_0002_u32.cast_signed() as isize as usize);
 /// HKEY_CURRENT_USER.
 const USER: Handle =
     core::ptr::without_provenance_mut(0x8000_0001_u32.cast_signed() as isize as usize);
-/// Where the window keeps what its user has chosen.
+/// The key of the window's settings.
 const SETTINGS: &str = r"Software\tcplimit";
 const KEY_QUERY_VALUE: u32 = 1;
 const KEY_SET_VALUE: u32 = 2;
 const REG_SZ: u32 = 1;
 const REG_EXPAND_SZ: u32 = 2;
 const REG_DWORD: u32 = 4;
-/// The longest text that is read, in units.
+/// The longest text to read, in units.
 const LONGEST: usize = 1024;
 
 fn open(root: Handle, key: &str, access: u32) -> Result<OwnedHandle, Win32Error> {
@@ -35,7 +35,7 @@ fn open(root: Handle, key: &str, access: u32) -> Result<OwnedHandle, Win32Error>
     let mut handle = ptr::null_mut();
     // SAFETY: the name ends in a NUL; `handle` is written.
     check_status(unsafe { RegOpenKeyExW(root, key.as_ptr(), 0, access, &mut handle) })?;
-    OwnedHandle::of(handle, HandleKind::Key)
+    OwnedHandle::new(handle, HandleKind::Key)
 }
 
 pub(super) fn has_key(key: &str) -> Result<bool, Win32Error> {
@@ -61,7 +61,7 @@ fn value(
     let name = wide(name);
     let mut bytes: Vec<u8> = alloc::vec![0; room];
     let (mut kind, mut used) = (0, length(room));
-    // SAFETY: the name ends in a NUL; there is room for so many bytes.
+    // SAFETY: the name ends in a NUL; the buffer has room for that many bytes.
     let result = check_status(unsafe {
         RegQueryValueExW(
             key.get(),
@@ -78,7 +78,7 @@ fn value(
             Ok(Some((kind, bytes)))
         }
         Err(error) if error.is_absence() => Ok(None),
-        // Longer than what is asked for: of another type.
+        // Longer than requested, so of another type.
         Err(Win32Error(234)) => Err(Win32Error::INVALID_DATA),
         Err(error) => Err(error),
     }
@@ -139,7 +139,7 @@ pub(super) fn set_text(key: &str, name: &str, text: &str) -> Result<(), Win32Err
 fn set(root: Handle, key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(), Win32Error> {
     let (key, name) = (wide(key), wide(name));
     let mut handle = ptr::null_mut();
-    // SAFETY: the name ends in a NUL; no class, no security; `handle` is written.
+    // SAFETY: the name ends in a NUL; class and security are null; `handle` is written.
     check_status(unsafe {
         RegCreateKeyExW(
             root,
@@ -153,8 +153,8 @@ fn set(root: Handle, key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(
             ptr::null_mut(),
         )
     })?;
-    let key = OwnedHandle::of(handle, HandleKind::Key)?;
-    // SAFETY: the name ends in a NUL; so many bytes are there.
+    let key = OwnedHandle::new(handle, HandleKind::Key)?;
+    // SAFETY: the name ends in a NUL; the buffer holds that many bytes.
     check_status(unsafe {
         RegSetValueExW(
             key.get(),

@@ -33,8 +33,8 @@ const STOP: u32 = 0x20;
 const DELETE: u32 = 0x1_0000;
 
 const KERNEL_DRIVER: u32 = 1;
-/// SERVICE_ERROR_IGNORE: at a start of Windows that a driver does not take part in,
-/// say because it is blocked, there is no message in the way.
+/// SERVICE_ERROR_IGNORE: Windows shows no message at start if the driver is not loaded, for example
+/// because it is blocked.
 const ERROR_IGNORE: u32 = 0;
 /// SERVICE_NO_CHANGE.
 const AS_IT_IS: u32 = u32::MAX;
@@ -44,15 +44,15 @@ const CONTROL_STOP: u32 = 1;
 const STOPPED: u32 = 1;
 const RUNNING: u32 = 4;
 
-/// The group of the TCP stack itself, so that the driver is not loaded before.
+/// The group of the TCP stack, so that the driver is not loaded before it.
 const GROUP: &str = "PNP_TDI";
-/// A list of names, each with a NUL, and one more.
+/// A list of names, each with a NUL, and a final NUL.
 const TCPIP: &str = "Tcpip\0";
 
-/// Room for QUERY_SERVICE_CONFIG: 8 KB at most, on pointers' alignment.
+/// Room for QUERY_SERVICE_CONFIG: 8 KB at most, aligned for pointers.
 const ROOM: usize = 8192 / size_of::<usize>();
 
-/// QUERY_SERVICE_CONFIGW, as far as it is used.
+/// The used part of QUERY_SERVICE_CONFIGW.
 #[repr(C)]
 struct Config {
     kind: u32,
@@ -62,9 +62,9 @@ struct Config {
 }
 
 fn manager(access: u32) -> Result<OwnedHandle, Win32Error> {
-    // SAFETY: of this machine, the active database.
+    // SAFETY: null is this machine and the active database.
     let handle = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) };
-    OwnedHandle::of(handle, HandleKind::Service)
+    OwnedHandle::new(handle, HandleKind::Service)
 }
 
 fn open(name: &str, access: u32) -> Result<OwnedHandle, Win32Error> {
@@ -72,7 +72,7 @@ fn open(name: &str, access: u32) -> Result<OwnedHandle, Win32Error> {
     let name = wide(name);
     // SAFETY: the manager is open; the name ends in a NUL.
     let handle = unsafe { OpenServiceW(manager.get(), name.as_ptr(), access) };
-    OwnedHandle::of(handle, HandleKind::Service)
+    OwnedHandle::new(handle, HandleKind::Service)
 }
 
 pub(super) fn find(name: &str) -> Result<Option<Service>, Win32Error> {
@@ -86,7 +86,7 @@ pub(super) fn find(name: &str) -> Result<Option<Service>, Win32Error> {
     check_bool(unsafe { QueryServiceStatus(service.get(), &mut status) })?;
     let mut room: Vec<usize> = alloc::vec![0; ROOM];
     let mut needed = 0;
-    // SAFETY: there is room for so many bytes, aligned for the structure.
+    // SAFETY: the buffer has room for that many bytes, aligned for the structure.
     check_bool(unsafe {
         QueryServiceConfigW(
             service.get(),
@@ -95,11 +95,11 @@ pub(super) fn find(name: &str) -> Result<Option<Service>, Win32Error> {
             &mut needed,
         )
     })?;
-    // SAFETY: the call has written it to the beginning of the room.
+    // SAFETY: the call has written the structure to the start of the buffer.
     let config = unsafe { &*room.as_ptr().cast::<Config>() };
     let image = match config.image.is_null() {
         true => &[],
-        // SAFETY: it points to a text with a NUL, in the room.
+        // SAFETY: it points to a text with a NUL, in the buffer.
         false => unsafe { units(config.image) },
     };
     Ok(Some(Service {
@@ -114,17 +114,17 @@ pub(super) fn find(name: &str) -> Result<Option<Service>, Win32Error> {
     }))
 }
 
-/// All services that run in processes, each with that of its own.
+/// All services that run in processes, each with its PID.
 pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32Error> {
     let manager = manager(CONNECT | ENUMERATE)?;
-    // On XP such a list has at most 64 KB at a time.
+    // XP returns at most 64 KB of the list at a time.
     let mut room: Vec<usize> = alloc::vec![0; 0x1_0000 / size_of::<usize>()];
     let mut all = Vec::new();
     let mut resume = 0;
     loop {
         let (mut needed, mut count) = (0, 0);
-        // SAFETY: the manager is open; there is room for so many bytes, aligned for
-        // the structure; all numbers are written.
+        // SAFETY: the manager is open; the buffer has room for that many bytes, aligned for the
+        // structure; all numbers are written.
         let listed = check_bool(unsafe {
             EnumServicesStatusExW(
                 manager.get(),
@@ -145,9 +145,9 @@ pub(super) fn hosted() -> Result<Vec<(u32, String)>, Win32Error> {
         }
         let first = room.as_ptr().cast::<HostedService>();
         for index in 0..usize::try_from(count).unwrap_or(0) {
-            // SAFETY: the call has written so many to the beginning of the room.
+            // SAFETY: the call has written that many to the start of the buffer.
             let service = unsafe { &*first.add(index) };
-            // SAFETY: it points to a text with a NUL, in the room.
+            // SAFETY: it points to a text with a NUL, in the buffer.
             if let Ok(name) = narrow(unsafe { units(service.name) }) {
                 all.push((service.process, name));
             }
@@ -162,8 +162,7 @@ pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32Error> {
     let manager = manager(CONNECT | CREATE)?;
     let [name, title, image] = [service.name, service.title, service.image].map(wide);
     let [group, dependencies] = [GROUP, TCPIP].map(wide);
-    // SAFETY: the manager is open; all texts end in a NUL, the list in two; no
-    // tag, no user.
+    // SAFETY: the manager is open; all texts end in a NUL, the list in two; tag and user are null.
     let handle = unsafe {
         CreateServiceW(
             manager.get(),
@@ -181,7 +180,7 @@ pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32Error> {
             ptr::null(),
         )
     };
-    OwnedHandle::of(handle, HandleKind::Service).map(|_| ())
+    OwnedHandle::new(handle, HandleKind::Service).map(|_| ())
 }
 
 pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32Error> {
@@ -208,7 +207,7 @@ pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32Error> {
 
 pub(super) fn set_start(name: &str, start: Start) -> Result<(), Win32Error> {
     let handle = open(name, CHANGE)?;
-    // SAFETY: the service is open; what is null is not changed.
+    // SAFETY: the service is open; null values are not changed.
     check_bool(unsafe {
         ChangeServiceConfigW(
             handle.get(),
@@ -228,7 +227,7 @@ pub(super) fn set_start(name: &str, start: Start) -> Result<(), Win32Error> {
 
 pub(super) fn start(name: &str) -> Result<(), Win32Error> {
     let service = open(name, START)?;
-    // SAFETY: the service is open; drivers take no words.
+    // SAFETY: the service is open; drivers take no arguments.
     check_bool(unsafe { StartServiceW(service.get(), 0, ptr::null()) })
 }
 

@@ -1,6 +1,6 @@
-//! Shortcuts, by the shell's own object for them.
+//! Shortcuts, by the shell's COM object.
 //!
-//! All functions are found at run time: few runs of the program need ole32 and shell32.
+//! All functions are found at run time, because few runs need ole32 and shell32.
 
 use alloc::string::String;
 use core::ffi::c_void;
@@ -13,7 +13,7 @@ use super::imports::Handle;
 use super::system::function;
 use super::wide::{narrow, wide};
 
-/// A number that is negative where a call has failed.
+/// HRESULT: negative if a call failed.
 type HResult = i32;
 
 /// A GUID.
@@ -37,7 +37,7 @@ const APARTMENT: u32 = 2;
 const RAW_PATH: u32 = 4;
 const READ: u32 = 0;
 
-/// An object: its first field is a pointer to its table of methods.
+/// A COM object: its first field points to its table of methods.
 type ComObject<T> = *mut *const T;
 
 /// IUnknown.
@@ -75,11 +75,11 @@ struct PersistFile {
     save: unsafe extern "system" fn(*mut c_void, *const u16, i32) -> HResult,
 }
 
-// GetClassID to SetPath: 18 methods behind IUnknown's three; up to Save four.
+// GetClassID to SetPath: 18 methods after IUnknown's three; up to Save four.
 const _: () = assert!(size_of::<ShellLink>() == 21 * size_of::<usize>());
 const _: () = assert!(size_of::<PersistFile>() == 7 * size_of::<usize>());
 
-/// What a call returned, as an error of Windows where it is one.
+/// Converts an HRESULT to a Windows error.
 fn checked(result: HResult) -> Result<(), Win32Error> {
     let code = result.cast_unsigned();
     match (result < 0, code >> 16) {
@@ -90,7 +90,7 @@ fn checked(result: HResult) -> Result<(), Win32Error> {
     }
 }
 
-/// COM, as long as it is there.
+/// COM, initialized until dropped.
 struct Com {
     uninitialize: unsafe extern "system" fn(),
     create: unsafe extern "system" fn(
@@ -129,7 +129,7 @@ impl Com {
         match checked(unsafe { initialize(ptr::null_mut(), APARTMENT) }) {
             Ok(()) => Ok(com),
             Err(error) => {
-                // What was not started is not ended.
+                // COM that failed to start must not be ended.
                 mem::forget(com);
                 Err(error)
             }
@@ -144,11 +144,11 @@ impl Drop for Com {
     }
 }
 
-/// A shortcut in memory, with both of its interfaces.
+/// A shortcut in memory, with both interfaces.
 struct Link {
     link: ComObject<ShellLink>,
     file: ComObject<PersistFile>,
-    // Ends behind the objects.
+    // Dropped after the objects.
     _com: Com,
 }
 
@@ -156,7 +156,7 @@ impl Link {
     fn make() -> Result<Link, Win32Error> {
         let com = Com::start()?;
         let mut link = ptr::null_mut();
-        // SAFETY: both GUIDs are whole; null is no aggregate; `link` is written.
+        // SAFETY: both GUIDs are valid; null is no aggregate; `link` is written.
         checked(unsafe {
             (com.create)(
                 &SHELL_LINK,
@@ -168,9 +168,9 @@ impl Link {
         })?;
         let link: ComObject<ShellLink> = link.cast();
         let mut file = ptr::null_mut();
-        // SAFETY: an object is as its interface has it.
+        // SAFETY: the object has the layout of its interface.
         let query = unsafe { (**link).unknown.query };
-        // SAFETY: the GUID is whole; `file` is written.
+        // SAFETY: the GUID is valid; `file` is written.
         let queried = checked(unsafe { query(link.cast(), &I_PERSIST_FILE, &mut file) });
         let link = Link {
             link,
@@ -181,12 +181,12 @@ impl Link {
     }
 
     fn methods(&self) -> &ShellLink {
-        // SAFETY: the object is there as long as this, and so is its table.
+        // SAFETY: the object and its table live as long as this.
         unsafe { &**self.link }
     }
 
     fn file_methods(&self) -> &PersistFile {
-        // SAFETY: as above; a link without this interface is not handed out.
+        // SAFETY: as above; a link without this interface is never returned.
         unsafe { &**self.file }
     }
 
@@ -200,7 +200,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         if !self.file.is_null() {
-            // SAFETY: the object is there, and is not used after.
+            // SAFETY: the object is alive, and is not used after.
             unsafe { ((**self.file).unknown.release)(self.file.cast()) };
         }
         // SAFETY: as above.
@@ -216,7 +216,7 @@ pub(super) fn programs_folder() -> Result<String, Win32Error> {
     let folder = unsafe { mem::transmute::<*const c_void, Folder>(found) };
     let mut path = [0; LONGEST];
     let null = ptr::null_mut();
-    // SAFETY: there is room for MAX_PATH units; null is no window and no other user.
+    // SAFETY: the buffer has room for MAX_PATH units; null is no window and no other user.
     checked(unsafe { folder(null, COMMON_PROGRAMS, null, 0, path.as_mut_ptr()) })?;
     narrow(&path)
 }
@@ -231,7 +231,8 @@ pub(super) fn write(path: &str, shortcut: &Shortcut) -> Result<(), Win32Error> {
     }
     let path = wide(path);
     let save = link.file_methods().save;
-    // SAFETY: it is a method of this object; the path ends in a NUL; 0: it is not its file.
+    // SAFETY: it is a method of this object; the path ends in a NUL; 0: the object does not adopt
+    // the file.
     checked(unsafe { save(link.file.cast(), path.as_ptr(), 0) })
 }
 
@@ -245,15 +246,15 @@ pub(super) fn read(path: &str) -> Result<Shortcut, Win32Error> {
     let mut target = [0; LONGEST];
     let room = LONGEST as i32;
     let (object, methods) = (link.link.cast(), link.methods());
-    // SAFETY: there is room for so many units; null is no facts of the file.
+    // SAFETY: the buffer has room for that many units; null returns no file data.
     checked(unsafe {
         (methods.path)(object, target.as_mut_ptr(), room, ptr::null_mut(), RAW_PATH)
     })?;
     let mut comment = alloc::vec![0; LONGEST_COMMENT];
     let room = LONGEST_COMMENT as i32;
-    // SAFETY: there is room for so many units.
+    // SAFETY: the buffer has room for that many units.
     checked(unsafe { (methods.comment)(object, comment.as_mut_ptr(), room) })?;
-    // A name that is no Unicode is not one of ours.
+    // A name of invalid Unicode is not ours.
     Ok(Shortcut {
         target: narrow(&target).unwrap_or_default(),
         comment: narrow(&comment).unwrap_or_default(),

@@ -16,17 +16,16 @@ use super::imports::{
 };
 use super::wide::{narrow, wide};
 
-/// 1970 in 100 ns since 1601.
+/// The Unix epoch in 100 ns since 1601.
 const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
 /// A second in 100 ns.
 const SECOND: u64 = 10_000_000;
 /// The longest path, in units.
 const LONGEST: usize = 1024;
-/// SystemTimeOfDayInformation, and the bytes that XP has of it.
+/// SystemTimeOfDayInformation, and its size in XP.
 const TIME_OF_DAY: u32 = 3;
 const TIME_OF_DAY_WORDS: usize = 6;
-/// LOAD_WITH_ALTERED_SEARCH_PATH: what the library needs itself is looked for
-/// beside it.
+/// LOAD_WITH_ALTERED_SEARCH_PATH: searches the library's own imports beside it.
 const WITH_ALTERED_SEARCH_PATH: u32 = 8;
 
 pub(super) fn version() -> Version {
@@ -43,7 +42,7 @@ pub(super) fn version() -> Version {
         product: 0,
         reserved: 0,
     };
-    // SAFETY: the structure has the size that it states. It never fails.
+    // SAFETY: the structure states its own size. The call never fails.
     unsafe { RtlGetVersion(&mut version) };
     Version {
         major: version.major,
@@ -54,7 +53,7 @@ pub(super) fn version() -> Version {
 }
 
 pub(super) fn ui_language() -> u16 {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { GetUserDefaultUILanguage() }
 }
 
@@ -67,17 +66,17 @@ pub(super) fn is_wow64() -> bool {
     // SAFETY: the name ends in a NUL.
     let found = unsafe { GetProcAddress(module, c"IsWow64Process".as_ptr().cast()) };
     if found.is_null() {
-        // Before XP SP2 there is no 64-bit Windows for x64.
+        // Before XP SP2 no 64-bit Windows for x64 exists.
         return false;
     }
     // SAFETY: the function of this name has this type.
     let is_wow64 = unsafe { mem::transmute::<*const c_void, IsWow64Process>(found) };
     let mut answer = 0;
-    // SAFETY: of this process; `answer` is written.
+    // SAFETY: the handle is this process's; `answer` is written.
     unsafe { is_wow64(GetCurrentProcess(), &mut answer) != 0 && answer != 0 }
 }
 
-/// Seconds since 1970 of a FILETIME.
+/// Converts a FILETIME to seconds since 1970.
 fn seconds(time: u64) -> u32 {
     let seconds = time.saturating_sub(UNIX_EPOCH) / SECOND;
     u32::try_from(seconds).unwrap_or(u32::MAX)
@@ -94,7 +93,7 @@ pub(super) fn now() -> u32 {
 pub(super) fn boot_time() -> Result<u32, Win32Error> {
     let mut words = [0_u64; TIME_OF_DAY_WORDS];
     let mut returned = 0;
-    // SAFETY: there is room for so many bytes; both are written.
+    // SAFETY: the buffer has room for that many bytes; both are written.
     let status = unsafe {
         NtQuerySystemInformation(
             TIME_OF_DAY,
@@ -112,7 +111,7 @@ pub(super) fn boot_time() -> Result<u32, Win32Error> {
 
 pub(super) fn program_folder() -> Result<String, Win32Error> {
     let path = filled(|buffer| {
-        // SAFETY: there is room for so many units. Null is this program.
+        // SAFETY: the buffer has room for that many units. Null is this program.
         unsafe { GetModuleFileNameW(ptr::null_mut(), buffer.as_mut_ptr(), length(buffer.len())) }
     })?;
     let folder = path.rsplit_once('\\').map(|(folder, _)| folder);
@@ -121,12 +120,12 @@ pub(super) fn program_folder() -> Result<String, Win32Error> {
 
 pub(super) fn system_folder() -> Result<String, Win32Error> {
     filled(|buffer| {
-        // SAFETY: there is room for so many units.
+        // SAFETY: the buffer has room for that many units.
         unsafe { GetSystemDirectoryW(buffer.as_mut_ptr(), length(buffer.len())) }
     })
 }
 
-/// A text that a call writes, returning its length.
+/// A text that a call writes into a buffer; the call returns its length.
 fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32Error> {
     let mut buffer = alloc::vec![0; LONGEST];
     let length = usize::try_from(call(&mut buffer)).unwrap_or(usize::MAX);
@@ -137,13 +136,12 @@ fn filled(call: impl FnOnce(&mut [u16]) -> u32) -> Result<String, Win32Error> {
     }
 }
 
-/// A function of a library of Windows' own.
+/// Finds a function of a system library.
 pub(super) fn function(library: &str, name: &CStr) -> Result<*const c_void, Win32Error> {
-    // By its path: what lies beside the program under this name is not asked to
-    // run as Administrator.
+    // Loaded by its path, so that a file of this name beside the program does not run as
+    // Administrator.
     let library = wide(&format!(r"{}\{library}", system_folder()?));
-    // SAFETY: the name ends in a NUL. The library is Windows' own, and is made to
-    // be loaded by any program. It stays.
+    // SAFETY: the name ends in a NUL. Any program may load this system library. It stays loaded.
     let library =
         unsafe { LoadLibraryExW(library.as_ptr(), ptr::null_mut(), WITH_ALTERED_SEARCH_PATH) };
     if library.is_null() {

@@ -1,4 +1,4 @@
-//! What the notification area says, and how often.
+//! The text and frequency of balloons.
 
 use alloc::string::String;
 
@@ -15,8 +15,8 @@ pub(super) struct BalloonTimer {
 }
 
 impl BalloonTimer {
-    /// Whether a balloon may be shown now; if so, it counts as shown. A clock that was set back
-    /// is no reason to be silent for long.
+    /// Whether a balloon may be shown now; if so, counts it as shown. A clock set back allows one
+    /// at once.
     pub(super) fn due(&mut self, now: u32) -> bool {
         let is_due = self
             .last
@@ -28,7 +28,7 @@ impl BalloonTimer {
     }
 }
 
-/// What the balloon says of event 4226.
+/// The text of the balloon for event 4226.
 pub(super) fn balloon(counts: Option<Counts>) -> String {
     match counts {
         Some(Counts { limit, .. }) => {

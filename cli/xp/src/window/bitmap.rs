@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 /// Bytes of both headers.
 const HEADERS: usize = 14 + 40;
 
-/// The file of a picture with 24 bits a pixel. `rows` are bottom up, padded to dwords, as GDI
-/// gives them; `None` where their length does not fit the size.
+/// The BMP file of a picture with 24 bits a pixel. `rows` are bottom up, padded to dwords, as from
+/// GDI; `None` if their length does not fit the size.
 #[must_use]
 pub fn bitmap(width: u32, height: u32, rows: &[u8]) -> Option<Vec<u8>> {
     let stride = width.checked_mul(3)?.checked_next_multiple_of(4)?;

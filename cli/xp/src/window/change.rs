@@ -1,4 +1,4 @@
-//! Changes: the question that comes before each, and the command lines that it stands for.
+//! Changes: each has a question, and the command lines that it runs.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::driver_client;
 use crate::failure::Failure;
 use crate::install;
-use crate::limit::{self, LimitsJson};
+use crate::limit::{self, JsonLimits};
 use crate::os::Os;
 use crate::service;
 use crate::system;
@@ -24,28 +24,28 @@ use crate::win32_error::Win32Error;
 /// Limits to choose from.
 pub const COMMON_LIMITS: [u32; 6] = [10, 20, 50, 100, 200, 500];
 
-/// What is about to be done.
+/// A proposed change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What the user is asked, with all values.
+    /// The question to the user, with all values.
     pub question: String,
-    /// Command lines without the program's name, done one after the other.
+    /// Command lines without the program's name, run in order.
     pub commands: Vec<String>,
 }
 
-/// What came of it.
+/// The outcome of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of the first command line that failed.
+    /// The exit code of the first command line that failed.
     pub exit: Exit,
-    /// All that the command lines said.
+    /// The output of all command lines.
     pub text: String,
-    /// Whether an Administrator could have done it.
+    /// Whether an Administrator could have made it.
     pub is_denied: bool,
 }
 
 impl Model {
-    /// To set the limit. `number` is what the user typed; what is no limit is refused by `set`.
+    /// Proposes to set the limit. `number` is the user's input; `set` refuses an invalid one.
     #[must_use]
     pub fn propose_set(&self, number: &str, keep: bool, ipv6: bool) -> Change {
         let number = number.trim();
@@ -65,7 +65,7 @@ impl Model {
         change
     }
 
-    /// To set the limit back to 10. A stored limit is forgotten.
+    /// Proposes to set the limit back to 10, and to delete a stored limit.
     #[must_use]
     pub fn propose_reset(&self, ipv6: bool) -> Change {
         let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
@@ -114,7 +114,7 @@ impl Model {
                 change.question.push('\n');
             }
             change.question.push_str(&ask(module, &now));
-            // The question names the value, and the user agrees to it.
+            // The question names the value, and the user confirms it.
             let expect = answer
                 .filter(|answer| driver_client::is_foreign(answer))
                 .and(limit);
@@ -131,7 +131,7 @@ impl Model {
         change
     }
 
-    /// To do what is advised.
+    /// Proposes a remedy.
     #[must_use]
     pub fn propose_remedy(&self, remedy: Remedy) -> Change {
         let (question, command) = match remedy {
@@ -154,7 +154,7 @@ impl Model {
         }
     }
 
-    /// Does it, until a command line fails, and looks at everything again.
+    /// Runs the command lines until one fails, and refreshes everything.
     pub fn execute(&mut self, os: &dyn Os, change: &Change) -> Outcome {
         let mut outcome = Outcome {
             exit: Exit::Done,
@@ -176,7 +176,7 @@ impl Model {
     }
 }
 
-/// Does what a command line says; what it said, and whether it was refused for want of rights.
+/// Runs a command line; returns its output, and whether it lacked rights.
 fn run_command_line(os: &dyn Os, line: &str) -> (Exit, String, bool) {
     let words: Vec<String> = line.split_whitespace().map(String::from).collect();
     let arguments = match Arguments::parse(&words) {
@@ -192,10 +192,10 @@ fn run_command_line(os: &dyn Os, line: &str) -> (Exit, String, bool) {
     (exit, console.into_recorded(failure.as_ref()), is_denied)
 }
 
-/// The verbs that a window has use for.
+/// Runs a verb that the window uses.
 fn run_verb(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Result<(), Failure> {
     system::check(os, arguments.verb.needs)?;
-    let mut limits = LimitsJson::default();
+    let mut limits = JsonLimits::default();
     match arguments.verb.action {
         Action::Install => install::run(os, console, false),
         Action::Load => service::load(os, console),
@@ -207,7 +207,7 @@ fn run_verb(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Re
 }
 
 impl Remedy {
-    /// What its button says.
+    /// The text of its button.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -218,13 +218,13 @@ impl Remedy {
     }
 }
 
-/// Asked where a change needs an Administrator.
+/// The question after a change that needs an Administrator.
 #[must_use]
 pub fn run_as_question() -> &'static str {
     phrase!("Start tcplimit as another user, such as an Administrator?")
 }
 
-/// Said where the program can't be started as another user.
+/// The message if the program can't be started as another user.
 #[must_use]
 pub fn not_started(error: Win32Error) -> String {
     text!("Can't start tcplimit: {error}.", error)

@@ -1,4 +1,4 @@
-//! The figures as text: for screen readers, the clipboard, the notification area.
+//! The figures as text, for screen readers, the clipboard and the notification area.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -51,7 +51,7 @@ impl Model {
         )
     }
 
-    /// What Ctrl+C copies: the time, the figures, a line each, and the table.
+    /// The text of Ctrl+C: the time, one figure a line, and the table.
     #[must_use]
     pub fn copied(&self) -> String {
         let time = self.shown().latest().map_or(0, |entry| entry.sample.time);
@@ -67,14 +67,14 @@ impl Model {
         text
     }
 
-    /// What Ctrl+C copies in the table: the selected row, if there is one.
+    /// The text of Ctrl+C in the table: the selected row, if any.
     #[must_use]
     pub fn copied_row(&self) -> Option<String> {
         let row = self.rows().get(self.selected()?)?;
         Some(format!("{}\r\n", row.line))
     }
 
-    /// What the icon in the notification area says.
+    /// The tooltip of the icon in the notification area.
     #[must_use]
     pub fn tooltip(&self) -> String {
         let counts = self.history.latest().and_then(|entry| entry.sample.counts);
@@ -100,7 +100,7 @@ impl Model {
     }
 }
 
-/// Said when a picture was saved, or was not.
+/// The message after saving a picture.
 #[must_use]
 pub fn saved(path: &Result<String, Win32Error>) -> String {
     match path {

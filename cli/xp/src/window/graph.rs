@@ -1,8 +1,8 @@
 //! The graph: two plots over one time axis, as drawing commands.
 //!
-//! Above: half-open and queued connections against the limit, with the peak and the marks of event
-//! 4226. Below: attempts and failures per second, and established connections. Each line has its
-//! own mark, so that it is told apart without colour.
+//! Upper: half-open and queued connections against the limit, with the peak and event 4226. Lower:
+//! attempts and failures per second, and established connections. Each line has its own marker, to
+//! be distinguished without colour.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,17 +15,17 @@ use super::scale::Scale;
 use crate::language::Text;
 use crate::time;
 
-/// A line's marks are so many seconds apart.
+/// Seconds between the markers of a line.
 const MARK_EVERY: u64 = 30;
-/// A sample that comes later than this does not go on with the line.
+/// Maximum seconds between samples that a line connects.
 const GAP: u64 = 5;
-/// A limit that is so many times the highest value is left out: the lines would be flat.
+/// A limit more than this many times the highest value is not drawn: the lines would be flat.
 const FAR: u64 = 20;
-/// The least value at the top of a plot.
+/// The minimum value at the top of a plot.
 const LOWEST_TOP: u64 = 10;
-/// Lines of text that a picture with two plots is high at least.
+/// Minimum height of a picture with two plots, in lines of text.
 const LOWEST_OF_TWO: i32 = 12;
-/// A plot of fewer pixels is not drawn.
+/// Minimum size of a plot, in pixels.
 const SMALLEST: i32 = 24;
 
 /// One line of a plot.
@@ -72,7 +72,7 @@ const RATES: [Series; 3] = [
     },
 ];
 
-/// Draws a history into a picture of that size. `paused` is written into the picture.
+/// Draws a history into a picture of that size. The picture shows whether it is paused.
 #[must_use]
 pub fn draw(
     history: &History,
@@ -93,10 +93,10 @@ pub fn draw(
         left: margin,
         top: margin,
         right: width - margin,
-        // The time axis has the last line.
+        // The last line is the time axis.
         bottom: height - margin - line - line / 4,
     };
-    // A picture that is too low for both plots has the upper one alone.
+    // A picture too low for both plots shows only the upper one.
     let share = if inner.height() < line * LOWEST_OF_TWO {
         5
     } else {
@@ -119,12 +119,12 @@ pub fn draw(
         (above, upper, &CONNECTIONS[..], marks, limit),
         (below, lower, &RATES[..], axis_marks(history, &RATES), None),
     ];
-    // Both plots share the time axis, so they share their left edge.
+    // Both plots share the time axis, and so their left edge.
     let scales = plots.map(|(area, items, series, values, limit)| {
         let (markers, used) = legend::draw(&items, area, font);
         let top = area.top + used + line / 4;
         let plot = Rect { top, ..area };
-        let scale = Scale::of(
+        let scale = Scale::fit(
             &values,
             limit.filter(|&limit| is_near(limit, &values)),
             plot.height(),
@@ -137,7 +137,7 @@ pub fn draw(
     let mut axis = None;
     for (markers, mut plot, series, scale, limit) in scales {
         plot.left += labels + line / 2;
-        // Two labels have room beside it.
+        // It must have room for two labels.
         if plot.height() < SMALLEST.max(line * 2 + 2) || plot.width() < SMALLEST {
             continue;
         }
@@ -157,7 +157,7 @@ pub fn draw(
     shapes
 }
 
-/// Whether a limit is drawn: not where it is so far above all values that they would be flat.
+/// Whether to draw a limit: not if it would make all values flat.
 fn is_near(limit: u32, values: &[u32]) -> bool {
     let highest = values.iter().copied().max().unwrap_or(0);
     u64::from(limit) <= u64::from(highest).max(LOWEST_TOP) * FAR
@@ -253,7 +253,7 @@ impl Plot<'_> {
             ));
             let width = font.width(&label);
             let left = area.left - self.line / 4 - width;
-            // At the edges of the plot the label stays beside it.
+            // At the edges of the plot, the label stays beside it.
             let top = (y - self.line / 2).clamp(area.top, area.bottom - self.line);
             text(Rect::at(left, top, width, self.line), label, shapes);
         }
@@ -288,14 +288,14 @@ impl Plot<'_> {
         }
     }
 
-    /// How far a mark reaches from its point.
+    /// The distance from a marker's edge to its point.
     fn reach(&self) -> i32 {
         (self.line / 4).max(2)
     }
 
-    /// The row of a value.
+    /// The row of a value, counted from the top.
     fn y(&self, value: u64) -> i32 {
-        // Room for a line of two pixels, and a mark, at both ends.
+        // Room for a line of two pixels, and a marker, at both ends.
         let room = i64::from(self.area.height() - 3);
         let value = i64::try_from(value.min(self.scale.top())).unwrap_or(i64::MAX);
         let top = i64::try_from(self.scale.top().max(1)).unwrap_or(i64::MAX);
@@ -304,7 +304,7 @@ impl Plot<'_> {
         self.area.bottom - 2 - up
     }
 
-    /// The column of an entry.
+    /// The column of an entry, counted from the left.
     fn x(&self, entry: &HistoryEntry) -> i32 {
         let latest = self.history.latest().map_or(0, |latest| latest.position);
         let age = i64::try_from(latest - entry.position).unwrap_or(0);
@@ -409,7 +409,7 @@ impl Plot<'_> {
     }
 }
 
-/// "now" at the right, and minutes before it as far as they have room.
+/// "now" at the right, and minutes before it where they have room.
 fn time_axis(plot: Rect, top: i32, whole: Rect, font: &dyn Font, shapes: &mut Vec<Shape>) {
     let line = font.height().max(1);
     let mut free = plot.right.min(whole.right);
@@ -441,7 +441,7 @@ fn time_axis(plot: Rect, top: i32, whole: Rect, font: &dyn Font, shapes: &mut Ve
     }
 }
 
-/// A text, if its place has any room.
+/// Adds a text, unless its place is outside the picture.
 fn text(area: Rect, text: String, shapes: &mut Vec<Shape>) {
     if area.left >= 0 && area.top >= 0 {
         shapes.push(Shape::Text { area, text });

@@ -1,16 +1,16 @@
-//! The legend of a plot, and the marks that tell its lines apart.
+//! The legend of a plot, and the markers that distinguish its lines.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Ink, Point, Rect, Shape};
 
-/// What a line is told by.
+/// The style of a line or mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marker {
-    /// A line of two pixels, without marks.
+    /// A line of two pixels, without markers.
     Thick,
-    /// A thin line with marks of that form.
+    /// A thin line with squares.
     Square,
     /// A thin line with triangles.
     Triangle,
@@ -36,8 +36,8 @@ pub(super) struct LegendEntry {
     pub(super) text: String,
 }
 
-/// Draws the entries at the top of an area, in as many rows as they need; the height that they use.
-/// One that is wider than the area is left out.
+/// Draws the entries at the top of an area, in as many rows as needed; returns their height. Omits
+/// entries wider than the area.
 pub(super) fn draw(items: &[LegendEntry], area: Rect, font: &dyn Font) -> (Vec<Shape>, i32) {
     let line = font.height().max(1);
     let sample = line * 2;
@@ -68,7 +68,7 @@ pub(super) fn draw(items: &[LegendEntry], area: Rect, font: &dyn Font) -> (Vec<S
     (shapes, bottom - area.top)
 }
 
-/// A piece of the line with its mark.
+/// Draws a piece of the line with its marker.
 fn draw_sample(item: &LegendEntry, area: Rect) -> Vec<Shape> {
     let middle = Point {
         x: (area.left + area.right) / 2,
@@ -99,9 +99,9 @@ fn draw_sample(item: &LegendEntry, area: Rect) -> Vec<Shape> {
     shapes
 }
 
-/// A mark around a point, moved so that it lies within the area.
+/// Draws a marker at a point, moved to lie within the area.
 pub(super) fn marker(marker: Marker, at: Point, reach: i32, ink: Ink, area: &Rect) -> Vec<Shape> {
-    // A line of one pixel may cover the pixel behind its end.
+    // A line of one pixel may cover the pixel after its end.
     let within = |value: i32, low: i32, high: i32| value.min(high - reach - 2).max(low + reach + 1);
     let x = within(at.x, area.left, area.right);
     let y = within(at.y, area.top, area.bottom);

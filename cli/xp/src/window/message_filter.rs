@@ -1,24 +1,24 @@
-//! Which messages reach a control.
+//! The messages that reach a control.
 //!
-//! On Windows XP any program of the desktop can send messages to a window, whoever the window
-//! runs as. The system copies what messages below WM_USER point to from one process to the other;
-//! above, pointers are taken as they are, and a control would read, write or call what the sender
-//! says. A few below do so as well.
+//! On Windows XP any program of the desktop can send messages to a window, whatever user the window
+//! runs as. The system copies the data of messages below WM_USER from process to process; above, it
+//! passes pointers unchanged, and a control would read, write or call an address of the sender's
+//! choice. A few below WM_USER do so too.
 
-/// WM_USER: the first message that is a control's own.
+/// WM_USER: the first message private to a control.
 const USER: u32 = 0x400;
-/// Messages by names, from here on: RegisterWindowMessage.
+/// The first registered message (RegisterWindowMessage).
 const REGISTERED: u32 = 0xC000;
 
-/// EM_SETHANDLE and EM_GETHANDLE: the memory that the text lies in.
+/// EM_SETHANDLE and EM_GETHANDLE: the memory of the text.
 const SET_HANDLE: u32 = 0xBC;
 const GET_HANDLE: u32 = 0xBD;
-/// EM_SETWORDBREAKPROC: a function that is called.
+/// EM_SETWORDBREAKPROC: a function that the control calls.
 const SET_WORD_BREAK: u32 = 0xD0;
-/// WM_TIMER with a function is called by DispatchMessage.
+/// DispatchMessage calls the function of a WM_TIMER.
 const TIMER: u32 = 0x113;
 
-/// Whether a message is handed on to a control: none that carries an address of this process.
+/// Whether to forward a message to a control: not if it carries an address in this process.
 #[must_use]
 pub fn is_forwarded(message: u32, parameter: isize) -> bool {
     match message {

@@ -1,4 +1,4 @@
-//! The head: what `status` tells, in two columns, and what it advises.
+//! The status pane: the rows of `status` in two columns, and advice.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,10 +11,10 @@ use crate::os::Os;
 use crate::status::{self, Row};
 use crate::system;
 
-/// Lines that the head has room for: one of the driver, three of each module, one of the events.
+/// Maximum number of lines: one for the driver, three for each module, one for the events.
 pub(super) const LINES: usize = 8;
 
-/// What the window is called: with the version, and Windows' own.
+/// The title of the window: the versions of tcplimit and Windows.
 #[must_use]
 pub fn title(os: &dyn Os) -> String {
     let system = system::name(os.version());
@@ -25,7 +25,7 @@ pub fn title(os: &dyn Os) -> String {
     )
 }
 
-/// What the program says of itself.
+/// The text of "About".
 #[must_use]
 pub fn about(os: &dyn Os) -> String {
     text!(
@@ -37,15 +37,15 @@ pub fn about(os: &dyn Os) -> String {
 /// The texts at the top of the window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusPane {
-    /// What each line is about.
+    /// The label of each line.
     pub labels: Vec<String>,
-    /// As many.
+    /// The text of each line.
     pub texts: Vec<String>,
-    /// What to do, or nothing.
+    /// The advice, or nothing.
     pub advice: String,
 }
 
-/// Lines as one text.
+/// Joins lines to one text.
 #[must_use]
 pub fn lines(lines: &[String], end: &str) -> String {
     let mut text = String::new();
@@ -58,7 +58,7 @@ pub fn lines(lines: &[String], end: &str) -> String {
     text
 }
 
-/// What lines of the head may be about, each where it is longest.
+/// The longest form of each label.
 pub(super) fn labels() -> Vec<String> {
     let of_module = [phrase!("in memory"), phrase!("on disk"), phrase!("stored")];
     let of_ipv6 = of_module.map(|label| text!("IPv6 {label}", label));
@@ -70,7 +70,7 @@ pub(super) fn labels() -> Vec<String> {
 }
 
 impl Model {
-    /// The texts of the head as they are now.
+    /// The present texts.
     #[must_use]
     pub fn status_pane(&self) -> StatusPane {
         if let Some(failure) = &self.unsupported {
@@ -107,7 +107,7 @@ impl Model {
         status_pane
     }
 
-    /// All that `status` prints.
+    /// The whole output of `status`.
     #[must_use]
     pub fn details(&self, os: &dyn Os) -> String {
         let Some(facts) = self.facts() else {

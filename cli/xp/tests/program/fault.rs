@@ -1,5 +1,5 @@
-//! A fault at every single call, and a kill before and after it: nothing is left
-//! that the next install or a repair would not mend.
+//! A fault at every call, and a kill before and after it: the next install or a repair mends
+//! everything left.
 
 use tcplimit_xp::{Activity, Exit, Start, Win32Error};
 
@@ -7,7 +7,7 @@ use crate::machine::{DRIVER, Data, Fault, Machine, PARAMETERS, SOURCE, X86};
 
 const KILLS: [Fault; 2] = [Fault::Killed, Fault::KilledAfter];
 
-/// A newer driver is to replace one that runs.
+/// A newer driver beside an installed one that runs.
 fn upgrade() -> Machine {
     let machine = Machine::installed();
     let newer = [X86, b"newer"].concat();
@@ -15,7 +15,7 @@ fn upgrade() -> Machine {
     machine
 }
 
-/// Each call of a command line on such a machine.
+/// The calls of a command line on such a machine.
 fn calls(machine: fn() -> Machine, line: &str) -> std::ops::Range<usize> {
     let machine = machine();
     machine.succeeds(line);
@@ -61,7 +61,7 @@ fn an_install_that_fails_anywhere_is_rolled_back() {
             let machine = Machine::new();
             let exit = machine.run_with_fault("install", call, Fault::Fails(error));
             let state = (machine.is_clean(), machine.is_installed());
-            // Once it is loaded only the look at the limit can fail.
+            // Once the driver is loaded, only the query of the limit can fail.
             assert!(
                 state.0 || state.1,
                 "{call} {error}: {}",
@@ -91,7 +91,7 @@ fn an_upgrade_that_fails_anywhere_leaves_one_of_the_two_running() {
 #[test]
 fn where_rollback_fails_remnants_are_named_and_repair_removes_them() {
     let machine = Machine::new();
-    // The driver does not load, and nothing can be deleted.
+    // The driver does not load, and deletions fail.
     machine
         .load_errors
         .borrow_mut()
@@ -130,7 +130,7 @@ fn an_uninstall_or_repair_that_stopped_anywhere_is_finished_by_the_next() {
             for next in ["uninstall", "repair"] {
                 let machine = Machine::installed();
                 machine.run_with_fault("uninstall", call, fault);
-                // A repair leaves alone what was not touched yet.
+                // A repair keeps an installation that is still complete.
                 let whole =
                     machine.is_installed() || machine.succeeds("repair").contains("complete");
                 machine.succeeds(next);
@@ -173,7 +173,7 @@ fn a_set_that_stopped_anywhere_is_done_by_the_next_and_undone_by_reset() {
     }
 }
 
-/// A program of 2005 with a driver of its own.
+/// A 2005 program with its own driver.
 fn program_of_2005() -> Machine {
     let machine = Machine::new();
     machine

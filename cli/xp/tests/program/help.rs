@@ -1,5 +1,5 @@
-//! Help and usage errors, as they are in `tests/golden`. `cargo xtask wine` sees
-//! the same from the built program.
+//! Help and usage errors equal `tests/golden`. `cargo xtask wine` checks the built program against
+//! the same files.
 
 use tcplimit_xp::split_command_line;
 
@@ -10,7 +10,7 @@ const GOLDEN: [(&str, &str); 2] = [
     ("usage.txt", include_str!("../golden/usage.txt")),
 ];
 
-/// What is printed for a command line, with its exit code.
+/// The output of a command line, with its exit code.
 fn run_line(line: &str) -> String {
     let machine = Machine::new();
     let units: Vec<u16> = line.encode_utf16().collect();
@@ -22,7 +22,7 @@ fn run_line(line: &str) -> String {
     format!("{out}{error}[{}]\n", exit.code()).replace(version, "VERSION")
 }
 
-/// A file's commands, each with what is to be printed.
+/// A file's commands, each with the expected output.
 fn commands(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let commands = text.split("\n> ").map(|part| part.trim_start_matches("> "));
     commands.filter_map(|part| part.split_once('\n'))
@@ -99,7 +99,7 @@ fn after_a_double_click_the_window_stays_until_a_key_is_pressed() {
     }
     assert!(text.lines().all(|line| line.len() < 80), "{text}");
     assert_eq!((machine.keys_pressed.get(), machine.changes.get()), (1, 0));
-    // With words it was typed, or is a shortcut's: then it does what they say.
+    // With words, someone typed it or a shortcut has them: then it runs them.
     machine.succeeds("version");
     machine.alone = false;
     assert!(machine.succeeds("").starts_with("tcplimit: the limit of"));
@@ -115,7 +115,7 @@ fn after_a_double_click_the_window_beside_the_program_opens() {
     assert_eq!(machine.succeeds(""), "");
     assert_eq!(*machine.started.borrow(), [window]);
     assert_eq!(machine.keys_pressed.get(), 0);
-    // With words, or in a console that was there before, it is a program of the console.
+    // With words, or in an existing console, it is a console program.
     machine.succeeds("version");
     machine.alone = false;
     machine.succeeds("");

@@ -108,7 +108,7 @@ fn a_foreign_limit_is_reported_with_the_command_that_replaces_it() {
         format!("tcpip.sys: the limit is 50, not set by tcplimit. To replace it:\n  {command}\n");
     assert!(output.ends_with(&told), "{output}");
     machine.succeeds(command.trim_start_matches("tcplimit "));
-    // From then on it is ours.
+    // From then on tcplimit has set it.
     let output = machine.succeeds("install");
     let told = "tcpip.sys: the limit is 100. To change it: tcplimit set 100\n";
     assert!(output.ends_with(told), "{output}");
@@ -234,7 +234,7 @@ fn a_driver_that_windows_still_holds_is_loaded_later() {
     assert!(!output.contains(reason), "{output}");
     assert!(machine.is_installed());
 
-    // As after a start of Windows, where the log takes nothing for 30 seconds.
+    // As after a start of Windows, when the log takes nothing for 30 seconds.
     let machine = Machine::new();
     *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 30 * 4];
     let output = machine.succeeds("install");
@@ -262,14 +262,14 @@ fn a_file_that_windows_still_holds_is_replaced_later() {
     machine.succeeds("install");
     assert!(machine.is_installed());
 
-    // Nor does it matter who unloaded the driver, nor for how long.
+    // It does not matter who unloaded the driver, or for how long Windows holds it.
     machine.succeeds("unload");
     machine.held_tries.set(30 * 4);
     let output = machine.succeeds("uninstall");
     assert!(output.contains("Waiting up to 40 seconds."), "{output}");
     assert!(machine.is_clean());
 
-    // Where there was no driver nobody waits: it will not get better.
+    // Without a loaded driver it does not wait, because waiting would not help.
     let machine = Machine::new();
     machine.held_tries.set(5);
     let output = machine.fails("install", Exit::Unreadable);
@@ -353,7 +353,7 @@ fn a_limit_that_is_not_located_is_reported_after_install_with_advice() {
     let machine = Machine::new();
     machine.limiters.borrow_mut()[0].query = Reason::EvidenceMissing;
     machine.limiters.borrow_mut()[0].state = State::NotLocated;
-    // QueueTest, by the order of Evidence.
+    // QueueTest, in the order of Evidence.
     machine.limiters.borrow_mut()[0].detail = [1 << 4, 0];
     let output = machine.fails("install", Exit::Refused);
     assert!(
@@ -469,7 +469,7 @@ fn repair_keeps_whole_installations_and_removes_partial_ones() {
 
     type Break = fn(&Machine);
     let breaks: [Break; 5] = [
-        // The file was taken away.
+        // The file was removed.
         |machine| drop(machine.files.borrow_mut().remove(DRIVER)),
         // A copy was interrupted.
         |machine| drop(machine.files.borrow_mut().insert(PART.into(), vec![1])),
@@ -569,7 +569,7 @@ fn compat_puts_the_driver_beside_a_program_and_keeps_the_one_that_was_there() {
         output.contains("rename tcpip_patcher.sys.original back"),
         "{output}"
     );
-    // A newer one of ours does not take its place.
+    // A newer driver of ours does not replace the kept one.
     let newer = [crate::machine::X86, b"newer"].concat();
     machine.files.borrow_mut().insert(SOURCE.into(), newer);
     machine.succeeds(r"install --compat E:\Ares");

@@ -1,4 +1,4 @@
-//! docs/json.md has every field of every verb.
+//! docs/json.md documents every field of every verb.
 
 use serde_json::Value;
 
@@ -6,14 +6,14 @@ use crate::machine::Machine;
 
 const DOCUMENTED: &str = include_str!("../../../../docs/json.md");
 
-/// The part about this program.
+/// The chapter on this program.
 fn documented() -> &'static str {
     let start = DOCUMENTED.find("## `tcplimit.exe`").expect("a chapter");
     DOCUMENTED.get(start..).expect("the rest")
 }
 
-/// Every key has a row, inner ones as `outer.inner`. An answer of the driver and
-/// a look into a file have tables of their own.
+/// Every key has a row, inner ones as `outer.inner`. Answers of the driver and file reports have
+/// tables of their own.
 fn check(outer: &str, value: &Value) {
     for (key, value) in value.as_object().into_iter().flatten() {
         let path = match outer {
@@ -24,7 +24,7 @@ fn check(outer: &str, value: &Value) {
         match value {
             Value::Array(all) if path == "modules" => {
                 for one in all {
-                    // Those of status have more than an answer.
+                    // `status` has more fields than an answer.
                     let is_answer = one.get("memory").is_none();
                     check(if is_answer { "" } else { "modules" }, one);
                 }

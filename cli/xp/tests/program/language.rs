@@ -1,4 +1,4 @@
-//! Languages: every text has a translation, and which one is chosen.
+//! Every text has a translation, and the language follows Windows or `--lang`.
 
 #[path = "../../src/language/hash.rs"]
 mod hash;
@@ -30,7 +30,7 @@ fn german() -> BTreeMap<String, String> {
     texts
 }
 
-/// A literal at the beginning of a source, as the compiler reads it.
+/// Parses a literal at the start of the source, like the compiler.
 fn literal(source: &str) -> Option<String> {
     let mut characters = source.trim_start().strip_prefix('"')?.chars().peekable();
     let mut text = String::new();
@@ -69,14 +69,14 @@ fn sources(folder: &Path, all: &mut Vec<String>) {
     }
 }
 
-/// A text of the source with what it is given: `{limit}` and `limit`.
+/// A text of the source, and its arguments: `{limit}` and `limit`.
 struct SourceText {
     text: String,
-    /// `None` where there is no list.
+    /// `None` for a text without arguments.
     given: Option<Vec<String>>,
 }
 
-/// All texts of the program, those of the driver's reasons, of reports and of Windows' errors among them.
+/// All texts of the program, including the driver's reasons, reports and Windows errors.
 fn source_texts() -> Vec<SourceText> {
     let mut files = Vec::new();
     sources(
@@ -112,7 +112,7 @@ fn source_texts() -> Vec<SourceText> {
     texts
 }
 
-/// The names in the list behind a literal: `"...", limit, path = &file.path)`.
+/// The names of the arguments after a literal: `"...", limit, path = &file.path)`.
 fn given(source: &str) -> Vec<String> {
     let mut names = Vec::new();
     let (mut depth, mut is_text, mut word) = (1, false, String::new());
@@ -142,12 +142,12 @@ fn given(source: &str) -> Vec<String> {
     names
 }
 
-/// What the places of a text are called.
+/// The names of a text's places.
 fn places(text: &str) -> BTreeSet<String> {
     ordered_places(text).into_iter().collect()
 }
 
-/// The same in the order in which they first stand there.
+/// The same in the order of their first use.
 fn ordered_places(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for place in text.split('{').skip(1) {
@@ -170,7 +170,7 @@ fn every_text_is_translated_with_the_same_places_and_no_translation_is_left_over
         let translated = german.get(&text).unwrap_or_else(|| panic!("{text}"));
         assert!(!translated.is_empty(), "{text}");
         assert_eq!(places(&text), places(translated), "{text}");
-        // What is put together stays together.
+        // Ends that join other texts stay the same.
         for end in [' ', '\n'] {
             assert_eq!(text.ends_with(end), translated.ends_with(end), "{text:?}");
         }
@@ -267,13 +267,13 @@ fn json_is_english_and_ascii_in_any_language() {
     }
 }
 
-/// Words that English has and German has not.
+/// Words of English that German lacks.
 const ENGLISH: [&str; 14] = [
     "the", "is", "and", "not", "of", "to", "it", "by", "no", "with", "can", "run", "loaded",
     "limit:",
 ];
 
-/// Panics where an English word is among German ones.
+/// Panics if German text contains an English word.
 fn assert_german(output: &str, what: &str) {
     for word in output.split([' ', '\n', '(', ')', '"', ',']) {
         assert!(!ENGLISH.contains(&word), "{what}: {word:?} in: {output}");
@@ -343,7 +343,7 @@ fn german_output_has_no_english_words() {
             machine.looks_left.set(1);
             machine.run(&format!("--lang de {line}"));
             let output = machine.out.borrow().clone() + &machine.error.borrow();
-            // What is redirected of `watch` is for programs.
+            // Programs read redirected output of `watch`.
             if !line.starts_with("watch") {
                 assert_german(&output, line);
             }

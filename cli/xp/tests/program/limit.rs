@@ -145,7 +145,7 @@ fn a_refusal_names_the_command_that_works() {
         assert_eq!(named, command, "{line}");
         machine.succeeds(command);
     }
-    // Where one of two was changed, the command is about the other.
+    // Where one of two was changed, the command names the other.
     let machine = Machine::installed().with_ipv6();
     machine.limiters.borrow_mut()[1].limit = 60;
     let output = machine.fails("set 100 --all", Exit::Refused);
@@ -203,7 +203,7 @@ fn reset_forgets_a_stored_limit_also_where_the_driver_is_not_loaded() {
 
 #[test]
 fn the_values_are_those_that_the_driver_reads() {
-    // By the names that docs/driver.md has for the driver's settings.
+    // docs/driver.md documents the driver's settings under these names.
     let documented = include_str!("../../../../docs/driver.md");
     let machine = Machine::installed().with_ipv6();
     machine.succeeds("set 20 --all --persist --expect 10");

@@ -1,5 +1,5 @@
-//! A Windows that is made up: its services, its registry, its files and a driver
-//! with a limit, and a fault at any call that is wanted.
+//! A simulated Windows with services, a registry, files and a driver with a limit. Any call can
+//! fail.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(crate) const SERVICE_KEY: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimi
 pub(crate) const PARAMETERS: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimit\Parameters";
 pub(crate) const EVENTS: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
 
-/// Drivers for either machine: any will do, the program does not run them.
+/// Drivers for both machines. Any will do, because the program does not run them.
 pub(crate) const X86: &[u8] = include_bytes!("../../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 pub(crate) const X64: &[u8] = include_bytes!("../../../../corpus/specimens/tcpip-xp-x64.sys");
 
@@ -46,29 +46,29 @@ pub(crate) enum Data {
     Text(String),
 }
 
-/// What goes wrong at one call.
+/// A fault at one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The call fails with this error, and nothing was done.
+    /// The call fails with this error, and does nothing.
     Fails(Win32Error),
-    /// The program is killed before the call is made.
+    /// The program is killed before the call.
     Killed,
-    /// The program is killed when the call was made.
+    /// The program is killed after the call.
     KilledAfter,
 }
 
-/// The panic that stands for a kill.
+/// The panic that simulates a kill.
 struct Kill;
 
-/// What the made-up driver knows.
+/// The state of the simulated driver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limiter {
     pub(crate) limit: u32,
     pub(crate) written: u32,
     pub(crate) original: u32,
-    /// What every set is answered with.
+    /// The answer to every set.
     pub(crate) refuses: Reason,
-    /// What every query is answered with.
+    /// The answer to every query.
     pub(crate) query: Reason,
     pub(crate) detail: [u32; 2],
     pub(crate) state: State,
@@ -116,57 +116,54 @@ pub(crate) struct Machine {
     pub(crate) limiters: RefCell<[Limiter; 2]>,
     pub(crate) log: RefCell<Vec<Vec<u8>>>,
     pub(crate) tcp: Result<Tcp, Win32Error>,
-    /// What folders allow, as their security descriptors; `None` for a disk that has
-    /// none. Those that are not here allow Administrators alone.
+    /// The security descriptors of folders; `None` for a disk without access lists. By default only
+    /// Administrators have rights.
     pub(crate) access: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
-    /// Tables of connections; one that is not here is not there.
+    /// Tables of connections that exist.
     pub(crate) tables: RefCell<BTreeMap<&'static str, Vec<u32>>>,
-    /// Processes: number, name, and path if it may be had.
+    /// Processes: PID, name, and path if readable.
     pub(crate) processes: RefCell<Vec<(u32, &'static str, Option<&'static str>)>>,
     pub(crate) hosted: RefCell<Vec<(u32, String)>>,
-    /// Pauses that were made.
+    /// Number of waits.
     pub(crate) waits: Cell<u32>,
-    /// Whether the log has only what was logged up to now.
+    /// Whether the log hides future records.
     pub(crate) hidden_until_due: Cell<bool>,
-    /// Whether the log never says its end, and if so whether the numbers of its
-    /// records go down for ever.
+    /// Whether the log never ends, and if so whether its record numbers always decrease.
     pub(crate) endless: Cell<Option<bool>>,
-    /// Whether Windows holds on to a driver that is unloaded: its service then runs
-    /// without a device.
+    /// Whether Windows holds an unloaded driver: its service then runs without a device.
     pub(crate) zombie: Cell<bool>,
     pub(crate) columns: Option<usize>,
-    /// Whether it was started by a double click, and how often a key was waited for.
+    /// Whether a double click started it, and how often it waited for a key.
     pub(crate) alone: bool,
     pub(crate) keys_pressed: Cell<u32>,
-    /// Looks until Ctrl-C.
+    /// Samples until Ctrl-C.
     pub(crate) looks_left: Cell<u32>,
-    /// How many times more something is taken that is printed.
+    /// How many more prints succeed.
     pub(crate) prints_left: Cell<u32>,
-    /// What the next loads fail with, the last first.
+    /// The errors of the next loads, the last first.
     pub(crate) load_errors: RefCell<Vec<Win32Error>>,
-    /// Whether the driver is still in use when it is to be unloaded.
+    /// Whether a program keeps the driver in use.
     pub(crate) in_use: Cell<bool>,
-    /// Whether a deleted service stays, since another program looks at it.
+    /// Whether a deleted service stays, because another program shows it.
     pub(crate) lingers: Cell<bool>,
-    /// So many renames and deletions of the driver fail, since Windows still
-    /// holds on to the file.
+    /// How many renames and deletions of the driver fail, because Windows still holds the file.
     pub(crate) held_tries: Cell<u32>,
-    /// Bytes that every write of a file puts in place of those that were meant.
+    /// Whether every write of a file changes a byte.
     pub(crate) corrupts: Cell<bool>,
     pub(crate) moved: RefCell<Vec<usize>>,
     pub(crate) out: RefCell<String>,
     pub(crate) error: RefCell<String>,
-    /// What the user has chosen in the window.
+    /// The user's settings for the window.
     pub(crate) settings: RefCell<BTreeMap<String, u32>>,
     /// Programs that were started.
     pub(crate) started: RefCell<Vec<String>>,
     /// Whether the user may not open the device.
     pub(crate) denied: Cell<bool>,
-    /// Queries that the driver was sent, of tcpip.sys and of tcpip6.sys.
+    /// Queries of tcpip.sys and of tcpip6.sys.
     pub(crate) queries: Cell<[u32; 2]>,
     calls: Cell<usize>,
     fault: Cell<Option<(usize, Fault)>>,
-    /// Calls that changed something.
+    /// Number of calls that changed something.
     pub(crate) changes: Cell<usize>,
 }
 
@@ -234,27 +231,27 @@ impl Machine {
         machine
     }
 
-    /// The whole zip: the window lies beside the program.
+    /// Adds the window beside the program.
     pub(crate) fn with_window(self) -> Machine {
         let window = b"a program".into();
         self.files.borrow_mut().insert(WINDOW.into(), window);
         self
     }
 
-    /// IPv6 is there too.
+    /// Installs IPv6.
     pub(crate) fn with_ipv6(self) -> Machine {
         self.limiters.borrow_mut()[1] = Limiter::new(State::Located);
         self
     }
 
-    /// Runs a command line; it must not be killed.
+    /// Runs a command line without a fault.
     pub(crate) fn run(&self, line: &str) -> Exit {
         let words: Vec<String> = line.split_whitespace().map(String::from).collect();
         self.calls.set(0);
         run(self, &words)
     }
 
-    /// Runs it, and it must succeed; what it said.
+    /// Runs a command line that must succeed; returns its output.
     pub(crate) fn succeeds(&self, line: &str) -> String {
         self.clear_output();
         let exit = self.run(line);
@@ -264,7 +261,7 @@ impl Machine {
         out.clone()
     }
 
-    /// Runs it, and it must fail in that way; what it said of it, in one line.
+    /// Runs a command line that must fail with that exit code; returns the error on one line.
     pub(crate) fn fails(&self, line: &str, exit: Exit) -> String {
         self.clear_output();
         assert_eq!(self.run(line), exit, "{line}: {}", self.out.borrow());
@@ -273,7 +270,7 @@ impl Machine {
         error.split_whitespace().collect::<Vec<&str>>().join(" ")
     }
 
-    /// Runs it with a fault at a call; `None` if it was killed.
+    /// Runs a command line with a fault at a call; `None` if it was killed.
     pub(crate) fn run_with_fault(&self, line: &str, call: usize, fault: Fault) -> Option<Exit> {
         self.fault.set(Some((call, fault)));
         let ended = panic::catch_unwind(AssertUnwindSafe(|| self.run(line)));
@@ -285,7 +282,7 @@ impl Machine {
         }
     }
 
-    /// Does something while a call fails.
+    /// Runs an operation with a failing call.
     pub(crate) fn with_fault<T>(
         &self,
         call: usize,
@@ -299,19 +296,19 @@ impl Machine {
         done
     }
 
-    /// Calls that are made while something is done.
+    /// The number of calls of an operation.
     pub(crate) fn calls_of(&self, operation: impl FnOnce()) -> usize {
         self.calls.set(0);
         operation();
         self.calls.get()
     }
 
-    /// Calls that the last run made.
+    /// The number of calls of the last run.
     pub(crate) fn calls(&self) -> usize {
         self.calls.get()
     }
 
-    /// Forgets what was said and what was changed.
+    /// Clears the output and the count of changes.
     pub(crate) fn clear_output(&self) {
         self.out.borrow_mut().clear();
         self.error.borrow_mut().clear();
@@ -337,7 +334,7 @@ impl Machine {
             .insert(value.into(), data);
     }
 
-    /// Whether all of an installation is there, and the driver runs.
+    /// Whether the installation is complete and the driver runs.
     pub(crate) fn is_installed(&self) -> bool {
         let running = self.service_named("TcpLimit").is_some_and(|service| {
             service.activity == Activity::Running && service.image.eq_ignore_ascii_case(DRIVER)
@@ -353,7 +350,7 @@ impl Machine {
             && self.file(PART).is_none()
     }
 
-    /// Whether nothing of an installation is there.
+    /// Whether no part of an installation exists.
     pub(crate) fn is_clean(&self) -> bool {
         let keys = self.keys.borrow();
         let ours = |key: &&String| key.contains("TcpLimit");
@@ -371,7 +368,7 @@ impl Machine {
         all.any(|service| service.activity == Activity::Running)
     }
 
-    /// Counts a call, and lets it go wrong.
+    /// Counts a call, and injects its fault.
     fn call<T>(&self, made: impl FnOnce() -> Result<T, Win32Error>) -> Result<T, Win32Error> {
         let number = self.calls.get();
         self.calls.set(number + 1);
@@ -410,7 +407,7 @@ impl Machine {
         let limiter = self.limiters.borrow()[usize::from(module == ModuleId::TCPIP6)];
         let mut answer = Answer::new_zeroed();
         answer.header = Header::of::<Answer>();
-        // As the driver has it: a byte each of major, minor and patch.
+        // Like the driver: one byte each for major, minor and patch.
         let parts = env!("CARGO_PKG_VERSION").split('.');
         let version = parts.fold(0_u32, |version, part| {
             version << 8 | part.parse::<u32>().expect("a number")
@@ -432,7 +429,7 @@ impl Machine {
         answer
     }
 
-    /// What the driver does: the policy as docs/driver.md has it.
+    /// The driver's policy, as in docs/driver.md.
     fn write(&self, module: ModuleId, limit: u32, expected: u32) -> Answer {
         let index = usize::from(module == ModuleId::TCPIP6);
         let mut limiters = self.limiters.borrow_mut();
@@ -464,7 +461,7 @@ impl Machine {
     }
 }
 
-/// A shortcut's file, as this Windows has them.
+/// The simulated file of a shortcut.
 pub(crate) fn shortcut_file(target: &str, comment: &str) -> Vec<u8> {
     format!("shortcut\n{target}\n{comment}\nend").into_bytes()
 }
@@ -481,7 +478,7 @@ pub(crate) const ADMINISTRATORS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0
 /// S-1-5-32-545.
 pub(crate) const USERS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 33, 2, 0, 0];
 
-/// A security descriptor that allows these rights to one.
+/// A security descriptor that grants these rights to one SID.
 pub(crate) fn descriptor(rights: u32, sid: &[u8; 16]) -> Vec<u8> {
     let header = [[1, 0, 4, 0x80], [0; 4], [0; 4], [0; 4], [20, 0, 0, 0]].concat();
     let list = [2, 0, 32, 0, 1, 0, 0, 0];
@@ -489,7 +486,7 @@ pub(crate) fn descriptor(rights: u32, sid: &[u8; 16]) -> Vec<u8> {
     [&header, &list[..], &entry, &rights.to_le_bytes(), sid].concat()
 }
 
-/// A record of the event log; those that are newer have higher numbers.
+/// A record of the event log. Newer records have higher numbers.
 pub(crate) fn record(at: u32, event: u32, source: &str) -> Vec<u8> {
     let name: Vec<u8> = source
         .encode_utf16()
@@ -557,7 +554,7 @@ impl Os for Machine {
         if self.corrupts.get() {
             bytes[0] ^= 1;
         }
-        // A failure or a kill leaves half of it.
+        // A fault leaves half of it.
         let half = bytes[..bytes.len() / 2].to_vec();
         self.files.borrow_mut().insert(path.into(), half);
         self.change(|| {
@@ -665,7 +662,7 @@ impl Os for Machine {
                 if service.activity == Activity::Running {
                     return Err(Win32Error::SERVICE_ALREADY_RUNNING);
                 }
-                // The registry has one of these forms.
+                // A form of paths in the registry.
                 let path = service.image.trim_start_matches(r"\??\");
                 if self.file(path).is_none() {
                     return Err(Win32Error::FILE_NOT_FOUND);
@@ -875,7 +872,7 @@ impl Os for Machine {
             let processes = self.processes.borrow();
             match processes.iter().find(|&&(one, _, _)| one == id) {
                 Some(&(_, _, path)) => path.map(Into::into).ok_or(Win32Error::ACCESS_DENIED),
-                // ERROR_INVALID_PARAMETER: so Windows says of a number that is free.
+                // ERROR_INVALID_PARAMETER, as from Windows for an unused PID.
                 None => Err(Win32Error(87)),
             }
         })

@@ -33,7 +33,7 @@ fn probe_reads_the_systems_file_and_memory_where_the_driver_is_loaded() {
     );
 }
 
-/// What this program prints of a file, and the same by the workbench.
+/// The JSON objects of this program and of the workbench for a file.
 fn objects_of_both(path: &str, bytes: &[u8]) -> (serde_json::Value, serde_json::Value) {
     let machine = Machine::new();
     machine.files.borrow_mut().insert(path.into(), bytes.into());
@@ -46,7 +46,7 @@ fn objects_of_both(path: &str, bytes: &[u8]) -> (serde_json::Value, serde_json::
     (object, workbench)
 }
 
-/// Images of every state that both programs have, with their names.
+/// Images for every state that both programs have, with their names.
 fn images() -> Vec<(&'static str, String, Vec<u8>)> {
     let named = |state, name: &str, bytes: &[u8]| (state, format!(r"E:\{name}"), bytes.to_vec());
     let specimen = |wanted: &str| {
@@ -141,7 +141,8 @@ fn each_field_equals_the_one_of_the_workbench() {
                 assert_eq!(value, &workbench[field], "{what}: {field}");
             }
         }
-        // Only the advice behind it differs: to give an option, or to send a report.
+        // Only the advice after it differs: this program asks for a report, the workbench suggests
+        // an option.
         let [here, there] = [&object, &workbench].map(|it| it["reason"].as_str());
         assert_eq!(here.is_some(), there.is_some(), "{what}");
         let there = there.unwrap_or_default();

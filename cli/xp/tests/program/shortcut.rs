@@ -1,4 +1,4 @@
-//! The entry in the Start menu: `install --shortcut`.
+//! The Start menu entry: `install --shortcut`.
 
 use tcplimit_xp::{Exit, Win32Error};
 
@@ -46,7 +46,7 @@ fn an_installation_without_an_entry_gets_one_and_nothing_else_is_done() {
     machine.succeeds("install");
     let output = machine.succeeds(LINE);
     assert!(output.starts_with("Created a Start menu entry"), "{output}");
-    // Its file is written and renamed.
+    // It writes and renames the file.
     assert_eq!(machine.changes.get(), 2);
     let output = machine.succeeds(LINE);
     assert!(output.starts_with("Nothing was done: "), "{output}");
@@ -133,7 +133,7 @@ fn an_entry_that_can_not_be_made_rolls_everything_back() {
         let has_entry = machine.file(ENTRY).is_some();
         assert_eq!(machine.file(&part()), None, "{call}");
         if exit == Some(Exit::Done) || has_entry {
-            // Once all is there only the look at the limit can fail.
+            // After the entry, only the query of the limit can fail.
             assert!(machine.is_installed() && has_entry, "{call}");
         } else {
             failed += 1;

@@ -1,4 +1,4 @@
-//! `status`, and its notes on what does not fit together.
+//! `status`, and its notes on inconsistencies.
 
 use tcplimit_protocol::{Reason, Start as Applied, State};
 use tcplimit_xp::{Activity, Exit, Os, Service, Start};
@@ -7,7 +7,7 @@ use crate::machine::{
     ACCEPTS_UNKNOWN_RIGHTS, DRIVER, Data, Limiter, Machine, PARAMETERS, TCPIP, X86, record, stamp,
 };
 
-/// The notes, each in one line.
+/// The notes, one line each.
 fn notes(machine: &Machine) -> Vec<String> {
     machine.clear_output();
     machine.run("status --json");
@@ -62,7 +62,7 @@ fn a_consistent_installation_has_no_notes() {
     );
 }
 
-/// Each of these must give just one note, with those words.
+/// Each change must produce exactly one note, with this text.
 #[test]
 fn each_inconsistency_has_its_own_note() {
     type Change = fn(&Machine);
@@ -102,12 +102,12 @@ fn each_inconsistency_has_its_own_note() {
             started(machine, Applied::Guarded);
             machine.set_value(PARAMETERS, "StartPending", Data::Number(1));
         }),
-        // A mark of another type is one too.
+        // A mark of any type counts.
         ("the last start with it failed", |machine| {
             started(machine, Applied::Guarded);
             machine.set_value(PARAMETERS, "StartPending", Data::Text("1".into()));
         }),
-        // A set by hand has lifted the guard.
+        // A manual set has lifted the guard.
         ("It will be 100 at the next start", |machine| {
             started(machine, Applied::Guarded);
             machine.succeeds("set 30");
@@ -164,7 +164,7 @@ fn each_inconsistency_has_its_own_note() {
     }
 }
 
-/// A stored limit, and what became of it when the driver was loaded.
+/// A stored limit, and its outcome when the driver was loaded.
 fn started(machine: &Machine, outcome: Applied) {
     machine.succeeds("set 100 --persist");
     if outcome != Applied::Applied {
@@ -175,7 +175,7 @@ fn started(machine: &Machine, outcome: Applied) {
     machine.limiters.borrow_mut()[0].configured = 100;
 }
 
-/// A file with the checksum that its bytes have.
+/// A file with a correct checksum.
 fn mended(mut file: Vec<u8>) -> Vec<u8> {
     let headers = scanner_core::Headers::parse(&file).expect("a driver");
     let sum = scanner_core::Checksum::compute(&headers, &file).computed;
@@ -209,7 +209,7 @@ fn commands_in_notes_name_the_limit_that_is_there() {
         machine.succeeds(command.trim_start_matches("tcplimit "));
         assert_eq!(machine.succeeds("get"), "100\n");
     }
-    // What is 10 again needs no name.
+    // Replacing 10 needs no `--expect`.
     let machine = Machine::installed();
     machine.succeeds("set 100");
     machine.limiters.borrow_mut()[0].limit = 10;
@@ -292,7 +292,7 @@ fn a_log_without_an_end_is_read_once() {
     machine.endless.set(Some(false));
     let output = machine.succeeds("status");
     assert!(output.contains("event 4226   logged 3 times"), "{output}");
-    // Were its numbers to go down for ever, it would still end.
+    // Even always decreasing numbers end.
     machine.endless.set(Some(true));
     assert!(machine.succeeds("status").contains("event 4226   logged "));
 }
@@ -343,7 +343,7 @@ fn only_event_4226_of_tcpip_since_windows_was_started_is_counted() {
             .succeeds("status")
             .contains("event 4226   logged 3 times")
     );
-    // What is no record ends it.
+    // A malformed record ends it.
     machine.log.borrow_mut()[1][4] ^= 1;
     assert!(
         machine

@@ -103,7 +103,7 @@ fn an_unloaded_driver_ends_watch_with_advice() {
     assert!(output.contains("Run: tcplimit load"), "{output}");
 }
 
-/// Ares waits for two addresses, another program for one.
+/// Ares has two connections, another program one.
 fn busy(machine: &Machine) {
     let row = |process| [3, 0, 0, 0x0100_000A, 0x5000, process];
     let rows = [[1234; 2], [900, 1234]].concat();
@@ -148,7 +148,7 @@ fn a_log_records_the_sample_before_each_event_and_keeps_old_lines() {
         .insert(file.into(), b"kept\r\n".into());
     let now = machine.now.get();
     let reached = |at| record(at, 0x8000_1082, "Tcpip");
-    // One was there before; the others come while it looks, at the third look.
+    // One is older; the others come before the third sample.
     *machine.log.borrow_mut() = vec![reached(now + 200), reached(now + 130), reached(now - 10)];
     machine.hidden_until_due.set(true);
     machine.looks_left.set(4);

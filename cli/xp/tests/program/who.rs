@@ -7,11 +7,11 @@ use crate::machine::{Fault, Machine};
 const SYN_SENT: u32 = 3;
 const ESTABLISHED: u32 = 5;
 
-/// A row of MIB_TCPTABLE_OWNER_PID: state, local end, remote end, process. Addresses
-/// and ports are in the network's order.
+/// A row of MIB_TCPTABLE_OWNER_PID: state, local end, remote end, process. Addresses and ports are
+/// in network order.
 fn v4(state: u32, remote: [u8; 4], port: u16, process: u32) -> [u32; 6] {
     let port = u32::from(port.swap_bytes());
-    // The upper half of a port is not defined.
+    // The upper half of a port is undefined.
     let port = port | 0xABCD_0000;
     [
         state,
@@ -25,11 +25,11 @@ fn v4(state: u32, remote: [u8; 4], port: u16, process: u32) -> [u32; 6] {
 
 fn table<const N: usize>(rows: &[[u32; N]]) -> Vec<u32> {
     let count = u32::try_from(rows.len()).expect("small");
-    // Room that was not needed holds anything.
+    // Unused space may contain anything.
     [&[count][..], rows.as_flattened(), &[SYN_SENT; 40]].concat()
 }
 
-/// Ares waits for ten addresses, a service host for one, and one has ended.
+/// Ares has ten connections, a service host one, and an ended process one.
 fn busy() -> Machine {
     let machine = Machine::new();
     let mut rows = Vec::new();
@@ -89,7 +89,7 @@ fn with_every_all_states_count() {
     let expected = [(1234, 10), (900, 2), (0, 1), (4, 1), (77, 1)];
     assert_eq!(seen, expected.map(|(pid, count)| (Some(pid), Some(count))));
     assert_eq!(processes[0]["remote"].as_array().map(Vec::len), Some(10));
-    // What listens has no other end.
+    // A listening port has no remote end.
     assert_eq!(processes[3]["remote"], serde_json::json!([]));
     assert_eq!(processes[0]["path"], r"C:\Program Files\Ares\Ares.exe");
     assert!(processes[1]["path"].is_null());
@@ -180,7 +180,7 @@ fn failed_queries_are_skipped_and_connections_still_counted() {
                     output.starts_with("There are 12 half-open"),
                     "{call}: {output}"
                 );
-                // Where processes can't be listed nobody knows which have ended.
+                // Without a list of processes, ended ones are unknown.
                 let unknown = output.contains("a process of unknown name (77)\n");
                 let ended = output.contains("a process that has ended (77)\n");
                 assert!(unknown != ended, "{call}: {output}");
@@ -194,7 +194,7 @@ fn failed_queries_are_skipped_and_connections_still_counted() {
             }
         }
     }
-    // Only the table itself can't be done without.
+    // Only the table of connections is required.
     assert_eq!((failed, unlisted, unserved), (1, 1, 1));
 }
 

@@ -1,5 +1,5 @@
-//! The window's model over a Windows that is made up: what it asks of the system, what it says,
-//! and that its changes are those of the command line.
+//! The window's model over a simulated Windows: its calls, its texts, and that its changes equal
+//! the command line's.
 
 use tcplimit_protocol::Reason;
 use tcplimit_xp::window::{Model, Order, Remedy, SPAN};
@@ -8,7 +8,7 @@ use tcplimit_xp::{Exit, Language, Version, Win32Error};
 use crate::machine::{Data, Machine, PARAMETERS, record};
 use crate::picture::{USUAL_FONTS, with_language};
 
-/// The next second, and a tick.
+/// Ticks one second later.
 fn tick(model: &mut Model, machine: &Machine) -> Option<String> {
     machine.now.set(machine.now.get() + 1);
     model.tick(machine).balloon
@@ -105,7 +105,7 @@ fn a_limit_of_other_software_is_named_in_the_question() {
         "{change:?}"
     );
     assert_eq!(change.commands, ["set 100 --expect 54"]);
-    // It is another one by the time of the answer.
+    // The limit changes before the answer.
     machine.limiters.borrow_mut()[0].limit = 55;
     let outcome = model.execute(&machine, &change);
     assert_eq!(outcome.exit, Exit::Refused);
@@ -232,12 +232,12 @@ fn a_tick_queries_the_driver_once_a_module_and_counts_rates_by_the_second() {
             }));
             let [one, other] = machine.queries.get();
             assert_eq!(one, 1, "{second}");
-            // Once a minute, with all facts, tcpip6.sys is asked too.
+            // Once a minute, all facts include tcpip6.sys.
             assert_eq!(other, u32::from(second % 60 == 59), "{second}");
         }
         calls.sort_unstable();
-        // The driver, the stack, the event log, the connections of IPv4 and of IPv6; once a
-        // minute the facts of `status` besides: files, registry, service manager.
+        // The driver, the stack, the event log, the connections of IPv4 and of IPv6; once a minute
+        // also the facts of `status`: files, registry, service manager.
         assert_eq!(calls[calls.len() * 9 / 10], 5, "{calls:?}");
         assert!(calls[calls.len() - 1] <= 40, "{calls:?}");
     }
@@ -252,7 +252,7 @@ fn a_tick_queries_the_driver_once_a_module_and_counts_rates_by_the_second() {
     );
 }
 
-/// What the window does each second: a look, and all texts and the graph of it.
+/// The work of the window in one second: a sample, all texts, and the graph.
 #[inline(never)]
 fn second_of_the_window(model: &mut Model, machine: &Machine) -> usize {
     tick(model, machine);
@@ -262,8 +262,8 @@ fn second_of_the_window(model: &mut Model, machine: &Machine) -> usize {
     texts.iter().map(String::len).sum::<usize>() + shapes.len() + model.rows().len()
 }
 
-/// Instructions a second, counted once (x86-64, opt-level 1, with the made-up
-/// Windows): 830,000, 570,000 of them for the graph and 130,000 for the look. By
+/// Instructions a second, counted once (x86-64, opt-level 1, with the simulated
+/// Windows): 830,000, 570,000 of them for the graph and 130,000 for the sample. By
 ///
 /// ```text
 /// valgrind --tool=callgrind --collect-atstart=no --toggle-collect='*second_of_the_window*' \
@@ -281,7 +281,7 @@ fn an_hour_leaves_no_more_than_five_minutes_do() {
         machine.limiters.borrow_mut()[0].half_open = second % 11;
         counts.push(second_of_the_window(&mut model, &machine));
     }
-    // The history is full after five minutes; what is drawn of it repeats itself.
+    // The history is full after five minutes; then its drawings repeat.
     let most = |counts: &[usize]| counts.iter().copied().max();
     assert_eq!(most(&counts[600..900]), most(&counts[3300..]));
 }
@@ -403,7 +403,7 @@ fn in_german_all_texts_and_questions_are_german() {
             "tcpip.sys: das Limit von 10 auf 100 setzen?\n\
              Es bleibt nach einem Neustart von Windows erhalten."
         );
-        // Its commands are those of any language.
+        // Its commands are the same in any language.
         assert_eq!(change.commands, ["set 100 --persist"]);
         assert_eq!(model.execute(&machine, &change).exit, Exit::Done);
         assert!(model.tooltip().contains("halboffen 3"));

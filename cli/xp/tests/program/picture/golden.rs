@@ -1,6 +1,6 @@
-//! Drawings that are compared with golden ones, as SVG: to be looked at with any browser.
+//! Compares drawings with golden SVG files, which any browser shows.
 //!
-//! `TCPLIMIT_GOLDEN=write cargo test -p tcplimit-xp --test window golden` writes them anew.
+//! `TCPLIMIT_GOLDEN=write cargo test -p tcplimit-xp --test program golden` rewrites them.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -26,7 +26,7 @@ const BLACK: SystemColors = SystemColors {
     high_contrast: true,
 };
 
-/// A burst of connections that reaches the limit and wears off.
+/// A burst of connections that reaches the limit and fades.
 fn burst(limit: u32) -> History {
     let mut history = History::default();
     for second in 0..260_u32 {
@@ -57,7 +57,7 @@ fn burst(limit: u32) -> History {
 }
 
 fn color(colors: &SystemColors, ink: Ink) -> String {
-    let Rgb(red, green, blue) = colors.of(ink);
+    let Rgb(red, green, blue) = colors.color(ink);
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 

@@ -58,14 +58,14 @@ fn a_screen_of_800_by_600_has_room_for_it_at_96_and_120_dpi() {
     for language in Language::ALL {
         for (font, borders) in USUAL_FONTS.iter().zip([(8, 80), (10, 95)]) {
             let (width, height) = with_language(language, || minimum(font));
-            // Borders; and borders, caption, menu and the task bar.
+            // Borders; and borders, caption, menu and task bar.
             assert!(width + borders.0 <= 800, "{language:?} {width}");
             assert!(height + borders.1 <= 600, "{language:?} {height}");
         }
     }
 }
 
-/// A label as it is shown: without the sign before its letter.
+/// A label as shown, without its `&`.
 fn shown(label: &str) -> String {
     label.replace('&', "")
 }
@@ -137,7 +137,7 @@ fn no_two_controls_have_the_same_letter() {
     }
 }
 
-/// Panics where two labels have the same letter behind `&`.
+/// Panics if two labels have the same letter after `&`.
 fn distinct<'a>(labels: impl Iterator<Item = &'a str>) {
     let mut letters = Vec::new();
     for label in labels {

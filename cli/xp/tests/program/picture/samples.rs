@@ -1,10 +1,10 @@
-//! Made-up fonts and histories.
+//! Random fonts and histories.
 
 use proptest::prelude::*;
 use tcplimit_xp::Language;
 use tcplimit_xp::window::{Counts, Font, History, Rates, Sample};
 
-/// A font whose characters are all of one width.
+/// A font of fixed width.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fixed {
     pub(crate) width: i32,
@@ -22,7 +22,7 @@ impl Font for Fixed {
     }
 }
 
-/// Does something in a language, and goes on in English: a thread may have several tests.
+/// Runs an operation in a language, then switches back to English: a thread may run several tests.
 pub(crate) fn with_language<T>(language: Language, operation: impl FnOnce() -> T) -> T {
     language.choose();
     let done = operation();
@@ -30,7 +30,7 @@ pub(crate) fn with_language<T>(language: Language, operation: impl FnOnce() -> T
     done
 }
 
-/// Tahoma 8 at 96 dpi and at 120 dpi, about.
+/// Roughly Tahoma 8 at 96 dpi and at 120 dpi.
 pub(crate) const USUAL_FONTS: [Fixed; 2] = [
     Fixed {
         width: 6,

@@ -1,7 +1,7 @@
-//! Five named kinds, modelled on measured images: the same alignment, places,
-//! idioms and numbers; only the amount of code is smaller until asked for.
+//! Five named presets, modelled on measured images: the same alignments,
+//! positions, idioms and counts, with less code by default.
 //!
-//! | kind | measured image |
+//! | preset | measured image |
 //! |---|---|
 //! | [`Spec::xp_sp3`] | Windows XP SP3 x86, tcpip.sys 5.1.2600.5512 |
 //! | [`Spec::server_2003`] | Server 2003 SP2 x86, tcpip.sys 5.2.3790.3959 |
@@ -12,14 +12,14 @@
 use super::arch::{Arch, Register};
 use super::gate::{Compare, GateSpec, Loads, QueueForm, QueueTest, Reach};
 use super::spec::Decoys;
-use super::spec::{Alignment, EventForm, Extras, ImageBase, Module, Place, Spec};
+use super::spec::{Alignment, DataPart, EventForm, Extras, ImageBase, Module, Spec};
 
 const AFTER: QueueTest = QueueTest::FallThrough(QueueForm::MemoryFirst);
 const BEFORE: QueueTest = QueueTest::BeforeTarget(QueueForm::Byte);
 
 impl Spec {
-    /// The five kinds, with the names that reports use.
-    pub fn kinds() -> [(&'static str, Self); 5] {
+    /// The five presets, with the names that reports use.
+    pub fn presets() -> [(&'static str, Self); 5] {
         [
             ("tcpip-xp-sp3-x86", Self::xp_sp3()),
             ("tcpip-2003-sp2-x86", Self::server_2003()),
@@ -29,13 +29,13 @@ impl Spec {
         ]
     }
 
-    /// The five kinds with as much code as the measured images: 258,010, 313,058
-    /// and 531,038 bytes of `.text`; for tcpip6.sys about a quarter of a megabyte.
-    /// Their gates are more than 64 KiB apart.
-    pub fn kinds_in_full() -> [(&'static str, Self); 5] {
+    /// The five presets with as much code as the measured images: 258,010,
+    /// 313,058 and 531,038 bytes of `.text`; for tcpip6.sys about a quarter of a
+    /// megabyte. Their gates are more than 64 KiB apart.
+    pub fn full_size_presets() -> [(&'static str, Self); 5] {
         let mut sizes = [244, 297, 494, 244, 244].into_iter();
-        Self::kinds().map(|(name, spec)| match sizes.next() {
-            Some(text_kib) => (name, spec.sized(text_kib)),
+        Self::presets().map(|(name, spec)| match sizes.next() {
+            Some(text_kib) => (name, spec.with_text_kib(text_kib)),
             None => (name, spec),
         })
     }
@@ -49,7 +49,7 @@ impl Spec {
             alignment: Alignment::Sub80,
             image_base: ImageBase::default(),
             text_kib: 16,
-            place: Place::RawData,
+            data_part: DataPart::RawData,
             gates: [
                 GateSpec::usual(Reach::Near, AFTER),
                 GateSpec::usual(Reach::Short, BEFORE),
@@ -61,7 +61,7 @@ impl Spec {
             start_up: 10,
             decoys: Decoys::REAL,
             extras: Extras::default(),
-            flaw: None,
+            defect: None,
         }
     }
 
@@ -70,7 +70,7 @@ impl Spec {
         Self {
             seed: 3790,
             alignment: Alignment::Page,
-            place: Place::ZeroTail,
+            data_part: DataPart::ZeroTail,
             gates: [
                 GateSpec::usual(Reach::Short, BEFORE),
                 GateSpec::usual(Reach::Short, AFTER),
@@ -117,7 +117,7 @@ impl Spec {
             seed: 4662,
             module: Module::Tcpip6,
             alignment: Alignment::Sub40,
-            place: Place::RawData,
+            data_part: DataPart::RawData,
             atomics: 9,
             ..Self::xp_x64()
         }

@@ -1,4 +1,4 @@
-//! An answer of the driver as an object of JSON.
+//! An answer of the driver as a JSON object.
 
 use alloc::vec::Vec;
 
@@ -8,9 +8,9 @@ use tcplimit_protocol::{Answer, Flags, Reason, State};
 
 use crate::driver_client;
 
-/// All that the driver knows of a module.
+/// Everything that the driver knows of a module.
 #[derive(Serialize)]
-pub(crate) struct AnswerJson {
+pub(crate) struct JsonAnswer {
     module: &'static str,
     state: &'static str,
     limit: Option<u32>,
@@ -48,7 +48,7 @@ struct Evidence {
     missing: Vec<&'static str>,
 }
 
-/// What the flags are called, each with its bit.
+/// Names of the flags, each with its bit.
 const FLAGS: [(&str, u32); 4] = [
     ("accepts-unknown-rights", Flags::ACCEPTS_UNKNOWN_RIGHTS),
     ("restores-at-unload", Flags::RESTORES_AT_UNLOAD),
@@ -56,8 +56,8 @@ const FLAGS: [(&str, u32); 4] = [
     ("written-by-earlier-load", Flags::WRITTEN_BY_EARLIER_LOAD),
 ];
 
-impl AnswerJson {
-    pub(crate) fn of(module: Module, answer: &Answer) -> AnswerJson {
+impl JsonAnswer {
+    pub(crate) fn new(module: Module, answer: &Answer) -> JsonAnswer {
         let located = State::from_code(answer.state.get()) == Some(State::Located);
         let known = |number: u32| located.then_some(number);
         let some = |number: u32| Some(number).filter(|&number| number != 0);
@@ -67,7 +67,7 @@ impl AnswerJson {
                 .map(Reason::text)
         };
         let flags = answer.flags.get();
-        AnswerJson {
+        JsonAnswer {
             module: module.file_name(),
             state: driver_client::state_name(answer),
             limit: some(answer.limit.get()),
@@ -105,7 +105,7 @@ impl AnswerJson {
     }
 }
 
-/// The driver's own version.
+/// The version of the driver.
 pub(crate) fn version(answer: &Answer) -> [u8; 3] {
     let [patch, minor, major, _] = answer.driver.get().to_le_bytes();
     [major, minor, patch]
