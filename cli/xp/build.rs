@@ -41,7 +41,7 @@ fn main() {
     write("de.rs", german.as_bytes());
 
     let version = var("CARGO_PKG_VERSION");
-    let console = version::of(&version, &version::PROGRAM);
+    let console = version::encode(&version, &version::PROGRAM);
     let console = [(resource::RT_VERSION, 1, console)];
     program("tcplimit-exe", Subsystem::Console, &console);
 
@@ -49,7 +49,7 @@ fn main() {
         (
             resource::RT_VERSION,
             1,
-            version::of(&version, &version::WINDOW),
+            version::encode(&version, &version::WINDOW),
         ),
         (resource::RT_MANIFEST, 1, manifest::MANIFEST.into()),
     ]);
@@ -66,7 +66,7 @@ fn program(name: &str, subsystem: Subsystem, resources: &[(u16, u16, Vec<u8>)]) 
     for argument in arguments {
         println!("cargo::rustc-link-arg-bin={name}={argument}");
     }
-    let resources = write(&format!("{name}.res"), &resource::named(resources));
+    let resources = write(&format!("{name}.res"), &resource::encode_named(resources));
     println!("cargo::rustc-link-arg-bin={name}={}", resources.display());
 }
 

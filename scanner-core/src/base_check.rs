@@ -45,7 +45,7 @@ impl BaseCheck {
 #[inline(never)]
 pub(crate) fn check_base(image: &Image<'_>, steps: &mut StepCount) -> BaseCheck {
     let mut check = BaseCheck::default();
-    let Some(imports) = ImportTable::of(image) else {
+    let Some(imports) = ImportTable::new(image) else {
         return check;
     };
     let [first, second] = CALL;
@@ -96,7 +96,7 @@ pub(crate) struct ImportTable {
 }
 
 impl ImportTable {
-    pub(crate) fn of(image: &Image<'_>) -> Option<ImportTable> {
+    pub(crate) fn new(image: &Image<'_>) -> Option<ImportTable> {
         let (rva, size) = image.headers().directory(Directory::ImportAddressTable)?;
         let pointer = image.arch().pointer_size();
         let section = image.section_at(rva, size)?;

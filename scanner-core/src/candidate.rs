@@ -27,7 +27,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    fn of(gate: &Gate) -> Pair {
+    fn new(gate: &Gate) -> Pair {
         Pair {
             count: gate.count(),
             threshold: gate.threshold(),
@@ -116,7 +116,7 @@ impl Pairs {
     };
 
     pub(crate) fn add(&mut self, image: &Image<'_>, gate: &Gate) {
-        let pair = Pair::of(gate);
+        let pair = Pair::new(gate);
         let in_place = pair.is_adjacent() && pair.is_in_live_data(image);
         let (candidates, others) = self.places.split_at_mut(MAX_CANDIDATES);
         for place in if in_place { candidates } else { others } {

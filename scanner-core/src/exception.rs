@@ -25,7 +25,7 @@ pub(crate) struct Functions<'a>(&'a [Entry]);
 impl<'a> Functions<'a> {
     /// Those of an image, where the table is at hand and in order from its first
     /// entry to its last. One that is made of two is not.
-    pub(crate) fn of(image: &Image<'a>) -> Option<Functions<'a>> {
+    pub(crate) fn new(image: &Image<'a>) -> Option<Functions<'a>> {
         let entries = <[Entry]>::ref_from_bytes(image.exception_table()?).ok()?;
         let mut lowest = 0;
         for entry in entries {
@@ -86,7 +86,7 @@ mod tests {
         let mapped = [(text.rva(), &code[..]), (place.rva, &table)];
         let mapped = mapped.map(|(rva, bytes)| MappedSection { rva, bytes });
         let image = Image::from_memory(headers, base, size, &mapped).unwrap();
-        look(Functions::of(&image));
+        look(Functions::new(&image));
     }
 
     #[test]

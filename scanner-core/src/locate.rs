@@ -136,7 +136,7 @@ impl Workspace {
             base_check: check_base(image, &mut self.steps),
             event,
             relocations_fit: Relocations::new(image).fit(image),
-            functions: Functions::of(image),
+            functions: Functions::new(image),
         };
         // Where no pair is a candidate, the nearest to one is evaluated, so that
         // the refusal can name all that it lacks.

@@ -147,7 +147,7 @@ impl<'a> Window<'a> {
     }
 
     fn through_pointers(&self, tally: &mut Tally, steps: &mut StepCount) {
-        let table = ImportTable::of(self.image);
+        let table = ImportTable::new(self.image);
         let relocations = self.relocations();
         let [first, second] = CALL;
         let ended =

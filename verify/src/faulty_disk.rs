@@ -1,7 +1,7 @@
-//! A file system that fails, or stops, at any step, and after a power failure
-//! has only what was put on the medium: the content of files that were synced,
-//! and of the names in a folder at most those of its last changes. It has locks,
-//! or none; [`interleaving`] has two runs on it.
+//! A file system that fails or stops at any step, and that keeps only flushed
+//! data after a power failure: the content of synced files, and some of the
+//! last changes of names in each folder. Locks can be switched off;
+//! [`interleaving`] explores two runs on it.
 
 mod fault;
 pub mod interleaving;
@@ -16,19 +16,19 @@ use std::path::{Path, PathBuf};
 use tcplimit::patch::filesystem::{FileSystem, LockOutcome};
 use tcplimit::patch::mount::MountWarning;
 
-pub use fault::{Content, Fault, Loss, Names};
+pub use fault::{Fault, Loss, SurvivingContent, SurvivingNames};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Inode {
     content: Vec<u8>,
-    /// The content that it was written with, in a number.
+    /// A digest of the content that it was created with.
     digest: u64,
     synced: bool,
-    /// Owner, times and so on, in one number; 0 where that is lost.
-    like: u32,
-    /// Whether its time is that of a run.
+    /// Owner, times and other metadata, as one number; 0 if lost.
+    metadata: u32,
+    /// Whether a run set its time.
     touched: bool,
-    like_synced: bool,
+    metadata_synced: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -66,35 +66,35 @@ impl Change {
 pub struct FaultyDisk {
     inodes: RefCell<Vec<Inode>>,
     names: RefCell<BTreeMap<PathBuf, usize>>,
-    /// As on the medium.
+    /// The names on the medium.
     durable: RefCell<BTreeMap<PathBuf, usize>>,
-    /// What is not there yet.
+    /// Changes that are not on the medium yet.
     pending: RefCell<Vec<Change>>,
     fault: Cell<Option<Fault>>,
     steps: Cell<u32>,
     ended: Cell<bool>,
-    /// Whether upper and lower case count alike, as on NTFS.
+    /// Whether names are case-insensitive, as on NTFS.
     case_blind: bool,
-    /// What another program writes, and right before which step.
-    appears: Option<(u32, PathBuf, Vec<u8>)>,
-    /// What becomes of a file once it was read so often.
-    changes: Option<(PathBuf, Vec<u8>, Cell<u32>)>,
-    /// The error that syncing a folder gives, and that locking a file gives.
+    /// A file that another program creates right before a step.
+    foreign_file: Option<(u32, PathBuf, Vec<u8>)>,
+    /// A write by another program after a number of reads.
+    foreign_write: Option<(PathBuf, Vec<u8>, Cell<u32>)>,
+    /// The errors of syncing a folder and of locking a file.
     folder_sync_error: Option<i32>,
     lock_error: Option<i32>,
     warnings: RefCell<BTreeSet<MountWarning>>,
-    /// A folder in which no file may be made.
+    /// A folder in which no file can be created.
     read_only: Option<PathBuf>,
-    /// The run whose steps are taken.
+    /// The run that takes the current step.
     run: Cell<usize>,
-    /// Files that runs have created and neither synced nor locked.
+    /// Files that a run created and neither synced nor locked.
     created: RefCell<BTreeMap<(usize, PathBuf), usize>>,
-    /// Files that runs have locked, by the names that they had then.
+    /// Files that a run locked, by their names at that time.
     locked: RefCell<BTreeMap<(usize, PathBuf), usize>>,
 }
 
 impl FaultyDisk {
-    /// The same, where upper and lower case count alike.
+    /// The same disk with case-insensitive names.
     pub fn case_blind(self) -> FaultyDisk {
         FaultyDisk {
             case_blind: true,
@@ -102,25 +102,25 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where right before this step another program writes a file,
-    /// unless there is one.
-    pub fn appearing(&self, step: u32, path: &str, content: &[u8]) -> FaultyDisk {
+    /// The same disk where another program creates a file right before this
+    /// step, unless it exists.
+    pub fn with_foreign_file(&self, step: u32, path: &str, content: &[u8]) -> FaultyDisk {
         let mut disk = self.clone();
-        disk.appears = Some((step, PathBuf::from(path), content.to_vec()));
+        disk.foreign_file = Some((step, PathBuf::from(path), content.to_vec()));
         disk
     }
 
-    /// The same, where another program writes to a file right after it was read
-    /// so often.
-    pub fn changing(self, path: &str, content: &[u8], reads: u32) -> FaultyDisk {
-        let changes = (PathBuf::from(path), content.to_vec(), Cell::new(reads));
+    /// The same disk where another program writes to a file after this number
+    /// of reads.
+    pub fn with_foreign_write(self, path: &str, content: &[u8], reads: u32) -> FaultyDisk {
+        let write = (PathBuf::from(path), content.to_vec(), Cell::new(reads));
         FaultyDisk {
-            changes: Some(changes),
+            foreign_write: Some(write),
             ..self
         }
     }
 
-    /// The same, where syncing a folder gives this error of the system.
+    /// The same disk where syncing a folder fails with this error code.
     pub fn without_folder_sync(self, error: i32) -> FaultyDisk {
         FaultyDisk {
             folder_sync_error: Some(error),
@@ -128,7 +128,7 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where locking a file gives this error of the system.
+    /// The same disk where locking a file fails with this error code.
     pub fn without_locks(self, error: i32) -> FaultyDisk {
         FaultyDisk {
             lock_error: Some(error),
@@ -136,7 +136,7 @@ impl FaultyDisk {
         }
     }
 
-    /// The same, where no file may be made in this folder.
+    /// The same disk where no file can be created in this folder.
     pub fn without_rights(self, folder: &str) -> FaultyDisk {
         FaultyDisk {
             read_only: Some(PathBuf::from(folder)),
@@ -144,18 +144,18 @@ impl FaultyDisk {
         }
     }
 
-    /// What runs have taken note of.
+    /// The warnings of all runs.
     pub fn warnings(&self) -> Vec<MountWarning> {
         self.warnings.borrow().iter().copied().collect()
     }
 
-    /// A run ends, however it does: its locks are free.
+    /// Ends a run and releases its locks.
     fn end_run(&self, run: usize) {
         self.created.borrow_mut().retain(|(of, _), _| *of != run);
         self.locked.borrow_mut().retain(|(of, _), _| *of != run);
     }
 
-    /// The state of the disk, in a number.
+    /// A digest of the state of the disk.
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let inodes = self.inodes.borrow();
@@ -166,7 +166,7 @@ impl FaultyDisk {
         let mut add = |path: &PathBuf, inode: usize| {
             let first = first(inode).map(|(first, _)| first);
             let of = &inodes[inode];
-            (path, first, of.digest, of.like, of.touched).hash(&mut hasher);
+            (path, first, of.digest, of.metadata, of.touched).hash(&mut hasher);
         };
         for (path, inode) in &*names {
             add(path, *inode);
@@ -186,8 +186,8 @@ impl FaultyDisk {
         hasher.finish()
     }
 
-    /// A path as it is written on the medium, where something goes by it.
-    fn spelled(&self, path: &Path) -> PathBuf {
+    /// The stored spelling of a path, if it exists.
+    fn stored_path(&self, path: &Path) -> PathBuf {
         let names = self.names.borrow();
         let alike = |there: &&PathBuf| {
             let there = there.as_os_str();
@@ -200,18 +200,18 @@ impl FaultyDisk {
             .to_owned()
     }
 
-    /// One with these files, each with attributes of its own.
+    /// A disk with these files, each with its own metadata.
     pub fn with(files: &[(&str, &[u8])]) -> FaultyDisk {
         let disk = FaultyDisk::default();
-        for (like, (path, content)) in (1..).zip(files) {
-            let inode = disk.add(content, true, like);
+        for (metadata, (path, content)) in (1..).zip(files) {
+            let inode = disk.add(content, true, metadata);
             disk.names.borrow_mut().insert(PathBuf::from(path), inode);
         }
         disk.durable.replace(disk.names.borrow().clone());
         disk
     }
 
-    fn add(&self, content: &[u8], synced: bool, like: u32) -> usize {
+    fn add(&self, content: &[u8], synced: bool, metadata: u32) -> usize {
         let mut inodes = self.inodes.borrow_mut();
         let mut hasher = DefaultHasher::new();
         content.hash(&mut hasher);
@@ -219,14 +219,14 @@ impl FaultyDisk {
             content: content.to_vec(),
             digest: hasher.finish(),
             synced,
-            like,
+            metadata,
             touched: false,
-            like_synced: synced,
+            metadata_synced: synced,
         });
         inodes.len() - 1
     }
 
-    /// The same, to which this will happen.
+    /// The same disk with a fault to come.
     pub fn faulty(&self, fault: Fault) -> FaultyDisk {
         let disk = self.clone();
         disk.fault.set(Some(fault));
@@ -234,7 +234,7 @@ impl FaultyDisk {
         disk
     }
 
-    /// What a next run finds.
+    /// The disk as the next run finds it.
     pub fn after(&self) -> FaultyDisk {
         let disk = self.clone();
         disk.fault.set(None);
@@ -243,12 +243,12 @@ impl FaultyDisk {
         disk.created.borrow_mut().clear();
         disk.locked.borrow_mut().clear();
         if let (Some(Fault::PowerLoss(_, loss)), true) = (self.fault.get(), self.ended.get()) {
-            disk.lose(loss);
+            disk.apply_loss(loss);
         }
         disk
     }
 
-    fn lose(&self, loss: Loss) {
+    fn apply_loss(&self, loss: Loss) {
         let mut names = self.durable.borrow().clone();
         let pending = self.pending.borrow().clone();
         let in_folder = |changes: &[Change], folder: &Path| {
@@ -257,8 +257,12 @@ impl FaultyDisk {
         };
         for (index, change) in pending.iter().enumerate() {
             let happened = match loss.names {
-                Names::First(count) => in_folder(&pending[..index], change.folder()) < count,
-                Names::Last(count) => in_folder(&pending[index..], change.folder()) <= count,
+                SurvivingNames::First(count) => {
+                    in_folder(&pending[..index], change.folder()) < count
+                }
+                SurvivingNames::Last(count) => {
+                    in_folder(&pending[index..], change.folder()) <= count
+                }
             };
             if happened {
                 change.apply(&mut names);
@@ -268,23 +272,23 @@ impl FaultyDisk {
             let length = inode.content.len();
             if !inode.synced {
                 match loss.content {
-                    Content::All => {}
-                    Content::Half => inode.content.truncate(length / 2),
-                    Content::Zeros => inode.content.fill(0),
-                    Content::Nothing => inode.content.clear(),
+                    SurvivingContent::All => {}
+                    SurvivingContent::Half => inode.content.truncate(length / 2),
+                    SurvivingContent::Zeros => inode.content.fill(0),
+                    SurvivingContent::Nothing => inode.content.clear(),
                 }
             }
-            if !inode.like_synced {
-                (inode.like, inode.touched) = (0, false);
+            if !inode.metadata_synced {
+                (inode.metadata, inode.touched) = (0, false);
             }
-            (inode.synced, inode.like_synced) = (true, true);
+            (inode.synced, inode.metadata_synced) = (true, true);
         }
         self.durable.replace(names.clone());
         self.names.replace(names);
         self.pending.borrow_mut().clear();
     }
 
-    /// How many steps were taken.
+    /// The number of steps taken.
     pub fn steps(&self) -> u32 {
         self.steps.get()
     }
@@ -295,13 +299,13 @@ impl FaultyDisk {
         Some(self.inodes.borrow()[inode].content.clone())
     }
 
-    /// Its attributes, without a step.
-    pub fn like(&self, path: &str) -> Option<u32> {
+    /// The metadata of a file, without a step.
+    pub fn metadata(&self, path: &str) -> Option<u32> {
         let inode = *self.names.borrow().get(Path::new(path))?;
-        Some(self.inodes.borrow()[inode].like)
+        Some(self.inodes.borrow()[inode].metadata)
     }
 
-    /// Whether its time is that of a run, without a step.
+    /// Whether a run set the file's time, without a step.
     pub fn is_touched(&self, path: &str) -> Option<bool> {
         let inode = *self.names.borrow().get(Path::new(path))?;
         Some(self.inodes.borrow()[inode].touched)
@@ -316,14 +320,14 @@ impl FaultyDisk {
             .collect()
     }
 
-    /// Counts a step; whether it happens, happens in part, or fails.
+    /// Counts a step and decides whether it happens, happens in part, or fails.
     fn step(&self) -> Step {
         if self.ended.get() {
             return Step::Fails(io::Error::other("the run has ended"));
         }
         let step = self.steps.get();
         self.steps.set(step + 1);
-        if let Some((at, path, content)) = &self.appears
+        if let Some((at, path, content)) = &self.foreign_file
             && *at == step
             && self.inode(path).is_err()
         {
@@ -341,8 +345,8 @@ impl FaultyDisk {
         }
     }
 
-    /// For steps that happen as a whole or not at all.
-    fn whole(&self) -> io::Result<()> {
+    /// A step that happens completely or not at all.
+    fn atomic_step(&self) -> io::Result<()> {
         match self.step() {
             Step::Happens | Step::Full => Ok(()),
             Step::Half(error) | Step::Fails(error) => Err(error),
@@ -355,7 +359,7 @@ impl FaultyDisk {
     }
 
     fn inode(&self, path: &Path) -> io::Result<usize> {
-        let path = self.spelled(path);
+        let path = self.stored_path(path);
         let names = self.names.borrow();
         names
             .get(&path)
@@ -364,7 +368,7 @@ impl FaultyDisk {
     }
 }
 
-/// So often a run waits for another.
+/// The number of times a run waits for another.
 const PAUSES: u32 = 1;
 
 enum Step {
@@ -376,10 +380,10 @@ enum Step {
 
 impl FileSystem for FaultyDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.whole()?;
+        self.atomic_step()?;
         let inode = self.inode(path)?;
         let content = self.inodes.borrow()[inode].content.clone();
-        if let Some((of, new, reads)) = &self.changes
+        if let Some((of, new, reads)) = &self.foreign_write
             && of == path
         {
             reads.set(reads.get().saturating_sub(1));
@@ -391,7 +395,7 @@ impl FileSystem for FaultyDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        self.whole()?;
+        self.atomic_step()?;
         let names = self.names.borrow();
         let within = names.keys().filter(|path| path.parent() == Some(folder));
         let last = within.filter_map(|path| path.file_name());
@@ -399,7 +403,7 @@ impl FileSystem for FaultyDisk {
     }
 
     fn link_count(&self, path: &Path) -> io::Result<u64> {
-        self.whole()?;
+        self.atomic_step()?;
         let inode = self.inode(path)?;
         let names = self.names.borrow();
         let links = names.values().filter(|other| **other == inode).count();
@@ -407,12 +411,12 @@ impl FileSystem for FaultyDisk {
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.whole()?;
+        self.atomic_step()?;
         Ok(self.inode(path).is_ok())
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        Ok(self.spelled(path))
+        Ok(self.stored_path(path))
     }
 
     /// No step: rights don't change.
@@ -427,7 +431,7 @@ impl FileSystem for FaultyDisk {
         self.check_writable(path.parent().expect("a file is in a folder"))?;
         let (written, result) = match self.step() {
             Step::Happens => (content, Ok(())),
-            // What is there in part is removed at once.
+            // A partial file is removed at once.
             Step::Full => return Err(ErrorKind::StorageFull.into()),
             Step::Half(error) if !self.ended.get() => return Err(error),
             Step::Half(error) => (&content[..content.len() / 2], Err(error)),
@@ -444,36 +448,36 @@ impl FileSystem for FaultyDisk {
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         let handle = (self.run.get(), path.to_owned());
         self.created.borrow_mut().remove(&handle);
         let inode = self.inode(path)?;
         let inode = &mut self.inodes.borrow_mut()[inode];
-        (inode.synced, inode.like_synced) = (true, true);
+        (inode.synced, inode.metadata_synced) = (true, true);
         Ok(())
     }
 
     fn copy_metadata(&self, from: &Path, to: &Path, _all: bool) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         let (from, to) = (self.inode(from)?, self.inode(to)?);
         let mut inodes = self.inodes.borrow_mut();
-        inodes[to].like = inodes[from].like;
+        inodes[to].metadata = inodes[from].metadata;
         inodes[to].touched = inodes[from].touched;
-        inodes[to].like_synced = false;
+        inodes[to].metadata_synced = false;
         Ok(())
     }
 
     fn touch(&self, path: &Path) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         let inode = self.inode(path)?;
         let mut inodes = self.inodes.borrow_mut();
         inodes[inode].touched = true;
-        inodes[inode].like_synced = false;
+        inodes[inode].metadata_synced = false;
         Ok(())
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         let inode = self.inode(from)?;
         if self.inode(to).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());
@@ -483,14 +487,14 @@ impl FileSystem for FaultyDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         self.inode(from)?;
-        self.change(Change::Rename(self.spelled(from), self.spelled(to)));
+        self.change(Change::Rename(self.stored_path(from), self.stored_path(to)));
         Ok(())
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         if let Some(error) = self.folder_sync_error {
             return Err(io::Error::from_raw_os_error(error));
         }
@@ -506,14 +510,14 @@ impl FileSystem for FaultyDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.whole()?;
+        self.atomic_step()?;
         self.inode(path)?;
-        self.change(Change::Remove(self.spelled(path)));
+        self.change(Change::Remove(self.stored_path(path)));
         Ok(())
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockOutcome> {
-        self.whole()?;
+        self.atomic_step()?;
         let handle = (self.run.get(), path.to_owned());
         let there = self.inode(path).ok();
         let created = self.created.borrow_mut().remove(&handle);
@@ -537,10 +541,10 @@ impl FileSystem for FaultyDisk {
     fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
         let handle = (self.run.get(), path.to_owned());
         let locked = self.locked.borrow_mut().remove(&handle);
-        self.whole()?;
+        self.atomic_step()?;
         let there = self.inode(path)?;
         if remove && locked.is_none_or(|inode| inode == there) {
-            self.change(Change::Remove(self.spelled(path)));
+            self.change(Change::Remove(self.stored_path(path)));
         }
         Ok(())
     }

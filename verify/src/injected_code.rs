@@ -1,28 +1,28 @@
-//! Instructions put over a specimen's code, each with an operand that names
-//! one of the three variables: what else could code do with them?
+//! Instructions that overwrite a specimen's code, each with an operand that
+//! refers to one of the three variables.
 
 use iced_x86::{Decoder, DecoderOptions, OpKind};
 
 use specimen::{Arch, Specimen};
 
-/// One instruction, or what looks like one.
+/// One instruction, or bytes that resemble one.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct InjectedCode {
-    /// Where in the first section, as a fraction of it.
-    pub place: u16,
+    /// The position in the first section, as a fraction of 10000h.
+    pub position: u16,
     /// Prefixes and opcode.
     pub opcode: Opcode,
-    /// What ModRM says of the register, or which opcode extension it is.
+    /// The register or opcode extension in ModRM.
     pub register: u8,
-    /// The variable that the operand names.
+    /// The variable that the operand refers to.
     pub variable: Variable,
-    /// An immediate of so many bytes follows the operand.
+    /// The immediate behind the operand.
     pub immediate: Immediate,
-    /// What comes after.
-    pub after: After,
+    /// The bytes behind the instruction.
+    pub suffix: Suffix,
 }
 
-/// Which of the three.
+/// One of the three variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Variable {
     /// T - 4.
@@ -33,7 +33,7 @@ pub enum Variable {
     Count,
 }
 
-/// Bytes between the operand and the next instruction.
+/// The bytes between the operand and the next instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Immediate {
     /// None.
@@ -44,18 +44,18 @@ pub enum Immediate {
     Dword(u32),
 }
 
-/// Bytes in front of ModRM.
+/// The bytes before ModRM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Opcode {
     /// Any byte.
     One(u8),
-    /// The same after LOCK.
+    /// Any byte after LOCK.
     Locked(u8),
-    /// The same after a REX prefix, which on x86 is `inc` or `dec`.
+    /// Any byte after a REX prefix, which on x86 is `inc` or `dec`.
     Rex(u8, u8),
     /// LOCK, REX, opcode.
     LockedRex(u8, u8),
-    /// After 0Fh.
+    /// Suffix 0Fh.
     Two(u8),
     /// LOCK, 0Fh, opcode.
     LockedTwo(u8),
@@ -63,24 +63,24 @@ pub enum Opcode {
     Bare(u8),
 }
 
-/// What comes after the instruction.
+/// The bytes behind the instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum After {
-    /// Whatever was there.
+pub enum Suffix {
+    /// The bytes that were there.
     Same,
     /// A test of a register.
     Test(u8),
-    /// A locked update through a register, some bytes further.
+    /// A locked update through a register, some bytes later.
     Locked(u8, u8),
 }
 
 impl InjectedCode {
-    /// Whether iced-x86 reads it as one instruction of just these bytes, with
-    /// an operand that names the variable.
+    /// Whether iced-x86 decodes it as one instruction of exactly these bytes,
+    /// with an operand that refers to the variable.
     pub fn is_instruction(&self, arch: Arch) -> bool {
-        let mut bytes = self.front(arch);
+        let mut bytes = self.leading_bytes(arch);
         bytes.extend([0; 4]);
-        bytes.extend(self.immediate());
+        bytes.extend(self.immediate_bytes());
         let bits = match arch {
             Arch::X86 => 32,
             Arch::X64 => 64,
@@ -90,7 +90,8 @@ impl InjectedCode {
         let names = arch == Arch::X86
             || instruction.is_ip_rel_memory_operand()
                 && (1..=4).contains(&instruction.memory_size().size());
-        // Drivers of the time don't use MMX or SSE: the locator is careful.
+        // Drivers of the time don't use MMX or SSE, so there the locator may
+        // refuse more.
         let general = (0..instruction.op_count())
             .filter(|&operand| instruction.op_kind(operand) == OpKind::Register)
             .all(|operand| instruction.op_register(operand).is_gpr());
@@ -98,7 +99,7 @@ impl InjectedCode {
     }
 
     /// The bytes before the operand.
-    fn front(&self, arch: Arch) -> Vec<u8> {
+    fn leading_bytes(&self, arch: Arch) -> Vec<u8> {
         let modrm = self.register & 7 << 3 | 5;
         let bare = arch == Arch::X86;
         match self.opcode {
@@ -114,7 +115,7 @@ impl InjectedCode {
     }
 
     /// The bytes behind the operand.
-    fn immediate(&self) -> Vec<u8> {
+    fn immediate_bytes(&self) -> Vec<u8> {
         match self.immediate {
             Immediate::None => Vec::new(),
             Immediate::Byte(byte) => vec![byte],
@@ -123,24 +124,24 @@ impl InjectedCode {
     }
 
     /// Overwrites the specimen's code.
-    pub fn put(&self, specimen: &mut Specimen) {
+    pub fn inject(&self, specimen: &mut Specimen) {
         let section = &specimen.sections[0];
         let truth = &specimen.truth;
-        let mut bytes = self.front(specimen.spec.arch);
-        let immediate = self.immediate();
-        let after = match self.after {
-            After::Same => Vec::new(),
-            After::Test(register) => vec![0x85, 0xC0 | register & 7 << 3 | register & 7],
-            After::Locked(gap, register) => {
-                let mut after = vec![0x90; usize::from(gap % 18)];
-                after.extend([0xF0, 0x0F, 0xC1, 0x08 | register & 7]);
-                after
+        let mut bytes = self.leading_bytes(specimen.spec.arch);
+        let immediate = self.immediate_bytes();
+        let suffix = match self.suffix {
+            Suffix::Same => Vec::new(),
+            Suffix::Test(register) => vec![0x85, 0xC0 | register & 7 << 3 | register & 7],
+            Suffix::Locked(gap, register) => {
+                let mut suffix = vec![0x90; usize::from(gap % 18)];
+                suffix.extend([0xF0, 0x0F, 0xC1, 0x08 | register & 7]);
+                suffix
             }
         };
 
         let room = section.raw_size.min(section.virtual_size) - 64;
-        let place = (u64::from(self.place) * u64::from(room)) >> 16;
-        let place = u32::try_from(place).expect("less than the room");
+        let position = (u64::from(self.position) * u64::from(room)) >> 16;
+        let position = u32::try_from(position).expect("less than the room");
         let named = match self.variable {
             Variable::Queue => truth.queue,
             Variable::Threshold => truth.threshold,
@@ -150,15 +151,15 @@ impl InjectedCode {
             Arch::X86 => specimen.image_base + named,
             Arch::X64 => {
                 let length = bytes.len() + 4 + immediate.len();
-                let next = section.rva + place + u32::try_from(length).expect("a few bytes");
+                let next = section.rva + position + u32::try_from(length).expect("a few bytes");
                 named.wrapping_sub(next)
             }
         };
         bytes.extend(operand.to_le_bytes());
         bytes.extend(immediate);
-        bytes.extend(after);
-        let start = usize::try_from(section.offset + place).expect("inside the file");
-        // What was there must not read as its prefix or escape byte.
+        bytes.extend(suffix);
+        let start = usize::try_from(section.offset + position).expect("inside the file");
+        // The byte before must not read as its prefix or escape byte.
         specimen.file[start - 1] = 0x90;
         specimen.file[start..start + bytes.len()].copy_from_slice(&bytes);
     }

@@ -1,6 +1,6 @@
-//! Code out of its place: bytes inserted or deleted, sectors and clusters
-//! doubled, lost, swapped and moved, and files made of two builds. All that
-//! counts from the instruction stays consistent then, wherever it points.
+//! Displaced code: bytes inserted or deleted, sectors and clusters duplicated,
+//! lost, swapped and moved, and files mixed from two builds. Relative operands
+//! stay consistent then, wherever they point.
 
 use scanner_core::{Checksum, Headers, ImageError, Module};
 
@@ -8,78 +8,79 @@ use crate::memory;
 use crate::property::{self, Verdict};
 use specimen::{Arch, PlacedSection, Spec, Specimen};
 
-/// A way in which the bytes of a file get out of place.
+/// A way in which the bytes of a file are displaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary)]
-pub enum Kind {
-    /// 4 to 64 Ki bytes too many.
+pub enum MoveKind {
+    /// 4 to 65,536 bytes are inserted.
     Inserted,
-    /// 4 to 64 Ki bytes too few; zeros at the end instead.
+    /// 4 to 65,536 bytes are missing; zeros at the end instead.
     Deleted,
-    /// A block is there twice.
+    /// A block is duplicated.
     Doubled,
     /// A block is missing; zeros at the end instead.
     Lost,
-    /// Two blocks stand in each other's place.
+    /// Two blocks are swapped.
     Swapped,
-    /// A block stands in front of a later one; those in between moved down.
+    /// A block moved to a later position; those in between moved down.
     Rotated,
-    /// The first part is of one build, the rest of another.
+    /// The first part is from one build, the rest from another.
     FirstPart,
-    /// Some clusters are of another build.
+    /// Some clusters are from another build.
     Clusters,
 }
 
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 8] = [
-        Kind::Inserted,
-        Kind::Deleted,
-        Kind::Doubled,
-        Kind::Lost,
-        Kind::Swapped,
-        Kind::Rotated,
-        Kind::FirstPart,
-        Kind::Clusters,
+impl MoveKind {
+    /// All kinds.
+    pub const ALL: [MoveKind; 8] = [
+        MoveKind::Inserted,
+        MoveKind::Deleted,
+        MoveKind::Doubled,
+        MoveKind::Lost,
+        MoveKind::Swapped,
+        MoveKind::Rotated,
+        MoveKind::FirstPart,
+        MoveKind::Clusters,
     ];
 
-    /// Whether a second build takes part.
+    /// Whether a second build is involved.
     fn is_mixed(self) -> bool {
-        matches!(self, Kind::FirstPart | Kind::Clusters)
+        matches!(self, MoveKind::FirstPart | MoveKind::Clusters)
     }
 }
 
-/// Bytes of a sector, and of clusters. Clusters of a second build have at least
-/// 1000h bytes, as FAT and NTFS volumes of the time have by default.
+/// The sizes of a sector and of clusters, in bytes. Clusters of a second build
+/// have at least 1000h bytes, as FAT and NTFS volumes of the time have by
+/// default.
 const BLOCKS: [usize; 4] = [0x200, 0x1000, 0x4000, 0x1_0000];
 
-/// One damage. Any numbers can be held; places and lengths are taken modulo
-/// what there is.
+/// One displacement. Any numbers are allowed; positions and lengths are taken
+/// modulo the available range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary)]
 pub struct Move {
-    /// What happens.
-    pub kind: Kind,
-    /// Which length of a block.
+    /// The kind of displacement.
+    pub kind: MoveKind,
+    /// The index of the block size.
     pub block: u8,
     /// Where.
     pub at: u32,
-    /// Where else.
+    /// The second position.
     pub to: u32,
-    /// How many bytes, or which clusters.
+    /// The number of bytes, or the selection of clusters.
     pub amount: u64,
 }
 
-/// A specimen, and a second build of the same description with other filler
-/// and its limit elsewhere.
+/// A specimen, and a second build of the same description with other filler and
+/// its limit at another RVA.
 #[derive(Debug)]
 pub struct Builds {
-    /// The one whose headers the file has.
+    /// The build whose headers the file has.
     pub first: Specimen,
-    /// The other.
+    /// The other build.
     pub second: Specimen,
 }
 
 impl Builds {
-    /// Both, of a description; `None` where its builds are all too much alike.
+    /// Builds both; `None` if the builds of this description are too similar.
     pub fn of(spec: &Spec) -> Option<Builds> {
         let first = spec.build();
         let second = (1..=64)
@@ -99,13 +100,12 @@ impl Builds {
 }
 
 impl Move {
-    /// The file after it; `None` where the file is too short for it.
+    /// The displaced file; `None` if the file is too short.
     pub fn apply(&self, builds: &Builds) -> Option<Vec<u8>> {
         let file = &builds.first.file;
         let headers = builds.first.truth.headers.end;
         let block = BLOCKS[usize::from(self.block) % BLOCKS.len()];
-        // The headers stay: that they are of this build is what makes its limit
-        // the right one.
+        // The headers stay: they decide which build's limit is right.
         let first_block = headers.div_ceil(block);
         let blocks = (file.len() / block).checked_sub(first_block)?;
         let nth = |number: u32, of: usize| Some(number as usize).filter(|_| of > 0).map(|n| n % of);
@@ -116,43 +116,43 @@ impl Move {
             bytes
         };
         Some(match self.kind {
-            Kind::Inserted => {
+            MoveKind::Inserted => {
                 let at = anywhere & !3;
                 let new = vec![0x90; self.length()];
                 [&file[..at], &new, &file[at..]].concat()
             }
-            Kind::Deleted => {
+            MoveKind::Deleted => {
                 let at = anywhere & !3;
                 let end = (at + self.length()).min(file.len());
                 zeros([&file[..at], &file[end..]].concat())
             }
-            Kind::Doubled => {
+            MoveKind::Doubled => {
                 let end = block_at(self.at)? + block;
                 [&file[..end], &file[end - block..]].concat()
             }
-            Kind::Lost => {
+            MoveKind::Lost => {
                 let at = block_at(self.at)?;
                 zeros([&file[..at], &file[at + block..]].concat())
             }
-            Kind::Swapped => {
+            MoveKind::Swapped => {
                 let (one, other) = (block_at(self.at)?, block_at(self.to)?);
                 let mut bytes = file.clone();
                 bytes[one..one + block].copy_from_slice(&file[other..other + block]);
                 bytes[other..other + block].copy_from_slice(&file[one..one + block]);
                 bytes
             }
-            Kind::Rotated => {
+            MoveKind::Rotated => {
                 let (one, other) = (block_at(self.at)?, block_at(self.to)?);
                 let (from, to) = (one.min(other), one.max(other));
                 let mut bytes = file.clone();
                 bytes[from..to].rotate_left(block.min(to - from));
                 bytes
             }
-            Kind::FirstPart => {
+            MoveKind::FirstPart => {
                 let rest = builds.second.file.get(anywhere..)?;
                 [&file[..anywhere], rest].concat()
             }
-            Kind::Clusters => {
+            MoveKind::Clusters => {
                 let block = block.max(0x1000);
                 let second = &builds.second.file;
                 let share = [1, 2, 4, 8, 12][self.to as usize % 5];
@@ -170,8 +170,8 @@ impl Move {
         })
     }
 
-    /// 4 bytes to 64 KiB, as often below a number as above it, and mostly a
-    /// number that leaves instructions and tables aligned.
+    /// 4 bytes to 64 KiB, logarithmically distributed, and mostly a multiple
+    /// that keeps instructions and tables aligned.
     fn length(&self) -> usize {
         let bits = 2 + self.amount % 14;
         let length = (1_u64 << bits) + (self.amount >> 8) % (1 << bits);
@@ -182,23 +182,23 @@ impl Move {
     }
 }
 
-/// What the locator made of a moved file.
+/// The locator's outcome on a displaced file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The limit of the build whose headers it has.
+    /// The limit of the build whose headers the file has.
     Right,
     /// No limit.
     Refused,
-    /// Another place.
+    /// Another address.
     Wrong(u32),
 }
 
 impl Builds {
-    /// What a verdict on a file made of them is. Right is the limit of the build
-    /// that headers and `.data` come from. The headers are always the first
-    /// one's; they are the second one's as well where both have code and data at
-    /// the same RVAs. Of a limit in the zero-filled tail of `.data` the file has
-    /// no byte: then the headers alone decide.
+    /// Classifies a verdict on a file mixed from both builds. Right is the
+    /// limit of the build that headers and `.data` come from. The headers are
+    /// always the first build's; they fit the second as well if both have code
+    /// and data at the same RVAs. A limit in the zero-filled tail of `.data`
+    /// has no bytes in the file: then the headers alone decide.
     fn outcome(&self, file: &[u8], verdict: &Verdict) -> Outcome {
         match verdict.threshold() {
             None => Outcome::Refused,
@@ -235,15 +235,14 @@ impl Builds {
     }
 }
 
-/// What the locator makes of a moved file, and of it as loaded.
+/// The outcomes on a displaced file, as a file and as loaded.
 pub fn outcomes(builds: &Builds, moved: &Move, file: &[u8]) -> [Outcome; 2] {
     let spec = &builds.first.spec;
     let module = property::module(spec.module);
     let in_file = property::of_file(file, module);
-    // Where the code of one build has the relocations of another, that is
-    // damage which only the file shows, and Windows does not load it: "The
-    // following are checked for validation at load time: all drivers" (the PE
-    // format, "CheckSum").
+    // Code of one build with the relocations of another is visible only in the
+    // file, and Windows does not load it: "The following are checked for
+    // validation at load time: all drivers" (the PE format, "CheckSum").
     let loads = spec.arch == Arch::X64 || !moved.kind.is_mixed() || is_checked(file);
     let as_loaded = match loads {
         true => as_loaded(file, spec.arch, module),
@@ -256,8 +255,8 @@ fn is_checked(file: &[u8]) -> bool {
     Headers::parse(file).is_ok_and(|headers| Checksum::compute(&headers, file).is_right())
 }
 
-/// **Moved code never moves the answer**, and where the limit is located the
-/// oracle, which is slow, agrees.
+/// **Displaced code never moves the answer**, and if the limit is located, the
+/// (slow) oracle agrees.
 pub fn right_or_refused(builds: &Builds, moved: &Move, with_oracle: bool) -> Option<[Outcome; 2]> {
     let file = moved.apply(builds)?;
     let outcomes = outcomes(builds, moved, &file);
@@ -271,7 +270,8 @@ pub fn right_or_refused(builds: &Builds, moved: &Move, with_oracle: bool) -> Opt
         let spec = &builds.first.spec;
         let verdict = property::of_file(&file, property::module(spec.module));
         let oracle = oracle::locate_file(&file, spec.module == specimen::Module::Tcpip6);
-        // It looks at tables as a whole, so it may believe more of a torn one.
+        // The oracle reads tables as a whole, so it may accept more of a torn
+        // one.
         let agrees = match (&verdict, &oracle) {
             (Verdict::Located(found), Ok(answer)) => found == answer,
             (Verdict::Located(_), Err(_)) => false,

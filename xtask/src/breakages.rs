@@ -1,6 +1,6 @@
-//! The proof that the tests can fail: scanner-core, the driver, and what of the
-//! tool writes to files are broken on purpose, one breakage at a time, in a copy
-//! of the workspace, and a test must notice.
+//! Proves that the tests can fail: makes deliberate mistakes in scanner-core, the
+//! driver and the patcher, one at a time, in a copy of the workspace; a test must
+//! fail for each.
 
 use std::fs;
 use std::process::Command;
@@ -16,10 +16,10 @@ use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
 
-/// How a file of the program `rules` begins that is about a piece of evidence.
+/// First words of the `rules` test files about a piece of evidence.
 const EVIDENCE: &str = "//! Evidence: ";
 
-/// The same cases of properties each time, and the first that fails is enough.
+/// Makes property tests deterministic, without shrinking.
 pub(crate) const DETERMINISTIC_ENVIRONMENT: [(&str, &str); 4] = [
     ("RUST_BACKTRACE", "0"),
     ("PROPTEST_RNG_SEED", "4226"),
@@ -27,34 +27,34 @@ pub(crate) const DETERMINISTIC_ENVIRONMENT: [(&str, &str); 4] = [
     ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
 ];
 
-/// How many breakages to try.
+/// Which breakages to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent<'a> {
-    /// All.
+    /// All breakages.
     Full,
-    /// Those whose file or mistake has this in it.
+    /// Those whose file or description contains this text.
     Only(&'a str),
-    /// One for each kind of test.
+    /// The samples: one for each kind of test.
     Sample,
 }
 
-/// One deliberate mistake.
+/// A deliberate mistake.
 #[derive(Clone, Debug, Default)]
 struct Breakage {
-    /// From the repository's root.
+    /// Path from the repository's root.
     file: &'static str,
-    /// What is then wrong.
+    /// The mistake in words.
     description: String,
-    /// The tests that must notice: their program, and how their names begin.
+    /// The tests that must notice it.
     test: Tests,
-    /// It is tried each time.
+    /// Whether every run of `cargo xtask test` tries it.
     is_sample: bool,
-    /// Stands in the file just once.
+    /// The replaced text, which occurs once in the file.
     find: String,
     replace: String,
 }
 
-/// Tests of one program, by the beginning of their names.
+/// Tests of one program, by a prefix of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Tests {
     program: &'static str,
@@ -62,10 +62,10 @@ struct Tests {
 }
 
 impl Breakage {
-    /// All of them.
+    /// All breakages of the table.
     ///
     /// # Errors
-    /// A line that is none of theirs.
+    /// An invalid line.
     fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
         let pieces = evidence_modules(workspace)?;
         let lines = BREAKAGES.lines().filter(|line| !line.starts_with('#'));
@@ -82,7 +82,7 @@ impl Breakage {
         Ok(all)
     }
 
-    /// The same for one piece of evidence, of which the module is named.
+    /// The breakage for one piece of evidence, by the module of its tests.
     fn for_evidence(&self, module: &str) -> Self {
         let words = module.split('_');
         let name: String = words.map(capitalized).collect();
@@ -104,7 +104,7 @@ impl Breakage {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             match key {
                 "file" => breakage.file = value,
-                "what" => breakage.description = value.into(),
+                "mistake" => breakage.description = value.into(),
                 "test" | "sample" => {
                     let named = value.split_once('/');
                     let (program, names) = named.ok_or_else(|| Failure(value.into()))?;
@@ -116,7 +116,7 @@ impl Breakage {
                 }
                 "-" => find.push(value),
                 "+" => replace.push(value),
-                _ => return Err(Failure(format!("breakages.txt: {line}"))),
+                _ => return Err(Failure(format!("breakages.txt: invalid line: {line}"))),
             }
         }
         breakage.find = find.join("\n");
@@ -124,20 +124,20 @@ impl Breakage {
         Ok(breakage)
     }
 
-    /// The file's text with the mistake in it.
+    /// The file's text with the mistake.
     fn apply(&self, text: &str) -> Result<String, Failure> {
         match text.matches(&self.find).count() {
             1 => Ok(text.replacen(&self.find, &self.replace, 1)),
             count => Err(Failure(format!(
-                "{}: `{}` stands there {count} times, not once",
+                "{}: `{}` occurs {count} times, must occur once",
                 self.file, self.find
             ))),
         }
     }
 }
 
-/// The modules of the tests of each piece of evidence: a test of theirs sees that
-/// there is one for each.
+/// The test modules of the pieces of evidence. A test of scanner-core checks that each
+/// piece has one.
 fn evidence_modules(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let mut modules = Vec::new();
     for entry in fs::read_dir(workspace.path("scanner-core/tests/rules"))? {
@@ -156,7 +156,7 @@ fn capitalized(word: &str) -> String {
     first.to_uppercase() + rest
 }
 
-/// Tries the breakages, once the unbroken copy has passed the same tests.
+/// Tries the breakages after the unchanged copy has passed the same tests.
 pub(crate) fn run(
     workspace: &Workspace,
     extent: Extent<'_>,
@@ -170,7 +170,7 @@ pub(crate) fn run(
     };
     let tried: Vec<&Breakage> = all.iter().filter(is_tried).collect();
     if tried.is_empty() {
-        return Err(Failure("no breakage has that in it".into()));
+        return Err(Failure("no breakage matches".into()));
     }
     let tree = workspace.copy(workspace.target("broken/tree"))?;
     let mut tests: Vec<&Tests> = tried.iter().map(|it| &it.test).collect();
@@ -180,7 +180,7 @@ pub(crate) fn run(
         let unbroken = failing_tests(workspace, &tree, tests)?;
         if !unbroken.is_empty() {
             let failed = unbroken.join(", ");
-            return Err(Failure(format!("unbroken, and fails: {failed}")));
+            return Err(Failure(format!("tests fail without a breakage: {failed}")));
         }
     }
 
@@ -193,15 +193,15 @@ pub(crate) fn run(
         let result = failing_tests(workspace, &tree, &[&breakage.test]);
         fs::write(&path, whole)?;
         let (how, by) = match result {
-            Ok(failed) if !failed.is_empty() => ("a test fails", failed.join("\n")),
-            Ok(_) => ("IT SURVIVED", breakage.test.names.clone()),
-            Err(failure) => ("IT WAS NOT TRIED", failure.to_string()),
+            Ok(failed) if !failed.is_empty() => ("caught", failed.join("\n")),
+            Ok(_) => ("SURVIVED", breakage.test.names.clone()),
+            Err(failure) => ("NOT TRIED", failure.to_string()),
         };
-        let is_caught = how == "a test fails";
+        let is_caught = how == "caught";
         counts.passed += usize::from(is_caught);
         counts.failed += usize::from(!is_caught);
         println!(
-            "{how:<16}{:>5.1} s  {}: {}{}",
+            "{how:<10}{:>5.1} s  {}: {}{}",
             start.elapsed().as_secs_f64(),
             breakage.file,
             breakage.description,
@@ -213,13 +213,15 @@ pub(crate) fn run(
     observations.figure("breakages in the table", all.len());
     let note = match extent {
         Extent::Full => String::new(),
-        Extent::Only(_) | Extent::Sample => format!("of {}: cargo xtask broken", all.len()),
+        Extent::Only(_) | Extent::Sample => {
+            format!("of {}; cargo xtask broken tries all", all.len())
+        }
     };
     Ok(Outcome::Tested(counts, note))
 }
 
-/// The names of those of one program that failed in the copy. That they don't build, or that one
-/// of them is not there, is no finding but a failure.
+/// The names of the tests of one program that failed in the copy. A failed build, or a
+/// missing test, is an error.
 fn failing_tests(
     workspace: &Workspace,
     tree: &Workspace,
@@ -240,7 +242,9 @@ fn failing_tests(
         .find(|it| !names.iter().any(|name| name.starts_with(&it.names)))
     {
         let (name, output) = (&test.names, tail(&output.err));
-        return Err(Failure(format!("{name}: no test ran{output}")));
+        return Err(Failure(format!(
+            "no test with the prefix {name} ran{output}"
+        )));
     }
     let failed = output
         .out
@@ -249,7 +253,7 @@ fn failing_tests(
     Ok(failed.filter_map(ran).collect())
 }
 
-/// Dependencies are those of the sound workspace.
+/// Shares the compiled dependencies with the workspace.
 fn cargo_test(
     workspace: &Workspace,
     tree: &Workspace,
@@ -274,7 +278,7 @@ fn cargo_test(
 mod tests {
     use super::*;
 
-    /// Programs of tests by their names, and where the modules of each are.
+    /// Test programs and the folders of their modules.
     const PROGRAMS: [(&str, &str); 3] = [
         ("driver", "driver/tests/driver"),
         ("proof", "verify/tests/proof"),
@@ -299,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn each_piece_of_evidence_is_made_to_hold_always() {
+    fn each_piece_of_evidence_has_a_breakage_that_always_holds() {
         let all = Breakage::all(&Workspace::current()).unwrap();
         let always = all
             .iter()

@@ -1,7 +1,7 @@
-//! `cargo xtask report`: docs/claims.md with what the last run of `cargo xtask
-//! test` saw of each piece of evidence, and all of its steps and tests.
+//! `cargo xtask report`: docs/claims.md with the results of the last `cargo xtask test`
+//! for each piece of evidence, and all of its steps and tests.
 //!
-//! Without a run, or with one of other sources, every claim is shown as not run.
+//! Without a run of the current sources, every claim is shown as not run.
 
 use std::fs;
 
@@ -11,10 +11,10 @@ use crate::last_run::{LastRun, Sources, Step, Verdict};
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
-/// The claims, and which parts of a run are the evidence for each.
+/// The claims, each with the parts of a run that are its evidence.
 const CLAIMS: &str = "docs/claims.md";
 
-/// What a claim, or a piece of evidence, comes to. The later, the worse.
+/// The standing of a claim or a piece of evidence, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Holds,
@@ -23,12 +23,12 @@ enum Standing {
     Failed,
 }
 
-/// Part of a run that must have passed.
+/// A part of a run that must have passed.
 #[derive(Debug, PartialEq)]
 enum Evidence<'a> {
     /// A crate's own tests, or `PROGRAM::MODULE` of integration tests.
     Tests(&'a str),
-    /// A step, and the numbers that it must have said.
+    /// A step, and the figures that it must have reported.
     Step(&'a str, Vec<&'a str>),
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     Ok(Outcome::Passed(counts))
 }
 
-/// The page, and how many claims hold, in words.
+/// The page, and the number of claims that hold, in words.
 fn page(claims: &str, record: Option<&LastRun>) -> (String, String) {
     let mut sections = claims.split("\n### ");
     let head = sections.next().unwrap_or_default();
@@ -88,12 +88,12 @@ fn page(claims: &str, record: Option<&LastRun>) -> (String, String) {
     (format!("{title}\n\n{counts}.\n{run}\n{body}{rest}"), counts)
 }
 
-/// What ran, and whether it came to its end.
+/// The run, and whether it completed.
 fn describe_run(record: &LastRun) -> String {
     let sum = record.sum();
     let end = match record.complete {
         true => "",
-        false => " The run has not ended: what comes later is not here.",
+        false => " The run is incomplete: later steps are missing.",
     };
     format!(
         "The run, of {} with {}: {} passed, {} failed.{end}",
@@ -139,7 +139,7 @@ fn tests(record: &LastRun) -> String {
             let end = match test.end {
                 End::Passed => "",
                 End::Failed => "**failed**: ",
-                End::Ignored => "left out: ",
+                End::Ignored => "ignored: ",
             };
             text += &format!("* {end}{}\n", escape_markdown(&test.name.replace('_', " ")));
         }
@@ -148,8 +148,8 @@ fn tests(record: &LastRun) -> String {
 }
 
 impl<'a> Evidence<'a> {
-    /// A line of the claims, if it names evidence: "* tests `NAME`", or
-    /// "* step `NAME`: NUMBER; NUMBER".
+    /// Parses a line of the claims that names evidence: "* tests `NAME`", or
+    /// "* step `NAME`: FIGURE; FIGURE".
     fn of(line: &'a str) -> Option<Self> {
         if let Some(name) = line.strip_prefix("* tests `") {
             return name.strip_suffix('`').map(Self::Tests);
@@ -161,7 +161,7 @@ impl<'a> Evidence<'a> {
         Some(Self::Step(name, figures.unwrap_or_default()))
     }
 
-    /// What it comes to, and what the run said of it.
+    /// Its standing, and the run's results.
     fn evaluate(&self, record: Option<&LastRun>) -> (Standing, String) {
         let found = match (self, record) {
             (Self::Tests(name), Some(record)) => record.suite(name).map(|suite| {
@@ -188,7 +188,7 @@ fn suite_standing(suite: &Suite) -> (Standing, String) {
     }
 }
 
-/// A step that says fewer numbers than it must has not shown all of it.
+/// The standing of a step; a missing figure counts as not run.
 fn step_standing(step: &Step, figures: &[&str]) -> (Standing, String) {
     let mut standing = Standing::of(step.verdict);
     let mut text = format!("\n  * {}", escape_markdown(&step.note));
@@ -224,7 +224,7 @@ impl Standing {
     }
 }
 
-/// What a program said, as one line without marks of Markdown or HTML.
+/// A text as one line, with Markdown and HTML escaped.
 fn escape_markdown(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.trim().chars() {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_as_good_as_the_worst_of_its_evidence() {
+    fn a_claim_has_the_worst_standing_of_its_evidence() {
         let both: &[&str] = &["runs", "writes"];
         for (end, verdict, figures, first, second) in [
             ("passed", "passed", both, "holds", "holds"),
@@ -351,7 +351,7 @@ mod tests {
                 Evidence::Step(name, figures) => {
                     assert!(STEPS.iter().any(|step| step.name == name), "{name}");
                     for figure in figures {
-                        // What is before the colon differs from file to file.
+                        // The part before the colon is filled in at run time.
                         let name = figure.rsplit(": ").next().unwrap();
                         let texts = [
                             format!("\"{name}\""),

@@ -1,10 +1,10 @@
-//! Running other programs, with a failure that says which one and why.
+//! Runs other programs; a failure names the program and the reason.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// Why a step failed, in a sentence.
+/// The reason of a failure, in a sentence.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
@@ -20,7 +20,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What a program that was listened to has said.
+/// The captured output of a program.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
@@ -29,7 +29,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Its standard output, or a failure with the end of its error output.
+    /// The standard output, or a failure with the end of the error output.
     pub(crate) fn success(self, what: &str) -> Result<String, Failure> {
         if self.status.success() {
             return Ok(self.out);
@@ -53,7 +53,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     Err(Failure(format!("{}: {status}", command_line(command))))
 }
 
-/// Runs the command and keeps what it says; nothing reaches the terminal.
+/// Runs the command and captures both outputs.
 pub(crate) fn capture(command: &mut Command) -> Result<Output, Failure> {
     let output = command
         .stdin(Stdio::null())
@@ -66,8 +66,8 @@ pub(crate) fn capture(command: &mut Command) -> Result<Output, Failure> {
     })
 }
 
-/// Runs the command, shows its standard output as it comes, and keeps it too.
-/// Its error output goes straight to the terminal.
+/// Runs the command, prints its standard output as it comes, and captures it. The
+/// error output goes to the terminal.
 pub(crate) fn tee(command: &mut Command) -> Result<Output, Failure> {
     let mut child = command
         .stdout(Stdio::piped())
@@ -84,7 +84,7 @@ pub(crate) fn tee(command: &mut Command) -> Result<Output, Failure> {
     })
 }
 
-/// The same with both outputs in one, in the order in which they are written.
+/// The same with both outputs merged in their order.
 pub(crate) fn tee_merged(command: &mut Command) -> Result<Output, Failure> {
     let (reader, writer) = io::pipe()?;
     let mut child = command
@@ -92,7 +92,7 @@ pub(crate) fn tee_merged(command: &mut Command) -> Result<Output, Failure> {
         .stderr(writer)
         .spawn()
         .map_err(|error| Failure(format!("{}: {error}", command_line(command))))?;
-    // Else the command keeps the pipe open, and it never ends.
+    // Otherwise `command` keeps the pipe open, and reading never ends.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     Ok(Output {
         out: tee_lines(reader)?,
@@ -101,8 +101,8 @@ pub(crate) fn tee_merged(command: &mut Command) -> Result<Output, Failure> {
     })
 }
 
-/// Runs the command and keeps its standard output, of which nothing reaches the
-/// terminal; its error output goes straight there.
+/// Runs the command and captures its standard output; the error output goes to the
+/// terminal.
 pub(crate) fn capture_stdout(command: &mut Command) -> Result<Output, Failure> {
     let output = command
         .stdin(Stdio::null())
@@ -116,7 +116,7 @@ pub(crate) fn capture_stdout(command: &mut Command) -> Result<Output, Failure> {
     })
 }
 
-/// Prints what comes, line by line, and keeps it.
+/// Prints and returns the lines of a pipe.
 fn tee_lines(pipe: impl Read) -> io::Result<String> {
     let mut lines = BufReader::new(pipe);
     let (mut out, mut line) = (String::new(), Vec::new());
@@ -129,7 +129,7 @@ fn tee_lines(pipe: impl Read) -> io::Result<String> {
     Ok(out)
 }
 
-/// The last few lines, indented below what is said before them.
+/// The last lines of a text, each on a new line and indented.
 pub(crate) fn tail(text: &str) -> String {
     const LINES: usize = 12;
     let lines: Vec<&str> = text.trim_end().lines().collect();
@@ -142,7 +142,7 @@ pub(crate) fn tail(text: &str) -> String {
         .collect()
 }
 
-/// The command as a person would have typed it.
+/// The command as one would type it.
 fn command_line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
     words.extend(command.get_args().map(|word| word.to_string_lossy()));
@@ -163,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn both_outputs_are_heard_in_their_order() {
+    fn both_outputs_are_captured_in_their_order() {
         let mut cargo = Command::new(env!("CARGO"));
-        // What it says of an unknown command goes to the one, help to the other.
+        // cargo prints errors to the error output, and its version to the standard output.
         let output = tee_merged(cargo.arg("no-such-command")).unwrap();
         assert!(!output.status.success() && output.out.contains("no-such-command"));
         let output = tee_merged(Command::new(env!("CARGO")).arg("--version")).unwrap();

@@ -1,4 +1,4 @@
-//! CONTRIBUTING.md names functions by the file that has them: each must be there.
+//! Checks that every function named in CONTRIBUTING.md exists in its file.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn defines(source: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_function_that_contributing_names_is_there() {
+fn every_function_that_contributing_names_exists() {
     let workspace = Workspace::current();
     let text = fs::read_to_string(workspace.path("CONTRIBUTING.md")).unwrap();
     let mut count = 0;
@@ -38,7 +38,7 @@ fn every_function_that_contributing_names_is_there() {
 }
 
 #[test]
-fn a_function_is_one_of_just_that_name() {
+fn a_function_is_found_by_its_whole_name() {
     let source = "fn replaced() {} pub fn keep<T>() {} // calls replace()";
     assert!(defines(source, "replaced") && defines(source, "keep"));
     assert!(!defines(source, "replace") && !defines(source, "kee"));

@@ -1,17 +1,17 @@
-//! The releases: archives for Windows XP and for the workbench, lists of what
-//! is in them, and sums; the same bytes from the same sources.
+//! Releases: archives for Windows XP and for the tool for files, lists of components,
+//! and sums; the same bytes from the same sources.
 //!
-//! `target/dist` gets, for a version and this machine's triple:
+//! `target/dist` contains, for a version and this machine's triple:
 //!
 //! ```text
 //! tcplimit-VERSION-winxp-x86.zip       the driver, and how to install it
 //! tcplimit-VERSION-winxp-x64.zip
-//! tcplimit-VERSION-TRIPLE.tar.gz       the workbench, its manual and completions
-//! ARCHIVE.cdx.json                     what went into its programs (CycloneDX)
+//! tcplimit-VERSION-TRIPLE.tar.gz       the tool for files, manual and completions
+//! ARCHIVE.cdx.json                     components of its programs (CycloneDX)
 //! SHA256SUMS
 //! ```
 //!
-//! Each archive is then unpacked into a fresh folder, and tried from there.
+//! Each archive is then unpacked into a new folder and tried there.
 
 mod archive;
 mod components;
@@ -33,8 +33,8 @@ use archive::Archive;
 use components::Catalog;
 use release::Release;
 
-/// Builds all of it, builds the workbench in another folder again if wanted,
-/// compares, and tries what was made.
+/// Builds the releases and tries them; `twice`: also builds them in another folder and
+/// compares.
 pub(crate) fn run(
     workspace: &Workspace,
     twice: bool,
@@ -45,27 +45,34 @@ pub(crate) fn run(
     let archives = make_archives(&release)?;
     if twice {
         let copy = workspace.copy_elsewhere()?;
-        println!("--- the same in {}", copy.path("").display());
+        println!("--- building again in {}", copy.path("").display());
         let mut second = Release::prepare(&copy, "dist", |host| build(&copy, host))?;
-        // Built twice and compared above.
+        // driver::run has built it twice and compared.
         second.driver.clone_from(&release.driver);
         make_archives(&second)?;
         compare_folders(&release.folder, &second.folder)?;
     }
     let tried = trial::all(&release, &archives)?;
-    let twice = if twice { "twice the same; " } else { "" };
+    let twice = if twice {
+        "built twice, same bytes; "
+    } else {
+        ""
+    };
     Ok(Outcome::Passed(format!("target/dist: {twice}{tried}")))
 }
 
-/// As a step among others: packs what the other steps have built, twice, and
-/// tries it. What comes of it is no release: this build of the workbench is the
-/// one of the tests.
+/// The step of `cargo xtask test`: packs the results of other steps twice, compares and
+/// tries the archives. They are no release: the tool for files is a test build.
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !workspace.target("driver/compiler.txt").is_file() {
-        return Ok(Outcome::Skipped("no driver: cargo xtask driver".into()));
+        return Ok(Outcome::Skipped(
+            "no driver; cargo xtask driver builds it".into(),
+        ));
     }
     if !filesystem::unpacks_zip(workspace) {
-        return Ok(Outcome::Skipped("no unzip: cargo xtask setup".into()));
+        return Ok(Outcome::Skipped(
+            "no unzip; cargo xtask setup installs it".into(),
+        ));
     }
     let built =
         |_: &str| executables::program(workspace, ExecutableKind::Program, executables::WORKBENCH);
@@ -75,16 +82,18 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     let archives = make_archives(&release)?;
     compare_folders(&release.folder, &second.folder)?;
     let tried = trial::all(&release, &archives)?;
-    Ok(Outcome::Passed(format!("packed twice the same; {tried}")))
+    Ok(Outcome::Passed(format!(
+        "packed twice, same bytes; {tried}"
+    )))
 }
 
-/// The workbench's program, without a path of this machine in it.
+/// Builds the tool for files without paths of this machine.
 fn build(workspace: &Workspace, host: &str) -> Result<PathBuf, Failure> {
     let folder = workspace.target("dist-build");
     let mut build = workspace.cargo(&["build", "--locked", "--release", "--package", "tcplimit"]);
     build
         .args(["--bin", "tcplimit", "--target", host])
-        // Names of functions, with the hash of a folder here and there.
+        // Some function names contain the hash of a folder.
         .args(["--config", "profile.release.strip=\"symbols\""])
         .arg("--target-dir")
         .arg(&folder)
@@ -98,11 +107,14 @@ fn build(workspace: &Workspace, host: &str) -> Result<PathBuf, Failure> {
     let tool = folder.join(host).join("release").join(contents::TOOL);
     match machine_path_in(&fs::read(&tool)?, &driver::source_folders(workspace)) {
         None => Ok(tool),
-        Some(folder) => Err(Failure(format!("{} names {folder}", tool.display()))),
+        Some(folder) => Err(Failure(format!(
+            "{} contains the path {folder}",
+            tool.display()
+        ))),
     }
 }
 
-/// The first of the folders whose path is somewhere in the file.
+/// The first folder whose path occurs in the file.
 fn machine_path_in(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
     let paths = folders
         .iter()
@@ -115,7 +127,7 @@ fn machine_path_in(file: &[u8], folders: &[(PathBuf, &str)]) -> Option<String> {
         })
 }
 
-/// Makes everything anew, and says what archives there are.
+/// Makes all files of a release; returns the archives.
 fn make_archives(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     let workspace = release.workspace;
     recreate_folder(&release.folder)?;
@@ -143,7 +155,7 @@ fn make_archives(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     Ok(archives)
 }
 
-/// Both folders must hold the same files with the same bytes.
+/// Both folders must contain the same files with the same bytes.
 fn compare_folders(one: &Path, other: &Path) -> Result<(), Failure> {
     let (files, others) = (list(one)?, list(other)?);
     let names = |files: &[(String, u64)]| -> Vec<String> {
@@ -151,7 +163,7 @@ fn compare_folders(one: &Path, other: &Path) -> Result<(), Failure> {
     };
     if names(&files) != names(&others) || files.is_empty() {
         return Err(Failure(format!(
-            "not reproducible: {} and {} hold other files",
+            "not reproducible: {} and {} contain different files",
             one.display(),
             other.display()
         )));
@@ -167,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_this_machine_in_a_file_is_found_wherever_it_is() {
+    fn a_path_of_this_machine_is_found_anywhere_in_a_file() {
         let folders = [
             (PathBuf::from("/a/b/"), "one"),
             (PathBuf::from("/c"), "other"),
@@ -181,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_or_other_bytes_are_not_the_same_release() {
+    fn different_names_or_bytes_are_different_releases() {
         let folders = ["one", "other"].map(|name| {
             let folder =
                 std::env::temp_dir().join(format!("tcplimit-same-{}-{name}", std::process::id()));
@@ -191,7 +203,7 @@ mod tests {
         let [one, other] = &folders;
         assert!(
             compare_folders(one, other).is_err(),
-            "nothing is no release"
+            "empty folders are no release"
         );
         fs::write(one.join("a"), "1").unwrap();
         fs::write(other.join("a"), "1").unwrap();

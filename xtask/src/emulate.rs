@@ -1,8 +1,8 @@
-//! The shipped drivers in an emulated processor: see `verify/emulator`.
+//! Runs the shipped drivers in an emulated processor: see `verify/emulator`.
 //!
-//! The emulator is unicorn, in C: it takes a minute to compile, and wants cmake
-//! and libclang. So the crate is empty without its feature, and a machine
-//! without them skips this step and no other.
+//! The emulator, unicorn, is written in C, takes minutes to compile, and needs cmake and
+//! libclang. The crate is empty without its feature, so a machine without them skips
+//! this step only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,34 +20,34 @@ use crate::test::{self, TestRun};
 use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, last_modified};
 
-/// The crate with its feature, and no other.
+/// Arguments that select the emulator's crate with its feature.
 const SELECTION: [&str; 4] = ["--package", "emulator", "--features", "unicorn"];
-/// Its exit code when nothing could be run.
+/// Exit code of `emulate` if nothing could be run.
 const NOT_RUN: i32 = 2;
-/// What to run.
+/// Options of `cargo xtask emulate`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Five times as many runs of the campaign. What goes wrong is told at once, with how to repeat it.
+    /// Make five times as many random runs; a failure is printed at once with the command that repeats it.
     #[arg(long)]
     long: bool,
-    /// Only the campaign, from this number on: to repeat a run, or for other ones.
+    /// Make only the random runs, with seeds from N on: to repeat a run, or to try other seeds.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// So many runs for each driver.
+    /// Number of random runs per driver.
     #[arg(long, value_name = "N", conflicts_with = "long")]
     runs: Option<u64>,
-    /// Write what a query costs into verify/emulator/cost.toml.
+    /// Write the cost of a query to verify/emulator/cost.toml.
     #[arg(long)]
     record: bool,
-    /// Print which functions of the driver the cost is in.
+    /// Print the driver's most expensive functions.
     #[arg(long)]
     profile: bool,
-    /// Only these: files of tcpip.sys or tcpip6.sys to run the driver beside.
+    /// Run the driver only beside these tcpip.sys or tcpip6.sys files.
     files: Vec<PathBuf>,
 }
 
 impl Options {
-    /// A third of the campaign, for every test run; the nightly workflow has all of it.
+    /// A third of the campaign, for `cargo xtask test`; the nightly workflow runs all of it.
     pub(crate) fn quick() -> Self {
         Self {
             runs: Some(400),
@@ -56,21 +56,23 @@ impl Options {
     }
 }
 
-/// Its own tests, the campaign and the cost; loudly skipped where the emulator
-/// can't be compiled or there is no driver.
+/// Runs the emulator's own tests, the campaign and the cost measurement; skipped if the
+/// emulator can't be compiled or there is no driver.
 pub(crate) fn run(
     workspace: &Workspace,
     options: &Options,
     observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     if !can_build(workspace) {
-        let why = "no cmake or no libclang: cargo xtask setup";
+        let why = "no cmake or no libclang; cargo xtask setup installs them";
         return Ok(Outcome::Skipped(why.into()));
     }
     let drivers = workspace.target("driver");
     if is_stale(workspace, &drivers) {
         if Compiler::all(workspace).is_empty() {
-            return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
+            return Ok(Outcome::Skipped(
+                "no compiler; cargo xtask setup installs one".into(),
+            ));
         }
         driver::run(
             workspace,
@@ -121,8 +123,12 @@ pub(crate) fn run(
     observations.read_figures(&output.out);
     match output.status.code() {
         Some(0) => {}
-        Some(NOT_RUN) => return Err(Failure("it could not be run: see above".into())),
-        _ => return Err(Failure("the driver did what it may not".into())),
+        Some(NOT_RUN) => return Err(Failure("nothing could be run: see above".into())),
+        _ => {
+            return Err(Failure(
+                "the driver violated a rule, or too little was tested: see above".into(),
+            ));
+        }
     }
     if !options.files.is_empty() {
         let files = options.files.len();
@@ -138,8 +144,7 @@ pub(crate) fn run(
     Ok(Outcome::Tested(counts, summary.trim().into()))
 }
 
-/// Whether a driver is missing, or older than what it is made of: its source
-/// runs beside it, and the two must be the same.
+/// Whether a driver is missing or older than its sources, which run beside it.
 fn is_stale(workspace: &Workspace, drivers: &Path) -> bool {
     let built = ["x86", "x64"].map(|arch| last_modified(&drivers.join(arch).join("tcplimit.sys")));
     let made_of = ["driver", "scanner-core", "Cargo.lock", "Cargo.toml"];
@@ -150,14 +155,13 @@ fn is_stale(workspace: &Workspace, drivers: &Path) -> bool {
     built.iter().any(|file| file.is_none() || *file < newest)
 }
 
-/// What the compiler that built the drivers calls itself: cargo keeps it beside
-/// what it built.
+/// The version of the compiler that built the drivers, from cargo's cache.
 fn compiler(workspace: &Workspace) -> Option<String> {
     let kept = workspace.target("driver-build/.rustc_info.json");
     version(&fs::read_to_string(kept).ok()?)
 }
 
-/// The first line of `rustc -vV` in cargo's notes.
+/// The first line of `rustc -vV` in cargo's cache.
 fn version(notes: &str) -> Option<String> {
     let notes: serde_json::Value = serde_json::from_str(notes).ok()?;
     let output = notes["outputs"].as_object()?.values();

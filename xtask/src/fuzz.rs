@@ -1,5 +1,5 @@
-//! A while of fuzzing for each target, from the committed seeds; whatever it
-//! finds lands in `target/fuzz`.
+//! Fuzzes each target for some time, from the committed seeds; findings go to
+//! `target/fuzz`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,14 +16,14 @@ use crate::summary::Outcome;
 use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
-/// Seeds for every target, committed.
+/// Seeds for every target.
 const SPECIMENS: &str = "corpus/specimens";
-/// Specimens in cabinets, stored and compressed; committed.
+/// Specimens in cabinets, stored and compressed.
 const CABINETS: &str = "corpus/cabinets";
-/// Inputs that once failed, a folder for each target, committed.
+/// Inputs that once failed, in a folder per target.
 const REGRESSIONS: &str = "corpus/regressions";
 
-/// Builds the targets, then runs them side by side, one on each core.
+/// Builds the targets, then runs them in parallel, one per core.
 pub(crate) fn run(
     workspace: &Workspace,
     only: Option<&str>,
@@ -40,7 +40,7 @@ pub(crate) fn run(
     if let Some(only) = only {
         if !targets.iter().any(|target| target == only) {
             let known = targets.join(", ");
-            return Err(Failure(format!("no target {only}; there are {known}")));
+            return Err(Failure(format!("unknown target {only}; known are {known}")));
         }
         targets.retain(|target| target == only);
     }
@@ -91,7 +91,7 @@ pub(crate) fn run(
             }
         }
     }
-    // A lane that panicked has said so itself, and its targets are missing here.
+    // The targets of a worker that panicked have no result.
     counts.failed += targets.len() - results.len();
     Ok(Outcome::Tested(counts, format!("{seconds} s each")))
 }
@@ -109,12 +109,12 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Builds the targets, guided by coverage of our crates but without a
-/// sanitizer: the code has no `unsafe` for one to watch, the fuzzer is several
-/// times faster, and any compiler will do. `fuzz/README.md` says how to have one.
+/// Builds the targets with coverage of the workspace's crates but without a sanitizer:
+/// the code has no `unsafe`, the fuzzer is several times faster, and any compiler works.
+/// `fuzz/README.md` explains how to use one.
 ///
-/// Dependencies are those of the tests; cargo keeps crates of the workspace
-/// apart that another compiler's name is given for.
+/// The build shares its dependencies with the tests; cargo builds the workspace's crates
+/// separately, since the compiler's name differs.
 fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     let mut build = workspace.cargo(&["build", "--locked"]);
     build.args(executables::workspace_arguments(workspace));
@@ -125,7 +125,7 @@ fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     command::run(&mut build)
 }
 
-/// Runs one target, and returns the fuzzer's closing line.
+/// Runs one target; returns the fuzzer's closing line.
 fn fuzz_target(
     workspace: &Workspace,
     binary: &Path,
@@ -164,13 +164,13 @@ fn fuzz_target(
     Ok(closing.unwrap_or("done").trim().to_owned())
 }
 
-/// How many inputs were tried, as the fuzzer's closing line says: `#N DONE …`.
+/// The number of inputs in the fuzzer's closing line: `#N DONE …`.
 fn input_count(closing: &str) -> Option<u64> {
     let number = closing.strip_prefix('#')?.split_ascii_whitespace().next()?;
     number.parse().ok()
 }
 
-/// The committed folders of seeds that exist for a target.
+/// The existing folders of seeds for a target.
 fn seeds(workspace: &Workspace, target: &str) -> Vec<PathBuf> {
     let regressions = workspace.path(REGRESSIONS).join(target);
     [

@@ -1,6 +1,6 @@
-//! No module of a crate imports in a circle: each can be read before those that
-//! use it. What a module only hands on, by `pub use`, counts for the module that
-//! has it; tests don't count.
+//! Checks that the modules of a crate have no import cycle, so that each can be read
+//! before its users. A name re-exported by `pub use` counts for the module that defines
+//! it; tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use syn::{ItemUse, UseTree, Visibility};
 
 use crate::workspace::Workspace;
 
-/// The sources of crates without a circle; others are added as they lose theirs.
+/// The sources of crates without a cycle.
 const CRATES: [&str; 13] = [
     "cli/report/src",
     "cli/src",
@@ -28,19 +28,19 @@ const CRATES: [&str; 13] = [
     "xtask/src",
 ];
 
-/// A module, or an item of one, from the root of the crate on.
+/// The path of a module or an item from the crate's root.
 type Name = Vec<String>;
 
-/// What the modules of a crate take from each other.
+/// The imports between the modules of a crate.
 #[derive(Default)]
 struct Imports {
-    /// The paths in each module.
+    /// The paths used in each module.
     of: BTreeMap<Name, Vec<Name>>,
-    /// What `pub use` calls a name, and what that is.
+    /// Re-exported names and their origins.
     reexports: BTreeMap<Name, Name>,
 }
 
-/// The paths in one file.
+/// Collects the paths of one file.
 struct Paths<'a> {
     module: &'a Name,
     imports: &'a mut Imports,
@@ -74,7 +74,7 @@ impl Imports {
         Paths { module, imports }.visit_file(&syn::parse_file(source).unwrap());
     }
 
-    /// The module that has what a path in `module` names.
+    /// The module that defines the item of a path in `module`.
     fn defining_module(&self, module: &Name, path: &[String]) -> Option<Name> {
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {
@@ -100,7 +100,7 @@ impl Imports {
         Some(at)
     }
 
-    /// The modules of a circle, if there is one.
+    /// The modules of a cycle, if there is one.
     fn cycle(&self) -> Option<Vec<String>> {
         let mut below: BTreeMap<&Name, BTreeSet<Name>> = BTreeMap::new();
         for (module, paths) in &self.of {
@@ -109,7 +109,7 @@ impl Imports {
                 .filter_map(|path| self.defining_module(module, path));
             below.insert(module, homes.filter(|home| home != module).collect());
         }
-        // Whoever takes from none of the others, or gives to none, is in no circle.
+        // A module that imports none of the others, or that none imports, is in no cycle.
         loop {
             let is_taken = |name: &Name| below.values().any(|taken| taken.contains(name));
             let takes = |name: &Name| below[name].iter().any(|it| below.contains_key(it));
@@ -136,13 +136,13 @@ impl<'a> Visit<'a> for Paths<'_> {
         self.tree(&item.tree, &[], is_public);
     }
 
-    /// `pub(super)` takes nothing.
+    /// `pub(super)` imports nothing.
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 
     fn visit_path(&mut self, path: &'a syn::Path) {
         let segments = path.segments.iter();
         let names: Name = segments.map(|it| it.ident.to_string()).collect();
-        // A name by itself is one of this module, or was imported.
+        // A single name is local, or was imported.
         if names.len() > 1 {
             self.take(names);
         }

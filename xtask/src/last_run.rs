@@ -1,5 +1,5 @@
-//! The last run of `cargo xtask test`, kept in `target/report/run.json` for
-//! `cargo xtask report`: what was tested, when, by what, and what came of it.
+//! The last run of `cargo xtask test`, in `target/report/run.json` for
+//! `cargo xtask report`: sources, compiler and results.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,49 +12,48 @@ use crate::figures::{Figure, Observations, Suite};
 use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
-/// Changes when a field comes to mean something else.
+/// Changes with the meaning of a field.
 const SCHEMA: u32 = 2;
 
-/// Where the records of steps are that need not run again.
+/// Folder with the records of steps that need not run again.
 pub(crate) const RECORDED: &str = "xtask/recorded";
 
 /// The step that runs the workspace's tests.
 pub(crate) const TESTS: &str = "tests";
 
-/// A run, as far as it went.
+/// A run, possibly incomplete.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LastRun {
     schema: u32,
     pub(crate) sources: Sources,
-    /// What `rustc --version` says.
+    /// The output of `rustc --version`.
     pub(crate) compiler: String,
-    /// It came to its end; else it was interrupted, or is still at it.
+    /// Whether it completed; otherwise it was interrupted or is still running.
     pub(crate) complete: bool,
     pub(crate) steps: Vec<Step>,
 }
 
-/// What stood in the repository.
+/// The state of the repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sources {
-    /// The commit, in hexadecimal; `None` where git can't say.
+    /// The commit, in hexadecimal; `None` without git.
     pub(crate) commit: Option<String>,
-    /// A hash of what was changed since and is not committed; `None` when
-    /// nothing was.
+    /// A hash of the uncommitted changes; `None` without changes.
     pub(crate) changed: Option<String>,
 }
 
-/// A step, and how it ended.
+/// A step with its result.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
-    /// From begin to end.
+    /// Elapsed time.
     pub(crate) seconds: f64,
-    /// Of the processors' time; `None` where the system does not say.
+    /// Processor time; `None` where the system has no such figure.
     pub(crate) processor_seconds: Option<f64>,
-    /// What there is to say, as in the table at the end of the run.
+    /// The note of the table at the end of the run.
     pub(crate) note: String,
-    /// Of the tests or checks that it counts.
+    /// Counts of its tests or checks.
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) ignored: usize,
@@ -72,7 +71,7 @@ pub(crate) enum Verdict {
 }
 
 impl LastRun {
-    /// A run that begins now.
+    /// Begins a run.
     pub(crate) fn begin(workspace: &Workspace) -> Result<Self, Failure> {
         let mut rustc = workspace.command("rustc");
         let compiler = command::capture(rustc.arg("--version"))?.success("rustc")?;
@@ -85,10 +84,10 @@ impl LastRun {
         })
     }
 
-    /// The last run; `None` when there was none.
+    /// The last run; `None` if there is none.
     ///
     /// # Errors
-    /// When its file can't be read, or is of another version of this program.
+    /// Its file can't be read, or is of another version of this program.
     pub(crate) fn read(workspace: &Workspace) -> Result<Option<Self>, Failure> {
         let path = path(workspace);
         if !path.is_file() {
@@ -107,7 +106,7 @@ impl LastRun {
         Ok(record)
     }
 
-    /// Keeps it, in place of the last one.
+    /// Writes it in place of the last one.
     pub(crate) fn write(&self, workspace: &Workspace) -> Result<(), Failure> {
         let path = path(workspace);
         fs::create_dir_all(workspace.target("report"))?;
@@ -122,20 +121,19 @@ impl LastRun {
         self.steps.iter().find(|step| step.name == name)
     }
 
-    /// A program of the workspace's tests, by its name.
+    /// A suite of the workspace's tests, by name.
     pub(crate) fn suite(&self, name: &str) -> Option<&Suite> {
         let mut suites = self.step(TESTS)?.observations.suites.iter();
         suites.find(|suite| suite.name == name)
     }
 
-    /// Tests, checks and steps together, as the run's last line counts them.
+    /// Tests, checks and steps together, as in the run's last line.
     pub(crate) fn sum(&self) -> TestCounts {
         sum(&self.steps)
     }
 }
 
-/// Tests, checks and steps together: what was left out, as a whole or in part,
-/// counts as ignored.
+/// Tests, checks and steps together; skipped steps and ignored tests count as ignored.
 pub(crate) fn sum(steps: &[Step]) -> TestCounts {
     let mut sum = TestCounts::default();
     for step in steps {
@@ -150,13 +148,13 @@ pub(crate) fn sum(steps: &[Step]) -> TestCounts {
 }
 
 impl Step {
-    /// One that another process has written.
+    /// Reads a step that another process wrote.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path)?;
         serde_json::from_str(&text).map_err(|error| Failure(error.to_string()))
     }
 
-    /// For another process to read.
+    /// Writes the step for another process.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string(self).map_err(|error| Failure(error.to_string()))?;
         Ok(fs::write(path, text)?)
@@ -173,10 +171,10 @@ fn path(workspace: &Workspace) -> PathBuf {
 }
 
 impl Sources {
-    /// What stands there now.
+    /// The current state.
     ///
     /// # Errors
-    /// When git fails though there is a commit.
+    /// git fails although there is a commit.
     pub(crate) fn now(workspace: &Workspace) -> Result<Self, Failure> {
         let git = |arguments: &[&str]| {
             let mut git = workspace.command("git");
@@ -184,7 +182,7 @@ impl Sources {
         };
         let commit = match git(&["rev-parse", "--verify", "HEAD"]) {
             Ok(output) if output.status.success() => output.out.trim().to_owned(),
-            // No git, or the sources without their history.
+            // No git, or no repository.
             _ => {
                 return Ok(Self {
                     commit: None,
@@ -192,7 +190,7 @@ impl Sources {
                 });
             }
         };
-        // A run writes its own records, and is a run of the same sources.
+        // Records that the run itself writes do not count as changes.
         let but = format!(":!{RECORDED}");
         let changes = git(&["diff", "HEAD", "--binary", "--", ".", &but])?.success("git diff")?;
         let new = [
@@ -216,14 +214,14 @@ impl Sources {
         })
     }
 
-    /// It in words.
+    /// The state in words.
     pub(crate) fn describe(&self) -> String {
         let commit = self.commit.as_deref().map_or_else(
             || "sources without a commit".into(),
             |commit| format!("commit {}", commit.get(..12).unwrap_or(commit)),
         );
         match self.changed {
-            Some(_) => format!("{commit}, with changes that are not committed"),
+            Some(_) => format!("{commit} with uncommitted changes"),
             None => commit,
         }
     }
@@ -234,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_reads_as_it_was_written_and_no_other_version_does() {
+    fn a_written_run_is_read_back_and_other_versions_are_refused() {
         let record = LastRun {
             schema: SCHEMA,
             sources: Sources {
@@ -277,6 +275,6 @@ mod tests {
         };
         assert_ne!(commit, changed);
         assert_eq!(commit.describe(), "commit 0123456789ab");
-        assert!(changed.describe().ends_with("not committed"));
+        assert!(changed.describe().ends_with("with uncommitted changes"));
     }
 }

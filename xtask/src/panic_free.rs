@@ -1,5 +1,4 @@
-//! The proof that no public function of scanner-core can panic: see
-//! `verify/panic-free`.
+//! Proves that no public function of scanner-core can panic: see `verify/panic-free`.
 
 use crate::command::{self, Failure, tail};
 use crate::summary::Outcome;
@@ -14,11 +13,11 @@ const BUILD: [&str; 6] = [
     "panic-free",
 ];
 
-/// What the linker misses when a panic can be reached.
+/// The symbol that is undefined if a panic is reachable.
 const SYMBOL: &str = "scanner_core_can_panic";
 
-/// Builds the program, which must link, and then the one with a panic put in
-/// on purpose, which must not: else the first would prove nothing.
+/// Links the program, which must succeed, and then one with a deliberate panic, which
+/// must fail: otherwise the first would prove nothing.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     let proof = command::capture(&mut workspace.cargo(&BUILD))?;
     if !proof.status.success() {
@@ -34,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     with_canary.args(["--features", "canary"]);
     let canary = command::capture(&mut with_canary)?;
     if canary.status.success() {
-        return Err(Failure("the canary's panic was not noticed".into()));
+        return Err(Failure("the canary links although it can panic".into()));
     }
     if !canary.err.contains(SYMBOL) {
         let end = tail(&canary.err);
@@ -42,5 +41,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
             "the canary failed for another reason{end}"
         )));
     }
-    Ok(Outcome::Passed("it links, and the canary does not".into()))
+    Ok(Outcome::Passed(
+        "the program links, and the canary does not".into(),
+    ))
 }

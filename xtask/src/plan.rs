@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`: what each waits for, and what it runs.
+//! The steps of `cargo xtask test`, their order and their code.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,46 +32,46 @@ use crate::wine;
 use crate::workflows;
 use crate::workspace::{Workspace, ask_consent};
 
-/// A smoke run goes the same way each time, so that what it says is about the
-/// change and not about luck; new ways are for `cargo xtask fuzz`.
+/// A smoke run always has the same seed, so that its result depends on the change and
+/// not on luck; `cargo xtask fuzz` has others.
 const SMOKE_SEED: u32 = 1;
 
-/// Before all others, and at the terminal: a password may be asked for.
+/// Runs before all other steps, and at the terminal: it may ask for a password.
 const SETUP: &str = "setup";
 
 /// The steps of `--quick`.
 const QUICK: [&str; 3] = ["format", "lints", "tests"];
 
-/// What `cargo xtask test` is asked for.
+/// Options of `cargo xtask test`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Only what one wants after each edit: format, lints, and the tests of what changed.
+    /// Run only format, lints and the tests of changed programs.
     #[arg(long)]
     quick: bool,
-    /// How long to fuzz each target, in seconds.
+    /// Seconds of fuzzing per target.
     #[arg(long, value_name = "N", default_value_t = 20)]
     fuzz_seconds: u64,
-    /// Install and fetch what is missing without asking (CI=true does the same).
+    /// Install and download missing programs and files without asking (CI=true does the same).
     #[arg(long, short)]
     yes: bool,
-    /// Only these steps.
+    /// Run only these steps.
     #[arg(value_name = "STEP", value_parser = step_names(), conflicts_with = "quick")]
     only: Vec<String>,
 }
 
-/// A step, as [`schedule`] starts it in a process of its own.
+/// Options of a step that [`schedule`] starts in a separate process.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StepOptions {
     #[arg(value_parser = step_names())]
     name: String,
-    /// Where to write what it came to.
+    /// File for the result.
     #[arg(long)]
     result: PathBuf,
     #[arg(long)]
     fuzz_seconds: u64,
     #[arg(long)]
     yes: bool,
-    /// It need not run where nothing has changed since it passed.
+    /// Skip the step if it passed for the same inputs.
     #[arg(long)]
     recorded: bool,
 }
@@ -85,13 +85,13 @@ fn step_names() -> clap::builder::PossibleValuesParser {
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    /// Those that must have ended before it begins.
+    /// Steps that must end before it begins.
     after: &'static [&'static str],
     run: fn(&Workspace, &StepOptions, &mut Observations) -> Result<Outcome, Failure>,
 }
 
-/// In the order in which they begin where there are few processors: what others
-/// wait for, and what takes long, first.
+/// The steps in the order of their start: first those that others wait for, and those
+/// that take long.
 pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "format",
@@ -209,14 +209,14 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
-/// The page with the claims: of all that the others came to.
+/// Writes the page with the claims, from the results of all other steps.
 const REPORT: Step = Step {
     name: "report",
     after: &[],
     run: |workspace, _, _| claims_report::run(workspace),
 };
 
-/// Runs what was asked for, and writes the page with the claims.
+/// Runs the requested steps, and writes the page with the claims.
 pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, summary: &mut Summary<'a>) {
     let start = Instant::now();
     if options.quick {
@@ -243,23 +243,24 @@ pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, summary: &mut
         let seconds = start.elapsed().as_secs_f64();
         match run_history::append(workspace, options.quick, seconds, summary.steps()) {
             Ok(description) => summary.set_closing_line(description),
-            Err(failure) => println!("This run's times are not kept: {failure}"),
+            Err(failure) => println!("This run's times are not saved: {failure}"),
         }
     }
 }
 
-/// One after the other: each wants all processors, and few seconds.
+/// Runs the steps of `--quick` one after the other: each uses all processors for a few
+/// seconds.
 fn quick(workspace: &Workspace, summary: &mut Summary<'_>) {
     summary.step("format", || lint::format(workspace));
     summary.step("lints", || lint::quick(workspace));
     summary.step_with_observations("tests", |observations| test::quick(workspace, observations));
     let others = STEPS.iter().map(|step| step.name).chain([SETUP]);
     let others: Vec<&str> = others.filter(|name| !QUICK.contains(name)).collect();
-    let why = format!("--quick: {}", others.join(", "));
+    let why = format!("not part of --quick: {}", others.join(", "));
     summary.step("the rest", || Ok(Outcome::Skipped(why)));
 }
 
-/// Asked before anything runs: later nobody can be.
+/// Asks for consent before anything runs, since the steps can't ask.
 fn ask_before_run(workspace: &Workspace, options: &Options) -> bool {
     let mut missing = Vec::new();
     if options.includes(SETUP) || options.includes("tools") {
@@ -278,11 +279,11 @@ fn ask_before_run(workspace: &Workspace, options: &Options) -> bool {
     for item in missing {
         println!("  - {item}");
     }
-    ask_consent("Install and fetch what can be?", false)
+    ask_consent("Install and download what is possible?", false)
 }
 
-/// Runs them in processes of their own: one more than there are processors, for
-/// some wait for the network, for Wine or for each other.
+/// Runs steps in separate processes: one more than there are processors, since some
+/// wait for the network, for Wine or for each other.
 fn run_parallel(
     workspace: &Workspace,
     chosen: &[&Step],
@@ -290,7 +291,7 @@ fn run_parallel(
     yes: bool,
     summary: &mut Summary<'_>,
 ) {
-    // Who names a step wants it to run.
+    // A step that is named on the command line always runs.
     let may_be_recorded = chosen.len() == STEPS.len();
     let is_built = chosen
         .iter()
@@ -320,7 +321,7 @@ fn run_parallel(
 impl Options {
     fn includes(&self, step: &str) -> bool {
         let is_named = |wanted: &str| self.only.iter().any(|name| name == wanted);
-        // Without it the driver would find the list of an earlier run.
+        // Otherwise the driver's step would read the list of an earlier run.
         let goes_along = step == "checker" && is_named("build");
         self.only.is_empty() || is_named(step) || goes_along
     }
@@ -343,7 +344,7 @@ impl Step {
     }
 }
 
-/// One step, in the process that was started for it.
+/// Runs a step in the process that was started for it.
 pub(crate) fn step(workspace: &Workspace, options: &StepOptions) -> ExitCode {
     let known = STEPS.iter().chain([&REPORT]);
     let Some(step) = known.into_iter().find(|step| step.name == options.name) else {

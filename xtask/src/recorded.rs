@@ -1,10 +1,10 @@
-//! Steps that a whole run of `cargo xtask test` leaves out where nothing that they
-//! read has changed since they passed.
+//! Steps that a whole run of `cargo xtask test` skips while their inputs have not
+//! changed since they passed.
 //!
-//! What a step reads is its folders and files at the commit, and the programs that
-//! it runs, by their versions. A file of `xtask/recorded` has the digest of that, for
-//! which the step passed, and what else it notes. A step that is named
-//! (`cargo xtask test systems`) runs in any case, and so do all of them each night.
+//! The inputs of a step are its files and folders at the commit, and the versions of the
+//! programs that it runs. Its file in `xtask/recorded` has the digest of the inputs for
+//! which it passed, and a note. A named step (`cargo xtask test systems`) always runs,
+//! and the nightly workflow runs all steps.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,18 +14,17 @@ use crate::last_run::RECORDED;
 use crate::summary::Outcome;
 use crate::workspace::{Workspace, unattended};
 
-/// What a step reads, as it is now.
+/// The current inputs of a step.
 #[derive(Debug)]
 pub(crate) struct Inputs<'a> {
     workspace: &'a Workspace,
     step: &'static str,
-    /// The digest, and the commit; `None` where something is not committed, or git
-    /// does not know.
+    /// The digest and the commit; `None` with uncommitted changes or without git.
     now: Option<(String, String)>,
 }
 
 impl<'a> Inputs<'a> {
-    /// Paths from the repository's root, and versions of programs.
+    /// The inputs of a step: paths from the repository's root, and versions of programs.
     pub(crate) fn of(
         workspace: &'a Workspace,
         step: &'static str,
@@ -40,7 +39,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Runs the step, unless it may be recorded and is.
+    /// Runs the step, unless it may be skipped and is recorded.
     pub(crate) fn unless_recorded(
         &self,
         may_be_recorded: bool,
@@ -51,12 +50,12 @@ impl<'a> Inputs<'a> {
         }
         let outcome = run()?;
         if let Outcome::Passed(_) = outcome {
-            self.record("recorded at COMMIT: nothing that it reads has changed since")?;
+            self.record("recorded at COMMIT; no input has changed since")?;
         }
         Ok(outcome)
     }
 
-    /// What was noted when the step passed for the same inputs.
+    /// The note of a record for the same inputs.
     pub(crate) fn recorded(&self) -> Option<String> {
         let (digest, _) = self.now.as_ref()?;
         let text = fs::read_to_string(self.file()).ok()?;
@@ -64,14 +63,14 @@ impl<'a> Inputs<'a> {
         (lines.next() == Some(digest)).then(|| lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// That it has passed. Only a person's run is recorded: one without a person is
-    /// of a clone that nobody commits from.
+    /// Records that the step has passed. Unattended runs record nothing: nobody commits from
+    /// their clones.
     pub(crate) fn record(&self, note: &str) -> Result<(), Failure> {
         if let Some((digest, commit)) = self.now.as_ref().filter(|_| !unattended()) {
             let note = note.replace("COMMIT", commit);
             fs::create_dir_all(self.workspace.path(RECORDED))?;
             fs::write(self.file(), format!("{digest}\n{note}\n"))?;
-            println!("--- recorded in {RECORDED}/{}: commit it", self.step);
+            println!("--- recorded in {RECORDED}/{}; commit this file", self.step);
         }
         Ok(())
     }
@@ -81,7 +80,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The digest of what git has of them, and the commit.
+/// The digest of the committed inputs, and the commit.
 fn committed_digest(
     workspace: &Workspace,
     step: &str,
@@ -105,7 +104,7 @@ fn committed_digest(
     is_known.then(|| (digest, commit.trim().into()))
 }
 
-/// The digest of each file as git computes it, a line each.
+/// The digest of each file by git, one per line.
 pub(crate) fn digests(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut git = workspace.command("git");
     git.args(["hash-object", "--no-filters"]).args(files);
@@ -192,7 +191,7 @@ mod tests {
         assert!(ended(true));
     }
 
-    /// Of crates of this workspace that it needs, its own among them.
+    /// The manifests of a package and of the workspace's crates that it needs.
     fn manifests_of(metadata: &Value, package: &str, found: &mut Vec<String>) {
         let mut packages = metadata["packages"].as_array().unwrap().iter();
         let package = packages.find(|it| it["name"] == package).unwrap();

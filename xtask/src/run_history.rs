@@ -1,5 +1,5 @@
-//! What the steps of past runs took, a line for each run in
-//! `target/report/history.jsonl`, so that a step that grows is noticed.
+//! The times of past runs, one line per run in `target/report/history.jsonl`, so that
+//! slower steps are noticed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,23 +14,23 @@ use crate::workspace::Workspace;
 
 const FILE: &str = "report/history.jsonl";
 
-/// How many runs are kept.
+/// Number of saved runs.
 const RUNS: usize = 50;
 
 /// A run. Times are in seconds, rounded to tenths.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Run {
-    /// When it ended, in seconds since 1970, UTC.
+    /// Time of its end, in seconds since 1970, UTC.
     ended: u64,
     commit: Option<String>,
     quick: bool,
     cores: usize,
     seconds: f64,
-    /// For each step: from begin to end, and of the processors' time.
+    /// Elapsed time and processor time of each step.
     steps: BTreeMap<String, (f64, Option<f64>)>,
 }
 
-/// Adds a run, and says how it compares with the last one of its kind.
+/// Adds a run; returns a comparison with the last one of its kind.
 pub(crate) fn append(
     workspace: &Workspace,
     quick: bool,
@@ -38,7 +38,7 @@ pub(crate) fn append(
     steps: &[Step],
 ) -> Result<String, Failure> {
     let path = workspace.target(FILE);
-    // None yet, or one of another version: begun anew.
+    // A missing file, or one of another version, begins empty.
     let mut runs = fs::read_to_string(&path).map_or_else(|_| Vec::new(), |text| parse_runs(&text));
     let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
     let times = |step: &Step| (tenths(step.seconds), step.processor_seconds.map(tenths));
@@ -67,7 +67,7 @@ pub(crate) fn append(
     Ok(description)
 }
 
-/// The runs that can be read.
+/// Parses the runs, and ignores invalid lines.
 fn parse_runs(text: &str) -> Vec<Run> {
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
@@ -79,11 +79,11 @@ impl Run {
         self.steps.values().filter_map(|(_, used)| *used).sum()
     }
 
-    /// One line, with the times of the run before it in brackets.
+    /// One line, with the times of the previous run in brackets.
     fn describe(&self, before: Option<&Self>) -> String {
         let last = |time: fn(&Self) -> f64| {
             before.map_or_else(String::new, |before| {
-                format!(" ({:.0} s the last time)", time(before))
+                format!(" (previously {:.0} s)", time(before))
             })
         };
         format!(
@@ -119,7 +119,7 @@ mod tests {
         let description = run(40.0, false).describe(Some(&before));
         assert_eq!(
             description,
-            "40 s (100 s the last time), 80 s of processor time (200 s the last time), 2 cores"
+            "40 s (previously 100 s), 80 s of processor time (previously 200 s), 2 cores"
         );
         assert_eq!(
             before.describe(None),

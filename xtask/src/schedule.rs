@@ -1,4 +1,4 @@
-//! Steps side by side: each in a process of its own, its output kept together.
+//! Runs steps in parallel: each in a separate process, with its output in one piece.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,25 +12,25 @@ use crate::last_run::{self, Verdict};
 use crate::process_groups;
 use crate::summary::Summary;
 
-/// One of the steps that are to be run.
+/// A step to run.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) name: &'static str,
-    /// Those that must have ended before, however they did; ones that are not
-    /// among the jobs are not waited for.
+    /// Jobs that must have ended, with any result; names that are not among the jobs are
+    /// ignored.
     pub(crate) after: &'static [&'static str],
-    /// Runs it, and writes a [`last_run::Step`] into [`Job::result`].
+    /// Runs the step, and writes a [`last_run::Step`] to [`Job::result`].
     pub(crate) command: Command,
-    /// Where its output goes.
+    /// The file for its output.
     pub(crate) log: PathBuf,
     pub(crate) result: PathBuf,
 }
 
-/// How often a person is told what runs.
+/// Time between two lists of running steps.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Runs all of them, so many at a time, those first that come first. A failure
-/// does not keep the others from running.
+/// Runs all jobs in their order, at most `limit` at a time. A failure does not stop the
+/// others.
 pub(crate) fn run(mut jobs: Vec<Job>, limit: usize, summary: &mut Summary<'_>) {
     process_groups::end_on_interrupt();
     let (sender, ended) = mpsc::channel();
@@ -45,7 +45,7 @@ pub(crate) fn run(mut jobs: Vec<Job>, limit: usize, summary: &mut Summary<'_>) {
             let sender = sender.clone();
             thread::spawn(move || {
                 let (name, log) = (job.name, job.log.clone());
-                // Nobody listens once the run is given up.
+                // The receiver is gone if the run was given up.
                 let _ = sender.send((name, log, run_job(job)));
             });
         }
@@ -72,7 +72,7 @@ pub(crate) fn run(mut jobs: Vec<Job>, limit: usize, summary: &mut Summary<'_>) {
     }
 }
 
-/// The first that waits for none of those that run or have not begun.
+/// The first job that waits for no running or pending job.
 fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
     let pending = |name: &&str| {
         jobs.iter().any(|job| job.name == *name)
@@ -81,13 +81,13 @@ fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
     jobs.iter().position(|job| !job.after.iter().any(&pending))
 }
 
-/// Runs one from begin to end.
+/// Runs a job.
 fn run_job(mut job: Job) -> last_run::Step {
     let start = Instant::now();
     let result = spawn(&mut job).and_then(|mut child| {
         let status = process_groups::wait(&mut child)?;
         last_run::Step::read(&job.result)
-            .map_err(|_| Failure(format!("it ended without a result: {status}")))
+            .map_err(|_| Failure(format!("the step ended without a result: {status}")))
     });
     result.unwrap_or_else(|failure| last_run::Step {
         name: job.name.into(),
@@ -102,7 +102,7 @@ fn spawn(job: &mut Job) -> Result<Child, Failure> {
     if let Some(folder) = job.log.parent() {
         fs::create_dir_all(folder)?;
     }
-    // What an earlier run has left is no result of this one.
+    // The result of an earlier run must not be used.
     let _ = fs::remove_file(&job.result);
     let log = File::create(&job.log)?;
     job.command
@@ -112,7 +112,7 @@ fn spawn(job: &mut Job) -> Result<Child, Failure> {
     Ok(process_groups::spawn(&mut job.command)?)
 }
 
-/// All that it has said, ending with the end of a line.
+/// The output, with a line end at its end.
 fn read_log(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let mut text = String::from_utf8_lossy(&bytes).into_owned();

@@ -1,4 +1,4 @@
-//! What the steps came to: headlines while they run, a table at the end.
+//! Results of the steps: headlines while they run, a table at the end.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,38 +10,38 @@ use crate::last_run::{self, LastRun, Step, Verdict};
 use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
-/// How a step ended that did not fail outright.
+/// The result of a step that did not fail outright.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It holds; a few words on what was seen.
+    /// It passed; a note.
     Passed(String),
-    /// Tests ran; any that failed makes the step fail.
+    /// Tests ran, and a note; the step fails if a test failed.
     Tested(TestCounts, String),
-    /// It could not be tried here, and why.
+    /// It could not run here; the reason.
     Skipped(String),
 }
 
-/// Every step so far.
+/// The results of all steps so far.
 #[derive(Debug, Default)]
 pub(crate) struct Summary<'a> {
     steps: Vec<Step>,
-    /// Where they are kept too, if they are.
+    /// The record for `cargo xtask report`, if any.
     saved: Option<(&'a Workspace, LastRun)>,
-    /// What there is to say of all of them.
+    /// A line for the end of the summary.
     closing_line: Option<String>,
 }
 
 impl<'a> Summary<'a> {
-    /// From here on, what steps come to is kept for `cargo xtask report`, after
-    /// each one, so that a run that is interrupted is known for what it is.
+    /// From here on, saves the results for `cargo xtask report` after each step, so that an
+    /// interrupted run is recognizable.
     pub(crate) fn save_for_report(&mut self, workspace: &'a Workspace) {
         match LastRun::begin(workspace) {
             Ok(record) => self.saved = Some((workspace, record)),
-            Err(failure) => println!("This run is not kept for a report: {failure}"),
+            Err(failure) => println!("This run is not saved for cargo xtask report: {failure}"),
         }
     }
 
-    /// All that was to be run has been run.
+    /// Marks the run as complete.
     pub(crate) fn complete(&mut self) {
         if let Some((_, record)) = &mut self.saved {
             record.complete = true;
@@ -55,11 +55,11 @@ impl<'a> Summary<'a> {
         };
         record.steps.clone_from(&self.steps);
         if let Err(failure) = record.write(workspace) {
-            println!("This run is not kept for a report: {failure}");
+            println!("This run is not saved for cargo xtask report: {failure}");
         }
     }
 
-    /// Runs a step under its headline, and remembers how it ended.
+    /// Runs a step under its headline, and adds its result.
     pub(crate) fn step(
         &mut self,
         name: &'static str,
@@ -68,7 +68,7 @@ impl<'a> Summary<'a> {
         self.step_with_observations(name, |_| run());
     }
 
-    /// The same with a step that notes what it saw.
+    /// The same for a step with observations.
     pub(crate) fn step_with_observations(
         &mut self,
         name: &'static str,
@@ -78,14 +78,14 @@ impl<'a> Summary<'a> {
         self.add(run_timed(name, run));
     }
 
-    /// Remembers a step that was run elsewhere.
+    /// Adds the result of a step.
     pub(crate) fn add(&mut self, step: Step) {
         println!("=== {}", line(&step));
         self.steps.push(step);
         self.write();
     }
 
-    /// A line for the end.
+    /// Sets a line for the end of the summary.
     pub(crate) fn set_closing_line(&mut self, line: String) {
         self.closing_line = Some(line);
     }
@@ -94,7 +94,7 @@ impl<'a> Summary<'a> {
         &self.steps
     }
 
-    /// Prints the table and the count, which is the very last line.
+    /// Prints the table, and the counts as the last line.
     pub(crate) fn finish(self) -> ExitCode {
         println!("\n=== summary");
         println!("{HEADING}");
@@ -118,7 +118,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Runs a step, and takes its time.
+/// Runs a step and measures its time.
 pub(crate) fn run_timed(
     name: &str,
     run: impl FnOnce(&mut Observations) -> Result<Outcome, Failure>,
@@ -155,7 +155,7 @@ pub(crate) fn run_timed(
 
 const HEADING: &str = "        step               time  processor";
 
-/// Verdict, name, both times in seconds, and what there is to say.
+/// Verdict, name, elapsed time and processor time in seconds, and note.
 fn line(step: &Step) -> String {
     let verdict = match step.verdict {
         Verdict::Passed => "passed",
@@ -172,7 +172,7 @@ fn line(step: &Step) -> String {
     )
 }
 
-/// The tally in words, before the note if there is one.
+/// The counts in words, and the note.
 fn counts_and_note(counts: TestCounts, note: &str) -> String {
     let mut words = format!("{} passed, {} failed", counts.passed, counts.failed);
     if counts.ignored > 0 {

@@ -1,4 +1,4 @@
-//! Unit, integration and doc tests of the whole workspace.
+//! Unit, integration and doc tests of the workspace.
 
 use std::env;
 use std::ops::AddAssign;
@@ -14,42 +14,40 @@ use crate::test_cache::TestCache;
 use crate::test_counts::{self, TestCounts};
 use crate::workspace::{Workspace, unattended};
 
-/// Where the properties' randomness begins, for proptest.
+/// proptest's environment variable for the seed.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
-/// Tests that `--quick` leaves out: thousands of cases each, for seconds, and runs
-/// that wait for one another.
+/// Tests that `--quick` skips: long properties, and runs that wait for each other.
 const CAMPAIGNS: [&str; 16] = [
     "clean::",
     "damage::",
-    "fault::no_fault_at_any_moment",
+    "fault::no_fault_during",
     "faulty_disk::",
     "locator::the_oracle_agrees_on_what_is_built",
-    "media::whatever_the_window",
+    "media::cabextract_unpacks_lzx",
     "moved_code::each::",
     "naive::",
     "reading::",
-    "runs::a_lock_that_is_held",
+    "runs::a_held_lock",
     "runs::linux::",
-    "runs::of_two_",
+    "runs::two_concurrent",
     "session::random_sessions_reach_every_case",
-    "session::whatever_happens",
+    "session::random_sessions_write_only_limits",
     "specimen::",
     "whole::no_damaged_byte_makes_a_check_panic",
 ];
 
-/// What programs of tests have said.
+/// The results of test programs.
 #[derive(Debug, Default)]
 pub(crate) struct TestRun {
     pub(crate) counts: TestCounts,
     pub(crate) output: String,
-    /// Programs that failed without a test that did: they crashed.
+    /// Programs that failed without a failed test: they crashed.
     crashed: Vec<String>,
 }
 
-/// Every program of tests but the emulator's, which need the shipped drivers,
-/// and the tests in the documentation. A failing test does not keep the others
-/// from running.
+/// Runs all test programs and doc tests, except the emulator's tests, which need the
+/// shipped drivers. A failure does not stop the others.
 pub(crate) fn run(
     workspace: &Workspace,
     observations: &mut Observations,
@@ -66,12 +64,11 @@ pub(crate) fn run(
     }
     let mut documented = workspace.cargo(&["test", "--doc", "--locked", "--no-fail-fast"]);
     documented.args(executables::workspace_arguments(workspace));
-    tested += run_tests(&mut documented, "the tests in the documentation")?;
+    tested += run_tests(&mut documented, "the doc tests")?;
     tested.outcome(observations)
 }
 
-/// Those of programs that have changed since their tests passed, and of them
-/// only what takes no long.
+/// Runs the short tests of programs that have changed since their tests passed.
 pub(crate) fn quick(
     workspace: &Workspace,
     observations: &mut Observations,
@@ -100,7 +97,9 @@ pub(crate) fn quick(
     }
     cache.write(workspace)?;
     if unchanged == programs.len() {
-        return Ok(Outcome::Passed("nothing changed since they passed".into()));
+        return Ok(Outcome::Passed(
+            "no program has changed since its tests passed".into(),
+        ));
     }
     let note = format!(
         "{unchanged} of {} programs have not changed",
@@ -112,7 +111,7 @@ pub(crate) fn quick(
     }
 }
 
-/// Runs one program of tests, as cargo would.
+/// Runs a test program, as cargo would.
 pub(crate) fn run_program(
     workspace: &Workspace,
     program: &Executable,
@@ -134,7 +133,7 @@ pub(crate) fn run_program(
 }
 
 fn run_tests(tests: &mut Command, name: &str) -> Result<TestRun, Failure> {
-    // A property that shrinks its failure panics thousands of times.
+    // A property that shrinks a failure panics thousands of times.
     tests
         .env("RUST_BACKTRACE", "0")
         .env("CARGO_TERM_COLOR", "never");
@@ -150,14 +149,14 @@ fn run_tests(tests: &mut Command, name: &str) -> Result<TestRun, Failure> {
 }
 
 impl TestRun {
-    /// Notes which tests there were, and says how they ended.
+    /// Adds the tests to the observations; returns the outcome.
     pub(crate) fn outcome(self, observations: &mut Observations) -> Result<Outcome, Failure> {
         observations.read_suites(&self.output);
         if !self.crashed.is_empty() {
             return Err(Failure(self.crashed.join("\n")));
         }
         if self.counts.passed + self.counts.failed == 0 {
-            return Err(Failure("there was no test".into()));
+            return Err(Failure("no test ran".into()));
         }
         Ok(Outcome::Tested(
             self.counts,
@@ -174,8 +173,8 @@ impl AddAssign for TestRun {
     }
 }
 
-/// The one that was asked for; without a person the same each time, so that
-/// nothing fails that the change is not to blame for; else another one each time.
+/// The seed from the environment; else always the same in unattended runs, so that only
+/// a change makes a test fail; else the current time.
 fn seed() -> String {
     env::var(SEED).unwrap_or_else(|_| match unattended() {
         true => "1".into(),
@@ -202,8 +201,8 @@ mod tests {
         names.map(|name| workspace.path(name)).collect()
     }
 
-    /// Sources below the folder, beside the one that names them: `module.rs` or
-    /// `main.rs` in it. Each must be named, or it is never compiled.
+    /// Sources below a folder that their parent, `module.rs` or `main.rs`, does not declare
+    /// as modules: they are never compiled.
     fn undeclared_modules(folder: &Path, parent: &Path, found: &mut Vec<PathBuf>) {
         let names = fs::read_to_string(parent).unwrap();
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -237,7 +236,7 @@ mod tests {
             for entry in entries.flatten() {
                 let path = entry.path();
                 let is_source = path.extension().is_some_and(|it| it == "rs");
-                assert!(!is_source, "a program of its own: {}", path.display());
+                assert!(!is_source, "a separate test program: {}", path.display());
                 if path.join("main.rs").is_file() {
                     found.push(path);
                 }
@@ -246,7 +245,7 @@ mod tests {
             for program in found {
                 let mut found = Vec::new();
                 undeclared_modules(&program, &program.join("main.rs"), &mut found);
-                assert!(found.is_empty(), "in no program: {found:?}");
+                assert!(found.is_empty(), "not compiled: {found:?}");
                 programs += 1;
             }
         }
@@ -272,7 +271,7 @@ mod tests {
                         .is_ok_and(|source| source.contains(text))
                 };
                 let function = format!("fn {test}");
-                // A module in a file of its own, or in its parent's.
+                // A module in its own file, or in its parent's.
                 has(modules, &function)
                     || modules.rsplit_once("::").is_some_and(|(parent, module)| {
                         has(parent, &format!("mod {module} {{")) && has(parent, &function)

@@ -1,5 +1,5 @@
-//! Which programs of tests have passed as they are, for `cargo xtask test
-//! --quick`: kept in `target/report/passed.json`.
+//! The test programs that have passed unchanged, for `cargo xtask test --quick`, in
+//! `target/report/passed.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::workspace::{Workspace, last_modified};
 
 const FILE: &str = "report/passed.json";
 
-/// What tests read besides what they are compiled of.
+/// Inputs of tests besides their sources.
 const INPUTS: [&str; 6] = [
     "Cargo.toml",
     "README.md",
@@ -24,12 +24,11 @@ const INPUTS: [&str; 6] = [
     "verify/wine",
 ];
 
-/// By their paths: what they were when they passed.
+/// The timestamps with which programs passed, by path.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct TestCache(BTreeMap<PathBuf, Timestamps>);
 
-/// When a program was built, and what it reads was changed for the last time, in
-/// nanoseconds since 1970.
+/// Times of the build and of the last change of its inputs, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Timestamps {
     built: u64,
@@ -37,7 +36,7 @@ struct Timestamps {
 }
 
 impl TestCache {
-    /// None where there was no run, or one of another version of this program.
+    /// Reads the cache; empty without a run, or after one of another version.
     pub(crate) fn read(workspace: &Workspace) -> Self {
         let text = fs::read_to_string(workspace.target(FILE)).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
@@ -50,7 +49,7 @@ impl TestCache {
         Ok(fs::write(workspace.target(FILE), text + "\n")?)
     }
 
-    /// Whether it has passed as it is now.
+    /// Whether the program has passed with its current timestamps.
     pub(crate) fn is_current(&self, workspace: &Workspace, program: &Executable) -> bool {
         let now = Timestamps::of(workspace, program);
         now.is_some() && self.0.get(&program.path).copied() == now
@@ -88,7 +87,7 @@ mod tests {
     use crate::executables::ExecutableKind;
 
     #[test]
-    fn a_program_that_was_built_anew_has_not_passed() {
+    fn a_rebuilt_program_has_not_passed() {
         let workspace = Workspace::current();
         let path = std::env::temp_dir().join(format!("tcplimit-passed-{}", std::process::id()));
         let file = fs::File::create(&path).unwrap();

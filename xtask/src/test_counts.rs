@@ -1,8 +1,8 @@
-//! Counts of tests, read from what the test runner prints.
+//! Counts of tests from the test runner's output.
 
 use std::ops::AddAssign;
 
-/// How many tests passed, failed and were ignored.
+/// Numbers of tests that passed, failed and were ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestCounts {
     pub(crate) passed: usize,
@@ -11,8 +11,8 @@ pub(crate) struct TestCounts {
 }
 
 impl TestCounts {
-    /// The sum over every `test result:` line, one per test binary and one per
-    /// crate with doc tests.
+    /// The sum of all `test result:` lines: one per test program, and one per crate with
+    /// doc tests.
     pub(crate) fn of_libtest(output: &str) -> Self {
         let mut sum = Self::default();
         for line in output.lines() {
@@ -28,7 +28,7 @@ impl TestCounts {
     }
 }
 
-/// `failed: A, B` for the tests that failed, as a note; nothing if none did.
+/// The note `failed: A, B` with the failed tests; empty if there are none.
 pub(crate) fn failure_note(output: &str) -> String {
     let name = |line: &str| {
         let (name, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
@@ -37,7 +37,7 @@ pub(crate) fn failure_note(output: &str) -> String {
     name_failures(output.lines().filter_map(name))
 }
 
-/// The note that names what failed.
+/// The note with the names of failures; empty if there are none.
 pub(crate) fn name_failures(failed: impl Iterator<Item = String>) -> String {
     let failed: Vec<String> = failed.collect();
     if failed.is_empty() {

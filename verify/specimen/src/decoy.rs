@@ -1,5 +1,5 @@
-//! Code and data that resemble the limiter but are not it: what real images
-//! have anyway, and limiters that lack one thing.
+//! Decoys: code and data that resemble the limiter. Real images have some;
+//! others are limiters that lack one fact.
 
 use super::arch::{Arch, Register};
 use super::atomic;
@@ -12,7 +12,7 @@ use super::limiter::{Fragment, anywhere};
 use super::name::Name;
 use super::spec::{Decoys, Spec};
 
-/// A limiter that is not the limiter.
+/// A decoy limiter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Imitation {
     pub(super) shape: Shape,
@@ -104,7 +104,7 @@ impl Decoys {
         .collect()
     }
 
-    /// The smaller decoys' code.
+    /// The code of the smaller decoys.
     pub(super) fn fragments(&self, spec: &Spec, writer: &mut Writer<'_>) -> Vec<Fragment> {
         let mut fragments = Vec::new();
         if self.rivals {
@@ -118,7 +118,7 @@ impl Decoys {
             for _ in 0..8 {
                 let code = wrapped(writer, |writer, code| {
                     atomic::update(writer, code, counter);
-                    writer.run(code, 8);
+                    writer.statements(code, 8);
                     atomic::update(writer, code, counter);
                 });
                 fragments.push(anywhere(writer, Name::Text, code));
@@ -153,7 +153,7 @@ impl Decoys {
     }
 }
 
-/// Every imitation that the spec asks for, by decoys or as its defect.
+/// All decoy limiters of the spec, including the one of its defect.
 pub(super) fn imitations(spec: &Spec) -> Vec<Imitation> {
     let mut imitations = spec.decoys.imitations();
     if spec.defect == Some(Defect::SecondCandidate) {
@@ -192,11 +192,11 @@ pub(super) fn any_gates(writer: &mut Writer<'_>) -> [GateSpec; 2] {
 /// A function around `body`.
 fn wrapped<'a>(writer: &mut Writer<'a>, body: impl FnOnce(&mut Writer<'a>, &mut Code)) -> Code {
     let mut code = writer.code();
-    let frame = writer.open(&mut code);
-    writer.run(&mut code, 8);
+    let frame = writer.prologue(&mut code);
+    writer.statements(&mut code, 8);
     body(writer, &mut code);
-    writer.run(&mut code, 8);
-    writer.close(&mut code, frame);
+    writer.statements(&mut code, 8);
+    writer.epilogue(&mut code, frame);
     code
 }
 
@@ -205,7 +205,7 @@ fn rival(writer: &mut Writer<'_>, signed: bool) -> Code {
     let loaded = writer.data.any(&mut writer.random);
     let compared = loop {
         let other = writer.data.any(&mut writer.random);
-        if apart(loaded, other) {
+        if are_apart(loaded, other) {
             break other;
         }
     };
@@ -220,13 +220,13 @@ fn rival(writer: &mut Writer<'_>, signed: bool) -> Code {
         code.load(register, loaded, true);
         code.direct(compared, Direct::plain(&opcode, register));
         let hole = code.jump_short(condition);
-        writer.run(code, 8);
+        writer.statements(code, 8);
         code.land(&hole);
     })
 }
 
 /// Whether two variables are different and not neighbours.
-fn apart(first: Symbol, second: Symbol) -> bool {
+fn are_apart(first: Symbol, second: Symbol) -> bool {
     match (first, second) {
         (Symbol::At(_, first), Symbol::At(_, second)) => first.abs_diff(second) > 4,
         _ => false,
@@ -258,7 +258,7 @@ fn jump_table(writer: &mut Writer<'_>) -> Code {
         }
         for case in &cases {
             code.define(*case);
-            writer.run(code, 8);
+            writer.statements(code, 8);
         }
         code.define(end);
     });

@@ -1,10 +1,10 @@
-//! The required facts, one by one, and what a specimen without one is like.
+//! Defects: ways in which a specimen lacks one required fact.
 
-/// One required fact that a specimen lacks. All else stays as it should be,
-/// so that a locator that accepts it does not check that fact.
+/// One required fact that a specimen lacks. Everything else stays correct, so a
+/// locator that accepts the specimen does not check that fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Defect {
-    /// Plain code stands in the second gate's place.
+    /// Plain code instead of the second gate.
     OneGate,
     /// The count is at T+8.
     NotAdjacent,
@@ -14,9 +14,9 @@ pub enum Defect {
     FewAtomics,
     /// No gate has a queue test beside it.
     NoQueueTest,
-    /// Live code reads T beside the gates.
+    /// Live code outside the gates reads T.
     OtherReadOfThreshold,
-    /// Live code loads the count beside the gates.
+    /// Live code outside the gates loads the count.
     OtherLoadOfCount,
     /// Live code writes T.
     LiveWriter,

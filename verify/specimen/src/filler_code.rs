@@ -1,6 +1,6 @@
-//! Plain driver code: functions that decode as a compiler's work and use the
-//! variables in `.data`, imports and one another about as often as the measured
-//! images do, yet never a limiter's variables. A compare of two variables is
+//! Plain driver code: functions that decode like compiled code and use the
+//! variables in `.data`, imports and each other about as often as the measured
+//! images do, but never a limiter's variables. A compare of two variables is
 //! never followed by a signed jump.
 
 use super::arch::Arch;
@@ -11,19 +11,19 @@ use super::instruction;
 use super::name::Name;
 use super::random::Random;
 
-/// Conditional jumps that no gate ends with: b, ae, e, ne, be, a.
+/// Conditions that end no gate: b, ae, e, ne, be, a.
 const UNSIGNED: [u8; 6] = [2, 3, 4, 5, 6, 7];
-/// Conditional jumps as common as genuine code has them.
+/// Conditions as frequent as in genuine code.
 const CONDITIONS: [u8; 32] = [
     4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 2, 2, 3, 3, 6, 7, 8, 0xC, 0xD, 0xD,
     0xE, 0xF,
 ];
-/// Calls through the import address table that `.text` has at least.
+/// The minimum of calls through the import address table in `.text`.
 pub(super) const IMPORT_CALLS: u32 = 48;
 /// Bytes of `nop` before a function: room for a hot patch.
 const HOT_PATCH: usize = 5;
 
-/// What code is written with: the things it may refer to.
+/// The state of code generation, and the symbols that code may refer to.
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
     pub(super) arch: Arch,
@@ -35,13 +35,13 @@ pub(super) struct Writer<'a> {
     pub(super) strings: &'a [u32],
     /// Calls through pointers so far.
     pub(super) import_calls: u32,
-    /// Parts of functions that seldom run, to be placed apart from them.
+    /// Rarely executed parts of functions, placed apart from them.
     pub(super) cold: Vec<Code>,
     balance: Balance,
     labels: usize,
 }
 
-/// What a function's prologue saved.
+/// Which registers a function's prologue saved.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) saved: bool,
@@ -88,13 +88,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A whole function and the label at its start. Some of its parts stay
-    /// behind in `cold`.
+    /// Writes a whole function and returns the label at its start. Its cold
+    /// parts go to `cold`.
     pub(super) fn function(&mut self) -> (Label, Code) {
         let mut code = self.code();
         let label = self.label();
         code.define(label);
-        let frame = self.open(&mut code);
+        let frame = self.prologue(&mut code);
         let exit = self.label();
         let count = 12 + self.random.below(130);
         let cold = if self.arch == Arch::X86 { 66 } else { 46 };
@@ -113,12 +113,12 @@ impl<'a> Writer<'a> {
             }
         }
         code.define(exit);
-        self.close(&mut code, frame);
+        self.epilogue(&mut code, frame);
         (label, code)
     }
 
-    /// A function that calls nothing and keeps nothing on the stack, so that it
-    /// has no entry in the exception table.
+    /// A function that calls nothing and keeps nothing on the stack, so it has
+    /// no entry in the exception table.
     pub(super) fn leaf(&mut self) -> (Label, Code) {
         let mut code = self.code();
         let label = self.label();
@@ -131,7 +131,7 @@ impl<'a> Writer<'a> {
         (label, code)
     }
 
-    /// A jump to where an unlikely case is dealt with, and that part.
+    /// A jump to code for an unlikely case, and that code.
     fn cold_part(&mut self, code: &mut Code) {
         let (there, back) = (self.label(), self.label());
         let condition = self.random.pick(&CONDITIONS);
@@ -148,7 +148,7 @@ impl<'a> Writer<'a> {
         self.cold.push(part);
     }
 
-    /// Writes something, and counts the bytes.
+    /// Writes code and counts its bytes.
     fn counted(&mut self, code: &mut Code, write: impl FnOnce(&mut Self, &mut Code)) {
         let (start, fixup) = (code.here(), code.fixups.len());
         write(self, code);
@@ -156,7 +156,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A prologue.
-    pub(super) fn open(&mut self, code: &mut Code) -> Frame {
+    pub(super) fn prologue(&mut self, code: &mut Code) -> Frame {
         let saved = self
             .random
             .chance(if self.arch == Arch::X86 { 600 } else { 300 });
@@ -179,7 +179,7 @@ impl<'a> Writer<'a> {
     }
 
     /// An epilogue, and the padding up to the next function.
-    pub(super) fn close(&mut self, code: &mut Code, frame: Frame) {
+    pub(super) fn epilogue(&mut self, code: &mut Code, frame: Frame) {
         self.counted(code, |writer, code| match writer.arch {
             Arch::X86 => {
                 if frame.saved {
@@ -205,7 +205,7 @@ impl<'a> Writer<'a> {
         self.pad(code);
     }
 
-    /// What lies between two functions.
+    /// The padding between two functions.
     fn pad(&mut self, code: &mut Code) {
         let padding = if self.random.chance(900) { 0x90 } else { 0xCC };
         // On x64 functions are aligned.
@@ -216,9 +216,9 @@ impl<'a> Writer<'a> {
         self.counted(code, |_, code| code.emit(&[padding; 16][..count]));
     }
 
-    /// Statements until `code` has grown by `bytes` or a little more: at most
-    /// 40 bytes.
-    pub(super) fn run(&mut self, code: &mut Code, bytes: u32) {
+    /// Writes statements until `code` has grown by `bytes`, or at most 40 bytes
+    /// more.
+    pub(super) fn statements(&mut self, code: &mut Code, bytes: u32) {
         let end = code.here() + bytes;
         while code.here() < end {
             self.statement(code);
@@ -279,7 +279,7 @@ impl<'a> Writer<'a> {
         self.counted(code, Self::plain);
     }
 
-    /// One that refers to nothing, at most 11 bytes.
+    /// One instruction without references, at most 11 bytes.
     fn plain(&mut self, code: &mut Code) {
         let instruction = instruction::choose(self.arch, &mut self.random, &self.balance);
         code.emit(instruction.bytes());
@@ -317,7 +317,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A number as code has them: small, a pool tag, or a status.
+    /// A constant as in genuine code: small, a pool tag, or a status.
     fn number(&mut self) -> u32 {
         match self.random.below(3) {
             0 => self.random.below(0x1000),
@@ -333,7 +333,7 @@ impl<'a> Writer<'a> {
 
     fn load_global(&mut self, code: &mut Code, register: u8) {
         let variable = self.data.any(&mut self.random);
-        // The short form has half of them.
+        // Half of the loads use the short form.
         let short = self.arch == Arch::X86 && self.random.chance(500);
         code.load(if short { 0 } else { register }, variable, short);
     }
@@ -342,7 +342,7 @@ impl<'a> Writer<'a> {
         let variable = self.data.any(&mut self.random);
         if self.random.chance(300) {
             let value = match self.number() {
-                // Stores of 10 are decoys, to be asked for.
+                // Stores of 10 are decoys, added only on request.
                 10 => 11,
                 value => value,
             };
@@ -377,7 +377,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The address of something, or a pointer from `.data`.
+    /// Loads an address, or a pointer from `.data`.
     fn pointer(&mut self, code: &mut Code, register: u8) {
         let symbol = match self.random.below(5) {
             0 | 1 => Symbol::At(Name::Rdata, self.random.pick(self.strings)),
@@ -410,7 +410,7 @@ impl<'a> Writer<'a> {
         let hole = code.jump_short(condition);
         self.simple(code);
         if self.random.chance(180) {
-            // What is done otherwise.
+            // The else branch.
             let end = code.jump_over();
             code.land(&hole);
             self.simple(code);

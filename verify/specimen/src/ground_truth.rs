@@ -1,13 +1,13 @@
-//! What a specimen really contains, known because it was put there.
+//! The contents of a specimen, known because the builder put them there.
 
 use std::ops::Range;
 
-use super::code::{Mark, Proof};
+use super::code::{Mark, MarkKind};
 use super::data::Trio;
 use super::image::{Image, index};
 use super::name::Name;
 
-/// Where everything is. All positions are RVAs unless said otherwise.
+/// The positions of everything in a specimen: RVAs unless noted otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroundTruth {
     /// T, the limit.
@@ -29,7 +29,7 @@ pub struct GroundTruth {
     pub queue_tests: Vec<u32>,
     /// The instruction in INIT that stores the limit.
     pub start_up_store: Option<u32>,
-    /// The thresholds of imitations: none of them is T.
+    /// The thresholds of decoy limiters: none of them is T.
     pub decoys: Vec<u32>,
     /// File offsets of every byte of gates, queue tests, event, atomic
     /// updates and start-up store, ascending.
@@ -49,25 +49,25 @@ impl GroundTruth {
         for (name, marks) in program {
             let place = image.place(*name);
             for mark in marks {
-                found.push((mark.proof, place.rva + mark.start, mark.end - mark.start));
+                found.push((mark.kind, place.rva + mark.start, mark.end - mark.start));
                 let offset = index(place.offset);
                 evidence.push(offset + index(mark.start)..offset + index(mark.end));
             }
         }
         found.sort_by_key(|&(_, rva, _)| rva);
         evidence.sort_by_key(|range| range.start);
-        let of = |wanted| found.iter().filter(move |(proof, ..)| *proof == wanted);
+        let of = |wanted| found.iter().filter(move |(kind, ..)| *kind == wanted);
         let rvas = |wanted| of(wanted).map(|&(_, rva, _)| rva);
         Self {
             threshold: variables.threshold,
             count: variables.count,
             queue: variables.queue,
-            gates: rvas(Proof::Gate).collect(),
-            gate_lens: of(Proof::Gate).map(|&(_, _, length)| length).collect(),
-            event: rvas(Proof::Event).next(),
-            atomics: rvas(Proof::Atomic).collect(),
-            queue_tests: rvas(Proof::QueueTest).collect(),
-            start_up_store: rvas(Proof::StartUp).next(),
+            gates: rvas(MarkKind::Gate).collect(),
+            gate_lens: of(MarkKind::Gate).map(|&(_, _, length)| length).collect(),
+            event: rvas(MarkKind::Event).next(),
+            atomics: rvas(MarkKind::Atomic).collect(),
+            queue_tests: rvas(MarkKind::QueueTest).collect(),
+            start_up_store: rvas(MarkKind::StartUp).next(),
             decoys: variables.decoys.clone(),
             evidence,
             headers: 0..index(image.headers),
@@ -85,18 +85,18 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    pub(super) fn of(trio: Trio, rivals: &[Trio], image: &Image) -> Self {
+    pub(super) fn of(trio: Trio, decoy_limiters: &[Trio], image: &Image) -> Self {
         let rva = |offset| image.rva(trio.section, offset);
-        let decoy = |rival: &Trio| image.rva(rival.section, rival.threshold);
+        let decoy = |limiter: &Trio| image.rva(limiter.section, limiter.threshold);
         Self {
             threshold: rva(trio.threshold),
             count: rva(trio.count),
             queue: rva(trio.queue),
-            decoys: rivals.iter().map(decoy).collect(),
+            decoys: decoy_limiters.iter().map(decoy).collect(),
         }
     }
 
-    /// Whether an address is one of the true three, or any byte of the limit.
+    /// Whether an RVA is one of the three variables, or any byte of the limit.
     pub(super) fn have(&self, rva: u32) -> bool {
         let limit = self.threshold..self.threshold + 4;
         limit.contains(&rva) || [self.count, self.queue].contains(&rva)

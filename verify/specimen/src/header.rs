@@ -26,7 +26,7 @@ pub(super) enum Directory {
     ImportAddresses = 12,
 }
 
-/// What the headers say beside the section table.
+/// The contents of the headers besides the section table.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) arch: Arch,
@@ -47,7 +47,7 @@ fn optional_size(arch: Arch) -> u16 {
     }
 }
 
-/// SizeOfHeaders for so many sections.
+/// SizeOfHeaders for this number of sections.
 pub(super) fn size(arch: Arch, alignment: Alignment, sections: usize) -> u32 {
     let sections = u32::try_from(sections).expect("sections are few");
     let end =
@@ -187,7 +187,7 @@ fn field(in_optional: u32) -> usize {
 }
 
 /// Writes CheckSum: the sum of the file's 16-bit words with every carry added
-/// back, plus the file's length (as IMAGHELP's CheckSumMappedFile has it).
+/// back, plus the file's length (like IMAGEHLP's CheckSumMappedFile).
 pub(super) fn set_checksum(file: &mut [u8], checksum: Checksum) {
     let place = field(64)..field(68);
     let sum = file.chunks(2).fold(0u32, |sum, word| {
@@ -205,7 +205,7 @@ pub(super) fn set_checksum(file: &mut [u8], checksum: Checksum) {
     file[place].copy_from_slice(&value.to_le_bytes());
 }
 
-/// A place whose RVA the headers give.
+/// An address and size for the headers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) label: Label,

@@ -1,5 +1,4 @@
-//! Linking: sections get their places, references their values, and all of it
-//! becomes a file.
+//! Linking: places the sections, fills in the references, and writes the file.
 
 use super::code::{Fixup, Form, Label, Symbol, pointer_size};
 use super::defect::Defect;
@@ -9,7 +8,7 @@ use super::relocation;
 use super::section::{PlacedSection, Section};
 use super::spec::Spec;
 
-/// What is linked.
+/// The input of the linker.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) sections: Vec<Section>,
@@ -20,12 +19,12 @@ pub(super) struct Parts {
     pub(super) time_stamp: u32,
 }
 
-/// What calls and pointers to code go to, in `.text`.
+/// The functions in `.text` that calls and pointers refer to.
 #[derive(Debug, Default)]
 pub(super) struct Functions {
-    /// Those that the exception table has.
+    /// Functions with an entry in the exception table.
     pub(super) framed: Vec<Label>,
-    /// Those that need no entry there.
+    /// Functions without one.
     pub(super) leaves: Vec<Label>,
 }
 
@@ -47,7 +46,7 @@ pub(super) struct Image {
     pub(super) names: Vec<Name>,
     pub(super) headers: u32,
     pub(super) size: u32,
-    /// What the header says; the code may be linked for another.
+    /// The header's ImageBase; the code may be linked for another.
     pub(super) image_base: u32,
     pub(super) references: Vec<Reference>,
 }
@@ -164,7 +163,7 @@ impl Image {
         &self.placed[index.expect("the section is there")]
     }
 
-    /// RVAs of everything that is relocated.
+    /// RVAs of all relocated fields.
     pub(super) fn pointers(&self) -> Vec<u32> {
         pointers(&self.references).collect()
     }
@@ -178,7 +177,7 @@ fn pointers(references: &[Reference]) -> impl Iterator<Item = u32> {
 }
 
 impl Reference {
-    /// The bytes that say it; the first 4 unless it is an 8-byte pointer.
+    /// The encoded bytes; the first 4 unless it is an 8-byte pointer.
     fn bytes(&self, base: u32) -> [u8; 8] {
         let value = match self.form {
             Form::Absolute => base + self.target,
@@ -192,7 +191,7 @@ impl Reference {
     }
 }
 
-/// Where every label is.
+/// The addresses of all labels.
 struct Addresses<'a> {
     labels: Vec<u32>,
     placed: Vec<(Name, u32)>,

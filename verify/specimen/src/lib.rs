@@ -1,17 +1,17 @@
-//! Specimens: complete driver images, made from a plain description, with the
+//! Specimens: complete driver images, built from a description, with the ground
 //! truth about them.
 //!
 //! A specimen has the shape of Microsoft's tcpip.sys and tcpip6.sys as measured
-//! on genuine images (sections, alignments, idioms, how often code touches
+//! on genuine images (sections, alignments, idioms, frequency of references to
 //! variables) and not a byte of them. The same [`Spec`] always gives the same
 //! bytes, on every machine. Every value of [`Spec`] can be built, so fuzzing
 //! and properties share the type.
 //!
-//! What drivers come in is made likewise: cabinets ([`cabinet`]) and disc images
-//! ([`disc`]).
+//! The containers of drivers are built likewise: cabinets ([`cabinet`]) and
+//! disc images ([`disc`]).
 //!
-//! Nothing here knows the locator or its PE reader: what they agree on, they
-//! agree on independently.
+//! This crate does not use the locator or its PE reader, so their agreement is
+//! independent evidence.
 //!
 //! ```
 //! use specimen::Spec;
@@ -70,9 +70,9 @@ pub use spec::{Alignment, Checksum, DataPart, Decoys, EventForm, Extras, ImageBa
 pub struct Specimen {
     /// The file's bytes.
     pub file: Vec<u8>,
-    /// What it contains.
+    /// The ground truth.
     pub truth: GroundTruth,
-    /// What was built: the spec in its normalized form.
+    /// The normalized spec that was built.
     pub spec: Spec,
     /// The section table.
     pub sections: Vec<PlacedSection>,
@@ -80,7 +80,7 @@ pub struct Specimen {
     pub size_of_image: u32,
     /// The header's ImageBase.
     pub image_base: u32,
-    /// RVAs of everything that is relocated, ascending.
+    /// RVAs of all relocated fields, ascending.
     pub pointers: Vec<u32>,
     /// RVAs of the import address table's slots.
     pub slots: Vec<u32>,
@@ -98,8 +98,8 @@ impl Spec {
     }
 }
 
-/// The specimen, unless its filler names the limiter's variables by accident or
-/// calls too little around a gate.
+/// Builds a specimen; `None` if its filler refers to the limiter's variables by
+/// chance or has too few calls around a gate.
 fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
     let program = program::write(spec, attempt);
     let marks: Vec<(Name, Vec<Mark>)> = program
@@ -108,9 +108,9 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
         .iter()
         .map(|section| (section.name, section.code.marks.clone()))
         .collect();
-    let (trio, rivals, stores) = (program.trio, program.rivals, program.stores);
+    let (trio, decoy_limiters, stores) = (program.trio, program.decoy_limiters, program.stores);
     let image = program.parts.link(spec);
-    let variables = Variables::of(trio, &rivals, &image);
+    let variables = Variables::of(trio, &decoy_limiters, &image);
     let truth = GroundTruth::read(&marks, &variables, &image);
     if chance_reference::exists(spec, &image, &truth, &variables)
         || chance_reference::few_calls(spec, &image, &truth)
@@ -139,8 +139,8 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
 }
 
 impl Specimen {
-    /// Where the value of the start-up store stands in the file: the last four
-    /// bytes of the instruction.
+    /// The file offset of the start-up store's value: the last four bytes of
+    /// the instruction.
     ///
     /// # Panics
     /// Without a start-up store.

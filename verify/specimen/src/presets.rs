@@ -1,7 +1,7 @@
-//! Five named kinds, modelled on measured images: the same alignment, places,
-//! idioms and numbers; only the amount of code is smaller until asked for.
+//! Five named presets, modelled on measured images: the same alignments,
+//! positions, idioms and counts, with less code by default.
 //!
-//! | kind | measured image |
+//! | preset | measured image |
 //! |---|---|
 //! | [`Spec::xp_sp3`] | Windows XP SP3 x86, tcpip.sys 5.1.2600.5512 |
 //! | [`Spec::server_2003`] | Server 2003 SP2 x86, tcpip.sys 5.2.3790.3959 |
@@ -18,7 +18,7 @@ const AFTER: QueueTest = QueueTest::FallThrough(QueueForm::MemoryFirst);
 const BEFORE: QueueTest = QueueTest::BeforeTarget(QueueForm::Byte);
 
 impl Spec {
-    /// The five kinds, with the names that reports use.
+    /// The five presets, with the names that reports use.
     pub fn presets() -> [(&'static str, Self); 5] {
         [
             ("tcpip-xp-sp3-x86", Self::xp_sp3()),
@@ -29,9 +29,9 @@ impl Spec {
         ]
     }
 
-    /// The five kinds with as much code as the measured images: 258,010, 313,058
-    /// and 531,038 bytes of `.text`; for tcpip6.sys about a quarter of a megabyte.
-    /// Their gates are more than 64 KiB apart.
+    /// The five presets with as much code as the measured images: 258,010,
+    /// 313,058 and 531,038 bytes of `.text`; for tcpip6.sys about a quarter of a
+    /// megabyte. Their gates are more than 64 KiB apart.
     pub fn full_size_presets() -> [(&'static str, Self); 5] {
         let mut sizes = [244, 297, 494, 244, 244].into_iter();
         Self::presets().map(|(name, spec)| match sizes.next() {

@@ -1,4 +1,4 @@
-//! Sections, and where they stand in file and memory.
+//! Sections, and their positions in file and memory.
 
 use super::code::Code;
 use super::name::Name;
@@ -26,7 +26,7 @@ impl Section {
     }
 }
 
-/// Where a section stands, as the section table says.
+/// A section's position, as in the section table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlacedSection {
     /// The name, padded with zeros.
@@ -35,7 +35,7 @@ pub struct PlacedSection {
     pub flags: u32,
     /// VirtualAddress.
     pub rva: u32,
-    /// VirtualSize: what the section really needs.
+    /// VirtualSize, unrounded.
     pub virtual_size: u32,
     /// PointerToRawData.
     pub offset: u32,
@@ -50,8 +50,8 @@ impl PlacedSection {
         (inside < self.raw_size).then(|| self.offset + inside)
     }
 
-    /// Where a section of `len` bytes in the file comes after `headers` bytes
-    /// of headers and the sections in `before`: both file and memory tile.
+    /// Places a section behind `headers` bytes of headers and the sections in
+    /// `before`, without gaps in file or memory.
     pub(super) fn after(
         before: &[Self],
         headers: u32,

@@ -1,40 +1,39 @@
-//! What may go wrong, and what is left on the medium then.
+//! Faults, and the data that a power failure leaves on the medium.
 
-/// What goes wrong at a step, counted from 0.
+/// A fault at a step, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// That step fails, and no other. A file that was being written is there in
-    /// half.
+    /// Only that step fails. A file that was being written is half there.
     Fails(u32),
-    /// From that step on there is no room: files are written in half.
+    /// From that step on the disk is full.
     Full(u32),
-    /// The run ends in that step. The system goes on.
+    /// The run ends in that step. The system continues.
     Killed(u32),
     /// The power fails in that step.
     PowerLoss(u32, Loss),
 }
 
-/// What is left on the medium of what was not waited for.
+/// The unflushed data that remains on the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// Of the changes of names in each folder.
-    pub names: Names,
-    /// Of the content of files.
-    pub content: Content,
+    /// The remaining changes of names in each folder.
+    pub names: SurvivingNames,
+    /// The remaining content of files.
+    pub content: SurvivingContent,
 }
 
-/// What is left of the changes of names that were not synced.
+/// The remaining changes of names that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
-    /// So many of the first.
+pub enum SurvivingNames {
+    /// The first ones.
     First(usize),
-    /// So many of the last: no order is promised.
+    /// The last ones: no order is guaranteed.
     Last(usize),
 }
 
-/// What is left of the content of a file that was not synced.
+/// The remaining content of a file that was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub enum SurvivingContent {
     /// All.
     All,
     /// The first half.
@@ -46,21 +45,21 @@ pub enum Content {
 }
 
 impl Loss {
-    /// All that are tried.
+    /// All losses that are tested.
     pub fn all() -> impl Iterator<Item = Loss> {
         let contents = [
-            Content::All,
-            Content::Half,
-            Content::Zeros,
-            Content::Nothing,
+            SurvivingContent::All,
+            SurvivingContent::Half,
+            SurvivingContent::Zeros,
+            SurvivingContent::Nothing,
         ];
         let each = move |names| contents.map(|content| Loss { names, content });
         let names = [
-            Names::First(0),
-            Names::First(1),
-            Names::First(2),
-            Names::First(usize::MAX),
-            Names::Last(2),
+            SurvivingNames::First(0),
+            SurvivingNames::First(1),
+            SurvivingNames::First(2),
+            SurvivingNames::First(usize::MAX),
+            SurvivingNames::Last(2),
         ];
         names.into_iter().flat_map(each)
     }
@@ -75,7 +74,7 @@ impl Fault {
             .chain(losses)
     }
 
-    /// Whether it ends the run.
+    /// Whether the fault ends the run.
     pub fn ends(self) -> bool {
         matches!(self, Fault::Killed(_) | Fault::PowerLoss(..))
     }

@@ -1,11 +1,11 @@
-//! Two runs at once on one disk, in every order of their steps.
+//! Two concurrent runs on one disk, in every order of their steps.
 //!
-//! A run does the same again when its steps give the same again. So there are no
-//! threads here: a run is called with all that its steps have given so far, and
-//! the next step that it asks for is noted, as a node of a tree. A state is the
-//! disk and a node of each run; from each state either run takes its step, and a
-//! state that was seen before is not followed twice. All states are seen that
-//! way, and so the outcome of all orders.
+//! A run is deterministic: the same results of its steps lead to the same next
+//! step. So no threads are needed: a run is called with the results of its
+//! steps so far, and the next step that it requests becomes a node of a tree. A
+//! state is the disk and a node of each run; from each state either run takes
+//! its step, and known states are not explored again. That reaches all states,
+//! and so the outcome of all orders.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -22,15 +22,16 @@ use tcplimit::patch::mount::MountWarning;
 
 use super::FaultyDisk;
 
-/// So often a run may create the same file. Two runs can take each other's new
-/// lock file for a stale one without end; beyond this they do the same again.
+/// The number of times a run may create the same file. Two runs can take each
+/// other's new lock file for a stale one forever; beyond this limit the steps
+/// repeat.
 const CREATIONS: usize = 3;
 
 /// The error of every step of a run that was killed.
 pub const KILLED: &str = "the run was killed";
 
-/// A step, as it is taken on the disk.
-type Action = Rc<dyn Fn(&FaultyDisk) -> Answer>;
+/// A step on the disk.
+type Action = Rc<dyn Fn(&FaultyDisk) -> StepResult>;
 
 /// The step that a run takes next.
 #[derive(Clone)]
@@ -40,29 +41,29 @@ struct Step {
     action: Action,
 }
 
-/// What a step gives.
+/// The result of a step.
 #[derive(Clone)]
-struct Answer {
+struct StepResult {
     value: Result<Rc<dyn Any>, (io::ErrorKind, Option<i32>)>,
     digest: u64,
 }
 
-impl Answer {
-    fn new<T: Hash + 'static>(result: io::Result<T>) -> Answer {
+impl StepResult {
+    fn new<T: Hash + 'static>(result: io::Result<T>) -> StepResult {
         let mut hasher = DefaultHasher::new();
         result.as_ref().map_err(io::Error::kind).hash(&mut hasher);
         let value: io::Result<Rc<dyn Any>> = result.map(|value| Rc::new(value) as _);
-        Answer {
+        StepResult {
             value: value.map_err(|error| (error.kind(), error.raw_os_error())),
             digest: hasher.finish(),
         }
     }
 
-    fn result<T: Clone + 'static>(&self) -> io::Result<T> {
+    fn get<T: Clone + 'static>(&self) -> io::Result<T> {
         match &self.value {
             Ok(value) => Ok(value
                 .downcast_ref::<T>()
-                .expect("a run does the same again")
+                .expect("a run is deterministic")
                 .clone()),
             Err((_, Some(number))) => Err(io::Error::from_raw_os_error(*number)),
             Err((kind, None)) => Err((*kind).into()),
@@ -70,32 +71,32 @@ impl Answer {
     }
 }
 
-/// The disk as one of the two runs has it.
+/// The disk as one of the two runs accesses it.
 pub struct RunDisk<'n> {
-    /// What its steps give.
-    given: &'n [Answer],
+    /// The results of its steps.
+    results: &'n [StepResult],
     calls: RefCell<Calls>,
 }
 
 #[derive(Default)]
 struct Calls {
-    /// How many of its steps were taken.
+    /// The number of its steps that were taken.
     taken: usize,
-    /// The first that was not.
+    /// The first step that was not.
     next: Option<Step>,
-    /// What it has noted since the last one.
+    /// Warnings since the last step.
     notes: Vec<MountWarning>,
 }
 
 impl fmt::Debug for RunDisk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RunDisk({} steps)", self.given.len())
+        write!(f, "RunDisk({} steps)", self.results.len())
     }
 }
 
 impl RunDisk<'_> {
-    /// Takes a step whose outcome is known. At the first other one the run ends,
-    /// as one that is killed: nothing that it does from there on counts.
+    /// Returns the known result of a step. At the first step without one the
+    /// run ends as if killed: nothing after that counts.
     fn step<T: Hash + Clone + 'static>(
         &self,
         call: &'static str,
@@ -103,14 +104,14 @@ impl RunDisk<'_> {
         step: impl Fn(&FaultyDisk) -> io::Result<T> + 'static,
     ) -> io::Result<T> {
         let mut calls = self.calls.borrow_mut();
-        if let Some(answer) = self.given.get(calls.taken) {
+        if let Some(result) = self.results.get(calls.taken) {
             calls.taken += 1;
-            return answer.result();
+            return result.get();
         }
         calls.next.get_or_insert_with(|| Step {
             call,
             path: path.to_owned(),
-            action: Rc::new(move |disk| Answer::new(step(disk))),
+            action: Rc::new(move |disk| StepResult::new(step(disk))),
         });
         Err(io::Error::other(KILLED))
     }
@@ -208,8 +209,8 @@ impl FileSystem for RunDisk<'_> {
 
     fn warn(&self, warning: MountWarning) {
         let mut calls = self.calls.borrow_mut();
-        // Noted before its last step, it is on the disk already.
-        if calls.taken == self.given.len() && calls.next.is_none() {
+        // A warning before its last step is already on the disk.
+        if calls.taken == self.results.len() && calls.next.is_none() {
             calls.notes.push(warning);
         }
     }
@@ -218,18 +219,18 @@ impl FileSystem for RunDisk<'_> {
 /// A run.
 pub type Run<'r, R> = &'r dyn Fn(&RunDisk<'_>) -> R;
 
-/// Where a run stands: after steps that gave this.
+/// The state of a run after these results of its steps.
 struct Node<R> {
-    given: Vec<Answer>,
+    results: Vec<StepResult>,
     notes: Vec<MountWarning>,
-    /// The step that follows; none when it is done.
+    /// The next step; `None` if the run is done.
     next: Option<Step>,
-    /// What it returns, when it is done or killed here.
+    /// The run's return value if it is done or killed here.
     result: R,
     created: Vec<PathBuf>,
 }
 
-/// All that is known of a run.
+/// The explored states of a run.
 struct Tree<'r, R> {
     run: Run<'r, R>,
     nodes: Vec<Node<R>>,
@@ -247,16 +248,16 @@ impl<'r, R> Tree<'r, R> {
         tree
     }
 
-    fn add(&mut self, given: Vec<Answer>, created: Vec<PathBuf>) -> usize {
-        let seat = RunDisk {
-            given: &given,
+    fn add(&mut self, results: Vec<StepResult>, created: Vec<PathBuf>) -> usize {
+        let disk = RunDisk {
+            results: &results,
             calls: RefCell::default(),
         };
-        let result = (self.run)(&seat);
-        let Calls { next, notes, taken } = seat.calls.into_inner();
-        assert_eq!(taken, given.len(), "a run does the same again");
+        let result = (self.run)(&disk);
+        let Calls { next, notes, taken } = disk.calls.into_inner();
+        assert_eq!(taken, results.len(), "a run is deterministic");
         self.nodes.push(Node {
-            given,
+            results,
             notes,
             next,
             result,
@@ -265,9 +266,9 @@ impl<'r, R> Tree<'r, R> {
         self.nodes.len() - 1
     }
 
-    /// The node behind the next step of this one, when that gives this.
-    fn child(&mut self, node: usize, answer: &Answer) -> usize {
-        if let Some(&child) = self.children.get(&(node, answer.digest)) {
+    /// The node that follows this one if its next step has this result.
+    fn child(&mut self, node: usize, result: &StepResult) -> usize {
+        if let Some(&child) = self.children.get(&(node, result.digest)) {
             return child;
         }
         let parent = &self.nodes[node];
@@ -277,24 +278,24 @@ impl<'r, R> Tree<'r, R> {
         {
             created.push(step.path.clone());
         }
-        let given = [parent.given.as_slice(), std::slice::from_ref(answer)].concat();
-        let child = self.add(given, created);
-        self.children.insert((node, answer.digest), child);
+        let results = [parent.results.as_slice(), std::slice::from_ref(result)].concat();
+        let child = self.add(results, created);
+        self.children.insert((node, result.digest), child);
         child
     }
 }
 
-/// Disk and runs.
+/// The state of the disk and of both runs.
 #[derive(Clone)]
 struct State {
     disk: FaultyDisk,
-    /// Where each run stands.
+    /// The node of each run.
     nodes: [usize; 2],
     killed: bool,
     order: Option<Rc<Order>>,
 }
 
-/// The steps that led to a state, shown when a check fails there.
+/// The steps that led to a state, printed if a check fails there.
 struct Order {
     before: Option<Rc<Order>>,
     run: usize,
@@ -310,14 +311,14 @@ impl State {
     }
 
     /// After one more step.
-    fn then(&self, run: usize, step: String) -> State {
+    fn after_step(&self, run: usize, step: String) -> State {
         let mut next = self.clone();
         let before = self.order.clone();
         next.order = Some(Rc::new(Order { before, run, step }));
         next
     }
 
-    /// A run has come to where it stands.
+    /// Applies the warnings and the end of a run that reached a node.
     fn arrive<R>(&self, run: usize, node: &Node<R>) {
         for &note in &node.notes {
             self.disk.warn(note);
@@ -328,10 +329,10 @@ impl State {
     }
 }
 
-/// Prints the order when the check of a state fails.
-struct Checked<'s>(&'s State);
+/// Prints the order of steps if the check of a state fails.
+struct OrderOnPanic<'s>(&'s State);
 
-impl Drop for Checked<'_> {
+impl Drop for OrderOnPanic<'_> {
     fn drop(&mut self) {
         if !thread::panicking() {
             return;
@@ -347,18 +348,18 @@ impl Drop for Checked<'_> {
     }
 }
 
-/// How much there was to see.
+/// The extent of an exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Explored {
     /// States of disk and runs.
     pub states: usize,
-    /// Those in which both runs are done, or killed.
+    /// States in which both runs are done or killed.
     pub ends: usize,
 }
 
-/// Two runs in all orders of their steps, and with `kill` also with the first
-/// killed before any of its steps. `check` gets the disk in the end and what
-/// each run returned.
+/// Explores two runs in all orders of their steps, and with `kill` also with
+/// the first killed before any of its steps. `check` gets the final disk and
+/// the result of each run.
 pub fn every_order<R>(
     disk: &FaultyDisk,
     kill: bool,
@@ -377,8 +378,8 @@ pub fn every_order<R>(
     for (run, tree) in trees.iter().enumerate() {
         first.arrive(run, &tree.nodes[0]);
     }
-    let mut ahead = vec![first];
-    while let Some(state) = ahead.pop() {
+    let mut queue = vec![first];
+    while let Some(state) = queue.pop() {
         if !seen.insert(state.digest()) {
             continue;
         }
@@ -386,16 +387,16 @@ pub fn every_order<R>(
         let steps = at.map(|node| node.next.is_some());
         let goes_on = [steps[0] && !state.killed, steps[1]];
         if goes_on == [false; 2] {
-            let _order = Checked(&state);
+            let _order = OrderOnPanic(&state);
             check(&state.disk, at.map(|node| &node.result));
             ends += 1;
             continue;
         }
         if kill && goes_on[0] {
-            let mut next = state.then(0, "killed".to_owned());
+            let mut next = state.after_step(0, "killed".to_owned());
             next.killed = true;
             next.disk.end_run(0);
-            ahead.push(next);
+            queue.push(next);
         }
         for run in [0, 1].into_iter().filter(|&run| goes_on[run]) {
             let node = &trees[run].nodes[state.nodes[run]];
@@ -404,12 +405,12 @@ pub fn every_order<R>(
             if step.call == "create" && created.count() == CREATIONS {
                 continue;
             }
-            let mut next = state.then(run, format!("{} {}", step.call, step.path.display()));
+            let mut next = state.after_step(run, format!("{} {}", step.call, step.path.display()));
             next.disk.run.set(run);
-            let answer = (step.action)(&next.disk);
-            next.nodes[run] = trees[run].child(state.nodes[run], &answer);
+            let result = (step.action)(&next.disk);
+            next.nodes[run] = trees[run].child(state.nodes[run], &result);
             next.arrive(run, &trees[run].nodes[next.nodes[run]]);
-            ahead.push(next);
+            queue.push(next);
         }
     }
     Explored {

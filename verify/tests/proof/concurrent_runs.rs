@@ -1,5 +1,5 @@
-//! Two runs at once, locks, and mounts that can't lock or sync: in every order of
-//! the runs' steps.
+//! Two concurrent runs, locks, and mounts that can't lock or sync, in every
+//! order of the runs' steps.
 
 use std::path::{Path, PathBuf};
 
@@ -20,11 +20,11 @@ const HOME: &str = "/disc/WINDOWS";
 const COPIES: [&str; 2] = ["drivers/b.sys", "drivers/a.sys"];
 const LOCK: &str = "/disc/WINDOWS/drivers/tcplimit.lock";
 
-/// What a run did: each content that it replaced, and where that is kept.
-type Did = Result<Vec<(Vec<u8>, PathBuf)>, Failure>;
+/// The contents that a run replaced, and the paths of their backups.
+type RunResult = Result<Vec<(Vec<u8>, PathBuf)>, Failure>;
 
-/// Puts a letter behind the content of a file.
-fn append(disk: &impl FileSystem, letter: u8) -> Did {
+/// Appends a letter to the content of a file.
+fn append(disk: &impl FileSystem, letter: u8) -> RunResult {
     let path = Path::new(FILE);
     let locks = Locks::acquire(disk, [Path::new(FOLDER)], "patch")?;
     if journal::is_pending(disk, Path::new(HOME))? {
@@ -55,8 +55,8 @@ fn exchange(
     })
 }
 
-/// Puts a letter behind the content of all copies, as one transaction.
-fn append_all(disk: &impl FileSystem, letter: u8) -> Did {
+/// Appends a letter to the content of all copies, as one transaction.
+fn append_all(disk: &impl FileSystem, letter: u8) -> RunResult {
     let home = Path::new(HOME);
     let folders = journal::folders_to_lock(disk, home, COPIES.map(Path::new))?;
     let locks = Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")?;
@@ -76,10 +76,10 @@ fn disk() -> FaultyDisk {
     FaultyDisk::with(&[(&copies[0], b"old"), (&copies[1], b"old")])
 }
 
-/// Nothing is left but files and backups, each backup that a run has named is
-/// there, and the content is what the runs that succeeded made of it, one after
-/// the other. Returns how many did.
-fn settled(disk: &FaultyDisk, path: &str, runs: &[(u8, &Did)]) -> usize {
+/// Checks that only files and backups are left, that each backup named by a run
+/// exists, and that the content is the result of the successful runs, one after
+/// the other. Returns the number of successful runs.
+fn settled(disk: &FaultyDisk, path: &str, runs: &[(u8, &RunResult)]) -> usize {
     for name in disk.paths() {
         let is_known = name.ends_with(".sys") || name.ends_with(".orig");
         assert!(is_known, "{name}: {runs:?}");
@@ -106,7 +106,7 @@ fn settled(disk: &FaultyDisk, path: &str, runs: &[(u8, &Did)]) -> usize {
     letters.len()
 }
 
-/// Numbers of errors on Linux.
+/// Error numbers of Linux.
 #[cfg(target_os = "linux")]
 mod errno {
     pub(crate) const EIO: i32 = 5;
@@ -119,9 +119,9 @@ mod errno {
 }
 
 #[test]
-fn of_two_runs_over_a_file_none_undoes_the_other_and_no_backup_is_lost() {
+fn of_two_runs_over_a_file_neither_undoes_the_other_and_no_backup_is_lost() {
     let mut both = 0;
-    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] =
+    let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] =
         [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
     let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
         let done = settled(disk, FILE, &[(b'A', one), (b'B', two)]);
@@ -132,9 +132,9 @@ fn of_two_runs_over_a_file_none_undoes_the_other_and_no_backup_is_lost() {
 }
 
 #[test]
-fn of_two_runs_over_all_copies_none_undoes_the_other_nor_takes_it_for_interrupted() {
+fn of_two_runs_over_all_copies_neither_undoes_the_other_nor_reports_an_interruption() {
     let mut both = 0;
-    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
+    let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
         append_all(disk, b'B')
     }];
     let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
@@ -149,8 +149,8 @@ fn of_two_runs_over_all_copies_none_undoes_the_other_nor_takes_it_for_interrupte
 }
 
 #[test]
-fn a_run_over_one_file_and_one_over_all_copies_keep_each_other_off() {
-    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] =
+fn a_run_over_one_file_and_a_run_over_all_copies_exclude_each_other() {
+    let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] =
         [&|disk| append_all(disk, b'A'), &|disk| append(disk, b'B')];
     let explored = every_order(&disk(), false, runs, |disk, [one, two]| {
         assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
@@ -164,11 +164,11 @@ fn a_run_over_one_file_and_one_over_all_copies_keep_each_other_off() {
     assert!(explored.states > 1000, "{explored:?}");
 }
 
-/// The first is killed at any of its steps, in any order with the second's; a
-/// third does what both were to do.
+/// The first run is killed at any of its steps, in any order with the second's;
+/// a third one succeeds.
 #[test]
-fn a_run_that_is_killed_beside_another_leaves_nothing_that_stops_the_next() {
-    let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
+fn a_run_killed_beside_another_does_not_block_the_next() {
+    let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
         append_all(disk, b'B')
     }];
     let explored = every_order(&disk(), true, runs, |disk, [_, two]| {
@@ -195,7 +195,7 @@ fn a_run_that_is_killed_beside_another_leaves_nothing_that_stops_the_next() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
+fn on_a_mount_without_locks_exclusive_creation_keeps_runs_apart() {
     for error in [
         errno::ENOLCK,
         errno::EINVAL,
@@ -204,28 +204,28 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
         errno::ENOSYS,
     ] {
         let disk = disk().without_locks(error);
-        let runs: [&dyn Fn(&RunDisk<'_>) -> Did; 2] =
+        let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] =
             [&|disk| append(disk, b'A'), &|disk| append(disk, b'B')];
         let explored = every_order(&disk, false, runs, |disk, [one, two]| {
             assert_ne!(settled(disk, FILE, &[(b'A', one), (b'B', two)]), 0);
             assert_eq!(disk.warnings(), [MountWarning::LocksUnsupported]);
         });
         assert!(explored.states > 300, "{explored:?}");
-        // What a killed run leaves there is a person's to remove.
+        // The lock file of a killed run must be removed by hand.
         let killed = disk.faulty(Fault::Killed(10));
         append(&killed, b'A').unwrap_err();
         let killed = killed.after();
         let failure = append(&killed, b'B').unwrap_err();
-        let says = failure.to_string();
+        let message = failure.to_string();
         assert!(
-            says.contains(&format!("remove {LOCK}, and try again")),
-            "{says}"
+            message.contains(&format!("remove {LOCK} and try again")),
+            "{message}"
         );
         assert_eq!(killed.content(FILE), Some(b"old".to_vec()));
         killed.remove(Path::new(LOCK)).unwrap();
         append(&killed, b'B').unwrap();
     }
-    // A disk that fails is no mount without locks.
+    // A failing disk is not a mount without locks.
     let failing = disk().without_locks(errno::EIO);
     let failure = append(&failing, b'A').unwrap_err();
     assert!(matches!(failure, Failure::Io { .. }), "{failure:?}");
@@ -233,7 +233,7 @@ fn where_a_mount_has_no_locks_exclusive_creation_keeps_runs_apart() {
 }
 
 #[test]
-fn only_what_a_run_of_this_machine_has_left_is_a_stale_lock() {
+fn only_locks_of_this_machine_can_be_stale() {
     let this = LockOwner::current("patch");
     let mut other = this.clone();
     other.host = "another".to_owned();
@@ -263,8 +263,8 @@ fn only_what_a_run_of_this_machine_has_left_is_a_stale_lock() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn where_a_folder_cannot_be_synced_files_are_changed_and_it_is_noted() {
-    let runs: [&dyn Fn(&FaultyDisk) -> Did; 2] =
+fn a_folder_that_cannot_be_synced_is_noted_and_files_are_changed() {
+    let runs: [&dyn Fn(&FaultyDisk) -> RunResult; 2] =
         [&|disk| append(disk, b'A'), &|disk| append_all(disk, b'A')];
     for (error, noted) in [
         (errno::EINVAL, Some(MountWarning::FolderSyncUnsupported)),
@@ -285,7 +285,7 @@ fn where_a_folder_cannot_be_synced_files_are_changed_and_it_is_noted() {
             if noted.is_none() {
                 continue;
             }
-            // Whatever happens then, but for a power failure.
+            // Every fault except a power failure.
             let counted = self::disk().without_folder_sync(error);
             run(&counted).unwrap();
             for step in 0..counted.steps() {
@@ -304,13 +304,12 @@ fn where_a_folder_cannot_be_synced_files_are_changed_and_it_is_noted() {
     }
 }
 
-/// Where the old content can't be put back either, what is said is what is
-/// there.
+/// If the old content can't be restored either, the message matches the disk.
 #[test]
-fn a_file_that_is_whole_is_not_said_to_be_half_way() {
+fn a_complete_file_is_not_reported_as_interrupted() {
     let disk = disk();
     let check = |_: &[u8]| {
-        // From here on the disk is full.
+        // The disk is full from here on.
         Err(Failure::Interrupted)
     };
     let exchange = exchange(&disk, Path::new(FILE), Path::new(FILE), b'A').unwrap();
@@ -329,7 +328,7 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
         match failure {
             Failure::RollbackFailed { reason: why, .. } => {
                 assert_eq!(content, b"oldA", "{step}");
-                assert!(why.contains("it holds the new content, whole"), "{why}");
+                assert!(why.contains("it holds the complete new content"), "{why}");
                 whole += 1;
             }
             _ => assert_eq!(content, b"old", "{step}"),
@@ -338,10 +337,10 @@ fn a_file_that_is_whole_is_not_said_to_be_half_way() {
     assert!(whole > 0);
 }
 
-/// The whole way of `patch FILE` and `restore FILE`, on a driver. What both say
-/// that they changed leads from the limit before to the one that is there then.
+/// Whole runs of `patch FILE` and `restore FILE` on a driver. The reported
+/// changes lead from the first limit to the final one.
 #[test]
-fn of_two_runs_over_a_driver_each_says_what_it_changed() {
+fn each_of_two_runs_over_a_driver_reports_its_own_changes() {
     let specimen = Spec::xp_sp3().with_text_kib(1).build();
     let (old, at) = (&specimen.file, specimen.value_offset());
     let path = Path::new("/disc/tcpip.sys");

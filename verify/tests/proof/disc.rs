@@ -1,5 +1,4 @@
-//! Disc images: whatever their tables are, and whatever happens while a changed
-//! one is written.
+//! Disc images: any tables, and any fault while a changed image is written.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +24,7 @@ fn image() -> Vec<u8> {
         .image
 }
 
-/// The same with a driver in a cabinet of two files as well.
+/// The same image with another driver in a cabinet of two files.
 fn image_with_cabinet() -> Vec<u8> {
     let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     let members: [(&str, &[u8]); 2] = [("a.txt", b"a"), ("TCPIP.SYS", &driver)];
@@ -55,7 +54,7 @@ const PATCH: Task = Task::Patch { limit: 100 };
 const RESTORE: Task = Task::Restore { use_backup: true };
 
 #[test]
-fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() {
+fn after_any_fault_the_old_image_stays_and_the_new_one_is_complete_or_absent() {
     let old = image();
     let disk = FaultyDisk::with(&[(OLD, &old)]);
     let sound = disk.after();
@@ -88,7 +87,7 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
 }
 
 #[test]
-fn whoever_says_stop_gets_nothing_under_the_name() {
+fn after_ctrl_c_no_output_file_remains() {
     let disk = FaultyDisk::with(&[(OLD, &image())]);
     let asked = std::cell::Cell::new(0);
     for stop in 0.. {
@@ -118,7 +117,7 @@ fn values(image: &[u8]) -> Vec<u32> {
 }
 
 #[test]
-fn whatever_sector_is_lost_or_damaged_the_result_is_right_or_refused() {
+fn each_lost_or_damaged_sector_gives_the_right_result_or_a_refusal() {
     for sound in [image(), image_with_cabinet()] {
         lose_and_damage_each_sector(&sound);
     }
@@ -177,13 +176,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn damaged_tables_get_a_report_and_make_no_other_limit(
+    fn damaged_tables_are_reported_and_never_yield_another_limit(
         edits in prop::collection::vec(any::<[u8; 6]>(), 0..4),
     ) {
         any_disc_tables(&edits.concat());
     }
 
-    /// Any files, any order, whatever the file has behind the volume.
+    /// Any files in any order, and any bytes behind the volume.
     #[test]
     fn patch_then_restore_is_the_identity(
         names in prop::collection::btree_set("[A-Z]{1,8}(/[A-Z]{1,8}){0,3}", 0..12),

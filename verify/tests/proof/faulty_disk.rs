@@ -1,5 +1,5 @@
-//! Patching on a file system that fails, fills up, or stops at any step: what
-//! is there is always whole, and the next run succeeds.
+//! Patching on a file system that fails, fills up, or stops at any step: files
+//! are always complete, and the next run succeeds.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,14 +30,14 @@ fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
         .expect("backups have names")
 }
 
-/// All files, but for a lock file that could not be removed.
+/// All files except a lock file that could not be removed.
 fn paths(disk: &FaultyDisk) -> Vec<String> {
     let mut paths = disk.paths();
     paths.retain(|path| !path.ends_with(lock::NAME));
     paths
 }
 
-/// One file gets another content.
+/// Replaces the content of one file.
 fn replaced(
     disk: &FaultyDisk,
     keep: Keep,
@@ -55,7 +55,7 @@ fn replaced(
     replace(&locks, &exchange, check)
 }
 
-/// Every fault at every step of a run on a disk.
+/// All faults at all steps of a run on a disk.
 fn faults(disk: &FaultyDisk, run: impl Fn(&FaultyDisk)) -> Vec<Fault> {
     let counted = disk.after();
     run(&counted);
@@ -63,8 +63,8 @@ fn faults(disk: &FaultyDisk, run: impl Fn(&FaultyDisk)) -> Vec<Fault> {
     (0..counted.steps()).flat_map(Fault::at).collect()
 }
 
-/// What a job says under each fault, and the disk after it with the content of the
-/// file, which is old or new.
+/// The outcome of a job under each fault, the disk after it, and the content of
+/// the file, which is old or new.
 fn outcomes<'a>(
     disk: &'a FaultyDisk,
     job: &'a Job,
@@ -83,14 +83,14 @@ fn outcomes<'a>(
 }
 
 #[test]
-fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
+fn after_any_fault_a_patched_file_is_old_or_new_and_the_next_run_succeeds() {
     let (old, new) = (specimen(10), specimen(100));
     let backup = backup_of(Path::new(FILE), &old).display().to_string();
     let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patch = job(Task::Patch { limit: 100 });
     let run = |disk: &FaultyDisk| patch.run(disk, Path::new(FILE));
     for (fault, done, after, content) in outcomes(&disk, &patch, [&old, &new]) {
-        assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+        assert_eq!(after.metadata(FILE), Some(1), "{fault:?}");
         if let Some(backup) = after.content(&backup) {
             assert_eq!(backup, old, "{fault:?}");
         }
@@ -98,7 +98,7 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
             assert!(after.content(&backup).is_some(), "{fault:?}: no backup");
         }
         if !fault.ends() {
-            // What is said is what is so.
+            // The result matches the disk.
             match done.outcome {
                 Outcome::Changed => assert_eq!(content, new, "{fault:?}"),
                 Outcome::Failed(_) => assert_eq!(content, old, "{fault:?}"),
@@ -116,12 +116,12 @@ fn a_patched_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
         );
         assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
         assert_eq!(after.content(&backup).as_ref(), Some(&old), "{fault:?}");
-        assert_eq!(after.like(&backup), Some(1), "{fault:?}");
+        assert_eq!(after.metadata(&backup), Some(1), "{fault:?}");
     }
 }
 
 #[test]
-fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
+fn after_any_fault_a_restored_file_is_old_or_new_and_the_next_run_succeeds() {
     let (old, new) = (specimen(70), specimen(30));
     let backup = backup_of(Path::new(FILE), &new).display().to_string();
     let disk = FaultyDisk::with(&[(FILE, &old), (&backup, &new)]);
@@ -131,12 +131,12 @@ fn a_restored_file_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
         assert_eq!(after.content(&backup).as_ref(), Some(&new), "{fault:?}");
         run(&after);
         assert_eq!(after.content(FILE).as_ref(), Some(&new), "{fault:?}");
-        assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+        assert_eq!(after.metadata(FILE), Some(1), "{fault:?}");
     }
 }
 
 #[test]
-fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succeeds() {
+fn after_any_fault_a_changed_copy_is_complete_or_absent_and_the_next_run_succeeds() {
     const OUT: &str = "/out/out.sys";
     let (old, new) = (specimen(10), specimen(100));
     let disk = FaultyDisk::with(&[(FILE, &old)]);
@@ -164,7 +164,7 @@ fn a_changed_copy_is_whole_or_not_there_whatever_happens_and_the_next_run_succee
             "{fault:?}: {again:?}"
         );
         assert_eq!(after.content(OUT).as_ref(), Some(&new), "{fault:?}");
-        assert_eq!(after.like(OUT), Some(1), "{fault:?}");
+        assert_eq!(after.metadata(OUT), Some(1), "{fault:?}");
     }
 }
 
@@ -230,15 +230,15 @@ fn put_back(disk: &FaultyDisk) -> Result<Recovery, Failure> {
     recover(&locks(disk)?, Path::new(HOME))
 }
 
-/// All files as before, all as after, or each whole but not alike.
+/// The state of the files: all old, all new, or a mix.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+enum DiskState {
     Before,
     After,
     Mixed,
 }
 
-fn seen(disk: &FaultyDisk) -> Seen {
+fn disk_state(disk: &FaultyDisk) -> DiskState {
     let contents = files().into_iter().map(|file| {
         let content = disk.content(&path(&file)).expect("the file is there");
         assert!(
@@ -250,9 +250,9 @@ fn seen(disk: &FaultyDisk) -> Seen {
     });
     let after: Vec<bool> = contents.collect();
     match (after.iter().all(|&is| is), after.iter().any(|&is| is)) {
-        (true, _) => Seen::After,
-        (_, false) => Seen::Before,
-        _ => Seen::Mixed,
+        (true, _) => DiskState::After,
+        (_, false) => DiskState::Before,
+        _ => DiskState::Mixed,
     }
 }
 
@@ -260,7 +260,7 @@ fn seen(disk: &FaultyDisk) -> Seen {
 fn all_files_are_exchanged_and_nothing_but_backups_is_left() {
     let disk = system();
     let backups = exchange(&disk).unwrap();
-    assert_eq!(seen(&disk), Seen::After);
+    assert_eq!(disk_state(&disk), DiskState::After);
     assert_eq!(disk.paths().len(), 8, "{:?}", disk.paths());
     for (backup, file) in backups.iter().zip(files()) {
         assert_eq!(
@@ -269,55 +269,55 @@ fn all_files_are_exchanged_and_nothing_but_backups_is_left() {
         );
     }
     for (like, file) in (1..).zip(files()) {
-        assert_eq!(disk.like(&path(&file)), Some(like));
+        assert_eq!(disk.metadata(&path(&file)), Some(like));
     }
 }
 
 #[test]
-fn many_files_are_one_change_whatever_happens_and_wherever() {
+fn after_any_fault_many_files_are_one_transaction() {
     let disk = system();
     let mut mixed = 0;
     for fault in faults(&disk, |disk| drop(exchange(disk))) {
         let faulty = disk.faulty(fault);
         let result = exchange(&faulty);
         let after = faulty.after();
-        let now = seen(&after);
+        let now = disk_state(&after);
         let pending = journal::is_pending(&after, Path::new(HOME)).unwrap();
         assert!(
-            now != Seen::Mixed || pending,
+            now != DiskState::Mixed || pending,
             "{fault:?}: mixed, and no journal"
         );
-        mixed += u32::from(now == Seen::Mixed);
+        mixed += u32::from(now == DiskState::Mixed);
         if !fault.ends() {
-            // What is said is what is so.
+            // The result matches the disk.
             match result {
-                Ok(_) => assert_eq!((now, pending), (Seen::After, false), "{fault:?}"),
+                Ok(_) => assert_eq!((now, pending), (DiskState::After, false), "{fault:?}"),
                 Err(Failure::RollbackFailed { .. }) => assert!(pending, "{fault:?}"),
                 Err(_) => {
-                    assert_eq!((now, pending), (Seen::Before, false), "{fault:?}");
+                    assert_eq!((now, pending), (DiskState::Before, false), "{fault:?}");
                     assert_eq!(paths(&after), disk.paths(), "{fault:?}");
                 }
             }
         }
         let found = put_back(&after).unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
         assert_eq!(found == Recovery::Nothing, !pending, "{fault:?}");
-        assert_ne!(seen(&after), Seen::Mixed, "{fault:?}");
-        let put_back = !pending || seen(&after) == Seen::Before;
+        assert_ne!(disk_state(&after), DiskState::Mixed, "{fault:?}");
+        let put_back = !pending || disk_state(&after) == DiskState::Before;
         assert!(put_back, "{fault:?}");
-        if seen(&after) == Seen::Before {
+        if disk_state(&after) == DiskState::Before {
             exchange(&after).unwrap();
         }
-        assert_eq!(seen(&after), Seen::After, "{fault:?}");
+        assert_eq!(disk_state(&after), DiskState::After, "{fault:?}");
         assert!(!journal::is_pending(&after, Path::new(HOME)).unwrap());
         for (like, file) in (1..).zip(files()) {
-            assert_eq!(after.like(&path(&file)), Some(like), "{fault:?}");
+            assert_eq!(after.metadata(&path(&file)), Some(like), "{fault:?}");
         }
     }
     assert!(mixed > 20, "{mixed}: the journal was never needed");
 }
 
 #[test]
-fn putting_back_may_itself_be_stopped_anywhere() {
+fn a_rollback_can_be_interrupted_anywhere() {
     let disk = system();
     let counted = disk.after();
     exchange(&counted).unwrap();
@@ -330,7 +330,7 @@ fn putting_back_may_itself_be_stopped_anywhere() {
         let names = stopped.paths().into_iter();
         let all: Vec<_> = names.map(|name| (stopped.content(&name), name)).collect();
         let is_pending = journal::is_pending(&stopped, Path::new(HOME)).unwrap();
-        // Between steps that only read nothing else is left.
+        // Steps that only read leave the same disk.
         if !is_pending || !left.insert(all) {
             continue;
         }
@@ -342,7 +342,7 @@ fn putting_back_may_itself_be_stopped_anywhere() {
                 drop(put_back(&again));
                 let again = again.after();
                 put_back(&again).unwrap_or_else(|failure| panic!("{step}, {fault:?}: {failure}"));
-                assert_eq!(seen(&again), Seen::Before, "{step}, {fault:?}");
+                assert_eq!(disk_state(&again), DiskState::Before, "{step}, {fault:?}");
                 kills += 1;
             }
         }
@@ -351,7 +351,7 @@ fn putting_back_may_itself_be_stopped_anywhere() {
 }
 
 #[test]
-fn ctrl_c_between_two_files_puts_everything_back() {
+fn ctrl_c_between_two_files_rolls_back_everything() {
     for allowed in 0..4 {
         let disk = system();
         let asked = std::cell::Cell::new(0);
@@ -361,13 +361,13 @@ fn ctrl_c_between_two_files_puts_everything_back() {
         };
         let result = exchange_if(&disk, &go_on, &|_, _| Ok(()));
         assert!(matches!(result, Err(Failure::Interrupted)), "{allowed}");
-        assert_eq!(seen(&disk), Seen::Before, "{allowed}");
+        assert_eq!(disk_state(&disk), DiskState::Before, "{allowed}");
         assert_eq!(disk.paths(), system().paths(), "{allowed}");
     }
 }
 
 #[test]
-fn a_file_that_fails_the_check_puts_everything_back() {
+fn a_file_that_fails_the_check_rolls_back_everything() {
     let disk = system();
     let check = |file: &Replacement, _: &[u8]| match file.path.ends_with("b.sys") {
         true => Err(Failure::Interrupted),
@@ -375,13 +375,13 @@ fn a_file_that_fails_the_check_puts_everything_back() {
     };
     let result = exchange_if(&disk, &|| true, &check);
     assert!(result.is_err());
-    assert_eq!(seen(&disk), Seen::Before);
+    assert_eq!(disk_state(&disk), DiskState::Before);
 }
 
-/// An update, or a person, was faster than the next run: at any moment of the
-/// exchange, with any of the files.
+/// An update or a person changes any of the files before the next run, after a
+/// kill at any step of the exchange.
 #[test]
-fn a_file_that_something_else_changed_or_removed_stays_and_the_rest_is_put_back() {
+fn a_file_changed_or_removed_by_others_stays_and_the_rest_is_rolled_back() {
     let disk = system();
     let counted = disk.after();
     exchange(&counted).unwrap();
@@ -395,7 +395,7 @@ fn a_file_that_something_else_changed_or_removed_stays_and_the_rest_is_put_back(
                 if !journal::is_pending(&stopped, Path::new(HOME)).unwrap() {
                     continue;
                 }
-                mixed += u32::from(seen(&stopped) == Seen::Mixed);
+                mixed += u32::from(disk_state(&stopped) == DiskState::Mixed);
                 stopped.remove(Path::new(&changed)).unwrap();
                 if let Some(update) = update {
                     stopped.create(Path::new(&changed), update).unwrap();
@@ -423,7 +423,7 @@ fn a_file_that_something_else_changed_or_removed_stays_and_the_rest_is_put_back(
 }
 
 #[test]
-fn a_file_that_changes_during_the_exchange_stays_and_the_rest_is_put_back() {
+fn a_file_changed_during_the_exchange_stays_and_the_rest_is_rolled_back() {
     let disk = system();
     let changed = path(&files()[2]);
     let asked = std::cell::Cell::new(0);
@@ -446,35 +446,35 @@ fn a_file_that_changes_during_the_exchange_stays_and_the_rest_is_put_back() {
         };
         assert_eq!(disk.content(&path(&file)), Some(content));
     }
-    // Of what the update replaced the backup is the only copy.
+    // The backup is the only copy of the file that the update replaced.
     let backup = backup_of(Path::new(&changed), &files()[2].before);
     let backup = disk.content(&backup.display().to_string());
     assert_eq!(backup, Some(files()[2].before.to_vec()));
 }
 
-/// What a journal can't say in a few bytes is put back from what keeps it: of a
-/// cabinet that was compressed anew, for one.
+/// Changes too large for the journal are rolled back from a backup: those of a
+/// recompressed cabinet, for example.
 #[test]
-fn a_file_that_gets_another_length_is_put_back_from_what_keeps_it() {
+fn a_file_whose_length_changed_is_restored_from_its_backup() {
     let mut files = files();
     for file in &mut files {
         Arc::make_mut(&mut file.after).extend_from_slice(b"more");
     }
-    put_back_from_what_keeps_them(&files);
+    restore_from_kept_copies(&files);
 }
 
 #[test]
-fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
+fn temporary_backups_stay_until_the_transaction_ends() {
     let mut files = files();
     for file in &mut files {
         file.keep = Keep::Nothing;
     }
     let count = |files: &[Replacement]| {
-        let kept = put_back_from_what_keeps_them(files);
+        let kept = restore_from_kept_copies(files);
         assert!(kept.iter().all(|path| path.ends_with(".tcplimit-old")));
         kept.len()
     };
-    // The journal itself says a few bytes.
+    // The journal itself holds a few bytes.
     assert_eq!(count(&files), 0);
     Arc::make_mut(&mut files[1].after).extend_from_slice(b"more");
     assert_eq!(count(&files), 1);
@@ -483,9 +483,9 @@ fn what_is_not_kept_for_good_is_kept_until_the_transaction_is_finished() {
     assert_eq!(count(&files), 2);
 }
 
-/// A run that is killed at any step is put back by the next one, and leaves
-/// nothing; returns what any of them kept beside the files for the while.
-fn put_back_from_what_keeps_them(files: &[Replacement]) -> Vec<String> {
+/// Kills a run at every step and checks that the next one rolls back and leaves
+/// nothing. Returns the temporary backups of all these runs.
+fn restore_from_kept_copies(files: &[Replacement]) -> Vec<String> {
     let run = |disk: &FaultyDisk| {
         replace_all(&locks(disk)?, Path::new(HOME), files, &|| true, &|_, _| {
             Ok(())
@@ -521,7 +521,7 @@ fn put_back_from_what_keeps_them(files: &[Replacement]) -> Vec<String> {
             for file in files {
                 assert_eq!(stopped.content(&path(file)).as_ref(), Some(&*file.before));
             }
-            // A journal that was being written names no file.
+            // An incomplete journal names no file.
             if let Recovery::RolledBack { .. } = found {
                 let left = backups(&stopped);
                 let left = left.iter().filter(|path| !path.ends_with(".orig"));
@@ -547,7 +547,7 @@ fn a_file_that_changed_meanwhile_is_left_alone() {
 }
 
 #[test]
-fn what_goes_by_the_name_of_the_backup_must_be_it() {
+fn a_different_file_under_the_backups_name_is_refused() {
     let backup = backup_of(Path::new(FILE), b"old").display().to_string();
     let replaced = |there: &[u8]| {
         let disk = FaultyDisk::with(&[(FILE, b"old"), (&backup, there)]);
@@ -560,7 +560,7 @@ fn what_goes_by_the_name_of_the_backup_must_be_it() {
 }
 
 #[test]
-fn a_replaced_file_that_fails_the_check_is_put_back() {
+fn a_replaced_file_that_fails_the_check_is_restored() {
     let disk = FaultyDisk::with(&[(FILE, b"old")]);
     let check = |now: &[u8]| {
         assert_eq!(now, b"new");
@@ -573,7 +573,7 @@ fn a_replaced_file_that_fails_the_check_is_put_back() {
 }
 
 #[test]
-fn what_goes_by_the_name_of_the_output_stays_whatever_the_case() {
+fn an_existing_output_file_stays_in_either_letter_case() {
     let old = specimen(10);
     for (output, case_blind) in [
         ("/disc/TCPIP.SYS", true),
@@ -603,19 +603,19 @@ fn what_goes_by_the_name_of_the_output_stays_whatever_the_case() {
 }
 
 #[test]
-fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
+fn an_output_file_created_at_the_last_moment_stays() {
     let old = specimen(10);
     let disk = FaultyDisk::with(&[(FILE, &old)]);
     let to_output = Job {
         target: Target::Output(PathBuf::from("/disc/out.sys")),
         ..job(Task::Patch { limit: 100 })
     };
-    // Only where it is looked for beforehand it is not seen.
+    // It is missed only if it appears before the check for it.
     let counted = disk.clone();
     to_output.run(&counted, Path::new(FILE));
     let mut appeared = 0;
     for step in 0..counted.steps() {
-        let disk = disk.appearing(step, "/disc/out.sys", b"another's");
+        let disk = disk.with_foreign_file(step, "/disc/out.sys", b"another's");
         let done = to_output.run(&disk, Path::new(FILE));
         let written = matches!(done.outcome, Outcome::Changed);
         let there = disk.content("/disc/out.sys").unwrap();
@@ -628,7 +628,7 @@ fn what_appears_under_the_name_of_the_output_at_the_last_moment_stays() {
 }
 
 #[test]
-fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
+fn without_its_own_backup_a_file_is_not_changed() {
     let old = specimen(10);
     let backup = backup_of(Path::new(FILE), &old).display().to_string();
     let disk = FaultyDisk::with(&[(FILE, &old)]);
@@ -637,7 +637,7 @@ fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
     patch.run(&counted, Path::new(FILE));
     let mut appeared = 0;
     for step in 0..counted.steps() {
-        let disk = disk.appearing(step, &backup, b"another's");
+        let disk = disk.with_foreign_file(step, &backup, b"another's");
         let done = patch.run(&disk, Path::new(FILE));
         let there = disk.content(&backup).unwrap();
         match done.outcome {
@@ -654,7 +654,7 @@ fn without_a_backup_of_its_own_nothing_is_changed_whenever_another_appears() {
 }
 
 #[test]
-fn a_file_with_two_names_is_refused_and_so_is_one_that_is_in_use() {
+fn a_file_with_two_names_or_in_use_is_refused() {
     let old = specimen(10);
     let disk = FaultyDisk::with(&[(FILE, &old)]);
     disk.link(Path::new(FILE), Path::new("/disc/other"))
@@ -715,7 +715,7 @@ fn one_file_of_an_interrupted_change_is_never_changed_alone() {
 }
 
 #[test]
-fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
+fn a_dry_run_reports_a_folder_without_rights_like_the_run_itself() {
     let old = specimen(10);
     let disk = FaultyDisk::with(&[(FILE, &old)]).without_rights("/disc");
     for task in [
@@ -728,7 +728,7 @@ fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
                 FaultyDisk::with(&[(FILE, &specimen(50))]).without_rights("/disc")
             }
         };
-        let said = [Target::DryRun, Target::InPlace].map(|target| {
+        let messages = [Target::DryRun, Target::InPlace].map(|target| {
             let run = Job {
                 target,
                 ..job(task)
@@ -738,11 +738,11 @@ fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
                 other => panic!("{task:?}: {other:?}"),
             }
         });
-        assert!(said[0].contains("the folder /disc can't be written to"));
-        assert_eq!(said[0], said[1]);
+        assert!(messages[0].contains("the folder /disc can't be written to"));
+        assert_eq!(messages[0], messages[1]);
         assert_eq!(disk.paths(), [FILE]);
     }
-    // What is as it should be needs no rights, nor does a copy elsewhere.
+    // An unchanged file needs no rights, nor does a copy in another folder.
     let done = job(Task::Patch { limit: 10 }).run(&disk, Path::new(FILE));
     assert!(matches!(done.outcome, Outcome::Unchanged), "{done:?}");
     let to_output = Job {
@@ -754,7 +754,7 @@ fn a_folder_without_rights_is_foreseen_and_said_as_in_the_run_itself() {
 }
 
 #[test]
-fn a_touched_file_is_new_with_the_time_of_now_or_old_and_its_backup_keeps_the_time() {
+fn a_touched_file_gets_the_current_time_and_its_backup_keeps_the_old_one() {
     let (old, new) = (specimen(10), specimen(100));
     let backup = backup_of(Path::new(FILE), &old).display().to_string();
     let disk = FaultyDisk::with(&[(FILE, &old)]);
@@ -768,12 +768,12 @@ fn a_touched_file_is_new_with_the_time_of_now_or_old_and_its_backup_keeps_the_ti
             assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
         }
         assert_ne!(after.is_touched(&backup), Some(true), "{fault:?}");
-        // Old content that was put back has the time of that.
+        // Restored content has the time of its restoration.
         let put_back = content == old && after.is_touched(FILE) == Some(true);
         assert!(!put_back || matches!(fault, Fault::Fails(_)), "{fault:?}");
         run(&after);
         assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
-        assert_eq!(after.like(FILE), Some(1), "{fault:?}");
+        assert_eq!(after.metadata(FILE), Some(1), "{fault:?}");
         assert_eq!(after.is_touched(&backup), Some(put_back), "{fault:?}");
     }
 }

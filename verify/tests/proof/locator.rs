@@ -1,5 +1,5 @@
-//! The locator against built specimens: found exactly where built, refused
-//! for the one fact that is missing, and of one mind with the oracle.
+//! The locator on specimens: it finds the limit exactly where it was built,
+//! names a missing fact, and agrees with the oracle.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn what_is_built_is_found_exactly_there(spec: Spec) {
+    fn a_built_limit_is_found_exactly_there(spec: Spec) {
         property::found_as_built(&spec);
     }
 
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_sound_signatures_do(
+    fn any_bytes_behind_valid_signatures_give_an_answer_or_a_reason(
         bytes in vec(any::<u8>(), 0x200..2048),
         x64: bool,
     ) {
@@ -70,7 +70,7 @@ proptest! {
 }
 
 #[test]
-fn each_kind_is_found_and_without_any_one_required_fact_refused() {
+fn each_preset_is_located_and_with_any_defect_refused() {
     for (name, spec) in Spec::presets() {
         println!("{name}");
         property::found_as_built(&spec);
@@ -88,7 +88,7 @@ fn each_kind_is_found_and_without_any_one_required_fact_refused() {
 }
 
 #[test]
-fn a_kind_as_large_as_the_measured_image_is_found() {
+fn a_preset_as_large_as_the_measured_image_is_located() {
     for (spec, kib) in [
         (Spec::xp_sp3(), 250),
         (Spec::server_2003(), 310),
@@ -130,7 +130,7 @@ fn a_patched_start_up_value_changes_nothing() {
 }
 
 #[test]
-fn what_is_in_the_variables_changes_nothing() {
+fn the_values_of_the_variables_change_nothing() {
     for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let mut loaded = specimen.load(spec.arch.bases()[0]);
@@ -145,10 +145,11 @@ fn what_is_in_the_variables_changes_nothing() {
     }
 }
 
-/// The first filler that is tried for this one has too few direct calls around a
-/// gate: without a second one the locator refuses it. One seed in some 60,000.
+/// The first filler for this seed has too few direct calls around a gate:
+/// without a second attempt the locator refuses the specimen. About one seed in
+/// 60,000.
 #[test]
-fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
+fn enough_direct_calls_surround_each_gate() {
     let usual = GateSpec {
         loads: Loads::Count,
         register: Register(0),

@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 /// One file.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// Where it is.
+    /// Path on this machine.
     pub(crate) path: PathBuf,
-    /// Its name from the folder on, with `/` on every system.
+    /// Path from the folder on, with `/` on every system.
     pub(crate) name: String,
-    /// Whether it can be run.
+    /// Whether it is executable.
     pub(crate) is_executable: bool,
 }
 
-/// All of them.
+/// All files below a folder.
 ///
 /// # Errors
-/// When one can't be looked at, is neither file nor folder, or has a name that
-/// is no Unicode.
+/// An entry can't be read, is neither a file nor a folder, or has a name that is not
+/// Unicode.
 pub(crate) fn list_files(folder: &Path) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
     add(folder, "", &mut files)?;
@@ -32,11 +32,11 @@ fn add(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
         let entry = entry?;
         let path = entry.path();
         let name = entry.file_name().into_string().map_err(|name| {
-            let message = format!("{}: no Unicode", name.display());
+            let message = format!("{}: the name is not Unicode", name.display());
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
         let name = format!("{prefix}{name}");
-        // Not followed: what a link leads to is not in the folder.
+        // Links are not followed: their targets are not in the folder.
         let metadata = fs::symlink_metadata(&path)?;
         if metadata.is_dir() {
             add(&path, &format!("{name}/"), files)?;
@@ -48,7 +48,7 @@ fn add(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
                 is_executable,
             });
         } else {
-            let message = format!("{name}: neither file nor folder");
+            let message = format!("{name}: neither a file nor a folder");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
     }

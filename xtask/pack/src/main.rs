@@ -1,13 +1,13 @@
-//! Packs a folder into an archive, and writes lists of SHA-256 sums. The bytes
-//! depend on the files' names, their contents and whether they can be run: not
-//! on times, owners, other rights, or the order in which a folder tells them.
+//! Packs a folder into an archive, and writes lists of SHA-256 sums. The output
+//! depends on the files' names, contents and execute rights only: not on times,
+//! owners, other rights, or the order of directory entries.
 //!
 //! ```text
 //! pack archive OUT.zip|OUT.tar.gz FOLDER
 //! pack sums OUT FOLDER
 //! ```
 //!
-//! `cargo xtask dist` calls it.
+//! `cargo xtask dist` runs it.
 
 mod archive;
 mod files;

@@ -9,12 +9,11 @@ use sha2::{Digest, Sha256};
 
 use crate::files::list_files;
 
-/// Writes the sums of all files of the folder, but for the list itself. A list
-/// with the ending `.txt` is for Windows: its lines end as Notepad wants them,
-/// and `sha256sum` reads it all the same.
+/// Writes the sums of all files below a folder except the list itself. The lines of a
+/// list with the ending `.txt` end with CR LF, for Notepad; `sha256sum` reads both.
 ///
 /// # Errors
-/// When a file can't be read, or the list can't be written.
+/// A file can't be read, or the list can't be written.
 pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
     let end = if out.extension().is_some_and(|kind| kind == "txt") {
         "\r\n"

@@ -1,4 +1,4 @@
-//! What a program is made of: what cargo links into it, the lists that say so
+//! Components of programs: the crates that cargo links, lists of them
 //! (CycloneDX 1.5), and the licences' texts.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -14,22 +14,22 @@ use crate::driver::ProductKind;
 use crate::filesystem::read_text;
 use crate::workspace::Workspace;
 
-/// A crate that something is linked from.
+/// A linked crate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Component {
     name: String,
     version: String,
     /// An SPDX expression.
     licence: String,
-    /// SHA-256 of its package; none for a crate of this workspace.
+    /// SHA-256 of its package; `None` for a crate of this workspace.
     checksum: Option<String>,
     folder: PathBuf,
 }
 
-/// The programs of an archive, and of what each is made.
+/// The programs of an archive with their components.
 pub(super) type Parts = Vec<(&'static str, BTreeSet<Component>)>;
 
-/// Every crate that cargo knows of here.
+/// All crates of cargo's metadata, by name and version.
 #[derive(Debug)]
 pub(super) struct Catalog(BTreeMap<(String, String), Component>);
 
@@ -53,14 +53,14 @@ impl Catalog {
         ))
     }
 
-    /// What the archive's programs are made of.
+    /// The components of the archive's programs.
     pub(super) fn parts(&self, workspace: &Workspace, archive: &Archive) -> Result<Parts, Failure> {
         let of = |program: &Program| Ok((program.name, self.linked_crates(workspace, program)?));
         archive.programs.iter().map(of).collect()
     }
 
-    /// What cargo links into a program for its target: no build scripts, no
-    /// plug-ins of the compiler, nothing for tests.
+    /// The crates that cargo links into a program for its target: without build scripts,
+    /// procedural macros and test dependencies.
     fn linked_crates(
         &self,
         workspace: &Workspace,
@@ -80,13 +80,13 @@ impl Catalog {
             })
             .collect::<Result<_, _>>()?;
         if found.is_empty() {
-            return Err(Failure(format!("{}: made of nothing", program.name)));
+            return Err(Failure(format!("{}: no components", program.name)));
         }
         Ok(found)
     }
 }
 
-/// `flate2 v1.1.11 (*)` in two words.
+/// Name and version of `flate2 v1.1.11 (*)`.
 fn crate_and_version(line: &str) -> Option<(String, String)> {
     let mut words = line.split(' ');
     let name = words.next()?;
@@ -98,7 +98,7 @@ fn component(package: &Value, checksums: &BTreeMap<(String, String), String>) ->
     let name = package["name"].as_str()?.to_string();
     let version = package["version"].as_str()?.to_string();
     let manifest = Path::new(package["manifest_path"].as_str()?);
-    // The older way to write OR.
+    // The older form of OR.
     let licence = package["license"].as_str()?.replace('/', " OR ");
     Some(Component {
         checksum: checksums.get(&(name.clone(), version.clone())).cloned(),
@@ -109,7 +109,7 @@ fn component(package: &Value, checksums: &BTreeMap<(String, String), String>) ->
     })
 }
 
-/// The sums in a Cargo.lock: for each package name, version, and then the sum.
+/// The sums in a Cargo.lock by package name and version.
 fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     let mut found = BTreeMap::new();
     for package in lock.split("[[package]]") {
@@ -131,9 +131,9 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     found
 }
 
-/// The list of components of an archive, as CycloneDX. `sums` is the list of
-/// sums inside the archive. Without a time or a number of its own: the same
-/// archive has the same list.
+/// The list of components of an archive, as CycloneDX. `sums` is the path of the
+/// archive's list of sums. The list has no time or serial number, so it is
+/// reproducible.
 pub(super) fn component_list(
     archive: &Archive,
     version: &str,
@@ -202,8 +202,7 @@ pub(super) fn component_list(
     Ok(component_list)
 }
 
-/// A name in a list that is there twice, or that something depends on and that
-/// nothing has.
+/// A reference that is defined twice, or used and not defined.
 fn unresolved_reference(component_list: &Value) -> Option<&Value> {
     let archive = [&component_list["metadata"]["component"]["bom-ref"]];
     let components = array_elements(&component_list["components"]).map(|one| &one["bom-ref"]);
@@ -218,7 +217,7 @@ fn unresolved_reference(component_list: &Value) -> Option<&Value> {
         .find(|end| !names.contains(end))
 }
 
-/// A file's sum in a list of sums.
+/// The sum of a file in a list of sums.
 fn sum<'a>(sums: &'a str, name: &str) -> Result<&'a str, Failure> {
     sums.lines()
         .find_map(|line| {
@@ -229,7 +228,7 @@ fn sum<'a>(sums: &'a str, name: &str) -> Result<&'a str, Failure> {
 }
 
 impl Program {
-    /// The part of Rust's library that is linked in, which no package brings.
+    /// The linked part of Rust's standard library, which is in no package.
     fn library(&self) -> String {
         format!("{}, {}", self.library_name(), self.compiler)
     }
@@ -274,8 +273,8 @@ impl Component {
     }
 }
 
-/// What an archive must say of other people's work: who, by what licence, and
-/// the licence's text, each text once.
+/// The notices on third-party components: name, licence, and the licence's text, each
+/// text once.
 pub(super) fn notices(parts: &Parts) -> Result<String, Failure> {
     let others: BTreeSet<&Component> = parts
         .iter()
@@ -304,7 +303,7 @@ pub(super) fn notices(parts: &Parts) -> Result<String, Failure> {
     }
     list += "\nThe texts of MIT and Apache-2.0 that Rust's library is under are those of\n\
              tcplimit itself, but for the names.\n";
-    // In the order of the names, not of the texts.
+    // In the order of the names.
     let mut texts: Vec<(Vec<String>, String)> = texts
         .into_iter()
         .map(|(text, names)| (names, text))
@@ -321,7 +320,7 @@ pub(super) fn notices(parts: &Parts) -> Result<String, Failure> {
     Ok(list)
 }
 
-/// The files of a package that its licence asks to pass on.
+/// The licence and notice files of a package.
 fn licences(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     const BEGINNINGS: [&str; 5] = ["LICENSE", "LICENCE", "COPY", "NOTICE", "UNLICENSE"];
     let mut found = Vec::new();
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_there_twice_or_not_at_all_is_noticed() {
+    fn a_duplicate_or_undefined_reference_is_noticed() {
         let component_list = |names: &[&str], needs: &[&str]| {
             let components: Vec<Value> = names
                 .iter()

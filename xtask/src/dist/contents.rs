@@ -1,4 +1,4 @@
-//! What goes into which archive.
+//! The contents of the archives.
 
 use std::fs;
 use std::path::Path;
@@ -10,23 +10,23 @@ use crate::command::{self, Failure};
 use crate::driver::{PROCESSORS, PRODUCTS, Product, ProductKind};
 use crate::filesystem::{files, read_text, recreate_folder};
 
-/// The workbench's program, as this system names it.
+/// File name of the tool for files on this system.
 pub(super) const TOOL: &str = if cfg!(windows) {
     "tcplimit.exe"
 } else {
     "tcplimit"
 };
 
-/// What the machine's owner reads first.
+/// The README.txt of the archives for XP.
 const README: &str = include_str!("README.txt");
 
-/// What a person runs to try it on a real machine, and what that is about.
+/// The script for a test on a real machine, and its manual.
 const REAL_MACHINE_FILES: [(&str, &str); 2] = [
     ("docs/on-real-xp.cmd", "on-real-xp.cmd"),
     ("docs/on-real-xp.md", "ON-REAL-XP.txt"),
 ];
 
-/// Shells that `tcplimit completions` knows, and the file that each looks for.
+/// Shells of `tcplimit completions`, and the file name that each expects.
 const COMPLETIONS: [(&str, &str); 5] = [
     ("bash", "tcplimit.bash"),
     ("elvish", "tcplimit.elv"),
@@ -35,7 +35,7 @@ const COMPLETIONS: [(&str, &str); 5] = [
     ("zsh", "_tcplimit"),
 ];
 
-/// The systems that an archive is for.
+/// The systems of an archive.
 fn systems(arch: &str) -> &'static str {
     match arch {
         "x86" => "Windows XP SP2 and SP3, and Server 2003 SP1 and SP2, 32-bit",
@@ -81,7 +81,7 @@ pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     Ok(archives)
 }
 
-/// Puts everything but the sums into the folder.
+/// Writes all files of an archive except the sums into a folder.
 pub(super) fn stage(
     release: &Release<'_>,
     archive: &Archive,
@@ -93,7 +93,7 @@ pub(super) fn stage(
     match archive.reader {
         Reader::Xp { arch } => {
             for program in &archive.programs {
-                // Not copied: a copy would keep the right to be run.
+                // Not fs::copy, which would keep the execute right.
                 let bytes = fs::read(&program.path)
                     .map_err(|error| Failure(format!("{}: {error}", program.path.display())))?;
                 fs::write(folder.join(program.name), bytes)?;
@@ -161,7 +161,7 @@ fn workbench(release: &Release<'_>, notices: &str, folder: &Path) -> Result<(), 
     Ok(())
 }
 
-/// Lines as Windows XP's Notepad wants them.
+/// The text with CR LF, as Windows XP's Notepad requires.
 pub(super) fn for_notepad(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\n', "\r\n")
 }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_as_notepad_wants_them_wherever_they_come_from() {
+    fn lines_end_with_cr_lf() {
         assert_eq!(for_notepad("a\nb\r\n\nc"), "a\r\nb\r\n\r\nc");
     }
 }

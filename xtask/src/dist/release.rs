@@ -1,4 +1,4 @@
-//! A release: where it is made, and from what.
+//! A release: its sources and its folder.
 
 use std::path::{Path, PathBuf};
 
@@ -6,18 +6,18 @@ use crate::command::{self, Failure};
 use crate::executables::{self, ExecutableKind};
 use crate::workspace::Workspace;
 
-/// Where a release is made, and from what.
+/// A release in preparation.
 #[derive(Debug)]
 pub(super) struct Release<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) version: String,
     /// This machine's target triple.
     pub(super) host: String,
-    /// With `x86/` and `x64/` in it, as `cargo xtask driver` leaves them.
+    /// The folder with `x86/` and `x64/` of `cargo xtask driver`.
     pub(super) driver: PathBuf,
-    /// The workbench's program.
+    /// Path of the tool for files.
     pub(super) tool: PathBuf,
-    /// Where the archives go.
+    /// The folder for the archives.
     pub(super) folder: PathBuf,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Release<'a> {
         })
     }
 
-    /// Runs `xtask/pack`, which has the libraries for it.
+    /// Runs `xtask/pack`, which has the libraries.
     pub(super) fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
         let pack = executables::program(self.workspace, ExecutableKind::Program, "pack")?;
         let mut pack = self.workspace.command(&pack.to_string_lossy());
@@ -46,12 +46,12 @@ impl<'a> Release<'a> {
     }
 }
 
-/// The target triple that the compiler builds for when it is not told.
+/// The compiler's default target triple.
 fn host(workspace: &Workspace) -> Result<String, Failure> {
     let output = command::capture(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
     output
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .map(str::to_string)
-        .ok_or_else(|| Failure("rustc -vV names no host".into()))
+        .ok_or_else(|| Failure("rustc -vV prints no host".into()))
 }

@@ -1,4 +1,4 @@
-//! Archives, unpacked into fresh folders and used from there.
+//! Trial of archives: unpacks them into new folders and runs them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,16 +16,16 @@ use crate::filesystem::{files, list, read_text, recreate_folder, unpack};
 use crate::wine;
 use crate::workspace::Workspace;
 
-/// A driver with a known answer.
+/// A specimen with a known limit.
 const SPECIMEN: &str = "corpus/specimens/tcpip-xp-sp3-x86.sys";
 
-/// Every archive; a few words on what was done.
+/// Tries every archive; returns a summary.
 pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String, Failure> {
     let workspace = release.workspace;
     check_sums(workspace, &release.folder, "SHA256SUMS")?;
     let unpacked = workspace.target("dist-build/unpacked");
     recreate_folder(&unpacked)?;
-    let mut notes = vec![format!("{} archives unpacked, sums hold", archives.len())];
+    let mut notes = vec![format!("{} archives unpacked, sums match", archives.len())];
     for archive in archives {
         let folder = unpacked.join(&archive.name);
         let into = match archive.reader {
@@ -43,8 +43,8 @@ pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String,
     Ok(notes.join("; "))
 }
 
-/// The list names every file, and each has its sum, as another program than
-/// the one that wrote it says.
+/// Checks with an independent program that the list contains every file and that the
+/// sums match.
 fn check_sums(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Failure> {
     let mut check = if workspace.has_program("sha256sum") {
         workspace.command("sha256sum")
@@ -64,12 +64,14 @@ fn check_sums(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Fa
         .filter(|file| file != name)
         .collect();
     if there.is_empty() || !there.iter().map(String::as_str).eq(named) {
-        return Err(Failure(format!("{name} does not name just what is there")));
+        return Err(Failure(format!(
+            "{name} does not list exactly the existing files"
+        )));
     }
     Ok(())
 }
 
-/// The files as they will be on the machine.
+/// Checks the files of an archive for XP.
 fn xp(
     release: &Release<'_>,
     archive: &Archive,
@@ -81,17 +83,19 @@ fn xp(
         if name.ends_with(".txt") || name.ends_with(".cmd") {
             let text = read_text(&folder.join(&name))?;
             if text != for_notepad(&text) {
-                return Err(Failure(format!("{name}: not for Notepad")));
+                return Err(Failure(format!("{name}: lines do not end with CR LF")));
             }
         }
     }
     let readme = read_text(&folder.join("README.txt"))?;
     if !readme.is_ascii() || readme.contains('{') || !readme.contains(&release.version) {
-        return Err(Failure("README.txt: not ASCII, or not filled in".into()));
+        return Err(Failure(
+            "README.txt: not ASCII, or a placeholder is left".into(),
+        ));
     }
     for (name, _) in list(folder)? {
         if name != "README.txt" && !readme.contains(&format!("  {name} ")) {
-            return Err(Failure(format!("README.txt does not say what {name} is")));
+            return Err(Failure(format!("README.txt does not describe {name}")));
         }
     }
     let mut notes = Vec::new();
@@ -112,7 +116,7 @@ fn xp(
     Ok(notes)
 }
 
-/// The program says which version it is and what it can do, in Wine.
+/// Runs `version` and `help` of the program in Wine.
 fn in_wine(
     release: &Release<'_>,
     name: &str,
@@ -133,11 +137,11 @@ fn in_wine(
             return Err(Failure(format!("{what}: {out}")));
         }
     }
-    Ok(format!("{arch} runs in Wine"))
+    Ok(format!("{arch} programs run in Wine"))
 }
 
-/// The program finds the limit where the specimen's maker put it; its manual
-/// and completions are there.
+/// Checks that the tool locates the limit of a specimen, and that manual and
+/// completions are present.
 fn workbench(release: &Release<'_>, folder: &Path) -> Result<String, Failure> {
     let workspace = release.workspace;
     let tool = folder.join(TOOL).display().to_string();
@@ -159,12 +163,12 @@ fn workbench(release: &Release<'_>, folder: &Path) -> Result<String, Failure> {
     let page = read_text(&folder.join("man/man1/tcplimit-probe.1"))?;
     let script = read_text(&folder.join("completions/tcplimit.bash"))?;
     if !page.contains(".TH") || !script.contains("probe") {
-        return Err(Failure("no manual, or no completions".into()));
+        return Err(Failure("no manual or no completions in the archive".into()));
     }
-    Ok("workbench locates".into())
+    Ok("the tool for files locates a specimen's limit".into())
 }
 
-// Where sha256sum is always there.
+// Only there sha256sum is always available.
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

@@ -1,10 +1,10 @@
-//! Checks: each prints one line, and is counted.
+//! Prints and counts the checks.
 
 use std::fmt;
 
 use crate::test_counts::{self, TestCounts};
 
-/// Counts what holds and what doesn't.
+/// The results of checks.
 #[derive(Debug, Default)]
 pub(super) struct CheckLog {
     counts: TestCounts,
@@ -14,22 +14,22 @@ pub(super) struct CheckLog {
 }
 
 impl CheckLog {
-    /// From here on it is about this processor.
+    /// Sets the processor of the following checks.
     pub(super) fn set_arch(&mut self, arch: &'static str) {
         self.arch = arch;
     }
 
-    /// All of them so far.
+    /// The counts so far.
     pub(super) fn counts(&self) -> TestCounts {
         self.counts
     }
 
-    /// A processor is left out.
+    /// Counts a skipped check.
     pub(super) fn skip(&mut self) {
         self.counts.ignored += 1;
     }
 
-    /// A target was asked whether it has the limit that is said to be in force.
+    /// Counts a comparison of the target's limit with the limit in force.
     pub(super) fn count_target_read(&mut self) {
         self.target_reads += 1;
     }
@@ -38,12 +38,12 @@ impl CheckLog {
         self.target_reads
     }
 
-    /// Names what did not hold, for the end of a long run's output.
+    /// The note with the failed checks, for the end of the output.
     pub(super) fn failure_note(&self) -> String {
         test_counts::name_failures(self.failed.iter().cloned())
     }
 
-    /// Something that must hold, and what was seen instead if it does not.
+    /// Adds a check; `details` are printed if it failed.
     pub(super) fn check(&mut self, description: &str, passed: bool, details: &dyn fmt::Display) {
         if passed {
             self.counts.passed += 1;
@@ -55,7 +55,7 @@ impl CheckLog {
         }
     }
 
-    /// Many of a kind, of which none may be wrong.
+    /// Adds a check that passes without failures; prints the first ones.
     pub(super) fn check_no_failures(&mut self, description: &str, failures: &[String]) {
         const SHOWN: usize = 3;
         let mut details: Vec<&str> = failures.iter().take(SHOWN).map(String::as_str).collect();
@@ -67,7 +67,7 @@ impl CheckLog {
         self.check(description, failures.is_empty(), &details);
     }
 
-    /// Something worth saying that is no check.
+    /// Prints a note that is no check.
     pub(super) fn note(&self, description: &str) {
         println!("{} note  {description}", self.arch);
     }

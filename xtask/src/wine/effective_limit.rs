@@ -1,16 +1,15 @@
-//! Which limit a command's answer says is in force now, so that the target can be
-//! asked whether it is.
+//! The limit in force according to a command's answer, to be compared with the target's.
 
 use super::script::parse_number;
 
-/// A target, as the client knows it, and the limit that it should have.
+/// A target by its name for the client, and its expected limit.
 pub(super) type EffectiveLimit = (&'static str, u32);
 
 const IPV4: &str = "tcpip";
 const IPV6: &str = "tcpip6";
 
-/// What is in force after a set or a reset, done or refused, over either
-/// interface or by `tcplimit.exe`. Nothing where the answer doesn't tell.
+/// The limits in force after a set or a reset, done or refused, by either interface or
+/// `tcplimit.exe`; empty if the answer has none.
 pub(super) fn effective_limits(command: &str, answer: &str) -> Vec<EffectiveLimit> {
     let words: Vec<&str> = command.split(' ').collect();
     let limit = || parse_number(answer, "limit").filter(|&limit| limit != 0);

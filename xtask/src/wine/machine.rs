@@ -1,5 +1,5 @@
-//! Wine for one processor: a prefix of its own under `target/`, whose registry
-//! is put back before each run.
+//! Wine for one processor: a separate prefix in `target/`, whose registry is restored
+//! before each run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,33 +11,33 @@ use crate::command::{self, Failure};
 use crate::filesystem::copy;
 use crate::workspace::Workspace;
 
-/// Where Debian has what its `wine` script chooses from.
+/// The programs that Debian's `wine` script selects from.
 const WINE64: &str = "/usr/lib/wine/wine64";
 const WINE32: &str = "/usr/lib/wine/wine";
 const SERVER: &str = "/usr/lib/wine/wineserver";
-/// Where Wine finds its fonts.
+/// Folder of Wine's fonts.
 const FONTS: &str = "/usr/share/wine/fonts";
-/// The prefix inside the Debian for x86.
+/// The prefix inside the chroot for x86.
 const PREFIX_IN_ROOT: &str = "/prefix";
-/// Where the registry is kept as Wine first made it, inside the prefix.
+/// Folder in the prefix with Wine's initial registry.
 const CLEAN: &str = "clean";
 const REGISTRY: [&str; 3] = ["system.reg", "user.reg", "userdef.reg"];
 
-/// A Wine that can run.
+/// A Wine, ready to run.
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
     workspace: &'a Workspace,
     arch: Arch,
-    /// Around x86's Wine.
+    /// The chroot of Wine for x86.
     chroot: Option<DebianChroot>,
-    /// The prefix, from outside.
+    /// Path of the prefix on this machine.
     prefix: PathBuf,
-    /// The screen of programs with a window, if there is one.
+    /// The display of programs with a window, if any.
     display: Option<String>,
 }
 
 impl<'a> Machine<'a> {
-    /// Sets it up if that was not done before, or tells why it can't be.
+    /// Sets up Wine unless already done; or the reason why that is impossible.
     pub(super) fn set_up(
         workspace: &'a Workspace,
         arch: Arch,
@@ -45,7 +45,7 @@ impl<'a> Machine<'a> {
     ) -> Result<Result<Self, String>, Failure> {
         let (chroot, prefix) = match arch {
             Arch::X64 if !is_installed() => {
-                return Ok(Err("no wine64: cargo xtask setup".into()));
+                return Ok(Err("no wine64; cargo xtask setup installs it".into()));
             }
             Arch::X64 => (None, workspace.target("wine/x64-prefix")),
             Arch::X86 => match DebianChroot::set_up(workspace, yes)? {
@@ -71,12 +71,12 @@ impl<'a> Machine<'a> {
         self.arch
     }
 
-    /// Gives programs that are started from now on a screen, or none.
+    /// Sets or removes the display of programs that are started from now on.
     pub(super) fn set_display(&mut self, display: Option<&str>) {
         self.display = display.map(Into::into);
     }
 
-    /// Wine's fonts, for a root that came without: without any nothing is written.
+    /// Copies Wine's fonts into a chroot without them: without fonts no text is drawn.
     pub(super) fn install_fonts(&self) -> Result<(), Failure> {
         let Some(to) = self.chroot.as_ref().map(|chroot| chroot.path(FONTS)) else {
             return Ok(());
@@ -91,18 +91,18 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Drive C, from outside.
+    /// Path of drive C on this machine.
     pub(super) fn drive(&self) -> PathBuf {
         self.prefix.join("drive_c")
     }
 
-    /// What the programs of this run say on their error output: debug output.
+    /// The file for the error output of this run's programs, with the debug output.
     pub(super) fn log(&self) -> PathBuf {
         self.workspace
             .target(&format!("wine/{}.log", self.arch.name()))
     }
 
-    /// A program in Wine, by its path there.
+    /// A command for a program in Wine, by its path there.
     pub(super) fn wine(&self, program: &str) -> Command {
         let mut wine = self.unix_command(self.loader());
         wine.arg(program);
@@ -116,15 +116,15 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Ends whatever runs in the prefix, of this run or of one that crashed.
+    /// Ends all programs in the prefix, of this run or of a crashed one.
     pub(super) fn stop_all(&self) -> Result<(), Failure> {
-        // It fails where nothing runs.
+        // It fails if nothing runs.
         command::capture(self.unix_command(SERVER).arg("-k"))?;
         command::capture(self.unix_command(SERVER).arg("-w"))?;
         Ok(())
     }
 
-    /// Ends what runs, and puts the registry back: no service, no setting.
+    /// Ends all programs, and restores the initial registry.
     pub(super) fn restore(&self) -> Result<(), Failure> {
         self.stop_all()?;
         self.copy_registry(&self.prefix.join(CLEAN), &self.prefix)
@@ -135,7 +135,7 @@ impl<'a> Machine<'a> {
         if clean.exists() {
             return Ok(());
         }
-        println!("--- a prefix in {}", self.prefix.display());
+        println!("--- creating a Wine prefix in {}", self.prefix.display());
         if self.prefix.exists() {
             self.stop_all()?;
             fs::remove_dir_all(&self.prefix)?;
@@ -143,7 +143,7 @@ impl<'a> Machine<'a> {
         fs::create_dir_all(&self.prefix)?;
         let output = command::capture(self.wine("wineboot").arg("--init"))?;
         output.success("wineboot")?;
-        // The registry is written when the last program ends.
+        // Wine writes the registry when the last program ends.
         command::capture(self.unix_command(SERVER).arg("-w"))?;
         let part = self.prefix.join("clean.part");
         fs::create_dir_all(&part)?;
@@ -159,8 +159,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A program outside Wine, with the variables that Wine looks at and no
-    /// others: no questions, no menus, and no screen unless it was given one.
+    /// A command outside Wine, with only Wine's environment variables: no dialogs, no menus,
+    /// and no display unless one is set.
     fn unix_command(&self, path: &str) -> Command {
         let (mut command, prefix) = match &self.chroot {
             None => (
@@ -196,12 +196,12 @@ impl<'a> Machine<'a> {
 
 impl Drop for Machine<'_> {
     fn drop(&mut self) {
-        // Should that fail, the next run does it.
+        // If that fails, the next run does it.
         let _ = self.stop_all();
     }
 }
 
-/// Whether there is a Wine for x64.
+/// Whether Wine for x64 is installed.
 pub(super) fn is_installed() -> bool {
     [WINE64, SERVER]
         .iter()

@@ -1,5 +1,5 @@
-//! The sessions of the machine's owner with `tcplimit.exe`, from a Windows without it
-//! to one without it again.
+//! Sessions of the machine's owner with `tcplimit.exe`, from before its installation to
+//! after its removal.
 
 use std::fs;
 use std::path::Path;
@@ -17,11 +17,10 @@ use crate::command::{self, Failure};
 use crate::filesystem;
 use crate::workspace::Workspace;
 
-/// What the program must say when it is told so.
+/// Golden files with the output of command lines.
 const GOLDEN: [&str; 2] = ["help", "usage"];
 
-/// Plays all sessions of the program, from a Windows without it to one without
-/// it again.
+/// Plays all sessions of the program.
 pub(super) fn test(
     workspace: &Workspace,
     machine: &Machine<'_>,
@@ -30,15 +29,15 @@ pub(super) fn test(
 ) -> Result<(), Failure> {
     copy_files(machine, folder, FOLDER)?;
     remove_installed(machine)?;
-    // The window is tried by itself.
+    // The window has its own test.
     remove(&path(machine, &format!("{FOLDER}/tcplimitw.exe")))?;
     let answer = run(machine, "install")?;
     let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
-    let description = "a Windows without the limit is refused: that which Wine is by itself";
+    let description = "a Windows without the limit, Wine's default version, is refused";
     checks.check(description, refused, &answer);
     set_windows_version(machine)?;
     let session = &mut Session::begin(workspace, machine, checks)?;
-    // With a client, so that Wine stays up from one run to the next.
+    // With a client, so that Wine keeps running between two commands.
     check_golden(workspace, machine, session.checks)?;
     session.play("owner-before")?;
     session.play("owner-installed")?;
@@ -63,14 +62,14 @@ pub(super) fn test(
     check_real_machine_script(workspace, session, machine)
 }
 
-/// The program's files, on a Windows XP that has none of it installed.
+/// Copies the program's files, on a Windows XP without an installed driver.
 pub(super) fn prepare(machine: &Machine<'_>, folder: &Path) -> Result<(), Failure> {
     copy_files(machine, folder, FOLDER)?;
     remove_installed(machine)?;
     set_windows_version(machine)
 }
 
-/// The files of a zip in their folder.
+/// Copies the files of a zip into a folder.
 fn copy_files(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failure> {
     let to = path(machine, folder);
     fs::create_dir_all(&to)?;
@@ -80,7 +79,7 @@ fn copy_files(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Fa
     Ok(())
 }
 
-/// Nothing is left where `install` is to put the driver.
+/// Removes installed drivers.
 fn remove_installed(machine: &Machine<'_>) -> Result<(), Failure> {
     for left in ["tcplimit.sys", "tcplimit.sys.new", "tcpip_patcher.sys"] {
         remove(&path(machine, &format!("windows/system32/drivers/{left}")))?;
@@ -88,7 +87,7 @@ fn remove_installed(machine: &Machine<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// This version is installed over 0.1.0, in a system that runs on.
+/// Checks an installation of this version over 0.1.0 without a restart.
 fn check_upgrade(
     workspace: &Workspace,
     machine: &Machine<'_>,
@@ -101,7 +100,7 @@ fn check_upgrade(
     session.play("owner-upgraded")
 }
 
-/// Sets Wine to the Windows that the program is for.
+/// Makes Wine report the program's version of Windows.
 fn set_windows_version(machine: &Machine<'_>) -> Result<(), Failure> {
     let version = match machine.arch() {
         Arch::X64 => "winxp64",
@@ -113,8 +112,7 @@ fn set_windows_version(machine: &Machine<'_>) -> Result<(), Failure> {
     output.success("reg add").map(|_| ())
 }
 
-/// Help and errors of the built program are those of the golden files, as they
-/// are of the library.
+/// Checks that help and errors of the built program equal the golden files.
 fn check_golden(
     workspace: &Workspace,
     machine: &Machine<'_>,
@@ -141,21 +139,22 @@ fn check_golden(
                 failures.push(format!("`{command}` gave {text}"));
             }
         }
-        let description = format!("{count} command lines print what tests/golden/{name}.txt has");
+        let description =
+            format!("{count} command lines print the output of tests/golden/{name}.txt");
         checks.check_no_failures(&description, &failures);
-        checks.check("there are some", count >= 15, &count);
+        checks.check("the golden file is complete", count >= 15, &count);
     }
     Ok(())
 }
 
-/// An install that is killed after its first step is mended by the next, and
-/// another by repair.
+/// Checks that `install` completes an install that was killed after its first step, and
+/// `repair` too.
 fn check_killed_install(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
     for mend in ["install", "repair"] {
         session.check("", "tcplimit uninstall", "exit=0")?;
         let mut install = RunningTool::start(machine, "install")?;
         let first = install.next_line()?;
-        // SIGKILL: nothing of it runs any more.
+        // SIGKILL ends it at once.
         install.child.kill()?;
         install.child.wait()?;
         drop(install);
@@ -164,45 +163,45 @@ fn check_killed_install(session: &mut Session<'_>, machine: &Machine<'_>) -> Res
             .checks
             .check("an install is killed between its steps", started, &first);
         session.check(
-            &format!("and {mend} mends it"),
+            &format!("{mend} repairs it"),
             &format!("tcplimit {mend}"),
             "exit=0",
         )?;
         session.check("", "tcplimit install", "exit=0")?;
-        session.check("so that the driver is there", "tcplimit get", "exit=0")?;
+        session.check("the driver is installed again", "tcplimit get", "exit=0")?;
     }
     Ok(())
 }
 
-/// Folders that can't be written to. Nothing keeps root out by rights, so it is
-/// tried where even root can't write: in the folder of processes.
+/// Checks read-only folders. Access rights do not stop root, so the test uses `/proc`,
+/// where root can't write either.
 fn check_read_only_folders(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
 ) -> Result<(), Failure> {
     if machine.arch() == Arch::X86 {
         let answer = run(machine, r"install --compat Z:\proc")?;
-        // Wine gives no access list for it, which is asked for first.
+        // The program queries the access list first, and Wine has none for it.
         let refused = answer.starts_with("exit=3 ") && answer.contains(r"Z:\proc");
-        let description = "a folder that can't be written to is named";
+        let description = "the error names a folder that is read-only";
         session.checks.check(description, refused, &answer);
     }
     let file = path(machine, "windows/system32/drivers/tcplimit.sys");
     session.check("", "tcplimit uninstall", "exit=0")?;
-    // A folder of that name can't be replaced by a file.
+    // A file can't replace a folder of that name.
     fs::create_dir(&file)?;
     let answer = run(machine, "install");
     fs::remove_dir(&file)?;
     let answer = answer?;
     let refused = answer.starts_with("exit=3 ") && answer.contains(r"drivers\tcplimit.sys: access");
-    let description = "so is a driver's file that can't be replaced";
+    let description = "the error names a driver file that can't be replaced";
     session.checks.check(description, refused, &answer);
     session.check("no service is left", "state TcpLimit", "error=6")?;
     session.check("", "tcplimit install", "exit=0")
 }
 
-/// `status --json` is one object of ASCII that agrees with all else; at the end
-/// the program is uninstalled.
+/// Checks that `status --json` is one object in ASCII with the right values; then
+/// uninstalls the program.
 fn check_status_json(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
     let output = command::capture(&mut tool(machine, "status --json"))?;
     let object: Value = serde_json::from_str(&output.out).unwrap_or(Value::Null);
@@ -214,14 +213,14 @@ fn check_status_json(session: &mut Session<'_>, machine: &Machine<'_>) -> Result
         && module["memory"]["limit"] == 10
         && module["file"]["state"] == "unpatched"
         && module["memory"]["rvas"]["threshold"] == module["file"]["rvas"]["threshold"];
-    let description = "status --json tells of memory and file, which agree";
+    let description = "status --json reports memory and file, which agree";
     session.checks.check(description, right, &output.out);
     session.play("owner-gone")
 }
 
-/// The script for a real machine, run by Wine's cmd. Page rights are not known
-/// there, and nothing says that they need not be: so its first set is refused,
-/// and the script must stop, undo what it did and say so.
+/// Checks the script for a real machine in Wine's cmd. Page rights are unknown there, and
+/// the test-only value is not set: the first set is refused, and the script must stop,
+/// undo its changes and report that.
 fn check_real_machine_script(
     workspace: &Workspace,
     session: &mut Session<'_>,
@@ -260,7 +259,7 @@ fn check_real_machine_script(
     ]);
     let checks = &mut *session.checks;
     checks.check(
-        "the script for a real machine goes as far as Wine can",
+        "the script for a real machine runs as far as Wine allows",
         went,
         &actual,
     );
@@ -272,15 +271,15 @@ fn check_real_machine_script(
             "The driver is removed.",
         ]);
     checks.check(
-        "where it is surprised it undoes what it did",
+        "after a surprise the script undoes its changes",
         stopped,
         &actual,
     );
-    session.check("so that no service is left", "state TcpLimit", "error=6")?;
+    session.check("no service is left", "state TcpLimit", "error=6")?;
     session.check(
-        "no file",
+        "no driver file is left",
         r"same windows/system32/drivers/tcplimit.sys driver",
         "there=false",
     )?;
-    session.check("and the limit is 10", "target tcpip look", "limit=10")
+    session.check("the limit is 10", "target tcpip look", "limit=10")
 }

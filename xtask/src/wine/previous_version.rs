@@ -1,5 +1,5 @@
-//! Version 0.1.0, built from its commit: what it remembers and has stored must
-//! still count once this version is in its place.
+//! Version 0.1.0, built from its commit: this version must accept its history and stored
+//! limits.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,14 +14,13 @@ use crate::driver::{self, PROCESSORS, PRODUCTS};
 use crate::filesystem;
 use crate::workspace::Workspace;
 
-/// The last commit before the driver remembered outside of its service's key.
+/// The last commit whose driver kept the history below its service key.
 const COMMIT: &str = "6813a2f";
 
-/// The folder with its driver and its program, built unless that was done before; or
-/// why they can't be had. A clone without history (a shallow one) does not have the
-/// commit.
+/// Builds its driver and program unless already built; the folder, or the reason why that
+/// is impossible. A shallow clone lacks the commit.
 pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
-    // There was no window then.
+    // It had no window.
     let [products @ .., _window] = &PRODUCTS;
     let folder = workspace.target("wine/former");
     let built = folder.join(arch.name());
@@ -35,7 +34,7 @@ pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
         return Ok(Err(why));
     }
     let Some(compiler) = Compiler::all(workspace).pop() else {
-        return Ok(Err("no compiler: cargo xtask setup".into()));
+        return Ok(Err("no compiler; cargo xtask setup installs one".into()));
     };
     let Some(processor) = PROCESSORS.iter().find(|it| it.name == arch.name()) else {
         return Err(Failure(format!("no processor {}", arch.name())));
@@ -50,7 +49,7 @@ pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     let mut unpack = Command::new("tar");
     unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
     command::capture(&mut unpack)?.success("tar")?;
-    // With the same flags, so that `core` is there already.
+    // With the same flags, so that `core` is built already.
     let files = driver::build_from(workspace, compiler, processor, products, &source)?;
     fs::create_dir_all(&built)?;
     for (product, file) in products.iter().zip(files) {
@@ -59,7 +58,7 @@ pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     Ok(Ok(built))
 }
 
-/// Where version 0.1.0 is, or none, and loudly.
+/// The folder of version 0.1.0; `None`, with a message, if there is none.
 pub(super) fn folder(
     workspace: &Workspace,
     machine: &Machine<'_>,
@@ -68,7 +67,7 @@ pub(super) fn folder(
     let files = build(workspace, machine.arch())?;
     if let Err(why) = &files {
         let arch = machine.arch().name();
-        println!("{arch} SKIPPED: over version 0.1.0: {why}");
+        println!("{arch} SKIPPED: upgrade from version 0.1.0: {why}");
         checks.skip();
     }
     Ok(files.ok())

@@ -1,5 +1,5 @@
-//! What runs in Wine: two targets, what mends Wine, two clients, and the shipped
-//! driver.
+//! The programs for Wine: two target drivers, a driver that completes Wine's kernel,
+//! clients, and the shipped driver.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,17 @@ use crate::filesystem::copy;
 use crate::offsets;
 use crate::workspace::Workspace;
 
-/// The program that drives the window.
+/// The program that controls the window.
 pub(super) const WINDOW_DRIVER: &str = "window.exe";
 
-/// The stand-ins for the system's drivers, and what makes one of the other.
+/// The stand-ins for the system's drivers, with their compiler flags.
 const TARGETS: [(&str, &[&str]); 2] = [("tcpip", &[]), ("tcpip6", &["-DIPV6"])];
 
-/// What makes up for where Wine is no NT kernel.
+/// The driver that completes Wine's kernel.
 const MEND: &str = "mend";
 
-/// Sections with the rights that they have in genuine drivers: read, write,
-/// execute, discardable, and P for what is never paged out.
+/// Sections with the rights of genuine drivers: read, write, execute, discardable, and P
+/// for nonpaged.
 const SECTIONS: [&str; 5] = [
     "/SECTION:.text,ERP",
     "/SECTION:.rdata,RP",
@@ -35,7 +35,7 @@ const SECTIONS: [&str; 5] = [
     "/SECTION:INIT,ERWD",
 ];
 
-/// What the documentation shows to authors of other programs.
+/// The documentation's example for authors of other programs.
 const EXAMPLE: &str = "docs/example/limit.c";
 
 /// A program with half-open connections.
@@ -43,21 +43,21 @@ const WAITING: &str = "waiting.exe";
 
 const NO_LINKER: &str = "no rust-lld and no lld-link-22";
 
-/// Built for one processor.
+/// The programs for one processor.
 #[derive(Debug)]
 pub(super) struct Programs {
     folder: PathBuf,
     shipped: PathBuf,
 }
 
-/// Where a target's limit lies, as found on this machine.
+/// The RVA of a target's limit, as located on this machine.
 #[derive(Debug)]
 pub(super) struct TargetLimit {
     pub(super) module: u32,
     pub(super) rva: u32,
 }
 
-/// What differs between the two processors.
+/// Arguments of compiler and linker for a processor.
 struct Toolchain {
     triple: &'static str,
     machine: &'static str,
@@ -85,7 +85,7 @@ fn toolchain(arch: Arch) -> Toolchain {
     }
 }
 
-/// Makes a library for x64 from a file of `verify/wine`.
+/// Builds a DLL for x64 from a file of `verify/wine`.
 pub(super) fn build_library(workspace: &Workspace, source: &str, to: &Path) -> Result<(), Failure> {
     let triple = toolchain(Arch::X64).triple;
     let mut compile = workspace.command(&format!("{triple}-gcc"));
@@ -100,11 +100,11 @@ pub(super) fn build_library(workspace: &Workspace, source: &str, to: &Path) -> R
 }
 
 impl Programs {
-    /// Compiles and links all of `verify/wine`. The driver is taken as it is.
+    /// Builds all of `verify/wine`; copies the driver.
     pub(super) fn build(workspace: &Workspace, arch: Arch, driver: &Path) -> Result<Self, Failure> {
         let folder = workspace.target(&format!("wine/programs/{}", arch.name()));
         fs::create_dir_all(&folder)?;
-        // A copy, so that all of a run is about one file.
+        // A copy, so that a run tests one file throughout.
         let shipped = folder.join("tcplimit.sys");
         copy(driver, &shipped)?;
         let programs = Self { folder, shipped };
@@ -195,8 +195,8 @@ impl Programs {
         self.folder.join(format!("{name}.sys"))
     }
 
-    /// What the tool on this machine says of the targets, as files and as they
-    /// will be loaded: both must be located, in the same place.
+    /// Runs the tool for files on the targets, as files and as loaded: both must be located
+    /// at the same RVA.
     pub(super) fn probe(
         &self,
         workspace: &Workspace,
@@ -214,14 +214,15 @@ impl Programs {
             let both = rva(&output)
                 .zip(rva(&loaded))
                 .filter(|(one, other)| one == other);
-            let description = format!("{name}.sys is located by tcplimit probe, also as loaded");
+            let description =
+                format!("tcplimit probe locates the limit in {name}.sys as a file and as loaded");
             checks.check(&description, both.is_some(), &loaded);
             limits.extend(both.map(|(rva, _)| TargetLimit { module, rva }));
         }
         Ok(limits)
     }
 
-    /// Puts all of it onto Wine's drive.
+    /// Copies all programs to Wine's drive.
     pub(super) fn install(&self, drive: &Path) -> Result<(), Failure> {
         let drivers = drive.join("windows/system32/drivers");
         for name in TARGETS.map(|(name, _)| name).into_iter().chain([MEND]) {
@@ -239,7 +240,7 @@ impl Programs {
         ] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
-        // Also where its path has a space.
+        // Also at a path with a space.
         let folder = drive.join(tool::FOLDER);
         fs::create_dir_all(&folder)?;
         copy(&self.folder.join(WAITING), &folder.join(WAITING))?;
@@ -247,18 +248,18 @@ impl Programs {
     }
 }
 
-/// What is missing to build any of it.
+/// The missing tool for the build, if any.
 pub(super) fn missing_tool(workspace: &Workspace) -> Option<&'static str> {
     if !offsets::COMPILERS
         .iter()
         .all(|gcc| workspace.has_program(gcc))
     {
-        return Some("no mingw-w64: cargo xtask setup");
+        return Some("no mingw-w64; cargo xtask setup installs it");
     }
     linker(workspace).is_none().then_some(NO_LINKER)
 }
 
-/// Any compiler's will do.
+/// The linker of any compiler.
 fn linker(workspace: &Workspace) -> Option<PathBuf> {
     Compiler::Debian.linker(workspace)
 }

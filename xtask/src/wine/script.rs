@@ -1,28 +1,28 @@
-//! What is tried, as text: the files in `verify/wine/session`.
+//! The format of the sessions in `verify/wine/session`.
 //!
-//! An indented line is a command to the client and, behind an arrow, the words
-//! that its answer must hold. A line that is not indented says what the lines
-//! below it check, up to the next such line or an empty one. Commands without
-//! such a sentence are preparation. `#` begins a comment.
+//! An indented line is a command to the client and, behind an arrow, the words that its
+//! answer must contain. A line without indentation describes the check by the lines below
+//! it, up to the next such line or an empty one. Commands without a description are
+//! preparation. `#` begins a comment.
 
 use crate::command::Failure;
 
-/// A command and what must come of it.
+/// A command and the expected words of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) command: String,
     pub(super) expected: String,
 }
 
-/// Steps that show one thing.
+/// The steps of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Check {
-    /// In a sentence; empty for preparation.
+    /// A sentence; empty for preparation.
     pub(super) description: String,
     pub(super) steps: Vec<Step>,
 }
 
-/// Reads a file's text.
+/// Parses a session.
 pub(super) fn parse(text: &str) -> Result<Vec<Check>, Failure> {
     let mut checks = vec![Check::default()];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -37,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Check>, Failure> {
         }
         let step = line
             .split_once(" -> ")
-            .ok_or_else(|| Failure(format!("nothing is expected of: {line}")))?;
+            .ok_or_else(|| Failure(format!("no arrow in: {line}")))?;
         if let Some(check) = checks.last_mut() {
             check.steps.push(Step {
                 command: step.0.into(),
@@ -49,16 +49,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Check>, Failure> {
         .iter()
         .find(|check| check.steps.is_empty() && !check.description.is_empty())
     {
-        return Err(Failure(format!(
-            "nothing is done for: {}",
-            idle.description
-        )));
+        return Err(Failure(format!("no command for: {}", idle.description)));
     }
     checks.retain(|check| !check.steps.is_empty());
     Ok(checks)
 }
 
-/// The expected words that an answer lacks, each with what is there instead.
+/// The expected words that an answer lacks, each with the actual word.
 pub(super) fn missing_words(answer: &str, expected: &str) -> Vec<String> {
     let has = |word: &&str| answer.split(' ').any(|it| it == *word);
     expected
@@ -67,7 +64,7 @@ pub(super) fn missing_words(answer: &str, expected: &str) -> Vec<String> {
         .map(|word| {
             let name = word.split_inclusive('=').next().unwrap_or(word);
             let instead = answer.split(' ').find(|it| it.starts_with(name));
-            format!("{} for {word}", instead.unwrap_or(answer))
+            format!("{} instead of {word}", instead.unwrap_or(answer))
         })
         .collect()
 }
@@ -122,9 +119,12 @@ mod tests {
         assert!(missing_words(answer, "limit=100 status=0x0").is_empty());
         assert_eq!(
             missing_words(answer, "limit=10 peak=1"),
-            ["limit=100 for limit=10"]
+            ["limit=100 instead of limit=10"]
         );
-        assert_eq!(missing_words("gone", "limit=10"), ["gone for limit=10"]);
+        assert_eq!(
+            missing_words("gone", "limit=10"),
+            ["gone instead of limit=10"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One run of Wine: what is told to the client, and what must come back.
+//! A run of Wine: sends commands to the client and checks the answers.
 
 use std::fs::{self, File};
 
@@ -13,12 +13,12 @@ use super::{drive, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
-/// The answer of commands that just work.
+/// The answer of a command that succeeded.
 const DONE: &str = "error=0";
 const LOAD: [&str; 2] = ["start TcpLimit", "open ours TcpLimit"];
 /// NT unloads a driver only when its last handle is closed.
 const UNLOAD: [&str; 2] = ["close ours", "stop TcpLimit"];
-/// STATUS_FILE_DELETED: the device of a handle is gone.
+/// STATUS_FILE_DELETED: the device of a handle was deleted.
 pub(super) const FILE_DELETED: &str = "status=0xc0000123";
 
 /// Wine with a client in it.
@@ -27,7 +27,7 @@ pub(super) struct Session<'a> {
     workspace: &'a Workspace,
     machine: &'a Machine<'a>,
     client: Client,
-    /// The program that drives the window.
+    /// The program that controls the window.
     pub(super) window_driver: Option<Client>,
     pub(super) checks: &'a mut CheckLog,
 }
@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
             checks,
         };
         let answer = session.send_all(&["create Mend mend.sys", "start Mend"])?;
-        let description = "Wine's kernel is mended (verify/wine/mend.c)";
+        let description = "verify/wine/mend.c completes Wine's kernel";
         session.checks.check(description, answer == DONE, &answer);
         Ok(session)
     }
@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
         self.machine.arch()
     }
 
-    /// Does what a file of `verify/wine/session` says.
+    /// Plays a file of `verify/wine/session`.
     pub(super) fn play(&mut self, name: &str) -> Result<(), Failure> {
         let file = format!("verify/wine/session/{name}.txt");
         let text = fs::read_to_string(self.workspace.path(&file))
@@ -69,11 +69,10 @@ impl<'a> Session<'a> {
         checks.iter().try_for_each(|check| self.run_check(check))
     }
 
-    /// One check of a file.
+    /// Runs a check.
     ///
     /// # Errors
-    /// When Wine's process of drivers is gone: then nothing that follows would
-    /// mean anything.
+    /// Wine's process of drivers has ended, so that later checks would be meaningless.
     fn run_check(&mut self, check: &Check) -> Result<(), Failure> {
         let mut failures = Vec::new();
         for step in &check.steps {
@@ -98,7 +97,7 @@ impl<'a> Session<'a> {
         } else {
             &check.description
         };
-        // Preparation counts only where it goes wrong.
+        // Preparation counts only if it fails.
         if !check.description.is_empty() || !failures.is_empty() {
             self.checks.check_no_failures(description, &failures);
         }
@@ -107,13 +106,13 @@ impl<'a> Session<'a> {
             .any(|failures| failures.contains(FILE_DELETED))
         {
             let log = self.machine.log();
-            let why = "the drivers' process ended; Wine's last words are in";
+            let why = "Wine's process of drivers ended; its last output is in";
             return Err(Failure(format!("{why} {}", log.display())));
         }
         Ok(())
     }
 
-    /// A check that is not in a file.
+    /// Runs a check that is not in a file.
     pub(super) fn check(
         &mut self,
         description: &str,
@@ -129,7 +128,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Tells the client, or does what is no single line for it.
+    /// Sends a command to the client, or runs one that the client does not have.
     pub(super) fn send(&mut self, command: &str) -> Result<String, Failure> {
         let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
         if let Some(answer) = drive::run_command(self.machine, verb, words)? {
@@ -139,7 +138,7 @@ impl<'a> Session<'a> {
             ("tcplimit", line) => tool::run(self.machine, line),
             ("window", line) => match &mut self.window_driver {
                 Some(driver) => driver.send(line),
-                None => Err(Failure("no program drives the window".into())),
+                None => Err(Failure("no program controls the window".into())),
             },
             ("former", line) => tool::run_previous(self.machine, line),
             ("load", _) => self.send_all(&LOAD),
@@ -151,7 +150,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What takes several commands: all of them, or the first that fails.
+    /// Sends several commands, up to the first that fails.
     fn send_all(&mut self, commands: &[&str]) -> Result<String, Failure> {
         for command in commands {
             let answer = self.client.send(command)?;
@@ -162,7 +161,7 @@ impl<'a> Session<'a> {
         Ok(DONE.into())
     }
 
-    /// Runs a program that is no client: that of 2005, or the example.
+    /// Runs a program other than the client: that of 2005, or the example.
     fn run_program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
         let mut run = self.machine.wine(path);
         let output = command::capture(run.args(words.split_whitespace()))?;
@@ -171,38 +170,38 @@ impl<'a> Session<'a> {
         Ok(format!("exit={code} {}", text.join(" ")))
     }
 
-    /// The driver finds the limit where the tool found it in the file.
+    /// Checks that the driver locates the limit at the same RVA as the tool for files.
     pub(super) fn check_located(&mut self, limits: &[TargetLimit]) -> Result<(), Failure> {
         for &TargetLimit { module, rva } in limits {
             self.check(
-                &format!("module {module} is located where probe locates it, at {rva:X}"),
+                &format!("module {module} is located at {rva:X}, as by probe"),
                 &format!("query ours {module}"),
-                // Flag 4: Wine's list of modules is made up.
+                // Flag 4: Wine's module list is made up.
                 &format!("status=0x0 state=2 reason=0 limit=10 limit_rva={rva} written=0 flags=4"),
             )?;
         }
         Ok(())
     }
 
-    /// Whether who is no Administrator is kept out.
+    /// Checks that only Administrators can open the device.
     pub(super) fn check_access(&mut self) -> Result<(), Failure> {
         const TRIED: &str = "impersonated=1 before=1 after=0";
         let answer = self.send("restricted TcpLimit")?;
         let has = |words: &str| missing_words(&answer, words).is_empty();
         if has("error=0 guarded=5") && has(TRIED) {
             self.checks.note(
-                "Wine checks no access to devices (it does to an event with such a list): \
-                 it can't show that others are kept out",
+                "Wine checks no access to devices (but to an event with such a list): \
+                 it can't show that others are denied access",
             );
         } else {
             let kept_out = has("error=5") && has(TRIED);
-            let description = "who is no Administrator can't open the device";
+            let description = "only Administrators can open the device";
             self.checks.check(description, kept_out, &answer);
         }
         Ok(())
     }
 
-    /// What the driver told the debugger.
+    /// Checks the driver's debug output.
     pub(super) fn check_debug_output(&mut self) -> Result<(), Failure> {
         let log = fs::read_to_string(self.machine.log())?;
         for sentence in [
@@ -211,9 +210,9 @@ impl<'a> Session<'a> {
             "tcpip.sys: the limit was not set to 100. The system's list of modules contradicts",
             "TestOnlyAcceptUnknownRights is set.",
         ] {
-            let description = format!("the debugger was told: {sentence}");
+            let description = format!("the debug output has: {sentence}");
             self.checks
-                .check(&description, log.contains(sentence), &"it was not");
+                .check(&description, log.contains(sentence), &"it does not");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `tcplimit watch` in Wine, up to Ctrl-C: by lines, and on a console.
+//! `tcplimit watch` in Wine until Ctrl-C, as lines and on a console.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,11 +13,11 @@ use super::tool::{self, RunningTool};
 use super::who::WaitingProgram;
 use crate::command::{self, Failure};
 
-/// The exit code of what SIGKILL ended, as a shell and `script` have it.
+/// The exit code after SIGKILL, as of a shell and `script`.
 const KILLED: i32 = 128 + 9;
 
-/// A `watch` up to Ctrl-C: what it said, and its exit code. Where Wine's server
-/// kills it (see README.md) it is started anew.
+/// Runs `watch` until Ctrl-C; its output and exit code. Runs it again if Wine's server
+/// kills it (see README.md).
 fn until_interrupted<T>(
     session: &Session<'_>,
     mut watch: impl FnMut() -> Result<(T, Option<i32>), Failure>,
@@ -28,13 +28,13 @@ fn until_interrupted<T>(
         if actual.1 != Some(KILLED) {
             return Ok(actual);
         }
-        let description = "Wine's server killed watch at Ctrl-C; once more";
+        let description = "Wine's server killed watch at Ctrl-C; trying again";
         session.checks.note(description);
     }
     watch()
 }
 
-/// The exit code as a shell has it: with a signal that is one as well.
+/// The exit code as of a shell, which includes signals.
 #[cfg(unix)]
 fn shell_exit_code(status: ExitStatus) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
@@ -46,8 +46,8 @@ fn shell_exit_code(status: ExitStatus) -> Option<i32> {
     status.code()
 }
 
-/// `watch` prints one object after the other, and Ctrl-C is a good end. The programs
-/// are those that wait, most first.
+/// Checks that `watch --json` prints objects, and that Ctrl-C ends it with success.
+/// `programs` have half-open connections, most first.
 pub(super) fn check_json_lines(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
@@ -57,7 +57,7 @@ pub(super) fn check_json_lines(
     let (lines, code) = until_interrupted(session, || {
         let mut watch = RunningTool::start(machine, "watch --json --interval 1")?;
         let lines = [watch.next_line()?, watch.next_line()?];
-        // As a terminal does for Ctrl-C; Wine makes CTRL_C_EVENT of it.
+        // As a terminal sends for Ctrl-C; Wine turns it into CTRL_C_EVENT.
         let interrupt = format!("kill -INT {}", watch.child.id());
         command::run(Command::new("sh").args(["-c", &interrupt]))?;
         Ok((lines, shell_exit_code(watch.child.wait()?)))
@@ -77,10 +77,10 @@ pub(super) fn check_json_lines(
             failures.push(line);
         }
     }
-    let description = "watch --json prints what the target has, and who waits";
+    let description = "watch --json prints the target's values and the waiting programs";
     session.checks.check_no_failures(description, &failures);
     let later = times.len() == 2 && times[0] < times[1];
-    let description = "the second look is a second later";
+    let description = "the second object is a second later";
     session
         .checks
         .check(description, later, &format!("{times:?}"));
@@ -91,20 +91,19 @@ pub(super) fn check_json_lines(
     session.check("", "target tcpip store count 0", "status=0x0")
 }
 
-/// How often a screen has its first line.
+/// Number of drawn screens, by their first line.
 fn screens_drawn(output: &[u8]) -> usize {
     const TITLE: &str = "tcplimit watch, every second; Ctrl-C ends it";
     String::from_utf8_lossy(output).matches(TITLE).count()
 }
 
-/// On a console `watch` draws one screen over the other.
+/// Checks that `watch` redraws its screen on a console.
 pub(super) fn check_screens(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
     programs: &[WaitingProgram],
 ) -> Result<(), Failure> {
-    // What Wine tells the terminal for a cursor that is put up by the 16 lines of
-    // the screen.
+    // Wine's escape sequence to move the cursor up by the screen's 16 lines.
     const UP: &str = "\u{1b}[16A";
     let (output, code) = until_interrupted(session, || {
         let mut script = console_command(machine, "watch")
@@ -130,23 +129,23 @@ pub(super) fn check_screens(
     let redrawn = screens_drawn(&output) >= 3;
     let output = String::from_utf8_lossy(&output);
     let redrawn = redrawn && output.matches(UP).count() >= 2;
-    let description = "on a console watch draws over its own lines";
+    let description = "on a console watch redraws its lines";
     session.checks.check(description, redrawn, &output);
     let who = programs.iter().map(WaitingProgram::display_name);
-    let description = "and shows who waits";
+    let description = "on a console watch shows the waiting programs";
     session.checks.check(
         description,
         who.into_iter().all(|who| output.contains(&who)),
         &output,
     );
-    let description = "Ctrl-C there ends it, with exit code 0";
+    let description = "Ctrl-C ends watch on a console, with exit code 0";
     session
         .checks
         .check(description, code == Some(0), &format!("{code:?}"));
     Ok(())
 }
 
-/// `watch --log` begins behind what its file has, and the file has all of it at once.
+/// Checks that `watch --log` appends to its file, and writes each line at once.
 pub(super) fn check_log_file(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
@@ -157,7 +156,7 @@ pub(super) fn check_log_file(
     let file = machine.drive().join("a-zip.log");
     fs::write(&file, KEPT)?;
     let line = format!("watch --log {FILE}");
-    // What is in the file while it runs.
+    // The file's contents while it runs.
     let begin = || {
         let watch = RunningTool::start(machine, &line)?;
         Ok::<_, Failure>((watch.next_line()?, fs::read_to_string(&file)?, watch))
@@ -166,18 +165,18 @@ pub(super) fn check_log_file(
     drop(watch);
     let (look, second, watch) = begin()?;
     let code = shell_exit_code(watch.wait_without_reading()?);
-    let description = "watch ends when nobody reads it any more, with exit code 0";
+    let description = "watch ends when its output is closed, with exit code 0";
     session
         .checks
         .check(description, code == Some(0), &format!("{code:?}"));
     fs::remove_file(&file)?;
     let (_, who) = look.rsplit_once(" who ").unwrap_or_default();
-    // Other connections of the machine are nobody's in Wine.
+    // In Wine, other connections of the machine belong to no process.
     let who = who.split(", ").filter(|it| !it.starts_with("no process "));
     let expected = programs
         .iter()
         .map(|program| format!("{} {}", program.display_name(), program.connections));
-    let description = "watch names who waits, most first";
+    let description = "watch names the waiting programs, most first";
     session.checks.check(description, who.eq(expected), &look);
     let begun = |text: &str| {
         text.strip_suffix(" tcplimit watch begins\r\n")
@@ -186,11 +185,11 @@ pub(super) fn check_log_file(
     let date = "2026-01-01 00:00:00Z".len();
     let appended = second.strip_prefix(first.as_str()).and_then(begun) == Some(date)
         && first.strip_prefix(KEPT).and_then(begun) == Some(date);
-    let description = "watch --log adds to its file, a line at once";
+    let description = "watch --log appends to its file, each line at once";
     session.checks.check(description, appended, &second);
     let answer = tool::run(machine, r"watch --log C:\none\a.log")?;
     let named = answer.starts_with("exit=3 ") && answer.contains(r"Can't write C:\none\a.log:");
-    let description = "a log that can't be written is named";
+    let description = "the error names a log that can't be written";
     session.checks.check(description, named, &answer);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `tcplimit who` in Wine: programs with half-open connections (`verify/wine/waiting.c`)
-//! must be listed with all that is known of them.
+//! `tcplimit who` in Wine: it must list programs with half-open connections
+//! (`verify/wine/waiting.c`) with all details.
 
 use serde_json::{Value, json};
 
@@ -10,31 +10,32 @@ use super::session::Session;
 use super::tool::tool;
 use crate::command::{self, Failure};
 
-/// Connections of the program that began first, and of the one that has more.
+/// Numbers of connections of the first program, and of the one with more.
 const FEW: usize = 3;
 const MANY: usize = 5;
-/// Wine's server notices some time later that a program was killed.
+/// Most queries until Wine's server has noticed that a program was killed.
 const ATTEMPTS: usize = 100;
 
-/// A program that waits for connections.
+/// A program with half-open connections.
 pub(super) struct WaitingProgram {
     client: Client,
     path: &'static str,
     pub(super) pid: u32,
     pub(super) connections: usize,
-    /// `ADDRESS:PORT` of what it waits for.
+    /// `ADDRESS:PORT` of its peer.
     remote: String,
 }
 
 impl WaitingProgram {
-    /// Starts one whose connections are its own, for the table of the window.
+    /// Starts a program that owns its connections, for the table of the window.
     pub(super) fn with_few(machine: &Machine<'_>) -> Result<Self, Failure> {
         let mut waiting = Self::begin(machine, r"C:\waiting.exe", FEW)?;
         waiting.use_sockets()?;
         Ok(waiting)
     }
 
-    /// Starts it. Wine does not know whose the connections are until `call`.
+    /// Starts the program. Wine knows the owner of the connections only after
+    /// `use_sockets`.
     fn begin(
         machine: &Machine<'_>,
         path: &'static str,
@@ -58,16 +59,16 @@ impl WaitingProgram {
     fn use_sockets(&mut self) -> Result<(), Failure> {
         match self.client.send("call")?.as_str() {
             "error=0" => Ok(()),
-            answer => Err(Failure(format!("the sockets are not used: {answer}"))),
+            answer => Err(Failure(format!("the sockets can't be used: {answer}"))),
         }
     }
 
-    /// As `watch` and `who` call it.
+    /// Its name in `watch` and `who`.
     pub(super) fn display_name(&self) -> String {
         format!("waiting.exe ({})", self.pid)
     }
 
-    /// What `who --json` must list, with so many connections that are not half-open.
+    /// The expected object of `who --json`, with `more` connections that are not half-open.
     fn expected_json(&self, more: usize) -> Value {
         let connections = self.connections.saturating_add(more);
         json!({
@@ -81,7 +82,7 @@ impl WaitingProgram {
         })
     }
 
-    /// What `who` must print.
+    /// The expected text of `who`.
     fn expected_text(&self) -> String {
         let remote = vec![self.remote.as_str(); self.connections].join(", ");
         format!(
@@ -93,14 +94,14 @@ impl WaitingProgram {
     }
 }
 
-/// What `who` prints; an error where it fails.
+/// Runs `who`; returns its output.
 fn run_who(machine: &Machine<'_>, words: &str) -> Result<String, Failure> {
     let output = command::capture(&mut tool(machine, &format!("who {words}")))?;
     let output = output.success("tcplimit who")?;
     Ok(output.replace("\r\n", "\n"))
 }
 
-/// The processes that `who --json` lists.
+/// The processes of `who --json`.
 fn list_processes(machine: &Machine<'_>, words: &str) -> Result<Vec<Value>, Failure> {
     let output = run_who(machine, &format!("--json {words}"))?;
     let mut object: Value = serde_json::from_str(&output).unwrap_or(Value::Null);
@@ -110,8 +111,8 @@ fn list_processes(machine: &Machine<'_>, words: &str) -> Result<Vec<Value>, Fail
     }
 }
 
-/// Two programs with half-open connections, and that `who` is right about them: the
-/// machine may have other connections, all of them of no process in Wine.
+/// Starts two programs with half-open connections, and checks `who`. In Wine, other
+/// connections of the machine belong to no process.
 pub(super) fn check_connections(
     session: &mut Session<'_>,
     machine: &Machine<'_>,
@@ -123,7 +124,7 @@ pub(super) fn check_connections(
     let counted = nobodys.and_then(|process| process["remote"].as_array());
     let counted = counted.map(|remote| remote.iter().filter(|it| **it == few.remote).count());
     checks.check(
-        "connections of which Windows names no process are counted by who",
+        "who counts connections for which Windows names no process",
         counted == Some(FEW),
         &Value::from(actual),
     );
@@ -142,29 +143,29 @@ pub(super) fn check_connections(
         &actual,
     );
     let actual = of_them(list_processes(machine, "--every")?);
-    // Each is connected to itself once.
+    // Each program is connected to itself once.
     checks.check(
-        "with --every connections in all states count",
+        "who --every counts connections in all states",
         actual == json!([many.expected_json(1), few.expected_json(1)]),
         &actual,
     );
     let actual = run_who(machine, "")?;
     let at = |waiting: &WaitingProgram| actual.find(&waiting.expected_text());
     let all = actual.lines().skip(1);
-    // Rows are told from what is below them by their margin.
+    // Details below a row have a wider margin.
     let rows = all.filter(|line| !line.starts_with("       "));
     let counts = rows.filter_map(|row| row.split_whitespace().next()?.parse::<usize>().ok());
     let sum: usize = counts.sum();
     let first = format!("There are {sum} half-open connections now:\n");
     checks.check(
-        "who prints the same for people, redirected without breaks, and how many in all",
+        "who prints the same as text, redirected without wrapping, with the total",
         at(&many).is_some() && at(&many) < at(&few) && actual.starts_with(&first),
         &actual,
     );
     Ok([many, few])
 }
 
-/// A program that has ended is listed no more, and the other one still is.
+/// Checks that a program that has ended is no longer listed, and the other one is.
 pub(super) fn check_ended(
     session: &mut Session<'_>,
     machine: &Machine<'_>,

@@ -1,6 +1,6 @@
-//! `tcplimitw.exe` in Wine, on a screen of Xvfb: another program (`verify/wine/window.c`) reads its
-//! texts and presses its buttons, by messages and by keys, beside drivers whose counts a client
-//! changes.
+//! `tcplimitw.exe` in Wine on an Xvfb display: another program (`verify/wine/window.c`)
+//! reads its texts and presses its buttons, by messages and by keys, while a client
+//! changes the drivers' counts.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,8 @@ use crate::workspace::Workspace;
 /// Bytes of both headers of a BMP file.
 const HEADERS: usize = 54;
 
-/// Plays the session of the window, from a Windows without tcplimit on, so many ticks of it.
+/// Plays the session of the window, from a Windows without tcplimit on, with this number
+/// of ticks.
 pub(super) fn test(
     workspace: &Workspace,
     machine: &mut Machine<'_>,
@@ -32,7 +33,7 @@ pub(super) fn test(
 ) -> Result<(), Failure> {
     if !display::is_installed(workspace) {
         let arch = machine.arch().name();
-        println!("{arch} SKIPPED: the window: no Xvfb: cargo xtask setup");
+        println!("{arch} SKIPPED: the window: no Xvfb; cargo xtask setup installs it");
         checks.skip();
         return Ok(());
     }
@@ -76,14 +77,14 @@ fn play(
     session.play("window-closed")
 }
 
-/// How the window looks.
+/// An appearance of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Appearance {
     /// In English at 96 dpi, with visual styles.
     Usual,
     /// In German at 120 dpi, without visual styles.
     German120,
-    /// In the colours of High Contrast, as small as it can be.
+    /// In High Contrast colours, at the minimum size.
     Contrast,
 }
 
@@ -97,8 +98,8 @@ impl Appearance {
     }
 }
 
-/// Makes folders of the users' Documents, which in Wine are links to their homes:
-/// what is saved there would lie in another root for x86.
+/// Replaces the users' Documents, which Wine links to their homes, by folders: files
+/// saved there would be outside the chroot for x86.
 fn create_documents(machine: &Machine<'_>) -> Result<(), Failure> {
     for user in fs::read_dir(machine.drive().join("users"))? {
         let documents = user?.path().join("Documents");
@@ -110,7 +111,7 @@ fn create_documents(machine: &Machine<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The window is on the screen, and not blank. Its picture is kept, to be looked at.
+/// Checks that the window is on the screen and not blank; saves the screenshot.
 fn check_appearance(
     session: &mut Session<'_>,
     display: &Display,
@@ -124,7 +125,7 @@ fn check_appearance(
     let wanted = width.zip(height).map(|(width, height)| width * height);
     let fits = width <= Some(800) && height <= Some(600);
     let wanted = wanted.map_or(0, |pixels| usize::try_from(pixels).unwrap_or(0));
-    // A border is black, or a shade of it. In High Contrast only what is written is not.
+    // The window's border is black or dark. In High Contrast all but the text is.
     let is_painted = match appearance {
         Appearance::Contrast => (wanted / 50..wanted / 2).contains(&painted),
         _ => painted > wanted * 8 / 10,
@@ -135,15 +136,15 @@ fn check_appearance(
     );
     let is_right = fits && is_painted && colors > 10;
     let name = appearance.name();
-    let description = format!("the window ({name}) fits a screen of 800 by 600, and is painted");
+    let description = format!("the window ({name}) fits a screen of 800 by 600 and is painted");
     session.checks.check(&description, is_right, &actual);
     Ok(())
 }
 
-/// Ticks, each of them painted: what is made of GDI and USER is deleted. There stay the
-/// font, what it is measured by, and the menu bar.
+/// Checks that ticks, each of them painted, leak no object of GDI or USER. The font, its
+/// device context and the menu bar remain.
 fn check_ticks(session: &mut Session<'_>, ticks: usize) -> Result<(), Failure> {
-    // In parts, so that each has an answer before the driver's patience ends.
+    // In parts, so that each is answered before the timeout.
     const COUNTS: [u32; 12] = [1, 2, 5, 3, 6, 8, 10, 10, 9, 6, 4, 7];
     const STAYS: &str = "objects=3";
     let mut failures = Vec::new();
@@ -155,13 +156,12 @@ fn check_ticks(session: &mut Session<'_>, ticks: usize) -> Result<(), Failure> {
         }
     }
     session.send("target tcpip store count 3")?;
-    let description =
-        format!("{ticks} ticks, each of them painted, leave no object of GDI or USER");
+    let description = format!("{ticks} painted ticks leak no object of GDI or USER");
     session.checks.check_no_failures(&description, &failures);
     Ok(())
 }
 
-/// F5 saves the graph, as large as it is shown.
+/// Checks that F5 saves the graph in its displayed size.
 fn check_saved_graph(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
     session.check("", "window front", "front=1")?;
     session.check("", "window key 74", "sent=2")?;
@@ -174,14 +174,15 @@ fn check_saved_graph(session: &mut Session<'_>, machine: &Machine<'_>) -> Result
     let file = path.and_then(|path| fs::read(machine.drive().join(path)).ok());
     let size = session.send("window graph")?;
     let is_right = file.is_some_and(|file| is_bitmap(&file, &size));
-    let description = "F5 saves the graph as a BMP of its size that is not blank, and says where";
+    let description =
+        "F5 saves the graph as a BMP of its size that is not blank, and shows the path";
     session
         .checks
         .check(description, is_right, &format!("{output}; {size}"));
     Ok(())
 }
 
-/// Whether it is a BMP file of that size with some colours in it.
+/// Whether a file is a BMP of this size with several colours.
 fn is_bitmap(file: &[u8], size: &str) -> bool {
     let dword = |at: usize| {
         let bytes = file.get(at..at + 4)?;

@@ -1,6 +1,6 @@
-//! The tool for files as a program for Windows: its tests, compiled for Windows
-//! 10 with a library from source, run in Wine. What a patched file keeps there
-//! (access list, owner, attributes) is tested by no other system here.
+//! The tests of the tool for files, compiled for Windows 10 with a standard library from
+//! source, in Wine. Only they test what a patched file keeps on Windows: access list,
+//! owner, attributes.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,10 @@ use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
-/// A DLL that Wine 8 lacks, beside who wants it.
+/// A DLL that Wine 8 lacks, placed beside the programs that need it.
 const PRNG: &str = "bcryptprimitives.dll";
 
-/// Compiles for some minutes, then runs each program of tests.
+/// Builds the tests, which takes minutes, and runs each test program.
 pub(super) fn test(
     workspace: &Workspace,
     machine: &Machine<'_>,
@@ -47,12 +47,12 @@ pub(super) fn test(
     Ok(())
 }
 
-/// The programs that cargo made of the tests.
+/// Builds the test programs.
 fn build(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
-    // Whose library is there as source, all of it.
+    // Its package has the complete source of the standard library.
     let compiler = Compiler::Debian;
     if !Compiler::all(workspace).contains(&compiler) {
-        let why = "no source of the standard library: apt-get install cargo-web rust-web-src";
+        let why = "no source of the standard library; apt-get install cargo-web rust-web-src";
         return Err(Failure(why.into()));
     }
     let mut cargo = compiler.cargo(workspace, "test");
@@ -70,7 +70,7 @@ fn build(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
     });
     let made: Vec<PathBuf> = made.collect();
     if made.is_empty() {
-        return Err(Failure("cargo made no tests".into()));
+        return Err(Failure("cargo built no test program".into()));
     }
     Ok(made)
 }

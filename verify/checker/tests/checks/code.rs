@@ -4,7 +4,7 @@ use crate::pe::{self, BASE, Draft, EXTRA, RDATA, TEXT, driver};
 use checker::{Arch, Kind, Violation};
 use scanner_core::Rva;
 
-/// The end of a driver's entry point.
+/// Ends a driver's entry point.
 fn finish(code: &mut Assembler) {
     match code.arch {
         Arch::X86 => code.emit(RET_8),
@@ -12,7 +12,7 @@ fn finish(code: &mut Assembler) {
     }
 }
 
-/// A file that starts with these bytes of code.
+/// A file whose code starts with these bytes.
 fn with(kind: Kind, arch: Arch, bytes: &[u8]) -> Draft {
     pe::draft(kind, arch, |code| {
         code.emit(bytes);
@@ -28,7 +28,7 @@ fn needs(draft: &Draft) -> String {
 }
 
 #[test]
-fn instructions_that_an_old_processor_lacks_are_told() {
+fn instructions_that_an_old_processor_lacks_are_violations() {
     let both: [(&[u8], &str); 8] = [
         (b"\xD9\xE8", "FPU"),            // fld1
         (b"\x0F\x77", "MMX"),            // emms
@@ -58,7 +58,7 @@ fn instructions_that_an_old_processor_lacks_are_told() {
 }
 
 #[test]
-fn a_program_may_use_what_every_x64_processor_has() {
+fn a_program_may_use_the_baseline_of_x64() {
     for bytes in [&b"\x0F\x28\xC1"[..], b"\x66\x0F\xEF\xC0"] {
         with(Kind::Program, Arch::X64, bytes).report();
         with(Kind::Program, Arch::X86, bytes).violations();
@@ -73,7 +73,7 @@ fn a_program_may_use_what_every_x64_processor_has() {
 }
 
 #[test]
-fn instructions_that_have_no_business_are_told() {
+fn forbidden_instructions_are_violations() {
     let both: [&[u8]; 15] = [
         b"\xE4\x40",     // in al,40h
         b"\xEE",         // out dx,al
@@ -115,7 +115,7 @@ fn instructions_that_have_no_business_are_told() {
         b"\x0F\x31",
         b"\x0F\x05",
     ] {
-        // wrmsr, rdmsr, cpuid, rdtsc, syscall: by the processor's features.
+        // wrmsr, rdmsr, cpuid, rdtsc, syscall: refused by feature.
         let violations = with(Kind::Driver, Arch::X64, bytes).violations();
         assert!(matches!(
             violations[0],
@@ -125,7 +125,7 @@ fn instructions_that_have_no_business_are_told() {
 }
 
 #[test]
-fn interrupts_are_told() {
+fn interrupts_are_violations() {
     for bytes in [&b"\xCD\x2E"[..], b"\xCD\x03", b"\xCF"] {
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
         assert!(matches!(
@@ -136,7 +136,7 @@ fn interrupts_are_told() {
 }
 
 #[test]
-fn far_calls_and_jumps_are_told() {
+fn far_calls_and_jumps_are_violations() {
     for bytes in [&b"\xFF\x18"[..], b"\xFF\x28", b"\xCB"] {
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
         assert!(matches!(
@@ -158,7 +158,7 @@ fn only_a_program_may_use_its_threads_own_block() {
 }
 
 #[test]
-fn a_trap_that_a_driver_can_reach_is_told() {
+fn a_trap_that_a_driver_can_reach_is_a_violation() {
     for arch in BOTH {
         for trap in [&b"\xCC"[..], b"\x0F\x0B"] {
             let draft = |kind| {
@@ -197,7 +197,7 @@ fn padding_that_nothing_reaches_is_no_violation() {
 }
 
 #[test]
-fn code_that_nothing_reaches_is_told() {
+fn code_that_nothing_reaches_is_a_violation() {
     for arch in BOTH {
         let draft = driver(arch, |code| {
             finish(code);
@@ -207,7 +207,7 @@ fn code_that_nothing_reaches_is_told() {
         });
         let start = if arch == Arch::X86 { 3 } else { 1 };
         let violations = draft.violations();
-        // As far as the section goes: the zeros behind it may belong to it.
+        // Up to the end of the section: the zeros behind it may belong to it.
         let at = Rva(TEXT + start);
         let bytes = 0x1000 - start;
         assert_eq!(violations, [Violation::Unreached { at, bytes }]);
@@ -215,7 +215,7 @@ fn code_that_nothing_reaches_is_told() {
 }
 
 #[test]
-fn bytes_that_are_no_instruction_are_told() {
+fn bytes_that_are_no_instruction_are_violations() {
     for arch in BOTH {
         let draft = driver(arch, |code| code.emit(b"\x90\xFF\xFF"));
         let violations = draft.violations();
@@ -224,7 +224,7 @@ fn bytes_that_are_no_instruction_are_told() {
 }
 
 #[test]
-fn a_branch_out_of_the_code_is_told() {
+fn a_branch_out_of_the_code_is_a_violation() {
     for (bytes, target) in [
         (&b"\xE9\xFB\x1F\x00\x00"[..], 0x3000), // jmp .data
         (b"\xE8\xFB\x8F\x00\x00", 0xA000),      // call behind the image
@@ -233,14 +233,14 @@ fn a_branch_out_of_the_code_is_told() {
         let at = Rva(TEXT);
         let target = BASE + target;
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
-        assert_eq!(violations[0], Violation::LeavesCode { at, target });
+        assert_eq!(violations[0], Violation::BranchOutside { at, target });
     }
 }
 
 #[test]
-fn code_that_runs_off_its_section_is_told() {
+fn code_that_runs_off_its_section_is_a_violation() {
     let draft = driver(Arch::X86, |code| code.emit(&[0x90; 0x1000]));
-    let wrong = Violation::LeavesCode {
+    let wrong = Violation::BranchOutside {
         at: Rva(0x1FFF),
         target: BASE + 0x2000,
     };
@@ -248,7 +248,7 @@ fn code_that_runs_off_its_section_is_told() {
 }
 
 #[test]
-fn an_instruction_inside_another_is_told() {
+fn an_instruction_inside_another_is_a_violation() {
     // test eax,eax; je inside; mov eax,90909090h with a ret at its end.
     let code = b"\x85\xC0\x74\x01\xB8\x90\x90\xC2\x08\x00";
     let draft = driver(Arch::X86, |assembler| assembler.emit(code));
@@ -260,7 +260,7 @@ fn an_instruction_inside_another_is_told() {
 }
 
 #[test]
-fn functions_are_found_by_what_takes_their_address() {
+fn functions_are_found_by_references_to_their_address() {
     // A rip-relative operand.
     let draft = driver(Arch::X64, |code| {
         let other = code.label();
@@ -317,7 +317,7 @@ fn the_table_of_functions_of_x64_leads_to_code() {
             ..
         }]
     ));
-    // The part of another function is none of its own.
+    // A part of another function is not a function.
     draft.extra[12] = 1 | 4 << 3;
     let violations = draft.violations();
     assert!(matches!(
@@ -343,9 +343,9 @@ fn locked_exchanges_are_counted() {
     }
 }
 
-/// Each would be a way to write to another driver's memory.
+/// Each is a way to write to another driver's memory.
 #[test]
-fn a_driver_with_two_locked_exchanges_is_told() {
+fn a_driver_with_two_locked_exchanges_is_a_violation() {
     for (count, right) in [(1, true), (2, false)] {
         for arch in BOTH {
             let draft = driver(arch, |code| {
@@ -355,14 +355,14 @@ fn a_driver_with_two_locked_exchanges_is_told() {
                 finish(code);
             });
             let places = vec![Rva(0x1000), Rva(0x1004)];
-            let wrong = [Violation::Exchanges(places)];
+            let wrong = [Violation::LockedExchanges(places)];
             assert_eq!(draft.check().is_ok(), right);
             assert!(right || draft.violations() == wrong);
         }
     }
 }
 
-/// mov reg,cr4: once, in the driver for x86 alone.
+/// `mov reg,cr4`: once, and only in the driver for x86.
 #[test]
 fn cr4_is_read_at_most_once_and_only_by_the_driver_for_x86() {
     let read = b"\x0F\x20\xE1"; // mov ecx,cr4

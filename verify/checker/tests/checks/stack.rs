@@ -1,4 +1,4 @@
-//! The depths here are added up by hand.
+//! Stack depths, added up by hand.
 
 use crate::assembler::{Assembler, RET, RET_8, Register};
 use crate::pe::{
@@ -45,7 +45,7 @@ fn pushes_and_locals_add_up() {
 }
 
 #[test]
-fn an_import_removes_the_arguments_that_its_convention_says() {
+fn an_import_removes_arguments_by_its_convention() {
     let draft = x86(|code| {
         for _ in 0..7 {
             code.emit(b"\x6A\x00"); // push 0: 28
@@ -169,7 +169,7 @@ fn a_call_of_a_thunk_is_a_call_of_the_import() {
 }
 
 #[test]
-fn recursion_is_told_with_its_circle() {
+fn recursion_is_reported_with_its_cycle() {
     let draft = x86(|code| {
         let (one, two) = (code.label(), code.label());
         code.call(one);
@@ -185,9 +185,9 @@ fn recursion_is_told_with_its_circle() {
     assert_eq!(draft.violations(), [Violation::Recursion(circle)]);
 }
 
-/// Whose stack is not bounded else.
+/// A program's stack is not bounded otherwise.
 #[test]
-fn recursion_in_a_program_is_told() {
+fn recursion_in_a_program_is_a_violation() {
     let draft = pe::draft(Kind::Program, Arch::X64, |code| {
         let one = code.label();
         code.define(one);
@@ -201,7 +201,7 @@ fn recursion_in_a_program_is_told() {
 }
 
 #[test]
-fn recursion_through_a_tail_call_is_told() {
+fn recursion_through_a_tail_call_is_a_violation() {
     let draft = x64(|code| {
         let entry = code.label();
         let other = code.label();
@@ -219,8 +219,8 @@ fn recursion_through_a_tail_call_is_told() {
 }
 
 #[test]
-fn a_function_that_never_returns_ends_its_callers_way() {
-    // Behind the call, the stack is not what it would have to be.
+fn a_function_that_never_returns_ends_its_callers_path() {
+    // The depth behind the call would be wrong if it were reached.
     let draft = x86(|code| {
         let (never, out) = (code.label(), code.label());
         code.emit(b"\x85\xC0"); // test eax,eax
@@ -238,7 +238,7 @@ fn a_function_that_never_returns_ends_its_callers_way() {
 }
 
 #[test]
-fn too_deep_a_stack_is_told() {
+fn too_deep_a_stack_is_a_violation() {
     let deep = |bytes: u32| {
         x64(move |code| {
             let bytes = bytes.to_le_bytes();
@@ -259,7 +259,7 @@ fn too_deep_a_stack_is_told() {
 }
 
 #[test]
-fn ways_that_meet_at_another_depth_are_told() {
+fn paths_that_meet_at_different_depths_are_a_violation() {
     let draft = x64(|code| {
         let meet = code.label();
         code.emit(b"\x85\xC0"); // test eax,eax
@@ -269,13 +269,13 @@ fn ways_that_meet_at_another_depth_are_told() {
         code.emit(RET);
     });
     let at = Rva(0x1005);
-    let wrong = |one, other| Violation::Disagree { at, one, other };
+    let wrong = |one, other| Violation::DepthMismatch { at, one, other };
     let violations = draft.violations();
     assert!(violations.contains(&wrong(8, 0)) || violations.contains(&wrong(0, 8)));
 }
 
 #[test]
-fn a_loop_that_grows_the_stack_is_told() {
+fn a_loop_that_grows_the_stack_is_a_violation() {
     let draft = x86(|code| {
         let again = code.label();
         code.define(again);
@@ -285,7 +285,7 @@ fn a_loop_that_grows_the_stack_is_told() {
         code.emit(b"\x59"); // pop ecx
         code.emit(RET_8);
     });
-    let wrong = Violation::Disagree {
+    let wrong = Violation::DepthMismatch {
         at: Rva(0x1000),
         one: 0,
         other: 4,
@@ -294,7 +294,7 @@ fn a_loop_that_grows_the_stack_is_told() {
 }
 
 #[test]
-fn a_stack_of_unknown_size_is_told() {
+fn a_stack_of_unknown_size_is_a_violation() {
     for lose in [
         &b"\x29\xC4"[..], // sub esp,eax
         b"\x89\xC4",      // mov esp,eax
@@ -307,12 +307,12 @@ fn a_stack_of_unknown_size_is_told() {
             code.emit(lose);
             code.emit(RET_8);
         });
-        assert_eq!(draft.violations(), [Violation::StackLost(Rva(0x1000))]);
+        assert_eq!(draft.violations(), [Violation::UnknownStack(Rva(0x1000))]);
     }
 }
 
 #[test]
-fn a_return_with_something_left_is_told() {
+fn a_return_with_something_left_is_a_violation() {
     let draft = x86(|code| {
         code.emit(b"\x50"); // push eax
         code.emit(RET_8);
@@ -322,7 +322,7 @@ fn a_return_with_something_left_is_told() {
 }
 
 #[test]
-fn taking_what_belongs_to_the_caller_is_told() {
+fn popping_the_callers_stack_is_a_violation() {
     let draft = x86(|code| {
         code.emit(b"\x58"); // pop eax
         code.emit(b"\x50"); // push eax
@@ -337,7 +337,7 @@ fn taking_what_belongs_to_the_caller_is_told() {
 }
 
 #[test]
-fn memory_beyond_the_top_of_the_stack_is_told() {
+fn memory_beyond_the_top_of_the_stack_is_a_violation() {
     let draft = x64(|code| {
         code.emit(b"\x48\x8D\x44\x24\xF8"); // lea rax,[rsp-8]
         code.emit(b"\x48\x89\x4C\x24\xF8"); // mov [rsp-8],rcx
@@ -347,7 +347,7 @@ fn memory_beyond_the_top_of_the_stack_is_told() {
 }
 
 #[test]
-fn returns_that_remove_different_arguments_are_told() {
+fn returns_that_remove_different_arguments_are_violations() {
     let draft = x86(|code| {
         let other = code.label();
         code.emit(b"\x85\xC0"); // test eax,eax
@@ -356,7 +356,7 @@ fn returns_that_remove_different_arguments_are_told() {
         code.define(other);
         code.emit(b"\xC2\x04\x00"); // ret 4
     });
-    let wrong = Violation::Cleanup {
+    let wrong = Violation::ArgumentMismatch {
         at: Rva(0x1007),
         one: 4,
         other: 8,
@@ -365,12 +365,12 @@ fn returns_that_remove_different_arguments_are_told() {
 }
 
 #[test]
-fn a_driver_entry_that_leaves_its_arguments_is_told() {
+fn a_driver_entry_that_leaves_its_arguments_is_a_violation() {
     let draft = x86(|code| code.emit(RET));
     let (removes, wanted) = (0, 8);
     assert_eq!(
         draft.violations(),
-        [Violation::EntryCleanup { removes, wanted }]
+        [Violation::EntryArguments { removes, wanted }]
     );
 }
 
@@ -404,7 +404,7 @@ fn an_import_in_a_preserved_register_may_be_called_again_and_again() {
 }
 
 #[test]
-fn a_call_through_any_other_pointer_is_told() {
+fn a_call_through_any_other_pointer_is_a_violation() {
     for arch in [Arch::X86, Arch::X64] {
         let draft = driver(arch, |code| {
             code.emit(b"\xFF\xD0"); // call eax, or call rax
@@ -422,7 +422,7 @@ fn a_call_through_any_other_pointer_is_told() {
 }
 
 #[test]
-fn a_call_of_an_imported_variable_is_told() {
+fn a_call_of_an_imported_variable_is_a_violation() {
     let draft = x86(|code| {
         code.call_import(IO_DRIVER_OBJECT_TYPE);
         code.emit(RET_8);
@@ -435,7 +435,7 @@ fn a_call_of_an_imported_variable_is_told() {
 }
 
 #[test]
-fn a_call_through_a_register_that_lost_the_import_is_told() {
+fn a_call_through_a_register_that_lost_the_import_is_a_violation() {
     let draft = x86(|code| {
         code.load_import(Register::Si, DBG_PRINT);
         code.emit(b"\x89\xCE"); // mov esi,ecx

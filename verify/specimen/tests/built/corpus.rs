@@ -1,4 +1,4 @@
-//! The files in `corpus/`: the committed specimens are what the builder makes.
+//! The files in `corpus/`: the committed specimens match the builder's output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn corpus() -> PathBuf {
 }
 
 #[test]
-fn the_committed_specimens_are_what_the_builder_makes() {
+fn the_committed_specimens_match_the_builder() {
     for (name, spec) in Spec::presets() {
         let path = corpus().join(format!("specimens/{name}.sys"));
         let committed = fs::read(&path).expect("a committed specimen");

@@ -1,5 +1,5 @@
-//! Specimens are what they say: checked with a PE parser and a disassembler
-//! that share nothing with the builder.
+//! Specimens match their ground truth: checked with a PE parser and a
+//! disassembler that share nothing with the builder.
 
 mod density;
 mod file;
@@ -14,7 +14,7 @@ use specimen::{
     Spec, Specimen,
 };
 
-/// Everything that must hold for every specimen without a defect.
+/// Checks a specimen without a defect.
 fn check(spec: &Spec) {
     let specimen = spec.build();
     file::check(&specimen);
@@ -23,7 +23,7 @@ fn check(spec: &Spec) {
     check_loaded(&specimen, 0xF7A3_B000);
 }
 
-/// The truth, read back from the bytes it points to.
+/// Checks the ground truth against the bytes that it points to.
 fn check_truth(specimen: &Specimen) {
     let truth = &specimen.truth;
     assert_eq!(
@@ -46,7 +46,7 @@ fn check_truth(specimen: &Specimen) {
             .expect("a gate where the truth says");
         assert_eq!((gate.rva, gate.len, gate.signed), (rva, len, true));
         assert_eq!((gate.threshold, gate.count), (truth.threshold, truth.count));
-        // Right behind the gate, or right before where its jump goes.
+        // Right behind the gate, or right before its jump's target.
         let behind = rva + len..rva + len + 5;
         let before = gate.target.saturating_sub(20)..gate.target;
         let beside = |test: &&u32| behind.contains(test) || before.contains(test);
@@ -142,7 +142,7 @@ fn check_decoding(specimen: &Specimen) {
     }
 }
 
-/// In memory everything is as in the file but pointers, imports and limits.
+/// In memory everything but pointers, imports and limits equals the file.
 fn check_loaded(specimen: &Specimen, at: u64) {
     let loaded = specimen.load(at);
     assert_eq!((loaded.base, loaded.size), (at, specimen.size_of_image));
@@ -217,7 +217,7 @@ fn add(bytes: &mut [u8], delta: u64, wide: bool) {
 }
 
 #[test]
-fn the_five_kinds_are_what_they_say() {
+fn the_five_presets_match_their_names() {
     for (name, spec) in Spec::presets() {
         println!("{name}");
         check(&spec);
@@ -236,7 +236,7 @@ fn the_five_kinds_are_what_they_say() {
 }
 
 #[test]
-fn each_flaw_breaks_exactly_the_fact_it_names() {
+fn each_defect_breaks_exactly_the_fact_it_names() {
     for (name, kind) in Spec::presets() {
         for defect in Defect::ALL {
             let decoys = Decoys {
@@ -250,7 +250,7 @@ fn each_flaw_breaks_exactly_the_fact_it_names() {
             }
             .build();
             file::check(&specimen);
-            // What is really built, in its normal form.
+            // The builder builds the normalized spec.
             let expected = match specimen.spec.defect {
                 Some(Defect::SecondCandidate) | None => vec![],
                 Some(defect) => vec![defect],
@@ -299,7 +299,7 @@ fn the_size_asked_for_is_the_size_of_the_code() {
 }
 
 #[test]
-fn numbers_out_of_bounds_are_brought_within_them() {
+fn numbers_out_of_bounds_are_clamped() {
     for kind in [Spec::xp_sp3(), Spec::xp_x64()] {
         for (number, register) in [(0, 0), (u16::MAX, u8::MAX), (u16::MAX, 4), (0x15FF, 0)] {
             let mut spec = Spec {
@@ -352,7 +352,7 @@ proptest! {
     }
 
     #[test]
-    fn every_flaw_can_be_built_in_every_spec(
+    fn every_defect_can_be_built_in_every_spec(
         spec in any::<Spec>(), defect in any::<Defect>(),
     ) {
         let specimen = Spec { defect: Some(defect), ..spec }.build();

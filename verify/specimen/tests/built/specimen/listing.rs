@@ -1,5 +1,5 @@
-//! What an independent disassembler, iced-x86, says of a specimen's code, and
-//! which required facts it finds broken.
+//! A specimen's code as read by an independent disassembler, iced-x86, and the
+//! required facts that are broken there.
 
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register,

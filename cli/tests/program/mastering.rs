@@ -1,6 +1,6 @@
-//! Disc images as other programs make them, with options as on the setup discs
-//! of Windows XP; what is changed is judged by other programs that read them.
-//! `cargo xtask setup` installs them; on Linux, CI insists.
+//! Disc images written by other programs, with the options of the setup discs of
+//! Windows XP; other programs read the changed images. `cargo xtask setup` installs
+//! them; CI requires them on Linux.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,11 +12,11 @@ use lzxc::WindowSize;
 use crate::cabinet::{lzx, mszip};
 use crate::{Files, xp};
 
-/// A boot sector: writes its text to a port for messages, and ends the machine.
+/// A boot sector: writes its text to a debug port, and stops the machine.
 const BOOT: &[u8] = b"\x0E\x1F\xE8\0\0\x5E\x83\xC6\x15\xFC\xAC\x84\xC0\x74\x04\xE6\xE9\xEB\xF7\
     \xB0\x10\xE6\xF4\xF4\xEB\xFDbooted from the disc\0";
 
-/// What a program prints; `None` without it.
+/// The output of a program; `None` if it is not installed.
 fn output(folder: &Path, program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     let output = match command.args(arguments).current_dir(folder).output() {
@@ -96,7 +96,7 @@ fn mastered(files: &Files, program: &str, options: &[&str], more: &[&str]) -> Op
     output(&files.path(), program, &arguments).map(drop)
 }
 
-/// All files of an image, as 7z takes them from it.
+/// All files of an image, unpacked by 7z.
 fn unpacked(folder: &Path, image: &str) -> Option<BTreeMap<PathBuf, Vec<u8>>> {
     let to = format!("{image}.files");
     output(folder, "7z", &["x", "-y", "-bd", &format!("-o{to}"), image])?;
@@ -203,7 +203,7 @@ fn a_disc_boots_as_before() {
     let run = files.run(&["patch", "XP.ISO", "--output", "NEW.ISO"]);
     assert_eq!(run.code, 0, "{}", run.stdout);
     for image in ["XP.ISO", "NEW.ISO"] {
-        // `timeout` ends a machine that never says anything.
+        // `timeout` stops a machine that prints nothing.
         let mut command = Command::new("timeout");
         command.args(["60", "qemu-system-i386", "-accel", "tcg", "-m", "32"]);
         command.args(["-display", "none", "-serial", "none", "-monitor", "none"]);
@@ -216,24 +216,24 @@ fn a_disc_boots_as_before() {
         ]);
         let output = command.current_dir(&folder).output();
         let code = output.as_ref().ok().and_then(|output| output.status.code());
-        // 127: `timeout` has not found it.
+        // 127: `timeout` did not find the program.
         if matches!(code, None | Some(127)) {
             eprintln!("not booted: no qemu-system-i386, see cargo xtask setup");
             return;
         }
-        let said = fs::read(folder.join("said")).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
+        let printed = fs::read(folder.join("said")).unwrap_or_default();
+        let printed = String::from_utf8_lossy(&printed);
         assert!(
-            said.ends_with("booted from the disc"),
-            "{image}: {said} {output:?}"
+            printed.ends_with("booted from the disc"),
+            "{image}: {printed} {output:?}"
         );
-        // What the machine ends with, twice and one.
+        // The exit code is twice the value of the machine, plus one.
         assert_eq!(code, Some(0x21), "{image}");
         fs::remove_file(folder.join("said")).unwrap();
     }
 }
 
-/// Made by other programs, too, these are refused.
+/// Images by other programs are refused too.
 #[test]
 fn udf_and_several_sessions_are_refused() {
     let refused = |files: &Files, because: &str| {
@@ -244,7 +244,7 @@ fn udf_and_several_sessions_are_refused() {
     };
     let files = tree();
     if mastered(&files, "genisoimage", &GENISOIMAGE, &["-udf"]).is_some() {
-        // The ISO trees are read all the same.
+        // The ISO trees are still read.
         let probe = files.run(&["probe", "XP.ISO"]);
         assert_eq!(probe.code, 0, "{}", probe.stdout);
         refused(&files, "UDF tree");

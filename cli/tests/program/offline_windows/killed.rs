@@ -1,10 +1,10 @@
-//! What a run that was killed leaves, and what the next makes of it.
+//! Recovery from killed runs.
 
 use super::*;
 use crate::run_in;
 
-/// The journal of a run that was killed after it had exchanged one copy, the
-/// service pack's.
+/// The journal of a run killed after it replaced one copy, that of the service
+/// pack.
 pub(super) fn killed(files: &Files) {
     let (before, after) = (xp(), patched(100));
     let differ = (0..before.len()).filter(|&at| before[at] != after[at]);
@@ -41,14 +41,14 @@ fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     assert_eq!(objects.last().unwrap()["summary"]["journal_pending"], true);
     let shown = files.run(&["patch", "--root", "."]);
-    shown.warns("puts back what it changed first");
+    shown.warns("first rolls back its changes");
     assert_eq!(
         all(&files.path()),
         before,
         "nothing was asked to be written"
     );
 
-    // A restore that has nothing else to do.
+    // A restore without other work.
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
     restore.ends_with(0);
     let summary = &restore.objects().pop().unwrap()["summary"];
@@ -62,7 +62,7 @@ fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
     killed(&files);
     let patch = files.run(&["patch", "--root", ".", "--limit", "30", "--in-place"]);
     patch.ends_with(0);
-    patch.warns("1 file put back first");
+    patch.warns("1 file rolled back first");
     assert_eq!(limits(&files), expected([30, 10, 30, 30, 30]));
 }
 
@@ -91,7 +91,7 @@ fn files_of_an_unfinished_transaction_are_not_patched_individually() {
     let within = run_in(&drivers, &["patch", "--in-place", "--json", "tcpip.sys"]);
     assert_eq!(within.objects()[0]["refusal"], "journal-pending");
     assert_eq!(all(&files.path()), before);
-    // A copy elsewhere takes nothing away.
+    // A copy elsewhere does not prevent the rollback.
     let copy = files.run(&["patch", "--output", "copy.sys", DRIVERS]);
     assert_eq!(copy.code, 0, "{}", copy.stdout);
     assert_eq!(files.run(&["restore", "--root", ".", "--in-place"]).code, 0);
@@ -104,7 +104,7 @@ fn a_foreign_journal_blocks_everything() {
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
     patch.ends_with(3);
-    patch.warns("no journal of this program");
+    patch.warns("not a journal of this tcplimit");
     assert_eq!(all(&files.path()), before);
 }
 
@@ -124,7 +124,7 @@ fn a_journal_about_files_replaced_since_is_removed() {
     assert_eq!(
         status
             .stdout
-            .matches("changed by something else since; it stays so")
+            .matches("changed by another program since; it stays")
             .count(),
         2
     );
@@ -135,7 +135,7 @@ fn a_journal_about_files_replaced_since_is_removed() {
 
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--json"]);
     restore.ends_with(0);
-    restore.warns("Left as they are");
+    restore.warns("Left unchanged");
     let summary = &restore.objects().pop().unwrap()["summary"];
     assert_eq!(summary["put_back"], serde_json::json!([]));
     assert_eq!(summary["left"].as_array().unwrap().len(), 2, "{summary}");

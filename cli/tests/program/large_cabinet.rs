@@ -1,4 +1,4 @@
-//! `--cabinets`: the drivers in cabinets of several files, judged by cabextract
+//! `--cabinets`: the drivers in cabinets of several files, checked with cabextract
 //! or extrac32.
 
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ fn six() -> Vec<u8> {
     Spec::tcpip6_x86().build().file
 }
 
-/// Three folders, two of them with drivers, and something reserved. In the first
-/// are blocks that repeat one byte or a few: of those some packers make trees of one
+/// Three folders, two of them with drivers, and reserved fields. The first has blocks
+/// that repeat one byte or a few: for those, some packers write trees with one
 /// distance, which cabextract refuses.
 fn sp3(methods: [Method; 3], driver: &[u8]) -> Vec<u8> {
     let mut state = 1_u32;
@@ -161,7 +161,7 @@ fn one_refused_driver_leaves_the_cabinet_unchanged() {
     let run = files.run(&["patch", "--cabinets", "--in-place", "--json", "sp3.cab"]);
     assert_eq!(run.code, 1);
     let objects = run.objects();
-    let said: Vec<(&str, &str)> = objects
+    let printed: Vec<(&str, &str)> = objects
         .iter()
         .map(|object| {
             (
@@ -170,7 +170,10 @@ fn one_refused_driver_leaves_the_cabinet_unchanged() {
             )
         })
         .collect();
-    assert_eq!(said, [("tcpip.sys", "refused"), ("TCPIP6.SYS", "not-done")]);
+    assert_eq!(
+        printed,
+        [("tcpip.sys", "refused"), ("TCPIP6.SYS", "not-done")]
+    );
     assert_eq!(objects[0]["refusal"], "implausible-value");
     assert!(
         objects[1]["reason"]
@@ -194,7 +197,7 @@ fn cabinets_in_a_tree_or_under_another_name_are_rewritten_on_request() {
     assert!(read(&files, "I386/SP3.CAB") == old);
     let run = files.run(&["patch", "-r", "--in-place", "--cabinets", "."]);
     run.ends_with(0);
-    run.prints("2 changed of 3 files");
+    run.prints("3 files: 2 changed");
     run.does_not_print("NONE.CAB");
     assert_eq!(limits(&files, "I386/SP3.CAB"), both(100));
     let copy = [
@@ -230,7 +233,7 @@ fn a_damaged_cabinet_is_restored_from_its_backup() {
     patch.prints("the checksum of data block");
     let restore = files.run(&["restore", "--cabinets", "--in-place", "sp3.cab"]);
     assert_eq!(restore.code, 0, "{}", restore.stdout);
-    restore.prints("put back from its backup");
+    restore.prints("restored from its backup");
     assert!(read(&files, "sp3.cab") == old);
     fs::remove_file(files.path().join("sp3.cab")).unwrap();
     assert_eq!(
@@ -287,7 +290,7 @@ fn the_cabinets_of_a_windows_are_part_of_its_transaction() {
     assert_eq!(all(&files), before);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     patch.ends_with(0);
-    patch.prints("5 changed of 5 files");
+    patch.prints("5 files: 5 changed");
     patch.does_not_print("not rewritten");
     assert_eq!(limits(&files, CAB), both(100));
     let status = files.run(&["status", "--root", ".", "--json"]);
@@ -303,7 +306,7 @@ fn the_cabinets_of_a_windows_are_part_of_its_transaction() {
         assert_eq!(object["backups"].as_array().unwrap().len(), 1);
     }
     let again = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
-    again.prints("5 as they should be");
+    again.prints("5 already correct");
     let restore = files.run(&["restore", "--root", ".", "--cabinets", "--in-place"]);
     restore.ends_with(0);
     assert!(all(&files) == before, "{:?}", all(&files).keys());
@@ -316,7 +319,7 @@ fn a_refused_copy_keeps_cabinets_unchanged_and_vice_versa() {
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     assert_eq!(patch.code, 1);
     assert!(all(&files) == before);
-    // A cabinet that is cut, or none at all, may have had one in it.
+    // A truncated cabinet, or a file that is no cabinet, may have contained a driver.
     for content in [&sp3([Method::Lzx; 3], &xp())[..5000], b"none"] {
         let files = windows(&xp()).with(CAB, content);
         let before = all(&files);

@@ -23,7 +23,7 @@ fn six() -> Vec<u8> {
     Spec::tcpip6_x86().build().file
 }
 
-/// An installed Windows. The protection's copy is of another build.
+/// An installed Windows. The copy of Windows File Protection is of another build.
 fn windows() -> Files {
     Files::new()
         .with("boot.ini", b"")
@@ -117,7 +117,7 @@ fn all_copies_are_patched_together_and_restored_exactly() {
 
     let patch = files.run(&["patch", "--root", ".", "--limit", "77", "--in-place"]);
     patch.ends_with(0);
-    patch.prints("4 changed of 4 files");
+    patch.prints("4 files: 4 changed");
     assert!(patch.stdout.contains("Windows File Protection"));
     patch.prints("sp3.cab: not rewritten");
     patch.does_not_print("driver.cab");
@@ -139,9 +139,9 @@ fn one_refused_copy_leaves_all_unchanged() {
     let before = all(&files.path());
     let patch = files.run(&["patch", "--root", ".", "--in-place"]);
     patch.ends_with(1);
-    patch.prints("which is no limit");
-    patch.warns("so none is changed: they are treated alike");
-    patch.prints("0 changed of 4 files, 0 would be, 0 as they should be, 1 refused, 3 not done");
+    patch.prints("which is not a valid limit");
+    patch.warns("so none is changed: all copies change together");
+    patch.prints("4 files: 0 changed, 0 to change, 0 already correct, 1 refused, 3 not changed");
     assert_eq!(all(&files.path()), before);
     for target in ["--in-place", "--dry-run"] {
         let objects = files
@@ -170,7 +170,7 @@ fn states(objects: &[serde_json::Value]) -> Vec<&str> {
 fn a_failed_run_reports_every_copy_as_failed() {
     let files = windows();
     let before = all(&files.path());
-    // Every name that a temporary file may have is taken.
+    // All names for temporary files exist.
     let drivers = files.path().join("WINDOWS/system32/drivers");
     for number in 1..=100 {
         fs::create_dir(drivers.join(format!("tcpip.sys.{number}.tcplimit-new"))).unwrap();
@@ -198,8 +198,8 @@ fn status_lists_each_copy_and_writes_nothing() {
     status.ends_with(0);
     status.prints_all([
         "tcpip.sys: located, patched: the limit is 100 at RVA",
-        "what Windows loads",
-        "what Windows File Protection puts back",
+        "loaded by Windows",
+        "restored by Windows File Protection",
         "sp3.cab/tcpip.sys: located, unpatched",
         ".orig",
     ]);
@@ -226,7 +226,7 @@ fn status_lists_each_copy_and_writes_nothing() {
     assert!(
         status
             .stdout
-            .contains("neither tcpip.sys nor tcpip6.sys is here")
+            .contains("found neither tcpip.sys nor tcpip6.sys")
     );
     assert_eq!(none.run(&["patch", "--root", "."]).code, 1);
     assert_eq!(Files::new().run(&["status", "--root", "."]).code, 3);
@@ -250,8 +250,8 @@ fn compressed_copies_and_cabinets_are_listed_in_every_source_folder() {
         "TCPIP.SY_: not rewritten",
         "tcpip.sy_: not rewritten",
         "for this one alone: tcplimit patch --in-place",
-        "bad.cab can't be looked into",
-        "4 changed of 5 files, 0 would be, 0 as they should be, 1 failed; 4 cabinets with",
+        "bad.cab can't be opened",
+        "5 files: 4 changed, 0 to change, 0 already correct, 1 failed; 4 cabinets with",
     ]);
     assert_eq!(read(&files, "WINDOWS/Driver Cache/i386/tcpip.sy_"), packed);
     let status = files.run(&["status", "--root", "."]);
@@ -260,7 +260,7 @@ fn compressed_copies_and_cabinets_are_listed_in_every_source_folder() {
         "sp2.cab/tcpip.sys: located, unpatched",
         "TCPIP.SY_/tcpip.sys: located, unpatched",
         "tcpip.sy_/tcpip.sys: located, unpatched",
-        "it can't be looked into",
+        "it can't be opened",
     ]);
 }
 
@@ -270,17 +270,17 @@ fn the_summary_gives_the_reason_when_nothing_was_done() {
         .with("WINDOWS/system32/drivers/x", b"")
         .with("a/b", b"");
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
-    for (files, arguments, says) in [
+    for (files, arguments, expected) in [
         (&none, ["patch", "--root", "nowhere"].as_slice(), "nowhere"),
-        (&none, &["patch", "--root", "a"], "no Windows is here"),
-        (&none, &["restore", "--root", "."], "nor tcpip6.sys is here"),
-        (&none, &["patch", "-r", "a"], "is there"),
+        (&none, &["patch", "--root", "a"], "no Windows found"),
+        (&none, &["restore", "--root", "."], "nor tcpip6.sys"),
+        (&none, &["patch", "-r", "a"], "compressed or not"),
         (&none, &["status", "--root", "nowhere"], "nowhere"),
-        (&none, &["status", "--root", "a"], "no Windows is here"),
+        (&none, &["status", "--root", "a"], "no Windows found"),
         (
             &files,
             &["patch", "--root", ".", "--in-place"],
-            "no journal of this",
+            "not a journal of this",
         ),
     ] {
         let run = files.run(&[arguments, &["--json"]].concat());
@@ -290,10 +290,10 @@ fn the_summary_gives_the_reason_when_nothing_was_done() {
         assert_eq!(summary["exit_code"], run.code, "{arguments:?}");
         assert_ne!(run.code, 0, "{arguments:?}");
         let reason = summary["reason"].as_str().unwrap();
-        assert!(reason.contains(says), "{arguments:?}: {reason}");
+        assert!(reason.contains(expected), "{arguments:?}: {reason}");
     }
     let shown = files.run(&["patch", "--root", ".", "--json"]).objects();
     let notes = shown.last().unwrap()["summary"]["notes"].to_string();
-    assert!(notes.contains("puts back what it changed first"), "{notes}");
+    assert!(notes.contains("first rolls back its changes"), "{notes}");
     assert!(notes.contains("Windows File Protection"), "{notes}");
 }

@@ -14,9 +14,9 @@ pub(super) const QUEUE: u32 = THRESHOLD - 4;
 const RESIDENT_CODE: u32 = 0x6800_0020;
 const RESIDENT_DATA: u32 = 0xC800_0040;
 
-/// Live code under assembly.
+/// A small image under construction.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
+pub(super) struct TestImage {
     pub(super) bits64: bool,
     base: u64,
     pub(super) bytes: Vec<u8>,
@@ -24,15 +24,15 @@ pub(super) struct Text {
     fields: Vec<u16>,
 }
 
-/// Where the first functions begin that the exception table names, 16 bytes each.
+/// The start of the first functions in the exception table, 16 bytes each.
 const FUNCTIONS: u32 = TEXT + 0x400;
 /// The exception table (x64), or the relocations (x86).
 const TABLE: u32 = RDATA + 0x40;
 
-impl Text {
-    /// A module with everything, and nothing more: gates at 100h and 200h from the start.
+impl TestImage {
+    /// A minimal module with all evidence: gates at 100h and 200h.
     pub(super) fn complete(bits64: bool, base: u64) -> Self {
-        let mut text = Text {
+        let mut text = TestImage {
             bits64,
             base,
             bytes: Vec::new(),
@@ -162,7 +162,7 @@ impl Text {
         file
     }
 
-    /// The number of a data directory, and what it names: what ties this code to its place.
+    /// The index and the bytes of the directory with local evidence.
     fn table(&self) -> (usize, Vec<u8>) {
         if self.bits64 {
             let entries = (0..8).flat_map(|function| {

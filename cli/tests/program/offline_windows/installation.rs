@@ -1,4 +1,4 @@
-//! Several Windows on a disk, and linked ones.
+//! Several Windows folders on a disk, and linked ones.
 
 use super::*;
 
@@ -8,14 +8,14 @@ fn driver(home: &str) -> String {
     format!("{home}/system32/drivers/tcpip.sys")
 }
 
-/// Three Windows, and other folders beside them.
+/// Three Windows folders, and other folders.
 fn disk() -> Files {
     let files = Files::new().with("Program Files/system32/x", b"");
     let with = |files: Files, home: &&str| files.with(&driver(home), &xp());
     HOMES.iter().fold(files, with)
 }
 
-/// Which of them are patched.
+/// The Windows folders that are patched.
 fn changed(files: &Files) -> Vec<&'static str> {
     let is = |home: &&str| read(files, &driver(home)) != xp();
     HOMES.into_iter().filter(is).collect()
@@ -29,14 +29,14 @@ fn several_windows_folders_are_unchanged_until_selected() {
             let run = files.run(&[verb, "--root", ".", target]);
             run.ends_with(2);
             let command = format!("tcplimit {verb} --root . {target}");
-            for says in [
-                ". has 3 Windows folders, and nothing was done with any",
+            for expected in [
+                ". has 3 Windows folders; nothing was done",
                 &format!("{command} --windows WINDOWS\n"),
                 &format!("{command} --windows Windows.0\n"),
                 &format!("{command} --windows WINXP\n"),
                 &format!("{command} --every\n"),
             ] {
-                assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+                assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
             }
             assert_eq!(changed(&files), [""; 0]);
         }
@@ -52,8 +52,8 @@ fn several_windows_folders_are_unchanged_until_selected() {
 
     let run = files.run(&[&patch[..], &["--windows", "WINNT"]].concat());
     run.ends_with(3);
-    let says = "no Windows in it is WINNT: there are WINDOWS, WINXP, Windows.0";
-    run.warns(says);
+    let expected = "no Windows folder is named WINNT; it has WINDOWS, WINXP, Windows.0";
+    run.warns(expected);
 
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--every", "--json"]);
     restore.ends_with(0);
@@ -67,15 +67,15 @@ fn several_windows_folders_are_unchanged_until_selected() {
     }
 }
 
-/// Each is a change of its own.
+/// Each Windows is a transaction of its own.
 #[test]
 fn with_every_a_refused_windows_does_not_stop_the_others() {
     let files = disk().with(&driver("Windows.0"), &patched(0));
     let all = ["patch", "--root", ".", "--every", "--in-place"];
     let run = files.run(&all);
     run.ends_with(1);
-    let says = "./Windows.0: A copy is refused or can't be read, so none is changed";
-    run.warns(says);
+    let expected = "./Windows.0: A copy is refused or can't be read, so none is changed";
+    run.warns(expected);
     assert_eq!(read(&files, &driver("Windows.0")), patched(0));
     for home in ["WINDOWS", "WINXP"] {
         assert_eq!(read(&files, &driver(home)), patched(100));
@@ -88,8 +88,8 @@ fn status_shows_every_windows_or_the_selected_one() {
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
     for home in HOMES {
-        let says = format!("The Windows in ./{home}\n");
-        status.prints(&says);
+        let expected = format!("The Windows in ./{home}\n");
+        status.prints(&expected);
         status.prints(driver(home));
     }
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
@@ -103,7 +103,7 @@ fn status_shows_every_windows_or_the_selected_one() {
     let one = files.run(&["status", "--root", ".", "--windows", "WINXP"]);
     one.prints("./WINXP/");
     one.does_not_print("Windows.0");
-    // A tree of setup files with an installed Windows of any name in it.
+    // A tree of setup files that contains an installed Windows under any name.
     let files = Files::new().with(&driver("XP"), &xp());
     let run = files.run(&["patch", "-r", "."]);
     run.warns("tcplimit patch --root .");
@@ -121,8 +121,8 @@ fn a_linked_windows_is_listed_and_unchanged_until_selected() {
     for arguments in [&patch[..], &["status", "--root", "disk"]] {
         let run = files.run(arguments);
         run.ends_with(0);
-        for says in ["disk/WINXP is a link", "If it is meant: --windows WINXP"] {
-            assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+        for expected in ["disk/WINXP is a link", "To use its target: --windows WINXP"] {
+            assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
         }
     }
     assert_eq!(read(&files, &driver("elsewhere/XP")), xp());
@@ -134,8 +134,8 @@ fn a_linked_windows_is_listed_and_unchanged_until_selected() {
     fs::remove_dir_all(files.path().join("disk/WINDOWS")).unwrap();
     let run = files.run(&patch);
     run.ends_with(3);
-    for says in ["no Windows is here", "disk/WINXP is a link"] {
-        assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+    for expected in ["no Windows found", "disk/WINXP is a link"] {
+        assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
     }
 }
 
@@ -161,12 +161,12 @@ fn a_linked_folder_or_copy_refuses_the_whole_windows() {
         for target in ["--dry-run", "--in-place"] {
             let run = files.run(&["patch", "--root", ".", target]);
             assert_eq!(run.code, 1, "{linked}: {}{}", run.stdout, run.stderr);
-            for says in [
-                format!("./{IN}/{linked}: refused, left as it is"),
+            for expected in [
+                format!("./{IN}/{linked}: refused, left unchanged"),
                 format!("./{IN}/{linked} is a link"),
-                "not done, left as it is".to_owned(),
+                "not done, left unchanged".to_owned(),
             ] {
-                assert!(run.stdout.contains(&says), "{says}: {}", run.stdout);
+                assert!(run.stdout.contains(&expected), "{expected}: {}", run.stdout);
             }
         }
         assert_eq!(all(&files.path().join("WINDOWS/ServicePackFiles")), before);
@@ -175,12 +175,12 @@ fn a_linked_folder_or_copy_refuses_the_whole_windows() {
         assert_eq!(json[0]["refusal"], "link", "{json:?}");
         let clean = files.run(&["clean", "--root", "."]);
         clean.ends_with(0);
-        let says = format!("./{IN}/{linked} is a link, and what it leads to was left alone");
-        clean.warns(&says);
+        let expected = format!("./{IN}/{linked} is a link and was not followed");
+        clean.warns(&expected);
         let status = files.run(&["status", "--root", "."]);
         status.ends_with(1);
-        let says = format!("./{IN}/{linked}: a link, not followed");
-        status.prints(&says);
+        let expected = format!("./{IN}/{linked}: a link, not followed");
+        status.prints(&expected);
         let json = files.run(&["status", "--root", ".", "--json"]).objects();
         let links = json.iter().filter(|object| object["state"] == "link");
         assert_eq!(links.count(), 1);

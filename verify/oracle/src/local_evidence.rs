@@ -1,15 +1,15 @@
-//! What ties code to its place: calls around each gate, by the import address table and the
-//! exception table, and in a file for x86 the relocations.
+//! Local evidence: calls around each gate, checked with the import address
+//! table and the exception table, and in a file for x86 the relocations.
 
 use super::answer::Fact;
 use super::code::{FoundGate, LiveCode};
-use super::pair::{Pair, QUEUE_TEST};
+use super::pair::{Pair, QUEUE_TEST_DISTANCE};
 use super::pe::Image;
 use std::collections::BTreeSet;
 
-/// How far around a gate calls are counted, in bytes.
+/// The distance from a gate within which calls are counted, in bytes.
 const AROUND: u64 = 0x1000;
-/// So many at least must do as they should.
+/// The minimum number of calls with the right target.
 const AT_LEAST: usize = 8;
 
 /// Facts that a pair lacks.
@@ -33,7 +33,7 @@ pub(super) fn missing(
             .iter()
             .filter(|call| near(gate, call.instruction.ip()));
         let landed: Vec<bool> = calls
-            .map(|call| lands(image, call.variable) && is_relocated(call.field))
+            .map(|call| is_import_slot(image, call.variable) && is_relocated(call.field))
             .collect();
         if !enough(&landed, 2, 3) {
             missing.insert(Fact::LocalImports);
@@ -56,8 +56,8 @@ pub(super) fn missing(
         let updates = updates.map(|update| update.field);
         let tests = code.tests_of(pair.queue()).into_iter().filter(|(test, _)| {
             gates.iter().any(|found| {
-                test.abs_diff(found.at) <= QUEUE_TEST
-                    || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST
+                test.abs_diff(found.at) <= QUEUE_TEST_DISTANCE
+                    || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST_DISTANCE
             })
         });
         let tests: Vec<u64> = tests.map(|(_, field)| field).collect();
@@ -70,14 +70,14 @@ pub(super) fn missing(
     missing
 }
 
-/// Whether so many of all are true.
+/// Whether at least `AT_LEAST` of `all`, and `part` in `whole`, are true.
 fn enough(all: &[bool], part: usize, whole: usize) -> bool {
     let hits = all.iter().filter(|&&hit| hit).count();
     hits >= AT_LEAST && hits * whole >= all.len() * part
 }
 
-/// Whether a slot is one of the import address table.
-pub(super) fn lands(image: &Image, slot: u64) -> bool {
+/// Whether an address is a slot of the import address table.
+pub(super) fn is_import_slot(image: &Image, slot: u64) -> bool {
     let Some((rva, size)) = image.import_table else {
         return false;
     };

@@ -1,11 +1,11 @@
-//! What runs have left: shown by `status`, removed by `clean`.
+//! Files that runs left: shown by `status`, removed by `clean`.
 
 use super::killed::killed;
 use super::*;
 
 const IN: &str = "WINDOWS/system32/drivers";
 
-/// The states of `clean --json`, by the names of the files.
+/// The states in `clean --json`, by file name.
 fn states(files: &Files, options: &[&str]) -> Vec<(String, String)> {
     let run = files.run(&[&["clean", "--root", ".", "--json"], options].concat());
     let left = run.objects().into_iter();
@@ -23,7 +23,7 @@ fn backup_of(content: &[u8]) -> String {
     format!("{DRIVERS}.{}.orig", &hash[..16])
 }
 
-/// A copy that was patched and put back by hand, and what a killed run staged.
+/// A copy that was patched and restored by hand, and a staged file of a killed run.
 fn used() -> Files {
     let (old, six, other) = (xp(), six(), other());
     Files::new()
@@ -43,13 +43,13 @@ fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
     status.prints_all([
-        "Left by runs of tcplimit:",
+        "Files left by runs of tcplimit:",
         ".orig: a backup",
         "tcpip.sys.1.tcplimit-new: a staged file",
         "tcplimit.lock: a lock file",
         "tcpip.sys has the same content",
         "this may be the only copy of its build",
-        "Of no use any more: 4 files. To see and remove them: tcplimit clean --root .\n",
+        "No longer needed: 4 files. To list and remove: tcplimit clean --root .\n",
     ]);
     if cfg!(unix) {
         status.prints("seconds old");
@@ -63,15 +63,15 @@ fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     for options in [&[][..], &["--dry-run"]] {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
         shown.ends_with(0);
-        let says = "4 would be removed of 5 files, 1 kept";
-        shown.prints(says);
+        let expected = "5 files: 4 to remove, 1 kept";
+        shown.prints(expected);
         let advice = shown.stdout.contains("add --in-place");
         assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
         assert_eq!(all(&files.path()), before);
     }
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(0);
-    run.prints("4 removed of 5 files, 1 kept");
+    run.prints("5 files: 4 removed, 1 kept");
     let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -90,7 +90,7 @@ fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
 fn the_only_copy_of_a_build_stays_under_any_name() {
     let files = Files::new().with(DRIVERS, &patched(100)).with(SIX, &six());
     let staged = format!("{DRIVERS}.1.tcplimit-new");
-    // Unpatched, and beside it there is only a patched one.
+    // It is unpatched, and only a patched file is beside it.
     for (content, state) in [
         (xp(), "stays"),
         (other(), "stays"),
@@ -126,7 +126,7 @@ fn a_journal_is_removed_only_when_all_its_files_are_old_or_all_are_new() {
         let is_there = files.path().join("WINDOWS/tcplimit.journal").exists();
         assert_eq!(is_there, !goes, "{}", run.stdout);
         if !goes {
-            run.prints("puts back first");
+            run.prints("first rolls back");
             assert_eq!(all(&files.path()), before);
             let restore = files.run(&["restore", "--root", ".", "--in-place"]);
             restore.ends_with(0);
@@ -139,7 +139,7 @@ fn a_journal_is_removed_only_when_all_its_files_are_old_or_all_are_new() {
     let files = windows().with("WINDOWS/tcplimit.journal", b"mine");
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(1);
-    run.prints("no journal of this program");
+    run.prints("not a journal of this tcplimit");
     assert_eq!(read(&files, "WINDOWS/tcplimit.journal"), b"mine");
 }
 
@@ -154,7 +154,7 @@ fn nothing_is_removed_during_another_run() {
     for options in [&["--in-place"][..], &[]] {
         let run = files.run(&[&["clean", "--root", "."], options].concat());
         run.ends_with(3);
-        run.prints_all(["its run is at work", "it stays for now: another run"]);
+        run.prints_all(["its run is in progress", "it stays for now: another run"]);
         assert_eq!(all(&files.path()), before);
     }
     drop(held);
@@ -167,17 +167,17 @@ fn clean_reports_its_failures() {
     let clean = ["clean", "--root", "."];
     let run = none.run(&clean);
     run.ends_with(3);
-    run.warns("no Windows is here");
+    run.warns("no Windows found");
     let bare = Files::new().with(DRIVERS, &xp());
     let run = bare.run(&clean);
     run.ends_with(0);
-    run.prints("has left anything here");
+    run.prints("no files of earlier runs");
     let two = used().with("WINNT/system32/drivers/tcpip.sys", &xp());
     let before = all(&two.path());
     let run = two.run(&[&clean[..], &["--in-place"]].concat());
     run.ends_with(2);
-    let says = "tcplimit clean --root . --in-place --windows WINNT";
-    run.warns(says);
+    let expected = "tcplimit clean --root . --in-place --windows WINNT";
+    run.warns(expected);
     assert_eq!(all(&two.path()), before);
     let run = two.run(&[&clean[..], &["--in-place", "--every"]].concat());
     run.ends_with(0);
