@@ -30,7 +30,7 @@ pub(crate) const DETERMINISTIC_ENVIRONMENT: [(&str, &str); 4] = [
 /// Which breakages to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent<'a> {
-    /// All.
+    /// All breakages.
     Full,
     /// Those whose file or description contains this text.
     Only(&'a str),

@@ -27,13 +27,13 @@ const NOT_RUN: i32 = 2;
 /// Options of `cargo xtask emulate`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Make five times as many runs; failures are printed at once, with the command that repeats them.
+    /// Make five times as many random runs; a failure is printed at once with the command that repeats it.
     #[arg(long)]
     long: bool,
-    /// Run only the campaign, with seeds from N on: to repeat a run, or to make other runs.
+    /// Make only the random runs, with seeds from N on: to repeat a run, or to try other seeds.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Number of runs per driver.
+    /// Number of random runs per driver.
     #[arg(long, value_name = "N", conflicts_with = "long")]
     runs: Option<u64>,
     /// Write the cost of a query to verify/emulator/cost.toml.
@@ -124,7 +124,11 @@ pub(crate) fn run(
     match output.status.code() {
         Some(0) => {}
         Some(NOT_RUN) => return Err(Failure("nothing could be run: see above".into())),
-        _ => return Err(Failure("a violation, or too few runs: see above".into())),
+        _ => {
+            return Err(Failure(
+                "the driver violated a rule, or too little was tested: see above".into(),
+            ));
+        }
     }
     if !options.files.is_empty() {
         let files = options.files.len();

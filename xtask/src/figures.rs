@@ -16,7 +16,7 @@ pub(crate) struct Observations {
     pub(crate) suites: Vec<Suite>,
 }
 
-/// A number, or another short fact, with its name.
+/// A number or another short value, with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) name: String,
@@ -165,7 +165,7 @@ impl Program {
         })
     }
 
-    /// The name of the suite that a test of it belongs to.
+    /// The name of the suite of a test.
     fn suite(&self, test: &Test) -> String {
         match test.name.split_once("::") {
             Some((module, _)) if self.is_integration => format!("{}::{module}", self.name),

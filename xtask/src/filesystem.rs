@@ -27,7 +27,12 @@ pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Resul
             command.arg("-xzf").arg(file).arg("-C").arg(folder);
             command
         }
-        _ => return Err(Failure(format!("unknown archive: {}", file.display()))),
+        _ => {
+            return Err(Failure(format!(
+                "unknown archive format: {}",
+                file.display()
+            )));
+        }
     };
     command::capture(&mut command)?.success("unpacking")?;
     Ok(())

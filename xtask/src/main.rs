@@ -73,7 +73,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check, or only some steps; with --quick the fast ones, after each edit.
+    /// Run every check, or only some steps; use --quick after each edit.
     Test(plan::Options),
     /// Run one step of `test`, and write its result to a file.
     #[command(hide = true)]
@@ -105,7 +105,7 @@ enum Command {
     Specimens,
     /// Regenerate the tables of docs/ and CONTRIBUTING.md.
     Docs,
-    /// Check that the tool for files compiles for macOS and Windows.
+    /// Check that tcplimit, the tool for files, compiles for macOS and Windows.
     Systems,
     /// Build tcplimit.sys, tcplimit.exe and tcplimitw.exe for x86 and x64 into target/driver, and check them.
     Driver {
@@ -132,7 +132,7 @@ enum Command {
     Wdk,
     /// Load tcplimit.sys in Wine beside a driver with a limiter, and test it with programs.
     Wine(wine::Options),
-    /// Check licences, duplicate dependencies, and the directions between the crates.
+    /// Check licences, duplicate dependencies, and which crates depend on which.
     Dependencies,
     /// Run `tcplimit probe` on genuine Windows files, downloaded by package managers.
     RealInput {

@@ -32,7 +32,7 @@ const CAMPAIGNS: [&str; 16] = [
     "runs::linux::",
     "runs::two_concurrent",
     "session::random_sessions_reach_every_case",
-    "session::whatever_happens",
+    "session::random_sessions_write_only_limits",
     "specimen::",
     "whole::no_damaged_byte_makes_a_check_panic",
 ];

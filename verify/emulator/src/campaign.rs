@@ -42,7 +42,7 @@ pub struct Totals {
     pub reasons: BTreeMap<u32, u64>,
     /// Answers with a located limit.
     pub located: u64,
-    /// Limits replaced.
+    /// Changed limits.
     pub changes: u64,
     /// Exchanges that failed because another program had changed the value.
     pub failed_exchanges: u64,
@@ -67,13 +67,13 @@ pub struct Totals {
 pub struct Coverage {
     /// Answers with a located limit.
     pub located: u64,
-    /// Limits replaced.
+    /// Changed limits.
     pub changes: u64,
     /// Comparisons of the searches.
     pub agreements: u64,
     /// Comparisons on damaged modules.
     pub damaged: u64,
-    /// Calls of the system that failed.
+    /// Failed calls of the system.
     pub failed: u64,
 }
 

@@ -51,7 +51,7 @@ impl<'a> Differential<'a> {
     /// A program sends a request.
     ///
     /// # Errors
-    /// As [`Pair::start`].
+    /// As [`Differential::start`].
     pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
         let (shipped, reference) = (self.system.send(request)?, self.reference.send(request));
         if shipped != reference {
@@ -71,7 +71,7 @@ impl<'a> Differential<'a> {
     /// NT unloads the driver.
     ///
     /// # Errors
-    /// As [`Pair::start`].
+    /// As [`Differential::start`].
     pub fn unload(&mut self) -> Result<(), Violation> {
         self.system.unload()?;
         self.reference.unload();

@@ -4,9 +4,9 @@
 //! Read in this order: [`world`] (the system that the driver sees), [`target`] (a
 //! module in it), [`machine`] (a processor and its memory), [`system`] (the
 //! driver in it), [`model`] (each call of NT), [`differential`] (the shipped file beside
-//! its source), [`run`] (what must hold), [`scenario`] and [`campaign`] (many
-//! runs), [`cost`] (instructions for each byte). Apart from all that, [`start_up`]
-//! runs the store by which a patched module sets its limit.
+//! its source), [`run`] (the checks of a run), [`scenario`] and [`campaign`] (many
+//! runs), [`cost`] (instructions per byte). Separately, [`start_up`] runs the store
+//! by which a patched module sets its limit.
 //!
 //! Assertions on every run:
 //! - The driver executes only its own `.text` and the system's functions, on x86

@@ -148,7 +148,7 @@ impl Machine {
             .mem_map(start, length, permissions(rights))
             .unwrap_or_else(|error| panic!("{kind:?} at {start:X}, {pages} pages: {error:?}"));
         let region = Region {
-            // The last page of all ends at 2^64, which is no address.
+            // The last page ends at 2^64, which is not an address.
             end: start + (length - 1),
             kind,
             rights,

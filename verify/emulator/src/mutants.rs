@@ -182,7 +182,7 @@ impl Mutant {
         self.with_code(|driver, instruction| {
             let locked =
                 instruction.mnemonic() == Mnemonic::Cmpxchg && instruction.has_lock_prefix();
-            // On memory that a plain register points to.
+            // With a memory operand that is a register without displacement.
             let plain = instruction.memory_displ_size() == 0
                 && instruction.memory_index() == Register::None
                 && instruction.op1_kind() == OpKind::Register;

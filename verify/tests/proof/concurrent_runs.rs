@@ -218,7 +218,7 @@ fn on_a_mount_without_locks_exclusive_creation_keeps_runs_apart() {
         let failure = append(&killed, b'B').unwrap_err();
         let message = failure.to_string();
         assert!(
-            message.contains(&format!("remove {LOCK}, and try again")),
+            message.contains(&format!("remove {LOCK} and try again")),
             "{message}"
         );
         assert_eq!(killed.content(FILE), Some(b"old".to_vec()));

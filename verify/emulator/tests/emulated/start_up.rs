@@ -3,7 +3,7 @@
 use emulator::start_up::{StoreResult, run};
 use specimen::{Spec, Specimen};
 use tcplimit::patch::apply;
-use verify::patching::plan_of;
+use verify::patching::plan_patch;
 
 /// Runs the start-up store of a patched specimen at each base. The specimen's builder
 /// knows the RVAs of store and limit.
@@ -23,7 +23,7 @@ fn a_patched_driver_starts_with_the_requested_limit_and_changes_nothing_else() {
             }
             .build();
             for limit in [1, 100, 0x0001_0000, 0x00AB_CDEF, 0x00FF_FFFF] {
-                let plan = plan_of(&specimen, limit).expect("a sound driver");
+                let plan = plan_patch(&specimen, limit).expect("a sound driver");
                 let file = specimen.spec.module.file_name();
                 let patched = apply(file, &plan, &specimen.file).expect("its own plan");
                 for stored in started(&specimen, &patched) {
