@@ -1,8 +1,8 @@
-//! Makes `tcplimit.sys` of the program: how it is linked, and its resources.
+//! Builds the program as `tcplimit.sys`: link arguments and resources.
 
 #[path = "build/link.rs"]
 mod link;
-// The texts of the event log have one source.
+// The one source of the event log's texts.
 #[path = "src/message.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is written for the library")]
 mod message;
@@ -29,7 +29,7 @@ fn main() {
     for argument in build.arguments() {
         link_with(argument);
     }
-    // The linker makes an object of it.
+    // The linker converts it to an object.
     let resources = Path::new(&var("OUT_DIR")).join("tcplimit.res");
     fs::write(&resources, contents()).expect("OUT_DIR can be written");
     link_with(&resources.display().to_string());

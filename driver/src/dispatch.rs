@@ -1,4 +1,4 @@
-//! Requests of clients: what is asked for, and how it is completed.
+//! Requests of clients: parsing and completion.
 
 use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
@@ -15,10 +15,10 @@ use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::text::Text;
 
-/// How a request is completed.
+/// The completion of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
-    /// What the client is told.
+    /// The status for the client.
     pub status: Status,
     /// Bytes of the buffer that the system copies to the client.
     pub information: usize,
@@ -40,9 +40,9 @@ impl Completion {
 }
 
 impl<K: Kernel, E: Exclusion> Driver<K, E> {
-    /// A client opens a device. Devices have nothing inside, so a name behind
-    /// the device's, or an open relative to another file, is refused: such
-    /// opens go past the device's own access check.
+    /// Handles an open of a device. A name behind the device's, or an open
+    /// relative to another file, is refused: such opens bypass the device's own
+    /// access check.
     #[must_use]
     pub fn open(&self, relative: bool) -> Status {
         if relative {
@@ -52,8 +52,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// A client sends a control code. `buffer` holds `input` bytes from the
-    /// client and takes up to `output` bytes for it.
+    /// Handles a control code. `buffer` holds `input` bytes from the client and
+    /// takes up to `output` bytes for it.
     pub fn control(
         &self,
         device: Device,
@@ -69,7 +69,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         Completion::new(done)
     }
 
-    /// One of our own requests: a record in, an [`Answer`] out.
+    /// A request to our own device: a record in, an [`Answer`] out.
     fn answer(
         &self,
         code: u32,
@@ -79,7 +79,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
     ) -> Result<usize, Status> {
         let given = buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?;
         let (module, command) = parse_request(code, given)?;
-        // Before anything is changed, so that no change goes unreported.
+        // Checked before any change, so that no change goes unreported.
         let place = buffer
             .get_mut(..output)
             .and_then(|out| out.get_mut(..size_of::<Answer>()))
@@ -90,7 +90,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         Ok(size_of::<Answer>())
     }
 
-    /// A request of 2005, about tcpip.sys: its record out, and a log.
+    /// A request to the legacy device, about tcpip.sys: a record and a log out.
     fn legacy(
         &self,
         code: u32,
@@ -123,7 +123,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
     }
 }
 
-/// What one of our own requests asks for.
+/// Parses a request to our own device.
 fn parse_request(code: u32, input: &[u8]) -> Result<(Module, Command), Status> {
     let (id, command) = match code {
         QUERY => (Query::read(input)?.module, Command::Query),
@@ -148,7 +148,7 @@ fn parse_request(code: u32, input: &[u8]) -> Result<(Module, Command), Status> {
     Ok((module(id)?, command))
 }
 
-/// What a request of 2005 asks for.
+/// Parses a request to the legacy device.
 fn parse_legacy_request(code: u32, input: &[u8]) -> Result<Command, Status> {
     match code {
         legacy::GET => Ok(Command::Query),
@@ -172,7 +172,7 @@ fn expected_value(expected: u32) -> Expected {
     }
 }
 
-/// The log of 2005, in our words; how long it is with its NUL.
+/// Writes the legacy log; its length with the NUL.
 fn write_log(text: &mut Text<'_>, answer: &Answer, command: Command) -> usize {
     let reason = Reason::from_code(answer.reason.get()).unwrap_or(Reason::Done);
     let located =

@@ -1,4 +1,4 @@
-//! The driver: its state, and what it does with a request.
+//! The driver: its state, and the execution of requests.
 
 use core::fmt;
 
@@ -18,24 +18,24 @@ use crate::outcome::Outcome;
 /// The version in an [`Answer`].
 pub(crate) const VERSION: u32 = version(env!("CARGO_PKG_VERSION"));
 
-/// All that `tcplimit.sys` is, but for the calls of the system.
+/// `tcplimit.sys` without the calls of the system.
 pub struct Driver<K, E> {
     pub(crate) kernel: K,
     pub(crate) state: Lock<State, E>,
 }
 
-/// What one thread at a time may change.
+/// The state, used by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) tcpip: ModuleHistory,
     pub(crate) tcpip6: ModuleHistory,
     pub(crate) options: Options,
-    /// The mark is set that guards the start.
+    /// The start mark may be set.
     pub(crate) guarded: bool,
-    /// What the locator works with.
+    /// The locator's memory.
     workspace: Workspace,
-    /// The answer to the request that is being served. Both are here since a
-    /// kernel's stack is small.
+    /// The answer to the current request. Both are here since a kernel's stack
+    /// is small.
     answer: Answer,
 }
 
@@ -52,8 +52,8 @@ impl State {
         }
     }
 
-    /// Forgets an earlier load. The workspace stays: a search looks at nothing
-    /// that another has left in it.
+    /// Resets the state of an earlier load. The workspace stays: a search reads
+    /// nothing that an earlier one left in it.
     pub(crate) fn reset(&mut self) {
         self.tcpip = ModuleHistory::new();
         self.tcpip6 = ModuleHistory::new();
@@ -63,10 +63,10 @@ impl State {
     }
 }
 
-/// Switches of the service key.
+/// Options in the service key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Write also where a page's rights are unknown.
+    /// Write also to a page of unknown rights.
     pub(crate) accepts_unknown_rights: bool,
     pub(crate) restores_at_unload: bool,
 }
@@ -79,7 +79,7 @@ impl Options {
     };
 }
 
-/// What is asked for.
+/// A client's command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command {
     Query,
@@ -89,16 +89,16 @@ pub(crate) enum Command {
 /// The limit that must be in force for it to be changed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Expected {
-    /// 10, or what this driver wrote.
+    /// 10, or the limit that this driver wrote.
     Own,
-    /// This one and no other.
+    /// Only this one.
     Just(u32),
-    /// 10, what this driver wrote, or this one.
+    /// 10, the limit that this driver wrote, or this one.
     OwnOr(u32),
 }
 
 impl<K: Kernel, E: Exclusion> Driver<K, E> {
-    /// A driver that was not loaded yet.
+    /// A driver that is not loaded yet.
     pub const fn new(kernel: K, exclusion: E) -> Driver<K, E> {
         let state = State {
             tcpip: ModuleHistory::new(),
@@ -114,18 +114,18 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// The system that it runs in.
+    /// The system.
     pub const fn kernel(&self) -> &K {
         &self.kernel
     }
 
-    /// What keeps all threads but one out.
+    /// The lock's exclusion.
     pub const fn exclusion(&self) -> &E {
         self.state.exclusion()
     }
 
-    /// Does what a client asks, one client at a time, tells the event log, and
-    /// hands the answer on.
+    /// Executes a client's command, one client at a time, logs it, and passes
+    /// the answer to `answered`.
     pub(crate) fn serve<R>(
         &self,
         module: Module,
@@ -146,8 +146,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         })
     }
 
-    /// Looks at a module, changes its limit if asked, and describes it in the
-    /// answer as it is then.
+    /// Inspects a module, changes its limit if commanded, and writes the answer.
     pub(crate) fn execute(&self, state: &mut State, module: Module, command: Command) -> Outcome {
         let State {
             tcpip,
@@ -165,7 +164,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         let mut inspection = Inspection::NOTHING;
         let inspected = inspect(&self.kernel, module, history, workspace, &mut inspection);
         let done = inspected.and_then(|(held, section)| {
-            // Something hides it, or there is no such list (Wine).
+            // Something hides the module, or the system has no list (Wine).
             let hidden = inspection.unlisted && !options.accepts_unknown_rights;
             let done = match command {
                 Command::Set { limit, expected } if !hidden => {
@@ -177,7 +176,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
             match command {
                 Command::Query => seen,
                 Command::Set { .. } if hidden => seen.and(Err(Reason::ListDiffers.into())),
-                // What was done was done, whether or not the page is still there.
+                // The change counts, even if the page is gone by now.
                 Command::Set { .. } => done,
             }
         });
@@ -187,8 +186,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         outcome
     }
 
-    /// Changes the limit of a located module, if nothing speaks against it. A
-    /// limit that is in force already is not written, and stays whose it was.
+    /// Changes the limit of a located module, if the policy permits it. A limit
+    /// already in force is neither written nor recorded.
     #[inline(never)]
     fn change(
         &self,
@@ -245,7 +244,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// A set that worked shows that the driver does no harm here.
+    /// Removes the start mark: a set that worked shows that the driver does no
+    /// harm here.
     fn lift_guard(&self, state: &mut State) {
         if state.guarded {
             match self.kernel.set_guard(false) {
@@ -255,8 +255,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// Tells the event log whether the limit was located, once, and again when
-    /// that changes: clients may ask every second.
+    /// Logs whether the limit was located, once, and again when that changes:
+    /// clients may ask every second.
     fn log_if_changed(
         &self,
         history: &mut ModuleHistory,
@@ -283,7 +283,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    // Apart from its callers for the stack's sake, as what follows.
+    // Not inlined, here and below, to save stack.
     #[inline(never)]
     pub(crate) fn log(&self, module: Module, message: Message, numbers: [u32; 2]) {
         self.kernel
@@ -291,7 +291,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
     }
 }
 
-/// The three variables and where they are.
+/// Writes the three variables and their RVAs into the answer.
 #[inline(never)]
 fn write_values<H: ModuleRef>(
     held: &H,
@@ -310,7 +310,7 @@ fn write_values<H: ModuleRef>(
     Ok(())
 }
 
-/// Everything else.
+/// Writes all other fields of the answer.
 #[inline(never)]
 fn write_details(
     history: &ModuleHistory,
@@ -344,7 +344,7 @@ fn write_details(
     answer.flags = flags.into();
 }
 
-/// Before the first request.
+/// The answer before the first request.
 const NO_ANSWER: Answer = zerocopy::transmute!([0_u8; size_of::<Answer>()]);
 
 /// Resets the answer to one about a module of which nothing is known.
@@ -358,7 +358,7 @@ fn reset_answer(module: Module, answer: &mut Answer) {
     };
 }
 
-/// The module that a record is about.
+/// The module of a record.
 pub(crate) fn module(id: ModuleId) -> Result<Module, Status> {
     match id {
         ModuleId::TCPIP => Ok(Module::Tcpip),
@@ -371,7 +371,7 @@ pub(crate) fn module(id: ModuleId) -> Result<Module, Status> {
 #[expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
-    reason = "when the driver is built, so a mistake is an error then"
+    reason = "evaluated by the compiler, where a mistake is an error"
 )]
 const fn version(text: &str) -> u32 {
     let (mut version, mut part, mut rest) = (0, 0, text.as_bytes());

@@ -1,4 +1,4 @@
-//! What is told to the event log and the debugger.
+//! Events for the event log and the debugger.
 
 use scanner_core::Module;
 use tcplimit_protocol::{NAME, Reason};
@@ -6,19 +6,19 @@ use tcplimit_protocol::{NAME, Reason};
 use crate::message::Message;
 use crate::text::Text;
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What.
+    /// The message.
     pub message: Message,
-    /// To which module, where to one.
+    /// The module, if the event is about one.
     pub module: Option<Module>,
-    /// The numbers that go with it.
+    /// The message's numbers.
     pub numbers: [u32; 2],
 }
 
 impl Event {
-    /// Something about the driver itself.
+    /// An event of the driver itself.
     #[must_use]
     pub fn for_driver(message: Message) -> Event {
         Event {
@@ -28,7 +28,7 @@ impl Event {
         }
     }
 
-    /// Something about a module.
+    /// An event about a module.
     #[must_use]
     pub fn for_module(module: Module, message: Message, numbers: [u32; 2]) -> Event {
         Event {
@@ -52,7 +52,7 @@ impl Event {
         };
     }
 
-    /// Writes it as sentences, with everything put in.
+    /// Writes the message with all inserts.
     pub fn write(&self, text: &mut Text<'_>) {
         let mut bytes = self.message.text().bytes();
         while let Some(byte) = bytes.next() {
@@ -72,8 +72,8 @@ impl Event {
     }
 }
 
-/// Whether the service with this key is the one that Event Viewer has the texts
-/// of. Under the name of 2005 there would only be numbers.
+/// Whether the service of this key is the one registered with Event Viewer. Under
+/// the name of 2005 entries would have only numbers.
 #[must_use]
 pub fn is_event_source(service_key: &[u16]) -> bool {
     let separator = u16::from(b'\\');
@@ -151,7 +151,7 @@ mod tests {
                 let mut buffer = [0; 64];
                 let mut text = Text::new(&mut buffer);
                 event.insert(index, &mut text);
-                // As many as `nt::event_log` has room for, and a NUL.
+                // With a NUL, the room in `nt::event_log`.
                 assert!(text.len() < 12, "{index}");
             }
         }

@@ -1,4 +1,4 @@
-//! A module in memory with its limit located, looked at anew each time.
+//! Inspection of a module in memory, done anew for each command.
 
 use scanner_core::{
     EvidenceSet, Headers, Image, MappedSection, Module, Rva, Section, SectionFlags, Workspace,
@@ -16,7 +16,7 @@ const PAGE: u32 = 0x1000;
 /// discarded.
 const MAX_CODE_SECTIONS: usize = 4;
 
-/// What was seen of a module, however far the search got.
+/// The result of an inspection, however far the search got.
 pub(crate) struct Inspection {
     pub(crate) state: State,
     pub(crate) identity: Identity,
@@ -61,8 +61,7 @@ pub(crate) fn inspect<K: Kernel>(
 
 /// Locates the limit of a held module. Only headers, live code and the exception
 /// table are read.
-// Apart from its caller for the stack's sake: what is here is gone when the
-// limit is changed.
+// Not inlined, so that its stack is free again when the limit is changed.
 #[inline(never)]
 fn search<K: Kernel>(
     held: &K::ModuleRef,
@@ -79,7 +78,7 @@ fn search<K: Kernel>(
     };
     let mut code = [nothing; MAX_CODE_SECTIONS + 1];
     map::<K>(held, headers, &mut code, inspection)?;
-    // By reference, for the stack's sake: no second copy.
+    // By reference: a second copy would take stack.
     let image = &Image::from_memory(headers, held.base(), held.size(), &code);
     let image = image.as_ref().map_err(|&error| Outcome::from(error))?;
     match workspace.locate(image, module) {
@@ -98,8 +97,7 @@ fn search<K: Kernel>(
     }
 }
 
-/// Reads the headers, and makes slices of the code that stays in memory and of
-/// the exception table.
+/// Reads the headers and borrows the live code and the exception table.
 #[inline(never)]
 fn map<'a, K: Kernel>(
     held: &'a K::ModuleRef,

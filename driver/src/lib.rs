@@ -1,4 +1,4 @@
-//! All that `tcplimit.sys` decides, over a [`Kernel`] that does what it is told.
+//! All decisions of `tcplimit.sys`, over the [`Kernel`] trait.
 
 #![no_std]
 #![deny(

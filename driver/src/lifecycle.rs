@@ -1,4 +1,4 @@
-//! From load to unload: devices, and limits applied at start.
+//! Load and unload: the devices, and the limits stored for start-up.
 
 use scanner_core::Module;
 use tcplimit_protocol::{Reason, Start, Status};
@@ -14,11 +14,11 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
     /// Creates the devices and applies the stored limits.
     ///
     /// # Errors
-    /// When a device can't be made, as when another driver has its name: then
-    /// nothing is left behind, and nothing was changed. A stored limit that
-    /// can't be applied is no error.
+    /// If a device can't be created, for example since another driver has its
+    /// name: then nothing is left behind or changed. A stored limit that can't be
+    /// applied is no error.
     pub fn load(&self) -> Result<(), Status> {
-        // The system may have kept the variables of a load that failed.
+        // The system may have kept the variables of a failed load.
         self.state.with(State::reset);
         self.create(Device::Ours)?;
         if let Err(status) = self.create(Device::Legacy) {
@@ -40,7 +40,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         Ok(())
     }
 
-    /// Puts the limits back if asked, and deletes the devices.
+    /// Restores the limits if configured, and deletes the devices.
     pub fn unload(&self) {
         self.unlink();
         self.state.with(|state| {
@@ -64,7 +64,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
 
     fn create(&self, device: Device) -> Result<(), Status> {
         self.kernel.create_device(device)?;
-        // Protected before it has a name that programs can open.
+        // Protect it before programs can open it by name.
         let ready = self
             .kernel
             .protect_device(device)
@@ -80,16 +80,16 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         self.kernel.delete_device(device);
     }
 
-    /// Whether a switch is on. One that can't be read is off: that is the safe
-    /// side of both.
+    /// Whether an option is on. One that can't be read is off, which is safe for
+    /// both.
     fn is_set(&self, setting: Setting) -> bool {
         self.kernel.read_setting(setting) == Ok(Some(1))
     }
 
-    /// Applies the stored limits, unless that may be what kept the system from
-    /// coming up the last time.
+    /// Applies the stored limits, unless that may have kept the system from
+    /// starting the last time.
     fn apply_stored_limits(&self, state: &mut State) {
-        // Read also where it will not be needed, so that a set by hand lifts it.
+        // Read it always, so that a manual set removes it.
         let guard = self.kernel.guard();
         state.guarded = guard != Ok(false);
         let mut any = false;
@@ -114,7 +114,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
             Err(_) => return self.refuse_stored_limits(state, Reason::GuardFailed),
         }
         if self.kernel.set_guard(true).is_err() {
-            // It may be there all the same, and reach the disk later.
+            // The mark may exist all the same, and reach the disk later.
             state.guarded = true;
             return self.refuse_stored_limits(state, Reason::GuardFailed);
         }
@@ -141,7 +141,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// Applies none of the stored limits, and says why.
+    /// Applies none of the stored limits, and logs why.
     fn skip_stored_limits(&self, state: &mut State, start: Start, message: Message) {
         for module in Module::ALL {
             let history = state.history(module);
@@ -167,10 +167,9 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         self.log(module, Message::NotApplied(reason), [limit, 0]);
     }
 
-    /// Puts back the limit that the driver first found, where it is still the
-    /// one that it wrote.
+    /// Restores the original limit, if the current one is the driver's own.
     fn restore(&self, state: &mut State, module: Module) {
-        // Looking also recalls what an earlier load wrote.
+        // The query also reads the record of an earlier load.
         let looked = self.execute(state, module, Command::Query);
         let Some(written) = state.history(module).written else {
             return;

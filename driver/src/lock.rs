@@ -1,23 +1,23 @@
-//! One thread at a time.
+//! A lock: one thread at a time.
 
 use core::cell::UnsafeCell;
 use core::fmt;
 
-/// Keeps all threads but one out.
+/// Mutual exclusion of threads.
 ///
 /// # Safety
 /// From the return of `enter` until the call of `leave` by the same thread,
-/// `enter` must not return in any thread, that one included, and everything that
-/// was done before a `leave` must be seen after the next `enter`.
+/// `enter` must not return in any thread, that one included, and all writes
+/// before a `leave` must be visible after the next `enter`.
 #[expect(unsafe_code, reason = "the lock's soundness rests on it")]
 pub unsafe trait Exclusion {
     /// Waits until no other thread is inside.
     fn enter(&self);
-    /// Lets the next one in.
+    /// Lets the next thread in.
     ///
     /// # Safety
-    /// By the thread inside, once for each `enter`, and once nothing is left
-    /// of what it did inside.
+    /// Called by the thread inside, once for each `enter`, after its last use of
+    /// the guarded value.
     unsafe fn leave(&self);
 }
 
@@ -34,8 +34,8 @@ pub unsafe trait RawCell<T> {
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R;
 }
 
-// SAFETY: an `UnsafeCell` owns its value, `get` points to it, and to change it
-// through that pointer is what it is for.
+// SAFETY: an `UnsafeCell` owns its value, and `get` points to it for shared
+// mutation.
 #[expect(unsafe_code, reason = "the cell of the shipped lock")]
 unsafe impl<T> RawCell<T> for UnsafeCell<T> {
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
@@ -43,7 +43,7 @@ unsafe impl<T> RawCell<T> for UnsafeCell<T> {
     }
 }
 
-/// A value that one thread at a time may use.
+/// A value for one thread at a time.
 pub struct Lock<T, E, P = UnsafeCell<T>> {
     exclusion: E,
     cell: P,
@@ -53,11 +53,11 @@ pub struct Lock<T, E, P = UnsafeCell<T>> {
 // SAFETY: `with` gives out the value to one thread at a time, since nobody
 // else can reach `cell`, and `Exclusion` promises that no two are inside. The
 // value moves between threads, so it must be `Send`.
-#[expect(unsafe_code, reason = "shared by all threads that come in")]
+#[expect(unsafe_code, reason = "shared by all threads")]
 unsafe impl<T: Send, E: Exclusion + Sync, P> Sync for Lock<T, E, P> {}
 
 impl<T, E: Exclusion> Lock<T, E> {
-    /// A value that nobody uses yet.
+    /// Locks a value.
     pub const fn new(value: T, exclusion: E) -> Self {
         Lock::with_cell(UnsafeCell::new(value), exclusion)
     }
@@ -73,13 +73,13 @@ impl<T, E: Exclusion, P: RawCell<T>> Lock<T, E, P> {
         }
     }
 
-    /// What keeps the other threads out.
+    /// The exclusion.
     pub const fn exclusion(&self) -> &E {
         &self.exclusion
     }
 
-    /// Uses the value while no other thread does. Called again from inside
-    /// `work` it never returns.
+    /// Calls `work` with the value while no other thread uses it. Never returns
+    /// if called again inside `work`.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         self.exclusion.enter();
         let _inside = Inside(&self.exclusion);

@@ -1,4 +1,4 @@
-//! What the driver knows of a module from one request to the next.
+//! The driver's knowledge of a module from one request to the next.
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Located, Module};
@@ -9,22 +9,22 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::kernel::{Kernel, RECORD_SIZE, V0_1_RECORD_SIZE};
 use crate::outcome::Outcome;
 
-/// Of one module.
+/// The history of one module.
 #[derive(Debug)]
 pub(crate) struct ModuleHistory {
-    /// The build that all else is about.
+    /// The build that this history is about.
     pub(crate) identity: Identity,
-    /// Where its limit was located.
+    /// The located limit.
     located: Option<Located>,
-    /// The most half-open connections seen.
+    /// The most half-open connections so far.
     pub(crate) peak: u32,
-    /// What was written, if anything.
+    /// The driver's writes, if any.
     pub(crate) written: Option<Written>,
     /// Whether an earlier load of the driver wrote it.
     pub(crate) by_earlier_load: bool,
-    /// The limit that the service key asks for at start.
+    /// The limit stored for start-up.
     pub(crate) configured: Option<u32>,
-    /// What became of it.
+    /// Its outcome.
     pub(crate) start: Start,
     /// Why it was refused.
     pub(crate) start_reason: Reason,
@@ -32,16 +32,16 @@ pub(crate) struct ModuleHistory {
     pub(crate) last_logged: Option<Reason>,
 }
 
-/// What the driver wrote.
+/// The driver's writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// Last.
+    /// The last limit written.
     pub(crate) last: u32,
-    /// The limit before it wrote for the first time.
+    /// The limit before the first write.
     pub(crate) original: u32,
 }
 
-/// What version 0.1.0 remembered: which build, and what was written to it.
+/// The record of version 0.1.0: the build and the writes to it.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct V0_1Record {
@@ -50,18 +50,18 @@ struct V0_1Record {
     original: U32,
 }
 
-/// What is remembered until the system is restarted.
+/// The record, valid until the system restarts.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Record {
     wrote: V0_1Record,
-    /// [`Kernel::boot_id`] when it was written: it counts for nothing else.
+    /// [`Kernel::boot_id`] at the write; the record is void under any other.
     boot: U64,
 }
 
 impl V0_1Record {
-    /// What was written to this build. The driver writes nothing but limits, and
-    /// over nothing else.
+    /// The writes to this build. Both values must be limits, since the driver
+    /// writes and overwrites nothing else.
     fn about(&self, identity: Identity) -> Option<Written> {
         let written = Written {
             last: self.last.get(),
@@ -92,7 +92,7 @@ impl ModuleHistory {
         }
     }
 
-    /// Compares what was located with what was located before. Another build
+    /// Compares a located limit with the one located before. Another build
     /// replaces the history.
     pub(crate) fn compare<K: Kernel>(
         &mut self,
@@ -119,7 +119,7 @@ impl ModuleHistory {
         Ok(())
     }
 
-    /// Where the limit was located.
+    /// The located limit.
     pub(crate) fn located(&self) -> Result<&Located, Outcome> {
         self.located.as_ref().ok_or(Reason::NoGate.into())
     }
@@ -129,7 +129,7 @@ impl ModuleHistory {
         self.written.is_some_and(|written| written.last == value)
     }
 
-    /// Takes note of a write, for later loads too.
+    /// Records a write, for later loads too.
     pub(crate) fn record_write<K: Kernel>(
         &mut self,
         kernel: &K,
@@ -152,18 +152,18 @@ impl ModuleHistory {
         kernel.write_record(module, &zerocopy::transmute!(Record { wrote, boot }))
     }
 
-    /// Takes note of how many connections are half-open.
+    /// Records the number of half-open connections.
     pub(crate) fn record_half_open(&mut self, half_open: u32) {
-        // It goes below 0 for a moment when an update is half done.
+        // The count is briefly negative during an update.
         if i32::try_from(half_open).is_ok() {
             self.peak = self.peak.max(half_open);
         }
     }
 }
 
-/// What an earlier load of the driver wrote to the same build since the system
-/// was started. A record that can't be read, or is about another build, counts
-/// as none: then the driver accepts only 10.
+/// The writes of an earlier load to the same build since the system started. A
+/// record that can't be read, or is about another build, counts as none: then
+/// the driver accepts only 10.
 fn earlier_write<K: Kernel>(kernel: &K, module: Module, identity: Identity) -> Option<Written> {
     let boot = kernel.boot_id().ok()?;
     let kept: Option<Record> = kernel
@@ -176,8 +176,8 @@ fn earlier_write<K: Kernel>(kernel: &K, module: Module, identity: Identity) -> O
     }
 }
 
-/// What version 0.1.0 left, where this one was installed over it in a running
-/// system. From then on it is remembered where all else is.
+/// The writes of version 0.1.0, if this version replaced it in a running system.
+/// They are copied into this version's record.
 fn v0_1_write<K: Kernel>(
     kernel: &K,
     module: Module,
@@ -187,7 +187,7 @@ fn v0_1_write<K: Kernel>(
     let wrote: V0_1Record = zerocopy::transmute!(kernel.read_v0_1_record(module).ok()??);
     let written = wrote.about(identity)?;
     let boot = boot.into();
-    // If that fails it is read here again.
+    // If that fails, the next call imports the old record again.
     let _ = kernel.write_record(module, &zerocopy::transmute!(Record { wrote, boot }));
     Some(written)
 }

@@ -1,4 +1,4 @@
-//! The system's list of modules as a second witness of where a module lies.
+//! Comparison of a driver object with the system's list of modules.
 
 use scanner_core::Module;
 use tcplimit_protocol::Reason;
@@ -6,11 +6,11 @@ use tcplimit_protocol::Reason;
 use crate::kernel::{Kernel, ModuleEntry};
 use crate::outcome::Outcome;
 
-/// Whether the list confirms what the module's driver object says. Every entry
-/// with the module's name or base must agree with it in name, base and size
-/// (in pages: whichever of the two is rounded). `false` where there is no entry
-/// at all: something hides the module, or the list is made up, as in Wine.
-// Apart from its caller for the stack's sake: it is done before the search.
+/// Whether the list confirms the module's driver object. Every entry with the
+/// module's name or base must agree with it in name, base and size (in pages,
+/// since either may be rounded). `false` if no entry exists: something hides the
+/// module, or the list is fake, as in Wine.
+// Not inlined, so that its stack is free again before the search.
 #[inline(never)]
 pub(crate) fn is_listed<K: Kernel>(
     kernel: &K,
@@ -35,7 +35,7 @@ pub(crate) fn is_listed<K: Kernel>(
     Ok(listed)
 }
 
-/// Paths come in several styles, so only the file's name counts.
+/// Compares file names only, for paths come in several styles.
 fn is_named(entry: &ModuleEntry<'_>, module: Module) -> bool {
     entry
         .path

@@ -1,4 +1,4 @@
-//! Why something was not done: scanner-core's errors as the protocol's reasons.
+//! The outcome of a command: scanner-core's errors as the protocol's reasons.
 
 use scanner_core::policy::Refusal;
 use scanner_core::{ImageError, NotLocated, NotLocatedReason};
@@ -14,7 +14,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// What was asked for was done.
+    /// Success.
     pub(crate) const DONE: Outcome = Outcome {
         reason: Reason::Done,
         detail: [0; 2],
@@ -27,7 +27,7 @@ impl Outcome {
         }
     }
 
-    /// The same where the caller has named the value that was expected.
+    /// The outcome where the caller named the expected value.
     pub(crate) fn with_named_value(self, named: bool) -> Outcome {
         match self.reason {
             Reason::UnexpectedValue if named => Outcome {
@@ -38,7 +38,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the limit of a located module could be read all the same.
+    /// Whether the limit of a located module was readable nevertheless.
     pub(crate) fn limit_is_readable(self) -> bool {
         !matches!(self.reason, Reason::Changed | Reason::PageInvalid)
     }
@@ -67,8 +67,7 @@ impl From<ImageError> for Outcome {
             ImageError::SectionNotMapped(section) => {
                 Outcome::with(Reason::CodeUnreadable, u32::from(section))
             }
-            // Of these and of what later versions may add: the headers don't
-            // hold together.
+            // These, and any that later versions add: contradictory headers.
             _ => Reason::Inconsistent.into(),
         }
     }
@@ -103,8 +102,8 @@ impl From<Refusal> for Outcome {
                 reason: Reason::UnexpectedValue,
                 detail: [current, expected],
             },
-            // A file, or an address that is no multiple of 4: neither comes
-            // from a module in memory.
+            // A file, or an unaligned address: neither comes from a module in
+            // memory.
             _ => Reason::NotPermitted.into(),
         }
     }

@@ -254,7 +254,7 @@ fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
     run.prints_all([
         "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
-        "a self-extractor with sp3gdr\\tcpip.sys in it",
+        "a self-extractor that contains sp3gdr\\tcpip.sys",
     ]);
     assert!(!run.stdout.contains("SP3.CAB: not rewritten"));
     let values = |image: &str, limit: u64| {

@@ -197,7 +197,7 @@ fn cabinets_in_a_tree_or_under_another_name_are_rewritten_on_request() {
     assert!(read(&files, "I386/SP3.CAB") == old);
     let run = files.run(&["patch", "-r", "--in-place", "--cabinets", "."]);
     run.ends_with(0);
-    run.prints("2 changed of 3 files");
+    run.prints("3 files: 2 changed");
     run.does_not_print("NONE.CAB");
     assert_eq!(limits(&files, "I386/SP3.CAB"), both(100));
     let copy = [
@@ -290,7 +290,7 @@ fn the_cabinets_of_a_windows_are_part_of_its_transaction() {
     assert_eq!(all(&files), before);
     let patch = files.run(&["patch", "--root", ".", "--cabinets", "--in-place"]);
     patch.ends_with(0);
-    patch.prints("5 changed of 5 files");
+    patch.prints("5 files: 5 changed");
     patch.does_not_print("not rewritten");
     assert_eq!(limits(&files, CAB), both(100));
     let status = files.run(&["status", "--root", ".", "--json"]);

@@ -58,7 +58,7 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     );
     let run = files.run(&["patch", "-r", "--limit", "200", "--in-place", "."]);
     run.ends_with(0);
-    run.prints("4 changed of 4 files");
+    run.prints("4 files: 4 changed");
     run.prints("SP3.CAB: not rewritten");
     assert!(
         !run.stdout.contains("DRIVER.CAB") && !run.stdout.contains("AFD"),
@@ -197,7 +197,7 @@ fn unwritable_cabinets_are_refused_and_the_rest_is_patched() {
     for (content, code, because) in [
         (szdd.to_vec(), 1, "compressed by COMPRESS.EXE"),
         (damaged, 3, "take a fresh copy"),
-        (two, 1, "tcpip.sys among them"),
+        (two, 1, "including tcpip.sys"),
         (
             mszip(&[("tcpip.sys", b"hello")]),
             1,
@@ -274,8 +274,7 @@ fn links_in_a_folder_are_named_and_not_followed() {
         run.stdout
     );
     assert!(
-        run.stdout.contains("1 changed of 1 file,")
-            && run.stdout.contains("; 3 links not followed"),
+        run.stdout.contains("1 file: 1 changed,") && run.stdout.contains("; 3 links not followed"),
         "{}",
         run.stdout
     );

@@ -117,7 +117,7 @@ fn all_copies_are_patched_together_and_restored_exactly() {
 
     let patch = files.run(&["patch", "--root", ".", "--limit", "77", "--in-place"]);
     patch.ends_with(0);
-    patch.prints("4 changed of 4 files");
+    patch.prints("4 files: 4 changed");
     assert!(patch.stdout.contains("Windows File Protection"));
     patch.prints("sp3.cab: not rewritten");
     patch.does_not_print("driver.cab");

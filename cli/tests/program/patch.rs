@@ -163,7 +163,7 @@ fn output_never_overwrites_another_file() {
     assert!(
         again
             .stdout
-            .starts_with("tcpip.sys: nothing to do: the changed copy is there\n"),
+            .starts_with("tcpip.sys: nothing to do: the changed copy exists\n"),
         "{}",
         again.stdout
     );

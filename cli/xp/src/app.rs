@@ -92,7 +92,9 @@ pub(crate) fn run(words: &[String]) -> Exit {
     let saved_language =
         saved_language.and_then(|index| Language::ALL.get(usize::try_from(index).ok()?).copied());
     let language = chosen_language(words).or(saved_language);
-    language.unwrap_or_else(|| Language::of(&Win32Os)).choose();
+    language
+        .unwrap_or_else(|| Language::of_user(&Win32Os))
+        .choose();
     let show_again = window::message("tcplimitw.show");
     let Some(instance) = Instance::take(MAIN) else {
         if let Some(other) = Window::find(MAIN) {

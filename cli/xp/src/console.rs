@@ -30,14 +30,14 @@ struct Envelope<'a, T> {
     schema: u32,
     verb: &'a str,
     exit_code: u8,
-    error: Option<ErrorJson<'a>>,
+    error: Option<JsonError<'a>>,
     steps: &'a [String],
     #[serde(flatten)]
     rest: T,
 }
 
 #[derive(Serialize)]
-struct ErrorJson<'a> {
+struct JsonError<'a> {
     message: &'a str,
     advice: Option<&'a str>,
     code: Option<u32>,
@@ -135,7 +135,7 @@ impl<'a> Console<'a> {
                 schema: SCHEMA,
                 verb: self.verb,
                 exit_code: exit.code(),
-                error: failure.map(|failure| ErrorJson {
+                error: failure.map(|failure| JsonError {
                     message: &failure.message,
                     advice: Some(failure.advice.as_str()).filter(|advice| !advice.is_empty()),
                     code: failure.error.map(|error| error.0),

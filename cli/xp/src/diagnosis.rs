@@ -11,7 +11,7 @@ use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::os::{Activity, Service, Start};
 
-/// A fix that the window offers.
+/// A remedy that the window offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// `tcplimit install`.
@@ -22,13 +22,13 @@ pub enum Remedy {
     Repair,
 }
 
-/// Fixes that would help, the best first.
+/// Remedies that would help, the best first.
 pub(crate) fn remedies(facts: &Facts) -> Vec<Remedy> {
     let survey = &facts.survey;
     let is_stopped = |service: &Service| service.activity == Activity::Stopped;
     if survey.is_empty() {
         Vec::from([Remedy::Install])
-    } else if !survey.is_whole() {
+    } else if !survey.is_complete() {
         Vec::from([Remedy::Install, Remedy::Repair])
     } else if survey.service.as_ref().is_some_and(is_stopped) {
         Vec::from([Remedy::Load])
@@ -66,7 +66,7 @@ fn installation(facts: &Facts, notes: &mut Vec<String>) {
     let survey = &facts.survey;
     if survey.is_empty() {
         notes.push(phrase!("tcplimit is not installed. Run: tcplimit install").into());
-    } else if !survey.is_whole() {
+    } else if !survey.is_complete() {
         notes.push(
             phrase!(
                 "The installation is incomplete. Run \"tcplimit install\" to repair it, or \

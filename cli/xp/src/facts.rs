@@ -43,11 +43,11 @@ pub(crate) struct Facts {
 impl Facts {
     /// Queries Windows and the driver.
     pub(crate) fn gather(os: &dyn Os) -> Result<Facts, Failure> {
-        let paths = Paths::of(os)?;
-        let survey = Survey::of(os, &paths)?;
+        let paths = Paths::locate(os)?;
+        let survey = Survey::take(os, &paths)?;
         let mut modules = Vec::new();
         for module in Module::ALL {
-            let path = paths.of_driver(module.file_name());
+            let path = paths.driver_file(module.file_name());
             let memory = driver_client::query(os, module);
             let absent = match &memory {
                 Ok(answer) => driver_client::is_not_installed(module, answer),

@@ -22,12 +22,12 @@ use crate::shortcut::StartMenuEntry;
 /// Installs, repairs or upgrades, with a Start menu entry if `shortcut`. Does nothing if everything
 /// is present.
 pub(crate) fn run(os: &dyn Os, console: &mut Console<'_>, shortcut: bool) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let driver = read_driver(os, &paths)?;
     // Refuses before changing anything.
     let entry = shortcut.then(|| StartMenuEntry::plan(os)).transpose()?;
-    let survey = Survey::of(os, &paths)?;
-    let is_this = survey.is_whole() && survey.is_quiet() && survey.driver == Some(hash(&driver));
+    let survey = Survey::take(os, &paths)?;
+    let is_this = survey.is_complete() && survey.is_quiet() && survey.driver == Some(hash(&driver));
     if is_this && survey.is_active() && driver_client::has_device(os) {
         let is_made = match &entry {
             Some(entry) => entry.make(os, console)?,
@@ -63,7 +63,7 @@ fn install(
     rollback: &mut Rollback,
 ) -> Result<(), Failure> {
     // Without its device the driver is unloaded, and Windows still holds it.
-    let is_held = survey.service_is_right && !driver_client::has_device(os);
+    let is_held = survey.service_is_correct && !driver_client::has_device(os);
     if survey.is_active() && !is_held {
         // Recorded first, because it stops some time after the request.
         rollback.push(UndoStep::Unloaded);
@@ -76,7 +76,7 @@ fn install(
             os,
             console,
             bytes: driver,
-            part: &paths.part,
+            temporary: &paths.temporary,
             to: &paths.driver,
             was_loaded: survey.service.is_some(),
         };
@@ -85,9 +85,9 @@ fn install(
     } else {
         console.step(text!("{path} is already up to date.", path = paths.driver));
     }
-    if survey.part && os.read(&paths.part).is_ok() {
-        os.delete(&paths.part)
-            .map_err(|error| Failure::file(phrase!("delete"), &paths.part, error))?;
+    if survey.temporary && os.read(&paths.temporary).is_ok() {
+        os.delete(&paths.temporary)
+            .map_err(|error| Failure::file(phrase!("delete"), &paths.temporary, error))?;
     }
     // Keeps starting with Windows.
     let start = match &survey.service {
@@ -101,7 +101,7 @@ fn install(
         start,
     };
     match &survey.service {
-        Some(_) if survey.service_is_right && survey.is_quiet() => {}
+        Some(_) if survey.service_is_correct && survey.is_quiet() => {}
         Some(service) => {
             os.change_service(&registration)
                 .map_err(|error| Failure::win32(phrase!("register the service"), error))?;
@@ -118,7 +118,7 @@ fn install(
             ));
         }
     }
-    if !survey.source_is_right {
+    if !survey.source_is_correct {
         if !survey.source {
             // Recorded first, because it takes several calls.
             rollback.push(UndoStep::Source);
@@ -134,14 +134,14 @@ fn install(
 
 /// Reads the driver beside the program, if it is one for this system.
 fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
-    let Some(driver) = read_if_present(os, &paths.source)? else {
+    let Some(driver) = read_if_present(os, &paths.shipped)? else {
         return Err(Failure {
             exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "{FILE} is not beside tcplimit.exe: {path}",
                     FILE,
-                    path = paths.source
+                    path = paths.shipped
                 ),
                 phrase!(
                     "Unpack the whole zip into one folder, and run tcplimit from there. If the \
@@ -155,7 +155,7 @@ fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
         Ok(headers) if headers.is_native() => Err(Failure::refused(
             text!(
                 "{path} is for {arch}, but this Windows is not.",
-                path = paths.source,
+                path = paths.shipped,
                 arch = headers.arch()
             ),
             text!(
@@ -164,7 +164,7 @@ fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
             ),
         )),
         _ => Err(Failure::refused(
-            text!("{path} is damaged: not a driver.", path = paths.source),
+            text!("{path} is damaged: not a driver.", path = paths.shipped),
             phrase!("Unpack the zip again."),
         )),
     }
@@ -180,7 +180,7 @@ struct FileCopy<'a> {
     os: &'a dyn Os,
     console: &'a Console<'a>,
     bytes: &'a [u8],
-    part: &'a str,
+    temporary: &'a str,
     to: &'a str,
     /// Whether the driver at the target may have been loaded until now.
     was_loaded: bool,
@@ -192,17 +192,17 @@ impl FileCopy<'_> {
         let FileCopy {
             os,
             console,
-            part,
+            temporary,
             to,
             ..
         } = self;
-        let written = os.write(part, self.bytes);
-        let rename = || os.rename(part, to);
+        let written = os.write(temporary, self.bytes);
+        let rename = || os.rename(temporary, to);
         let placed = written
             .and_then(|()| service::retry_file_operation(*os, console, self.was_loaded, rename));
         if let Err(error) = placed {
             // A part of it may exist.
-            let _ = os.delete(part);
+            let _ = os.delete(temporary);
             return Err(Failure::file(phrase!("write"), to, error));
         }
         renamed();
@@ -341,7 +341,7 @@ pub(crate) fn compat(
             ),
         ));
     }
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let driver = read_driver(os, &paths)?;
     let folder = folder.trim_end_matches('\\');
     let to = format!(r"{folder}\{LEGACY_FILE}");
@@ -363,7 +363,7 @@ pub(crate) fn compat(
         os,
         console,
         bytes: &driver,
-        part: &format!("{to}.new"),
+        temporary: &format!("{to}.new"),
         to: &to,
         was_loaded: false,
     };

@@ -49,15 +49,15 @@ pub(crate) struct Paths {
     /// `system32`.
     pub(crate) system: String,
     /// The driver as shipped.
-    pub(crate) source: String,
+    pub(crate) shipped: String,
     /// The installed driver.
     pub(crate) driver: String,
     /// The temporary name during a copy.
-    pub(crate) part: String,
+    pub(crate) temporary: String,
 }
 
 impl Paths {
-    pub(crate) fn of(os: &dyn Os) -> Result<Paths, Failure> {
+    pub(crate) fn locate(os: &dyn Os) -> Result<Paths, Failure> {
         let system = os
             .system_folder()
             .map_err(|error| Failure::win32(phrase!("find the folder system32"), error))?;
@@ -66,15 +66,15 @@ impl Paths {
             .map_err(|error| Failure::win32(phrase!("find the folder of tcplimit.exe"), error))?;
         let driver = format!(r"{system}\drivers\{FILE}");
         Ok(Paths {
-            source: format!(r"{program}\{FILE}"),
-            part: format!("{driver}.new"),
+            shipped: format!(r"{program}\{FILE}"),
+            temporary: format!("{driver}.new"),
             driver,
             system,
         })
     }
 
     /// A file in the system's folder of drivers.
-    pub(crate) fn of_driver(&self, name: &str) -> String {
+    pub(crate) fn driver_file(&self, name: &str) -> String {
         format!(r"{}\drivers\{name}", self.system)
     }
 
@@ -110,17 +110,17 @@ pub(crate) struct Survey {
     pub(crate) key: bool,
     /// Whether the event source exists, and whether it is correct.
     pub(crate) source: bool,
-    pub(crate) source_is_right: bool,
+    pub(crate) source_is_correct: bool,
     /// The hash of the installed driver.
     pub(crate) driver: Option<Hash>,
     /// Whether an unfinished copy is left.
-    pub(crate) part: bool,
+    pub(crate) temporary: bool,
     /// Whether the service points to that driver and may be started.
-    pub(crate) service_is_right: bool,
+    pub(crate) service_is_correct: bool,
 }
 
 impl Survey {
-    pub(crate) fn of(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
+    pub(crate) fn take(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
         let service = os
             .service(SERVICE)
             .map_err(|error| Failure::win32(phrase!("query the service manager"), error))?;
@@ -132,21 +132,24 @@ impl Survey {
             .map_err(|error| Failure::win32(phrase!("read the event source's key"), error))?;
         let driver = read_if_present(os, &paths.driver)?;
         Ok(Survey {
-            service_is_right: service
+            service_is_correct: service
                 .as_ref()
-                .is_some_and(|service| is_right(service, paths)),
+                .is_some_and(|service| is_correct(service, paths)),
             service,
             key,
             source,
-            source_is_right: source && source_is_right(os),
+            source_is_correct: source && source_is_correct(os),
             driver: driver.map(|bytes| hash(&bytes)),
-            part: read_if_present(os, &paths.part)?.is_some(),
+            temporary: read_if_present(os, &paths.temporary)?.is_some(),
         })
     }
 
     /// Whether nothing is missing or left over.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.service_is_right && self.source_is_right && self.driver.is_some() && !self.part
+    pub(crate) fn is_complete(&self) -> bool {
+        self.service_is_correct
+            && self.source_is_correct
+            && self.driver.is_some()
+            && !self.temporary
     }
 
     /// Whether Windows shows no message when the service does not start. Version 0.1.0 did not set
@@ -159,7 +162,11 @@ impl Survey {
 
     /// Whether nothing is present.
     pub(crate) fn is_empty(&self) -> bool {
-        self.service.is_none() && !self.key && !self.source && self.driver.is_none() && !self.part
+        self.service.is_none()
+            && !self.key
+            && !self.source
+            && self.driver.is_none()
+            && !self.temporary
     }
 
     /// Whether the service runs, or is starting or stopping.
@@ -169,7 +176,7 @@ impl Survey {
     }
 }
 
-fn is_right(service: &Service, paths: &Paths) -> bool {
+fn is_correct(service: &Service, paths: &Paths) -> bool {
     let may_start = matches!(service.start, Start::Auto | Start::Demand);
     may_start
         && paths
@@ -177,7 +184,7 @@ fn is_right(service: &Service, paths: &Paths) -> bool {
             .eq_ignore_ascii_case(&paths.driver)
 }
 
-fn source_is_right(os: &dyn Os) -> bool {
+fn source_is_correct(os: &dyn Os) -> bool {
     let types = os.number(EVENT_SOURCE_KEY, "TypesSupported");
     types == Ok(Some(TYPES_SUPPORTED))
         && MESSAGE_FILE_VALUES.iter().all(|value| {

@@ -81,7 +81,7 @@ impl Language {
 
     /// The language of the user's Windows if supported, or English.
     #[must_use]
-    pub fn of(os: &dyn Os) -> Language {
+    pub fn of_user(os: &dyn Os) -> Language {
         match os.ui_language() & PRIMARY {
             LANG_GERMAN => Language::German,
             _ => Language::English,

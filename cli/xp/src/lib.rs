@@ -22,7 +22,6 @@ extern crate std;
 mod language;
 
 mod access;
-mod answer_json;
 mod arguments;
 mod chart;
 mod command_line;
@@ -37,6 +36,7 @@ mod file_report;
 mod help;
 mod install;
 mod installation;
+mod json_answer;
 mod limit;
 mod os;
 mod probe;
@@ -81,7 +81,7 @@ pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     // Programs read JSON.
     let language = match json {
         true => Language::English,
-        false => chosen.unwrap_or_else(|| Language::of(os)),
+        false => chosen.unwrap_or_else(|| Language::of_user(os)),
     };
     language.choose();
     if words.is_empty() && os.is_alone() {
@@ -151,7 +151,7 @@ fn greet(os: &dyn Os) -> Exit {
 }
 
 fn limits(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
-    let mut limits = limit::LimitsJson::default();
+    let mut limits = limit::JsonLimits::default();
     let done = match arguments.verb.action {
         Action::Set => limit::set(os, console, arguments, &mut limits),
         Action::Reset => limit::reset(os, console, arguments, &mut limits),
@@ -162,7 +162,7 @@ fn limits(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Exit
 
 /// Fields of `version` and `help`.
 #[derive(serde::Serialize)]
-struct VersionJson<'a> {
+struct JsonVersion<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
@@ -173,7 +173,7 @@ fn version(console: &Console<'_>) -> Exit {
     console.print(&format!("tcplimit {VERSION}"));
     console.finish(
         None,
-        VersionJson {
+        JsonVersion {
             version: VERSION,
             text: None,
         },
@@ -184,7 +184,7 @@ fn help(console: &Console<'_>, text: &str) -> Exit {
     console.print(text.trim_end());
     console.finish(
         None,
-        VersionJson {
+        JsonVersion {
             version: VERSION,
             text: Some(text),
         },

@@ -8,11 +8,11 @@ use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, Reason};
 
-use crate::answer_json;
 use crate::arguments::Arguments;
 use crate::console::Console;
 use crate::driver_client;
 use crate::failure::Failure;
+use crate::json_answer;
 use crate::os::{Os, Start};
 use crate::service;
 use crate::stored_limits;
@@ -20,8 +20,8 @@ use crate::verb::Action;
 
 /// The fields of these verbs.
 #[derive(Default, Serialize)]
-pub(crate) struct LimitsJson {
-    modules: Vec<answer_json::AnswerJson>,
+pub(crate) struct JsonLimits {
+    modules: Vec<json_answer::JsonAnswer>,
     /// Whether the limit was stored or deleted for the next start.
     persisted: bool,
 }
@@ -36,14 +36,14 @@ pub(crate) fn get(
     os: &dyn Os,
     console: &Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     let mut first = Ok(());
     for &module in arguments.modules {
         let answer = driver_client::query(os, module)?;
         limits
             .modules
-            .push(answer_json::AnswerJson::of(module, &answer));
+            .push(json_answer::JsonAnswer::new(module, &answer));
         let alone = arguments.modules.len() == 1;
         let limit = answer.limit.to_string();
         match driver_client::refusal(module, &answer) {
@@ -67,7 +67,7 @@ pub(crate) fn set(
     os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     if arguments.persist {
         // A 2005 program may have loaded the driver without our service.
@@ -115,7 +115,7 @@ pub(crate) fn reset(
     os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     if arguments.persist {
         forget(os, console, arguments.modules)?;
@@ -132,7 +132,7 @@ fn change_all(
     os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut LimitsJson,
+    limits: &mut JsonLimits,
     mut operation: impl FnMut(Module) -> Result<Answer, Failure>,
 ) -> Result<Vec<Module>, Failure> {
     let mut done = Vec::new();
@@ -142,7 +142,7 @@ fn change_all(
         let answer = operation(module)?;
         limits
             .modules
-            .push(answer_json::AnswerJson::of(module, &answer));
+            .push(json_answer::JsonAnswer::new(module, &answer));
         match driver_client::refusal(module, &answer) {
             None => {
                 done.push(module);

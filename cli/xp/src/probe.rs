@@ -6,12 +6,12 @@ use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_report::{Exit, JsonReport, Report};
 
-use crate::answer_json;
 use crate::console::Console;
 use crate::driver_client;
 use crate::failure::Failure;
 use crate::file_report::{self, inspect};
 use crate::installation::Paths;
+use crate::json_answer;
 use crate::os::Os;
 use crate::win32_error::Win32Error;
 
@@ -22,13 +22,13 @@ pub(crate) fn run(os: &dyn Os, console: &Console<'_>, file: Option<&str>) -> Exi
         print_report(console, &report);
         return report.state.exit();
     }
-    let paths = match Paths::of(os) {
+    let paths = match Paths::locate(os) {
         Ok(paths) => paths,
-        Err(failure) => return console.finish(Some(&failure), MemoryJson::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonMemory::default()),
     };
     let mut exit = Exit::Done;
     for module in Module::ALL {
-        let path = paths.of_driver(module.file_name());
+        let path = paths.driver_file(module.file_name());
         let is_there = !matches!(os.read(&path), Err(error) if error.is_absence());
         // IPv6 is rarely installed.
         if is_there || module == Module::Tcpip {
@@ -54,8 +54,8 @@ fn print_report(console: &Console<'_>, report: &Report) {
 
 /// The fields for memory.
 #[derive(Default, Serialize)]
-struct MemoryJson {
-    memory: Option<answer_json::AnswerJson>,
+struct JsonMemory {
+    memory: Option<json_answer::JsonAnswer>,
 }
 
 /// Prints the driver's findings in memory, if it is loaded.
@@ -67,17 +67,17 @@ fn probe_memory(os: &dyn Os, console: &Console<'_>, module: Module) -> Exit {
             ..
         }) => {
             console.print(&text!(
-                "{module} in memory: tcplimit.sys is not loaded, so unknown",
+                "{module} in memory: unknown, because tcplimit.sys is not loaded",
                 module
             ));
-            return console.finish(None, MemoryJson::default());
+            return console.finish(None, JsonMemory::default());
         }
-        Err(failure) => return console.finish(Some(&failure), MemoryJson::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonMemory::default()),
     };
     let refusal = driver_client::refusal(module, &answer)
         .filter(|_| !driver_client::is_not_installed(module, &answer));
-    let memory = MemoryJson {
-        memory: Some(answer_json::AnswerJson::of(module, &answer)),
+    let memory = JsonMemory {
+        memory: Some(json_answer::JsonAnswer::new(module, &answer)),
     };
     if console.json {
         return console.finish(refusal.as_ref(), memory);

@@ -63,8 +63,8 @@ impl UndoStep {
                 phrase!("the copied file"),
             ),
             UndoStep::Copied(Some(bytes)) => {
-                let written = os.write(&paths.part, &bytes);
-                let renamed = written.and_then(|()| os.rename(&paths.part, &paths.driver));
+                let written = os.write(&paths.temporary, &bytes);
+                let renamed = written.and_then(|()| os.rename(&paths.temporary, &paths.driver));
                 (renamed.is_ok(), phrase!("the copied file"))
             }
             UndoStep::Created => (os.delete_service(SERVICE).is_ok(), phrase!("the service")),

@@ -166,8 +166,8 @@ fn remaining_limit(os: &dyn Os) -> String {
 
 /// `uninstall`.
 pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
-    let survey = Survey::of(os, &paths)?;
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
     // Only this user's; other users keep theirs.
     if os.delete_settings().is_ok() {
         console.step(phrase!("Deleted the settings of the window."));
@@ -190,8 +190,8 @@ pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Fa
 
 /// `repair`.
 pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(os)?;
-    let survey = Survey::of(os, &paths)?;
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
     let legacy = is_legacy_stale(os, &paths)?;
     if legacy {
         delete(os, LEGACY)?;
@@ -200,7 +200,7 @@ pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failu
             LEGACY
         ));
     }
-    if survey.is_whole() {
+    if survey.is_complete() {
         if !legacy {
             console.step(phrase!("Nothing was done: the installation is complete."));
         }
@@ -248,7 +248,7 @@ fn remove(
     }
     for (path, is_there) in [
         (&paths.driver, survey.driver.is_some()),
-        (&paths.part, survey.part),
+        (&paths.temporary, survey.temporary),
     ] {
         if is_there {
             let delete = || os.delete(path);

@@ -26,17 +26,17 @@ const FILE: &str = "tcplimit.lnk";
 struct Paths {
     entry: String,
     /// The temporary name while writing.
-    part: String,
+    temporary: String,
 }
 
 impl Paths {
-    fn of(os: &dyn Os) -> Result<Paths, Failure> {
+    fn locate(os: &dyn Os) -> Result<Paths, Failure> {
         let folder = os
             .programs_folder()
             .map_err(|error| Failure::win32(phrase!("find the Start menu's folder"), error))?;
         let entry = format!(r"{folder}\{FILE}");
         Ok(Paths {
-            part: format!("{entry}.new"),
+            temporary: format!("{entry}.new"),
             entry,
         })
     }
@@ -48,7 +48,7 @@ pub(crate) struct StartMenuEntry {
     paths: Paths,
     shortcut: Shortcut,
     /// Whether a correct one exists already.
-    is_right: bool,
+    is_correct: bool,
 }
 
 impl StartMenuEntry {
@@ -71,7 +71,7 @@ impl StartMenuEntry {
                 )
             });
         }
-        let paths = Paths::of(os)?;
+        let paths = Paths::locate(os)?;
         let present = match read_if_present(os, &paths.entry)? {
             None => None,
             Some(_) => Some(read_ours(os, &paths.entry)?.ok_or_else(|| {
@@ -89,7 +89,7 @@ impl StartMenuEntry {
             comment: TITLE.into(),
         };
         Ok(StartMenuEntry {
-            is_right: present.is_some_and(|present| is_same(&present, &shortcut)),
+            is_correct: present.is_some_and(|present| is_same(&present, &shortcut)),
             paths,
             shortcut,
         })
@@ -100,15 +100,15 @@ impl StartMenuEntry {
         let StartMenuEntry {
             paths, shortcut, ..
         } = self;
-        if self.is_right {
+        if self.is_correct {
             return Ok(false);
         }
         warn(os, console, shortcut)?;
-        let written = os.write_shortcut(&paths.part, shortcut);
-        let placed = written.and_then(|()| os.rename(&paths.part, &paths.entry));
+        let written = os.write_shortcut(&paths.temporary, shortcut);
+        let placed = written.and_then(|()| os.rename(&paths.temporary, &paths.entry));
         if let Err(error) = placed {
             // It may exist.
-            let _ = os.delete(&paths.part);
+            let _ = os.delete(&paths.temporary);
             return Err(Failure::file(phrase!("write"), &paths.entry, error));
         }
         console.step(text!(
@@ -165,10 +165,10 @@ fn is_same(one: &Shortcut, other: &Shortcut) -> bool {
 
 /// Removes our entry and an unfinished one; returns whether there was any.
 pub(crate) fn remove(os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
-    let paths = Paths::of(os)?;
+    let paths = Paths::locate(os)?;
     let mut any = false;
-    if read_if_present(os, &paths.part)?.is_some() {
-        delete(os, console, &paths.part)?;
+    if read_if_present(os, &paths.temporary)?.is_some() {
+        delete(os, console, &paths.temporary)?;
         any = true;
     }
     if read_if_present(os, &paths.entry)?.is_some() && read_ours(os, &paths.entry)?.is_some() {

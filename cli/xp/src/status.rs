@@ -7,15 +7,15 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, State};
-use tcplimit_report::{Exit, JsonReport as FileJson, Report, State as FileState};
+use tcplimit_report::{Exit, JsonReport, Report, State as FileState};
 
-use crate::answer_json;
 use crate::console::Console;
 use crate::diagnosis;
 use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::failure::Failure;
 use crate::installation::LEGACY;
+use crate::json_answer;
 use crate::language::translate;
 use crate::os::{Activity, Os, Start};
 use crate::system;
@@ -25,39 +25,39 @@ const NARROWEST: usize = 12;
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]
-struct StatusJson<'a> {
+struct JsonStatus<'a> {
     tcplimit: &'static str,
     windows: String,
-    service: Option<ServiceJson>,
+    service: Option<JsonService>,
     driver_file: bool,
     event_source: bool,
     test_only_value: bool,
-    modules: Vec<ModuleJson<'a>>,
+    modules: Vec<JsonModule<'a>>,
     events_4226: Option<usize>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct ServiceJson {
+struct JsonService {
     state: &'static str,
     start: u32,
     image: String,
 }
 
 #[derive(Serialize)]
-struct ModuleJson<'a> {
-    memory: Option<answer_json::AnswerJson>,
+struct JsonModule<'a> {
+    memory: Option<json_answer::JsonAnswer>,
     memory_error: Option<&'a str>,
     stored_limit: Option<u32>,
     stored_expect: Option<u32>,
-    file: FileJson<'a>,
+    file: JsonReport<'a>,
 }
 
 /// Prints the status.
 pub(crate) fn run(os: &dyn Os, console: &Console<'_>) -> Exit {
     let facts = match Facts::gather(os) {
         Ok(facts) => facts,
-        Err(failure) => return console.finish(Some(&failure), StatusJson::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonStatus::default()),
     };
     let notes = diagnosis::notes(&facts);
     if console.json {
@@ -157,7 +157,7 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
 
 fn driver(facts: &Facts) -> String {
     let mut answers = facts.modules.iter().map(|facts| facts.memory.as_ref());
-    let version = answers.find_map(Result::ok).map(answer_json::version);
+    let version = answers.find_map(Result::ok).map(json_answer::version);
     let version = version.map(|[major, minor, patch]| format!("{major}.{minor}.{patch}"));
     let Some(service) = &facts.survey.service else {
         return match version {
@@ -266,13 +266,13 @@ fn start_outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static st
     }
 }
 
-fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> StatusJson<'a> {
-    let modules = facts.modules.iter().map(|facts| ModuleJson {
+fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> JsonStatus<'a> {
+    let modules = facts.modules.iter().map(|facts| JsonModule {
         memory: facts
             .memory
             .as_ref()
             .ok()
-            .map(|answer| answer_json::AnswerJson::of(facts.module, answer)),
+            .map(|answer| json_answer::JsonAnswer::new(facts.module, answer)),
         memory_error: facts
             .memory
             .as_ref()
@@ -280,12 +280,12 @@ fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> StatusJ
             .map(|failure| failure.message.as_str()),
         stored_limit: facts.stored.limit,
         stored_expect: facts.stored.expect,
-        file: FileJson::of(&facts.on_disk),
+        file: JsonReport::of(&facts.on_disk),
     });
-    StatusJson {
+    JsonStatus {
         tcplimit: env!("CARGO_PKG_VERSION"),
         windows: system::name(os.version()),
-        service: facts.survey.service.as_ref().map(|service| ServiceJson {
+        service: facts.survey.service.as_ref().map(|service| JsonService {
             state: match service.activity {
                 Activity::Stopped => "stopped",
                 Activity::Running => "running",
@@ -295,7 +295,7 @@ fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> StatusJ
             image: service.image.clone(),
         }),
         driver_file: facts.survey.driver.is_some(),
-        event_source: facts.survey.source_is_right,
+        event_source: facts.survey.source_is_correct,
         test_only_value: facts.test_only,
         modules: modules.collect(),
         events_4226: facts.events.ok(),

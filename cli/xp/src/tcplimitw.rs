@@ -34,5 +34,5 @@ fn print_fault(text: &core::ffi::CStr) {
 
 #[cfg(not(target_os = "uefi"))]
 fn main() {
-    println!("This is the place of the window for Windows XP. To build it: cargo xtask driver");
+    println!("This is a placeholder. To build the window for Windows XP: cargo xtask driver");
 }

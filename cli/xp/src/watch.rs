@@ -46,7 +46,7 @@ struct Sample {
 
 /// A sample as a line of JSON.
 #[derive(Serialize)]
-struct SampleJson<'a> {
+struct JsonSample<'a> {
     schema: u32,
     verb: &'static str,
     time: u32,
@@ -59,12 +59,12 @@ struct SampleJson<'a> {
     established: Option<u32>,
     success_percent: Option<u32>,
     events_4226_last_minute: Option<usize>,
-    who: Vec<ProcessJson<'a>>,
+    who: Vec<JsonProcess<'a>>,
 }
 
 /// A process with half-open connections.
 #[derive(Serialize)]
-struct ProcessJson<'a> {
+struct JsonProcess<'a> {
     pid: Option<u32>,
     name: Option<&'a str>,
     connections: usize,
@@ -109,8 +109,8 @@ impl Sample {
         Some(events.filter(|event| event.at >= since).count())
     }
 
-    fn json(&self) -> SampleJson<'_> {
-        SampleJson {
+    fn json(&self) -> JsonSample<'_> {
+        JsonSample {
             schema: SCHEMA,
             verb: "watch",
             time: self.time,
@@ -126,7 +126,7 @@ impl Sample {
             who: self
                 .who
                 .iter()
-                .map(|owner| ProcessJson {
+                .map(|owner| JsonProcess {
                     pid: owner.pid,
                     name: owner.name.as_deref(),
                     connections: owner.connections,

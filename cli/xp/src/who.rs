@@ -40,7 +40,7 @@ pub(crate) struct ConnectionOwner {
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]
-struct WhoJson {
+struct JsonWho {
     every: bool,
     processes: Vec<ConnectionOwner>,
 }
@@ -49,14 +49,14 @@ struct WhoJson {
 pub(crate) fn run(os: &dyn Os, console: &Console<'_>, every: bool) -> Exit {
     let processes = match owners(os, every) {
         Ok(processes) => processes,
-        Err(failure) => return console.finish(Some(&failure), WhoJson::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonWho::default()),
     };
     if !console.json {
         for line in lines(&processes, every) {
             console.print(&line);
         }
     }
-    console.finish(None, WhoJson { every, processes })
+    console.finish(None, JsonWho { every, processes })
 }
 
 /// All processes with half-open connections, or with any, most connections first.

@@ -227,7 +227,7 @@ impl Model {
         latest.is_some_and(|entry| entry.sample.counts.is_some())
     }
 
-    /// The fixes that the window offers, the best first.
+    /// The remedies that the window offers, the best first.
     #[must_use]
     pub fn remedies(&self) -> Vec<Remedy> {
         self.facts().map(diagnosis::remedies).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! NT as the kernel that the driver's decisions are made over.
+//! The driver's `Kernel` over NT.
 
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
@@ -17,11 +17,11 @@ use super::registry::{BINARY, DWORD, Key};
 use super::types::{DEVICE_OBJECT, DRIVER_OBJECT};
 use super::{boot, device, event_log, module_list};
 
-/// Characters of a service key's name. (Names of services have up to 256, and
-/// ours has 8.)
+/// The longest name of a service key in characters. (Service names have up to
+/// 256, ours has 8.)
 const LONGEST_PATH: usize = 320;
 
-/// What DriverEntry was given, and the devices.
+/// DriverEntry's arguments, and the devices.
 pub(super) struct Nt {
     driver: AtomicPtr<DRIVER_OBJECT>,
     devices: [AtomicPtr<DEVICE_OBJECT>; 2],
@@ -29,12 +29,12 @@ pub(super) struct Nt {
     path_length: AtomicUsize,
 }
 
-// SAFETY: all but `path` is atomic, and `path` is written in `initialize` only,
-// before any other thread can reach the driver.
+// SAFETY: all but `path` is atomic, and only `initialize` writes `path`, before
+// any other thread can reach the driver.
 unsafe impl Sync for Nt {}
 
 impl Nt {
-    /// Before DriverEntry.
+    /// The state before DriverEntry.
     pub(super) const fn new() -> Nt {
         Nt {
             driver: AtomicPtr::new(null_mut()),
@@ -44,14 +44,14 @@ impl Nt {
         }
     }
 
-    /// Keeps what DriverEntry was given: the service key's name is gone after
-    /// it.
+    /// Stores DriverEntry's arguments: the service key's name is valid only until
+    /// DriverEntry returns.
     ///
     /// # Safety
     /// Called once, by DriverEntry, before anything else.
     ///
     /// # Errors
-    /// INVALID_PARAMETER where the name is longer than any could be.
+    /// INVALID_PARAMETER if the name is longer than any service key's.
     pub(super) unsafe fn initialize(
         &self,
         driver: *mut DRIVER_OBJECT,
@@ -70,7 +70,7 @@ impl Nt {
         Ok(())
     }
 
-    /// Which of the two a device object is.
+    /// The device of a device object.
     pub(super) fn device(&self, object: *mut DEVICE_OBJECT) -> Device {
         if object == self.object(Device::Legacy).load(Ordering::Relaxed) {
             Device::Legacy
@@ -92,7 +92,7 @@ impl Nt {
     }
 
     fn path(&self) -> &[u16] {
-        // SAFETY: it is not written any more.
+        // SAFETY: it is no longer written.
         let path = unsafe { &*self.path.get() };
         let length = self.path_length.load(Ordering::Relaxed);
         path.get(..length).unwrap_or_default()
@@ -107,13 +107,13 @@ impl Nt {
     }
 }
 
-/// Where it is remembered what was written. Not below the service's key, which
-/// goes with the service: programs of 2005 delete theirs after each use.
+/// The key of the records. It is not below the service's key, which is deleted
+/// with the service: programs of 2005 delete theirs after each use.
 fn record_key() -> Name<'static> {
     name!(r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit")
 }
 
-/// Nothing where there is none.
+/// `None` for OBJECT_NAME_NOT_FOUND.
 fn optional<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
     match read {
         Ok(value) => Ok(Some(value)),
@@ -154,14 +154,14 @@ impl Kernel for Nt {
     };
 
     fn create_device(&self, device: Device) -> Result<(), Status> {
-        // SAFETY: `initialize` kept this driver's object.
+        // SAFETY: `initialize` stored this driver's object.
         let object = unsafe { device::create(self.driver(), device) }?;
         self.object(device).store(object, Ordering::Relaxed);
         Ok(())
     }
 
     fn protect_device(&self, device: Device) -> Result<(), Status> {
-        // SAFETY: the driver asks for it after `create_device` only.
+        // SAFETY: the driver calls it only after `create_device`.
         unsafe { device::protect(self.object(device).load(Ordering::Relaxed)) }
     }
 
@@ -176,7 +176,7 @@ impl Kernel for Nt {
     fn delete_device(&self, device: Device) {
         let object = self.object(device).swap(null_mut(), Ordering::Relaxed);
         if !object.is_null() {
-            // SAFETY: it came from `create_device`, and the swap forgets it.
+            // SAFETY: it came from `create_device`, and the swap removed it.
             unsafe { device::delete(object) };
         }
     }
@@ -201,7 +201,7 @@ impl Kernel for Nt {
             .parameters()
             .and_then(|key| key.read::<4>(guard_name(), DWORD));
         match optional(mark) {
-            // Of another type or length, it is still a mark.
+            // A value of another type or length is still a mark.
             Ok(Some(_)) | Err(Status::OBJECT_TYPE_MISMATCH) => Ok(true),
             Ok(None) => Ok(false),
             Err(status) => Err(status),
@@ -247,7 +247,7 @@ impl Kernel for Nt {
         if !event.message.is_logged() || !is_event_source(self.path()) {
             return;
         }
-        // SAFETY: `initialize` kept this driver's object.
+        // SAFETY: `initialize` stored this driver's object.
         unsafe { event_log::write(self.driver(), event) };
     }
 }

@@ -1,4 +1,4 @@
-//! The devices: both or none, and never a trace of them afterwards.
+//! The devices: both or none, and none left afterwards.
 
 use simulation::kernel::{
     AddressLayout, Configuration, DeviceId, Fault, Name, Number, Settings, Switch, System, Value,
@@ -11,8 +11,7 @@ use tcplimit_protocol::Status;
 
 use crate::session::set;
 
-/// With a stored limit, to show that it is not applied by a driver that isn't
-/// loaded.
+/// A system with a stored limit, which a driver that fails to load must not apply.
 fn system(taken: Option<Name>) -> Configuration {
     Configuration {
         settings: Settings {
@@ -65,15 +64,15 @@ fn repeated_loads_behave_alike() {
     for limit in 1..20 {
         run.step(&Action::Load.into());
         assert!(run.is_loaded());
-        let said = run.step(&set(limit).into());
-        let said = simulation::session::Answer::read(&said.output);
-        assert_eq!((said.values[0], said.original), (limit, 10));
+        let response = run.step(&set(limit).into());
+        let response = simulation::session::Answer::read(&response.output);
+        assert_eq!((response.values[0], response.original), (limit, 10));
         run.step(&Action::Unload.into());
         assert!(!run.kernel().state().has_devices());
     }
 }
 
-/// As in a system that keeps a driver's variables from one load to the next.
+/// Some systems keep a driver's variables from one load to the next.
 #[test]
 fn a_load_inherits_no_state_from_an_earlier_load() {
     let system = Configuration {
@@ -96,9 +95,12 @@ fn a_load_inherits_no_state_from_an_earlier_load() {
         Answer::read(&buffer)
     };
     driver.load().expect("it loads");
-    let said = ask(0x22_6400, &[12, 1, 4]);
-    assert_eq!((said.start, said.peak, said.configured), (3, 3, 100));
-    // The system has other settings then, and another number of connections.
+    let response = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!(
+        (response.start, response.peak, response.configured),
+        (3, 3, 100)
+    );
+    // Other settings and another number of connections for the next load.
     {
         let mut state = driver.kernel().state();
         state.settings = Settings::NONE;
@@ -107,9 +109,12 @@ fn a_load_inherits_no_state_from_an_earlier_load() {
     }
     driver.unload();
     driver.load().expect("it loads");
-    let said = ask(0x22_6400, &[12, 1, 4]);
-    assert_eq!((said.start, said.peak, said.configured), (0, 1, 0));
-    assert_eq!((said.flags, said.written), (0, 0));
+    let response = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!(
+        (response.start, response.peak, response.configured),
+        (0, 1, 0)
+    );
+    assert_eq!((response.flags, response.written), (0, 0));
 }
 
 #[test]

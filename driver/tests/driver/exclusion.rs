@@ -7,7 +7,7 @@ use simulation::session::Answer;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Reason;
 
-/// Each thread's writes replace what another thread's wrote, and none is lost.
+/// Each write replaces the one before it, and none is lost.
 #[test]
 fn requests_of_several_threads_are_serialised() {
     let kernel = System::<X86>::start(&Configuration::x86(), AddressLayout::First);
@@ -27,8 +27,11 @@ fn requests_of_several_threads_are_serialised() {
                     let code = 0x22_E404;
                     let done = driver.control(Device::Ours, code, &mut buffer, 20, 104);
                     assert_eq!(done.information, 104);
-                    let said = Answer::read(&buffer);
-                    assert_eq!((said.reason(), said.values[0]), (Reason::Done, limit));
+                    let response = Answer::read(&buffer);
+                    assert_eq!(
+                        (response.reason(), response.values[0]),
+                        (Reason::Done, limit)
+                    );
                 }
             });
         }

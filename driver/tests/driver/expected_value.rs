@@ -1,4 +1,4 @@
-//! The value that must be there before another is written.
+//! The value that must be in force before a write.
 
 use simulation::kernel::Configuration;
 use tcplimit_protocol::Reason;

@@ -1,4 +1,4 @@
-//! Each fault at each moment of each thing that the driver does.
+//! Each fault before each call of each of the driver's actions.
 
 use simulation::kernel::{
     AddressLayout, BuildChoice, Configuration, DeviceId, Fault, ListState, ModulePage, Number,
@@ -11,7 +11,7 @@ use crate::session::{busy, during, legacy_get, legacy_set, query, reset, set};
 
 const TCPIP: Module = Module::Tcpip;
 
-/// One of each kind, and of kinds with places one of each place.
+/// A fault of each kind, and one for each page, right and device.
 fn faults() -> Vec<Fault> {
     let mut faults = vec![
         Fault::Unloaded(TCPIP),
@@ -75,18 +75,18 @@ fn faults() -> Vec<Fault> {
     faults
 }
 
-/// What happens after a fault: a little, and a new load.
+/// A few steps after a fault, with a new load.
 fn then(step: Step) -> Vec<Step> {
     let then = [query(), set(50), Action::Unload, Action::Load, query()];
     std::iter::once(step).chain(then.map(Step::from)).collect()
 }
 
-/// What happens after a fault: all that can.
+/// All kinds of steps after a fault.
 fn then_all(step: Step) -> Vec<Step> {
-    let asked = [query(), set(50), reset(), legacy_set(60), legacy_get()];
+    let steps = [query(), set(50), reset(), legacy_set(60), legacy_get()];
     let again = [Action::Unload, Action::Load, query(), set(70)];
     let restarted = [Action::Restart, Action::Load, query(), Action::Unload];
-    let then = asked.into_iter().chain(again).chain(restarted);
+    let then = steps.into_iter().chain(again).chain(restarted);
     std::iter::once(step).chain(then.map(Step::from)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The module in memory: what its headers and its code say at each request.
+//! The module in memory: its headers and code at each request.
 
 use simulation::kernel::{Configuration, Fault, Installed, SectionRight, all};
 use simulation::session::{self, Action, Session};
@@ -10,8 +10,8 @@ use crate::session::{answer, during, query, set, with};
 
 const TCPIP: Module = Module::Tcpip;
 
-/// The fuzzer's find, spelt out: what the driver must say rests on the headers
-/// that it reads, not on those that were there when it was called.
+/// Found by the fuzzer: the answer depends on the headers that the driver reads,
+/// not on those at the time of the request.
 #[test]
 fn a_module_replaced_during_the_search_is_identified_by_its_headers() {
     let system = with("five code sections");
@@ -26,17 +26,17 @@ fn a_module_replaced_during_the_search_is_identified_by_its_headers() {
         })
     };
     let done: Vec<bool> = (0..CALLS).map(done_when_it_happens_at).collect();
-    // With one section of code less it is a sound driver.
-    assert!(done[0], "before anything is read");
+    // With one code section less it is a sound driver.
+    assert!(done[0], "before the first read");
     assert!(
         done.is_sorted_by(|before, after| before >= after),
         "{done:?}"
     );
-    assert!(!done[usize::from(CALLS) - 1], "after all is read");
+    assert!(!done[usize::from(CALLS) - 1], "after the last read");
 }
 
-/// Other software may hook calls near a gate before or after the first query: how
-/// many are whole is not part of where the limit is.
+/// Other software may hook calls near a gate before or after the first query: the
+/// number of intact calls is not part of the limit's identity.
 #[test]
 fn a_hooked_call_near_a_gate_between_queries_changes_nothing() {
     for system in [Configuration::x86(), Configuration::x64()] {
@@ -45,8 +45,8 @@ fn a_hooked_call_near_a_gate_between_queries_changes_nothing() {
             [query(), hooked(), query(), set(100)],
             [hooked(), query(), query(), set(100)],
         ] {
-            let said = answer(&system, steps);
-            assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
+            let response = answer(&system, steps);
+            assert_eq!((response.reason(), response.values[0]), (Reason::Done, 100));
         }
     }
 }
@@ -67,8 +67,8 @@ fn calls_may_be_hooked_repeatedly_and_in_modules_without_any() {
     }
 }
 
-/// A locked update less is no reason to find nothing, on any build; but it is
-/// one to notice that the module is not as it was.
+/// One locked update less still locates the limit, on any build; but the module
+/// then counts as changed.
 #[test]
 fn broken_code_is_located_or_refused_as_the_model_predicts() {
     for build in all().iter().filter(|build| build.located.is_ok()) {
@@ -96,8 +96,8 @@ fn broken_code_is_located_or_refused_as_the_model_predicts() {
             (vec![gate(), ask()], Reason::EvidenceMissing),
             (vec![ask(), gate(), ask()], Reason::EvidenceMissing),
         ] {
-            let said = answer(&system, steps);
-            assert_eq!(said.reason(), reason, "{}", build.name);
+            let response = answer(&system, steps);
+            assert_eq!(response.reason(), reason, "{}", build.name);
         }
     }
 }

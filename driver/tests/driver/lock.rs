@@ -1,10 +1,10 @@
-//! The lock that the driver is shipped with, in every order in which threads
-//! can take their steps: one at a time, and each sees what was done before.
+//! The shipped lock, in every interleaving of its threads: they hold the value
+//! one at a time, and each sees the earlier writes.
 //!
-//! `loom` tries the orders. It stands in for the system at the two places that
-//! the lock leaves open, the exclusion and the place of the value, and it
-//! notices when two threads are at the value at once, or one without having
-//! seen what another did. That it does is shown with exclusions that fail.
+//! `loom` tries the interleavings. It replaces the lock's two parameters, the
+//! exclusion and the value's cell, and detects when two threads hold the value
+//! at once, or one without having seen another's write. Faulty exclusions show
+//! that it does.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,11 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use tcplimit_driver::{Exclusion, Lock, RawCell};
 
-/// The value's place, where `loom` watches who is at it.
+/// The value's cell, whose accesses `loom` checks.
 struct CheckedExclusion<T>(UnsafeCell<T>);
 
-// SAFETY: the cell owns its value, `with_mut` points to it, and to change it
-// through that pointer is what it is for.
-#[expect(unsafe_code, reason = "the checker's place for the lock's value")]
+// SAFETY: the cell owns its value, and `with_mut` points to it for mutation.
+#[expect(unsafe_code, reason = "the checker's cell for the lock's value")]
 unsafe impl<T> RawCell<T> for CheckedExclusion<T> {
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(work)
@@ -39,8 +38,8 @@ impl Waiting {
     }
 }
 
-// SAFETY: `taken` is set by the thread inside and by no other until it leaves,
-// and both go through the mutex, which makes one thread's work seen by the next.
+// SAFETY: only the thread inside sets `taken` until it leaves, and both go through
+// the mutex, which makes one thread's writes visible to the next.
 #[expect(unsafe_code, reason = "the exclusion under which the lock is checked")]
 unsafe impl Exclusion for Waiting {
     fn enter(&self) {
@@ -57,21 +56,21 @@ unsafe impl Exclusion for Waiting {
     }
 }
 
-/// Keeps nobody out.
+/// Excludes nobody.
 struct Open;
 
-// SAFETY: none. It breaks the promise, for `loom` to notice; and it does before
-// two threads are at the value.
+// SAFETY: none. It breaks the contract on purpose; `loom` detects that before two
+// threads hold the value.
 #[expect(unsafe_code, reason = "broken on purpose")]
 unsafe impl Exclusion for Open {
     fn enter(&self) {}
     unsafe fn leave(&self) {}
 }
 
-/// Keeps others out, but does not make them see what was done inside.
+/// Excludes others, but publishes no writes.
 struct Unseen(AtomicBool);
 
-// SAFETY: none, as `Open`: the flag's order says nothing of the value.
+// SAFETY: none, as `Open`: the flag's memory order does not cover the value.
 #[expect(unsafe_code, reason = "broken on purpose")]
 unsafe impl Exclusion for Unseen {
     fn enter(&self) {
@@ -90,8 +89,7 @@ unsafe impl Exclusion for Unseen {
     }
 }
 
-/// Lets two threads in at once after the first has left: an exclusion that
-/// forgets to close the door behind itself.
+/// Admits two threads at once after the first has left.
 struct OpenOnceLeft {
     waiting: Waiting,
     left: AtomicBool,
@@ -113,15 +111,15 @@ unsafe impl Exclusion for OpenOnceLeft {
     }
 }
 
-/// What the lock holds here: who was in, in order, and how often that was.
+/// The lock's value: the threads that were inside, in order, and their number.
 #[derive(Default)]
 struct Visits {
     count: usize,
     threads: Vec<usize>,
 }
 
-/// Each of so many threads comes in so often, reads, lets others run, and
-/// writes what it read and one more.
+/// Each of `threads` threads enters `times` times, reads the count, yields, and
+/// writes the count plus one.
 fn visit<E: Exclusion + Send + Sync + 'static>(
     threads: usize,
     times: usize,
@@ -178,7 +176,7 @@ fn a_panic_inside_releases_the_lock() {
         let work = || lock.with(|_| std::panic::resume_unwind(Box::new("out")));
         let panicked: Result<(), _> = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         assert!(panicked.is_err());
-        // Were it still taken, `loom` would report that nobody can go on.
+        // If it were still taken, `loom` would report a deadlock.
         lock.with(|value| *value += 1);
         assert_eq!(lock.with(|value| *value), 1);
     });

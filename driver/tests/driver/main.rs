@@ -1,5 +1,5 @@
-//! The rules of the driver, each in a file named after it, in a system that does
-//! what it is told; and what may happen there, made up.
+//! The driver's rules, each in a file named after it, and random sessions, in a
+//! simulated system.
 
 mod session;
 

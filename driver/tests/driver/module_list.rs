@@ -11,23 +11,26 @@ use crate::session::{answer, busy, legacy, legacy_set, query, reset, set, set_ov
 
 const TCPIP: Module = Module::Tcpip;
 
-/// Where nothing confirms where a module lies its limit is shown, and changed
-/// only together with the test-only value, also to what it is.
+/// The limit of an unlisted module is shown, and set, even to its current value,
+/// only with the test-only value.
 #[test]
 fn an_unlisted_module_is_read_and_not_changed() {
     let unlisted = || Action::Happens(Fault::Listed(ListState::Missing));
-    let said = answer(&Configuration::x86(), [unlisted(), query()]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 10));
-    assert_eq!(said.flags & 4, 4);
+    let response = answer(&Configuration::x86(), [unlisted(), query()]);
+    assert_eq!((response.reason(), response.values[0]), (Reason::Done, 10));
+    assert_eq!(response.flags & 4, 4);
     for sets in [set(100), set(10), set(0), reset(), set_over(10, 100)] {
-        let said = answer(&Configuration::x86(), [unlisted(), sets]);
-        assert_eq!((said.reason(), said.detail), (Reason::ListDiffers, [0; 2]));
-        assert_eq!((said.values[0], said.flags & 4), (10, 4));
+        let response = answer(&Configuration::x86(), [unlisted(), sets]);
+        assert_eq!(
+            (response.reason(), response.detail),
+            (Reason::ListDiffers, [0; 2])
+        );
+        assert_eq!((response.values[0], response.flags & 4), (10, 4));
     }
     let (fields, log) = legacy(&Configuration::x86(), [unlisted(), legacy_set(100)]);
     assert_eq!(fields, [10, 3, 1]);
     assert!(log.contains(Reason::ListDiffers.text()), "{log}");
-    // Nor is a stored limit applied, or one put back at unload.
+    // Nor is a stored limit applied, or a limit restored at unload.
     let asked = Action::Query(TCPIP);
     let hidden = Configuration {
         list: ModuleListing {
@@ -36,9 +39,9 @@ fn an_unlisted_module_is_read_and_not_changed() {
         },
         ..busy(Configuration::x86())
     };
-    let said = answer(&hidden, [asked]);
+    let response = answer(&hidden, [asked]);
     assert_eq!(
-        (said.values[0], said.start_reason()),
+        (response.values[0], response.start_reason()),
         (10, Reason::ListDiffers)
     );
 
@@ -49,10 +52,10 @@ fn an_unlisted_module_is_read_and_not_changed() {
         },
         ..Configuration::x86()
     };
-    let said = answer(&accepting, [unlisted(), set(100)]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
-    let said = answer(&Configuration::x86(), [set(100)]);
-    assert_eq!((said.reason(), said.flags & 4), (Reason::Done, 0));
+    let response = answer(&accepting, [unlisted(), set(100)]);
+    assert_eq!((response.reason(), response.values[0]), (Reason::Done, 100));
+    let response = answer(&Configuration::x86(), [set(100)]);
+    assert_eq!((response.reason(), response.flags & 4), (Reason::Done, 0));
     for state in [
         ListState::OtherBase,
         ListState::OtherSize,
@@ -61,8 +64,8 @@ fn an_unlisted_module_is_read_and_not_changed() {
         ListState::BaseTwice,
     ] {
         let listed = Action::Happens(Fault::Listed(state));
-        let said = answer(&Configuration::x86(), [listed, set(100)]);
-        assert_eq!(said.reason(), Reason::ListDiffers, "{state:?}");
+        let response = answer(&Configuration::x86(), [listed, set(100)]);
+        assert_eq!(response.reason(), Reason::ListDiffers, "{state:?}");
     }
 }
 
@@ -90,9 +93,9 @@ fn a_listed_module_is_recognised_in_every_path_style() {
                     [set(100)],
                 )
             };
-            let said = listed(ListState::Correct);
+            let response = listed(ListState::Correct);
             assert_eq!(
-                (said.reason(), said.flags & 4),
+                (response.reason(), response.flags & 4),
                 (Reason::Done, 0),
                 "{style:?}"
             );

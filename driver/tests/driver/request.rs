@@ -1,4 +1,4 @@
-//! Requests that are malformed in every way, and what answers must not tell.
+//! Malformed requests, and secrecy of addresses.
 
 use simulation::kernel::{
     AddressLayout, CheckedExclusion, Configuration, Fault, ModulePage, System, X64, X86,
@@ -24,8 +24,8 @@ fn driver() -> Driver<System<X86>, CheckedExclusion> {
     driver
 }
 
-/// Sends so many bytes of these fields, with so much room for the answer; the
-/// status, and how much was answered.
+/// Sends `input` bytes of these fields, with `output` bytes for the answer; the
+/// status and the answer's length.
 fn send(device: Device, code: u32, fields: &[u32], input: usize, output: usize) -> (Status, usize) {
     let driver = driver();
     let mut buffer: Vec<u8> = fields
@@ -97,7 +97,7 @@ fn records_of_2005_need_sixteen_bytes_and_the_log_is_cut_where_the_room_ends() {
     for input in 0..16 {
         let (status, _) = send(Device::Legacy, SET_2005, &fields, input, 3088);
         assert_eq!(status, Status::INFO_LENGTH_MISMATCH);
-        // GET takes no input, and so minds none.
+        // GET ignores its input.
         let (status, _) = send(Device::Legacy, GET_2005, &fields, input, 3088);
         assert_eq!(status, Status::SUCCESS);
     }
@@ -125,8 +125,8 @@ fn each_device_refuses_control_codes_of_others() {
     }
 }
 
-/// Whatever lies in a module's address range, or on x64 is the upper half of
-/// one, must not be found at any place of any answer.
+/// No dword of an answer may lie in a module's address range, or on x64 be the
+/// upper half of such an address.
 #[test]
 fn no_answer_contains_an_address() {
     let faults = [
@@ -163,22 +163,22 @@ fn no_answer_contains_an_address() {
                 steps: steps.map(Into::into).collect(),
                 ..Session::new(system.clone())
             };
-            // In both layouts alike, so without any address in them…
+            // The same in both layouts, hence without addresses…
             session::check(&session);
-            // …and to look at.
+            // …and without values in the modules' ranges.
             let answers = match system.arch {
                 Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
                 Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
             };
-            for said in answers {
-                assert_no_address(system, &said.output);
+            for response in answers {
+                assert_no_address(system, &response.output);
             }
         }
     }
 }
 
 fn assert_no_address(system: &Configuration, output: &[u8]) {
-    // All that AddressLayout::First puts modules at.
+    // The modules' bases in AddressLayout::First.
     let bases: [u64; 2] = match system.arch {
         Arch::X86 => [0xF7A3_B000, 0xF9E1_4000],
         Arch::X64 => [0xFFFF_FADF_E1A2_3000, 0xFFFF_FADF_A5C6_7000],

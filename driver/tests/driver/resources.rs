@@ -1,5 +1,5 @@
-//! The driver's resources, read by others than wrote them: the version by
-//! pelite, the messages by a reader that does what Windows does.
+//! The driver's resources, read by independent readers: the version by pelite,
+//! the messages by a reader that works as Windows does.
 
 #[path = "../../build/message_table.rs"]
 mod message_table;
@@ -25,8 +25,8 @@ fn table() -> Vec<u8> {
     message_table::encode(Message::texts().collect())
 }
 
-/// Finds a message as RtlFindMessage does: the first block that the number is
-/// in, then from entry to entry.
+/// Finds a message as RtlFindMessage does: the first block with the number, then
+/// entry by entry.
 fn find(table: &[u8], id: u32) -> Option<String> {
     let id = id as usize;
     let block = (0..dword(table, 0))

@@ -1,4 +1,4 @@
-//! At unload the limit is put back if asked.
+//! Unload restores the limit if configured.
 
 use simulation::kernel::{AddressLayout, Configuration, Fault, Settings, Switch, X86};
 use simulation::session::{Action, Run};
@@ -16,7 +16,7 @@ fn restoring(system: Configuration) -> Configuration {
     }
 }
 
-/// The limit of tcpip.sys once all is done.
+/// The limit of tcpip.sys after all steps.
 fn left(system: &Configuration, steps: &[Action]) -> u32 {
     let mut run = Run::<X86>::start(system, AddressLayout::First);
     run.step(&Action::Load.into());
@@ -44,17 +44,17 @@ fn unload_restores_the_limit_only_if_configured_and_only_if_the_driver_wrote_it(
         ),
         10
     );
-    // What was there first comes back, not 10.
+    // The original limit is restored, not 10.
     let patched = restoring(with_limit(50));
     assert_eq!(left(&patched, &[set_over(50, 100), unload()]), 50);
-    // What an earlier load wrote is ours too.
+    // A limit written by an earlier load is the driver's own.
     let reload = [
         set(100),
         Action::Happens(Fault::SettingsUnreadable),
         unload(),
     ];
     assert_eq!(left(&restoring(Configuration::x86()), &reload), 10);
-    // Somebody else's is not.
+    // A foreign limit is not.
     assert_eq!(
         left(
             &restoring(Configuration::x86()),

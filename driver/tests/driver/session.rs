@@ -1,4 +1,4 @@
-//! Sessions that are made up, and how others are spelt out.
+//! Random sessions, and building blocks for named ones.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -21,7 +21,7 @@ proptest! {
     }
 }
 
-/// What is made up must be worth it: most answers predicted, most reasons
+/// Random sessions must be worthwhile: most answers predicted, most reasons
 /// reached, many limits written.
 #[test]
 fn random_sessions_reach_every_case() {
@@ -31,17 +31,17 @@ fn random_sessions_reach_every_case() {
     for _ in 0..6144 {
         let session = any::<Session>().new_tree(&mut runner).expect("a session");
         let session = session.current();
-        let said = match session.system.arch {
+        let response = match session.system.arch {
             Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
             Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
         };
-        for said in &said {
+        for response in &response {
             let changed = |event: &&String| event.contains("was changed from");
-            changes += said.events.iter().filter(changed).count();
-            answers += usize::from(!said.output.is_empty());
-            predicted += usize::from(said.predicted);
-            if said.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
-                let answer = Answer::read(&said.output);
+            changes += response.events.iter().filter(changed).count();
+            answers += usize::from(!response.output.is_empty());
+            predicted += usize::from(response.predicted);
+            if response.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
+                let answer = Answer::read(&response.output);
                 reached.extend([answer.reason(), answer.start_reason()]);
             }
         }
@@ -55,7 +55,7 @@ fn random_sessions_reach_every_case() {
     assert!(missed.len() <= 4, "{missed:?}");
 }
 
-/// Windows XP with another tcpip.sys.
+/// Windows XP with this build of tcpip.sys.
 pub(crate) fn with(build: &str) -> Configuration {
     Configuration {
         tcpip: Installed::of(build),
@@ -63,7 +63,7 @@ pub(crate) fn with(build: &str) -> Configuration {
     }
 }
 
-/// Windows XP whose tcpip.sys has another limit.
+/// Windows XP whose tcpip.sys has this limit.
 pub(crate) fn with_limit(limit: u32) -> Configuration {
     let mut system = Configuration::x86();
     if let Some(tcpip) = &mut system.tcpip {
@@ -72,7 +72,7 @@ pub(crate) fn with_limit(limit: u32) -> Configuration {
     system
 }
 
-/// A driver with all to do: stored limits, an unload that puts them back.
+/// A system with stored limits, which the unload restores.
 pub(crate) fn busy(system: Configuration) -> Configuration {
     Configuration {
         settings: Settings {
@@ -88,7 +88,7 @@ pub(crate) fn query() -> Action {
     Action::Query(Module::Tcpip)
 }
 
-/// Sets the limit of tcpip.sys, whatever the driver expects to be there.
+/// Sets the limit of tcpip.sys without a named expected value.
 pub(crate) fn set(limit: u32) -> Action {
     set_over(0, limit)
 }
@@ -112,7 +112,7 @@ pub(crate) fn others_set(limit: u32) -> Action {
     Action::Happens(Fault::Limit(Module::Tcpip, Number(limit)))
 }
 
-/// An action during which a fault happens, right before the n-th call.
+/// An action with a fault right before the n-th call.
 pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
     Step {
         action,
@@ -120,9 +120,9 @@ pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
     }
 }
 
-/// Loads the driver and does one thing after the other. Each is checked in all
-/// ways that sessions are; what was said at each, the load first.
-pub(crate) fn said(
+/// Loads the driver and performs the actions, with all checks of sessions; the
+/// results, the load's first.
+pub(crate) fn results(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
 ) -> Vec<StepResult> {
@@ -137,23 +137,22 @@ pub(crate) fn said(
     }
 }
 
-/// The last answer of ours.
+/// The last answer of our device.
 pub(crate) fn answer(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
 ) -> Answer {
-    let said = said(system, steps);
-    Answer::read(&said.last().expect("a step").output)
+    let response = results(system, steps);
+    Answer::read(&response.last().expect("a step").output)
 }
 
-/// What a program of 2005 that asks last is told: limit, half-open, error, and
-/// the log.
+/// The last answer of the legacy device: limit, half-open, error, and the log.
 pub(crate) fn legacy(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
 ) -> ([u32; 3], String) {
-    let said = said(system, steps);
-    let output = &said.last().expect("a step").output;
+    let response = results(system, steps);
+    let output = &response.last().expect("a step").output;
     let fields = [0, 4, 8].map(|at| {
         let field = output[at..at + 4].try_into().expect("a field");
         u32::from_le_bytes(field)

@@ -1,5 +1,5 @@
-//! The one look at a control register: CR4, which tells whether the x86 kernel
-//! uses PAE. It is read, once, and never written.
+//! The one read of a control register: CR4, which shows whether the x86 kernel
+//! uses PAE. It is read once and never written.
 
 use iced_x86::Register;
 use scanner_core::Rva;
@@ -7,7 +7,7 @@ use scanner_core::Rva;
 use super::code::Code;
 use super::{Kind, Violation};
 
-/// Where a file has it.
+/// The places of reads of CR4.
 pub(super) fn places(code: &Code) -> Vec<Rva> {
     let instructions = code.instructions.iter();
     instructions
@@ -16,7 +16,7 @@ pub(super) fn places(code: &Code) -> Vec<Rva> {
         .collect()
 }
 
-/// A second one would have a purpose of its own.
+/// Refuses a second one, which would have another purpose.
 pub(super) fn check(code: &Code, kind: Kind) -> Option<Violation> {
     let places = places(code);
     (kind == Kind::Driver && places.len() > 1).then_some(Violation::ControlReads(places))

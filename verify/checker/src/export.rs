@@ -1,4 +1,4 @@
-//! What the real systems export (verify/exports).
+//! The exports of the real systems (verify/exports).
 
 use super::Arch;
 
@@ -33,8 +33,9 @@ const LISTS: &[List] = lists! {
         "ntdll.dll", "ntoskrnl.exe", "ole32.dll", "psapi.dll", "shell32.dll", "user32.dll";
 };
 
-/// The lists of a DLL (by its lower-case name) for `arch` that lack `name`, by their file names in
-/// verify/exports. Names are compared with case, as the loader does. `None`: there is no list.
+/// The lists of a DLL (by its lower-case name) for `arch` that lack `name`, by
+/// their file names in verify/exports. Names are compared case-sensitively, as
+/// by the loader. `None` if there is no list.
 pub(super) fn missing_in(arch: Arch, dll: &str, name: &str) -> Option<Vec<&'static str>> {
     let mut lists = LISTS
         .iter()
@@ -54,7 +55,7 @@ mod tests {
         let missing = |arch, name| missing_in(arch, "ntoskrnl.exe", name);
         assert_eq!(missing(Arch::X86, "IoCreateDevice"), Some(vec![]));
         assert_eq!(missing(Arch::X64, "IoCreateDevice"), Some(vec![]));
-        // Server 2003 has it, Windows XP has not.
+        // Server 2003 has it, Windows XP does not.
         assert_eq!(
             missing(Arch::X86, "KeAcquireGuardedMutex"),
             Some(vec!["winxp-sp3-x86.ntoskrnl.exe.txt"])

@@ -1,10 +1,9 @@
-//! Static checks of the files that are shipped: the driver for both machines, and the program.
+//! Static checks of the shipped files: the driver for both machines, and the programs.
 //!
-//! Whatever can be told from the bytes alone is told here, without running them: that the systems
-//! served load the file ([`import`] and the lists in verify/exports), that every processor they run
-//! on has every instruction, and that the stack suffices. The checks share nothing with the
-//! compiler and linker that made the file; they are strict, and what they can't follow is a
-//! violation.
+//! They check the bytes without running them: the supported systems load the file ([`import`] and
+//! the lists in verify/exports), every processor that they run on has every instruction, and the
+//! stack suffices. The checks share nothing with the compiler and linker that made the file; they
+//! are strict: code that they can't follow is a violation.
 //!
 //! `cargo run -p checker -- driver x86 FILE` runs them.
 
@@ -42,8 +41,8 @@ use image::Image;
 /// Checks the bytes of a shipped file.
 ///
 /// # Errors
-/// Everything that is wrong with it, except that unreadable headers hide the rest, and a function
-/// that can't be followed hides what is behind that in its callers.
+/// All violations, except that unreadable headers hide the rest, and a function that can't be
+/// followed hides the rest of its callers.
 pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     let image = Image::read(file).map_err(|violation| vec![violation])?;
     let mut violations = header::check(&image, kind);
@@ -62,8 +61,8 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     if let Err(wrong) = &mut stack {
         match kind {
             Kind::Driver => violations.append(wrong),
-            // A program has a megabyte of stack, and calls through pointers: there the depth is
-            // only told. What calls itself could take all the same.
+            // A program has a megabyte of stack, and calls through pointers: its depth is only
+            // reported. Recursion could exhaust any stack.
             Kind::Program | Kind::Window => {
                 let recursions = wrong.extract_if(.., |it| matches!(it, Violation::Recursion(_)));
                 violations.extend(recursions);

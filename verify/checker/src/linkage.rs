@@ -1,4 +1,4 @@
-//! The import directory: what the loader links the file to.
+//! The import directory, by which the loader links the file.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ pub(super) struct Linked {
     pub(super) name: String,
 }
 
-/// What each slot of the import address table gets.
+/// The import of each slot of the import address table.
 pub(super) type Slots = BTreeMap<Rva, Linked>;
 
-/// The imports by slot, and what is wrong with them.
+/// The imports by slot, and their violations.
 pub(super) fn check(image: &Image<'_>, kind: Kind) -> (Slots, Vec<Violation>) {
     let mut violations = Vec::new();
     let slots = match image.arch {

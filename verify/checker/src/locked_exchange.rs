@@ -1,4 +1,5 @@
-//! The one instruction by which the driver writes to another one's memory.
+//! `lock cmpxchg`: the one instruction by which the driver writes to another
+//! driver's memory.
 
 use iced_x86::Mnemonic;
 use scanner_core::Rva;
@@ -6,7 +7,7 @@ use scanner_core::Rva;
 use super::code::Code;
 use super::{Kind, Violation};
 
-/// Where a `lock cmpxchg` is.
+/// The places of `lock cmpxchg`.
 pub(super) fn places(code: &Code) -> Vec<Rva> {
     let instructions = code.instructions.iter();
     instructions
@@ -15,7 +16,7 @@ pub(super) fn places(code: &Code) -> Vec<Rva> {
         .collect()
 }
 
-/// A second one would be another way to write.
+/// Refuses a second one, which would be another way to write.
 pub(super) fn check(code: &Code, kind: Kind) -> Option<Violation> {
     let places = places(code);
     (kind == Kind::Driver && places.len() > 1).then_some(Violation::LockedExchanges(places))

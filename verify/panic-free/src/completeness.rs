@@ -1,10 +1,10 @@
-//! Whether `calls.rs` leaves out a public function of scanner-core.
+//! Finds public functions of scanner-core that `calls.rs` omits.
 
 use std::fs;
 use std::path::Path;
 
-/// The functions that the source offers, as a call would name them: methods
-/// after their type, others alone.
+/// The public functions of the source, as calls name them: methods after their
+/// type, others alone.
 fn public_functions(source: &str) -> Vec<String> {
     let mut functions = Vec::new();
     let mut owner = None;
@@ -27,7 +27,7 @@ fn public_functions(source: &str) -> Vec<String> {
     functions
 }
 
-/// The type that an `impl` line is about; none when it is for a trait.
+/// The type of an `impl` line; none for a trait's.
 fn subject(line: &str) -> Option<&str> {
     if line.contains(" for ") {
         return None;
@@ -37,7 +37,7 @@ fn subject(line: &str) -> Option<&str> {
     named.split('<').next()
 }
 
-/// Whether the name is called: followed by `(`, and no part of a longer one.
+/// Whether the name is called: followed by `(`, and not part of a longer name.
 fn calls(text: &str, function: &str) -> bool {
     text.match_indices(&format!("{function}(")).any(|(at, _)| {
         let before = text.get(..at).and_then(|text| text.chars().next_back());

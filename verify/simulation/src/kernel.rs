@@ -1,9 +1,9 @@
-//! A system for the driver to run in, made of built specimens: it does what a
-//! [`tcplimit_driver::Kernel`] is told, fails where it is asked to, and notes
-//! whatever the driver must not do.
+//! A simulated system with built specimens as modules: it implements
+//! [`tcplimit_driver::Kernel`], injects faults, and records violations by the
+//! driver.
 //!
-//! Read in this order: [`Configuration`] (what is set up), [`Fault`] (what
-//! goes wrong), [`Instance`] (a module in memory), [`State`] (all of it).
+//! Read in this order: [`Configuration`], [`Fault`], [`Instance`] (a module in
+//! memory), [`State`].
 
 mod build;
 mod configuration;
@@ -40,9 +40,9 @@ use module_list::List;
 use specimen::Arch;
 use state::Shared;
 
-/// DeviceId processor a system runs on, as a type.
+/// A system's processor, as a type.
 pub trait Processor {
-    /// DeviceId.
+    /// The processor.
     const ARCH: scanner_core::Arch;
 }
 
@@ -62,7 +62,7 @@ impl Processor for X64 {
     const ARCH: scanner_core::Arch = scanner_core::Arch::X64;
 }
 
-/// A system, from one start to the next.
+/// A system, from one boot to the next.
 #[derive(Debug)]
 pub struct System<M> {
     shared: Arc<Shared>,
@@ -70,7 +70,7 @@ pub struct System<M> {
 }
 
 impl<M: Processor> System<M> {
-    /// A system that was just started.
+    /// Starts a system.
     pub fn start(of: &Configuration, layout: AddressLayout) -> System<M> {
         let expected = match of.arch {
             Arch::X86 => scanner_core::Arch::X86,
@@ -91,12 +91,12 @@ impl<M: Processor> System<M> {
         }
     }
 
-    /// All that it is now. The driver must not be called meanwhile.
+    /// The current state. The driver must not be called while it is borrowed.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.shared.lock()
     }
 
-    /// What keeps all threads but one out of a driver that runs in it.
+    /// The exclusion for a driver in this system.
     pub fn exclusion(&self) -> CheckedExclusion {
         CheckedExclusion(Arc::clone(&self.shared.owner))
     }

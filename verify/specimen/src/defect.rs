@@ -14,9 +14,9 @@ pub enum Defect {
     FewAtomics,
     /// No gate has a queue test beside it.
     NoQueueTest,
-    /// Live code reads T beside the gates.
+    /// Live code outside the gates reads T.
     OtherReadOfThreshold,
-    /// Live code loads the count beside the gates.
+    /// Live code outside the gates loads the count.
     OtherLoadOfCount,
     /// Live code writes T.
     LiveWriter,

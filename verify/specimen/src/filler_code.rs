@@ -1,5 +1,5 @@
 //! Plain driver code: functions that decode like compiled code and use the
-//! variables in `.data`, imports and one another about as often as the measured
+//! variables in `.data`, imports and each other about as often as the measured
 //! images do, but never a limiter's variables. A compare of two variables is
 //! never followed by a signed jump.
 

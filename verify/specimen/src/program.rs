@@ -200,7 +200,7 @@ fn fragments(
     fragments
 }
 
-/// The number of functions whose cold parts stand together.
+/// The number of functions whose cold parts are grouped.
 const FUNCTIONS_PER_COLD_BLOCK: usize = 8;
 /// One in so many direct calls goes to a function without an entry in the
 /// exception table.
@@ -239,7 +239,7 @@ fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, 
     (code, functions)
 }
 
-/// The cold parts of functions, which stand apart from them.
+/// The cold parts of the functions so far.
 fn cold(writer: &mut Writer<'_>) -> Code {
     let mut parts = std::mem::take(&mut writer.cold);
     writer.random.shuffle(&mut parts);

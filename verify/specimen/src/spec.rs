@@ -90,9 +90,9 @@ pub struct Decoys {
     pub no_queue_test: bool,
     /// Live code writes T.
     pub live_writer: bool,
-    /// Live code reads T beside the gates.
+    /// Live code outside the gates reads T.
     pub other_read: bool,
-    /// Live code loads the count beside the gates.
+    /// Live code outside the gates loads the count.
     pub other_load: bool,
     /// Live code updates T atomically.
     pub atomic_threshold: bool,

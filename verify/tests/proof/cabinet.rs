@@ -1,4 +1,4 @@
-//! Large cabinets: whatever is in them, and whatever happens while one is
+//! Cabinets of several files: any contents, and any fault while one is
 //! rewritten.
 
 use std::path::Path;
@@ -32,7 +32,7 @@ proptest! {
         assert_only_drivers_differ(&old, &new, limit);
         let again = run(&disk, Task::Patch { limit });
         prop_assert!(matches!(again.outcome, Outcome::Unchanged), "{again:?}");
-        // Without the backup the members come back, if not the bytes.
+        // Without the backup the members are restored, but not every byte.
         let alone = FaultyDisk::with(&[(FILE, &new)]);
         prop_assert!(matches!(run(&alone, RESTORE).outcome, Outcome::Changed));
         assert_only_drivers_differ(&new, &alone.content(FILE).unwrap(), 10);

@@ -1,5 +1,5 @@
-//! Removing what runs have left, on a file system that fails, fills up or stops
-//! at any step: no build is ever lost, and the next run removes the rest.
+//! `clean` on a file system that fails, fills up or stops at any step: no build
+//! is ever lost, and the next run removes the rest.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -52,14 +52,14 @@ fn cleaned(disk: &impl FileSystem) -> Result<Vec<(Leftover, Removal)>, Failure> 
     clean(disk, Path::new(HOME), &folders(), &|| true)
 }
 
-/// What a clean run has not removed.
+/// The leftovers that `clean` would remove.
 fn useless(disk: &FaultyDisk) -> Vec<Leftover> {
     let mut left = leftovers(disk, Path::new(HOME), &folders(), None).expect("it is readable");
     left.retain(|left| left.is_removable);
     left
 }
 
-/// The builds that whole files on a disk are of, and the unpatched ones.
+/// The builds of the complete files on a disk, and whether they are unpatched.
 fn builds(disk: &FaultyDisk) -> BTreeSet<(u64, bool)> {
     static KNOWN: LazyLock<Vec<(u64, bool, Vec<u8>)>> = LazyLock::new(|| {
         let all = BUILDS
@@ -73,7 +73,7 @@ fn builds(disk: &FaultyDisk) -> BTreeSet<(u64, bool)> {
         let content = disk.content(&path);
         let is = |(.., known): &&(u64, bool, Vec<u8>)| Some(known) == content.as_ref();
         if let Some((build, is_pristine, _)) = KNOWN.iter().find(is) {
-            // An unpatched one is a copy of its build too.
+            // An unpatched file is also a copy of its build.
             found.insert((*build, false));
             found.insert((*build, *is_pristine));
         }
@@ -89,23 +89,23 @@ fn all(disk: &FaultyDisk) -> Vec<(String, Option<Vec<u8>>)> {
         .collect()
 }
 
-/// Something of everything, and what stays of it.
+/// A disk with every kind of file, and the paths that stay.
 fn disk() -> (FaultyDisk, Vec<String>) {
     let [old, new, between] = [10, 100, 50].map(|value| specimen(1, value));
     let [cached, other] = [2, 3].map(|build| specimen(build, 10));
-    // Whole, but nothing that this program could have made.
+    // Complete, but not made by this program.
     let odd = specimen(1, 0);
     let torn = &new[..new.len() / 2];
     let in_cache = backup(CACHE, &cached);
     let stays = [
         (CACHE.to_owned(), cached.as_slice()),
         (DRIVER.to_owned(), &new),
-        // The way back.
+        // The backup of a patched file.
         (backup(DRIVER, &old), &old),
         // The only copy of another build.
         (staged(DRIVER, 2), &other),
         (staged(DRIVER, 4), &odd),
-        // Not what its name says.
+        // A backup whose name does not match its content.
         (format!("{DRIVER}.0123456789abcdef.orig"), b"mine"),
         (format!("{DRIVER}.0123456789abcdef.damaged"), torn),
         (
@@ -174,7 +174,7 @@ fn after_any_fault_no_build_is_lost_and_the_next_run_removes_the_rest() {
     cleaned(&counted).unwrap();
     let mut seen = BTreeSet::new();
     for step in 0..counted.steps() {
-        // Of what a power failure may leave a fifth at each step, all in turn.
+        // A fifth of the power losses at each step, in turn.
         let faults = (step..).zip(Fault::at(step));
         let faults = faults.filter(|(turn, fault)| {
             turn.is_multiple_of(5) || !matches!(fault, Fault::PowerLoss(..))
@@ -188,7 +188,7 @@ fn after_any_fault_no_build_is_lost_and_the_next_run_removes_the_rest() {
                 assert_eq!(after.content(path), disk.content(path), "{fault:?}: {path}");
             }
             if !fault.ends() {
-                // What is said is what is so.
+                // The result matches the disk.
                 for (left, outcome) in done.iter().flatten() {
                     let there = after.content(&left.path.display().to_string());
                     let removed = matches!(outcome, Removal::Removed);
@@ -196,7 +196,7 @@ fn after_any_fault_no_build_is_lost_and_the_next_run_removes_the_rest() {
                     assert!(is_lock || removed == there.is_none(), "{fault:?}: {left:?}");
                 }
             }
-            // Between steps that only read nothing else is left.
+            // Steps that only read leave the same disk.
             if !seen.insert(all(&after)) {
                 continue;
             }
@@ -206,7 +206,7 @@ fn after_any_fault_no_build_is_lost_and_the_next_run_removes_the_rest() {
     }
 }
 
-/// Somebody has copied the file back, and the system has not written it yet.
+/// A user copied the file back, and the system has not flushed it yet.
 #[test]
 fn a_backup_stays_until_the_file_with_its_content_is_flushed() {
     let old = specimen(1, 10);
@@ -236,8 +236,8 @@ fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
     let counted = disk.clone();
     cleaned(&counted).unwrap();
     assert_eq!(counted.paths(), [DRIVER]);
-    // Between two looks the file becomes another one. The last of five looks is
-    // right before the backup goes.
+    // The file changes between two reads. The last of five reads is right
+    // before the removal of the backup.
     for seen in 1..5 {
         let disk = disk.clone().with_foreign_write(DRIVER, &new, seen);
         drop(cleaned(&disk));
@@ -271,7 +271,7 @@ fn patch_all(disk: &FaultyDisk) -> Result<(), Failure> {
     replace_all(&locks, Path::new(HOME), &files, &|| true, &|_, _| Ok(())).map(|_| ())
 }
 
-/// A run over both copies was killed at any step, and then this one is, too.
+/// A run over both copies is killed at any step, and then `clean` is, too.
 #[test]
 fn files_of_a_killed_run_are_removed_only_without_a_pending_rollback() {
     let pair = [(CACHE, specimen(1, 10)), (DRIVER, specimen(2, 10))];
@@ -309,7 +309,7 @@ fn files_of_a_killed_run_are_removed_only_without_a_pending_rollback() {
             let pending = journal::is_pending(&again, Path::new(HOME)).unwrap();
             assert_eq!(pending, was == 1, "{step}, {second}");
             match pending {
-                // All that is needed to go back is there.
+                // Everything needed for the rollback is there.
                 true => {
                     assert_eq!(all(&again), found, "{step}, {second}");
                     mixed += 1;
@@ -325,7 +325,7 @@ fn files_of_a_killed_run_are_removed_only_without_a_pending_rollback() {
     assert!(mixed > 0 && finished > 100, "{mixed}, {finished}");
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug)]
 enum RunResult {
     Patched(Outcome),

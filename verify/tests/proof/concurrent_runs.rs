@@ -1,5 +1,5 @@
-//! Two runs at once, locks, and mounts that can't lock or sync: in every order of
-//! the runs' steps.
+//! Two concurrent runs, locks, and mounts that can't lock or sync, in every
+//! order of the runs' steps.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,10 @@ const HOME: &str = "/disc/WINDOWS";
 const COPIES: [&str; 2] = ["drivers/b.sys", "drivers/a.sys"];
 const LOCK: &str = "/disc/WINDOWS/drivers/tcplimit.lock";
 
-/// What a run did: each content that it replaced, and where that is kept.
+/// The contents that a run replaced, and the paths of their backups.
 type RunResult = Result<Vec<(Vec<u8>, PathBuf)>, Failure>;
 
-/// Puts a letter behind the content of a file.
+/// Appends a letter to the content of a file.
 fn append(disk: &impl FileSystem, letter: u8) -> RunResult {
     let path = Path::new(FILE);
     let locks = Locks::acquire(disk, [Path::new(FOLDER)], "patch")?;
@@ -55,7 +55,7 @@ fn exchange(
     })
 }
 
-/// Puts a letter behind the content of all copies, as one transaction.
+/// Appends a letter to the content of all copies, as one transaction.
 fn append_all(disk: &impl FileSystem, letter: u8) -> RunResult {
     let home = Path::new(HOME);
     let folders = journal::folders_to_lock(disk, home, COPIES.map(Path::new))?;
@@ -76,9 +76,9 @@ fn disk() -> FaultyDisk {
     FaultyDisk::with(&[(&copies[0], b"old"), (&copies[1], b"old")])
 }
 
-/// Nothing is left but files and backups, each backup that a run has named is
-/// there, and the content is what the runs that succeeded made of it, one after
-/// the other. Returns how many did.
+/// Checks that only files and backups are left, that each backup named by a run
+/// exists, and that the content is the result of the successful runs, one after
+/// the other. Returns the number of successful runs.
 fn settled(disk: &FaultyDisk, path: &str, runs: &[(u8, &RunResult)]) -> usize {
     for name in disk.paths() {
         let is_known = name.ends_with(".sys") || name.ends_with(".orig");
@@ -106,7 +106,7 @@ fn settled(disk: &FaultyDisk, path: &str, runs: &[(u8, &RunResult)]) -> usize {
     letters.len()
 }
 
-/// Numbers of errors on Linux.
+/// Error numbers of Linux.
 #[cfg(target_os = "linux")]
 mod errno {
     pub(crate) const EIO: i32 = 5;
@@ -164,8 +164,8 @@ fn a_run_over_one_file_and_a_run_over_all_copies_exclude_each_other() {
     assert!(explored.states > 1000, "{explored:?}");
 }
 
-/// The first is killed at any of its steps, in any order with the second's; a
-/// third does what both were to do.
+/// The first run is killed at any of its steps, in any order with the second's;
+/// a third one succeeds.
 #[test]
 fn a_run_killed_beside_another_does_not_block_the_next() {
     let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] = [&|disk| append_all(disk, b'A'), &|disk| {
@@ -211,21 +211,21 @@ fn on_a_mount_without_locks_exclusive_creation_keeps_runs_apart() {
             assert_eq!(disk.warnings(), [MountWarning::LocksUnsupported]);
         });
         assert!(explored.states > 300, "{explored:?}");
-        // What a killed run leaves there is a person's to remove.
+        // The lock file of a killed run must be removed by hand.
         let killed = disk.faulty(Fault::Killed(10));
         append(&killed, b'A').unwrap_err();
         let killed = killed.after();
         let failure = append(&killed, b'B').unwrap_err();
         let message = failure.to_string();
         assert!(
-            message.contains(&format!("remove {LOCK}, and try again")),
+            message.contains(&format!("remove {LOCK} and try again")),
             "{message}"
         );
         assert_eq!(killed.content(FILE), Some(b"old".to_vec()));
         killed.remove(Path::new(LOCK)).unwrap();
         append(&killed, b'B').unwrap();
     }
-    // A disk that fails is no mount without locks.
+    // A failing disk is not a mount without locks.
     let failing = disk().without_locks(errno::EIO);
     let failure = append(&failing, b'A').unwrap_err();
     assert!(matches!(failure, Failure::Io { .. }), "{failure:?}");
@@ -285,7 +285,7 @@ fn a_folder_that_cannot_be_synced_is_noted_and_files_are_changed() {
             if noted.is_none() {
                 continue;
             }
-            // Whatever happens then, but for a power failure.
+            // Every fault except a power failure.
             let counted = self::disk().without_folder_sync(error);
             run(&counted).unwrap();
             for step in 0..counted.steps() {
@@ -304,13 +304,12 @@ fn a_folder_that_cannot_be_synced_is_noted_and_files_are_changed() {
     }
 }
 
-/// Where the old content can't be put back either, what is said is what is
-/// there.
+/// If the old content can't be restored either, the message matches the disk.
 #[test]
 fn a_complete_file_is_not_reported_as_interrupted() {
     let disk = disk();
     let check = |_: &[u8]| {
-        // From here on the disk is full.
+        // The disk is full from here on.
         Err(Failure::Interrupted)
     };
     let exchange = exchange(&disk, Path::new(FILE), Path::new(FILE), b'A').unwrap();
@@ -338,8 +337,8 @@ fn a_complete_file_is_not_reported_as_interrupted() {
     assert!(whole > 0);
 }
 
-/// The whole way of `patch FILE` and `restore FILE`, on a driver. What both say
-/// that they changed leads from the limit before to the one that is there then.
+/// Whole runs of `patch FILE` and `restore FILE` on a driver. The reported
+/// changes lead from the first limit to the final one.
 #[test]
 fn each_of_two_runs_over_a_driver_reports_its_own_changes() {
     let specimen = Spec::xp_sp3().with_text_kib(1).build();

@@ -1,5 +1,4 @@
-//! Disc images: whatever their tables are, and whatever happens while a changed
-//! one is written.
+//! Disc images: any tables, and any fault while a changed image is written.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +24,7 @@ fn image() -> Vec<u8> {
         .image
 }
 
-/// The same with a driver in a cabinet of two files as well.
+/// The same image with another driver in a cabinet of two files.
 fn image_with_cabinet() -> Vec<u8> {
     let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     let members: [(&str, &[u8]); 2] = [("a.txt", b"a"), ("TCPIP.SYS", &driver)];
@@ -183,7 +182,7 @@ proptest! {
         any_disc_tables(&edits.concat());
     }
 
-    /// Any files, any order, whatever the file has behind the volume.
+    /// Any files in any order, and any bytes behind the volume.
     #[test]
     fn patch_then_restore_is_the_identity(
         names in prop::collection::btree_set("[A-Z]{1,8}(/[A-Z]{1,8}){0,3}", 0..12),

@@ -1,5 +1,5 @@
-//! Patching on a file system that fails, fills up, or stops at any step: what
-//! is there is always whole, and the next run succeeds.
+//! Patching on a file system that fails, fills up, or stops at any step: files
+//! are always complete, and the next run succeeds.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,14 +30,14 @@ fn backup_of(path: &Path, content: &[u8]) -> PathBuf {
         .expect("backups have names")
 }
 
-/// All files, but for a lock file that could not be removed.
+/// All files except a lock file that could not be removed.
 fn paths(disk: &FaultyDisk) -> Vec<String> {
     let mut paths = disk.paths();
     paths.retain(|path| !path.ends_with(lock::NAME));
     paths
 }
 
-/// One file gets another content.
+/// Replaces the content of one file.
 fn replaced(
     disk: &FaultyDisk,
     keep: Keep,
@@ -55,7 +55,7 @@ fn replaced(
     replace(&locks, &exchange, check)
 }
 
-/// Every fault at every step of a run on a disk.
+/// All faults at all steps of a run on a disk.
 fn faults(disk: &FaultyDisk, run: impl Fn(&FaultyDisk)) -> Vec<Fault> {
     let counted = disk.after();
     run(&counted);
@@ -63,8 +63,8 @@ fn faults(disk: &FaultyDisk, run: impl Fn(&FaultyDisk)) -> Vec<Fault> {
     (0..counted.steps()).flat_map(Fault::at).collect()
 }
 
-/// What a job says under each fault, and the disk after it with the content of the
-/// file, which is old or new.
+/// The outcome of a job under each fault, the disk after it, and the content of
+/// the file, which is old or new.
 fn outcomes<'a>(
     disk: &'a FaultyDisk,
     job: &'a Job,
@@ -98,7 +98,7 @@ fn after_any_fault_a_patched_file_is_old_or_new_and_the_next_run_succeeds() {
             assert!(after.content(&backup).is_some(), "{fault:?}: no backup");
         }
         if !fault.ends() {
-            // What is messages is what is so.
+            // The result matches the disk.
             match done.outcome {
                 Outcome::Changed => assert_eq!(content, new, "{fault:?}"),
                 Outcome::Failed(_) => assert_eq!(content, old, "{fault:?}"),
@@ -230,7 +230,7 @@ fn put_back(disk: &FaultyDisk) -> Result<Recovery, Failure> {
     recover(&locks(disk)?, Path::new(HOME))
 }
 
-/// All files as before, all as after, or each whole but not alike.
+/// The state of the files: all old, all new, or a mix.
 #[derive(Debug, PartialEq, Eq)]
 enum DiskState {
     Before,
@@ -289,7 +289,7 @@ fn after_any_fault_many_files_are_one_transaction() {
         );
         mixed += u32::from(now == DiskState::Mixed);
         if !fault.ends() {
-            // What is messages is what is so.
+            // The result matches the disk.
             match result {
                 Ok(_) => assert_eq!((now, pending), (DiskState::After, false), "{fault:?}"),
                 Err(Failure::RollbackFailed { .. }) => assert!(pending, "{fault:?}"),
@@ -330,7 +330,7 @@ fn a_rollback_can_be_interrupted_anywhere() {
         let names = stopped.paths().into_iter();
         let all: Vec<_> = names.map(|name| (stopped.content(&name), name)).collect();
         let is_pending = journal::is_pending(&stopped, Path::new(HOME)).unwrap();
-        // Between steps that only read nothing else is left.
+        // Steps that only read leave the same disk.
         if !is_pending || !left.insert(all) {
             continue;
         }
@@ -378,8 +378,8 @@ fn a_file_that_fails_the_check_rolls_back_everything() {
     assert_eq!(disk_state(&disk), DiskState::Before);
 }
 
-/// An update, or a person, was faster than the next run: at any moment of the
-/// exchange, with any of the files.
+/// An update or a person changes any of the files before the next run, after a
+/// kill at any step of the exchange.
 #[test]
 fn a_file_changed_or_removed_by_others_stays_and_the_rest_is_rolled_back() {
     let disk = system();
@@ -446,14 +446,14 @@ fn a_file_changed_during_the_exchange_stays_and_the_rest_is_rolled_back() {
         };
         assert_eq!(disk.content(&path(&file)), Some(content));
     }
-    // Of what the update replaced the backup is the only copy.
+    // The backup is the only copy of the file that the update replaced.
     let backup = backup_of(Path::new(&changed), &files()[2].before);
     let backup = disk.content(&backup.display().to_string());
     assert_eq!(backup, Some(files()[2].before.to_vec()));
 }
 
-/// What a journal can't say in a few bytes is put back from what keeps it: of a
-/// cabinet that was compressed anew, for one.
+/// Changes too large for the journal are rolled back from a backup: those of a
+/// recompressed cabinet, for example.
 #[test]
 fn a_file_whose_length_changed_is_restored_from_its_backup() {
     let mut files = files();
@@ -474,7 +474,7 @@ fn temporary_backups_stay_until_the_transaction_ends() {
         assert!(kept.iter().all(|path| path.ends_with(".tcplimit-old")));
         kept.len()
     };
-    // The journal itself says a few bytes.
+    // The journal itself holds a few bytes.
     assert_eq!(count(&files), 0);
     Arc::make_mut(&mut files[1].after).extend_from_slice(b"more");
     assert_eq!(count(&files), 1);
@@ -483,8 +483,8 @@ fn temporary_backups_stay_until_the_transaction_ends() {
     assert_eq!(count(&files), 2);
 }
 
-/// A run that is killed at any step is put back by the next one, and leaves
-/// nothing; returns what any of them kept beside the files for the while.
+/// Kills a run at every step and checks that the next one rolls back and leaves
+/// nothing. Returns the temporary backups of all these runs.
 fn restore_from_kept_copies(files: &[Replacement]) -> Vec<String> {
     let run = |disk: &FaultyDisk| {
         replace_all(&locks(disk)?, Path::new(HOME), files, &|| true, &|_, _| {
@@ -521,7 +521,7 @@ fn restore_from_kept_copies(files: &[Replacement]) -> Vec<String> {
             for file in files {
                 assert_eq!(stopped.content(&path(file)).as_ref(), Some(&*file.before));
             }
-            // A journal that was being written names no file.
+            // An incomplete journal names no file.
             if let Recovery::RolledBack { .. } = found {
                 let left = backups(&stopped);
                 let left = left.iter().filter(|path| !path.ends_with(".orig"));
@@ -610,7 +610,7 @@ fn an_output_file_created_at_the_last_moment_stays() {
         target: Target::Output(PathBuf::from("/disc/out.sys")),
         ..job(Task::Patch { limit: 100 })
     };
-    // Only where it is looked for beforehand it is not seen.
+    // It is missed only if it appears before the check for it.
     let counted = disk.clone();
     to_output.run(&counted, Path::new(FILE));
     let mut appeared = 0;
@@ -742,7 +742,7 @@ fn a_dry_run_reports_a_folder_without_rights_like_the_run_itself() {
         assert_eq!(messages[0], messages[1]);
         assert_eq!(disk.paths(), [FILE]);
     }
-    // What is as it should be needs no rights, nor does a copy elsewhere.
+    // An unchanged file needs no rights, nor does a copy in another folder.
     let done = job(Task::Patch { limit: 10 }).run(&disk, Path::new(FILE));
     assert!(matches!(done.outcome, Outcome::Unchanged), "{done:?}");
     let to_output = Job {
@@ -768,7 +768,7 @@ fn a_touched_file_gets_the_current_time_and_its_backup_keeps_the_old_one() {
             assert_eq!(after.is_touched(FILE), Some(true), "{fault:?}");
         }
         assert_ne!(after.is_touched(&backup), Some(true), "{fault:?}");
-        // Old content that was put back has the time of that.
+        // Restored content has the time of its restoration.
         let put_back = content == old && after.is_touched(FILE) == Some(true);
         assert!(!put_back || matches!(fault, Fault::Fails(_)), "{fault:?}");
         run(&after);

@@ -1,5 +1,5 @@
-//! The locator against built specimens: found exactly where built, refused
-//! for the one fact that is missing, and of one mind with the oracle.
+//! The locator on specimens: it finds the limit exactly where it was built,
+//! names a missing fact, and agrees with the oracle.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -145,8 +145,9 @@ fn the_values_of_the_variables_change_nothing() {
     }
 }
 
-/// The first filler that is tried for this one has too few direct calls around a
-/// gate: without a second one the locator refuses it. One seed in some 60,000.
+/// The first filler for this seed has too few direct calls around a gate:
+/// without a second attempt the locator refuses the specimen. About one seed in
+/// 60,000.
 #[test]
 fn enough_direct_calls_surround_each_gate() {
     let usual = GateSpec {

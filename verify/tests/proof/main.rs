@@ -1,5 +1,5 @@
-//! The properties of all that ships, and of several crates at once: the rules of
-//! each are tested in its own `tests/`.
+//! Properties of several crates together, and of the documents. The rules of
+//! each crate are tested in its own `tests/`.
 
 mod cabinet;
 mod clean;

@@ -1,4 +1,4 @@
-//! Moved code: the right answer or a refusal, never another address.
+//! Displaced code gives the right answer or a refusal, never another address.
 
 use std::env;
 use std::sync::LazyLock;
@@ -7,15 +7,15 @@ use specimen::{Arch, Decoys, Spec};
 use verify::moved_code::{Builds, Move, MoveKind, Outcome};
 use verify::property;
 
-/// How many cases of each kind there are: 4,000, or as many as this variable
-/// says, as in the nightly run.
+/// The environment variable for the number of cases of each kind (default
+/// 4,000), set in the nightly run.
 const CASES: &str = "TCPLIMIT_MOVED_CASES";
 
-/// Of so many cases the oracle looks at one.
+/// The oracle checks one in this many cases.
 const ORACLE: u64 = 16;
 
-/// Every kind of driver, small, larger, and as large as the measured images,
-/// whose gates are far apart, or near each other.
+/// Every preset, small, larger, and as large as the measured images, with gates
+/// far apart or near each other.
 static BUILDS: LazyLock<Vec<Builds>> = LazyLock::new(|| {
     let small = Spec::presets().into_iter().flat_map(|(_, spec)| {
         [6, 12, 24].map(|kib| Spec {
@@ -61,7 +61,8 @@ fn cases(kind: MoveKind) -> impl Iterator<Item = (u64, &'static Builds, Move)> {
 fn never_wrong(kind: MoveKind) {
     let mut counts = [[0; 2]; 2];
     for (case, builds, moved) in cases(kind) {
-        // Another step than that of the builds: each comes in turn.
+        // A different step than that of the builds, so that every combination
+        // occurs.
         let with_oracle = case / BUILDS.len() as u64 % ORACLE == case % ORACLE;
         let Some(outcomes) = verify::moved_code::right_or_refused(builds, &moved, with_oracle)
         else {
@@ -75,7 +76,7 @@ fn never_wrong(kind: MoveKind) {
         "{kind:?}: right and refused, as a file {:?}, as loaded {:?}",
         counts[0], counts[1]
     );
-    // Some of it leaves the limiter whole, some does not.
+    // Some displacements leave the limiter intact, some do not.
     assert!(
         counts.iter().flatten().all(|&count| count > 0),
         "{counts:?}"
@@ -106,8 +107,8 @@ each! {
     clusters_of_another_build_never_move_the_answer Clusters
 }
 
-/// The two plain cases: a sector doubled, and a cluster moved behind the code,
-/// which leaves the checksum right.
+/// Two simple cases: a duplicated sector, and a cluster moved behind the code,
+/// which keeps the checksum correct.
 #[test]
 fn a_duplicated_sector_or_shifted_cluster_is_refused_on_x64() {
     let (_, spec) = Spec::full_size_presets()[2].clone();
@@ -117,7 +118,7 @@ fn a_duplicated_sector_or_shifted_cluster_is_refused_on_x64() {
     let module = property::module(spec.module);
     assert_eq!(property::of_file(file, module), property::truth(&specimen));
 
-    // The last cluster that lies a whole one before both gates.
+    // The last cluster at least one whole cluster before both gates.
     let text = &specimen.sections[0];
     let gates = specimen.truth.gates.iter();
     let first = gates.map(|gate| gate - text.rva + text.offset).min();

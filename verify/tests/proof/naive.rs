@@ -1,4 +1,4 @@
-//! Where the published heuristics go wrong and the locator does not.
+//! Cases in which the published heuristics fail and the locator does not.
 
 use oracle::naive;
 use specimen::{Arch, Decoys, Loaded, Spec};

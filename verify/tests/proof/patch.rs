@@ -1,5 +1,4 @@
-//! `tcplimit patch` on specimens: what it changes, and every reason why it
-//! changes nothing.
+//! `tcplimit patch` on specimens: its changes, and every reason for a refusal.
 
 use std::slice::from_ref;
 
@@ -11,7 +10,7 @@ use tcplimit::patch::{Field, Refusal, apply, plan};
 use verify::patching::{self, plan_patch};
 use verify::property::damageable;
 
-/// Limits at the edges, and any.
+/// Limits at the bounds, and arbitrary ones.
 fn limit() -> impl Strategy<Value = u32> {
     prop_oneof![
         prop::sample::select(vec![0, 1, 10, 50, 0xFF_FFFF, 0x100_0000, u32::MAX]),
@@ -25,7 +24,7 @@ proptest! {
     #[test]
     fn a_sound_driver_is_patched_and_back_and_any_other_refused(spec: Spec, limit in limit()) {
         patching::patched_as_built(&spec, limit);
-        // Most specs lack something.
+        // Most specs are refused.
         let sound = Spec {
             start_up: 10,
             extras: Extras { checksum: Checksum::Correct, relocations: true, ..spec.extras },
@@ -45,7 +44,7 @@ proptest! {
             ..damageable(&spec, flips.len())
         };
         let specimen = spec.build();
-        // Half of them in what matters: headers, evidence and start-up code.
+        // Half of them in relevant bytes: headers, evidence and start-up code.
         let places: Vec<usize> = match near {
             false => (0..specimen.file.len()).collect(),
             true => {
@@ -72,7 +71,7 @@ fn every_byte_of_the_start_up_store_matters() {
                 damaged.file[at] ^= 1 << bit;
                 update(&mut damaged.file);
                 let planned = plan_patch(&damaged, 77);
-                // In the value itself only the upper byte may not be anything.
+                // In the value only the upper byte is restricted.
                 let is_value = (value..value + 3).contains(&at);
                 assert_eq!(
                     planned.is_ok(),
@@ -93,7 +92,7 @@ fn driver(arch: Arch) -> Specimen {
 
 const BOTH: [Arch; 2] = [Arch::X86, Arch::X64];
 
-/// The refusal of a driver after a change, its checksum mended.
+/// The refusal of a driver after a change, with a corrected checksum.
 fn refusal(mut driver: Specimen, change: impl FnOnce(&mut Specimen)) -> Refusal {
     assert!(
         plan_patch(&driver, 77).is_ok(),
@@ -213,7 +212,7 @@ fn a_store_in_another_section_than_init_is_refused() {
     }
 }
 
-/// Takes the relocation of an RVA out of the table of an x86 driver.
+/// Removes the relocation of an RVA from the table of an x86 driver.
 fn without_relocation(driver: &mut Specimen, rva: u32) {
     let named = |section: &&specimen::PlacedSection| section.name.starts_with(b".reloc");
     let table = *driver.sections.iter().find(named).unwrap();
@@ -307,7 +306,7 @@ fn the_file_name_must_name_the_module_unless_module_is_given() {
         );
     }
     assert!(named("tcpip6.sys", None).is_err());
-    // Told wrongly, the event constant is against it.
+    // With the wrong module, the event constant contradicts it.
     assert!(named("tcpip.sys", Some(Module::Tcpip6)).is_err());
 
     let nameless = Spec {
@@ -329,7 +328,7 @@ fn a_plan_applies_to_one_image_only() {
     let planned = plan_patch(&one, 77).unwrap();
     let refused = apply("tcpip.sys", &planned, &other.file);
     assert_eq!(refused, Err(Refusal::VerificationFailed));
-    // The same bytes in the same places, but not the same store.
+    // Equal bytes at equal offsets, but another store.
     let mut shifted = planned.clone();
     shifted.store = Rva(planned.store.0 + 1);
     let refused = apply("tcpip.sys", &shifted, &one.file);
@@ -346,7 +345,7 @@ fn a_value_that_is_already_set_changes_nothing() {
 
 #[test]
 fn values_with_the_same_sum_leave_the_checksum_alone() {
-    // The words of one are those of the other, in another order.
+    // The words of one value are those of the other, in another order.
     let (one, other) = (0x0001_0002, 0x0002_0001);
     let changed = (0..8).find_map(|seed| {
         let spec = Spec {
@@ -409,7 +408,7 @@ fn every_refusal_has_its_own_text_and_code() {
         Refusal::ChangedMeanwhile("x".to_owned()),
         Refusal::SeveralBackups(Vec::new()),
     ];
-    // Of a cabinet it is that of the first driver which is refused.
+    // For a cabinet it is the refusal of its first refused driver.
     let sound = ("x.sys".to_owned(), None);
     let inside = ("y.sys".to_owned(), Some(Refusal::NoChecksum));
     let in_cabinet = Refusal::InCabinet(vec![sound, inside]);
@@ -418,17 +417,18 @@ fn every_refusal_has_its_own_text_and_code() {
     assert!(!in_cabinet.is_bad_input());
     let texts: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     let words: std::collections::BTreeSet<&str> = all.iter().map(Refusal::name).collect();
-    // One has two texts.
+    // One refusal has two texts.
     assert_eq!((texts.len(), words.len()), (all.len(), all.len() - 1));
-    // A file that may be damaged must not be loaded: the driver is no way out.
-    // (What is in use, has other names, or has changed was found sound.)
+    // A possibly damaged file must not be loaded, so its refusal must not
+    // suggest the driver. (Files in use, with several names, or changed were
+    // found sound.)
     for refusal in all.iter().filter(|it| !matches!(it, Refusal::InUse(_))) {
         let text = refusal.to_string();
         assert!(!text.contains("tcplimit.sys"), "{text}");
     }
 }
 
-/// Fills a few places with what stands elsewhere, and mends the checksum.
+/// Fills a few places with bytes from elsewhere, and corrects the checksum.
 fn mixed(first: &[u8], second: &[u8], parts: &[std::ops::Range<usize>]) -> Vec<u8> {
     let mut file = first.to_vec();
     for part in parts {
@@ -486,7 +486,7 @@ fn a_relocation_of_a_field_that_is_no_address_is_refused() {
         let image = scanner_core::Image::from_file(&sound.file).unwrap();
         let gates = sound.truth.gates.iter().chain(&sound.truth.start_up_store);
         let is_far = |at: &Rva| gates.clone().all(|place| at.0.abs_diff(*place) > 0x40);
-        // Not one of the first two of a page: the locator looks at those itself.
+        // Not one of the first two of a page: the locator checks those itself.
         let relocated: Vec<Rva> = scanner_core::Relocations::new(&image)
             .map(|(at, _)| at)
             .collect();
@@ -518,7 +518,7 @@ fn a_relocation_table_that_ends_early_is_refused() {
             last = at;
             at += u32::from_le_bytes(driver.file[at + 4..at + 8].try_into().unwrap()) as usize;
         }
-        // A size of one byte more: no pair of bytes is an entry.
+        // A size of one byte more, so that no pair of bytes is an entry.
         driver.file[last + 4] += 1;
     });
     assert!(

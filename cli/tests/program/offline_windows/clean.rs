@@ -63,7 +63,7 @@ fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     for options in [&[][..], &["--dry-run"]] {
         let shown = files.run(&[&["clean", "--root", "."], options].concat());
         shown.ends_with(0);
-        let expected = "4 would be removed of 5 files, 1 kept";
+        let expected = "5 files: 4 to remove, 1 kept";
         shown.prints(expected);
         let advice = shown.stdout.contains("add --in-place");
         assert_eq!(advice, options.is_empty(), "{}", shown.stdout);
@@ -71,7 +71,7 @@ fn useless_leftovers_are_shown_then_removed_and_the_rest_stays() {
     }
     let run = files.run(&["clean", "--root", ".", "--in-place"]);
     run.ends_with(0);
-    run.prints("4 removed of 5 files, 1 kept");
+    run.prints("5 files: 4 removed, 1 kept");
     let mut names: Vec<_> = fs::read_dir(files.path().join(IN))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -10,7 +10,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_restored_by_name() {
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(1);
     status.prints_all([
-        "system32/drivers/tcpip.sys: not there, but a backup is",
+        "system32/drivers/tcpip.sys: missing, but a backup exists",
         "tcplimit restore --in-place ./WINDOWS/system32/drivers/tcpip.sys",
     ]);
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();

@@ -30,7 +30,7 @@ fn several_windows_folders_are_unchanged_until_selected() {
             run.ends_with(2);
             let command = format!("tcplimit {verb} --root . {target}");
             for expected in [
-                ". has 3 Windows folders, and nothing was done with any",
+                ". has 3 Windows folders; nothing was done",
                 &format!("{command} --windows WINDOWS\n"),
                 &format!("{command} --windows Windows.0\n"),
                 &format!("{command} --windows WINXP\n"),
@@ -52,7 +52,7 @@ fn several_windows_folders_are_unchanged_until_selected() {
 
     let run = files.run(&[&patch[..], &["--windows", "WINNT"]].concat());
     run.ends_with(3);
-    let expected = "no Windows in it is WINNT: there are WINDOWS, WINXP, Windows.0";
+    let expected = "no Windows folder is named WINNT; it has WINDOWS, WINXP, Windows.0";
     run.warns(expected);
 
     let restore = files.run(&["restore", "--root", ".", "--in-place", "--every", "--json"]);
@@ -121,7 +121,7 @@ fn a_linked_windows_is_listed_and_unchanged_until_selected() {
     for arguments in [&patch[..], &["status", "--root", "disk"]] {
         let run = files.run(arguments);
         run.ends_with(0);
-        for expected in ["disk/WINXP is a link", "If it is meant: --windows WINXP"] {
+        for expected in ["disk/WINXP is a link", "To use its target: --windows WINXP"] {
             assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
         }
     }

@@ -62,7 +62,7 @@ fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
     killed(&files);
     let patch = files.run(&["patch", "--root", ".", "--limit", "30", "--in-place"]);
     patch.ends_with(0);
-    patch.warns("1 file put back first");
+    patch.warns("1 file rolled back first");
     assert_eq!(limits(&files), expected([30, 10, 30, 30, 30]));
 }
 

@@ -225,13 +225,13 @@ fn draw(dc: &MemoryDc, picture: &Picture<'_>) {
     unsafe { SetBkMode(dc.0, TRANSPARENT) };
     for shape in &picture.shapes {
         match shape {
-            Shape::Fill(area, ink) => fill(dc.0, area, picture.colors.of(*ink)),
+            Shape::Fill(area, ink) => fill(dc.0, area, picture.colors.color(*ink)),
             Shape::Text { area, text: label } => {
-                text(dc.0, area, label, picture.colors.of(Ink::Text));
+                text(dc.0, area, label, picture.colors.color(Ink::Text));
             }
             Shape::Line { points, ink, width } => {
                 let points: Vec<[i32; 2]> = points.iter().map(|at| [at.x, at.y]).collect();
-                line(dc.0, &points, *width, picture.colors.of(*ink));
+                line(dc.0, &points, *width, picture.colors.color(*ink));
             }
         }
     }

@@ -165,7 +165,7 @@ impl Instance {
         // SAFETY: the name ends in a NUL; null is the usual security.
         let mutex = unsafe { CreateMutexW(ptr::null(), 0, name.as_ptr()) };
         let error = last_error();
-        let mutex = OwnedHandle::of(mutex, HandleKind::Object).ok()?;
+        let mutex = OwnedHandle::new(mutex, HandleKind::Object).ok()?;
         (error != Win32Error::ALREADY_EXISTS).then_some(Instance { _mutex: mutex })
     }
 }

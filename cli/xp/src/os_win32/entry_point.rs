@@ -14,7 +14,7 @@ extern "C" fn start() -> ! {
     let exit = match split_command_line(line) {
         Some(words) => crate::program(&words),
         None => {
-            let message = "tcplimit: a word of the command line is no Unicode.\n";
+            let message = "tcplimit: an argument is not valid Unicode.\n";
             console::print(Stream::Error, message);
             Exit::Usage
         }

@@ -18,7 +18,7 @@ const ROOM: usize = 0x1_0000;
 pub(super) fn read(more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32Error> {
     let name = wide("System");
     // SAFETY: null is this machine; the name ends in a NUL.
-    let log = OwnedHandle::of(
+    let log = OwnedHandle::new(
         unsafe { OpenEventLogW(ptr::null(), name.as_ptr()) },
         HandleKind::Log,
     )?;

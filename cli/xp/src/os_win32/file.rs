@@ -50,7 +50,7 @@ pub(super) fn open(
             ptr::null_mut(),
         )
     };
-    OwnedHandle::of(handle, HandleKind::Object)
+    OwnedHandle::new(handle, HandleKind::Object)
 }
 
 pub(super) fn read(path: &str) -> Result<Vec<u8>, Win32Error> {

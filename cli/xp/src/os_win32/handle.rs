@@ -23,7 +23,7 @@ impl OwnedHandle {
     ///
     /// # Errors
     /// The error of the call.
-    pub(crate) fn of(handle: Handle, kind: HandleKind) -> Result<OwnedHandle, Win32Error> {
+    pub(crate) fn new(handle: Handle, kind: HandleKind) -> Result<OwnedHandle, Win32Error> {
         if handle.is_null() || handle == INVALID_HANDLE {
             return Err(last_error());
         }

@@ -11,7 +11,7 @@ const CODE: u32 = 101;
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     crate::print_fault(
-        c"tcplimit: a fault of this program, or no memory. Please report what you did.\r\n",
+        c"tcplimit: internal error, or out of memory. Please report what you did.\r\n",
     );
     // SAFETY: no preconditions.
     unsafe { ExitProcess(CODE) }

@@ -76,7 +76,7 @@ fn filled(call: impl Fn(*mut u32, &mut u32) -> u32) -> Result<Vec<u32>, Win32Err
 pub(super) fn names() -> Result<Vec<(u32, String)>, Win32Error> {
     // SAFETY: no preconditions.
     let handle = unsafe { CreateToolhelp32Snapshot(PROCESSES, 0) };
-    let snapshot = OwnedHandle::of(handle, HandleKind::Object)?;
+    let snapshot = OwnedHandle::new(handle, HandleKind::Object)?;
     let mut entry = ProcessEntry {
         size: length(size_of::<ProcessEntry>()),
         ..ProcessEntry::EMPTY
@@ -99,7 +99,7 @@ pub(super) fn path(id: u32) -> Result<String, Win32Error> {
     type GetModuleFileNameEx = unsafe extern "system" fn(Handle, *mut c_void, *mut u16, u32) -> u32;
 
     // SAFETY: no preconditions; the handle is not inherited.
-    let process = OwnedHandle::of(unsafe { OpenProcess(QUERY, 0, id) }, HandleKind::Object)?;
+    let process = OwnedHandle::new(unsafe { OpenProcess(QUERY, 0, id) }, HandleKind::Object)?;
     let found = function("psapi.dll", c"GetModuleFileNameExW")?;
     // SAFETY: the function of this name has this type.
     let get = unsafe { mem::transmute::<*const c_void, GetModuleFileNameEx>(found) };
@@ -149,7 +149,7 @@ pub(super) fn start(path: &str) -> Result<(), Win32Error> {
         )
     })?;
     let [process, thread, _] = made;
-    drop(OwnedHandle::of(process, HandleKind::Object));
-    drop(OwnedHandle::of(thread, HandleKind::Object));
+    drop(OwnedHandle::new(process, HandleKind::Object));
+    drop(OwnedHandle::new(thread, HandleKind::Object));
     Ok(())
 }

@@ -35,7 +35,7 @@ fn open(root: Handle, key: &str, access: u32) -> Result<OwnedHandle, Win32Error>
     let mut handle = ptr::null_mut();
     // SAFETY: the name ends in a NUL; `handle` is written.
     check_status(unsafe { RegOpenKeyExW(root, key.as_ptr(), 0, access, &mut handle) })?;
-    OwnedHandle::of(handle, HandleKind::Key)
+    OwnedHandle::new(handle, HandleKind::Key)
 }
 
 pub(super) fn has_key(key: &str) -> Result<bool, Win32Error> {
@@ -153,7 +153,7 @@ fn set(root: Handle, key: &str, name: &str, kind: u32, bytes: &[u8]) -> Result<(
             ptr::null_mut(),
         )
     })?;
-    let key = OwnedHandle::of(handle, HandleKind::Key)?;
+    let key = OwnedHandle::new(handle, HandleKind::Key)?;
     // SAFETY: the name ends in a NUL; the buffer holds that many bytes.
     check_status(unsafe {
         RegSetValueExW(

@@ -64,7 +64,7 @@ struct Config {
 fn manager(access: u32) -> Result<OwnedHandle, Win32Error> {
     // SAFETY: null is this machine and the active database.
     let handle = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) };
-    OwnedHandle::of(handle, HandleKind::Service)
+    OwnedHandle::new(handle, HandleKind::Service)
 }
 
 fn open(name: &str, access: u32) -> Result<OwnedHandle, Win32Error> {
@@ -72,7 +72,7 @@ fn open(name: &str, access: u32) -> Result<OwnedHandle, Win32Error> {
     let name = wide(name);
     // SAFETY: the manager is open; the name ends in a NUL.
     let handle = unsafe { OpenServiceW(manager.get(), name.as_ptr(), access) };
-    OwnedHandle::of(handle, HandleKind::Service)
+    OwnedHandle::new(handle, HandleKind::Service)
 }
 
 pub(super) fn find(name: &str) -> Result<Option<Service>, Win32Error> {
@@ -180,7 +180,7 @@ pub(super) fn create(service: &Registration<'_>) -> Result<(), Win32Error> {
             ptr::null(),
         )
     };
-    OwnedHandle::of(handle, HandleKind::Service).map(|_| ())
+    OwnedHandle::new(handle, HandleKind::Service).map(|_| ())
 }
 
 pub(super) fn change(service: &Registration<'_>) -> Result<(), Win32Error> {

@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::driver_client;
 use crate::failure::Failure;
 use crate::install;
-use crate::limit::{self, LimitsJson};
+use crate::limit::{self, JsonLimits};
 use crate::os::Os;
 use crate::service;
 use crate::system;
@@ -195,7 +195,7 @@ fn run_command_line(os: &dyn Os, line: &str) -> (Exit, String, bool) {
 /// Runs a verb that the window uses.
 fn run_verb(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Result<(), Failure> {
     system::check(os, arguments.verb.needs)?;
-    let mut limits = LimitsJson::default();
+    let mut limits = JsonLimits::default();
     match arguments.verb.action {
         Action::Install => install::run(os, console, false),
         Action::Load => service::load(os, console),

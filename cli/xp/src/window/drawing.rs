@@ -155,7 +155,7 @@ pub struct SystemColors {
 impl SystemColors {
     /// The colour of an ink. High Contrast has only system colours: markers distinguish the lines.
     #[must_use]
-    pub fn of(&self, ink: Ink) -> Rgb {
+    pub fn color(&self, ink: Ink) -> Rgb {
         let is_dark = luminance(self.window) < luminance(self.text);
         let either = |on_light, on_dark| if is_dark { on_dark } else { on_light };
         match ink {
@@ -217,7 +217,7 @@ mod tests {
                 if matches!(ink, Ink::Background | Ink::Grid) {
                     continue;
                 }
-                let difference = luminance(colors.of(ink)).abs_diff(luminance(colors.window));
+                let difference = luminance(colors.color(ink)).abs_diff(luminance(colors.window));
                 assert!(difference > 255_000 * 4 / 10, "{ink:?}: {difference}");
             }
         }
@@ -231,7 +231,7 @@ mod tests {
         };
         let systems = [colors.window, colors.text, colors.gray, colors.highlight];
         for ink in INKS {
-            assert!(systems.contains(&colors.of(ink)), "{ink:?}");
+            assert!(systems.contains(&colors.color(ink)), "{ink:?}");
         }
     }
 

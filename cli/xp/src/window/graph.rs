@@ -124,7 +124,7 @@ pub fn draw(
         let (markers, used) = legend::draw(&items, area, font);
         let top = area.top + used + line / 4;
         let plot = Rect { top, ..area };
-        let scale = Scale::of(
+        let scale = Scale::fit(
             &values,
             limit.filter(|&limit| is_near(limit, &values)),
             plot.height(),

@@ -135,7 +135,7 @@ struct Measures<'a> {
 }
 
 impl Measures<'_> {
-    fn of(font: &dyn Font) -> Measures<'_> {
+    fn new(font: &dyn Font) -> Measures<'_> {
         let line = font.height().max(1);
         Measures {
             font,
@@ -194,7 +194,7 @@ impl Measures<'_> {
 /// The minimum size of the window's inside, for any contents.
 #[must_use]
 pub fn minimum(font: &dyn Font) -> (i32, i32) {
-    let measures = Measures::of(font);
+    let measures = Measures::new(font);
     let details = measures.width(Control::Details.label());
     let buttons = measures.remedy(Control::FirstRemedy)
         + measures.remedy(Control::SecondRemedy)
@@ -210,7 +210,7 @@ impl Layout {
     /// The places of the controls; missing ones are hidden.
     #[must_use]
     pub fn place(&self, width: i32, height: i32, font: &dyn Font) -> Vec<(Control, Rect)> {
-        let measures = Measures::of(font);
+        let measures = Measures::new(font);
         let Measures {
             line,
             margin,

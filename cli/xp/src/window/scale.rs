@@ -19,7 +19,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// The scale for these values, and the limit if it is drawn, in a height of pixels.
-    pub(super) fn of(values: &[u32], limit: Option<u32>, height: i32, line: i32) -> Scale {
+    pub(super) fn fit(values: &[u32], limit: Option<u32>, height: i32, line: i32) -> Scale {
         let highest = values.iter().copied().chain(limit).max().unwrap_or(0);
         let highest = u64::from(highest).max(LOWEST_TOP);
         // Labels are one line high, and half a line apart.
@@ -89,14 +89,14 @@ mod tests {
             (0xFF_FFFF, 5_000_000, 20_000_000),
             (u32::MAX, 1_000_000_000, 5_000_000_000),
         ] {
-            let scale = Scale::of(&[highest], None, 1000, 10);
+            let scale = Scale::fit(&[highest], None, 1000, 10);
             assert_eq!((scale.step, scale.top()), (step, top), "{highest}");
         }
     }
 
     #[test]
     fn little_room_has_few_lines() {
-        assert_eq!(Scale::of(&[100], None, 30, 10).lines, 1);
-        assert_eq!(Scale::of(&[3], Some(70), 50, 10).labels().len(), 3);
+        assert_eq!(Scale::fit(&[100], None, 30, 10).lines, 1);
+        assert_eq!(Scale::fit(&[3], Some(70), 50, 10).labels().len(), 3);
     }
 }

@@ -32,7 +32,7 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(owner: &ConnectionOwner) -> Row {
+    fn new(owner: &ConnectionOwner) -> Row {
         let mut place = owner.path.clone().unwrap_or_default();
         let services = owner.services.as_deref().unwrap_or_default();
         if !services.is_empty() {
@@ -82,7 +82,7 @@ impl Table {
         let owners = who::owners(os, false).unwrap_or_default();
         self.rows.clear();
         for owner in &owners {
-            self.insert(Row::of(owner));
+            self.insert(Row::new(owner));
         }
     }
 

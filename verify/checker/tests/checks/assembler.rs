@@ -1,4 +1,4 @@
-//! Code of the files that are tested.
+//! The code of the tested files.
 
 use checker::Arch;
 
@@ -8,11 +8,11 @@ pub(crate) const RET: &[u8] = b"\xC3";
 /// Returns and removes two arguments, as the entry point of a driver for x86 does.
 pub(crate) const RET_8: &[u8] = b"\xC2\x08\x00";
 
-/// A place in the code, known once it is defined.
+/// A position in the code, known once defined.
 #[derive(Clone, Copy)]
 pub(crate) struct Label(usize);
 
-/// A distance to be filled in: it counts from its own end.
+/// A distance to be filled in, counted from its own end.
 struct Distance {
     at: usize,
     size: usize,
@@ -48,7 +48,7 @@ impl Assembler {
         }
     }
 
-    /// The code at the beginning of .text, and the addresses that are taken.
+    /// The code, and the taken addresses.
     pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u64>) {
         for Distance { at, size, target } in self.distances {
             let end = at + size;

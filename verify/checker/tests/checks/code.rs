@@ -4,7 +4,7 @@ use crate::pe::{self, BASE, Draft, EXTRA, RDATA, TEXT, driver};
 use checker::{Arch, Kind, Violation};
 use scanner_core::Rva;
 
-/// The end of a driver's entry point.
+/// Ends a driver's entry point.
 fn finish(code: &mut Assembler) {
     match code.arch {
         Arch::X86 => code.emit(RET_8),
@@ -12,7 +12,7 @@ fn finish(code: &mut Assembler) {
     }
 }
 
-/// A file that starts with these bytes of code.
+/// A file whose code starts with these bytes.
 fn with(kind: Kind, arch: Arch, bytes: &[u8]) -> Draft {
     pe::draft(kind, arch, |code| {
         code.emit(bytes);
@@ -115,7 +115,7 @@ fn forbidden_instructions_are_violations() {
         b"\x0F\x31",
         b"\x0F\x05",
     ] {
-        // wrmsr, rdmsr, cpuid, rdtsc, syscall: by the processor's features.
+        // wrmsr, rdmsr, cpuid, rdtsc, syscall: refused by feature.
         let violations = with(Kind::Driver, Arch::X64, bytes).violations();
         assert!(matches!(
             violations[0],
@@ -207,7 +207,7 @@ fn code_that_nothing_reaches_is_a_violation() {
         });
         let start = if arch == Arch::X86 { 3 } else { 1 };
         let violations = draft.violations();
-        // As far as the section goes: the zeros behind it may belong to it.
+        // Up to the end of the section: the zeros behind it may belong to it.
         let at = Rva(TEXT + start);
         let bytes = 0x1000 - start;
         assert_eq!(violations, [Violation::Unreached { at, bytes }]);
@@ -317,7 +317,7 @@ fn the_table_of_functions_of_x64_leads_to_code() {
             ..
         }]
     ));
-    // The part of another function is none of its own.
+    // A part of another function is not a function.
     draft.extra[12] = 1 | 4 << 3;
     let violations = draft.violations();
     assert!(matches!(
@@ -343,7 +343,7 @@ fn locked_exchanges_are_counted() {
     }
 }
 
-/// Each would be a way to write to another driver's memory.
+/// Each is a way to write to another driver's memory.
 #[test]
 fn a_driver_with_two_locked_exchanges_is_a_violation() {
     for (count, right) in [(1, true), (2, false)] {
@@ -362,7 +362,7 @@ fn a_driver_with_two_locked_exchanges_is_a_violation() {
     }
 }
 
-/// mov reg,cr4: once, in the driver for x86 alone.
+/// `mov reg,cr4`: once, and only in the driver for x86.
 #[test]
 fn cr4_is_read_at_most_once_and_only_by_the_driver_for_x86() {
     let read = b"\x0F\x20\xE1"; // mov ecx,cr4

@@ -4,7 +4,7 @@ use crate::{BOTH, pe};
 use checker::{Arch, Kind, Violation};
 use scanner_core::Rva;
 
-/// A right driver that imports one thing more.
+/// A correct driver with one more import.
 fn importing(arch: Arch, dll: &'static str, thunk: Thunk) -> Draft {
     let mut draft = plain_driver(arch);
     draft.imports.push((dll, vec![thunk]));
@@ -50,7 +50,7 @@ fn an_import_that_one_system_lacks_is_a_violation() {
         name: name.to_owned(),
         list: "winxp-sp3-x86.kernel32.dll.txt",
     };
-    // Nor is it in the table of what was there before.
+    // Nor is it in the table of allowed imports.
     let unknown = Violation::NotInTable {
         dll: "kernel32.dll".to_owned(),
         name: name.to_owned(),
@@ -58,7 +58,7 @@ fn an_import_that_one_system_lacks_is_a_violation() {
     assert_eq!(program(name).violations(), [wrong, unknown]);
 }
 
-/// Such a driver would load in Wine, and on no Windows XP.
+/// Such a driver would load in Wine, but on no Windows XP.
 #[test]
 fn a_driver_import_that_one_system_lacks_is_a_violation() {
     for (arch, name, lists) in [
@@ -101,7 +101,7 @@ fn a_driver_import_that_one_system_lacks_is_a_violation() {
 #[test]
 fn a_program_imports_from_its_three_files_only() {
     for (arch, dll, name, right) in [
-        // Windows would look for it beside the program first.
+        // Windows would search for it beside the program first.
         (Arch::X86, "iphlpapi.dll", "GetTcpStatistics", false),
         (Arch::X64, "ntdll.dll", "RtlGetVersion", true),
         (Arch::X86, "advapi32.dll", "OpenSCManagerW", true),

@@ -63,7 +63,7 @@ fn sections_that_do_not_follow_each_other_are_violations() {
     draft.report();
     draft.sections[2].virtual_size = 0x1001;
     let violations = draft.violations();
-    // And so the resources aren't found where they are.
+    // So the resources are not found.
     assert!(
         matches!(&violations[0], Violation::Layout { section, .. } if section == ".rsrc"),
         "{violations:?}"
@@ -107,7 +107,7 @@ fn x86_without_relocations_is_a_violation() {
     assert!(matches!(violations[..], [Violation::Unreached { .. }]));
 }
 
-/// It would call through another driver's memory wherever else it is loaded.
+/// At any other base it would call through another driver's memory.
 #[test]
 fn an_address_in_code_that_is_not_relocated_is_a_violation() {
     let mut draft = crate::pe::driver(Arch::X86, |code| {

@@ -1,4 +1,4 @@
-//! The depths here are added up by hand.
+//! Stack depths, added up by hand.
 
 use crate::assembler::{Assembler, RET, RET_8, Register};
 use crate::pe::{
@@ -185,7 +185,7 @@ fn recursion_is_reported_with_its_cycle() {
     assert_eq!(draft.violations(), [Violation::Recursion(circle)]);
 }
 
-/// Whose stack is not bounded else.
+/// A program's stack is not bounded otherwise.
 #[test]
 fn recursion_in_a_program_is_a_violation() {
     let draft = pe::draft(Kind::Program, Arch::X64, |code| {
@@ -220,7 +220,7 @@ fn recursion_through_a_tail_call_is_a_violation() {
 
 #[test]
 fn a_function_that_never_returns_ends_its_callers_path() {
-    // Behind the call, the stack is not what it would have to be.
+    // The depth behind the call would be wrong if it were reached.
     let draft = x86(|code| {
         let (never, out) = (code.label(), code.label());
         code.emit(b"\x85\xC0"); // test eax,eax

@@ -34,7 +34,7 @@ fn a_program_that_is_right_is_reported() {
         });
         let report = draft.report();
         assert_eq!(report.traps.len(), 1);
-        // How many arguments ExitProcess takes from the stack of x86 is in no table.
+        // No table has the number of arguments that ExitProcess removes on x86.
         assert_eq!(report.stack.is_ok(), arch == Arch::X64);
     }
 }

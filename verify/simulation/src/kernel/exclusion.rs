@@ -1,11 +1,11 @@
-//! One thread at a time, on the host, and it is told when it comes twice.
+//! The exclusion on the host, which detects a thread that enters twice.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use tcplimit_driver::Exclusion;
 
-/// Who is inside.
+/// The thread inside.
 #[derive(Debug, Default)]
 pub struct Owner {
     inside: Mutex<Option<ThreadId>>,
@@ -45,7 +45,7 @@ impl Owner {
 pub struct CheckedExclusion(pub(super) Arc<Owner>);
 
 impl CheckedExclusion {
-    /// Does something inside, as the driver would.
+    /// Runs `work` inside, as the driver would.
     pub fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
         self.0.enter();
         let done = work();
@@ -54,9 +54,9 @@ impl CheckedExclusion {
     }
 }
 
-// SAFETY: `enter` returns only after it found nobody inside and put its own
-// thread there, both under the mutex; only `leave` takes it out again, and the
-// mutex makes what was done before seen by the next one.
+// SAFETY: `enter` returns only after it found nobody inside and stored its own
+// thread, both under the mutex; only `leave` removes it again, and the mutex
+// makes earlier writes visible to the next thread.
 #[expect(unsafe_code, reason = "the driver's lock relies on it")]
 unsafe impl Exclusion for CheckedExclusion {
     fn enter(&self) {

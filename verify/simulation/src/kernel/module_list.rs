@@ -8,7 +8,7 @@ use super::configuration::{ListState, PathStyle};
 use super::state::State;
 use specimen::{Arch, Module};
 
-/// The list as it is read at one moment.
+/// A snapshot of the list.
 #[derive(Debug)]
 pub(super) struct List {
     entries: Vec<(Vec<u8>, u64, u32)>,
@@ -16,7 +16,7 @@ pub(super) struct List {
 }
 
 impl List {
-    /// What the list says now.
+    /// Reads the current list.
     pub(super) fn read(state: &State) -> List {
         let mut list = List {
             entries: Vec::new(),
@@ -40,7 +40,7 @@ impl List {
                 list.add_module(state, module, loaded.base, size);
             }
         }
-        // Names that have the module's in them, one that is no text, and none.
+        // Names that contain the module's, one that is no text, and an empty one.
         for (number, name) in (0..).zip([
             &b"\\SystemRoot\\system32\\drivers\\mytcpip.sys"[..],
             b"\\SystemRoot\\tcpip.sys\\tcpip.sys.bak",
@@ -85,7 +85,7 @@ impl List {
         self.entries.push((path, base, size));
     }
 
-    /// Shows all of it.
+    /// Calls `show` with every entry.
     pub(super) fn show(&self, mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
         for &(ref path, base, size) in &self.entries {
             show(&ModuleEntry { path, base, size });
@@ -95,7 +95,7 @@ impl List {
 }
 
 impl ListState {
-    /// Whether a module is confirmed by it, and if not, in which way.
+    /// The list's relation to the driver object.
     pub fn witness(self) -> ListWitness {
         match self {
             ListState::Correct => ListWitness::Confirms,
@@ -107,16 +107,16 @@ impl ListState {
     }
 }
 
-/// What the list is as a witness.
+/// The list's relation to the driver object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListWitness {
-    /// It says what the driver object says.
+    /// The entries agree with it.
     Confirms,
-    /// It does not know the module.
+    /// No entry is about the module.
     Silent,
-    /// It says otherwise.
+    /// An entry contradicts it.
     Contradicts,
-    /// It can't be asked.
+    /// The list can't be read.
     Fails(Status),
 }
 

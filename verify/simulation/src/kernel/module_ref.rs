@@ -1,4 +1,4 @@
-//! What the driver has in hand of a module.
+//! The driver's reference to a module.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,31 +11,30 @@ use super::instance::forbidden_section;
 use super::state::{ExchangeCall, Shared};
 use specimen::PlacedSection;
 
-/// A reference to a module. Dropping it gives the reference back.
+/// A reference to a module, released when dropped.
 #[derive(Debug)]
 pub struct ModuleRef {
     shared: Arc<Shared>,
     instance: usize,
     snapshot: OnceLock<Box<Snapshot>>,
-    /// What it was when its headers were given out.
+    /// The module when the driver first read it.
     first_view: OnceLock<FirstView>,
-    /// What the driver was page_facts last of the page that an RVA lies in.
+    /// The last page facts returned, with their RVA.
     last_page_facts: Mutex<Option<(u32, PageFacts)>>,
 }
 
-/// A module as it was when the driver first read of it: the headers, which are
-/// read once. They may change before that, and after.
+/// A module when the driver first read it: the driver reads the headers once, and
+/// they may change before and after.
 #[derive(Debug)]
 struct FirstView {
-    /// The driver must refuse it: its limit can't be located.
+    /// Its limit can't be located, so the driver must refuse it.
     unlocatable: bool,
     sections: Vec<PlacedSection>,
-    /// Where it had its exception table.
+    /// The range of its exception table.
     table: Option<Range<u64>>,
 }
 
-/// Memory as it was when slices of it were given out: others may change it
-/// while the driver looks.
+/// The memory when slices of it were lent: it may change while the driver reads.
 #[derive(Debug)]
 struct Snapshot {
     memory: Arc<Vec<u8>>,
@@ -122,7 +121,7 @@ impl tcplimit_driver::ModuleRef for ModuleRef {
         let module = &state.instances[self.instance];
         let range = u64::from(rva.0)..u64::from(rva.0) + 4;
         if !rva.0.is_multiple_of(4) || !module.has(&range) {
-            state.violation(format!("read at {rva}, which is no place for a variable"));
+            state.violation(format!("read at {rva}, where no variable can be"));
             return None;
         }
         module.is_readable(&range).then(|| module.dword(rva.0))
@@ -147,14 +146,13 @@ impl tcplimit_driver::ModuleRef for ModuleRef {
 
 impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // Not a call: giving a reference back can't fail.
+        // Not a call: releasing a reference can't fail.
         self.shared.lock().instances[self.instance].references -= 1;
     }
 }
 
 impl super::state::State {
-    /// Exchanges the limit as the processor does, and notes all that the
-    /// driver must not have done.
+    /// Exchanges the limit as the processor does, and records violations.
     fn exchange(
         &mut self,
         instance: usize,
@@ -168,7 +166,7 @@ impl super::state::State {
         let (current, limit) = (permit.current(), permit.limit());
         let mut wrong = Vec::new();
         if permit.base() != module.base || rva != module.threshold() {
-            wrong.push(format!("a permit for {rva:X} of what lies elsewhere"));
+            wrong.push(format!("a permit for {rva:X}, which is not the limit"));
         }
         if !(1..=16_777_215).contains(&limit) {
             wrong.push(format!("a permit for a limit of {limit}"));

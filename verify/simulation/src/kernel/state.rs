@@ -1,4 +1,4 @@
-//! All that the system is, behind one lock, and every call that it got.
+//! The state of the system, behind one lock, and the count of calls.
 
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use super::instance::Instance;
 use super::module::slot;
 use specimen::{Arch, Module};
 
-/// A start of the system: any number will do.
+/// The boot's number, arbitrary.
 const BOOT: u64 = 0x01C6_A5B4_C3D2_E1F0;
 
-/// What the system and every reference into it share.
+/// The state shared by the system and all references into it.
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -27,10 +27,10 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub struct PowerFailure;
 
-/// The system as it is now.
+/// The current state of the system.
 #[derive(Debug)]
 pub struct State {
-    /// Every module that was ever loaded.
+    /// All modules ever loaded.
     pub instances: Vec<Instance>,
     /// Whether the page tables can be read.
     pub rights_known: bool,
@@ -38,31 +38,31 @@ pub struct State {
     pub list: ModuleListing,
     /// The service key's values.
     pub settings: Settings,
-    /// The mark that guards the start.
+    /// The start mark.
     pub guard: bool,
     /// Safe Mode.
     pub safe_mode: bool,
-    /// DeviceId start of the system it is.
+    /// The number of this boot.
     pub boot: u64,
-    /// What was records of each module.
+    /// The record of each module.
     pub records: [Option<[u8; RECORD_SIZE]>; 2],
-    /// The same by version 0.1.0, below the service's key.
+    /// The records of version 0.1.0, below the service's key.
     pub v0_1_records: [Option<[u8; V0_1_RECORD_SIZE]>; 2],
-    /// What does not work any more.
+    /// Calls that fail.
     pub failing: FailingCalls,
-    /// What was told to the event log.
+    /// All events logged.
     pub events: Vec<Event>,
-    /// Every permit that was used.
+    /// All permits used.
     pub exchanges: Vec<ExchangeCall>,
-    /// How often a record was records.
+    /// The number of records written.
     pub record_writes: usize,
-    /// The driver was told that the test-only value is 1.
+    /// The driver read the test-only value as 1.
     pub accepts_unknown_rights: bool,
-    /// The driver was told that it shall put the limits back.
+    /// The driver read that it must restore the limits.
     pub restores_at_unload: bool,
-    /// What is records is not what the driver wrote.
+    /// A record was corrupted after the driver wrote it.
     pub record_corrupted: bool,
-    /// How many faults have happened.
+    /// The number of faults so far.
     pub fault_count: usize,
     pub(super) arch: Arch,
     pub(super) power_failed: bool,
@@ -74,42 +74,42 @@ pub struct State {
     violations: Vec<String>,
 }
 
-/// What a module's driver object leads to.
+/// A module's driver object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DriverObject {
-    /// The module that is loaded there.
+    /// The loaded module.
     pub instance: Option<usize>,
-    /// It can't be looked at.
+    /// References to it fail.
     pub unusable: bool,
 }
 
 /// Calls that fail.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FailingCalls {
-    /// Reading any value.
+    /// Reading any setting.
     pub settings: bool,
     /// Reading the mark.
     pub guard_read: bool,
     /// Writing the mark.
     pub guard_write: bool,
-    /// Remembering.
+    /// Writing a record.
     pub write_record: bool,
-    /// Recalling.
+    /// Reading a record.
     pub read_record: bool,
-    /// Telling which start it is.
+    /// Reading the boot's number.
     pub boot_id: bool,
     /// Exchanging.
     pub exchange: bool,
 }
 
-/// A permit that was used.
+/// The use of a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExchangeCall {
-    /// On which module.
+    /// The module.
     pub instance: usize,
-    /// Its current value.
+    /// The permit's current value.
     pub current: u32,
-    /// Its limit.
+    /// The permit's limit.
     pub limit: u32,
     /// Whether the limit was written.
     pub written: bool,
@@ -124,11 +124,11 @@ pub struct DeviceState {
     pub protected: bool,
     /// Programs can open it by name.
     pub linked: bool,
-    /// Another driver has its own name.
+    /// Another driver has the device's name.
     pub name_taken: bool,
     /// Another driver has the name that programs open.
     pub link_taken: bool,
-    /// What does not work.
+    /// Calls that fail.
     pub failing: FailingDeviceCalls,
 }
 
@@ -139,7 +139,7 @@ pub struct FailingDeviceCalls {
     pub create: bool,
     /// Protecting it.
     pub protect: bool,
-    /// Giving it its name.
+    /// Linking it.
     pub link: bool,
 }
 
@@ -155,8 +155,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The driver calls: what is scheduled happens first. All but the calls about
-    /// devices need the exclusion, for what is decided rests on their answers.
+    /// A call by the driver: scheduled faults happen first. All calls except those
+    /// about devices need the exclusion, since decisions rest on them.
     pub(super) fn call(&self, name: &str) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         if !self.owner.is_inside() {
@@ -165,7 +165,7 @@ impl Shared {
         self.apply_due_faults(state)
     }
 
-    /// As [`Shared::call`], for what needs no exclusion.
+    /// As [`Shared::call`], for calls that need no exclusion.
     pub(super) fn call_outside(&self) -> MutexGuard<'_, State> {
         self.apply_due_faults(self.lock())
     }
@@ -261,17 +261,17 @@ impl State {
         }
     }
 
-    /// What a module's driver object leads to.
+    /// A module's driver object.
     pub fn driver_object(&mut self, module: Module) -> &mut DriverObject {
         &mut self.driver_objects[slot(module)]
     }
 
-    /// Whether a module's driver object can be looked at.
+    /// Whether a module's driver object can be referenced.
     pub fn is_usable(&self, module: Module) -> bool {
         !self.driver_objects[slot(module)].unusable
     }
 
-    /// The module that is loaded in a place.
+    /// The instance loaded as a module.
     pub fn loaded(&self, module: Module) -> Option<&Instance> {
         self.driver_objects[slot(module)]
             .instance
@@ -286,26 +286,26 @@ impl State {
         }
     }
 
-    /// Whether any device is left.
+    /// Whether any device exists.
     pub fn has_devices(&self) -> bool {
         let left = |device: &DeviceState| device.created || device.linked;
         self.devices.iter().any(left)
     }
 
-    /// Whether any module is still held.
+    /// Whether any module is still referenced.
     pub fn is_any_module_referenced(&self) -> bool {
         self.instances
             .iter()
             .any(|instance| instance.references > 0)
     }
 
-    /// Lets a fault happen right before the n-th call from now, the next one
-    /// being number 0.
+    /// Schedules a fault right before the n-th call from now; the next call is
+    /// number 0.
     pub fn schedule(&mut self, call: usize, fault: Fault) {
         self.scheduled.push((self.calls + call, fault));
     }
 
-    /// WriteRecordFails the faults that have not happened.
+    /// Cancels the scheduled faults.
     pub fn cancel_faults(&mut self) {
         self.scheduled.clear();
     }
@@ -315,12 +315,12 @@ impl State {
         self.power_failed
     }
 
-    /// How many calls there were.
+    /// The number of calls so far.
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// What the driver must not have done.
+    /// The driver's violations.
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
@@ -331,7 +331,7 @@ impl State {
 }
 
 impl State {
-    /// It happens.
+    /// Applies a fault.
     pub fn apply(&mut self, fault: Fault) {
         match fault {
             Fault::Unloaded(module) => self.driver_object(module).instance = None,
@@ -402,7 +402,7 @@ impl State {
         }
     }
 
-    /// Changes the module that is loaded there, if one is.
+    /// Changes the loaded instance of a module, if any.
     fn change(&mut self, module: Module, change: impl FnOnce(&mut Instance)) {
         if let Some(instance) = self.driver_object(module).instance {
             change(&mut self.instances[instance]);

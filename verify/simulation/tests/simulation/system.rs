@@ -1,5 +1,5 @@
-//! The system itself: that it notices what the driver must not do, and that
-//! its builds are what they say.
+//! The simulated system itself: it detects violations, and its builds get their
+//! stated verdicts.
 
 use scanner_core::policy::{PageFacts, WriteRequest, permit};
 use scanner_core::{Headers, Image, MappedSection, Rva, Section, locate};
@@ -13,7 +13,7 @@ use tcplimit_protocol::Reason;
 
 const TCPIP: scanner_core::Module = scanner_core::Module::Tcpip;
 
-/// What the system noted while something was done in the exclusion.
+/// The violations while `work` ran inside the exclusion.
 fn violations(work: impl FnOnce(&System<X86>)) -> Vec<String> {
     let system = System::start(&Configuration::x86(), AddressLayout::First);
     system.exclusion().inside(|| work(&system));
@@ -40,7 +40,7 @@ fn reads_outside_code_are_noted() {
         let held = system.reference_module(TCPIP).unwrap();
         assert_eq!(held.bytes(Rva(0), u32::MAX), None);
     });
-    assert_violation("no place for a variable", |system| {
+    assert_violation("where no variable can be", |system| {
         system
             .reference_module(TCPIP)
             .unwrap()
@@ -118,7 +118,7 @@ fn a_reference_counts_until_it_is_dropped() {
     });
 }
 
-/// Does what the driver does up to the write, asking for the page or not.
+/// Writes the limit as the driver does, with or without asking for the page facts.
 fn write(system: &System<X86>, ask: bool) {
     let held = system.reference_module(TCPIP).unwrap();
     let (base, size) = (held.base(), held.size());
@@ -177,8 +177,8 @@ fn a_foreign_change_is_not_taken_for_the_drivers() {
     assert!(system.state().loaded(Module::Tcpip).unwrap().is_intact());
 }
 
-/// Every build in both places on both systems is judged as its entry says; the
-/// model relies on it.
+/// Tries every build as both modules on both systems; the model relies on the
+/// stated verdicts.
 #[test]
 fn builds_get_their_stated_verdict() {
     let mut reasons = Vec::new();
@@ -195,10 +195,10 @@ fn builds_get_their_stated_verdict() {
                     tcpip6,
                     ..system
                 };
-                let said = first_answer(&system, module);
+                let response = first_answer(&system, module);
                 let verdict = build.verdict(system.arch, module);
                 assert_eq!(
-                    said.reason(),
+                    response.reason(),
                     verdict.err().unwrap_or(Reason::Done),
                     "{}",
                     build.name
@@ -225,7 +225,7 @@ fn builds_get_their_stated_verdict() {
 
 fn first_answer(system: &Configuration, module: Module) -> Answer {
     let steps = [Action::Load.into(), Action::Query(module).into()];
-    let [_, said] = match system.arch {
+    let [_, response] = match system.arch {
         Arch::X86 => {
             let mut run = Run::<X86>::start(system, AddressLayout::First);
             steps.map(|step| run.step(&step))
@@ -235,5 +235,5 @@ fn first_answer(system: &Configuration, module: Module) -> Answer {
             steps.map(|step| run.step(&step))
         }
     };
-    Answer::read(&said.output)
+    Answer::read(&response.output)
 }

@@ -250,7 +250,7 @@ fn each_defect_breaks_exactly_the_fact_it_names() {
             }
             .build();
             file::check(&specimen);
-            // The normalized spec, which is what is built.
+            // The builder builds the normalized spec.
             let expected = match specimen.spec.defect {
                 Some(Defect::SecondCandidate) | None => vec![],
                 Some(defect) => vec![defect],

@@ -1,4 +1,4 @@
-//! Items of a source with their documentation, for tables.
+//! Items of a source file with their documentation, for tables.
 
 /// A field, a variant or a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) fn constants(source: &str, name: &str) -> Vec<Documented> {
     })
 }
 
-/// All that a block declares, up to its end.
+/// The items declared in a block.
 fn inside(
     source: &str,
     begin: &str,
@@ -59,7 +59,7 @@ fn inside(
     all
 }
 
-/// Without links, and without the period at the end.
+/// The text without links and the final period.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! docs/interface.md against `driver/protocol`.
+//! docs/interface.md compared with `driver/protocol`.
 
 use tcplimit_protocol::{Reason, Status, legacy};
 

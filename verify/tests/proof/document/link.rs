@@ -1,9 +1,9 @@
-//! Links between the pages lead somewhere.
+//! Links between the pages lead to existing files.
 
 use std::fs;
 use std::path::Path;
 
-/// What stands behind `](` in a page, without a place inside of it.
+/// Targets of links in a page, without fragments.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {
         let link = rest.split(')').next()?;
@@ -41,7 +41,7 @@ fn links_to_files_are_found_and_urls_are_not() {
     assert_eq!(links(text).collect::<Vec<_>>(), ["a.md", "b.md"]);
 }
 
-/// Names of files in a page's code marks.
+/// File names in code marks of a page.
 fn files(text: &str) -> impl Iterator<Item = &str> {
     let marked = text.split('`').skip(1).step_by(2);
     marked.filter(|name| name.ends_with(".rs") || name.ends_with("txt") && name.contains('/'))

@@ -1,4 +1,4 @@
-//! docs/manual.md against the protocol and the program that it is about.
+//! docs/manual.md compared with the protocol and the program.
 
 use std::fs;
 use std::path::Path;
@@ -44,14 +44,14 @@ fn every_message_in_the_manual_is_in_the_program() {
     );
     for row in rows {
         let (first, rest) = (&row[0], row[0].split_once(' '));
-        // The program puts its messages together: "Can't {what}".
+        // The program composes messages like "Can't {what}".
         let rest = rest.filter(|(word, _)| *word == "Can't");
         let text = rest.map_or(first.as_str(), |(_, rest)| rest);
         assert!(program.contains(text), "the program has no {first:?}");
     }
 }
 
-/// The source with its texts in one piece, wherever a line of it ends.
+/// The source with string literals that continue over lines joined.
 fn one_line(source: &str) -> String {
     let mut text = String::new();
     for line in source.lines() {

@@ -1,4 +1,4 @@
-//! docs/on-real-xp.cmd, as far as it can be judged without cmd.exe.
+//! docs/on-real-xp.cmd, as far as it can be checked without cmd.exe.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ fn script() -> String {
     fs::read_to_string(path).expect("the script")
 }
 
-/// Its commands, without comments.
+/// The commands of the script, without comments.
 fn commands(script: &str) -> impl Iterator<Item = &str> {
     let lines = script.lines().map(str::trim);
     lines.filter(|line| !line.starts_with("rem "))
@@ -43,7 +43,7 @@ fn every_goto_has_exactly_one_label() {
     assert!(named > 40, "{named}");
 }
 
-/// One that is not looked at would not stop the script.
+/// Without the check a failure would not stop the script.
 #[test]
 fn each_command_is_followed_by_a_check_of_its_exit_code() {
     let script = script();

@@ -22,8 +22,8 @@ impl Page {
         Page(text.into())
     }
 
-    /// The rows of the tables below a heading, up to the next heading, that have
-    /// these columns, in this order.
+    /// The rows of the tables between a heading and the next that have these
+    /// columns, in this order.
     pub(crate) fn table(&self, heading: &str, columns: &[&str]) -> Vec<Row> {
         let mut inside = false;
         let mut wanted = false;
@@ -49,7 +49,7 @@ impl Page {
     }
 }
 
-/// Without the code marks around a cell.
+/// The cells of a row, without code marks around them.
 fn cells(line: &str) -> Row {
     line.trim()
         .trim_start_matches('|')

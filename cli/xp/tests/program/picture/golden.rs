@@ -57,7 +57,7 @@ fn burst(limit: u32) -> History {
 }
 
 fn color(colors: &SystemColors, ink: Ink) -> String {
-    let Rgb(red, green, blue) = colors.of(ink);
+    let Rgb(red, green, blue) = colors.color(ink);
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 

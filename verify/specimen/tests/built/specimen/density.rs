@@ -135,7 +135,7 @@ fn bytes_are_as_common_as_in_genuine_code() {
         for (byte, (&count, row)) in counts.iter().zip(&genuine).enumerate() {
             let (here, there) = (per_10_000(count, code), row[column]);
             differ += (here - there).abs() / 2.0;
-            // Bytes of addresses depend on where sections lie.
+            // Bytes of addresses depend on the sections' positions.
             let address = (1..=6).contains(&byte) || (0xE0..=0xFE).contains(&byte);
             let off = here > 1.6 * there || here < 0.6 * there;
             assert!(
@@ -181,7 +181,8 @@ fn instructions_are_as_common_as_in_genuine_code() {
     }
 }
 
-/// The code with zeros for addresses, whose bytes depend on where sections lie.
+/// The code with zeros for addresses, whose bytes depend on the sections'
+/// positions.
 fn without_addresses(specimen: &Specimen) -> Vec<u8> {
     let text = listing::section(specimen, b".text\0\0\0");
     let mut code = self::text(specimen).to_vec();

@@ -78,7 +78,7 @@ fn check_as<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     relocations(file, specimen);
 }
 
-/// Sections follow one another without gap or overlap, in file and memory.
+/// Sections follow each other without gap or overlap, in file and memory.
 fn tiles<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     let alignment = specimen.spec.alignment;
     let headers = file.nt_headers().optional_header().size_of_headers();
@@ -105,7 +105,7 @@ fn tiles<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     assert_eq!(rva, specimen.size_of_image);
 }
 
-/// The slots in the descriptors match the builder's list and lie in the
+/// The slots in the descriptors match the builder's list and are in the
 /// directory of import addresses.
 fn imports<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     let table = file

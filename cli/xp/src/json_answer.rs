@@ -10,7 +10,7 @@ use crate::driver_client;
 
 /// Everything that the driver knows of a module.
 #[derive(Serialize)]
-pub(crate) struct AnswerJson {
+pub(crate) struct JsonAnswer {
     module: &'static str,
     state: &'static str,
     limit: Option<u32>,
@@ -56,8 +56,8 @@ const FLAGS: [(&str, u32); 4] = [
     ("written-by-earlier-load", Flags::WRITTEN_BY_EARLIER_LOAD),
 ];
 
-impl AnswerJson {
-    pub(crate) fn of(module: Module, answer: &Answer) -> AnswerJson {
+impl JsonAnswer {
+    pub(crate) fn new(module: Module, answer: &Answer) -> JsonAnswer {
         let located = State::from_code(answer.state.get()) == Some(State::Located);
         let known = |number: u32| located.then_some(number);
         let some = |number: u32| Some(number).filter(|&number| number != 0);
@@ -67,7 +67,7 @@ impl AnswerJson {
                 .map(Reason::text)
         };
         let flags = answer.flags.get();
-        AnswerJson {
+        JsonAnswer {
             module: module.file_name(),
             state: driver_client::state_name(answer),
             limit: some(answer.limit.get()),
