@@ -24,7 +24,7 @@ struct Subject {
 
 impl Subject {
     fn new(kind: &str) -> Subject {
-        let mut kinds = Spec::kinds_in_full().into_iter();
+        let mut kinds = Spec::full_size_presets().into_iter();
         let spec = kinds.find_map(|(name, spec)| (name == kind).then_some(spec));
         let specimen = spec.expect("a kind of specimen").build();
         let text = &specimen.sections[0];

@@ -23,7 +23,7 @@ const LOADED_X64: u64 = 0xFFFF_FADF_E1A2_3000;
 
 fn main() {
     println!("{:<28}{:>10}{:>10}{:>8}", "", "locate", "loop", "ratio");
-    for (kind, spec) in Spec::kinds_in_full() {
+    for (kind, spec) in Spec::full_size_presets() {
         let specimen = spec.build();
         let module = Module::named(spec.module.file_name()).expect("a name");
         let text = &specimen.sections[0];

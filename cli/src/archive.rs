@@ -72,12 +72,12 @@ impl<'a> Archive<'a> {
 /// Reports on the members of a cabinet.
 fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize, visit: Visit<'_>) {
     let length = data.length();
-    let say = |state, reason: &str, visit: Visit<'_>| {
+    let report = |state, reason: &str, visit: Visit<'_>| {
         visit(Report::new(origin.clone(), length, state, reason), &[]);
     };
     let cabinet = match Cabinet::new(data) {
         Ok(cabinet) => cabinet,
-        Err(reason) => return say(State::Damaged, reason, visit),
+        Err(reason) => return report(State::Damaged, reason, visit),
     };
     let deltas = cabinet.names().filter(|name| is_delta(name)).count();
     let all = options.members == Members::All || options.module.is_some();
@@ -102,7 +102,7 @@ fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize,
             deltas,
             count(to_u64(cabinet.len()), "member")
         );
-        say(State::Compressed, &reason, visit);
+        report(State::Compressed, &reason, visit);
     } else if !seen {
         let reason = match cabinet.len() {
             0 => "a cabinet without members".to_owned(),
@@ -111,7 +111,7 @@ fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize,
                 count(to_u64(number), "member")
             ),
         };
-        say(State::Cabinet, &reason, visit);
+        report(State::Cabinet, &reason, visit);
     }
 }
 
@@ -133,13 +133,13 @@ fn is_likely(name: &str) -> bool {
 /// Reports on the drivers of a disc image.
 fn disc(origin: &Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>) {
     let length = file.length();
-    let say = |state, reason: &str, visit: Visit<'_>| {
+    let report = |state, reason: &str, visit: Visit<'_>| {
         visit(Report::new(origin.clone(), length, state, reason), &[]);
     };
-    let found = Volume::read(file).and_then(|volume| Found::in_volume(file, &volume));
+    let found = Volume::read(file).and_then(|volume| DiscFiles::in_volume(file, &volume));
     let found = match found {
         Ok(found) => found,
-        Err(flaw) => return say(State::Damaged, &format!("{flaw}{FRESH_COPY}"), visit),
+        Err(flaw) => return report(State::Damaged, &format!("{flaw}{FRESH_COPY}"), visit),
     };
     let mut seen = false;
     for (path, extent) in found.drivers {
@@ -156,7 +156,7 @@ fn disc(origin: &Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>
             "a disc image of {}, none of them, and none in its cabinets and self-extractors, named like tcpip*.sys",
             count(found.files, "file")
         );
-        say(State::DiscImage, &reason, visit);
+        report(State::DiscImage, &reason, visit);
     }
 }
 
@@ -205,16 +205,16 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
 
 /// What there is to look into in a disc image.
 #[derive(Default)]
-struct Found {
+struct DiscFiles {
     /// Files of the tree with the most; directories don't count.
     files: u64,
     /// Paths, each extent under the name that Windows shows.
     drivers: Vec<(String, Extent)>,
 }
 
-impl Found {
-    fn in_volume(file: &dyn Storage, volume: &Volume) -> Result<Found, DiscError> {
-        let mut found = Found::default();
+impl DiscFiles {
+    fn in_volume(file: &dyn Storage, volume: &Volume) -> Result<DiscFiles, DiscError> {
+        let mut found = DiscFiles::default();
         let mut extents = HashSet::new();
         let mut too_many = false;
         for tree in &volume.trees {

@@ -551,13 +551,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_description_of_the_command_line_holds_together() {
+    fn the_command_line_definition_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn only_a_path_right_behind_as_loaded_may_have_been_meant_as_a_base() {
+    fn only_a_path_right_after_as_loaded_may_be_a_base() {
         let behind = |words: &[&str], path: &'static str| {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             base_behind(&words, OsStr::new(path))
@@ -569,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_is_read_as_debuggers_write_it() {
+    fn a_base_may_be_written_as_debuggers_do() {
         for text in ["F7A80000", "0xf7a80000", "f7a80000h"] {
             assert_eq!(load_base(text), Ok(LoadBase::At(0xF7A8_0000)), "{text}");
         }

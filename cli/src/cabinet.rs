@@ -58,7 +58,7 @@ struct Folder {
 
 /// Where the parts of the tables lie in the file, in bytes.
 #[derive(Clone, Copy, Debug)]
-struct Places {
+struct TableOffsets {
     flags: u16,
     /// What is reserved in the header.
     header_reserve: u16,
@@ -76,8 +76,8 @@ pub(crate) struct Cabinet<'a> {
     /// Bytes reserved in each data block, between its header and its data.
     reserve: u8,
     /// Fields are reserved, or the cabinet is one of a set.
-    more: bool,
-    places: Places,
+    has_extensions: bool,
+    offsets: TableOffsets,
     folders: Vec<Folder>,
     members: Vec<Member>,
 }
@@ -139,8 +139,8 @@ impl<'a> Cabinet<'a> {
         Some(Cabinet {
             data,
             reserve,
-            more: flags & (HAS_PREVIOUS | HAS_NEXT | single_member::HAS_RESERVE) != 0,
-            places: Places {
+            has_extensions: flags & (HAS_PREVIOUS | HAS_NEXT | single_member::HAS_RESERVE) != 0,
+            offsets: TableOffsets {
                 flags,
                 header_reserve,
                 folders: folders_start,
@@ -181,8 +181,8 @@ impl<'a> Cabinet<'a> {
 
     /// Whether it has more than tables and data: reserved fields, or a
     /// neighbouring cabinet.
-    pub(crate) fn has_more(&self) -> bool {
-        self.more
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.has_extensions
     }
 
     /// Hands the content of each member that `wanted` picks to `visit`, or
@@ -267,7 +267,8 @@ impl<'a> Cabinet<'a> {
             .blocks(*folder, end)
             .ok_or("the cabinet ends before its data does, or states sizes that can't be")?;
         Ok(Stream {
-            header: of_stream(*folder, self.reserve, count, size).beginning(blocks.length()),
+            header: single_stream_cabinet(*folder, self.reserve, count, size)
+                .header_bytes(blocks.length()),
             blocks,
         })
     }
@@ -307,7 +308,12 @@ impl Member {
 const STREAM: &str = "stream";
 
 /// A cabinet whose one member is a folder's stream.
-fn of_stream(folder: Folder, reserve: u8, count: u16, size: u32) -> SingleMember<'static> {
+fn single_stream_cabinet(
+    folder: Folder,
+    reserve: u8,
+    count: u16,
+    size: u32,
+) -> SingleMember<'static> {
     SingleMember {
         name: STREAM,
         stamp: [0; 6],

@@ -21,16 +21,16 @@ pub fn main() -> ExitCode {
     choice.write_global();
     let output = arguments.output;
     let result = match arguments.command {
-        Command::Probe(verb) => probe::run(verb, output),
-        Command::Explain(verb) => explain::run(&verb),
-        Command::Patch(verb) => patch::patch(&verb, output),
-        Command::Restore(verb) => patch::restore(&verb, output),
-        Command::Status(verb) => patch::status(&verb, output),
-        Command::Clean(verb) => patch::clean(&verb, output),
-        Command::Corpus(Corpus::Add(verb)) => corpus_add::add(&verb),
-        Command::Corpus(Corpus::Check(verb)) => corpus_check::run(&verb, output),
-        Command::Completions(verb) => manual::completions(&verb),
-        Command::Man(verb) => manual::pages(&verb),
+        Command::Probe(args) => probe::run(args, output),
+        Command::Explain(args) => explain::run(&args),
+        Command::Patch(args) => patch::patch(&args, output),
+        Command::Restore(args) => patch::restore(&args, output),
+        Command::Status(args) => patch::status(&args, output),
+        Command::Clean(args) => patch::clean(&args, output),
+        Command::Corpus(Corpus::Add(args)) => corpus_add::add(&args),
+        Command::Corpus(Corpus::Check(args)) => corpus_check::run(&args, output),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::pages(&args),
     };
     match result {
         Ok(exit) => ExitCode::from(exit.code()),

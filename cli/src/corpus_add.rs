@@ -58,18 +58,18 @@ fn refusal(report: &Report) -> String {
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
-    if let Some(folder) = verb.files.iter().find(|path| path.is_dir()) {
+pub(crate) fn add(args: &Add) -> io::Result<Exit> {
+    if let Some(folder) = args.files.iter().find(|path| path.is_dir()) {
         let shown = folder.display();
         print_error(&format!("{shown} is a folder: name the files in it."));
         return Ok(Exit::Usage);
     }
-    if verb.name.is_some() && verb.files.len() > 1 {
+    if args.name.is_some() && args.files.len() > 1 {
         print_error("--name names one build: give one FILE with it.");
         return Ok(Exit::Usage);
     }
-    let shown = verb.manifest.display();
-    let old = match fs::read_to_string(&verb.manifest) {
+    let shown = args.manifest.display();
+    let old = match fs::read_to_string(&args.manifest) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => {
@@ -86,20 +86,20 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
     };
 
     let mut addition = Addition {
-        module: verb.module.map(Module::from),
-        name: verb.name.as_deref(),
+        module: args.module.map(Module::from),
+        name: args.name.as_deref(),
         manifest,
         text: old.clone(),
         done: Vec::new(),
         exit: Exit::Done,
     };
-    for path in &verb.files {
+    for path in &args.files {
         addition.file(path);
     }
     let Addition {
         text, done, exit, ..
     } = addition;
-    if verb.name.is_some() && done.len() > 1 {
+    if args.name.is_some() && done.len() > 1 {
         print_error(&format!(
             "--name names one build, but {} were found: add them without it.",
             done.len()
@@ -107,7 +107,7 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     }
     if text != old
-        && let Err(error) = replace(&verb.manifest, &text)
+        && let Err(error) = replace(&args.manifest, &text)
     {
         let hint = match error.kind() {
             io::ErrorKind::NotFound => {
@@ -122,9 +122,9 @@ pub(crate) fn add(verb: &Add) -> io::Result<Exit> {
         return Ok(Exit::Unreadable);
     }
     let mut out = terminal::stdout();
-    for (origin, said) in done {
+    for (origin, result) in done {
         let origin = origin.to_string();
-        writeln!(out, "{}: {GOOD}{said}{GOOD:#}", printable(&origin))?;
+        writeln!(out, "{}: {GOOD}{result}{GOOD:#}", printable(&origin))?;
     }
     Ok(out.finish(exit))
 }
@@ -142,7 +142,7 @@ struct Addition<'a> {
 
 impl Addition<'_> {
     /// Adds a file, or the members of a cabinet. Of those that were never
-    /// expected to be a module nothing is said, unless no other is there.
+    /// expected to be a module nothing is result, unless no other is there.
     fn file(&mut self, path: &Path) {
         let content = match Input::open(path).and_then(Input::content) {
             Ok(content) => content,
@@ -157,16 +157,16 @@ impl Addition<'_> {
             members: Members::All,
         };
         let path = path.to_string_lossy();
-        let (mut members, mut told) = (0, false);
+        let (mut members, mut reported) = (0, false);
         probe::visit(&path, &content, &options, &mut |report, data| {
             let is_member = report.origin.member.is_some();
             members += usize::from(is_member);
             if is_member && !report.is_of_interest() {
                 return;
             }
-            told = true;
+            reported = true;
             match self.image(&report, data) {
-                Ok(said) => self.done.push((report.origin, said)),
+                Ok(result) => self.done.push((report.origin, result)),
                 Err(reason) => {
                     let exit = match report.state.is_bad_input() {
                         true => Exit::Unreadable,
@@ -177,7 +177,7 @@ impl Addition<'_> {
                 }
             }
         });
-        if !told {
+        if !reported {
             let text = text::no_member(&path, members, "tcplimit probe -v");
             self.refuse(&text, Exit::Refused);
         }
@@ -191,12 +191,12 @@ impl Addition<'_> {
         }
         let sha256 = tcplimit_report::sha256(data);
         let build = locate_both(&report.origin, data, &sha256, self.module, self.name)?;
-        for (whose, known) in [
+        for (manifest, known) in [
             ("the manifest", self.manifest.find(&sha256)),
             ("the built-in manifest", Manifest::built_in().find(&sha256)),
         ] {
             if let Some(difference) = known.and_then(|known| known.differences(&build).pop()) {
-                return Err(format!("{whose} says otherwise: {difference}"));
+                return Err(format!("{manifest} says otherwise: {difference}"));
             }
         }
         if self.manifest.find(&sha256).is_some() {

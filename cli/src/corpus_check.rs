@@ -22,11 +22,11 @@ use crate::walk::{Item, refuse_folders};
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Check, output: OutputArgs) -> io::Result<Exit> {
-    if let Some(exit) = refuse_folders(&verb.paths, verb.scan.recursive, "corpus check") {
+pub(crate) fn run(args: &Check, output: OutputArgs) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&args.paths, args.scan.recursive, "corpus check") {
         return Ok(exit);
     }
-    let manifest = match Manifest::read_or_built_in(verb.manifest.as_deref()) {
+    let manifest = match Manifest::read_or_built_in(args.manifest.as_deref()) {
         Ok(manifest) => manifest,
         Err(exit) => return Ok(exit),
     };
@@ -36,13 +36,13 @@ pub(crate) fn run(verb: &Check, output: OutputArgs) -> io::Result<Exit> {
         disagree: 0,
         unknown: 0,
         unreadable: 0,
-        progress: match output.quiet || !verb.scan.recursive {
+        progress: match output.quiet || !args.scan.recursive {
             true => Progress::hidden(),
             false => Progress::of_files(),
         },
     };
     let builds = manifest.builds.len();
-    if verb.paths.is_empty() {
+    if args.paths.is_empty() {
         writeln!(
             checker.out,
             "the manifest of {builds} builds holds together"
@@ -50,8 +50,8 @@ pub(crate) fn run(verb: &Check, output: OutputArgs) -> io::Result<Exit> {
         return Ok(checker.out.finish(Exit::Done));
     }
     let plan = Plan {
-        paths: verb.paths.clone(),
-        threads: verb.scan.threads.map_or(0, usize::from),
+        paths: args.paths.clone(),
+        threads: args.scan.threads.map_or(0, usize::from),
         progress: checker.progress.clone(),
     };
     let end = parallel::run(plan, move |item| compare(item, &manifest), &mut checker);
@@ -140,7 +140,7 @@ impl Sink<Vec<Finding>> for Checker {
     fn take(&mut self, item: &Item, findings: Vec<Finding>) -> io::Result<()> {
         self.progress.done(0, self.agree);
         for finding in findings {
-            self.tell(item, finding)?;
+            self.print(item, finding)?;
         }
         Ok(())
     }
@@ -148,13 +148,13 @@ impl Sink<Vec<Finding>> for Checker {
     fn idle(&mut self) -> io::Result<()> {
         match self.out.is_flushed() {
             true => Ok(()),
-            false => self.progress.aside(|| self.out.flush()),
+            false => self.progress.suspend(|| self.out.flush()),
         }
     }
 }
 
 impl Checker {
-    fn tell(&mut self, item: &Item, finding: Finding) -> io::Result<()> {
+    fn print(&mut self, item: &Item, finding: Finding) -> io::Result<()> {
         let shown = |origin: &Origin| printable(&origin.to_string()).into_owned();
         match finding {
             Finding::Agrees(origin, name) => {
@@ -190,8 +190,8 @@ impl Checker {
             Finding::Unreadable(origin, reason) => {
                 self.unreadable += u64::from(!item.within_folder);
                 let (progress, out) = (&self.progress, &mut self.out);
-                progress.aside(|| out.flush())?;
-                progress.aside(|| print_error(&format!("{origin}: {reason}")));
+                progress.suspend(|| out.flush())?;
+                progress.suspend(|| print_error(&format!("{origin}: {reason}")));
                 Ok(())
             }
         }

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_specimen_is_shown_only_where_nothing_else_is() {
+    fn the_specimen_is_shown_only_where_there_is_no_limit() {
         assert!(Verdict::NoLimit.wants_specimen() && Verdict::NoDrivers.wants_specimen());
         assert!(!Verdict::Open.wants_specimen() && !Verdict::Located.wants_specimen());
         assert!(Verdict::Located.text().is_none());

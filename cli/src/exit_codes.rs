@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_counts_only_where_it_was_named() {
+    fn damage_counts_only_for_named_files() {
         assert_eq!(exit(&[State::Damaged], false), Exit::Unreadable);
         assert_eq!(
             exit(&[State::Damaged, State::Unreadable], true),

@@ -22,10 +22,10 @@ use crate::text::{self, Detail};
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Explain) -> io::Result<Exit> {
-    let options = verb.search.options();
+pub(crate) fn run(args: &Explain) -> io::Result<Exit> {
+    let options = args.search.options();
     let mut out = terminal::stdout();
-    let Some(path) = &verb.path else {
+    let Some(path) = &args.path else {
         let exit = file(&mut out, SPECIMEN_NAME, SPECIMEN, &options)?;
         writeln!(out, "\n{SPECIMEN_NOTE}")?;
         return Ok(out.finish(exit));
@@ -89,7 +89,7 @@ fn image(out: &mut dyn Write, report: &Report, data: &[u8], options: &Options) -
         None => evidence(out, &image, findings)?,
         Some(base) => {
             if let Ok(loaded) = Loaded::new(&image, data, base)
-                && let Ok(written) = loaded.look(|image| evidence(out, image, findings))
+                && let Ok(written) = loaded.with_image(|image| evidence(out, image, findings))
             {
                 written?;
             }
@@ -115,7 +115,7 @@ fn evidence(out: &mut dyn Write, image: &Image<'_>, findings: &Findings) -> io::
             piece.explanation()
         )?;
         writeln!(out, "  {FAINT}{}{FAINT:#}", piece.proves())?;
-        let shown = Shown {
+        let shown = EvidenceLines {
             image,
             listing: &listing,
             findings,
@@ -155,13 +155,13 @@ fn start_up(
 }
 
 /// What there is to see of a candidate.
-struct Shown<'a> {
+struct EvidenceLines<'a> {
     image: &'a Image<'a>,
     listing: &'a Listing<'a>,
     findings: &'a Findings,
 }
 
-impl Shown<'_> {
+impl EvidenceLines<'_> {
     /// Lines that show a piece of evidence, or what speaks against it.
     fn of(&self, piece: Evidence, held: bool) -> Vec<String> {
         let found = self.findings;

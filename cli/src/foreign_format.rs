@@ -38,12 +38,12 @@ const MOUNT_DISK: &str =
 
 impl Format {
     /// What a file is, and what to do with it.
-    pub(crate) fn says(&self) -> String {
+    pub(crate) fn advice(&self) -> String {
         format!("it is {}: {}", self.name, self.open)
     }
 }
 
-/// Every format that is told, the more special first.
+/// Every format that is found, the more special first.
 const FORMATS: &[Format] = &[
     Format {
         name: "an ISO 9660 image of a disc",
@@ -228,8 +228,8 @@ mod tests {
     }
 
     fn is(format: &str, file: &[u8]) {
-        let told = of(file).map_or("nothing", |format| format.name);
-        assert!(told.contains(format), "{told}, not {format}");
+        let found = of(file).map_or("nothing", |format| format.name);
+        assert!(found.contains(format), "{found}, not {format}");
         let open = of(file).unwrap().open;
         assert!(open.contains("FILE"), "{open}");
     }
@@ -336,13 +336,13 @@ mod tests {
     }
 
     #[test]
-    fn what_only_ends_a_sector_in_the_right_way_is_no_disk() {
+    fn a_boot_signature_alone_is_no_disk() {
         let end = (510, &b"\x55\xAA"[..]);
         assert!(of(&file(0x1000, &[end])).is_none());
         assert!(of(&file(0x1000, &[(446, b"\x41\x42\x43\x44\x45"), end])).is_none());
         for short in [&b""[..], b"P", b"conectix"] {
-            let told = of(short).map(|format| format.name);
-            assert!(told.is_none() || short == b"conectix", "{told:?}");
+            let found = of(short).map(|format| format.name);
+            assert!(found.is_none() || short == b"conectix", "{found:?}");
         }
         assert!(of(b"hello, this is text\n").is_none());
         let mut driver = crate::default_inputs::SPECIMEN.to_vec();

@@ -49,7 +49,7 @@ pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
         return Report::new(origin, length, State::Cabinet, reason);
     }
     if let Some(format) = foreign_format::of(data) {
-        return Report::new(origin, length, State::Container, format.says());
+        return Report::new(origin, length, State::Container, format.advice());
     }
     let head = data.get(..HEAD).unwrap_or(data);
     // Where the beginning does not decide, the whole does.
@@ -58,7 +58,7 @@ pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
         .map(|report| match report.state {
             State::NotDriver => match foreign_format::of_program(data) {
                 Some(format) => {
-                    Report::new(origin.clone(), length, State::Container, format.says())
+                    Report::new(origin.clone(), length, State::Container, format.advice())
                 }
                 None => report,
             },
@@ -84,7 +84,7 @@ fn search(report: &mut Report, image: &Image<'_>, data: &[u8], module: Module, o
         None => Ok(in_file),
         Some(base) => Loaded::new(image, data, base).and_then(|loaded| {
             report.loaded_at = Some(loaded.base());
-            loaded.look(|image| Search::of(image, module))
+            loaded.with_image(|image| Search::of(image, module))
         }),
     };
     match searched {

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_bytes_are_there_whether_read_or_mapped() {
+    fn read_and_mapped_content_are_the_same() {
         let folder = tempfile::tempdir().unwrap();
         for length in [0, 1, HEAD - 1, HEAD, HEAD + 1, 65_536, 65_537, 300_000] {
             let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();

@@ -74,7 +74,7 @@ impl Volume {
                 return Err(DiscError::NoTerminator);
             }
             let bytes = sector::read(storage, sector);
-            let bytes = bytes.map_err(|error| DiscError::unread(sector, &error))?;
+            let bytes = bytes.map_err(|error| DiscError::unreadable(sector, &error))?;
             let descriptor =
                 Descriptor::ref_from_bytes(&bytes).map_err(|_| DiscError::NoTerminator)?;
             if descriptor.identifier != *descriptor::ISO {

@@ -13,7 +13,7 @@ use crate::summary::Summary;
 /// # Errors
 /// When it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    written(out, &JsonReport::of(report))
+    write_line(out, &JsonReport::of(report))
 }
 
 /// Writes the summary as one line.
@@ -64,10 +64,10 @@ pub(crate) fn line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<(
         object: &'a T,
     }
     let schema = SCHEMA;
-    written(out, &Line { schema, object })
+    write_line(out, &Line { schema, object })
 }
 
-fn written(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
+fn write_line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }

@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_manifest_holds_together() {
+    fn the_built_in_manifest_is_consistent() {
         let manifest = Manifest::parse(BUILT_IN).unwrap();
         assert!(manifest.builds.len() >= 3);
         assert_eq!(Manifest::built_in().builds, manifest.builds);

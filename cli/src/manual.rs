@@ -20,10 +20,10 @@ const DATE: &str = "2026-11-28";
 ///
 /// # Errors
 /// When it can't be written.
-pub(crate) fn completions(verb: &Completions) -> io::Result<Exit> {
+pub(crate) fn completions(args: &Completions) -> io::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(
-        verb.shell,
+        args.shell,
         &mut Arguments::command(),
         "tcplimit",
         &mut script,
@@ -35,10 +35,10 @@ pub(crate) fn completions(verb: &Completions) -> io::Result<Exit> {
 ///
 /// # Errors
 /// When it can't be written to standard output.
-pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
+pub(crate) fn pages(args: &arguments::Man) -> io::Result<Exit> {
     let mut command = Arguments::command();
     command.build();
-    let Some(folder) = &verb.output else {
+    let Some(folder) = &args.output else {
         return print(&page(&command)?);
     };
     match write_all(folder, &command, "tcplimit") {
@@ -63,11 +63,15 @@ fn print(text: &[u8]) -> io::Result<Exit> {
 fn write_all(folder: &Path, command: &Command, name: &str) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join(format!("{name}.1")), page(command)?)?;
-    let verbs = command
+    let subcommands = command
         .get_subcommands()
-        .filter(|verb| verb.get_name() != "help");
-    for verb in verbs {
-        write_all(folder, verb, &format!("{name}-{}", verb.get_name()))?;
+        .filter(|subcommand| subcommand.get_name() != "help");
+    for subcommand in subcommands {
+        write_all(
+            folder,
+            subcommand,
+            &format!("{name}-{}", subcommand.get_name()),
+        )?;
     }
     Ok(())
 }

@@ -18,10 +18,10 @@ thread_local! {
 pub fn catch_panic<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
-        let told = panic::take_hook();
+        let default_hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if !GUARDED.get() {
-                told(info);
+                default_hook(info);
             }
         }));
     });

@@ -82,13 +82,13 @@ impl Progress {
     }
 
     /// So many bytes of so many are done.
-    pub(crate) fn is_at(&self, done: u64, all: u64) {
+    pub(crate) fn set_position(&self, done: u64, all: u64) {
         self.bar.set_length(all);
         self.bar.set_position(done);
     }
 
     /// Writes without disturbing the bar.
-    pub(crate) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
+    pub(crate) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         self.bar.suspend(write)
     }
 

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cabinet_is_found_at_any_place_and_nothing_else_is_taken_for_one() {
+    fn a_cabinet_is_found_at_any_offset_and_code_is_not_mistaken_for_one() {
         let chunk = usize::try_from(CHUNK).unwrap();
         for before in [
             0,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_can_not_be_is_none() {
+    fn an_impossible_header_is_no_cabinet() {
         for (at, value) in [
             (8, 200_u8),
             (8, 40),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn deltas_are_named_as_hotfixes_do() {
+    fn deltas_are_recognised_by_their_names() {
         for (name, is) in [
             ("_sfx_0000._p", true),
             ("SP3QFE\\_SFX_0012._P", true),

@@ -123,7 +123,10 @@ impl Loaded {
     ///
     /// # Errors
     /// When it is no image.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&Image<'_>) -> R) -> Result<R, LoadError> {
+    pub(crate) fn with_image<R>(
+        &self,
+        search: impl FnOnce(&Image<'_>) -> R,
+    ) -> Result<R, LoadError> {
         let size = u32::try_from(self.memory.len()).unwrap_or(u32::MAX);
         let head = self.memory.get(..self.headers).unwrap_or_default();
         let headers = scanner_core::Headers::parse(head).map_err(LoadError::Image)?;
@@ -141,7 +144,7 @@ impl Loaded {
             })
             .collect();
         let image = Image::from_memory(head, self.base, size, &code).map_err(LoadError::Image)?;
-        Ok(look(&image))
+        Ok(search(&image))
     }
 
     fn put(&mut self, at: Rva, bytes: &[u8]) {

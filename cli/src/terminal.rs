@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("C:\\tcpip.sys é"), "C:\\tcpip.sys é");
         assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
         assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");

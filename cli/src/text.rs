@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use scanner_core::{Evidence, Findings, NearbyCalls, StartUpStore, Tally};
-use tcplimit_report::{FileFacts, ImageFacts, Report, State, english, limit};
+use tcplimit_report::{FileFacts, ImageFacts, Report, State, english, limit_text};
 
 use crate::summary::Summary;
 use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
@@ -47,8 +47,8 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io
         row(out, "because", printable(reason))?;
     }
     identity(out, report)?;
-    places(out, report)?;
-    whole_file(out, report)?;
+    addresses(out, report)?;
+    file_facts(out, report)?;
     match report.search.as_ref().and_then(|search| search.findings()) {
         Some(findings) if detail != Detail::Facts => evidence(out, findings, detail),
         _ => Ok(()),
@@ -118,8 +118,8 @@ fn identity(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     if let Some(module) = report.module
         && report.names.contradict(module)
     {
-        let said = format!("{}; overruled by --module", report.names.said(english));
-        row(out, "names", printable(&said))?;
+        let names = format!("{}; overruled by --module", report.names.describe(english));
+        row(out, "names", printable(&names))?;
     }
     if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
         row(out, "known as", printable(known))?;
@@ -131,7 +131,7 @@ fn identity(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 /// Where the variables are.
-fn places(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+fn addresses(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let Some(findings) = report.search.as_ref().and_then(|search| search.findings()) else {
         return Ok(());
     };
@@ -146,7 +146,7 @@ fn places(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     row(out, "gates", format!("RVA {}", gates.join(", ")))
 }
 
-fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+fn file_facts(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let start_up = match report.start_up {
         Some(StartUpStore::Unique {
             rva,
@@ -154,7 +154,7 @@ fn whole_file(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             value,
         }) => Some(format!(
             "stores {} (RVA {rva}; the value is at file offset {value_offset:X})",
-            limit(value, english)
+            limit_text(value, english)
         )),
         Some(StartUpStore::None) => Some("no code that is discarded stores to it".to_owned()),
         Some(StartUpStore::Several) => Some("several stores, none can be told to be it".to_owned()),
@@ -210,8 +210,8 @@ fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Res
     });
     if detail == Detail::Verbose || !missing.is_empty() {
         for (piece, style, mark) in pieces {
-            let (name, says) = (piece.name(), piece.explanation());
-            writeln!(out, "    {style}{mark}{style:#} {name:<20} {says}")?;
+            let (name, explanation) = (piece.name(), piece.explanation());
+            writeln!(out, "    {style}{mark}{style:#} {name:<20} {explanation}")?;
         }
         return Ok(());
     }
@@ -298,7 +298,7 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     }
 }
 
-/// What is said of an archive of which nothing else is said.
+/// What is names of an archive of which nothing else is said.
 pub(crate) fn no_member(path: &str, members: usize, lists: &str) -> String {
     let members = count(u64::try_from(members).unwrap_or(u64::MAX), "member");
     format!("{path}: {members} looked into, none is tcpip.sys or tcpip6.sys ({lists} lists them)")

@@ -12,7 +12,7 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
     }
     match foreign_format::of(head) {
         Some(format) if !is_compressed(head) => {
-            let reason = format.says();
+            let reason = format.advice();
             Some(Report::new(
                 origin.clone(),
                 length,

@@ -26,7 +26,7 @@ pub(crate) struct Item {
 /// whole disk. Pipes and devices in folders are passed over.
 pub(crate) fn each(paths: &[PathBuf], mut take: impl FnMut(Item) -> bool) {
     for (named, path) in paths.iter().enumerate() {
-        let go_on = if path.is_dir() {
+        let is_wanted = if path.is_dir() {
             walk(path, named, &mut take)
         } else {
             take(Item {
@@ -36,7 +36,7 @@ pub(crate) fn each(paths: &[PathBuf], mut take: impl FnMut(Item) -> bool) {
                 problem: None,
             })
         };
-        if !go_on {
+        if !is_wanted {
             return;
         }
     }
@@ -81,14 +81,14 @@ fn is_file(entry: &DirEntry) -> bool {
 }
 
 /// Folders among the paths, though `-r` was not given: an error of usage.
-pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, verb: &str) -> Option<Exit> {
+pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, command: &str) -> Option<Exit> {
     if recursive {
         return None;
     }
     let folder = paths.iter().find(|path| path.is_dir())?;
     let shown = folder.display();
     print_error(&format!(
-        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {verb} -r {}",
+        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {command} -r {}",
         quoted(&folder.to_string_lossy())
     ));
     Some(Exit::Usage)

@@ -1,5 +1,5 @@
-//! Makes `tcplimit.exe` of the program: how it is linked, its version, and the
-//! builds that it knows.
+//! Builds `tcplimit.exe` and `tcplimitw.exe`: linker arguments, resources, known builds,
+//! translations.
 
 #[path = "build/icon.rs"]
 mod icon;
@@ -11,7 +11,7 @@ mod language;
 mod link;
 #[path = "build/manifest.rs"]
 mod manifest;
-// Resources are made as those of the driver.
+// Resources are built like the driver's.
 #[path = "../../driver/build/resource.rs"]
 #[expect(dead_code, reason = "a program has no messages")]
 mod resource;
@@ -57,7 +57,7 @@ fn main() {
     program("tcplimitw-exe", Subsystem::Window, &window);
 }
 
-/// How a program is linked, and its resources.
+/// Sets the linker arguments and resources of a program.
 fn program(name: &str, subsystem: Subsystem, resources: &[(u16, u16, Vec<u8>)]) {
     let (os, arch) = (var("CARGO_CFG_TARGET_OS"), var("CARGO_CFG_TARGET_ARCH"));
     let Some(arguments) = link::arguments(&os, &arch, subsystem) else {

@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use verify::moved::{Builds, Move, right_or_refused};
+use verify::moved_code::{Builds, Move, right_or_refused};
 use verify::property::{self, Case};
 
 libfuzzer_sys::fuzz_target!(|input: (Case, Option<Move>)| {

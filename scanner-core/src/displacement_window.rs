@@ -68,7 +68,7 @@ impl DisplacementWindow {
     /// whole blocks, which are faster than parts. A place beyond the window has
     /// none of its distances.
     fn length(span: u32) -> usize {
-        let places = span.saturating_add((1 << LOWER) + IMMEDIATE + 1);
+        let places = span.saturating_add((1 << LOWER) + IMMEDIATE);
         let places = usize::try_from(places).unwrap_or(usize::MAX);
         let blocks = places.checked_next_multiple_of(BLOCK).unwrap_or(places);
         blocks.saturating_add(1)
@@ -122,6 +122,7 @@ mod tests {
             (0x1000, 700, 0x2004, 16),
             (0x3_7FF1, 0x1000, 0x3_8417, 12),
             (0x1000, 5, 0x2000, 8),
+            (0x1000, 1100, 0x2004, 4),
             (0x1000, 600, 0x2004, 700),
         ] {
             let all: Vec<_> = DisplacementWindow::all(Rva(start), length, low, span).collect();

@@ -55,7 +55,7 @@ impl Cause<'_> {
     /// full stop ends it.
     #[must_use]
     pub fn text(&self, state: State, translate: Translate) -> String {
-        let said;
+        let claims;
         let none: [&dyn Display; 2] = [&"", &""];
         let (english, values): (&'static str, [&dyn Display; 2]) = match self {
             Cause::Empty => (text::EMPTY, none),
@@ -66,17 +66,17 @@ impl Cause<'_> {
             Cause::NoSignature => (text::NO_SIGNATURE, none),
             Cause::HeadersCut => (text::HEADERS_CUT, none),
             Cause::TooLarge(bytes) => (text::TOO_LARGE, [bytes, &""]),
-            Cause::Image(error) => (text::NOTHING_ELSE, [error, &""]),
+            Cause::Image(error) => (text::VERBATIM, [error, &""]),
             Cause::OlderLayout(error) => (text::OLDER_LAYOUT, [error, &""]),
             Cause::OtherLayout(error) => (text::OTHER_LAYOUT, [error, &""]),
             Cause::Nameless => (text::NAMELESS, none),
             Cause::Conflict(names) => {
-                said = names.said(translate);
-                (text::NOTHING_ELSE, [&said, &""])
+                claims = names.describe(translate);
+                (text::VERBATIM, [&claims, &""])
             }
             Cause::Unconfirmed(names, updates) => {
-                said = names.said(translate);
-                (text::UNCONFIRMED, [&said, updates])
+                claims = names.describe(translate);
+                (text::UNCONFIRMED, [&claims, updates])
             }
             Cause::Older(module) => (text::OLDER, [module, &""]),
             Cause::Vista => (text::VISTA, none),
@@ -84,7 +84,7 @@ impl Cause<'_> {
             Cause::NotLocated(refusal) if refusal.reason() == NotLocatedReason::NoGate => {
                 (text::NO_GATE, none)
             }
-            Cause::NotLocated(refusal) => (text::NOTHING_ELSE, [refusal, &""]),
+            Cause::NotLocated(refusal) => (text::VERBATIM, [refusal, &""]),
         };
         let mut text = fill(english, translate(english), &values);
         if state == State::Damaged {
@@ -106,7 +106,7 @@ mod tests {
     const SPECIMEN: &[u8] = include_bytes!("../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 
     #[test]
-    fn every_place_of_a_text_gets_its_value() {
+    fn every_placeholder_gets_its_value() {
         let names = Names::of_file("tcpip6.sys");
         for (cause, value) in [
             (Cause::TooLarge(77), "77 bytes"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn code_without_a_gate_is_refused_in_the_locators_words() {
+    fn code_without_a_gate_keeps_the_locators_wording() {
         let headers = scanner_core::Headers::parse(SPECIMEN).unwrap();
         let mut file = SPECIMEN.to_vec();
         let code = headers.sections().find(scanner_core::Section::is_live_code);

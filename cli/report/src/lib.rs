@@ -37,6 +37,6 @@ pub use hash::{Hash, hash, hex, sha256};
 pub use image::{Describe, image};
 pub use json::{JsonReport, SCHEMA};
 pub use names::{Conflict, Name, Names, is_module};
-pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit};
+pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit_text};
 pub use state::State;
 pub use text::{FRESH_COPY, TEXTS, Translate, english, fill};

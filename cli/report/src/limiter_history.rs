@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_era_ends_where_the_next_begins() {
+    fn each_era_ends_where_the_next_begins() {
         for (version, era) in [
             ([5, 0, 2195, 6655], Some(Era::Before)),
             ([5, 1, 2600, 2179], Some(Era::Before)),

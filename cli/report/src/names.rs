@@ -45,7 +45,7 @@ pub struct Names {
     pub export: Option<Name>,
 }
 
-/// The names contradict each other: [`Names::said`] says how.
+/// The names contradict each other: [`Names::describe`] says how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict;
 
@@ -81,7 +81,7 @@ impl Names {
     /// When one names a module and another something else.
     pub fn module(&self) -> Result<Option<Module>, Conflict> {
         let mut named = None;
-        self.votes(&mut |_, _, module| named = named.or(module));
+        self.for_each_claim(&mut |_, _, module| named = named.or(module));
         match named {
             Some(module) if self.contradict(module) => Err(Conflict),
             named => Ok(named),
@@ -96,29 +96,33 @@ impl Names {
     pub fn confirm(&self, located: &Located) -> bool {
         let module = located.module();
         let mut votes = 0;
-        self.votes(&mut |_, _, _| votes += 1);
+        self.for_each_claim(&mut |_, _, _| votes += 1);
         module == Module::Tcpip || votes > 1 || likely_module(located.findings()) == module
     }
 
     /// Who says what.
     #[must_use]
-    pub fn said(&self, translate: Translate) -> String {
-        let mut said = String::new();
-        self.votes(&mut |source, name, _| {
-            if !said.is_empty() {
-                said.push_str(", ");
+    pub fn describe(&self, translate: Translate) -> String {
+        let mut claims = String::new();
+        self.for_each_claim(&mut |source, name, _| {
+            if !claims.is_empty() {
+                claims.push_str(", ");
             }
             let source = translate(source);
-            said.push_str(&fill(text::SAYS, translate(text::SAYS), &[&source, &name]));
+            claims.push_str(&fill(
+                text::CLAIM,
+                translate(text::CLAIM),
+                &[&source, &name],
+            ));
         });
-        said
+        claims
     }
 
     /// Whether any of them is that of a module.
     #[must_use]
     pub fn name_a_module(&self) -> bool {
         let mut named = false;
-        self.votes(&mut |_, _, module| named |= module.is_some());
+        self.for_each_claim(&mut |_, _, module| named |= module.is_some());
         named
     }
 
@@ -126,12 +130,12 @@ impl Names {
     #[must_use]
     pub fn contradict(&self, module: Module) -> bool {
         let mut other = false;
-        self.votes(&mut |_, _, vote| other |= vote != Some(module));
+        self.for_each_claim(&mut |_, _, vote| other |= vote != Some(module));
         other
     }
 
     /// Hands over who says what, in the order of a report.
-    fn votes(&self, take: &mut dyn FnMut(&'static str, &str, Option<Module>)) {
+    fn for_each_claim(&self, take: &mut dyn FnMut(&'static str, &str, Option<Module>)) {
         if let Some(module) = self.file {
             take(text::FILE_NAME, module.file_name(), Some(module));
         }
@@ -206,11 +210,11 @@ mod tests {
     }
 
     #[test]
-    fn names_that_contradict_each_other_are_a_conflict_that_says_how() {
+    fn contradicting_names_are_a_conflict_that_lists_them() {
         let conflict = names("tcpip.sys", Some("tcpip6.sys"), None);
         assert_eq!(conflict.module(), Err(Conflict));
         assert_eq!(
-            conflict.said(text::english),
+            conflict.describe(text::english),
             "the file's name says tcpip.sys, its version resource says tcpip6.sys"
         );
         assert!(names("tcpip.sys", Some("afd.sys"), None).module().is_err());
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn another_module_than_the_names_say_is_a_contradiction() {
+    fn a_module_other_than_the_named_one_is_a_contradiction() {
         assert!(names("x", Some("tcpip.sys"), None).contradict(Module::Tcpip6));
         assert!(!names("x", Some("tcpip.sys"), None).contradict(Module::Tcpip));
         assert!(!names("x", None, None).contradict(Module::Tcpip));

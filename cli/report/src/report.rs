@@ -288,7 +288,7 @@ impl Report {
             State::Unreadable => (text::UNREADABLE, None),
             State::UnfitBase => (text::UNFIT_BASE, None),
         };
-        let value = value.map(|value| limit(value, translate));
+        let value = value.map(|value| limit_text(value, translate));
         let value = value.as_deref().unwrap_or_default();
         fill(text, translate(text), &[&checksum, &value])
     }
@@ -296,7 +296,7 @@ impl Report {
 
 /// A value of the limit; what the driver doesn't take is marked.
 #[must_use]
-pub fn limit(value: u32, translate: Translate) -> String {
+pub fn limit_text(value: u32, translate: Translate) -> String {
     match value {
         MIN_LIMIT..=MAX_LIMIT => format!("{value}"),
         _ => {
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_the_driver_does_not_take_is_marked() {
-        let limit = |value| limit(value, text::english);
+        let limit = |value| limit_text(value, text::english);
         assert_eq!(limit(1), "1");
         assert_eq!(limit(16_777_215), "16777215");
         assert_eq!(limit(0), "0 (outside 1 to 16777215)");
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_what_stands_behind_either_slash() {
+    fn a_name_is_the_part_after_either_slash() {
         for (path, name) in [
             (r"C:\a/b\tcpip.sys", "tcpip.sys"),
             ("a/b", "b"),

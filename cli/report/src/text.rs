@@ -20,7 +20,7 @@ pub fn english(text: &'static str) -> &'static str {
 pub const FRESH_COPY: &str = ": take a fresh copy of the file";
 
 /// What is said elsewhere, by itself: the same in any language.
-pub(crate) const NOTHING_ELSE: &str = "{said}";
+pub(crate) const VERBATIM: &str = "{said}";
 
 /// Defines texts, and the list of them.
 macro_rules! texts {
@@ -50,7 +50,7 @@ texts! {
     NEWER "this {module} is newer than the limit, which ended with Vista SP2: there is nothing to lift"
     NO_GATE "no code compares two variables as the limiter does: damaged, or built in a way this program does not know"
 
-    SAYS "{source} says {name}"
+    CLAIM "{source} says {name}"
     FILE_NAME "the file's name"
     VERSION_RESOURCE "its version resource"
     EXPORT_DIRECTORY "its export directory"
@@ -86,9 +86,9 @@ texts! {
 pub fn fill(english: &str, translated: &str, values: &[&dyn Display]) -> String {
     let mut text = String::new();
     let mut rest = translated;
-    while let Some((before, name, behind)) = next_place(rest) {
+    while let Some((before, name, behind)) = next_placeholder(rest) {
         text.push_str(before);
-        if let Some(value) = place(english, name).and_then(|place| values.get(place)) {
+        if let Some(value) = placeholder_index(english, name).and_then(|place| values.get(place)) {
             let _ = write!(text, "{value}");
         }
         rest = behind;
@@ -98,10 +98,10 @@ pub fn fill(english: &str, translated: &str, values: &[&dyn Display]) -> String 
 }
 
 /// How many other places first stand before the one of that name.
-fn place(text: &str, name: &str) -> Option<usize> {
+fn placeholder_index(text: &str, name: &str) -> Option<usize> {
     let mut names: Vec<&str> = Vec::new();
     let mut rest = text;
-    while let Some((_, one, behind)) = next_place(rest) {
+    while let Some((_, one, behind)) = next_placeholder(rest) {
         if one == name {
             return Some(names.len());
         }
@@ -114,7 +114,7 @@ fn place(text: &str, name: &str) -> Option<usize> {
 }
 
 /// The first place of a text: what is before it, its name, and what is behind it.
-fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, behind) = rest.split_once('}')?;
     Some((before, name, behind))
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_follow_their_places_into_another_order() {
+    fn values_follow_their_placeholders_into_another_order() {
         let english = "from {a} to {b}, {a}";
         assert_eq!(fill(english, english, &[&1, &2]), "from 1 to 2, 1");
         assert_eq!(fill(english, "bis {b} von {a}", &[&1, &2]), "bis 2 von 1");

@@ -3,7 +3,7 @@
 //! A member keeps its length, so the table of members stays to the byte. A
 //! folder that holds a changed member is decompressed as a stream, the bytes
 //! are replaced, and it is compressed anew by MSZIP; all other folders are
-//! copied. In the tables only the length of the cabinet, the places of the
+//! copied. In the tables only the length of the cabinet, the offsets of the
 //! folders, and the number and method of the new blocks change.
 //!
 //! All of that is done only where every byte of the file is accounted for:
@@ -19,10 +19,10 @@ pub(crate) mod compression;
 mod layout;
 
 use block::{BLOCK_HEADER, Block, bytes, index, to_u64};
-use compression::{Packed, mszip};
+use compression::{CompressedStream, mszip};
 use layout::{Stream, check_header, check_members, streams};
 
-use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, of_stream};
+use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, single_stream_cabinet};
 use crate::panic_guard::catch_panic;
 
 pub(crate) use layout::RewriteError;
@@ -37,7 +37,7 @@ const MAX_STREAMS: u64 = 512 << 20;
 const FOLDER_ENTRY: usize = 8;
 /// A member whose bytes may be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedMember {
     /// Its name.
     pub(crate) name: String,
     /// Its bytes.
@@ -48,7 +48,7 @@ pub(crate) struct Wanted {
 }
 
 /// A cabinet of which every byte is accounted for.
-pub(crate) struct Whole<'a> {
+pub(crate) struct ParsedCabinet<'a> {
     file: &'a [u8],
     /// Where the tables end and the data begins.
     tables: usize,
@@ -59,11 +59,11 @@ pub(crate) struct Whole<'a> {
     streams: Vec<Stream>,
     /// Numbers of the folders in the order of their data.
     order: Vec<usize>,
-    wanted: Vec<Wanted>,
-    rest: [u8; 32],
+    wanted: Vec<WantedMember>,
+    remainder_hash: [u8; 32],
 }
 
-impl<'a> Whole<'a> {
+impl<'a> ParsedCabinet<'a> {
     /// Takes a cabinet apart, and decompresses each folder with a member in it
     /// that `wanted` picks.
     ///
@@ -72,39 +72,41 @@ impl<'a> Whole<'a> {
     pub(crate) fn of(
         file: &'a [u8],
         wanted: impl Fn(&str) -> bool,
-    ) -> Result<Whole<'a>, RewriteError> {
+    ) -> Result<ParsedCabinet<'a>, RewriteError> {
         if file.len() > MAX_CABINET {
-            return Err(RewriteError::Odd("the cabinet is larger than 256 MiB"));
+            return Err(RewriteError::Unsupported(
+                "the cabinet is larger than 256 MiB",
+            ));
         }
         let cabinet =
             Cabinet::new(&file).map_err(|reason| RewriteError::Damaged(reason.to_owned()))?;
         check_header(file, &cabinet)?;
-        let tables = index(cabinet.places.members_end);
+        let tables = index(cabinet.offsets.members_end);
         let (streams, order) = streams(file, &cabinet, tables)?;
         check_members(&cabinet.members, &streams)?;
-        let wanted: Vec<Wanted> = cabinet
+        let wanted: Vec<WantedMember> = cabinet
             .members
             .iter()
             .filter(|member| wanted(&member.name))
-            .map(|member| Wanted {
+            .map(|member| WantedMember {
                 name: member.name.clone(),
                 content: vec![0; index(member.size.into())],
                 folder: member.folder.into(),
                 offset: member.offset.into(),
             })
             .collect();
-        let mut whole = Whole {
+        let mut whole = ParsedCabinet {
             file,
             tables,
             folders: (
-                index(cabinet.places.folders),
-                FOLDER_ENTRY + usize::from(cabinet.places.folder_reserve),
+                index(cabinet.offsets.folders),
+                FOLDER_ENTRY + usize::from(cabinet.offsets.folder_reserve),
             ),
             reserve: cabinet.reserve.into(),
             streams,
             order,
             wanted,
-            rest: [0; 32],
+            remainder_hash: [0; 32],
         };
         whole.check_wanted()?;
         whole.decompress_wanted()?;
@@ -112,15 +114,15 @@ impl<'a> Whole<'a> {
     }
 
     /// The members that are wanted, in the order of the table.
-    pub(crate) fn wanted(&self) -> &[Wanted] {
+    pub(crate) fn wanted(&self) -> &[WantedMember] {
         &self.wanted
     }
 
     /// SHA-256 of all but the bytes of the members that are wanted, and how
     /// their folders are compressed: two cabinets that agree in it have the same
     /// members, dates, attributes, reserved bytes, and other folders.
-    pub(crate) fn rest(&self) -> [u8; 32] {
-        self.rest
+    pub(crate) fn remainder_hash(&self) -> [u8; 32] {
+        self.remainder_hash
     }
 
     /// The cabinet with these bytes in the place of those of the members that
@@ -131,7 +133,9 @@ impl<'a> Whole<'a> {
     pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, RewriteError> {
         let lengths = self.wanted.iter().map(|wanted| wanted.content.len());
         if !lengths.eq(contents.iter().map(Vec::len)) {
-            return Err(RewriteError::Odd("the changed driver has another length"));
+            return Err(RewriteError::Unsupported(
+                "the changed driver has another length",
+            ));
         }
         let mut new = bytes(self.file, 0..self.tables).to_vec();
         for &number in &self.order {
@@ -140,23 +144,23 @@ impl<'a> Whole<'a> {
             };
             let start = new.len();
             let entry = self.folders.0 + number * self.folders.1;
-            put(&mut new, entry, &word(start)?);
+            write_field(&mut new, entry, &dword_bytes(start)?);
             if self.is_wanted(number) && stream.size != 0 {
-                let packed = self.pack(number, stream, contents)?;
+                let packed = self.compress(number, stream, contents)?;
                 let count = self.append(&mut new, number, &packed)?;
-                put(&mut new, entry + 4, &count.to_le_bytes());
-                put(&mut new, entry + 6, &packed.compression.to_le_bytes());
+                write_field(&mut new, entry + 4, &count.to_le_bytes());
+                write_field(&mut new, entry + 6, &packed.compression.to_le_bytes());
             } else {
                 new.extend(bytes(self.file, stream.region.clone()));
             }
         }
         if new.len() > MAX_CABINET {
-            return Err(RewriteError::Odd(
+            return Err(RewriteError::Unsupported(
                 "the new cabinet would be larger than 256 MiB",
             ));
         }
-        let length = word(new.len())?;
-        put(&mut new, 8, &length);
+        let length = dword_bytes(new.len())?;
+        write_field(&mut new, 8, &length);
         Ok(new)
     }
 
@@ -176,12 +180,12 @@ impl<'a> Whole<'a> {
             match stream.folder.compression & 0xF {
                 0 | 1 | 3 => {}
                 2 => {
-                    return Err(RewriteError::Odd(
+                    return Err(RewriteError::Unsupported(
                         "the driver in it is compressed by Quantum",
                     ));
                 }
                 _ => {
-                    return Err(RewriteError::Odd(
+                    return Err(RewriteError::Unsupported(
                         "the driver in it is compressed by an unknown method",
                     ));
                 }
@@ -189,13 +193,13 @@ impl<'a> Whole<'a> {
         }
         let most = to_u64(self.file.len()).saturating_mul(MAX_RATIO);
         if total > MAX_STREAMS.min(most.saturating_add(MAX_MEMBER.into())) {
-            return Err(RewriteError::Odd(
+            return Err(RewriteError::Unsupported(
                 "its folders are far too large when decompressed",
             ));
         }
-        let large = |wanted: &Wanted| to_u64(wanted.content.len()) > MAX_MEMBER.into();
+        let large = |wanted: &WantedMember| to_u64(wanted.content.len()) > MAX_MEMBER.into();
         match self.wanted.iter().any(large) {
-            true => Err(RewriteError::Odd(
+            true => Err(RewriteError::Unsupported(
                 "a driver in it is larger than 16 MiB, and none is",
             )),
             false => Ok(()),
@@ -205,7 +209,7 @@ impl<'a> Whole<'a> {
     /// Fills in what the members that are wanted hold, and the hash of all else.
     fn decompress_wanted(&mut self) -> Result<(), RewriteError> {
         let mut hash = Sha256::new();
-        // All of the tables but the length of the cabinet, and the places,
+        // All of the tables but the length of the cabinet, and the offsets,
         // numbers and methods of the folders.
         let (start, size) = self.folders;
         let end = start + size * self.streams.len();
@@ -217,7 +221,7 @@ impl<'a> Whole<'a> {
         hash.update(bytes(self.file, end..self.tables));
         let mut wanted = std::mem::take(&mut self.wanted);
         for (number, stream) in self.streams.iter().enumerate() {
-            let mut of_folder: Vec<&mut Wanted> = wanted
+            let mut of_folder: Vec<&mut WantedMember> = wanted
                 .iter_mut()
                 .filter(|wanted| wanted.folder == number)
                 .collect();
@@ -247,7 +251,7 @@ impl<'a> Whole<'a> {
             })?;
         }
         self.wanted = wanted;
-        self.rest = hash.finalize().into();
+        self.remainder_hash = hash.finalize().into();
         Ok(())
     }
 
@@ -294,14 +298,14 @@ impl<'a> Whole<'a> {
             blocks.extend(block.map_or(&[][..], |block| block.data));
         }
         let size = u32::try_from(stream.size).unwrap_or(u32::MAX);
-        let single = of_stream(stream.folder, 0, stream.folder.blocks, size);
-        let mut single = single.beginning(to_u64(blocks.len()));
+        let single = single_stream_cabinet(stream.folder, 0, stream.folder.blocks, size);
+        let mut single = single.header_bytes(to_u64(blocks.len()));
         single.extend(blocks);
         single
     }
 
     /// Hands the stream of a folder with other bytes in it to `take`.
-    fn changed(
+    fn decompress_changed(
         &self,
         number: usize,
         stream: &Stream,
@@ -324,14 +328,14 @@ impl<'a> Whole<'a> {
     }
 
     /// The stream of this folder with other bytes in it, compressed by MSZIP.
-    fn pack(
+    fn compress(
         &self,
         number: usize,
         stream: &Stream,
         contents: &[Vec<u8>],
-    ) -> Result<Packed, RewriteError> {
+    ) -> Result<CompressedStream, RewriteError> {
         mszip(|member| {
-            self.changed(number, stream, contents, &mut |_, piece| {
+            self.decompress_changed(number, stream, contents, &mut |_, piece| {
                 member.write_all(piece)
             })
         })
@@ -343,7 +347,7 @@ impl<'a> Whole<'a> {
         &self,
         new: &mut Vec<u8>,
         number: usize,
-        packed: &Packed,
+        packed: &CompressedStream,
     ) -> Result<u16, RewriteError> {
         let damaged = || RewriteError::Damaged("what was compressed can't be read".to_owned());
         let old = self.streams.get(number).ok_or_else(damaged)?;
@@ -357,7 +361,7 @@ impl<'a> Whole<'a> {
                 Some(same) => same.reserved,
                 None if self.reserve == 0 => &[],
                 None => {
-                    return Err(RewriteError::Odd(
+                    return Err(RewriteError::Unsupported(
                         "its data blocks have reserved bytes and unusual sizes",
                     ));
                 }
@@ -373,7 +377,7 @@ impl<'a> Whole<'a> {
 
 /// What a piece of the stream at `at` has of a member: where in the piece, and
 /// where in the member.
-fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usize>) {
+fn overlap(at: u64, length: usize, wanted: &WantedMember) -> (Range<usize>, Range<usize>) {
     let end = at.saturating_add(to_u64(length));
     let wanted_end = wanted.offset.saturating_add(to_u64(wanted.content.len()));
     let from = at.max(wanted.offset);
@@ -385,14 +389,14 @@ fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usiz
     }
 }
 
-fn word(number: usize) -> Result<[u8; 4], RewriteError> {
+fn dword_bytes(number: usize) -> Result<[u8; 4], RewriteError> {
     let number = u32::try_from(number);
-    let number =
-        number.map_err(|_| RewriteError::Odd("the new cabinet would be larger than 256 MiB"))?;
+    let number = number
+        .map_err(|_| RewriteError::Unsupported("the new cabinet would be larger than 256 MiB"))?;
     Ok(number.to_le_bytes())
 }
 
-fn put(file: &mut [u8], at: usize, field: &[u8]) {
+fn write_field(file: &mut [u8], at: usize, field: &[u8]) {
     if let Some(place) = file.get_mut(at..at + field.len()) {
         place.copy_from_slice(field);
     }

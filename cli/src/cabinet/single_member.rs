@@ -24,7 +24,7 @@ pub(crate) struct SingleMember<'a> {
 
 impl SingleMember<'_> {
     /// All that stands before its data blocks, of which there are `length` bytes.
-    pub(crate) fn beginning(&self, length: u64) -> Vec<u8> {
+    pub(crate) fn header_bytes(&self, length: u64) -> Vec<u8> {
         let reserved: &[u8] = match self.reserve {
             0 => &[],
             bytes => &[0, 0, 0, bytes],

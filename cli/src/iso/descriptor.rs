@@ -69,14 +69,14 @@ const ENHANCED: u8 = 2;
 impl Descriptor {
     /// The tree that it names.
     pub(super) fn tree(&self, sector: u32) -> Result<Tree, DiscError> {
-        let orders = |field: &'static str| DiscError::Orders { sector, field };
+        let byte_orders = |field: &'static str| DiscError::ByteOrders { sector, field };
         let names = match (self.kind, self.version) {
             (PRIMARY, STANDARD) => Names::Primary,
             (SUPPLEMENTARY, STANDARD) if self.is_joliet() => Names::Joliet,
             (SUPPLEMENTARY, ENHANCED) => Names::Enhanced,
             _ => return Err(DiscError::UnknownDescriptor { sector }),
         };
-        let block_size = self.block_size.value().ok_or(orders("block size"))?;
+        let block_size = self.block_size.value().ok_or(byte_orders("block size"))?;
         if u32::from(block_size) != SECTOR {
             return Err(DiscError::BlockSize(block_size));
         }
@@ -88,7 +88,7 @@ impl Descriptor {
             });
         }
         let size = self.path_table_size.value();
-        let size = size.ok_or(orders("path table size"))?;
+        let size = size.ok_or(byte_orders("path table size"))?;
         let table = |start: u32| Extent {
             start,
             // One that is not there lies nowhere.
@@ -99,7 +99,10 @@ impl Descriptor {
         Ok(Tree {
             names,
             descriptor: sector,
-            volume_sectors: self.volume_sectors.value().ok_or(orders("volume size"))?,
+            volume_sectors: self
+                .volume_sectors
+                .value()
+                .ok_or(byte_orders("volume size"))?,
             root: root.extent,
             path_tables: [little, optional_little, big, optional_big],
         })

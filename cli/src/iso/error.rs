@@ -10,7 +10,7 @@ use crate::terminal::os_error_text;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DiscError {
     /// A sector can't be read.
-    Unread { sector: u32, why: String },
+    Unreadable { sector: u32, why: String },
     /// The descriptors have no end.
     NoTerminator,
     /// None of them is a primary one.
@@ -22,7 +22,7 @@ pub(crate) enum DiscError {
     /// A logical block has another size than a sector.
     BlockSize(u16),
     /// A number differs in its two byte orders.
-    Orders { sector: u32, field: &'static str },
+    ByteOrders { sector: u32, field: &'static str },
     /// A directory record does not hold together.
     Record { sector: u32, offset: usize },
     /// What it names lies outside of the image.
@@ -37,13 +37,13 @@ pub(crate) enum DiscError {
 
 impl DiscError {
     /// A sector that can't be read.
-    pub(super) fn unread(sector: u32, error: &io::Error) -> DiscError {
+    pub(super) fn unreadable(sector: u32, error: &io::Error) -> DiscError {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => DiscError::Unread {
+            io::ErrorKind::UnexpectedEof => DiscError::Unreadable {
                 sector,
                 why: "the image ends before it".to_owned(),
             },
-            _ => DiscError::Unread {
+            _ => DiscError::Unreadable {
                 sector,
                 why: os_error_text(error),
             },
@@ -54,7 +54,9 @@ impl DiscError {
 impl fmt::Display for DiscError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DiscError::Unread { sector, why } => write!(f, "sector {sector} can't be read: {why}"),
+            DiscError::Unreadable { sector, why } => {
+                write!(f, "sector {sector} can't be read: {why}")
+            }
             DiscError::NoTerminator => f.write_str("its volume descriptors have no end"),
             DiscError::NoPrimary => f.write_str("it has no primary volume descriptor"),
             DiscError::SeveralPrimaries => f.write_str("it has several primary volume descriptors"),
@@ -66,7 +68,7 @@ impl fmt::Display for DiscError {
                 f,
                 "its logical blocks have {size} bytes, and only {SECTOR} are read here"
             ),
-            DiscError::Orders { sector, field } => write!(
+            DiscError::ByteOrders { sector, field } => write!(
                 f,
                 "sector {sector}: the {field} is not the same in both byte orders"
             ),

@@ -124,9 +124,9 @@ impl Header {
     /// Checks the numbers. `sector` and `offset` are its place, for what is
     /// said of it.
     pub(super) fn check(&self, sector: u32, offset: usize) -> Result<Checked, DiscError> {
-        let orders = |field: &'static str| DiscError::Orders { sector, field };
-        let start = self.start.value().ok_or(orders("place of a file"))?;
-        let length = self.size.value().ok_or(orders("length of a file"))?;
+        let byte_orders = |field: &'static str| DiscError::ByteOrders { sector, field };
+        let start = self.start.value().ok_or(byte_orders("place of a file"))?;
+        let length = self.size.value().ok_or(byte_orders("length of a file"))?;
         let start = start
             .checked_add(self.attributes.into())
             .ok_or(DiscError::Record { sector, offset })?;
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_stands_there_in_both_orders() {
+    fn a_number_is_stored_in_both_byte_orders() {
         let bytes = both_orders(0x0102_0304);
         assert_eq!(bytes, [4, 3, 2, 1, 1, 2, 3, 4]);
         let number = BothOrders32::read_from_bytes(&bytes).unwrap();

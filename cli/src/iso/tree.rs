@@ -113,7 +113,7 @@ impl Walk<'_> {
         let length = self.path.len();
         for number in extent.start..extent.start.saturating_add(sectors) {
             let bytes = sector::read(self.storage, number);
-            let bytes = bytes.map_err(|error| DiscError::unread(number, &error))?;
+            let bytes = bytes.map_err(|error| DiscError::unreadable(number, &error))?;
             for record in records(number, &bytes) {
                 let (offset, record) = record?;
                 self.records += 1;

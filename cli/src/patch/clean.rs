@@ -1,5 +1,4 @@
-//! `tcplimit clean --root`: removes what runs have left and is of no use any
-//! more.
+//! `tcplimit clean --root`: removes files of earlier runs that are no longer needed.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,9 +37,9 @@ pub(crate) fn run(verb: &Clean, output: OutputArgs) -> io::Result<Exit> {
         exit: Exit::Done,
     };
     match run.find_windows() {
-        Ok(homes) => {
-            for home in homes {
-                if let Err((exit, reason)) = run.clean_windows(&home)? {
+        Ok(windirs) => {
+            for windir in windirs {
+                if let Err((exit, reason)) = run.clean_windows(&windir)? {
                     run.report_problem(exit, &reason)?;
                 }
             }
@@ -74,37 +73,34 @@ struct Totals {
 }
 
 impl Run<'_> {
-    /// The Windows that are meant.
+    /// The selected Windows folders.
     fn find_windows(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
         let choice = self.verb.windows.choice();
-        let (homes, notes) =
+        let (windirs, notes) =
             WindowsFolders::find_and_select(&self.verb.root, choice, &command_line())?;
         self.totals.notes = notes;
         self.totals.notes.iter().for_each(|note| print_error(note));
-        Ok(homes)
+        Ok(windirs)
     }
 
     /// Cleans one Windows, or returns why nothing is done there.
-    fn clean_windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
-        let install = match WindowsInstall::find(home) {
+    fn clean_windows(&mut self, windir: &Path) -> io::Result<Result<(), (Exit, String)>> {
+        let install = match WindowsInstall::find(windir) {
             Ok(install) => install,
             Err(reason) => return Ok(Err((Exit::Unreadable, reason))),
         };
         for copy in &install.linked {
-            let path = home.join(&copy.path);
-            let note = format!(
-                "{} is a link, and what it leads to was left alone.",
-                path.display()
-            );
+            let path = windir.join(&copy.path);
+            let note = format!("{} is a link and was not followed.", path.display());
             print_error(&note);
             self.totals.notes.push(note);
         }
         let stop = Arc::clone(&self.stop);
         let done = match self.verb.in_place {
-            true => clean(&self.fs, home, &install.folders, &|| {
+            true => clean(&self.fs, windir, &install.folders, &|| {
                 !stop.load(Ordering::Relaxed)
             }),
-            false => self.preview(home, &install.folders),
+            false => self.preview(windir, &install.folders),
         };
         match done {
             Ok(done) => {
@@ -117,13 +113,13 @@ impl Run<'_> {
         }
     }
 
-    /// The outcome for each leftover, before anything is removed.
+    /// The planned outcome for each leftover.
     fn preview(
         &self,
-        home: &Path,
+        windir: &Path,
         folders: &[PathBuf],
     ) -> Result<Vec<(Leftover, Removal)>, Failure> {
-        let left = leftovers(&self.fs, home, folders, None)?;
+        let left = leftovers(&self.fs, windir, folders, None)?;
         let previewed = left.into_iter().map(|left| {
             let removal = match left.is_removable {
                 false => Removal::Stays,
@@ -151,7 +147,7 @@ impl Run<'_> {
                 &mut self.totals.failed,
                 "failed",
                 BAD,
-                "failed, it is there",
+                "failed, not removed",
             ),
         };
         *number += 1;
@@ -161,7 +157,7 @@ impl Run<'_> {
             (Removal::Stays, LeftoverKind::Journal) => Exit::Refused,
             _ => Exit::Done,
         };
-        // A useless leftover stays only because of Ctrl-C.
+        // A removable leftover stays only because of Ctrl-C.
         let is_interrupted = left.is_removable && matches!(removal, Removal::Stays);
         self.totals.interrupted |= is_interrupted;
         self.exit = self.exit.max(match is_interrupted {
@@ -184,7 +180,7 @@ impl Run<'_> {
         write_row(out, "because", printable(&reason))
     }
 
-    /// Says why nothing, or not all, was done.
+    /// Prints why nothing, or not everything, was done.
     fn report_problem(&mut self, exit: Exit, reason: &str) -> io::Result<()> {
         self.out.flush()?;
         print_error(reason);
@@ -211,19 +207,22 @@ impl Run<'_> {
             return Ok(out.finish(exit));
         }
         if totals.interrupted {
-            writeln!(out, "{NOTICE}interrupted{NOTICE:#}: not all was removed")?;
+            writeln!(
+                out,
+                "{NOTICE}interrupted{NOTICE:#}: not all files were removed"
+            )?;
         }
         if totals.files == 0 && totals.reason.is_none() {
-            writeln!(out, "no run of tcplimit has left anything here")?;
+            writeln!(out, "no files of earlier runs of tcplimit were found")?;
         } else if totals.files > 0 && !output.quiet {
             let files = count(totals.files, "file");
             let (number, words) = match self.verb.in_place {
                 true => (totals.removed, "removed"),
-                false => (totals.would_remove, "would be removed"),
+                false => (totals.would_remove, "to remove"),
             };
             write!(
                 out,
-                "\n{STRONG}{number} {words}{STRONG:#} of {files}, {} kept",
+                "\n{files}: {STRONG}{number} {words}{STRONG:#}, {} kept",
                 totals.stays
             )?;
             if totals.failed > 0 {

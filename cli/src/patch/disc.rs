@@ -1,13 +1,13 @@
-//! Disc images: the copies on a setup disc, changed in a new image.
+//! Disc images: patches the copies on a setup disc in a new image.
 //!
-//! What is there stays where it is, byte for byte. A changed file is appended
-//! behind the old end; the directory records that named the old one, in each
-//! tree, name the new one, and the volume's size grows. The last sector says
-//! what stood there before, so that [`restore`](super::restore) gives the old
-//! image again, to the byte.
+//! The old content stays in place, byte for byte. A changed file is appended after
+//! the old end; the directory records of the old file, in each tree, are changed to
+//! name the new one, and the size of the volume grows. The last sector records the
+//! old bytes, so that [`restore`](super::restore) reconstructs the old image
+//! exactly.
 //!
-//! Read in this order: [`layout`] (what must hold of an image), [`new_image`]
-//! (what becomes of it), [`record`] (the last sector), [`image_writer`] (the new file).
+//! Read in this order: [`layout`] (checks of an image), [`new_image`] (the
+//! changes), [`record`] (the last sector), [`image_writer`] (the new file).
 
 mod image_writer;
 mod layout;
@@ -40,33 +40,31 @@ pub(super) fn is_disc(path: &Path) -> bool {
     iso::is_image(&*file).is_ok_and(|is_image| is_image)
 }
 
-/// What became of an image.
+/// The result for an image.
 #[derive(Debug)]
 pub struct DiscResult {
-    /// Each copy on it, or the image itself where that is refused.
+    /// The result for each copy on it, or for the image itself if that is refused.
     pub copies: Vec<FileResult>,
-    /// Cabinets and self-extractors on it with copies in them, which are not
-    /// rewritten.
+    /// Cabinets and self-extractors on it that contain copies and are not rewritten.
     pub archives: Vec<Archive>,
-    /// Why no image was written, where one copy is why others are not changed.
+    /// Why no image was written, if one copy prevents it.
     pub reason: Option<&'static str>,
 }
 
-/// Gets the bytes done and the bytes in all, and says whether to go on.
+/// Gets the bytes processed and their total; returns whether to continue.
 pub type ImageProgress<'a> = dyn Fn(u64, u64) -> bool + 'a;
 
-/// What is to be done with an image.
+/// A planned image.
 struct Prepared<'a> {
     copies: Vec<PlannedFile>,
-    /// The image as it is to be; `None` where a copy is refused.
+    /// The new image; `None` if a copy is refused.
     changes: Option<NewImage<'a>>,
     archives: Vec<Archive>,
 }
 
-const REFUSED: &str =
-    "A copy is refused or can't be read, so no image is written: all are treated alike.";
+const REFUSED: &str = "A copy is refused or can't be read, so no image is written: all copies change together or not at all.";
 
-/// Does a job with the copies on a disc, in a new image.
+/// Runs a job on all copies on a disc and writes a new image.
 pub fn patch_disc(
     job: &Job,
     fs: &impl FileSystem,
@@ -117,7 +115,7 @@ pub fn patch_disc(
     }
 }
 
-/// Finds out what is to be done. Nothing is written.
+/// Plans the new image. Nothing is written.
 fn prepare<'a>(
     job: &Job,
     fs: &'a impl FileSystem,
@@ -136,7 +134,7 @@ fn prepare<'a>(
     let go_on = || progress(0, 0);
     let mut now = Layout::read(&*file, job.cabinets, &go_on)?;
     let record = Record::read(&*file, now.volume_sectors);
-    // Where cabinets were rewritten before, they are among the copies.
+    // Cabinets that were rewritten before are among the copies.
     let end = record.as_ref().map_or(u64::MAX, |record| record.length);
     let is_new = |archive: &Archive| archive.is_cabinet && archive.start >= end;
     let cabinets = job.cabinets || now.archives.iter().any(is_new);
@@ -148,7 +146,7 @@ fn prepare<'a>(
         Task::Restore { use_backup } => (PRISTINE_LIMIT, use_backup && record.is_some()),
     };
     let mut copies = plan_files(&*file, &now, job.module, limit);
-    // What was patched before is patched anew from the image that it was.
+    // A patched image is patched again from its original.
     let original = match record {
         Some(record) => EditedImage::original(file, record),
         None => EditedImage::unchanged(file),
@@ -187,8 +185,8 @@ fn prepare<'a>(
     })
 }
 
-/// What became of a copy. `written` is what became of the image, when that was
-/// tried.
+/// The outcome for a copy. `written` is the result for the image, if writing was
+/// attempted.
 fn outcome(copy: &PlannedFile, is_sound: bool, written: Option<&Result<(), Failure>>) -> Outcome {
     match (&copy.facts, written) {
         (Err(failure), _) => Outcome::Failed(failure.clone()),

@@ -14,28 +14,28 @@ use crate::terminal::{os_error_text, quoted};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It must not be.
+    /// A rule forbids it.
     Refused(Refusal),
     /// A file or folder can't be read.
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         error: io::Error,
     },
     /// The file system failed.
     Io {
-        /// What could not be done.
+        /// What could not be done, to which file.
         problem: String,
-        /// Its error.
+        /// The error of the system.
         error: io::Error,
     },
-    /// Another run is at work in these folders, or may be.
+    /// Another run is, or may be, in progress in these folders.
     Locked(Vec<HeldLock>),
-    /// The file was replaced, then something failed, and putting the old
-    /// content back did as well.
+    /// The file was replaced, then something failed, and so did restoring the old
+    /// content.
     RollbackFailed {
-        /// What failed, and what is there now.
+        /// What failed, and what the file holds now.
         reason: String,
         /// The file.
         path: PathBuf,
@@ -59,13 +59,13 @@ impl fmt::Display for Failure {
             Failure::Io { problem, error } => {
                 write!(f, "{problem}: {}", os_error_text(error))?;
                 f.write_str(match error.kind() {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": free some space and try again",
                     ErrorKind::PermissionDenied if cfg!(unix) => {
-                        ": the file's folder must be writable; where it is yours, chmod u+w FOLDER makes it so"
+                        ": the file's folder must be writable; if it is yours, run chmod u+w FOLDER"
                     }
                     ErrorKind::PermissionDenied => ": the file's folder must be writable",
                     ErrorKind::ReadOnlyFilesystem => {
-                        ": the disk is mounted read-only; if its Windows hibernates or was not shut down, start that Windows and shut it down first"
+                        ": the disk is mounted read-only; if its Windows is hibernated or was not shut down, start that Windows and shut it down first"
                     }
                     ErrorKind::ResourceBusy => ": another program uses the file",
                     _ => "",
@@ -74,7 +74,7 @@ impl fmt::Display for Failure {
             Failure::Locked(held) => write_lock_holders(f, held),
             Failure::RollbackFailed { reason, path } => write!(
                 f,
-                "{reason}, and the old content could not be put back: look at {} before it is used",
+                "{reason}, and the old content could not be restored: check {} before using it",
                 path.display()
             ),
             Failure::Interrupted => f.write_str("interrupted"),
@@ -85,7 +85,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// What a run ends with that failed so.
+    /// The exit code of a run with this failure.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::Refused,
@@ -95,7 +95,7 @@ impl Failure {
     }
 }
 
-/// One failure may be said of several files. An error of the system is copied by
+/// One failure may apply to several files. An error of the system is copied by
 /// its kind and text.
 impl Clone for Failure {
     fn clone(&self) -> Failure {
@@ -120,7 +120,7 @@ impl Clone for Failure {
     }
 }
 
-/// Which run holds which lock, and what to do.
+/// Names each lock and the run that holds it, with advice.
 fn write_lock_holders(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
     if let Some(held) = held
         .iter()
@@ -128,7 +128,7 @@ fn write_lock_holders(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Res
     {
         return write!(
             f,
-            "another run of tcplimit is at work here and holds {held}: wait until it has ended, and try again"
+            "another run of tcplimit is in progress here and holds {held}: wait until it has ended, then try again"
         );
     }
     let each: Vec<String> = held.iter().map(HeldLock::to_string).collect();
@@ -138,7 +138,7 @@ fn write_lock_holders(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Res
         .collect::<Vec<String>>();
     write!(
         f,
-        "another run of tcplimit holds {}, and whether it is still at work can't be told from here: wait until it has ended; if it has, and left this behind, remove {}, and try again",
+        "another run of tcplimit holds {}, and whether that run is still in progress is unknown here: wait until it has ended; if it has ended and left this behind, remove {} and try again",
         each.join(", "),
         paths.join(" ")
     )
@@ -159,7 +159,7 @@ impl From<DiscRefusal> for Failure {
     }
 }
 
-/// Says what can't be read.
+/// A failure to read this file or folder.
 pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Unreadable {
         path: path.to_owned(),
@@ -167,7 +167,7 @@ pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     }
 }
 
-/// Says what could not be done.
+/// A failure of the system, with what could not be done.
 pub(crate) fn io_failure(problem: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Io {
         problem: problem.into(),

@@ -1,5 +1,5 @@
-//! The names of files that runs make: of none of them does a run that was killed
-//! leave more than the name says.
+//! The names of files that runs create. Even a killed run leaves under each name
+//! only what the name states.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,25 +8,25 @@ use tcplimit_report::is_module;
 
 /// The name of a lock file.
 pub const LOCK: &str = "tcplimit.lock";
-/// The name of a journal, in the folder of all its files.
+/// The name of a journal, in the folder that contains all its files.
 pub const JOURNAL: &str = "tcplimit.journal";
-/// How temporary files end. A run that was killed may leave one: it is no part
-/// of anything.
+/// The suffix of temporary files. A killed run may leave one, which nothing
+/// refers to.
 pub(super) const TEMPORARY: &str = ".tcplimit-new";
-/// How backups end.
+/// The suffix of backups.
 pub(super) const BACKUP: &str = ".orig";
-/// How files end that keep an old content until a transaction is finished. A run
-/// that was killed may leave one.
+/// The suffix of files that keep old content until a transaction is finished. A
+/// killed run may leave one.
 pub(super) const ROLLBACK: &str = ".tcplimit-old";
-/// How damaged files end that were kept aside.
+/// The suffix of files that keep damaged content.
 pub(super) const DAMAGED: &str = ".damaged";
-/// So many hexadecimal digits of the hash are in the name of what is kept.
+/// The number of hexadecimal digits of the hash in the names of kept files.
 pub(super) const DIGITS: usize = 16;
-/// So many temporary files of one file may be left over.
+/// The largest number in the names of temporary files.
 pub(super) const ATTEMPTS: u32 = 100;
 
-/// The name of the file that this is a backup of, and the hash in its own, in
-/// lower case. Names are bytes: not every one is text.
+/// The name of the original file and the hash, in lower case, in the name of a
+/// backup. Names are bytes: some are not UTF-8.
 pub(super) fn parse_backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
     let bytes = backup.as_encoded_bytes();
     let (rest, end) = bytes.split_at_checked(bytes.len().checked_sub(BACKUP.len())?)?;
@@ -39,36 +39,34 @@ pub(super) fn parse_backup_name(backup: &OsStr) -> Option<(&[u8], String)> {
     Some((name, hash.to_ascii_lowercase()))
 }
 
-/// The path with something behind its last name.
+/// The path with a suffix.
 pub(super) fn with_suffix(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(end);
     path.with_file_name(name)
 }
 
-/// The file that the name of a backup or a staged file begins with.
+/// The original file name in the name of a backup or a staged file.
 pub(super) fn base_name(name: &OsStr) -> String {
     let name = name.to_string_lossy();
     let parts: Vec<&str> = name.split('.').take(2).collect();
     parts.join(".")
 }
 
-/// Whether a file of this name may have been patched: a driver or a cabinet.
+/// Whether a file with this name may have been patched: a driver or a cabinet.
 fn is_patched(name: &str) -> bool {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     is_module(name) || end.eq_ignore_ascii_case("cab")
 }
 
-/// The name of the file that this is a backup of by its name, and the hash in
-/// that.
+/// As [`parse_backup_name`], for backups of drivers and cabinets only.
 pub(super) fn parse_driver_backup_name(name: &OsStr) -> Option<(&OsStr, String)> {
     let (of, hash) = parse_backup_name(name)?;
     let of = str::from_utf8(of).ok().filter(|of| is_patched(of))?;
     Some((OsStr::new(of), hash))
 }
 
-/// Whether this is the name of a staged file of a driver, of a backup or of what
-/// was kept aside.
+/// Whether this is the name of a staged driver or cabinet, backup or damaged file.
 pub(super) fn is_staged_name(name: &OsStr) -> bool {
     let staged = name.to_str().and_then(|name| name.strip_suffix(TEMPORARY));
     let numbered = staged.and_then(|name| name.rsplit_once('.'));
@@ -82,7 +80,7 @@ pub(super) fn is_staged_name(name: &OsStr) -> bool {
     })
 }
 
-/// Whether this is the name of a damaged driver that was kept aside.
+/// Whether this is the name of a kept damaged file.
 pub(super) fn is_damaged_name(name: &OsStr) -> bool {
     let aside = name.to_str().and_then(|name| name.strip_suffix(DAMAGED));
     let hashed = aside.and_then(|name| name.rsplit_once('.'));

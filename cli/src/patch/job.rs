@@ -1,4 +1,4 @@
-//! One file, from the plan to the proof. [`Job::run`] is the whole path.
+//! Processes one file, from the plan to the verification: see [`Job::run`].
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,46 +18,45 @@ use super::restore::{Lookup, original};
 
 pub use super::outcome::{DriverFacts, FileResult, Outcome, Source, Target, Task};
 
-/// Task, target, and the module that files are taken for.
+/// The task, the target and the options of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// What is to become of files.
+    /// The operation.
     pub task: Task,
-    /// Where it goes.
+    /// The destination.
     pub target: Target,
-    /// Takes files for this module, whatever their names say.
+    /// The module of the files, regardless of their names.
     pub module: Option<Module>,
-    /// Whether changed files get the time of the change, not that of the old
-    /// file.
+    /// Whether changed files get the time of the change instead of the old time.
     pub touch: bool,
-    /// What the running Windows has loaded.
+    /// The drivers that the running Windows has loaded.
     pub running: Vec<PathBuf>,
-    /// Cabinets of several files are rewritten.
+    /// Whether to rewrite cabinets of several files.
     pub cabinets: bool,
 }
 
-/// A file that can be changed: its bytes now and then.
+/// A file that can be changed, with its old and new content.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What was found out about each driver in it.
+    /// Facts about each driver in it.
     pub facts: Vec<DriverFacts>,
-    /// The whole file as it is; none where there is none.
+    /// The present content of the file; `None` if it is missing.
     pub before: Option<Arc<Vec<u8>>>,
-    /// The whole file as it shall be.
+    /// The new content of the file.
     pub after: Arc<Vec<u8>>,
-    /// What becomes of the file as it is.
+    /// How to keep the present content.
     pub keep: Keep,
-    /// The file whose owner, permissions and times it gets, if not its own.
+    /// The file whose owner, permissions and times it gets; `None`: its own.
     pub like: Option<PathBuf>,
 }
 
 impl Prepared {
-    /// Whether the file is as it shall be.
+    /// Whether the file already has the new content.
     pub(crate) fn is_unchanged(&self) -> bool {
         self.before.as_ref() == Some(&self.after)
     }
 
-    /// The exchange of a file by this name; none where there is no file.
+    /// The replacement of the file at this path; `None` if it is missing.
     pub(crate) fn replacement(&self, path: PathBuf, touch: bool) -> Option<Replacement> {
         Some(Replacement {
             path,
@@ -71,14 +70,14 @@ impl Prepared {
 }
 
 impl Job {
-    /// Does it with one file:
+    /// Processes one file:
     ///
-    /// 1. plan what each driver in it is to become, and check that the file can
-    ///    give its place to another; that may be all, and nobody was held up;
-    /// 2. lock the folder, and do 1 again, since another run may have been at
-    ///    work until now;
-    /// 3. write backup and new content, rename, read again, and locate the limit
-    ///    anew; where that fails, put the old content back ([`replace`]).
+    /// 1. plan the change of each driver in it, and check that the file can be
+    ///    replaced; if nothing is to be written, stop without locking;
+    /// 2. lock the folder, and repeat step 1, since another run may have been in
+    ///    progress until now;
+    /// 3. write the backup and the new content, rename, read back, and locate the
+    ///    limit again; if that fails, restore the old content ([`replace`]).
     pub fn run(&self, fs: &impl FileSystem, path: &Path) -> FileResult {
         let mut result = FileResult::new(path, Outcome::Unchanged);
         result.outcome = self
@@ -102,10 +101,10 @@ impl Job {
                 }
             }
             Err(failure) if self.target == Target::DryRun => return Err(failure),
-            // Its run may be at work: the locks wait for that.
+            // Its run may be in progress: acquiring the locks waits for it.
             Err(_) => {}
         }
-        // A large cabinet is not held twice.
+        // Keep only one copy of a large cabinet in memory.
         drop(prepared);
 
         // 2.
@@ -138,7 +137,7 @@ impl Job {
         Ok(Outcome::Changed)
     }
 
-    /// What was planned is said even where the file is refused.
+    /// Plans and checks a file. `result` gets the facts even if the check fails.
     fn plan_and_check(
         &self,
         fs: &impl FileSystem,
@@ -151,10 +150,10 @@ impl Job {
         Ok(prepared)
     }
 
-    /// Finds out what is to be done with a file. Nothing is written.
+    /// Plans the change of a file. Nothing is written.
     ///
     /// # Errors
-    /// Why nothing can be done.
+    /// Why the file can't be changed.
     pub(crate) fn plan(&self, fs: &impl FileSystem, path: &Path) -> Result<Prepared, Failure> {
         match self.task {
             Task::Patch { limit } => self.plan_patch(fs, path, limit),
@@ -162,11 +161,10 @@ impl Job {
         }
     }
 
-    /// Refuses a file that can't give its place to another. What would only be
-    /// shown is refused as well, so that it is known beforehand.
+    /// Checks that a file can be replaced, in a dry run too.
     ///
     /// # Errors
-    /// Why it can't.
+    /// Why it can't be replaced.
     pub(crate) fn check(
         &self,
         fs: &impl FileSystem,
@@ -195,7 +193,7 @@ impl Job {
         let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
         let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
         let (facts, changed) = planned.into_iter().map(PlannedDriver::into_parts).unzip();
-        // What is as it should be stays as it is, to the byte.
+        // A file that is already correct stays unchanged, to the byte.
         let after = match is_done {
             true => Arc::clone(&before),
             false => Arc::new(drivers.pack(changed)?),
@@ -220,13 +218,13 @@ impl Job {
             Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(read_failure(path)(error)),
         };
-        let how = Lookup {
+        let lookup = Lookup {
             module: self.module,
             use_backup,
             cabinets: self.cabinets,
         };
         let now = before.as_deref().map(Vec::as_slice);
-        let old = original(fs, &canonical(fs, path), now, how)?;
+        let old = original(fs, &canonical(fs, path), now, lookup)?;
         let is_damaged = old.facts.iter().any(|facts| facts.damage.is_some());
         let like = match old.backup {
             Some(name) if is_damaged => Some(path.with_file_name(name)),
@@ -244,9 +242,8 @@ impl Job {
         })
     }
 
-    /// Refuses a file that is one of several of a transaction that was
-    /// interrupted, or is not finished yet. The locks that this run holds are no
-    /// other run's.
+    /// Refuses a file that may belong to an interrupted or unfinished transaction.
+    /// `locks` are those that this run itself holds.
     fn check_journal<D: FileSystem>(
         &self,
         fs: &D,
@@ -256,22 +253,21 @@ impl Job {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        let Some(home) = journal::pending_above(fs, &canonical(fs, path))? else {
+        let Some(windir) = journal::pending_above(fs, &canonical(fs, path))? else {
             return Ok(());
         };
-        match lock::inspect(fs, &home)? {
+        match lock::inspect(fs, &windir)? {
             Some(held)
                 if held.owner_state == OwnerState::Running
                     && !locks.is_some_and(|locks| locks.contains(&held.path)) =>
             {
                 Err(Failure::Locked(vec![held]))
             }
-            _ => Err(Refusal::JournalPending(home.display().to_string()).into()),
+            _ => Err(Refusal::JournalPending(windir.display().to_string()).into()),
         }
     }
 
-    /// Whether the running Windows has loaded a file, by whatever way it is
-    /// named.
+    /// Whether the running Windows has loaded a file, under any path.
     fn is_running(&self, fs: &impl FileSystem, path: &Path) -> bool {
         let path = canonical(fs, path);
         self.running
@@ -279,7 +275,7 @@ impl Job {
             .any(|driver| canonical(fs, driver) == path)
     }
 
-    /// What is to be said where nothing is to be written.
+    /// The outcome if nothing is to be written; `None` otherwise.
     fn outcome_without_writing(
         &self,
         fs: &impl FileSystem,
@@ -304,10 +300,10 @@ impl Job {
         }
     }
 
-    /// Locates the limit anew in what was read again of a changed file.
+    /// Locates the limit again in the content of a changed file that was read back.
     ///
     /// # Errors
-    /// When it is not what it was to be.
+    /// When the content is not the planned one.
     pub(crate) fn verify(
         &self,
         path: &Path,
@@ -319,7 +315,7 @@ impl Job {
             return Err(Refusal::VerificationFailed.into());
         }
         for (image, facts) in drivers.images().zip(&prepared.facts) {
-            // The name was judged before.
+            // The name was checked before.
             let module = Some(facts.plan.module);
             let again =
                 super::plan::plan(&path.to_string_lossy(), image, module, facts.plan.after)?;
@@ -331,8 +327,7 @@ impl Job {
     }
 }
 
-/// The path by which a file is judged: links in the one that was given don't
-/// count.
+/// The path with links resolved, by which a file is judged.
 fn canonical(fs: &impl FileSystem, path: &Path) -> PathBuf {
     fs.canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -50,7 +50,7 @@ struct Change {
     after: String,
 }
 
-/// Writes what became of a file.
+/// Writes the outcome for a file.
 pub(crate) fn write_entry(
     out: &mut dyn Write,
     options: &ReportOptions,
@@ -128,7 +128,7 @@ pub(crate) fn write_entry(
     )
 }
 
-/// Writes what is left aside.
+/// Writes a skipped file.
 pub(crate) fn write_skipped(
     out: &mut dyn Write,
     options: &ReportOptions,

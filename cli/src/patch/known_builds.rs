@@ -1,6 +1,6 @@
-//! Known builds as witnesses. A file whose header or hash is that of a known
-//! build must be that build in all that the manifest knows, but for the limit
-//! that another tool may have put there, and the checksum that goes with it.
+//! Comparison with known builds. A file with the header or hash of a known build
+//! must agree with everything that the manifest states of that build, except for
+//! the limit, which another tool may have set, and the checksum.
 
 use scanner_core::{Checksum, Image, Located, Rva};
 use tcplimit_report::sha256;
@@ -9,7 +9,7 @@ use super::change::{changes, put};
 use super::refusal::Refusal;
 use crate::manifest::{Build, Manifest};
 
-/// A limit that was located in a file, and the store that gives it its value.
+/// A file with a located limit, and the store that sets it.
 pub(super) struct Candidate<'a> {
     pub(super) image: &'a [u8],
     pub(super) parsed: &'a Image<'a>,
@@ -18,10 +18,10 @@ pub(super) struct Candidate<'a> {
     pub(super) value_offset: usize,
 }
 
-/// Checks it against each build that the file says it is.
+/// Compares a file with each build that it claims to be.
 ///
 /// # Errors
-/// The build, and the first thing that differs.
+/// The build, and the first difference.
 pub(super) fn check(manifest: &Manifest, candidate: &Candidate<'_>) -> Result<(), Refusal> {
     let hash = sha256(candidate.image);
     for build in &manifest.builds {
@@ -42,8 +42,8 @@ pub(super) fn check(manifest: &Manifest, candidate: &Candidate<'_>) -> Result<()
 }
 
 impl Candidate<'_> {
-    /// Every build has a time stamp of its own. Translations of one differ in
-    /// texts only, and have its stamp.
+    /// Whether the header is that of a build. Every build has its own time stamp;
+    /// translations of a build differ only in texts and share the stamp.
     fn claims(&self, build: &Build) -> bool {
         let headers = self.parsed.headers();
         build.time_date_stamp == Some(headers.time_date_stamp())
@@ -66,14 +66,14 @@ impl Candidate<'_> {
         ];
         let place = addresses.iter().find(|(_, here, there)| here != there);
         match place {
-            Some((what, here, there)) => Some(format!("{what} at RVA {here:X}, not {there:X}")),
+            Some((name, here, there)) => Some(format!("{name} at RVA {here:X}, not {there:X}")),
             None if gates != build.gates => Some("other gates".to_owned()),
             None => None,
         }
     }
 
-    /// With the build's own limit the file has the build's checksum, and must
-    /// then have its hash. Blocks in another order have the same checksum; a
+    /// A file that has the checksum of the build when its limit is that of the build
+    /// must also have its hash. Reordered blocks have the same checksum; a
     /// translation has another.
     fn content_difference(&self, build: &Build) -> Option<String> {
         let (limit, sum) = (build.start_up_value?, build.checksum?);
@@ -203,7 +203,7 @@ mod tests {
                 }
                 let difference = difference(&manifest, SPECIMEN).expect("a difference");
                 assert!(difference.starts_with(expected), "{difference}");
-                // What says that it is something else is not compared.
+                // A file that does not claim to be the build is not compared.
                 let build = manifest.builds.first_mut().expect("a build");
                 build.time_date_stamp = None;
                 build.sha256 = "0".repeat(64);

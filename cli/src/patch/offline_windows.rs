@@ -1,4 +1,4 @@
-//! The copies in a Windows that does not run, as one transaction.
+//! The copies in an offline Windows, as one transaction.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,31 +20,30 @@ use super::windows_install::{DriverCopy, WindowsInstall};
 use crate::terminal::print_error;
 use crate::text::count;
 
-const REFUSED: &str =
-    "A copy is refused or can't be read, so none is changed: they are treated alike or not at all.";
+const REFUSED: &str = "A copy is refused or can't be read, so none is changed: all copies change together or not at all.";
 
 type Ready<'a> = (&'a DriverCopy, PathBuf, Result<Prepared, Failure>);
-/// What became of the transaction, when it was tried.
+/// The result of the transaction, if it was attempted.
 type TransactionResult = Option<Result<(), Failure>>;
 
-/// What is done with each Windows on a disk.
+/// Patches or restores each Windows on a disk.
 pub(super) struct OfflineWindows<'a> {
     pub(super) job: &'a Job,
     pub(super) fs: &'a HostFileSystem,
     pub(super) stop: &'a AtomicBool,
-    /// Which Windows it is must be said.
+    /// Whether messages must name the Windows.
     pub(super) is_one_of_several: bool,
     pub(super) reporter: &'a mut Reporter,
 }
 
 impl OfflineWindows<'_> {
-    /// All copies in a Windows, as one transaction; none once the run is to end.
-    pub(super) fn patch(&mut self, home: &Path) -> io::Result<()> {
+    /// Patches all copies in a Windows as one transaction, unless the run is to end.
+    pub(super) fn patch(&mut self, windir: &Path) -> io::Result<()> {
         if self.reporter.summary.interrupted || self.stop.load(Ordering::Relaxed) {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let install = match WindowsInstall::find(home) {
+        let install = match WindowsInstall::find(windir) {
             Ok(install) => install,
             Err(reason) => {
                 self.reporter.report_problem(Exit::Unreadable, &reason);
@@ -61,14 +60,14 @@ impl OfflineWindows<'_> {
         }
     }
 
-    /// Prepares all copies, and changes them when that is asked for and all can
-    /// be; says what became of that, when it was tried.
+    /// Prepares all copies, and changes them if requested and if all can be changed.
+    /// Returns the result of the change, if it was attempted.
     fn run_transaction<'s>(
         &mut self,
         install: &'s WindowsInstall,
     ) -> Result<(Vec<Ready<'s>>, TransactionResult), Failure> {
         let fs = self.fs;
-        let is_pending = journal::is_pending(fs, &install.home)?;
+        let is_pending = journal::is_pending(fs, &install.windir)?;
         let ready = self.prepare_all(install);
         let changes = |(.., prepared): &Ready<'_>| match prepared {
             Ok(prepared) => !prepared.is_unchanged(),
@@ -76,11 +75,11 @@ impl OfflineWindows<'_> {
         };
         let has_work = all_prepared(&ready) && ready.iter().any(changes);
         if has_work {
-            check_writable(fs, &install.home)?;
+            check_writable(fs, &install.windir)?;
         }
         if self.job.target != Target::InPlace {
             if is_pending {
-                self.report_pending(&install.home)?;
+                self.report_pending(&install.windir)?;
             }
             return Ok((ready, None));
         }
@@ -88,12 +87,12 @@ impl OfflineWindows<'_> {
             return Ok((ready, None));
         }
         let copies = install.copies.iter().map(|copy| copy.path.as_path());
-        let folders = journal::folders_to_lock(fs, &install.home, copies)?;
+        let folders = journal::folders_to_lock(fs, &install.windir, copies)?;
         let folders = folders.iter().map(PathBuf::as_path);
         let locks = Locks::acquire(fs, folders, self.job.task.name())?;
-        let found = journal::recover(&locks, &install.home)?;
-        self.report_recovery(&install.home, found);
-        // Until now another run may have been at work here.
+        let found = journal::recover(&locks, &install.windir)?;
+        self.report_recovery(&install.windir, found);
+        // Another run may have been in progress until now.
         let ready = self.prepare_all(install);
         let changed = all_prepared(&ready).then(|| self.replace_copies(&locks, install, &ready));
         Ok((ready, changed))
@@ -101,9 +100,9 @@ impl OfflineWindows<'_> {
 
     fn prepare_all<'s>(&self, install: &'s WindowsInstall) -> Vec<Ready<'s>> {
         let copies = install.copies.iter();
-        let copies = copies.filter(|copy| self.is_copy(&install.home, copy));
+        let copies = copies.filter(|copy| self.is_copy(&install.windir, copy));
         let prepare = |copy: &'s DriverCopy| {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             let prepared = self.job.plan(self.fs, &path).and_then(|prepared| {
                 self.job.check(self.fs, &path, &prepared)?;
                 Ok(prepared)
@@ -112,20 +111,20 @@ impl OfflineWindows<'_> {
         };
         let linked = install.linked.iter().filter(|copy| !copy.is_cabinet_file);
         let refused = |copy: &'s DriverCopy| {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             let refusal = Refusal::SymbolicLink(path.display().to_string());
             (copy, path, Err(refusal.into()))
         };
         linked.map(refused).chain(copies.map(prepare)).collect()
     }
 
-    /// Whether something is one of the copies that are changed. A cabinet that
-    /// can't be read may be one: where it is to be rewritten it is refused.
-    fn is_copy(&self, home: &Path, copy: &DriverCopy) -> bool {
+    /// Whether this is a copy to change. An unreadable cabinet may be one: with
+    /// `--cabinets` it is refused.
+    fn is_copy(&self, windir: &Path, copy: &DriverCopy) -> bool {
         if !copy.is_cabinet_file {
             return true;
         }
-        let path = home.join(&copy.path);
+        let path = windir.join(&copy.path);
         self.job.cabinets
             && (is_module(&path.to_string_lossy())
                 || drivers_in(&path).map_or(true, |drivers| !drivers.is_empty()))
@@ -140,17 +139,17 @@ impl OfflineWindows<'_> {
         let packed = install.copies.iter().filter(|copy| copy.is_cabinet_file);
         let rewrites = self.job.cabinets;
         for copy in packed.filter(|_| !rewrites) {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             self.reporter
                 .report_cabinet(&path, drivers_in(&path), Some(copy.role))?;
         }
         for copy in install.linked.iter().filter(|copy| copy.is_cabinet_file) {
-            let path = install.home.join(&copy.path);
+            let path = install.windir.join(&copy.path);
             self.reporter.report_link(&path, Some(copy.role))?;
         }
         if ready.is_empty() {
-            let home = install.home.display();
-            let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
+            let windir = install.windir.display();
+            let reason = format!("{windir}: found neither tcpip.sys nor tcpip6.sys");
             self.reporter.report_problem(Exit::Refused, &reason);
             return Ok(());
         }
@@ -214,45 +213,45 @@ impl OfflineWindows<'_> {
             }
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        replace_all(locks, &install.home, &files, &go_on, &check).map(|_| ())
+        replace_all(locks, &install.windir, &files, &go_on, &check).map(|_| ())
     }
 
-    /// Says that a run has left a journal, or is at work.
-    fn report_pending(&mut self, home: &Path) -> Result<(), Failure> {
-        let held = lock::inspect(self.fs, home)?;
+    /// Notes that a run has left a journal, or is in progress.
+    fn report_pending(&mut self, windir: &Path) -> Result<(), Failure> {
+        let held = lock::inspect(self.fs, windir)?;
         let note = match held.filter(|held| held.owner_state == OwnerState::Running) {
-            Some(held) => format!("another run of tcplimit is at work here and holds {held}."),
+            Some(held) => format!("another run of tcplimit is in progress here and holds {held}."),
             None => format!(
-                "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts back what it changed first.",
-                home.join(journal::NAME).display()
+                "an earlier run was interrupted and left {}. The next run with --in-place first rolls back its changes.",
+                windir.join(journal::NAME).display()
             ),
         };
         self.reporter.add_note(note);
         Ok(())
     }
 
-    /// A reason, with the Windows that it is about where there may be several.
+    /// A reason, with the Windows folder if there may be several.
     fn with_folder(&self, install: &WindowsInstall, reason: String) -> String {
         match self.is_one_of_several {
-            true => format!("{}: {reason}", install.home.display()),
+            true => format!("{}: {reason}", install.windir.display()),
             false => reason,
         }
     }
 
-    /// Says what was put back of a run that was interrupted.
-    fn report_recovery(&mut self, home: &Path, found: Recovery) {
+    /// Reports the rollback of an interrupted run.
+    fn report_recovery(&mut self, windir: &Path, found: Recovery) {
         let (back, left) = match found {
             Recovery::Nothing => return,
             Recovery::Unfinished => (Vec::new(), Vec::new()),
             Recovery::RolledBack { back, left } => {
                 let number = u64::try_from(back.len()).unwrap_or(u64::MAX);
                 let mut text = format!(
-                    "an earlier run was interrupted: {} put back first.",
+                    "an earlier run was interrupted: {} rolled back first.",
                     count(number, "file")
                 );
                 if !left.is_empty() {
                     text.push_str(&format!(
-                        " Left as they are, since something else changed or removed them: {}.",
+                        " Left unchanged, because another program changed or removed them: {}.",
                         left.join(", ")
                     ));
                 }
@@ -262,7 +261,7 @@ impl OfflineWindows<'_> {
         };
         let every = self.is_one_of_several;
         let named = |path: String| match every {
-            true => home.join(path).to_string_lossy().into_owned(),
+            true => windir.join(path).to_string_lossy().into_owned(),
             false => path,
         };
         let put_back = self.reporter.summary.put_back.get_or_insert_default();
@@ -278,15 +277,15 @@ fn all_prepared(ready: &[Ready<'_>]) -> bool {
     ready.iter().all(|(.., prepared)| prepared.is_ok())
 }
 
-/// What became of a copy that could be changed. `changed` is what became of the
-/// change as a whole, when it was tried.
+/// The outcome for a copy that could be changed. `changed` is the result of the
+/// transaction, if it was attempted.
 fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Outcome {
     match changed {
         _ if prepared.is_unchanged() => Outcome::Unchanged,
         None if is_sound => Outcome::WouldChange,
         None => Outcome::NotDone(REFUSED.to_owned()),
         Some(Ok(())) => Outcome::Changed,
-        // Of one copy, and that is named.
+        // It concerns one copy, which the text names.
         Some(Err(failure @ (Failure::Refused(_) | Failure::Interrupted))) => {
             Outcome::NotDone(failure.to_string())
         }
@@ -343,7 +342,7 @@ mod tests {
         ));
         match of(true, Some(&failed)) {
             Outcome::Failed(again @ Failure::Io { .. }) => {
-                assert!(again.to_string().contains("make room"), "{again}");
+                assert!(again.to_string().contains("free some space"), "{again}");
             }
             other => panic!("{other:?}"),
         }

@@ -1,5 +1,5 @@
-//! Reports each file as it is done, and sums up in the end: for people or for
-//! programs.
+//! Reports each file when it is finished, and the totals at the end: for people or
+//! for programs.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::json::summary_line;
 use crate::manifest::Manifest;
 use crate::terminal::{self, Output, os_error_text, print_error, quoted};
 
-/// Where reports go, and what they add up to.
+/// The output of the reports, and their totals.
 pub(super) struct Reporter {
     options: ReportOptions,
-    /// What says that a build is as shipped.
+    /// The known builds as shipped.
     manifest: Manifest,
     is_json: bool,
     out: Output,
@@ -39,12 +39,12 @@ impl Reporter {
         }
     }
 
-    /// Writes out what was held back.
+    /// Flushes the output.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// Reports what became of a file: of each driver in it.
+    /// Reports the outcome for a file: one entry for each driver in it.
     pub(super) fn report_file(&mut self, result: FileResult, role: Option<Role>) -> io::Result<()> {
         for result in result.split_by_driver() {
             self.summary.count(&result.outcome);
@@ -62,8 +62,8 @@ impl Reporter {
         Ok(())
     }
 
-    /// Reports a cabinet that has copies, or of a compressed copy, which is not
-    /// rewritten. `drivers` are the members that are one of the modules by name.
+    /// Reports a cabinet with copies, or a compressed copy, that is not rewritten.
+    /// `drivers` are the members named like one of the modules.
     pub(super) fn report_cabinet(
         &mut self,
         path: &Path,
@@ -78,7 +78,7 @@ impl Reporter {
                 self.summary.cabinets += 1;
                 let reason = match is_copy {
                     true => format!(
-                        "it is compressed: with --root such copies are rewritten only with --cabinets, and what takes the file from it gets the unchanged one; for this one alone: tcplimit {} --in-place {}",
+                        "it is compressed: with --root, compressed copies are rewritten only with --cabinets, and this one still provides the unchanged driver; for this one alone: tcplimit {} --in-place {}",
                         self.options.task.name(),
                         quoted(&shown)
                     ),
@@ -90,8 +90,8 @@ impl Reporter {
                 self.report_skipped(&shown, "cabinet", &reason, &drivers, role)
             }
             Err(error) => {
-                let what = format!("{shown} can't be looked into");
-                let failure = io_failure(what)(io::Error::other(os_error_text(&error)));
+                let problem = format!("{shown} can't be opened");
+                let failure = io_failure(problem)(io::Error::other(os_error_text(&error)));
                 self.report_file(FileResult::new(path, Outcome::Failed(failure)), role)
             }
         }
@@ -100,11 +100,11 @@ impl Reporter {
     /// Reports a link in a folder.
     pub(super) fn report_link(&mut self, path: &Path, role: Option<Role>) -> io::Result<()> {
         self.summary.links += 1;
-        let reason = "it is a link, and what it leads to may lie elsewhere: if that is meant, name the link by itself";
+        let reason = "it is a link whose target may lie elsewhere: to include the target, name the link itself";
         self.report_skipped(&path.to_string_lossy(), "link", reason, &[], role)
     }
 
-    /// Reports what is left aside.
+    /// Reports a skipped file.
     pub(super) fn report_skipped(
         &mut self,
         path: &str,
@@ -126,19 +126,19 @@ impl Reporter {
         }
     }
 
-    /// Says why nothing, or not all, was done.
+    /// Reports why nothing, or not everything, was done.
     pub(super) fn report_problem(&mut self, exit: Exit, reason: &str) {
         print_error(reason);
         self.summary.add_reason(exit, reason);
     }
 
-    /// Says what is to be known beside what is done.
+    /// Prints a note, and keeps it for the summary.
     pub(super) fn add_note(&mut self, note: String) {
         print_error(&note);
         self.summary.notes.push(note);
     }
 
-    /// Sums up. `warnings` are those of the file systems that were written to.
+    /// Writes the summary, with the warnings of the file systems that were written to.
     pub(super) fn finish(
         mut self,
         warnings: impl IntoIterator<Item = MountWarning>,

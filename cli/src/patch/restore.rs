@@ -1,4 +1,4 @@
-//! The way back: which content a file had before it was changed, or damaged.
+//! Finds the content that a file had before it was changed or damaged.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -17,32 +17,32 @@ use super::outcome::{DriverFacts, Source};
 use super::plan::{apply, plan};
 use super::refusal::Refusal;
 
-/// What a file is to hold again.
+/// The original content of a file.
 #[derive(Clone, Debug)]
 pub struct Original {
-    /// The backup that it comes from, if from one: its name.
+    /// The name of the backup that it comes from, if any.
     pub backup: Option<OsString>,
     /// The whole file.
     pub file: Vec<u8>,
-    /// What was found out about each driver in it.
+    /// Facts about each driver in it.
     pub facts: Vec<DriverFacts>,
 }
 
-/// How the old content is looked for.
+/// Options for finding the old content.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup {
-    /// Takes files for this module, whatever their names say.
+    /// The module of the files, regardless of their names.
     pub module: Option<Module>,
-    /// In backups too.
+    /// Whether to search backups.
     pub use_backup: bool,
-    /// Also of cabinets of several files.
+    /// Whether to open cabinets of several files.
     pub cabinets: bool,
 }
 
-/// A file whose drivers could all be patched: a backup, for one.
+/// A file whose drivers could all be patched, for example a backup.
 struct PatchableFile<'a> {
     drivers: Drivers<'a>,
-    /// What each becomes with 10.
+    /// Each driver with the limit 10.
     pristine: Vec<PlannedDriver>,
 }
 
@@ -53,8 +53,8 @@ impl<'a> PatchableFile<'a> {
         Ok(PatchableFile { drivers, pristine })
     }
 
-    /// What all contents of one build have in common: all but the drivers, and
-    /// these with 10.
+    /// The common part of all contents of one build: everything but the drivers,
+    /// and the drivers with the limit 10.
     fn fingerprint(self) -> Fingerprint {
         let pristine = self.pristine.into_iter().map(|driver| driver.changed);
         (self.drivers.remainder_hash(), pristine.collect())
@@ -67,19 +67,17 @@ type Fingerprint = (Option<[u8; 32]>, Vec<Vec<u8>>);
 struct Backup {
     name: OsString,
     file: Vec<u8>,
-    /// What each stores, and its hash.
+    /// The stored limit and the hash of each driver.
     values: Vec<(u32, String)>,
     fingerprint: Fingerprint,
 }
 
-/// What the file at `path`, which holds `now`, held before: what a backup says
-/// that differs from it in nothing but value and checksum, or else the same
-/// with the value 10. Where the file is damaged or gone it is what a backup
-/// says, if all of them are of one build.
+/// The original content of the file at `path`, which holds `now`: a backup that
+/// differs from `now` only in limit and checksum, or else `now` with the limit 10.
+/// For a damaged or missing file it is a backup, if all backups are of one build.
 ///
 /// # Errors
-/// When the file is none that could have been patched, or several backups
-/// claim it.
+/// When the file could not have been patched, or several backups fit.
 pub fn original(
     fs: &impl FileSystem,
     path: &Path,
@@ -93,7 +91,8 @@ pub fn original(
     };
     let Some(now) = now else {
         let gone = read_failure(path)(ErrorKind::NotFound.into());
-        return damaged_original(&shown, "it is not there", b"", backups()?, lookup)?.ok_or(gone);
+        return damaged_original(&shown, "the file is missing", b"", backups()?, lookup)?
+            .ok_or(gone);
     };
     let patchable = match PatchableFile::parse(&shown, now, lookup) {
         Ok(patchable) => patchable,
@@ -134,25 +133,25 @@ pub fn original(
     })
 }
 
-/// What a file by itself is.
+/// The assessment of a file by its content.
 pub(crate) enum Assessment {
     /// A driver that can be patched.
     Patchable(BuildIdentity),
-    /// Not whole, or no image.
+    /// Incomplete, or not an image.
     Damaged,
-    /// Anything else: whole, but refused.
+    /// Complete, but refused for another reason.
     Other,
 }
 
-/// Which build a driver is of.
+/// Identifies the build of a driver.
 pub(crate) struct BuildIdentity {
-    /// What it stores.
+    /// The limit that it stores.
     pub(crate) value: u32,
-    /// SHA-256 of the same image with 10.
+    /// SHA-256 of the image with the limit 10.
     pub(crate) pristine: String,
 }
 
-/// What the content of a file is, if it goes by this path.
+/// Assesses content as if it were at this path.
 pub(crate) fn assess(path: &Path, content: &[u8]) -> Assessment {
     let shown = path.to_string_lossy();
     let build = Container::open(content).and_then(|(_, image)| {
@@ -171,8 +170,8 @@ pub(crate) fn assess(path: &Path, content: &[u8]) -> Assessment {
     }
 }
 
-/// Whether a file is refused because it is not whole, or no image at all: not
-/// because it is another build, which may well be newer than any backup.
+/// Whether a file is refused because it is incomplete or not an image, rather than
+/// because it is another build, which may be newer than any backup.
 fn is_damage(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Unusable { state, .. } => state.is_bad_input() || *state == State::NotPe,
@@ -180,8 +179,8 @@ fn is_damage(refusal: &Refusal) -> bool {
     }
 }
 
-/// Whether a file states another checksum than it has, wherever it was damaged:
-/// no linker makes such a file.
+/// Whether a driver in the file states a wrong checksum: no linker writes one, so
+/// the file is damaged.
 fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
     let is_wrong = |image: &[u8]| {
         Headers::parse(image).is_ok_and(|headers| {
@@ -192,7 +191,7 @@ fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
     Drivers::parse(file, cabinets).is_ok_and(|drivers| drivers.images().any(is_wrong))
 }
 
-/// The backup that takes the place of a file that is damaged or gone.
+/// The backup that replaces a damaged or missing file.
 fn damaged_original(
     shown: &str,
     damage: &str,
@@ -209,16 +208,16 @@ fn damaged_original(
     let Some(backup) = best_backup(backups)? else {
         return Ok(None);
     };
-    // It was a sound one under this name and module a moment ago.
+    // It was patchable under this name and module a moment ago.
     let drivers = Drivers::parse(&backup.file, lookup.cabinets)?;
     let facts = backup.facts(&drivers, shown, lookup.module, Some((damage, now)))?;
     Ok(Some(backup.original(facts)))
 }
 
 impl Backup {
-    /// What becomes of each driver in a file that is to hold this again. `drivers`
-    /// are those in the file; of a damaged one those in the backup, with what is
-    /// wrong with the file, and what it holds.
+    /// Facts about each driver in a file that gets the content of this backup.
+    /// `drivers` are those of the file, or of the backup if the file is damaged;
+    /// `damage` describes the damage, with the content of the file.
     fn facts(
         &self,
         drivers: &Drivers<'_>,
@@ -255,7 +254,7 @@ impl Backup {
     }
 }
 
-/// Of several backups of one build that with 10, or the only one.
+/// Of several backups of one build, the one with the limit 10, or the only one.
 fn best_backup(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
     let shipped = backups.iter().position(|backup| {
         backup
@@ -299,8 +298,8 @@ fn patchable_backups(
     Ok(all)
 }
 
-/// The backups of a file, by name: files whose name has the hash of their
-/// content in it.
+/// The backups of a file, with their names: files whose name contains the hash of
+/// their content.
 ///
 /// # Errors
 /// When the folder, or one of them, can't be read.
@@ -320,7 +319,7 @@ pub(crate) fn backups(
         let path = folder.join(&backup);
         let content = match fs.read(&path) {
             Ok(content) => content,
-            // Removed in this moment by the run that had made it.
+            // Just removed by the run that created it.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(read_failure(&path)(error)),
         };

@@ -1,4 +1,4 @@
-//! The verbs: from the command line to an exit code.
+//! The commands `patch` and `restore`, from the command line to an exit code.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(crate) fn restore(verb: &Restore, output: OutputArgs) -> io::Result<Exit> {
     run(&verb.write, task, manifest, output)
 }
 
-/// One run of either.
+/// Runs either command.
 fn run(
     writing: &WriteArgs,
     task: Task,
@@ -98,10 +98,10 @@ fn run(
     run.reporter.finish(run.fs.warnings())
 }
 
-/// Checks what the command line asks for.
+/// Checks the command line.
 ///
 /// # Errors
-/// A text that says what is wrong with it.
+/// The problem, with advice.
 fn check_usage(writing: &WriteArgs, name: &str) -> Result<(), String> {
     if let Some(folder) = writing.paths.iter().find(|path| path.is_dir())
         && !writing.recursive
@@ -113,30 +113,30 @@ fn check_usage(writing: &WriteArgs, name: &str) -> Result<(), String> {
         ));
     }
     if writing.output.is_some() && writing.paths.len() != 1 {
-        return Err("--output takes one copy: give one FILE with it.".to_owned());
+        return Err("--output writes one copy: give one FILE with it.".to_owned());
     }
     if let Some(output) = &writing.output {
         if output.as_os_str() == "-" {
             return Err(
-                "--output names a file; nothing is written to standard output. For a file of this name, write --output ./-".to_owned(),
+                "--output needs a file; standard output is not supported. For a file named -, use --output ./-".to_owned(),
             );
         }
         let folder = folder_of(output);
         if !folder.is_dir() {
             return Err(format!(
-                "--output names a file in {}, and there is no such folder: make it first.",
+                "--output needs an existing folder, but {} does not exist: create it first.",
                 folder.display()
             ));
         }
         if output.exists() && !output.is_dir() && !output.is_file() {
             return Err(format!(
-                "--output names a new file, and {} is a device or a pipe. To write nothing, leave --output out.",
+                "--output needs a new file, but {} is a device or a pipe. To write nothing, omit --output.",
                 output.display()
             ));
         }
         if output.is_dir() {
             return Err(format!(
-                "--output names a file, and {} is a folder.",
+                "--output needs a file, but {} is a folder.",
                 output.display()
             ));
         }
@@ -144,7 +144,7 @@ fn check_usage(writing: &WriteArgs, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What a run is to do, and what it does it with.
+/// The state of a run.
 struct Run<'a> {
     writing: &'a WriteArgs,
     job: Job,
@@ -155,7 +155,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Files, and those in folders, each for itself.
+    /// Processes files, and the files in folders, one by one.
     fn files(&mut self) -> io::Result<()> {
         let paths = &self.writing.paths;
         if !self.check_all_exist(paths)? {
@@ -185,7 +185,7 @@ impl Run<'_> {
             }
             self.item(item)?;
             progress.done(0, self.reporter.summary.changed);
-            progress.aside(|| self.reporter.flush())?;
+            progress.suspend(|| self.reporter.flush())?;
         }
         progress.finish();
         self.suggest_root();
@@ -193,13 +193,13 @@ impl Run<'_> {
         if summary.files == 0 && !summary.interrupted {
             self.reporter.report_problem(
                 Exit::Refused,
-                "neither tcpip.sys nor tcpip6.sys, compressed or not, is there",
+                "found neither tcpip.sys nor tcpip6.sys, compressed or not",
             );
         }
         Ok(())
     }
 
-    /// One of them, by what it is.
+    /// Processes one file, link, cabinet or disc image.
     fn item(&mut self, item: Item) -> io::Result<()> {
         let Item {
             path,
@@ -223,7 +223,7 @@ impl Run<'_> {
             }
             None if !within_folder && disc::is_disc(&path) => return self.patch_image(&path),
             None => {
-                // What is renamed must be the file, not a link that leads to it.
+                // The rename must replace the file, not a link to it.
                 let real = match std::fs::canonicalize(&path) {
                     Ok(real) if is_link(&path) => real,
                     _ => path,
@@ -234,7 +234,7 @@ impl Run<'_> {
         self.reporter.report_file(done, None)
     }
 
-    /// The copies on a disc, in a new image.
+    /// Writes a new image with the copies on a disc patched or restored.
     fn patch_image(&mut self, path: &Path) -> io::Result<()> {
         self.reporter.summary.images += 1;
         let progress = match self.output.quiet {
@@ -242,7 +242,7 @@ impl Run<'_> {
             false => Progress::of_bytes(),
         };
         let watch = |done: u64, all: u64| {
-            progress.is_at(done, all);
+            progress.set_position(done, all);
             !self.stop.load(Ordering::Relaxed)
         };
         let DiscResult {
@@ -260,7 +260,7 @@ impl Run<'_> {
         }
         if copies.is_empty() {
             let reason = format!(
-                "{}: neither tcpip.sys nor tcpip6.sys is on this disc as a file of its own",
+                "{}: found neither tcpip.sys nor tcpip6.sys as a separate file on this disc",
                 path.display()
             );
             self.reporter.report_problem(Exit::Refused, &reason);
@@ -279,11 +279,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The Windows on a disk that are meant, each for itself.
+    /// Processes the selected Windows folders on a disk, one by one.
     fn patch_windows(&mut self, root: &Path) -> io::Result<()> {
         let which = &self.writing.windows;
         let chosen = WindowsFolders::find_and_select(root, which.choice(), &command_line());
-        let (homes, notes) = match chosen {
+        let (windirs, notes) = match chosen {
             Ok(chosen) => chosen,
             Err((exit, reason)) => {
                 self.reporter.report_problem(exit, &reason);
@@ -300,20 +300,20 @@ impl Run<'_> {
             is_one_of_several: which.every,
             reporter: &mut self.reporter,
         };
-        for home in homes {
-            offline.patch(&home)?;
+        for windir in windirs {
+            offline.patch(&windir)?;
         }
         Ok(())
     }
 
-    /// A folder with an installed Windows in it is better treated as one.
+    /// Suggests `--root` for a folder that contains an installed Windows.
     fn suggest_root(&mut self) {
         let windows = self.writing.paths.iter().filter(|path| {
             path.is_dir() && WindowsFolders::find(path).is_ok_and(|found| !found.is_empty())
         });
         for path in windows {
             self.reporter.add_note(format!(
-                "{} has an installed Windows in it. Here each copy was taken for itself, those that updates keep for their removal ($NtUninstall…$, $hf_mig$) included. To change what Windows uses as one, and nothing else: tcplimit {} --root {}",
+                "{} contains an installed Windows. This run treated each copy separately, including those that updates keep for their removal ($NtUninstall…$, $hf_mig$). To change only the copies that Windows uses, all together: tcplimit {} --root {}",
                 path.display(),
                 self.job.task.name(),
                 quoted(&path.to_string_lossy())
@@ -321,7 +321,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether all that is named is there. If not, nothing is done with any.
+    /// Whether all named files exist. If not, none is processed.
     fn check_all_exist(&mut self, paths: &[PathBuf]) -> io::Result<bool> {
         let mut all = true;
         for path in paths {
@@ -336,7 +336,7 @@ impl Run<'_> {
                 let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
                 if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
                     print_error(&format!(
-                        "{number} is taken for a file. To set that limit, write --limit {number}"
+                        "{number} is taken as a file name. To set that limit, use --limit {number}"
                     ));
                 }
             }
@@ -345,25 +345,25 @@ impl Run<'_> {
             self.reporter.flush()?;
             self.reporter.report_problem(
                 Exit::Unreadable,
-                "Nothing was done with the others: all that is named must be there.",
+                "Nothing was done with the other files: every file named must exist.",
             );
         }
         Ok(all)
     }
 
-    /// Whether a backup can take the place of a file that is not there.
+    /// Whether a missing file can be restored from a backup.
     fn has_backup(&self, path: &Path) -> bool {
         let uses = matches!(self.job.task, Task::Restore { use_backup: true });
         uses && backups(&self.fs, path).is_ok_and(|backups| !backups.is_empty())
     }
 
-    /// Whether a cabinet that was found has drivers which are to be changed in it.
+    /// Whether to rewrite a cabinet: it contains drivers.
     fn rewrites_cabinet(&self, path: &Path) -> bool {
         self.job.cabinets && drivers_in(path).is_ok_and(|drivers| !drivers.is_empty())
     }
 }
 
-/// A cabinet of many files, by its name.
+/// Whether a file is a cabinet of many files, by its name.
 fn is_cabinet_name(name: &str) -> bool {
     Path::new(name)
         .extension()

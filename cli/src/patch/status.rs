@@ -1,4 +1,4 @@
-//! `tcplimit status --root`: what each copy in a Windows is like.
+//! `tcplimit status --root`: the state of each copy in a Windows.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -39,35 +39,35 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
         let shown = quoted(&path.to_string_lossy());
         print_error(&match path.is_file() {
             true => {
-                format!("status is for a Windows on a disk. For one file: tcplimit probe {shown}")
+                format!("status needs a Windows folder. For one file: tcplimit probe {shown}")
             }
-            false => format!("name the Windows with --root: tcplimit status --root {shown}"),
+            false => format!("give the Windows folder with --root: tcplimit status --root {shown}"),
         });
         return Ok(Exit::Usage);
     };
     let choice = match verb.windows.choice() {
-        // All that there is can be shown.
+        // Without a choice, status shows all.
         Choice::Only => Choice::Every,
         choice => choice,
     };
-    let (homes, notes) = match WindowsFolders::find_and_select(root, choice, "") {
+    let (windirs, notes) = match WindowsFolders::find_and_select(root, choice, "") {
         Ok(chosen) => chosen,
         Err((_, reason)) => return report_none(verb, &reason),
     };
     notes.iter().for_each(|note| print_error(note));
     let mut out = terminal::stdout();
     let mut exit = Exit::Done;
-    let is_one = homes.len() == 1;
-    for home in &homes {
+    let is_one = windirs.len() == 1;
+    for windir in &windirs {
         if !is_one && !verb.json {
-            let home = home.to_string_lossy();
+            let windir = windir.to_string_lossy();
             writeln!(
                 out,
                 "{STRONG}The Windows in {}{STRONG:#}\n",
-                printable(&home)
+                printable(&windir)
             )?;
         }
-        exit = exit.max(report_windows(&mut out, verb, home)?);
+        exit = exit.max(report_windows(&mut out, verb, windir)?);
         if !is_one && !verb.json {
             writeln!(out)?;
         }
@@ -75,12 +75,12 @@ pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
     Ok(out.finish(exit))
 }
 
-/// Tells of one Windows.
-fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
+/// Reports one Windows.
+fn report_windows(out: &mut Output, verb: &Status, windir: &Path) -> io::Result<Exit> {
     let fs = HostFileSystem::default();
-    let found = WindowsInstall::find(home).and_then(|install| {
-        let read = Activity::read(&fs, home).and_then(|activity| {
-            let left = leftovers(&fs, home, &install.folders, None)?;
+    let found = WindowsInstall::find(windir).and_then(|install| {
+        let read = Activity::read(&fs, windir).and_then(|activity| {
+            let left = leftovers(&fs, windir, &install.folders, None)?;
             Ok((activity, left))
         });
         let (activity, left) = read.map_err(|failure| failure.to_string())?;
@@ -89,7 +89,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     let (install, activity, left) = match found {
         Ok(found) => found,
         Err(reason) => {
-            report_problem(out, verb, Some(home), &reason)?;
+            report_problem(out, verb, Some(windir), &reason)?;
             return Ok(Exit::Unreadable);
         }
     };
@@ -100,7 +100,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     }
     let mut located = 0_u64;
     for copy in &install.copies {
-        let path = install.home.join(&copy.path);
+        let path = install.windir.join(&copy.path);
         let backups: Vec<String> = match backups(&fs, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
@@ -123,7 +123,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
         }
     }
     for copy in &install.missing {
-        let path = install.home.join(&copy.path);
+        let path = install.windir.join(&copy.path);
         let backups = backups(&fs, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
@@ -133,18 +133,18 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
             path: &shown,
             copy,
             state: "missing",
-            headline: ("not there", ", but a backup is"),
-            reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
+            headline: ("missing", ", but a backup exists"),
+            reason: "the file is missing, but a backup exists: tcplimit restore --in-place restores it",
             backups: &backups,
-            advice: ("put it back", &command),
+            advice: ("restore it", &command),
         };
         absent.write(out, verb.json)?;
     }
     for copy in &install.linked {
-        let path = install.home.join(&copy.path);
+        let path = install.windir.join(&copy.path);
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
-        let reason = "it is a link, and what it leads to may lie outside this Windows";
+        let reason = "it is a link whose target may lie outside this Windows";
         let absent = Absent {
             path: &shown,
             copy,
@@ -161,7 +161,7 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
     }
     match verb.json {
         true => {
-            let windows = install.home.to_string_lossy();
+            let windows = install.windir.to_string_lossy();
             let copies = install.copies.iter().filter(|copy| !copy.is_cabinet_file);
             let summary = Summary {
                 windows: Some(&windows),
@@ -176,13 +176,13 @@ fn report_windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Ex
             summary_line(out, &summary)?;
         }
         false if install.copies.is_empty() && install.linked.is_empty() => {
-            writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
+            writeln!(out, "found neither tcpip.sys nor tcpip6.sys")?;
         }
         false => {}
     }
     if !verb.json {
         write_leftovers(out, verb, &left)?;
-        activity.write(out, &install.home)?;
+        activity.write(out, &install.windir)?;
     }
     Ok(exit)
 }
@@ -192,19 +192,19 @@ fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
     names.map(String::from).collect()
 }
 
-/// What other runs have left, or are at.
+/// Unfinished work of other runs.
 struct Activity {
     is_pending: bool,
     files: Vec<(String, FileState)>,
-    /// Why it can't be told what the journal is about.
+    /// Why the journal can't be used.
     problem: Option<String>,
     lock: Option<HeldLock>,
 }
 
 impl Activity {
-    fn read(fs: &HostFileSystem, home: &Path) -> Result<Activity, Failure> {
-        let is_pending = journal::is_pending(fs, home)?;
-        let (files, problem) = match journal::inspect(fs, home) {
+    fn read(fs: &HostFileSystem, windir: &Path) -> Result<Activity, Failure> {
+        let is_pending = journal::is_pending(fs, windir)?;
+        let (files, problem) = match journal::inspect(fs, windir) {
             Ok(files) => (files, None),
             Err(failure) => (Vec::new(), Some(failure.to_string())),
         };
@@ -212,7 +212,7 @@ impl Activity {
             is_pending,
             files,
             problem,
-            lock: lock::inspect(fs, home)?,
+            lock: lock::inspect(fs, windir)?,
         })
     }
 
@@ -221,29 +221,29 @@ impl Activity {
         lock.filter(|held| held.owner_state == OwnerState::Running)
     }
 
-    fn write(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, windir: &Path) -> io::Result<()> {
         if let Some(held) = self.at_work() {
             let held = held.to_string();
             return writeln!(
                 out,
-                "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
+                "\n{NOTICE}another run is in progress{NOTICE:#}: {}. This report may be out of date.",
                 printable(&held)
             );
         }
         if !self.is_pending || self.problem.is_some() {
             return Ok(());
         }
-        let journal = home.join(journal::NAME).to_string_lossy().into_owned();
+        let journal = windir.join(journal::NAME).to_string_lossy().into_owned();
         writeln!(
             out,
-            "\n{NOTICE}an earlier run was interrupted{NOTICE:#}: {} is there. The next `tcplimit patch` or `restore` with --root and --in-place puts back first what that run changed:",
+            "\n{NOTICE}an earlier run was interrupted{NOTICE:#} and left {}. The next `tcplimit patch` or `restore` with --root and --in-place first rolls back its changes:",
             printable(&journal)
         )?;
         for (path, now) in &self.files {
             writeln!(out, "  {}: {}", printable(path), now.description())?;
         }
         if self.files.is_empty() {
-            writeln!(out, "  nothing: it had not begun")?;
+            writeln!(out, "  none: the run had changed nothing")?;
         }
         Ok(())
     }
@@ -258,13 +258,13 @@ impl Activity {
     }
 }
 
-/// A copy that can't be looked at.
+/// A copy that can't be probed.
 struct Absent<'a> {
     path: &'a str,
     copy: &'a DriverCopy,
-    /// For programs.
+    /// The state in JSON.
     state: &'static str,
-    /// What is bad about it, and how that goes on.
+    /// The problem, shown in color, and the rest of the headline.
     headline: (&'static str, &'static str),
     reason: &'static str,
     backups: &'a [String],
@@ -309,18 +309,18 @@ impl Absent<'_> {
     }
 }
 
-/// Says why there is nothing to be told.
+/// Reports why there is nothing to show.
 fn report_none(verb: &Status, reason: &str) -> io::Result<Exit> {
     let mut out = terminal::stdout();
     report_problem(&mut out, verb, None, reason)?;
     Ok(out.finish(Exit::Unreadable))
 }
 
-/// The same of one Windows.
+/// Reports why one Windows, or all, can't be shown.
 fn report_problem(
     out: &mut Output,
     verb: &Status,
-    home: Option<&Path>,
+    windir: Option<&Path>,
     reason: &str,
 ) -> io::Result<()> {
     out.flush()?;
@@ -328,7 +328,7 @@ fn report_problem(
     if !verb.json {
         return Ok(());
     }
-    let windows = home.map(Path::to_string_lossy);
+    let windows = windir.map(Path::to_string_lossy);
     let summary = Summary {
         windows: windows.as_deref(),
         copies: 0,
@@ -342,12 +342,12 @@ fn report_problem(
     summary_line(out, &summary)
 }
 
-/// What `probe` says of a copy, or of those in a cabinet.
+/// The reports of `probe` on a copy, or on the copies in a cabinet.
 fn probe_copy(path: &Path, copy: &DriverCopy) -> Vec<Report> {
     let shown = path.to_string_lossy();
     let is_cabinet = copy.is_cabinet_file && !is_module(&shown);
     if is_cabinet && let Err(error) = drivers_in(path) {
-        let reason = format!("it can't be looked into: {}", os_error_text(&error));
+        let reason = format!("it can't be opened: {}", os_error_text(&error));
         let origin = Origin::file(&shown);
         return vec![Report::new(origin, 0, State::Unreadable, reason)];
     }
@@ -384,12 +384,12 @@ fn write_report(out: &mut dyn Write, report: &Report, copy: &DriverCopy) -> io::
     Ok(())
 }
 
-/// Tells what runs have left.
+/// Writes the files that runs left.
 fn write_leftovers(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
     if left.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nLeft by runs of tcplimit:")?;
+    writeln!(out, "\nFiles left by runs of tcplimit:")?;
     for left in left {
         let path = left.path.to_string_lossy();
         writeln!(
@@ -413,7 +413,7 @@ fn write_leftovers(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io:
     let number = count(u64::try_from(useless).unwrap_or(u64::MAX), "file");
     writeln!(
         out,
-        "Of no use any more: {number}. To see and remove them: {command}"
+        "No longer needed: {number}. To list and remove: {command}"
     )
 }
 
@@ -470,7 +470,7 @@ struct Entry<'a> {
     now: &'static str,
 }
 
-/// What a run has left.
+/// A file that a run left.
 #[derive(Serialize)]
 struct LeftoverObject<'a> {
     path: Cow<'a, str>,

@@ -15,28 +15,28 @@ use super::summary::Summary;
 use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::text::count;
 
-/// What follows from a change, where Windows itself guards the file. Only what
-/// is certain.
+/// The consequences of a change for a file that Windows protects. Only certain
+/// facts.
 pub(crate) const SIGNATURE_NOTE: &str = "\
-What follows: the drivers have no signature of their own; Windows lists their hashes in signed catalogues, and a changed file is not the one listed. So sigverif reports it; Windows File Protection, when it sees a change or `sfc /scannow` is run, puts back what it has (dllcache, service pack, setup disc); and an update or service pack that brings the file replaces it. Windows XP, XP x64 and Server 2003 load it all the same: they don't ask for the signature of a driver that starts.";
+Consequences: the drivers have no embedded signature; Windows lists their hashes in signed catalogues, and the hash of a changed file is not listed. So sigverif reports it; Windows File Protection restores its own copy (dllcache, service pack, setup disc) when it notices a change or when `sfc /scannow` is run; and an update or service pack that contains the file replaces it. Windows XP, XP x64 and Server 2003 still load it: they don't check the signature of a driver that starts.";
 
-/// The same in one line, before a change.
-const SIGNATURE_WARNING: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
+/// The consequences in one line, before a change.
+const SIGNATURE_WARNING: &str = "A changed file is not listed in Windows' signed catalogues, and Windows File Protection may restore the old one: see docs/patch.md.";
 
-/// What follows from the time that a changed file has.
-pub(crate) const TIME_NOTE: &str = "A changed file keeps its time, and mostly its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
+/// The consequence of the unchanged time of a changed file.
+pub(crate) const TIME_NOTE: &str = "A changed file keeps its time and usually its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
 
-/// What to do where nothing was written because nothing was asked for.
+/// Advice after a run without a target.
 const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
 
-/// The same for a disc image.
+/// The advice for a disc image.
 const HOW_TO_WRITE_IMAGE: &str =
     "Nothing was written. To write a changed image, add --output NEW.iso.";
 
-/// The same for more than one file.
+/// The advice for several files.
 const HOW_TO_WRITE_ALL: &str = "Nothing was written. To change the files, add --in-place.";
 
-/// Reports one driver.
+/// Writes the report on one driver.
 pub(crate) fn write_entry(
     out: &mut dyn Write,
     options: &ReportOptions,
@@ -69,7 +69,7 @@ pub(crate) fn write_entry(
     }
     if let Some(kept) = &result.kept {
         let label = match &facts.damage {
-            Some(_) => "kept aside",
+            Some(_) => "kept as",
             None => "backup",
         };
         write_row(out, label, printable(&kept.to_string_lossy()))?;
@@ -84,7 +84,7 @@ pub(crate) fn write_entry(
             write_row(
                 out,
                 "from",
-                "the image itself: its last sector says what it was",
+                "the image itself: its last sector records the original",
             )?;
         }
         Some(Source::Pristine) if !facts.plan.changes.is_empty() => {
@@ -94,7 +94,7 @@ pub(crate) fn write_entry(
     }
     let label = match &result.outcome {
         Outcome::Changed => Some("written to"),
-        Outcome::Unchanged => Some("it is in"),
+        Outcome::Unchanged => Some("already in"),
         _ => None,
     };
     if let (Some(label), Some(output)) = (label, &result.output) {
@@ -102,7 +102,7 @@ pub(crate) fn write_entry(
     }
     if !options.is_patch() {
         let text = match entry.as_shipped {
-            Some(name) => format!("the hash is that of a known build as shipped: {name}"),
+            Some(name) => format!("the hash matches a known build as shipped: {name}"),
             None => "not proved: no known build as shipped has this hash".to_owned(),
         };
         write_row(out, "proof", printable(&text))?;
@@ -127,25 +127,25 @@ fn headline(options: &ReportOptions, result: &FileResult) -> (Style, String) {
     match &result.outcome {
         Outcome::WouldChange if is_damaged => (
             NOTICE,
-            format!("damaged or gone, would be put back from its backup: {change}"),
+            format!("damaged or missing, would be restored from its backup: {change}"),
         ),
         Outcome::Changed if is_damaged && is_in_place => {
-            (GOOD, format!("put back from its backup: {change}"))
+            (GOOD, format!("restored from its backup: {change}"))
         }
         Outcome::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
         Outcome::WouldChange => (NOTICE, format!("would change {change}")),
         Outcome::Changed if is_in_place => (GOOD, format!("changed {change}")),
         Outcome::Changed => (GOOD, format!("written, changing {change}")),
         Outcome::Unchanged if result.output.is_some() => {
-            (GOOD, "nothing to do: the changed copy is there".to_owned())
+            (GOOD, "nothing to do: the changed copy exists".to_owned())
         }
         Outcome::Unchanged => (GOOD, format!("nothing to do: {change}")),
-        Outcome::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
-        Outcome::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
+        Outcome::NotDone(_) => (NOTICE, "not done, left unchanged".to_owned()),
+        Outcome::Failed(Failure::Refused(_)) => (BAD, "refused, left unchanged".to_owned()),
         Outcome::Failed(Failure::RollbackFailed { .. }) => {
-            (BAD, "FAILED, and not put back".to_owned())
+            (BAD, "FAILED, and not rolled back".to_owned())
         }
-        Outcome::Failed(_) => (BAD, "failed, left as it is".to_owned()),
+        Outcome::Failed(_) => (BAD, "failed, left unchanged".to_owned()),
     }
 }
 
@@ -199,7 +199,7 @@ pub(crate) fn write_row(out: &mut dyn Write, label: &str, text: impl Display) ->
     writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
 }
 
-/// Reports what is left aside.
+/// Writes the report on a skipped file.
 pub(crate) fn write_skipped(out: &mut dyn Write, skipped: &Skipped<'_>) -> io::Result<()> {
     let words = match skipped.state {
         "link" => "not followed",
@@ -213,7 +213,7 @@ pub(crate) fn write_skipped(out: &mut dyn Write, skipped: &Skipped<'_>) -> io::R
     write_row(out, "because", printable(skipped.reason))
 }
 
-/// Reports how a run ended.
+/// Writes the totals and notes of a run.
 pub(crate) fn write_summary(
     out: &mut dyn Write,
     summary: &Summary,
@@ -227,34 +227,34 @@ pub(crate) fn write_summary(
         ..
     } = summary;
     if summary.interrupted {
-        let what = match options.covers_windows {
+        let message = match options.covers_windows {
             true if changed == 0 => "nothing was changed",
-            _ => "not all files were treated",
+            _ => "not all files were processed",
         };
-        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
+        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {message}")?;
     }
     let is_loud = !options.is_quiet;
     if options.covers_many_files && files > 0 && is_loud {
         write!(
             out,
-            "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be",
+            "\n{}: {STRONG}{changed} changed{STRONG:#}, {would_change} to change, {unchanged} already correct",
             count(files, "file"),
         )?;
-        for (number, what) in [
+        for (number, outcome) in [
             (summary.refused, "refused"),
             (summary.failed, "failed"),
-            (summary.not_done, "not done because of others"),
+            (summary.not_done, "not changed because of others"),
         ] {
             if number > 0 {
-                write!(out, ", {number} {what}")?;
+                write!(out, ", {number} {outcome}")?;
             }
         }
-        for (number, what, then) in [
+        for (number, noun, outcome) in [
             (summary.cabinets, "cabinet", "with copies not rewritten"),
             (summary.links, "link", "not followed"),
         ] {
             if number > 0 {
-                write!(out, "; {} {then}", count(number, what))?;
+                write!(out, "; {} {outcome}", count(number, noun))?;
             }
         }
         writeln!(out)?;

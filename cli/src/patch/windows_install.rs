@@ -1,5 +1,5 @@
-//! The copies of the two drivers in a Windows that does not run: on a mounted
-//! disk, for one.
+//! The copies of the two drivers in an offline Windows, for example on a mounted
+//! disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -10,21 +10,21 @@ use std::path::{Path, PathBuf};
 use super::file_names::parse_backup_name;
 use crate::terminal::os_error_text;
 
-/// What a copy is for.
+/// The purpose of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// What Windows loads when it starts.
+    /// Windows loads it at startup.
     Loaded,
-    /// What Windows File Protection puts in the place of a changed file.
+    /// Windows File Protection replaces a changed file by it.
     Protection,
-    /// What a service pack left as a source for later.
+    /// A service pack left it as an installation source.
     ServicePack,
-    /// A source for Setup of devices.
+    /// A source for the installation of devices.
     DriverCache,
 }
 
 impl Role {
-    /// The word for it in JSON.
+    /// Its name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,27 +35,26 @@ impl Role {
         }
     }
 
-    /// For people.
+    /// Its description for people.
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
-            Role::Loaded => "what Windows loads",
-            Role::Protection => "what Windows File Protection puts back",
-            Role::ServicePack => "what the service pack left as a source",
+            Role::Loaded => "loaded by Windows",
+            Role::Protection => "restored by Windows File Protection",
+            Role::ServicePack => "a source left by the service pack",
             Role::DriverCache => "a source for Setup",
         }
     }
 }
 
-/// A copy, or what may have one in it.
+/// A copy, or a cabinet that may contain one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriverCopy {
-    /// From the Windows folder on.
+    /// Relative to the Windows folder.
     pub path: PathBuf,
-    /// What it is for.
+    /// Its purpose.
     pub role: Role,
-    /// A compressed copy, or a cabinet that may have some: it is looked into and
-    /// never rewritten.
+    /// Whether it is a compressed copy, or a cabinet that may contain copies.
     pub is_cabinet_file: bool,
 }
 
@@ -63,19 +62,19 @@ pub struct DriverCopy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsInstall {
     /// The folder.
-    pub home: PathBuf,
+    pub windir: PathBuf,
     /// The copies, in the order in which they are changed.
     pub copies: Vec<DriverCopy>,
-    /// Copies that are not there, but backups of them are.
+    /// Missing copies that have backups.
     pub missing: Vec<DriverCopy>,
-    /// Links in the place of a copy, or of a folder that may have some.
+    /// Links in place of a copy, or of a folder that may contain copies.
     pub linked: Vec<DriverCopy>,
-    /// The Windows folder, and those in which copies are looked for.
+    /// The Windows folder, and the folders searched for copies.
     pub folders: Vec<PathBuf>,
 }
 
-/// Where copies are, from the Windows folder on; upper and lower case count
-/// alike. What the protection has comes first: what is loaded comes last.
+/// The folders of copies, relative to the Windows folder, in any case. The copy of
+/// Windows File Protection comes before the loaded one, which comes last.
 const FOLDERS: [(&[&str], Role); 6] = [
     (&["ServicePackFiles", "i386"], Role::ServicePack),
     (&["ServicePackFiles", "amd64"], Role::ServicePack),
@@ -85,7 +84,7 @@ const FOLDERS: [(&[&str], Role); 6] = [
     (&["system32", "drivers"], Role::Loaded),
 ];
 
-/// The Windows folder is at most so many folders above a copy.
+/// The Windows folder is at most this many levels above a copy.
 pub(crate) const MAX_DEPTH: usize = 3;
 
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
@@ -95,17 +94,17 @@ impl WindowsInstall {
     /// Finds the copies in a Windows folder.
     ///
     /// # Errors
-    /// A text that says what can't be read.
-    pub fn find(home: &Path) -> Result<WindowsInstall, String> {
+    /// The folder that can't be read, and why.
+    pub fn find(windir: &Path) -> Result<WindowsInstall, String> {
         let mut install = WindowsInstall {
-            home: home.to_owned(),
+            windir: windir.to_owned(),
             copies: Vec::new(),
             missing: Vec::new(),
             linked: Vec::new(),
-            folders: vec![home.to_owned()],
+            folders: vec![windir.to_owned()],
         };
         for (names, role) in FOLDERS {
-            let mut found = vec![home.to_owned()];
+            let mut found = vec![windir.to_owned()];
             for name in names {
                 let mut next = Vec::new();
                 for folder in &found {
@@ -128,7 +127,7 @@ impl WindowsInstall {
         Ok(install)
     }
 
-    /// Takes note of the copies in one folder.
+    /// Adds the copies in one folder.
     fn scan_folder(&mut self, folder: &Path, role: Role) -> Result<(), String> {
         let list = |kind| entries(folder, kind).map_err(|error| read_error_text(folder, &error));
         let files = list(FileType::is_file)?;
@@ -156,14 +155,13 @@ impl WindowsInstall {
 
     fn copy(&self, path: &Path, role: Role, is_cabinet_file: bool) -> DriverCopy {
         DriverCopy {
-            path: path.strip_prefix(&self.home).unwrap_or(path).to_owned(),
+            path: path.strip_prefix(&self.windir).unwrap_or(path).to_owned(),
             role,
             is_cabinet_file,
         }
     }
 
-    /// Takes note of a link. One to `system32` is what Windows loads from, above
-    /// all: that comes last.
+    /// Adds a link. A linked `system32` is found twice: its last role, `Loaded`, counts.
     fn add_link(&mut self, link: &Path, role: Role, is_cabinet_file: bool) {
         let copy = self.copy(link, role, is_cabinet_file);
         self.linked.retain(|known| known.path != copy.path);
@@ -171,7 +169,7 @@ impl WindowsInstall {
     }
 }
 
-/// Files that are not there, but backups of them are.
+/// Missing files that have backups.
 fn missing_originals(files: &[PathBuf]) -> Vec<PathBuf> {
     let last = |file: &'_ PathBuf| file.file_name().map(OsStr::to_ascii_lowercase);
     let there: BTreeSet<_> = files.iter().filter_map(last).collect();
@@ -189,8 +187,8 @@ fn missing_originals(files: &[PathBuf]) -> Vec<PathBuf> {
     missing.into_values().collect()
 }
 
-/// Whether a file is one of the copies (`false`), or a compressed copy or a
-/// cabinet that may have some (`true`).
+/// `false` for a copy, `true` for a compressed copy or a cabinet that may contain
+/// copies, `None` for another file.
 fn classify(file: &Path, role: Role) -> Option<bool> {
     let name = file.file_name()?.to_str()?.to_ascii_lowercase();
     if DRIVERS.contains(&name.as_str()) {
@@ -201,14 +199,14 @@ fn classify(file: &Path, role: Role) -> Option<bool> {
     (is_source && is_cabinet_file).then_some(true)
 }
 
-/// A folder, or a link that may lead to one.
+/// A folder, or a link that may lead to a folder.
 pub(super) struct Subfolder {
     pub(super) path: PathBuf,
     pub(super) is_link: bool,
 }
 
-/// All folders in a folder that go by this name, upper and lower case alike: on most
-/// systems that mount such disks there may be several. Links are among them.
+/// All subfolders with this name in any case, including links: most systems that
+/// mount such disks allow several.
 pub(super) fn subfolders(folder: &Path, name: &str) -> io::Result<Vec<Subfolder>> {
     let alike = |path: &PathBuf| {
         let last = path.file_name().and_then(|last| last.to_str());
@@ -224,8 +222,8 @@ pub(super) fn subfolders(folder: &Path, name: &str) -> io::Result<Vec<Subfolder>
     Ok(folders.chain(links.map(subfolder(true))).collect())
 }
 
-/// What is in a folder and of this kind. Links are of a kind of their own, and
-/// none is followed: on a disk that is mounted they may well lead out of it.
+/// The entries of this type in a folder. Links are a type of their own and are not
+/// followed: on a mounted disk they may lead out of it.
 pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -238,7 +236,7 @@ pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Ve
     Ok(paths)
 }
 
-/// Says that a folder can't be read.
+/// The error text for a folder that can't be read.
 pub(super) fn read_error_text(path: &Path, error: &io::Error) -> String {
     format!("{}: {}", path.display(), os_error_text(error))
 }
@@ -312,9 +310,9 @@ pub(super) mod tests {
         use std::os::unix::fs::symlink;
         let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
         let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
-        let home = root.path().join("WINDOWS");
+        let windir = root.path().join("WINDOWS");
         let link = |to: &str, from: &str| {
-            symlink(outside.path().join(to), home.join(from)).unwrap();
+            symlink(outside.path().join(to), windir.join(from)).unwrap();
         };
         link("tcpip.sys", "system32/drivers/tcpip.sys");
         link("tcpip.sys", "system32/drivers/afd.sys");
@@ -326,7 +324,7 @@ pub(super) mod tests {
             shown.collect::<Vec<_>>()
         };
         let linked_copy = |path: &str, role| (path.to_owned(), role);
-        let install = WindowsInstall::find(&home).unwrap();
+        let install = WindowsInstall::find(&windir).unwrap();
         let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
         assert_eq!(paths(&install), found);
         assert_eq!(
@@ -339,7 +337,7 @@ pub(super) mod tests {
         );
 
         let whole = tree(&["x"]);
-        symlink(home.join("system32"), whole.path().join("System32")).unwrap();
+        symlink(windir.join("system32"), whole.path().join("System32")).unwrap();
         let install = WindowsInstall::find(whole.path()).unwrap();
         assert_eq!(linked(&install), [linked_copy("System32", Role::Loaded)]);
         assert!(install.copies.is_empty());

@@ -24,24 +24,24 @@ use crate::{json, triage};
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: Probe, output: OutputArgs) -> io::Result<Exit> {
-    if let Some(exit) = refuse_folders(&verb.paths, verb.scan.recursive, "probe") {
+pub(crate) fn run(args: Probe, output: OutputArgs) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&args.paths, args.scan.recursive, "probe") {
         return Ok(exit);
     }
-    let system = verb.paths.is_empty();
+    let system = args.paths.is_empty();
     let paths = if system {
         default_inputs::system_drivers()
     } else {
-        verb.paths
+        args.paths
     };
     hint_at_base(&paths);
-    let options = verb.search.options();
+    let options = args.search.options();
     let folders = paths.iter().any(|path| path.is_dir());
     let mut reporter = Reporter {
         out: terminal::stdout(),
-        json: verb.json,
+        json: args.json,
         output,
-        detail: match (output.verbose, folders || paths.len() > FEW) {
+        detail: match (output.verbose, folders || paths.len() > MAX_FULL_REPORTS) {
             (true, _) => Detail::Verbose,
             (false, true) => Detail::Line,
             (false, false) => Detail::Full,
@@ -64,10 +64,10 @@ pub(crate) fn run(verb: Probe, output: OutputArgs) -> io::Result<Exit> {
 
     let plan = Plan {
         paths,
-        threads: verb.scan.threads.map_or(0, usize::from),
+        threads: args.scan.threads.map_or(0, usize::from),
         progress: reporter.progress.clone(),
     };
-    let (json, detail) = (verb.json, reporter.detail);
+    let (json, detail) = (args.json, reporter.detail);
     let identify = move |item: &Item, report: &Report| {
         // What is located is said to be whole or not, in a line as well.
         json || report.state.is_located()
@@ -82,7 +82,7 @@ pub(crate) fn run(verb: Probe, output: OutputArgs) -> io::Result<Exit> {
         Ok(end) => {
             let exit = reporter.finish(end, single)?;
             match system && end == End::Complete {
-                true => reporter.system(exit)?,
+                true => reporter.system_verdict(exit)?,
                 false => exit,
             }
         }
@@ -99,7 +99,7 @@ fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
 }
 
 /// The command that explains a file which was looked at in this way.
-fn explaining(options: &Options, path: &str) -> String {
+fn explain_command(options: &Options, path: &str) -> String {
     let mut command = "tcplimit explain".to_owned();
     match options.module {
         Some(Module::Tcpip) => command.push_str(" --module tcpip"),
@@ -115,7 +115,7 @@ fn explaining(options: &Options, path: &str) -> String {
 }
 
 /// So many files get a full report each.
-const FEW: usize = 10;
+const MAX_FULL_REPORTS: usize = 10;
 
 /// Tells of each file as it is done.
 struct Reporter {
@@ -143,12 +143,12 @@ impl Sink<Examined> for Reporter {
             if let Some(outcome) = self.outcomes.get_mut(item.named) {
                 outcome.note(report.state, item.within_folder);
             }
-            self.tell(report, item.within_folder)?;
+            self.print(report, item.within_folder)?;
         }
-        let of_nothing =
+        let is_uninteresting =
             |report: &Report| report.origin.member.is_some() && !report.is_of_interest();
         let silent = item.within_folder || self.json || self.output.verbose || reports.is_empty();
-        if !silent && reports.iter().all(of_nothing) {
+        if !silent && reports.iter().all(is_uninteresting) {
             let path = item.path.to_string_lossy();
             let text = text::no_member(&path, reports.len(), "-v");
             writeln!(self.out, "{}", printable(&text))?;
@@ -158,14 +158,14 @@ impl Sink<Examined> for Reporter {
 
     fn idle(&mut self) -> io::Result<()> {
         if !self.out.is_flushed() {
-            self.progress.aside(|| self.out.flush())?;
+            self.progress.suspend(|| self.out.flush())?;
         }
         self.out.is_wanted()
     }
 }
 
 impl Reporter {
-    fn tell(&mut self, report: &Report, within_folder: bool) -> io::Result<()> {
+    fn print(&mut self, report: &Report, within_folder: bool) -> io::Result<()> {
         if self.json {
             return json::report(&mut self.out, report);
         }
@@ -178,15 +178,15 @@ impl Reporter {
             let skipped = if within_folder { " (skipped)" } else { "" };
             let text = format!("{}: {reason}{skipped}", report.origin);
             // In order with what was said before, where both go to one place.
-            self.progress.aside(|| self.out.flush())?;
-            self.progress.aside(|| print_error(&text));
+            self.progress.suspend(|| self.out.flush())?;
+            self.progress.suspend(|| print_error(&text));
             return Ok(());
         }
         let detail = detail_of(self.detail, within_folder, report);
         text::report(&mut self.out, report, detail)?;
         let candidate = report.search.and_then(|search| search.findings().copied());
         if detail != Detail::Line && !report.state.is_located() && candidate.is_some() {
-            let command = explaining(&self.options, &report.origin.path);
+            let command = explain_command(&self.options, &report.origin.path);
             writeln!(self.out, "  The code behind it: {}", printable(&command))?;
         }
         Ok(())
@@ -227,7 +227,7 @@ impl Reporter {
     }
 
     /// Says what the reports say of the running Windows.
-    fn system(&mut self, exit: Exit) -> io::Result<Exit> {
+    fn system_verdict(&mut self, exit: Exit) -> io::Result<Exit> {
         let verdict = Verdict::of(self.summary.states().map(|(state, _)| state));
         if verdict == Verdict::NoDrivers {
             print_error(verdict.text().unwrap_or_default());
@@ -253,7 +253,7 @@ impl Reporter {
         let mut outcome = Outcome::default();
         for report in super::bytes(SPECIMEN_NAME, SPECIMEN, &self.options) {
             outcome.note(report.state, false);
-            self.tell(&report, false)?;
+            self.print(&report, false)?;
         }
         if !self.json && !self.output.quiet {
             writeln!(self.out, "\n{SPECIMEN_NOTE}")?;
@@ -327,14 +327,14 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
 }
 
 /// Discs have their descriptors behind so many bytes.
-const FAR: u64 = 0x8000;
+const DESCRIPTORS_START: u64 = 0x8000;
 
 /// Whether all of a file says more than its beginning did: its hash, where it is
 /// called as a module; which other program opens it, where it is no driver.
 fn needs_content(report: &Report, within_folder: bool) -> bool {
     let is_named = report.names.name_a_module() && tcplimit_report::is_driver_size(report.bytes);
     match report.state {
-        State::NotPe => report.bytes > FAR || is_named,
+        State::NotPe => report.bytes > DESCRIPTORS_START || is_named,
         State::NotDriver => !within_folder,
         State::Container | State::Compressed => false,
         _ => is_named,

@@ -26,7 +26,7 @@ pub(crate) fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
 /// Windows' setup discs have it.
 pub(crate) fn lzx(name: &str, content: &[u8], window: WindowSize) -> Vec<u8> {
     let mut blocks = Encoder::new(window).encode_stream(&calls_translated(content));
-    tell_of_translation(&mut blocks[0]);
+    state_call_translation(&mut blocks[0]);
     let header = |length: usize| u16::try_from(length).unwrap().to_le_bytes();
     let mut data = Vec::new();
     for (block, plain) in blocks.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
@@ -92,7 +92,7 @@ fn calls_translated(content: &[u8]) -> Vec<u8> {
 
 /// Puts the size into a stream's beginning: its first bit, which says whether
 /// there is one, and 32 more.
-fn tell_of_translation(block: &mut Vec<u8>) {
+fn state_call_translation(block: &mut Vec<u8>) {
     let size = TRANSLATION.cast_unsigned();
     let first = u16::from_le_bytes([block[0], block[1]]);
     assert_eq!(first >> 15, 0, "there is none");
@@ -166,7 +166,7 @@ fn in_folders_only_members_with_likely_names_are_decompressed() {
 }
 
 #[test]
-fn a_damaged_cabinet_is_reported_and_never_a_crash() {
+fn a_damaged_cabinet_is_reported_and_never_crashes() {
     let cabinet = mszip(&[("tcpip.sys", &xp())]);
     let files = Files::new()
         .with("head.cab", &cabinet[..30])
@@ -186,7 +186,7 @@ fn a_damaged_cabinet_is_reported_and_never_a_crash() {
 }
 
 #[test]
-fn a_cabinet_in_a_cabinet_is_looked_into_up_to_three() {
+fn nested_cabinets_are_searched_up_to_three_levels() {
     let one = mszip(&[("tcpip.sys", &xp())]);
     let two = mszip(&[("TCPIP.SY_", &one)]);
     let three = mszip(&[("TCPIP.SY_", &two)]);
@@ -203,7 +203,7 @@ fn a_cabinet_in_a_cabinet_is_looked_into_up_to_three() {
 
 /// The library's own path, byte by byte; the fuzz target `probe` goes further.
 #[test]
-fn whatever_the_bytes_are_there_is_an_answer() {
+fn any_bytes_get_an_answer() {
     let options = tcplimit::probe::Options::default();
     for cabinet in [
         mszip(&[("tcpip.sys", &xp())]),
@@ -223,7 +223,7 @@ fn whatever_the_bytes_are_there_is_an_answer() {
 }
 
 #[test]
-fn a_cabinet_without_a_module_says_so_and_verbose_lists_its_members() {
+fn a_cabinet_without_a_module_is_reported_and_verbose_lists_its_members() {
     let members: [(&str, &[u8]); 2] = [("a.txt", b"hello"), ("b.txt", b"")];
     let files = Files::new()
         .with("x.cab", &mszip(&members))

@@ -109,7 +109,7 @@ fn a_windows_folder_without_root_gets_a_hint() {
 }
 
 #[test]
-fn a_damaged_driver_is_identified_as_docs_say() {
+fn a_damaged_driver_is_identified_as_documented() {
     let files = Files::new()
         .with("a/tcpip.sys", &xp()[..5000])
         .with("b/tcpip.sys", &xp()[..100])
@@ -163,7 +163,7 @@ fn an_empty_cabinet_and_one_with_trailing_bytes_are_distinguished() {
         .with("a/TCPIP.SY_", &longer)
         .with("b/TCPIP.SY_", &empty);
     for (name, says) in [
-        ("a/TCPIP.SY_", "bytes behind the cabinet"),
+        ("a/TCPIP.SY_", "data after the cabinet"),
         ("b/TCPIP.SY_", "a cabinet without members"),
     ] {
         let run = files.run(&["patch", "--in-place", name]);
@@ -202,11 +202,11 @@ fn an_unwritable_output_is_refused_in_advance() {
     let files = Files::new().with("tcpip.sys", &xp());
     let missing = files.run(&["patch", "--output", "no/where.sys", "tcpip.sys"]);
     assert_eq!(missing.code, 2);
-    missing.warns("there is no such folder: make it first");
+    missing.warns("does not exist: create it first");
     if cfg!(unix) {
         let device = files.run(&["patch", "--output", "/dev/null", "tcpip.sys"]);
         assert_eq!(device.code, 2);
-        device.warns("leave --output out");
+        device.warns("omit --output");
     }
 }
 

@@ -27,7 +27,7 @@ fn a_driver_cut_anywhere_is_damaged_and_the_exit_code_is_3() {
 }
 
 #[test]
-fn what_begins_like_a_driver_and_is_cut_in_its_headers_is_damaged_under_any_name() {
+fn a_driver_cut_in_its_headers_is_damaged_under_any_name() {
     let file = xp();
     for length in [2, 63, 64, 100, 0x100, 0x200] {
         let files = Files::new().with("renamed.bin", &file[..length]);
@@ -54,7 +54,7 @@ fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
 }
 
 #[test]
-fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
+fn a_damaged_driver_of_a_limited_version_is_never_reported_without_limiter() {
     let mut file = Spec::server_2003().build().file;
     let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
     file[nt + 52..nt + 56].copy_from_slice(&[0; 4]);
@@ -75,8 +75,8 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
 
 /// By way of the library: there are many lengths.
 #[test]
-fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
-    for (kind, spec) in Spec::kinds() {
+fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
+    for (kind, spec) in Spec::presets() {
         let file = spec.build().file;
         let lengths = (2..0x600).chain((0x600..file.len()).step_by(97));
         for length in lengths {
@@ -94,10 +94,10 @@ fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
 
 /// A tcpip.sys that has lost the code of event 4226 and its own names.
 fn without_event() -> Spec {
-    use specimen::{Extras, Flaw};
+    use specimen::{Defect, Extras};
 
     Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         extras: Extras {
             export: false,
             version: false,
@@ -182,7 +182,7 @@ fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
 }
 
 #[test]
-fn a_wrong_checksum_stands_in_the_headline_and_is_no_reason_to_fail() {
+fn a_wrong_checksum_is_in_the_headline_and_no_failure() {
     use specimen::{Checksum, Extras};
 
     let with = |checksum, start_up| {

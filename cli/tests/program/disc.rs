@@ -1,4 +1,4 @@
-//! Disc images: looked into, changed, and refused.
+//! Disc images: probed, patched and refused.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use lzxc::WindowSize;
 use specimen::Spec;
-use specimen::disc::{Built, Disc, SECTOR, both};
+use specimen::disc::{Disc, DiscImage, SECTOR, both};
 
 use crate::cabinet::{lzx, mszip};
 use crate::expand::expanded;
 use crate::{Files, Run, patched, xp};
 
-/// A program with sections, and no driver.
+/// A program with sections that is not a driver.
 const PROGRAM: &[u8] = include_bytes!("../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 
-/// A self-extractor: a program (subsystem 2) and a cabinet behind it.
+/// A self-extractor: a program (subsystem 2) followed by a cabinet.
 fn self_extractor(cabinet: &[u8]) -> Vec<u8> {
     let mut program = PROGRAM.to_vec();
     let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
@@ -45,7 +45,7 @@ fn setup() -> Disc {
     ])
 }
 
-fn with(built: &Built) -> Files {
+fn with(built: &DiscImage) -> Files {
     Files::new().with("XP.ISO", &built.image)
 }
 
@@ -147,14 +147,14 @@ fn a_hotfix_is_searched_and_a_delta_hotfix_is_reported() {
         ("", "not-a-driver"),
     ];
     assert_eq!(states(&run), all(&expected));
-    // And on a disc.
+    // The same on a disc.
     let disc = Disc::new(&[("SVCPACK/KB951748.EXE", &self_extractor(&cabinet))]);
     let run = with(&disc.build()).run(&["probe", "--json", "XP.ISO"]);
     let member = "SVCPACK/KB951748.EXE/sp3gdr\\tcpip.sys";
     assert_eq!(states(&run), all(&[(member, "unpatched")]));
 }
 
-/// Where two images of one length differ, in bytes.
+/// The offsets at which two images of one length differ, in bytes.
 fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
     let pairs = one.iter().zip(other).enumerate();
     pairs
@@ -209,7 +209,7 @@ fn a_changed_image_differs_only_in_driver_records_and_volume_size() {
         different.iter().all(|at| allowed.contains(at)),
         "{different:?}"
     );
-    // Both names of one file lead to one new place, in both trees.
+    // Both names of one file lead to the same new sectors, in both trees.
     let place = |path: &str| {
         let places = built.records[path].iter();
         let places: Vec<_> = places
@@ -231,8 +231,8 @@ fn a_changed_image_differs_only_in_driver_records_and_volume_size() {
     }
 }
 
-/// A disc with a cabinet of several files, which has two names, and an update.
-fn with_cabinets(six: &[u8]) -> Built {
+/// A disc with an update, and a cabinet of several files that has two names.
+fn with_cabinets(six: &[u8]) -> DiscImage {
     let sp3 = mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp()), ("tcpip6.sys", six)]);
     let update = mszip(&[("sp3gdr\\tcpip.sys", &xp())]);
     Disc::new(&[
@@ -254,7 +254,7 @@ fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
     run.prints_all([
         "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
-        "a self-extractor with sp3gdr\\tcpip.sys in it",
+        "a self-extractor that contains sp3gdr\\tcpip.sys",
     ]);
     assert!(!run.stdout.contains("SP3.CAB: not rewritten"));
     let values = |image: &str, limit: u64| {
@@ -269,7 +269,7 @@ fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
         assert!(seen >= 4, "{seen}");
     };
     values("NEW.iso", 100);
-    // Both names lead to the one new cabinet.
+    // Both names lead to the new cabinet.
     let image = read(&files, "NEW.iso");
     let places: Vec<&[u8]> = ["I386/SP3.CAB", "AMD64/SP3.CAB"]
         .iter()
@@ -291,7 +291,7 @@ fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
         run.stdout
     );
     assert_eq!(read(&files, "back.iso"), built.image);
-    // What was rewritten once is among the copies, without the option too.
+    // A rewritten cabinet is among the copies, without the option too.
     let run = files.run(&["patch", "NEW.iso", "--limit", "60", "--output", "60.iso"]);
     run.ends_with(0);
     values("60.iso", 60);
@@ -316,8 +316,8 @@ fn a_refused_driver_in_a_cabinet_on_a_disc_refuses_the_image() {
     assert!(!files.path().join("NEW.iso").exists());
 }
 
-/// A cabinet of two members, stored in blocks of a size that no program makes, with
-/// reserved bytes in each: there are none for the blocks that would be made.
+/// A cabinet of two members, stored in blocks of an unusual size, each with reserved
+/// bytes: repacking it would need blocks without old reserved bytes.
 fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
     let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
     let half = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
@@ -339,7 +339,7 @@ fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
     let mut cabinet = b"MSCF\0\0\0\0".to_vec();
     cabinet.extend(number(start + blocks.len()));
     cabinet.extend([0, 0, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0, 3, 1]);
-    // One folder, two members, reserved fields: none, none, 8 bytes a block.
+    // One folder, two members; reserved fields: none, none, 8 bytes per block.
     cabinet.extend([1, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 8]);
     cabinet.extend(number(start));
     cabinet.extend(half(stream.len().div_ceil(1000)));
@@ -356,14 +356,14 @@ fn a_cabinet_on_a_disc_that_cannot_be_packed_refuses_the_image() {
         let run = files.run(&[&["patch", "--json", "--cabinets", "XP.ISO"], target].concat());
         run.ends_with(1);
         let objects = run.objects();
-        let said = objects.iter().map(|object| {
+        let printed = objects.iter().map(|object| {
             let member = object["member"].as_str().unwrap();
             (member, object["state"].as_str().unwrap())
         });
-        let mut said: Vec<_> = said.collect();
-        said.sort_unstable();
+        let mut printed: Vec<_> = printed.collect();
+        printed.sort_unstable();
         assert_eq!(
-            said,
+            printed,
             [
                 ("I386/SP3.CAB", "refused"),
                 ("I386/TCPIP.SY_/tcpip.sys", "not-done")
@@ -375,7 +375,7 @@ fn a_cabinet_on_a_disc_that_cannot_be_packed_refuses_the_image() {
     }
 }
 
-/// The content of a file whose record has this place and length in both orders.
+/// The content of a file whose record has this location and length in both byte orders.
 fn cabinet_at(image: &[u8], place: &[u8]) -> Vec<u8> {
     let number = |at: usize| u32::from_le_bytes(place[at..at + 4].try_into().unwrap()) as usize;
     image[number(0) * SECTOR..][..number(8)].to_vec()
@@ -402,7 +402,7 @@ fn a_new_image_keeps_the_old_time_unless_touched() {
 #[test]
 fn restore_gives_the_original_and_patching_twice_equals_patching_once() {
     let mut built = setup().build();
-    // No whole number of sectors: what follows the volume stays as well.
+    // Not a whole number of sectors: data after the volume stays as well.
     built.image.extend([7; 100]);
     let files = with(&built);
     let run = |arguments: &[&str]| {
@@ -435,7 +435,7 @@ fn restore_gives_the_original_and_patching_twice_equals_patching_once() {
             .any(|object| object["from"] == "last sector")
     );
     assert_eq!(read(&files, "back.iso"), built.image);
-    // Without a record there is still 10.
+    // Without a record, 10 is used.
     run(&[
         "restore",
         "--without-backup",
@@ -490,12 +490,12 @@ fn one_doubtful_copy_refuses_the_image() {
     assert_eq!(run.code, 3, "{}", run.stdout);
     run.prints("XP.ISO/B/TCPIP.SYS: refused");
     run.prints("XP.ISO/A/TCPIP.SYS: not done");
-    assert!(run.stderr.contains("all are treated alike"));
+    assert!(run.stderr.contains("all copies change together"));
     assert!(!files.path().join("NEW.iso").exists());
 }
 
-/// A sound image, changed in one thing.
-fn refused(change: impl FnOnce(&mut Built), because: &str) {
+/// A sound image with one change.
+fn refused(change: impl FnOnce(&mut DiscImage), because: &str) {
     let mut built = setup().build();
     change(&mut built);
     let files = with(&built);
@@ -506,7 +506,7 @@ fn refused(change: impl FnOnce(&mut Built), because: &str) {
         let run = files.run(arguments);
         assert!(matches!(run.code, 1 | 3), "{because}: {}", run.stdout);
         assert!(
-            run.stdout.contains("refused, left as it is"),
+            run.stdout.contains("refused, left unchanged"),
             "{because}: {}",
             run.stdout
         );
@@ -516,8 +516,8 @@ fn refused(change: impl FnOnce(&mut Built), because: &str) {
     assert_eq!(read(&files, "XP.ISO"), built.image);
 }
 
-/// Lets the records of a path name other sectors.
-fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
+/// Points the records of a path to other sectors.
+fn point(built: &mut DiscImage, path: &str, sector: usize, length: usize) {
     for record in built.records[path].clone() {
         built.image[record + 2..record + 10].copy_from_slice(&both(sector));
         built.image[record + 10..record + 18].copy_from_slice(&both(length));
@@ -526,7 +526,8 @@ fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
 
 #[test]
 fn every_refusal_of_an_image_gives_a_reason() {
-    let sector = |built: &Built, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
+    let sector =
+        |built: &DiscImage, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
     refused(
         |built| {
             *built = Disc {
@@ -537,7 +538,7 @@ fn every_refusal_of_an_image_gives_a_reason() {
         },
         "UDF tree",
     );
-    // Another session behind the first, and one before it.
+    // Another session after the first, and one before it.
     refused(
         |built| {
             let descriptor = sector(built, 16);
@@ -555,13 +556,13 @@ fn every_refusal_of_an_image_gives_a_reason() {
     );
     refused(
         |built| built.image.truncate(built.image.len() - SECTOR),
-        "it was cut",
+        "it is truncated",
     );
 }
 
 #[test]
 fn an_inconsistent_table_is_refused() {
-    // A directory in itself.
+    // A directory that contains itself.
     refused(
         |built| {
             let root = usize::try_from(u32::from_le_bytes(
@@ -599,7 +600,7 @@ fn an_inconsistent_table_is_refused() {
         |built| point(built, "WIN51", built.sectors["I386/TCPIP.SY_"], 7),
         "share sectors",
     );
-    // One byte order says another place.
+    // The two byte orders state different locations.
     refused(
         |built| built.image[built.records["WIN51"][1] + 9] ^= 1,
         "both byte orders",
@@ -654,7 +655,7 @@ fn an_image_changed_since_patching_is_not_restored() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{}", run.stdout);
-        run.prints("does not come out");
+        run.prints("can't be reconstructed");
     }
     assert!(!Path::new(&files.path().join("back.iso")).exists());
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 3);

@@ -34,7 +34,7 @@ fn interrupt(child: &Child) {
 }
 
 #[test]
-fn what_was_done_is_summed_up_and_marked_as_interrupted() {
+fn finished_work_is_summed_up_and_marked_as_interrupted() {
     let files = Files::new().with("tcpip.sys", &xp());
     let (mut child, mut stdout) = held_up(&files, &[]);
     interrupt(&child);
@@ -63,7 +63,7 @@ fn the_last_line_of_json_is_still_a_summary() {
 }
 
 #[test]
-fn a_patch_that_is_interrupted_has_changed_whole_files_only() {
+fn an_interrupted_patch_has_changed_only_whole_files() {
     // What is to be said of those in between is more than a pipe holds: nobody
     // reads it, and so the last is never come to.
     let long = "b".repeat(200);

@@ -12,16 +12,16 @@ mod help;
 #[cfg(unix)]
 mod interrupt;
 mod json;
-mod large;
-mod mastered;
+mod large_cabinet;
+mod mastering;
 mod media;
+mod offline_windows;
 #[cfg(unix)]
 mod output;
 mod patch;
 mod probe;
 #[cfg(unix)]
 mod runs;
-mod system;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

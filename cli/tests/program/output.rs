@@ -46,7 +46,7 @@ fn count(files: &Files, content: &[u8]) -> usize {
 }
 
 #[test]
-fn a_run_that_writes_is_finished_though_nobody_reads_and_its_exit_code_is_its_own() {
+fn a_writing_run_finishes_without_a_reader_and_keeps_its_exit_code() {
     let files = nine();
     let patch = ["patch", "-r", "--in-place", "t"];
     assert_eq!(unread(&files, &patch), (1, String::new()));
@@ -60,7 +60,7 @@ fn a_run_that_writes_is_finished_though_nobody_reads_and_its_exit_code_is_its_ow
 }
 
 #[test]
-fn nobody_who_reads_is_no_success() {
+fn a_closed_pipe_is_no_success() {
     let files = Files::new()
         .with("refused/tcpip.sys", &patched(0))
         .with("a.txt", b"hello")
@@ -100,7 +100,7 @@ fn a_probe_stops_once_nobody_reads() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn output_that_is_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
+fn output_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
     let files = nine();
     let (code, stderr) = full(&files, &["patch", "-r", "--in-place", "t"]);
     assert_eq!(code, 3, "{stderr}");

@@ -9,7 +9,7 @@ mod windows;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use specimen::{Checksum, Extras, Flaw, Spec};
+use specimen::{Checksum, Defect, Extras, Spec};
 
 use crate::{Files, Run, patched, run_in, xp};
 
@@ -23,7 +23,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The value of the limit and whether the checksum is right, as `probe` has it.
+/// The limit, and whether the checksum is correct, as `probe` reports them.
 fn state(files: &Files, name: &str) -> (u64, bool) {
     let probe = files.run(&["probe", "--json", "--module", "tcpip", name]);
     let object = &probe.objects()[0];
@@ -35,7 +35,7 @@ fn read(files: &Files, name: &str) -> Vec<u8> {
     fs::read(files.path().join(name)).unwrap()
 }
 
-/// Where two files of the same length differ.
+/// The offsets at which two files of the same length differ.
 fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
     assert_eq!(one.len(), other.len());
     (0..one.len()).filter(|&at| one[at] != other[at]).collect()
@@ -43,7 +43,7 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 
 fn refused(run: &Run, because: &str) {
     run.ends_with(1);
-    run.prints("refused, left as it is");
+    run.prints("refused, left unchanged");
     assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
 }
 
@@ -74,7 +74,7 @@ fn nothing_is_written_without_a_target() {
 
 #[test]
 fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let driver = spec.module.file_name();
         let files = Files::new().with(driver, &built.file);
@@ -98,16 +98,16 @@ fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
 #[test]
 fn the_signature_note_is_printed_only_after_a_change() {
     let files = Files::new().with("tcpip.sys", &xp());
-    let says = |run: &Run| run.stdout.contains("What follows:");
+    let has_note = |run: &Run| run.stdout.contains("Consequences:");
     let shown = files.run(&["patch", "tcpip.sys"]);
-    assert!(!says(&shown));
+    assert!(!has_note(&shown));
     assert_eq!(
         shown.stdout.matches("Windows File Protection may").count(),
         1
     );
     let restored = files.run(&["restore", "tcpip.sys"]).stdout;
     assert!(!restored.contains("Windows File Protection"), "{restored}");
-    assert!(says(&files.run(&["patch", "--in-place", "tcpip.sys"])));
+    assert!(has_note(&files.run(&["patch", "--in-place", "tcpip.sys"])));
     let again = files.run(&["patch", "--in-place", "tcpip.sys"]);
     assert_eq!(again.code, 0);
     assert!(
@@ -115,7 +115,7 @@ fn the_signature_note_is_printed_only_after_a_change() {
             .stdout
             .starts_with("tcpip.sys: nothing to do: the limit is 100\n")
     );
-    assert!(!says(&again) && !again.stdout.contains("Windows File Protection"));
+    assert!(!has_note(&again) && !again.stdout.contains("Windows File Protection"));
     let many = |arguments: &[&str]| {
         let objects = files.run(arguments).objects();
         objects.last().unwrap()["summary"]["notes"].clone()
@@ -135,7 +135,7 @@ fn nothing_is_written_if_any_named_file_is_missing() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{arguments:?}: {}", run.stdout);
-        run.warns("write --limit 50");
+        run.warns("use --limit 50");
         run.warns("Nothing was done");
         assert_eq!(read(&files, "tcpip.sys"), xp());
     }
@@ -157,13 +157,13 @@ fn output_never_overwrites_another_file() {
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
     run.prints("written to   out.sys");
-    // The same once more is no contradiction.
+    // Repeating the run is no conflict.
     let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
     assert_eq!(again.code, 0);
     assert!(
         again
             .stdout
-            .starts_with("tcpip.sys: nothing to do: the changed copy is there\n"),
+            .starts_with("tcpip.sys: nothing to do: the changed copy exists\n"),
         "{}",
         again.stdout
     );
@@ -192,14 +192,14 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
     };
     let nt = usize::try_from(u32::from_le_bytes(xp()[60..64].try_into().unwrap())).unwrap();
     let mut signed = xp();
-    // The size of the fifth data directory, with a checksum to match.
+    // The size of the fifth data directory, with a matching checksum.
     signed[nt + 24 + 96 + 4 * 8 + 4] = 8;
     let sum = specimen::checksum::checksum(&signed, nt + 24 + 64);
     signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
     let unrelocated = with(&|spec| spec.extras.relocations = false);
-    let vista = with(&|spec| spec.flaw = Some(Flaw::OneGate));
+    let vista = with(&|spec| spec.defect = Some(Defect::OneGate));
     let cases: [(&str, Vec<u8>, i32, &str); 10] = [
-        ("tcpip.sys", signed, 1, "a signature of its own"),
+        ("tcpip.sys", signed, 1, "an embedded signature"),
         (
             "tcpip.sys",
             checksum(Checksum::Zero),
@@ -219,9 +219,19 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
             "evidence is missing: LocalImports, Relocated",
         ),
         ("tcpip.sys", vista, 1, "evidence is missing: TwoGates"),
-        ("tcpip.sys", patched(0), 1, "stores 0, which is no limit"),
-        ("tcpip.sys", patched(0x0100_0000), 1, "which is no limit"),
-        ("renamed.sys", xp(), 1, "not called so"),
+        (
+            "tcpip.sys",
+            patched(0),
+            1,
+            "stores 0, which is not a valid limit",
+        ),
+        (
+            "tcpip.sys",
+            patched(0x0100_0000),
+            1,
+            "which is not a valid limit",
+        ),
+        ("renamed.sys", xp(), 1, "but its name is not"),
         ("tcpip6.sys", xp(), 1, "say which it is by --module"),
         ("SysWOW64/tcpip.sys", xp(), 1, "no driver is loaded"),
     ];
@@ -229,7 +239,7 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
         let files = Files::new().with(name, &content);
         let run = files.run(&["patch", "--in-place", name]);
         assert_eq!(run.code, code, "{because}: {}", run.stdout);
-        run.prints("refused, left as it is");
+        run.prints("refused, left unchanged");
         assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
         assert_eq!(read(&files, name), content, "{because}");
         let folder = files.path().join(name);
@@ -275,9 +285,9 @@ fn a_renamed_file_is_patched_when_the_module_is_named() {
 
 #[test]
 fn a_version_without_the_limiter_is_refused() {
-    // Windows 10's number in the version resource, and no gates.
+    // The version resource states Windows 10, and there are no gates.
     let mut file = Spec {
-        flaw: Some(Flaw::UnsignedJumps),
+        defect: Some(Defect::UnsignedJumps),
         ..Spec::xp_x64()
     }
     .build()
@@ -307,10 +317,10 @@ fn a_foreign_file_with_the_backups_name_is_not_overwritten() {
     let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
     refused(
         &files.run(&["patch", "tcpip.sys"]),
-        "not the backup that its name says",
+        "not the backup that its name states",
     );
     let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
-    refused(&run, "not the backup that its name says");
+    refused(&run, "not the backup that its name states");
     assert_eq!(read(&files, &backup), b"mine");
     assert_eq!(read(&files, "tcpip.sys"), xp());
 }
@@ -330,7 +340,7 @@ fn the_command_line_is_checked_before_anything_else() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("a/tcpip.sys", &xp());
-    for (arguments, says) in [
+    for (arguments, expected) in [
         (["patch"].as_slice(), "FILE"),
         (&["patch", "--limit", "0", "tcpip.sys"], "1..=16777215"),
         (
@@ -357,7 +367,11 @@ fn the_command_line_is_checked_before_anything_else() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 2, "{arguments:?}");
-        assert!(run.stderr.contains(says), "{arguments:?}: {}", run.stderr);
+        assert!(
+            run.stderr.contains(expected),
+            "{arguments:?}: {}",
+            run.stderr
+        );
     }
     assert_eq!(read(&files, "tcpip.sys"), xp());
 }

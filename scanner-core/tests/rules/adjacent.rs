@@ -1,14 +1,14 @@
 //! Evidence: the count lies directly behind the limit, both aligned.
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Spec};
+use specimen::{Decoys, Defect, Spec};
 
 use crate::edit::{driver, moved, with_count_at};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
 fn a_count_that_is_not_adjacent_is_refused() {
-    for driver in without(Flaw::NotAdjacent) {
+    for driver in without(Defect::NotAdjacent) {
         assert_missing(&driver, &[Evidence::Adjacent]);
     }
 }

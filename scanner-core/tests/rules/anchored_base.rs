@@ -1,14 +1,14 @@
 //! Evidence: calls through the import table land in the import table.
 
 use scanner_core::{Evidence, Image, locate};
-use specimen::{Arch, Decoys, Flaw, Spec, Specimen};
+use specimen::{Arch, Decoys, Defect, Spec, Specimen};
 
 use crate::edit::{address, driver, dword, put, section};
 use crate::search::{assert_missing, in_file, in_memory, module, truth, without};
 
 #[test]
 fn without_an_import_table_nothing_anchors_the_base() {
-    for driver in without(Flaw::NoAnchor) {
+    for driver in without(Defect::NoAnchor) {
         assert_missing(&driver, &[Evidence::AnchoredBase, Evidence::LocalImports]);
     }
 }
@@ -16,11 +16,11 @@ fn without_an_import_table_nothing_anchors_the_base() {
 /// Calls near the gates stay unchanged.
 #[test]
 fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
-    for (_, kind) in Spec::kinds() {
+    for (_, kind) in Spec::presets() {
         let spec = Spec {
             decoys: Decoys::NONE,
             gates_together: true,
-            ..kind.sized(250)
+            ..kind.with_text_kib(250)
         };
         let mut driver = spec.build();
         let text = *section(&driver, b".text");
@@ -91,8 +91,8 @@ fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
 
 #[test]
 fn sampling_stops_once_enough_calls_land() {
-    for (_, kind) in Spec::kinds() {
-        let specimen = kind.sized(64).build();
+    for (_, kind) in Spec::presets() {
+        let specimen = kind.with_text_kib(64).build();
         let image = Image::from_file(&specimen.file).unwrap();
         let located = locate(&image, module(&specimen.spec)).unwrap();
         assert_eq!(located.findings().import_calls(), 32);
@@ -103,7 +103,7 @@ fn sampling_stops_once_enough_calls_land() {
 /// and the shifted limit still lies in `.data`.
 #[test]
 fn a_flipped_bit_in_the_image_base_is_caught_by_calls_to_imports_alone() {
-    let mut driver = Spec::server_2003().sized(256).build();
+    let mut driver = Spec::server_2003().with_text_kib(256).build();
     assert_eq!(in_file(&driver), truth(&driver));
     let image_base = dword(&driver.file, 0x3C) as usize + 24 + 28;
     assert_eq!(dword(&driver.file, image_base), 0x1_0000);

@@ -2,14 +2,14 @@
 //! limit.
 
 use scanner_core::{Evidence, NotLocatedReason, Rva};
-use specimen::Flaw;
+use specimen::Defect;
 
 use crate::edit::{driver, driver_without, dword, free, gate, gate_of, moved, put, section};
 use crate::search::{Verdict, in_file, in_memory, without};
 
 #[test]
 fn two_candidates_are_ambiguous() {
-    for driver in without(Flaw::SecondCandidate) {
+    for driver in without(Defect::SecondCandidate) {
         for verdict in [in_file(&driver), in_memory(&driver)] {
             let Verdict::Refused(NotLocatedReason::Ambiguous(first, second)) = verdict else {
                 panic!("{verdict:?}");
@@ -88,7 +88,7 @@ fn pairs_whose_variables_lie_apart_do_not_count() {
 
 #[test]
 fn gates_form_a_pair_only_if_both_variables_agree() {
-    let mut driver = driver_without(Flaw::UnsignedJumps);
+    let mut driver = driver_without(Defect::UnsignedJumps);
     let (data, places) = (section(&driver, b".data").rva, free(&driver));
     for (place, count) in places.into_iter().skip(8).zip([0x40, 0x80]) {
         let gate = gate_of(&driver, data + count, data + 4);
@@ -119,7 +119,7 @@ fn a_refusal_reports_the_pair_in_the_right_place() {
 fn without_a_candidate_the_nearest_pair_is_reported() {
     // The driver's own pair has one gate, and all else but the adjacent count; the
     // other has two gates and little else.
-    let mut driver = driver_without(Flaw::OneGate);
+    let mut driver = driver_without(Defect::OneGate);
     let (count, places) = (driver.truth.count, free(&driver));
     moved(&mut driver, &[count], 0x40);
     let variable = section(&driver, b".data").rva + 4;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Placed, Spec, Specimen};
+use specimen::{Decoys, Defect, PlacedSection, Spec, Specimen};
 
 use crate::search::in_memory;
 
@@ -17,30 +17,32 @@ pub(crate) fn driver() -> Specimen {
     DRIVER.clone()
 }
 
-pub(crate) fn driver_without(flaw: Flaw) -> Specimen {
-    build(Some(flaw))
+pub(crate) fn driver_without(defect: Defect) -> Specimen {
+    build(Some(defect))
 }
 
-fn build(flaw: Option<Flaw>) -> Specimen {
+fn build(defect: Option<Defect>) -> Specimen {
     let spec = Spec {
         decoys: Decoys::NONE,
-        flaw,
+        defect,
         ..Spec::xp_sp3()
     };
-    spec.sized(64).build()
+    spec.with_text_kib(64).build()
 }
 
 /// Specimens large enough for calls outside the windows.
 pub(crate) fn specimens() -> impl Iterator<Item = Specimen> {
     static SPECIMENS: LazyLock<Vec<Specimen>> = LazyLock::new(|| {
-        let kinds = Spec::kinds().into_iter();
-        kinds.map(|(_, spec)| spec.sized(64).build()).collect()
+        let kinds = Spec::presets().into_iter();
+        kinds
+            .map(|(_, spec)| spec.with_text_kib(64).build())
+            .collect()
     });
     SPECIMENS.iter().cloned()
 }
 
-pub(crate) fn section<'a>(driver: &'a Specimen, name: &[u8]) -> &'a Placed {
-    let named = |section: &&Placed| section.name.starts_with(name);
+pub(crate) fn section<'a>(driver: &'a Specimen, name: &[u8]) -> &'a PlacedSection {
+    let named = |section: &&PlacedSection| section.name.starts_with(name);
     driver.sections.iter().find(named).unwrap()
 }
 

@@ -4,13 +4,13 @@ use scanner_core::{
     Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, NotLocatedReason, Rva, Tally,
     locate,
 };
-use specimen::{Decoys, Flaw, Spec, Specimen};
+use specimen::{Decoys, Defect, Spec, Specimen};
 
 use crate::search::{module, with_image, without};
 
 /// A specimen of each kind, with its answer in the file and in memory.
 fn answers(check: impl Fn(&Specimen, &Located)) {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = Spec {
             decoys: Decoys::NONE,
             ..spec
@@ -93,12 +93,12 @@ fn the_findings_are_where_they_were_built() {
 
 #[test]
 fn a_refusal_reports_missing_evidence_and_the_offender() {
-    for (flaw, piece) in [
-        (Flaw::NoQueueTest, Evidence::QueueTest),
-        (Flaw::LiveWriter, Evidence::NoLiveWriter),
-        (Flaw::AtomicThreshold, Evidence::NoAtomicOnThreshold),
+    for (defect, piece) in [
+        (Defect::NoQueueTest, Evidence::QueueTest),
+        (Defect::LiveWriter, Evidence::NoLiveWriter),
+        (Defect::AtomicThreshold, Evidence::NoAtomicOnThreshold),
     ] {
-        for built in without(flaw) {
+        for built in without(defect) {
             let image = Image::from_file(&built.file).unwrap();
             let refusal = locate(&image, module(&built.spec)).unwrap_err();
             let best = refusal.best().unwrap();
@@ -106,7 +106,7 @@ fn a_refusal_reports_missing_evidence_and_the_offender() {
             assert_eq!(refusal.reason(), NotLocatedReason::Missing(best.missing()));
             assert!(!best.held().contains(piece) && best.held().contains(Evidence::Adjacent));
             // An operand that names the limit.
-            assert_eq!(best.offender().is_some(), flaw != Flaw::NoQueueTest);
+            assert_eq!(best.offender().is_some(), defect != Defect::NoQueueTest);
             if let Some(offender) = best.offender() {
                 let bytes = image.read(offender, 4).unwrap();
                 let operand = u32::from_le_bytes(bytes.try_into().unwrap());

@@ -90,7 +90,7 @@ proptest! {
 
 #[test]
 fn start_up_stores_are_counted() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = Spec {
             decoys: Decoys::NONE,
             ..spec.clone()
@@ -196,6 +196,8 @@ fn an_operand_that_is_not_relocated_is_missed() {
     let claimed = module(&specimen.spec);
     let whole = Image::from_file(&specimen.file).unwrap();
     let located = locate(&whole, claimed).unwrap();
+    let coverage = RelocationCoverage::measure(&whole, &located).unwrap();
+    assert!(coverage.is_full());
     let image = Image::from_file(&file).unwrap();
     let refusal = of_file(&file, claimed);
     assert_eq!(refusal.missing(), [Evidence::Relocated]);

@@ -2,14 +2,14 @@
 //! count.
 
 use scanner_core::Evidence;
-use specimen::{Flaw, GateSpec, QueueForm, QueueTest, Spec};
+use specimen::{Defect, GateSpec, QueueForm, QueueTest, Spec};
 
 use crate::edit::{is_evidence, section};
 use crate::search::{assert_missing, in_memory, module, of_file, truth, without};
 
 #[test]
 fn a_reader_of_the_limit_outside_the_gates_is_refused() {
-    for driver in without(Flaw::OtherReadOfThreshold) {
+    for driver in without(Defect::OtherReadOfThreshold) {
         assert_missing(&driver, &[Evidence::GateReadsOnly]);
     }
 }
@@ -17,7 +17,7 @@ fn a_reader_of_the_limit_outside_the_gates_is_refused() {
 #[test]
 fn in_tcpip_sys_a_load_of_the_count_outside_the_gates_is_refused() {
     // A specimen of tcpip6.sys has another reader of the limit instead.
-    for driver in without(Flaw::OtherLoadOfCount) {
+    for driver in without(Defect::OtherLoadOfCount) {
         assert_missing(&driver, &[Evidence::GateReadsOnly]);
     }
 }

@@ -3,7 +3,7 @@
 use scanner_core::{
     Directory, FileFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
 };
-use specimen::{Arch, Placed, Spec};
+use specimen::{Arch, PlacedSection, Spec};
 
 use crate::edit::driver;
 use crate::search::{live_code, module, of_file, truth};
@@ -290,7 +290,7 @@ fn with_gap(spec: &Spec) -> Victim {
     let sections = spec.build().sections;
     let alignment = spec.alignment.memory();
     let long = |name: &[u8]| {
-        let named = |it: &Placed| it.name.starts_with(name) && it.virtual_size > alignment;
+        let named = |it: &PlacedSection| it.name.starts_with(name) && it.virtual_size > alignment;
         sections.iter().position(named)
     };
     let index = long(b"PAGE").or_else(|| long(b".text")).expect("a section");
@@ -305,7 +305,7 @@ fn with_gap(spec: &Spec) -> Victim {
 fn a_gap_is_allowed_only_where_the_file_is_mapped_as_one_piece() {
     // As in update.sys of XP SP3: a section ends at 1F80, the next begins at
     // 2000, with an alignment of 80h.
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let alignment = spec.alignment.memory();
         let gap = with_gap(&spec);
         let claimed = module(&spec);
@@ -358,7 +358,7 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
 
 #[test]
 fn in_the_file_sections_follow_each_other() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let alignment = spec.alignment.file();
         let last = built.sections.len() - 1;
@@ -402,7 +402,7 @@ fn sections_without_sizes_in_memory_are_those_of_nt_3_1_unless_the_file_is_cut()
 
 #[test]
 fn code_is_as_long_in_memory_as_in_the_file_up_to_the_alignment() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let specimen = spec.build();
         let alignment = spec.alignment.file();
         let victim = Victim::of(&spec);
@@ -453,7 +453,7 @@ fn an_invalid_base_is_refused() {
         }
     });
     // 64 KiB below 4 GiB, with a longer image.
-    let large = Victim::of(&Spec::server_2003().sized(64));
+    let large = Victim::of(&Spec::server_2003().with_text_kib(64));
     let error = large.field(24 + 28, &0xFFFF_0000_u32.to_le_bytes()).error();
     assert_eq!(error, Some(ImageError::BadBase));
 }

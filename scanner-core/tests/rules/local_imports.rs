@@ -97,7 +97,7 @@ fn a_gate_at_the_start_of_a_section_counts_calls_of_that_section() {
 /// not land.
 #[test]
 fn addresses_that_read_as_calls_do_not_count() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let claimed = module(&specimen.spec);
         let at = |base| of_loaded(&specimen.load(base), claimed);

@@ -1,14 +1,14 @@
 //! Evidence: no live code writes the limit.
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Spec};
+use specimen::{Decoys, Defect, Spec};
 
 use crate::edit::{address, driver, free, put, section};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
 fn a_variable_that_live_code_writes_is_no_limit() {
-    for driver in without(Flaw::LiveWriter) {
+    for driver in without(Defect::LiveWriter) {
         assert_missing(&driver, &[Evidence::NoLiveWriter]);
     }
 }

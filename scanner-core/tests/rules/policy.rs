@@ -8,7 +8,7 @@ use specimen::Spec;
 use crate::search::{module, with_image};
 
 fn with_located(check: impl Fn(&Located)) {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let loaded = spec.build().load(spec.arch.bases()[0]);
         with_image(&loaded, |image| {
             check(&locate(image, module(&spec)).unwrap());
@@ -92,7 +92,7 @@ fn every_request_of_a_reduced_domain_is_decided_by_the_rules() {
 
 #[test]
 fn no_request_about_a_file_is_permitted() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
         let located = locate(&image, module(&spec)).unwrap();
@@ -214,7 +214,7 @@ fn each_refusal_names_its_reason() {
 
 #[test]
 fn a_limit_located_in_a_file_is_never_written() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
         let located = locate(&image, module(&spec)).unwrap();

@@ -3,7 +3,7 @@
 use scanner_core::{
     Evidence, Image, Located, MappedSection, Module, NotLocated, NotLocatedReason, Rva, locate,
 };
-use specimen::{Decoys, Flaw, Loaded, Spec, Specimen};
+use specimen::{Decoys, Defect, Loaded, Spec, Specimen};
 
 /// The locator's verdict.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,13 +78,13 @@ pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
 }
 
 /// A specimen of each kind with a fact removed and no decoys.
-pub(crate) fn without(flaw: Flaw) -> impl Iterator<Item = Specimen> {
+pub(crate) fn without(defect: Defect) -> impl Iterator<Item = Specimen> {
     let spec = move |spec| Spec {
         decoys: Decoys::NONE,
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec
     };
-    let kinds = Spec::kinds().into_iter();
+    let kinds = Spec::presets().into_iter();
     kinds.map(move |(_, kind)| spec(kind).build())
 }
 

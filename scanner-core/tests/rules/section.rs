@@ -1,7 +1,7 @@
 //! Sections: live code and live data.
 
 use scanner_core::{Evidence, NotLocatedReason};
-use specimen::{Arch, Flaw};
+use specimen::{Arch, Defect};
 
 use crate::edit::{driver, dword, put};
 use crate::search::{Verdict, in_file, in_memory, truth, without};
@@ -59,7 +59,7 @@ fn by_name_or_by_flag_a_section_is_pageable_or_gone() {
 /// The gates lie in a second section of live code.
 #[test]
 fn every_section_of_code_that_stays_is_searched() {
-    for built in without(Flaw::GatesPageable) {
+    for built in without(Defect::GatesPageable) {
         let paged = built
             .sections
             .iter()

@@ -25,7 +25,7 @@ fn search(file: &[u8]) -> bool {
 /// Every byte of live code stops a scan.
 #[test]
 fn the_worst_code_takes_a_bounded_number_of_steps() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let text = &specimen.sections[0];
         let range = text.offset as usize..(text.offset + text.raw_size) as usize;
@@ -59,7 +59,7 @@ fn variables_far_apart_take_no_more_steps() {
         decoys: Decoys::NONE,
         ..Spec::xp_x64()
     };
-    let built = spec.sized(128).build();
+    let built = spec.with_text_kib(128).build();
     let image = Image::from_file(&built.file).unwrap();
     let end = image.headers().size_of_image() - 0x100;
     let far = with_count_at(&built, end - built.truth.count);
@@ -75,7 +75,7 @@ fn variables_far_apart_take_no_more_steps() {
 #[test]
 #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
 fn the_search_without_simd_takes_other_steps() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let file = spec.build().file;
         let image = Image::from_file(&file).unwrap();
         let [by_simd, by_table] =

@@ -2,21 +2,21 @@
 //! its first.
 
 use scanner_core::{Image, ImageError, Module, Workspace, locate};
-use specimen::{Flaw, Spec, Specimen};
+use specimen::{Defect, Spec, Specimen};
 
 /// Files for all kinds of answers in turn: located, refused for several reasons,
 /// without any pair, located again.
 fn files() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
-    for (_, spec) in Spec::kinds() {
-        for flaw in [None].into_iter().chain(Flaw::ALL.map(Some)) {
+    for (_, spec) in Spec::presets() {
+        for defect in [None].into_iter().chain(Defect::ALL.map(Some)) {
             let spec = Spec {
-                flaw,
+                defect,
                 ..spec.clone()
             };
-            files.push(spec.sized(4).build().file);
+            files.push(spec.with_text_kib(4).build().file);
         }
-        files.push(without_code(spec.sized(4).build()));
+        files.push(without_code(spec.with_text_kib(4).build()));
     }
     files
 }

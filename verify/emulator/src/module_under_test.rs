@@ -1,9 +1,8 @@
-//! Modules of the campaign: specimens as they were built, or with something
-//! wrong about them.
+//! Modules of the campaign: specimens, intact or damaged.
 
 use scanner_core::Module;
 use simulation::kernel::{AddressLayout, Site};
-use specimen::{Arch, Flaw, Spec, Specimen};
+use specimen::{Arch, Defect, Spec, Specimen};
 use verify::property;
 
 use crate::change::Change;
@@ -13,17 +12,17 @@ use crate::requests::LIMITS;
 use crate::target::{Paged, Target};
 use crate::world::{World, module_index};
 
-/// A specimen in a place of the world.
+/// A specimen, loaded.
 pub(crate) struct ModuleUnderTest {
     pub(crate) target: Target,
     pub(crate) file: Option<ModuleFile>,
     pub(crate) sound: bool,
-    /// Bytes of what stays in memory were changed.
+    /// Whether bytes of resident sections were changed.
     pub(crate) damaged: bool,
 }
 
 impl ModuleUnderTest {
-    /// One that is sound if `calm`; otherwise perhaps.
+    /// A random module; always a sound one if `sound_only`.
     pub(crate) fn random(
         random: &mut Random,
         arch: Arch,
@@ -33,7 +32,7 @@ impl ModuleUnderTest {
         let mut spec: Spec = random.any();
         spec.arch = arch;
         spec.module = specimen_module(module);
-        // Little code, so that there can be many runs.
+        // Little code, for many runs.
         spec.text_kib = u16::from(random.pick(&[1_u8, 2, 3, 4, 4, 5, 8]));
         if sound_only {
             spec.start_up = 10;
@@ -45,14 +44,14 @@ impl ModuleUnderTest {
             sound = spec.module == specimen_module(module);
         }
         if random.chance(15) {
-            spec.flaw = Some(random.pick(&Flaw::ALL));
+            spec.defect = Some(random.pick(&Defect::ALL));
             sound = false;
         }
-        // Of two that are the limit, a change leaves one: a false one, that is.
-        let damaged = spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15);
+        // With a second candidate, damage could leave only the wrong one.
+        let damaged = spec.defect != Some(Defect::SecondCandidate) && random.chance(15);
         let headers_damaged = random.chance(8);
         if damaged || headers_damaged {
-            // And what lacks one thing to be the limit may get it by a change.
+            // Damage could complete a decoy that lacks one piece of evidence.
             spec = property::damageable(&spec, 2);
         }
         let mut specimen = spec.build();
@@ -68,7 +67,7 @@ impl ModuleUnderTest {
             ..
         } = ModuleUnderTest::loaded(random, &specimen, arch, module);
         if random.chance(10) {
-            // Another value than after start.
+            // A value other than the one after start.
             let value = random.pick(&LIMITS).to_le_bytes();
             target.write(specimen.truth.threshold, &value);
         }
@@ -112,7 +111,7 @@ impl ModuleUnderTest {
         }
     }
 
-    /// A specimen as it is, in one of the places where modules are.
+    /// A specimen at one of the modules' usual bases.
     fn loaded(
         random: &mut Random,
         specimen: &Specimen,
@@ -149,8 +148,7 @@ fn specimen_module(module: Module) -> specimen::Module {
     }
 }
 
-/// Changes a byte of what stays in memory: most often of what the limit is
-/// located by.
+/// Changes a byte of a resident section, mostly one of the limit's evidence.
 fn mutate(specimen: &mut Specimen, random: &mut Random) {
     let evidence = &specimen.truth.evidence;
     let offset = if !evidence.is_empty() && random.chance(60) {

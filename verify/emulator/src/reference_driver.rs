@@ -1,6 +1,6 @@
-//! The driver's source, compiled for this machine and run beside the shipped
-//! file over the same world: whatever the two do must be the same. What the
-//! source decides is proven elsewhere, by `simulation::session`.
+//! The driver's source, compiled for this machine and run beside the shipped file
+//! over the same world: both must behave the same. `simulation::session` checks
+//! the source's decisions.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -22,7 +22,7 @@ use crate::model::security;
 use crate::registry::{BINARY, DWORD, HISTORY_KEY, PARAMETERS, STATE, subkey_path};
 use crate::world::{COLLISION, DeviceName, DeviceStep, NO_RESOURCES, World, module_index};
 
-/// The driver for either processor.
+/// The reference driver.
 #[derive(Debug)]
 pub struct ReferenceDriver {
     driver: Either,
@@ -36,7 +36,7 @@ enum Either {
     X64(Driver<ReferenceKernel<X64>, CheckedExclusion>),
 }
 
-/// Calls a method of whichever it is.
+/// Calls a method for either processor.
 macro_rules! either {
     ($source:expr, $driver:ident => $call:expr) => {
         match &$source.driver {
@@ -47,7 +47,7 @@ macro_rules! either {
 }
 
 impl ReferenceDriver {
-    /// A driver that was not loaded yet, over a world.
+    /// A driver over a world, not loaded yet.
     #[must_use]
     pub fn new(world: &Rc<RefCell<World>>) -> ReferenceDriver {
         let events = Rc::default();
@@ -72,7 +72,7 @@ impl ReferenceDriver {
             .0
     }
 
-    /// A request, as the driver's `nt` takes it apart.
+    /// Serves a request, split up as in the driver's `nt`.
     #[must_use]
     pub fn send(&self, request: &Request) -> Completed {
         let plain = |status: Status| Completed {
@@ -111,20 +111,20 @@ impl ReferenceDriver {
         either!(self, driver => driver.unload());
     }
 
-    /// What it has told since the last time this was asked.
+    /// The events since the last call.
     #[must_use]
     pub fn take_events(&self) -> Vec<Event> {
         self.events.take()
     }
 
-    /// The world as it left it.
+    /// Its world.
     #[must_use]
     pub fn world(&self) -> &Rc<RefCell<World>> {
         &self.world
     }
 }
 
-/// The system as the source sees it.
+/// The implementation of `Kernel` over a world.
 #[derive(Debug)]
 struct ReferenceKernel<M> {
     world: Rc<RefCell<World>>,
@@ -141,7 +141,7 @@ impl<M> ReferenceKernel<M> {
         }
     }
 
-    /// A key below the service key, once that is open.
+    /// Opens the service key; the path of a subkey.
     fn service_subkey(&self, subkey: &str) -> Result<String, Status> {
         let world = self.world.borrow();
         let service = world.registry.service;
@@ -155,8 +155,8 @@ impl<M> ReferenceKernel<M> {
         Ok(path)
     }
 
-    /// The key of what is remembered, once it is open or there, if nobody else
-    /// can have written to it.
+    /// The history key after its opening or creation, if only trusted accounts can have
+    /// written to it.
     fn checked_history_key(&self, opened: Result<(), u32>) -> Result<&'static str, Status> {
         opened.map_err(Status)?;
         let world = self.world.borrow();
@@ -209,7 +209,7 @@ fn or_none<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
     }
 }
 
-/// The mark that guards the start.
+/// Name of the value that guards the start.
 pub const GUARD: &str = "StartPending";
 
 impl<M: Processor> Kernel for ReferenceKernel<M> {
@@ -324,14 +324,14 @@ impl<M: Processor> Kernel for ReferenceKernel<M> {
     }
 }
 
-/// A module that the source holds.
+/// A module that the reference driver references.
 #[derive(Debug)]
 struct ReferenceModule {
     world: Rc<RefCell<World>>,
     module: Module,
     base: u64,
     size: u32,
-    /// As it was when it was taken: others may change it meanwhile.
+    /// A snapshot at the time of the reference: others may change it meanwhile.
     memory: Rc<Vec<u8>>,
 }
 

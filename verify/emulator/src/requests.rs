@@ -1,4 +1,4 @@
-//! What programs ask of the two devices.
+//! Requests of programs to the two devices.
 
 use scanner_core::Module;
 use tcplimit_driver::Device;
@@ -8,13 +8,13 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::irp::{Completed, DEVICE_CONTROL, Request};
 use crate::random::Random;
 
-/// Bytes of an answer.
+/// Length of an answer in bytes.
 #[expect(clippy::cast_possible_truncation, reason = "a hundred bytes")]
 pub const ANSWER: u32 = size_of::<Answer>() as u32;
-/// What programs of 2005 have room for.
+/// Length of the output buffer of programs for the 2005 driver.
 pub const LEGACY: u32 = 16 + 3072;
 
-/// All that is known of a module's limit.
+/// Queries the state of a module's limit.
 #[must_use]
 pub fn query(module: Module) -> Request {
     let query = Query {
@@ -24,7 +24,7 @@ pub fn query(module: Module) -> Request {
     Request::control(Device::Ours, QUERY, query.as_bytes(), ANSWER)
 }
 
-/// A new limit.
+/// Sets a limit; `expected` is 0 for none.
 #[must_use]
 pub fn set(module: Module, limit: u32, expected: u32) -> Request {
     let set = Set {
@@ -36,7 +36,7 @@ pub fn set(module: Module, limit: u32, expected: u32) -> Request {
     Request::control(Device::Ours, SET, set.as_bytes(), ANSWER)
 }
 
-/// Back to 10.
+/// Resets the limit to 10; `expected` is 0 for none.
 #[must_use]
 pub fn reset(module: Module, expected: u32) -> Request {
     let reset = Reset {
@@ -47,13 +47,13 @@ pub fn reset(module: Module, expected: u32) -> Request {
     Request::control(Device::Ours, RESET, reset.as_bytes(), ANSWER)
 }
 
-/// As programs of 2005 ask.
+/// Queries the limit through the 2005 interface.
 #[must_use]
 pub fn legacy_get() -> Request {
     Request::control(Device::Legacy, legacy::GET, &[], LEGACY)
 }
 
-/// As they set.
+/// Sets the limit through the 2005 interface.
 #[must_use]
 pub fn legacy_set(limit: u32) -> Request {
     let record = legacy::Record {
@@ -70,7 +70,7 @@ fn id(module: Module) -> ModuleId {
     }
 }
 
-/// Reads what a request of ours was answered with, if it was.
+/// The answer to a request to our device; `None` for other requests.
 #[must_use]
 pub fn parse_answer(request: &Request, completed: &Completed) -> Option<Answer> {
     let ours = request.device == Device::Ours && request.major == DEVICE_CONTROL;
@@ -79,8 +79,8 @@ pub fn parse_answer(request: &Request, completed: &Completed) -> Option<Answer> 
         .filter(|_| ours)
 }
 
-/// What a well-formed request asks to be changed: the module, the new limit,
-/// and the one that it names as expected (0 for none).
+/// The change that a well-formed request asks for: module, new limit, and expected
+/// value (0 for none).
 #[must_use]
 pub fn requested_change(request: &Request) -> Option<(Module, u32, u32)> {
     let input = request.input.as_slice();
@@ -105,7 +105,7 @@ pub fn requested_change(request: &Request) -> Option<(Module, u32, u32)> {
     Some((module, limit, expected))
 }
 
-/// Limits inside and outside of the range.
+/// Limits inside and outside the range.
 pub const LIMITS: [u32; 14] = [
     0,
     1,
@@ -123,7 +123,7 @@ pub const LIMITS: [u32; 14] = [
     u32::MAX,
 ];
 
-/// A request that may be wrong in any way.
+/// A random request with one mutation.
 #[must_use]
 pub fn mutated_request(random: &mut Random) -> Request {
     let module = random.pick(&Module::ALL);

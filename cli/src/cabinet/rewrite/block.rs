@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_left_over_count_backwards() {
+    fn leftover_bytes_count_in_reverse_order() {
         assert_eq!(checksum(&[1, 0, 0, 0, 2, 0, 0, 0x80]) ^ 4, 0x8000_0007);
         assert_eq!(checksum(&[0x12, 0x34, 0x56]), 0x0012_3456);
         assert_eq!(checksum(&[0, 0, 0, 0, 0x12]), 0x12);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_counts_unless_it_is_left_out() {
+    fn reserved_bytes_count_unless_left_out() {
         let file = [0, 0, 0, 0, 1, 0, 1, 0, 0x10, 0x20, 0x30, 0x40, 0x50, 7];
         let block = Block::at(&file, 0, 5).unwrap();
         assert_eq!((block.reserved, block.data), (&file[8..13], &[7][..]));

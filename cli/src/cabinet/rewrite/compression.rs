@@ -26,7 +26,7 @@ const LONGEST: usize = 1 << 20;
 
 /// A compressed stream.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct CompressedStream {
     /// How it is compressed ([MS-CAB], CFFOLDER, typeCompress).
     pub(super) compression: u16,
     /// How many data blocks there are.
@@ -37,7 +37,7 @@ pub(crate) struct Packed {
     blocks: Vec<u8>,
 }
 
-impl Packed {
+impl CompressedStream {
     /// Its data blocks.
     pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
         let mut at = 0;
@@ -59,13 +59,13 @@ impl Packed {
             size: self.size,
         };
         let length = u64::try_from(self.blocks.len()).unwrap_or(u64::MAX);
-        [&*single.beginning(length), &self.blocks].concat()
+        [&*single.header_bytes(length), &self.blocks].concat()
     }
 }
 
 /// Content compressed by LZX with a window of so many bytes, as a power of two;
 /// nothing where MSZIP is to do it.
-pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<Packed> {
+pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<CompressedStream> {
     let window = window(power)?;
     if content.is_empty() || content.len() > LONGEST {
         return None;
@@ -75,7 +75,7 @@ pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<Packed> {
     for (data, plain) in compressed.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
         Block::of(data, plain.len())?.append_to(&mut blocks, false);
     }
-    Some(Packed {
+    Some(CompressedStream {
         compression: u16::from_le_bytes([LZX, power]),
         count: u16::try_from(compressed.len()).ok()?,
         size: u32::try_from(content.len()).ok()?,
@@ -102,13 +102,13 @@ fn window(power: u8) -> Option<WindowSize> {
 /// That of `write`, or when it can't be compressed.
 pub(crate) fn mszip(
     write: impl FnOnce(&mut dyn Write) -> Result<(), RewriteError>,
-) -> Result<Packed, RewriteError> {
+) -> Result<CompressedStream, RewriteError> {
     let failed = |error: io::Error| RewriteError::Damaged(error.to_string());
     let mut builder = CabinetBuilder::new();
     builder.add_folder(CompressionType::MsZip).add_file(STREAM);
     let mut writer = builder.build(Cursor::new(Vec::new())).map_err(failed)?;
     let member = writer.next_file().map_err(failed)?;
-    let mut member = member.ok_or(RewriteError::Odd("it can't be compressed"))?;
+    let mut member = member.ok_or(RewriteError::Unsupported("it can't be compressed"))?;
     write(&mut member)?;
     let cabinet = writer.finish().map_err(failed)?.into_inner();
 
@@ -116,7 +116,7 @@ pub(crate) fn mszip(
     let tables = Cabinet::new(&cabinet).map_err(|_| damaged())?;
     let folder = *tables.folders.first().ok_or_else(damaged)?;
     let stream = Stream::of(&cabinet, folder, 0)?;
-    Ok(Packed {
+    Ok(CompressedStream {
         compression: folder.compression,
         count: folder.blocks,
         size: u32::try_from(stream.size).map_err(|_| damaged())?,
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_content_and_windows_that_lzx_has_not_are_left_to_mszip() {
+    fn long_content_and_unsupported_windows_are_left_to_mszip() {
         for (power, length) in [(14, 100), (22, 100), (15, 0), (15, LONGEST + 1)] {
             assert!(lzx(power, &vec![0; length]).is_none());
         }

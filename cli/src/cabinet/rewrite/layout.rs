@@ -15,7 +15,7 @@ const SIGNATURE: [u8; 4] = [0, 0, 0x10, 0];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RewriteError {
     /// It can't be written back as it was.
-    Odd(&'static str),
+    Unsupported(&'static str),
     /// It is damaged, or forged.
     Damaged(String),
 }
@@ -37,11 +37,11 @@ pub(super) struct Stream {
 /// Refuses a cabinet whose header tells of more than the cabinet itself, and one
 /// whose tables do not follow each other.
 pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), RewriteError> {
-    let places = &cabinet.places;
+    let offsets = &cabinet.offsets;
     let field = |at: usize| dword(file, at).unwrap_or_default();
     let length = to_u64(file.len());
     if cabinet.bytes_behind() != 0 {
-        return Err(RewriteError::Odd(
+        return Err(RewriteError::Unsupported(
             "the file has bytes behind the cabinet in it, a signature perhaps",
         ));
     }
@@ -50,23 +50,25 @@ pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), Rew
             "the cabinet ends before its data does".to_owned(),
         ));
     }
-    if places.flags & (HAS_PREVIOUS | HAS_NEXT) != 0 {
-        return Err(RewriteError::Odd("the cabinet is one of a set"));
+    if offsets.flags & (HAS_PREVIOUS | HAS_NEXT) != 0 {
+        return Err(RewriteError::Unsupported("the cabinet is one of a set"));
     }
-    if places.flags & !HAS_RESERVE != 0 || [4, 12, 20].into_iter().any(|at| field(at) != 0) {
-        return Err(RewriteError::Odd(
+    if offsets.flags & !HAS_RESERVE != 0 || [4, 12, 20].into_iter().any(|at| field(at) != 0) {
+        return Err(RewriteError::Unsupported(
             "its header has fields that no cabinet of today has",
         ));
     }
-    let reserved = bytes(file, 40..40 + usize::from(places.header_reserve));
+    let reserved = bytes(file, 40..40 + usize::from(offsets.header_reserve));
     if reserved.starts_with(&SIGNATURE) {
-        return Err(RewriteError::Odd(
+        return Err(RewriteError::Unsupported(
             "the cabinet has a signature, which a change would break",
         ));
     }
-    match places.members == places.folders_end {
+    match offsets.members == offsets.folders_end {
         true => Ok(()),
-        false => Err(RewriteError::Odd("its tables do not follow each other")),
+        false => Err(RewriteError::Unsupported(
+            "its tables do not follow each other",
+        )),
     }
 }
 
@@ -127,7 +129,11 @@ impl Stream {
             })?;
             let is_stored = folder.compression & 0xF == 0;
             match block.size {
-                0 => return Err(RewriteError::Odd("a member continues in another cabinet")),
+                0 => {
+                    return Err(RewriteError::Unsupported(
+                        "a member continues in another cabinet",
+                    ));
+                }
                 size if size > MAX_BLOCK
                     || (is_stored && usize::from(size) != block.data.len()) =>
                 {
@@ -161,7 +167,9 @@ pub(super) fn check_members(members: &[Member], streams: &[Stream]) -> Result<()
     let (mut folder, mut at) = (0, 0);
     for member in sorted {
         if member.folder >= CONTINUED {
-            return Err(RewriteError::Odd("a member continues in another cabinet"));
+            return Err(RewriteError::Unsupported(
+                "a member continues in another cabinet",
+            ));
         }
         let damaged = |what: &str| {
             Err(RewriteError::Damaged(format!(

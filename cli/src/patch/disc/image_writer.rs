@@ -1,6 +1,6 @@
-//! The new image, from nothing to its name: written under another name, on the
-//! medium, read again, and only then named. A run that ends before that leaves
-//! nothing under the name, and the old image is only ever read.
+//! Writes the new image under a temporary name, flushes it, reads it back, and only
+//! then gives it its name. A run that ends before that leaves nothing under the
+//! name. The old image is only read.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ use crate::patch::filesystem::FileSystem;
 use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::patch::replace::publish;
 
-/// Writes the new image. `step` gets the bytes done, and says whether to go on.
+/// Writes the new image. `step` gets the number of bytes processed, and returns
+/// whether to continue.
 ///
 /// # Errors
-/// When it is not there then.
+/// When the new image was not written.
 pub(super) fn write(
     fs: &impl FileSystem,
     path: &Path,
@@ -45,7 +46,7 @@ pub(super) fn write(
     })
 }
 
-/// Writes it under a name that nothing had.
+/// Writes it under an unused temporary name; returns that name and the hash.
 fn create(
     fs: &impl FileSystem,
     output: &Path,
@@ -61,13 +62,13 @@ fn create(
             result = Some(written);
             match is_written {
                 true => Ok(()),
-                // Which one, `result` says.
+                // `result` has the error.
                 false => Err(io::Error::other("it can't be written")),
             }
         });
         match (created, result) {
             (Ok(()), Some(Ok(hash))) => return Ok((temporary, hash)),
-            // Not ours: it stays.
+            // Another program created it: it stays.
             (Err(error), None) if error.kind() == ErrorKind::AlreadyExists => {}
             (created, result) => {
                 let _ = fs.remove(&temporary);
@@ -85,7 +86,7 @@ fn create(
     Err(io_failure(format!("{} can't be written", output.display()))(taken))
 }
 
-/// Whether the old image ends where it did: it may still be being written.
+/// Checks that the old image has its old length: it may still be being written.
 fn check_length(fs: &impl FileSystem, path: &Path, changes: &NewImage<'_>) -> Result<(), Failure> {
     let now = fs.open(path).map_err(read_failure(path))?;
     match now.length() == changes.source_length() {

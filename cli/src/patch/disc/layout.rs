@@ -1,6 +1,5 @@
-//! What must hold of an image before anything in it is changed: all that its
-//! trees name lies in it, each thing for itself, and nothing but these trees
-//! leads to its files.
+//! Checks an image before anything in it is changed: everything that its trees name
+//! lies inside it without overlap, and only these trees lead to its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +12,26 @@ use crate::storage::{self, Part, Storage};
 
 /// An image that can be changed.
 pub(super) struct Layout {
-    /// How many sectors its descriptors state.
+    /// The number of sectors that its descriptors state.
     pub(super) volume_sectors: u32,
     /// The sectors of the descriptors that state it.
     pub(super) descriptors: Vec<u32>,
-    /// Files that are one of the modules by name, compressed or not, and where they
-    /// are rewritten cabinets with some in them; in the order in which they lie on
-    /// the disc.
+    /// Files named like one of the modules, compressed or not, and cabinets to rewrite
+    /// that contain some; in the order of their position on the disc.
     pub(super) drivers: Vec<DriverFile>,
-    /// Other cabinets and self-extractors with drivers in them.
+    /// Other cabinets and self-extractors that contain drivers.
     pub(super) archives: Vec<Archive>,
 }
 
-/// A file, and all that leads to it.
+/// A file, and all directory records that name it.
 pub(super) struct DriverFile {
-    /// As Windows shows it.
+    /// Its path as Windows shows it.
     pub(super) path: String,
-    /// Where its content lies.
+    /// The location of its content.
     pub(super) extent: Extent,
-    /// It is a cabinet of several files.
+    /// Whether it is a cabinet of several files.
     pub(super) is_cabinet: bool,
-    /// Where the records that name it lie, of any name, in bytes.
+    /// The offsets of the records that name it, under any name, in bytes.
     pub(super) records: Vec<u64>,
 }
 
@@ -44,9 +42,9 @@ pub struct Archive {
     pub path: String,
     /// The names of the copies in it.
     pub drivers: Vec<String>,
-    /// It is a cabinet by itself, which `--cabinets` rewrites.
+    /// Whether it is a plain cabinet, which `--cabinets` rewrites.
     pub is_cabinet: bool,
-    /// Where it begins in the image, in bytes.
+    /// Its offset in the image, in bytes.
     pub(super) start: u64,
 }
 
@@ -59,14 +57,14 @@ impl Archive {
             }
             .to_string(),
             false => format!(
-                "a self-extractor with {} in it. What it installs is the unchanged one",
+                "a self-extractor that contains {} and installs the unchanged driver",
                 self.drivers.join(" and ")
             ),
         }
     }
 }
 
-/// What occupies sectors.
+/// The use of sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SectorUse {
     Descriptors,
@@ -75,13 +73,12 @@ enum SectorUse {
     File,
 }
 
-/// Sectors in use: from, up to, what for, and how many bytes.
+/// Sectors in use: first, end, use, and length in bytes.
 type Occupied = (u64, u64, SectorUse, u32);
 
 impl Layout {
-    /// Looks at all of an image's tables, and at the sectors that nothing uses.
-    /// `cabinets` says whether cabinets of several files are rewritten, `go_on`
-    /// whether to go on.
+    /// Reads all tables of an image, and the sectors that nothing uses. `cabinets`:
+    /// whether cabinets of several files are rewritten; `go_on`: whether to continue.
     pub(super) fn read(
         file: &dyn Storage,
         cabinets: bool,
@@ -89,7 +86,7 @@ impl Layout {
     ) -> Result<Layout, DiscRefusal> {
         let start = read(file, 0, 1)?;
         if !iso::is_image(file).map_err(|error| damaged(&error))? {
-            return Err(DiscRefusal::Damaged("it is no disc image".to_owned()));
+            return Err(DiscRefusal::Damaged("not a disc image".to_owned()));
         }
         if is_partitioned(&start) {
             return Err(DiscRefusal::Partitioned);
@@ -99,11 +96,11 @@ impl Layout {
             return Err(DiscRefusal::Udf);
         }
         let volume_sectors = volume_size(&volume)?;
-        let there = file.length() / u64::from(SECTOR);
-        if u64::from(volume_sectors) > there {
+        let available = file.length() / u64::from(SECTOR);
+        if u64::from(volume_sectors) > available {
             return Err(DiscRefusal::Truncated {
                 stated: volume_sectors,
-                there,
+                available,
             });
         }
         let mut occupied = vec![(0, volume.descriptors_end.into(), SectorUse::Descriptors, 0)];
@@ -202,7 +199,7 @@ impl Layout {
     }
 }
 
-/// Whether it is a cabinet from its first byte on: no self-extractor.
+/// Whether it begins with a cabinet, unlike a self-extractor.
 fn is_cabinet(content: &dyn Storage) -> bool {
     storage::bytes(content, 0, 4).is_ok_and(|start| tcplimit_report::is_cabinet(&start))
 }
@@ -224,7 +221,7 @@ fn occupy(occupied: &mut Vec<Occupied>, extent: Extent, usage: SectorUse) {
     }
 }
 
-/// The size of the volume, where all descriptors state the same.
+/// The size of the volume, which all descriptors must state alike.
 fn volume_size(volume: &Volume) -> Result<u32, DiscRefusal> {
     let mut sizes: Vec<u32> = volume
         .trees
@@ -235,13 +232,13 @@ fn volume_size(volume: &Volume) -> Result<u32, DiscRefusal> {
     match sizes.as_slice() {
         [size] => Ok(*size),
         _ => Err(DiscRefusal::Damaged(
-            "its descriptors state different sizes of the volume".to_owned(),
+            "its volume descriptors state different sizes".to_owned(),
         )),
     }
 }
 
-/// What shares sectors must be one and the same: whoever changes a record would
-/// else change a file. `occupied` is in order and names each use once.
+/// Checks that only equal uses share sectors: otherwise a changed record could
+/// change a file. `occupied` is sorted and has no duplicates.
 fn check_disjoint(
     file: &dyn Storage,
     volume: &Volume,
@@ -260,7 +257,7 @@ fn check_disjoint(
     Ok(())
 }
 
-/// What the sectors are in use for, for people.
+/// The use of these sectors, for people.
 fn describe(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) -> String {
     match usage {
         SectorUse::Descriptors => return "the volume descriptors".to_owned(),
@@ -279,14 +276,14 @@ fn describe(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupie
             });
         }
     });
-    name.unwrap_or_else(|| format!("what is in sector {start}"))
+    name.unwrap_or_else(|| format!("the content of sector {start}"))
 }
 
-/// So many sectors are read at a time where nothing is expected.
+/// The number of unused sectors to read at a time.
 const STRIDE: u64 = 256;
 
-/// Looks for descriptors where no tree leads to: those of an earlier session,
-/// of a later one, or of UDF.
+/// Searches unused sectors for descriptors: of an earlier or later session, or of
+/// UDF.
 fn check_single_session(
     file: &dyn Storage,
     occupied: &[Occupied],
@@ -318,8 +315,8 @@ fn check_single_session(
     Ok(())
 }
 
-/// Whether the first sector holds a partition table: that of a PC with an entry
-/// in use, or a map of Apple's. (What boots from a stick has one.)
+/// Whether the first sector holds a partition table, as on a bootable USB stick: a
+/// PC table with a used entry, a GPT, or an Apple partition map.
 fn is_partitioned(sector: &[u8]) -> bool {
     const ENTRIES: std::ops::Range<usize> = 446..510;
     let is_pc = sector.get(510..512) == Some(&[0x55, 0xAA])

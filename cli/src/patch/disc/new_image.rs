@@ -1,5 +1,4 @@
-//! What becomes of an image: directory records and sizes that change where they
-//! stand, and files that are appended.
+//! The new image: directory records and sizes changed in place, and appended files.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,7 +20,7 @@ use crate::patch::refusal::{DiscRefusal, Refusal};
 use crate::storage::{self, Storage};
 use crate::terminal::os_error_text;
 
-/// A file on the disc, and what is to become of the copies in it.
+/// A file on the disc, and the plans for the copies in it.
 pub(super) struct PlannedFile {
     /// Its path from the root of the disc.
     pub(super) path: String,
@@ -30,20 +29,20 @@ pub(super) struct PlannedFile {
 }
 
 impl PlannedFile {
-    /// Whether it is to be another file.
+    /// Whether the file changes.
     pub(super) fn is_change(&self) -> bool {
         let facts = self.facts.as_ref();
         facts.is_ok_and(|facts| facts.iter().any(DriverFacts::is_change))
     }
 }
 
-/// A file with the new limit; no content where it is as it shall be.
+/// A file with the new limit; `content` is `None` if it is already correct.
 struct PatchedFile {
     facts: Vec<DriverFacts>,
     content: Option<Vec<u8>>,
 }
 
-/// Finds out of each file what is to become of it. None is packed yet.
+/// Plans the change of each file, without packing it.
 pub(super) fn plan_files(
     file: &dyn Storage,
     layout: &Layout,
@@ -57,8 +56,8 @@ pub(super) fn plan_files(
     layout.drivers.iter().map(copy).collect()
 }
 
-/// What is to become of the copies in a file. `limit` has that of each, by its
-/// number.
+/// Plans the change of the copies in a file. `limit` gives the limit of each, by its
+/// index.
 fn plan_file(
     file: &dyn Storage,
     driver: &DriverFile,
@@ -72,7 +71,7 @@ fn plan_file(
     Ok(facts.collect())
 }
 
-/// A file as it is to be.
+/// Patches a file.
 fn patch_file(
     file: &dyn Storage,
     driver: &DriverFile,
@@ -91,18 +90,18 @@ fn patch_file(
     Ok(PatchedFile { facts, content })
 }
 
-/// The content of a file.
+/// Reads the content of a file.
 fn read_file(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure> {
     let unfit = |reason: String| Refusal::Unusable {
         state: State::Unreadable,
         reason,
     };
     let (most, why) = match driver.is_cabinet {
-        true => (MAX_CABINET, "such a cabinet is not rewritten"),
+        true => (MAX_CABINET, "larger cabinets are not rewritten"),
         false => (MAX_MEMBER as usize, "no driver is"),
     };
     if driver.extent.length as usize > most {
-        let reason = format!("it is larger than {most} bytes, and {why}");
+        let reason = format!("larger than {most} bytes, and {why}");
         return Err(unfit(reason).into());
     }
     let length = usize::try_from(driver.extent.length).unwrap_or(usize::MAX);
@@ -110,10 +109,10 @@ fn read_file(file: &dyn Storage, driver: &DriverFile) -> Result<Vec<u8>, Failure
     content.map_err(|error| unfit(os_error_text(&error)).into())
 }
 
-/// Says of each copy what it was before the image was changed.
+/// Plans the restoration of each copy to its content in the original image.
 ///
 /// # Errors
-/// When the image that was is not one with these copies.
+/// When the original image does not contain these copies.
 pub(super) fn plan_restore(
     original: &EditedImage<'_>,
     now: &Layout,
@@ -124,7 +123,7 @@ pub(super) fn plan_restore(
         let old = before.drivers.iter().find(|old| old.path == driver.path);
         let old = read_file(original, old.ok_or(DiscRefusal::RecordMismatch)?)?;
         let old = Drivers::parse(&old, driver.is_cabinet)?;
-        // Any limit would do: what each stores now is asked for.
+        // Any limit will do: only the stored values are used.
         let old = old.plan(&driver.path, module, PRISTINE_LIMIT)?;
         let value = |number| {
             old.get(number)
@@ -146,17 +145,17 @@ pub(super) fn plan_restore(
     now.drivers.iter().map(copy).collect()
 }
 
-/// An image in which some bytes are others, and which may end earlier.
+/// An image with some bytes changed, and perhaps shortened.
 pub(super) struct EditedImage<'a> {
     file: Box<dyn Storage + 'a>,
     edits: BTreeMap<u64, Vec<u8>>,
     length: u64,
-    /// What all of it must have, where that is known.
+    /// The hash that it must have, if known.
     sha256: Option<[u8; 32]>,
 }
 
 impl<'a> EditedImage<'a> {
-    /// An image as it is.
+    /// The image itself.
     pub(super) fn unchanged(file: Box<dyn Storage + 'a>) -> EditedImage<'a> {
         EditedImage {
             length: file.length(),
@@ -166,7 +165,7 @@ impl<'a> EditedImage<'a> {
         }
     }
 
-    /// An image as it was.
+    /// The original of a changed image.
     pub(super) fn original(file: Box<dyn Storage + 'a>, record: Record) -> EditedImage<'a> {
         EditedImage {
             file,
@@ -176,7 +175,7 @@ impl<'a> EditedImage<'a> {
         }
     }
 
-    /// The image as it is now.
+    /// The present image.
     pub(super) fn now(&self) -> &dyn Storage {
         &*self.file
     }
@@ -198,7 +197,7 @@ impl Storage for EditedImage<'_> {
     }
 }
 
-/// Puts edits into bytes that begin at `offset`.
+/// Applies edits to bytes that begin at `offset`.
 fn overlay(edits: &BTreeMap<u64, Vec<u8>>, offset: u64, buffer: &mut [u8]) {
     let end = offset.saturating_add(to_u64(buffer.len()));
     let first = offset.saturating_sub(to_u64(MAX_EDIT));
@@ -214,34 +213,34 @@ fn overlay(edits: &BTreeMap<u64, Vec<u8>>, offset: u64, buffer: &mut [u8]) {
     }
 }
 
-/// The new image: another with edits, and what is appended to it.
+/// The new image: the original with edits and appended files.
 pub(super) struct NewImage<'a> {
     image: EditedImage<'a>,
     patch: Option<Patch>,
     is_needed: bool,
 }
 
-/// What is new in it.
+/// The difference from the original.
 struct Patch {
     edits: BTreeMap<u64, Vec<u8>>,
-    /// What stood there.
+    /// The bytes that the edits replace.
     before: BTreeMap<u64, Vec<u8>>,
-    /// Files, each filled up to a sector.
+    /// Files, each padded to a sector.
     appended: Vec<u8>,
     volume_sectors: u32,
-    /// For the proof of the result: the limit, and of each file the hashes of the
-    /// copies in it.
+    /// To verify the result: the limit, and for each file the hashes of the copies in
+    /// it.
     limit: u32,
     module: Option<Module>,
     cabinets: bool,
     hashes: Vec<(String, Vec<String>)>,
 }
 
-/// So much is copied at a time, in bytes.
+/// The number of bytes to copy at a time.
 const CHUNK: u64 = 1 << 20;
 
 impl<'a> NewImage<'a> {
-    /// Nothing is to be done.
+    /// The image without changes.
     pub(super) fn unchanged(image: EditedImage<'a>) -> NewImage<'a> {
         NewImage {
             image,
@@ -250,7 +249,7 @@ impl<'a> NewImage<'a> {
         }
     }
 
-    /// The image is to be what it was.
+    /// The restored original.
     pub(super) fn restored(image: EditedImage<'a>) -> NewImage<'a> {
         NewImage {
             image,
@@ -259,11 +258,11 @@ impl<'a> NewImage<'a> {
         }
     }
 
-    /// Each copy is to have a limit. A file that can't be packed is refused among
-    /// `copies`, and there is no new image then.
+    /// The image with this limit in each copy. If a file can't be packed, its entry in
+    /// `copies` becomes a failure, and the result is `None`.
     ///
     /// # Errors
-    /// When the image has no room.
+    /// When the image would become too large.
     pub(super) fn patched(
         image: EditedImage<'a>,
         layout: &Layout,
@@ -305,7 +304,7 @@ impl<'a> NewImage<'a> {
         if edits.is_empty() {
             return Ok(Some(NewImage::restored(image)));
         }
-        // And the record of what was there.
+        // One more sector for the record.
         let volume_sectors =
             u32::try_from(next.saturating_add(1)).map_err(|_| DiscRefusal::TooLarge)?;
         for &descriptor in &layout.descriptors {
@@ -337,17 +336,17 @@ impl<'a> NewImage<'a> {
         }))
     }
 
-    /// Whether the new image differs from the one that is there.
+    /// Whether the new image differs from the present one.
     pub(super) fn is_needed(&self) -> bool {
         self.is_needed
     }
 
-    /// How long the file is that it is made from, in bytes.
+    /// The length of the source file in bytes.
     pub(super) fn source_length(&self) -> u64 {
         self.image.now().length()
     }
 
-    /// How long the new image is, in bytes.
+    /// The length of the new image in bytes.
     pub(super) fn length(&self) -> u64 {
         match &self.patch {
             Some(patch) => position(patch.volume_sectors),
@@ -355,11 +354,11 @@ impl<'a> NewImage<'a> {
         }
     }
 
-    /// Whether the image that it is made from is what it was when the changes
-    /// were made up. `step` gets the bytes done, and says whether to go on.
+    /// Checks that the source image is unchanged since the plan. `step` gets the number
+    /// of bytes processed, and returns whether to continue.
     ///
     /// # Errors
-    /// When it is not.
+    /// When the source image has changed.
     pub(super) fn check_source(&self, step: &dyn Fn(u64) -> bool) -> Result<(), Failure> {
         self.write(&mut io::sink(), step).map(|_| ())
     }
@@ -367,15 +366,15 @@ impl<'a> NewImage<'a> {
     /// Writes the new image; returns its hash.
     ///
     /// # Errors
-    /// When it can't be written, or what is read is not what it was.
+    /// When it can't be written, or the source image has changed.
     pub(super) fn write(
         &self,
         out: &mut dyn Write,
         step: &dyn Fn(u64) -> bool,
     ) -> Result<[u8; 32], Failure> {
-        let failed = |what: &'static str| {
+        let failed = |problem: &'static str| {
             move |error| Failure::Io {
-                problem: what.to_owned(),
+                problem: problem.to_owned(),
                 error,
             }
         };
@@ -408,7 +407,7 @@ impl<'a> NewImage<'a> {
             return Err(DiscRefusal::RecordMismatch.into());
         }
         if let Some(patch) = &self.patch {
-            // In a file that was being written these may have become others.
+            // These bytes may have changed if the file is still being written.
             for (&at, bytes) in &patch.before {
                 let now = storage::bytes(&self.image, at, bytes.len());
                 if now.is_ok_and(|now| now != *bytes) {
@@ -428,11 +427,11 @@ impl<'a> NewImage<'a> {
         Ok(new.finalize().into())
     }
 
-    /// Looks at what was written as at any image: it must be this one, and
-    /// every copy must be located in it with its limit.
+    /// Verifies the written image: it must have this hash, and the limit must be
+    /// located in every copy with its new value.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When the verification fails.
     pub(super) fn check(
         &self,
         written: &dyn Storage,
@@ -440,12 +439,12 @@ impl<'a> NewImage<'a> {
         step: &dyn Fn(u64) -> bool,
     ) -> Result<(), Failure> {
         let unread = |error| Failure::Io {
-            problem: "the new image can't be read again".to_owned(),
+            problem: "the new image can't be read back".to_owned(),
             error,
         };
         let other = || {
             unread(io::Error::other(
-                "what is read again is not what was written",
+                "the content read back differs from the content written",
             ))
         };
         if written.length() != self.length() {

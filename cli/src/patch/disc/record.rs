@@ -1,4 +1,4 @@
-//! The last sector of an image that was changed: what it was before.
+//! The record in the last sector of a changed image: how to reconstruct the original.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,38 @@ use sha2::{Digest, Sha256};
 use crate::iso::{SECTOR, position};
 use crate::storage::{self, Storage};
 
-/// How it begins, for whoever finds it.
+/// The beginning of a record, readable for people.
 const TEXT: &[u8; 64] = b"tcplimit changed this image; tcplimit restore undoes it. v1\n\0\0\0\0";
 
-// Where its fields lie, in bytes; numbers are little-endian.
+// Offsets of its fields, in bytes; numbers are little-endian.
 const LENGTH: usize = 64;
 const HASH: usize = 72;
 const COUNT: usize = 104;
 const EDITS: usize = 108;
-/// Of all that is before it.
+/// The offset of the SHA-256 of all preceding bytes.
 const DIGEST: usize = SECTOR as usize - 32;
-/// An edit: its place, its length, and room for its bytes.
+/// The size of an edit: its offset, its length, and room for its bytes.
 const EDIT: usize = 8 + 1 + MAX_EDIT;
 
-/// No edit is longer: two numbers of a record, in bytes.
+/// The longest edit in bytes: two numbers of a directory record.
 pub(super) const MAX_EDIT: usize = 16;
 
-/// What an image was before it was changed.
+/// The original of a changed image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     /// Its length in bytes.
     pub(super) length: u64,
-    /// The SHA-256 of all of it.
+    /// Its SHA-256.
     pub(super) sha256: [u8; 32],
-    /// What stood where, by offset in bytes.
+    /// The original bytes, by offset in bytes.
     pub(super) edits: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Record {
-    /// So many edits have room.
+    /// The number of edits that fit.
     pub(super) const MAX_EDITS: usize = (DIGEST - EDITS) / EDIT;
 
-    /// The record of an image with so many sectors, if it has one.
+    /// Reads the record of an image with this many sectors, if it has one.
     pub(super) fn read(file: &dyn Storage, volume_sectors: u32) -> Option<Record> {
         let last = position(volume_sectors.checked_sub(1)?);
         let sector = storage::bytes(file, last, SECTOR as usize).ok()?;

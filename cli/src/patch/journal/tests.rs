@@ -1,4 +1,4 @@
-//! Journals: whole, torn, and not ours.
+//! Journals: complete, incomplete and foreign.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn entry() -> Entry {
     }
 }
 
-/// The same with the old content kept in a file beside it.
+/// The same entry with the old content kept in a file beside it.
 fn kept(name: &str) -> Entry {
     Entry {
         kept: Some(name.to_owned()),

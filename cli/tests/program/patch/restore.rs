@@ -1,4 +1,4 @@
-//! `restore`, and which backup it takes.
+//! `restore`, and the backup that it uses.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn a_file_patched_by_another_tool_is_patched_and_restored() {
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
     assert_eq!(restore.code, 0, "{}", restore.stderr);
     assert_eq!(read(&files, "tcpip.sys"), patched(50));
-    // As shipped, when that is asked for.
+    // As shipped, on request.
     let ten = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
     assert_eq!(ten.code, 0, "{}", ten.stderr);
     assert_eq!(read(&files, "tcpip.sys"), xp());
@@ -94,7 +94,7 @@ fn only_a_known_build_is_proved_by_its_hash() {
     restore.prints("not proved");
 }
 
-/// A file system that keeps no case may give another than it got.
+/// A file system that does not preserve case may return another case.
 #[test]
 fn a_backup_is_recognized_in_any_case() {
     let hash = specimen::checksum::sha256(&patched(20));
@@ -132,8 +132,12 @@ fn a_damaged_file_is_restored_from_its_backup_and_kept() {
         let length = damaged.len();
         let shown = files.run(&["restore", "tcpip.sys"]);
         assert_eq!(shown.code, 0, "{length}: {}{}", shown.stdout, shown.stderr);
-        let says = "would be put back from its backup: the limit is 10";
-        assert!(shown.stdout.contains(says), "{length}: {}", shown.stdout);
+        let expected = "would be restored from its backup: the limit is 10";
+        assert!(
+            shown.stdout.contains(expected),
+            "{length}: {}",
+            shown.stdout
+        );
         shown.prints(backup(&xp()));
         assert_eq!(read(&files, "tcpip.sys"), damaged);
         let without = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
@@ -174,7 +178,7 @@ fn a_missing_file_is_restored_from_its_backup() {
     let about = |name: &str| fs::metadata(files.path().join(name)).unwrap();
     let modified = |name: &str| about(name).modified().unwrap();
     assert_eq!(modified("tcpip.sys"), modified(&backup(&xp())));
-    // None of the others is one.
+    // None of the others is damaged.
     for arguments in [
         ["restore", "--in-place", "tcpip6.sys"].as_slice(),
         &[
@@ -200,7 +204,7 @@ fn a_damaged_file_needs_sound_backups_of_one_build() {
     let cut = &xp()[..5000];
     let damaged = Files::new()
         .with("tcpip.sys", b"")
-        // Not what its name says; and not a driver.
+        // Its hash is not the one in its name; and not a driver.
         .with("tcpip.sys.0123456789abcdef.orig", &xp())
         .with(&backup(cut), cut);
     let run = damaged.run(&["restore", "--in-place", "tcpip.sys"]);
@@ -218,7 +222,7 @@ fn a_damaged_file_needs_sound_backups_of_one_build() {
     );
     assert_eq!(run.code, 1);
     assert_eq!(read(&files, "tcpip.sys"), b"");
-    // Another build, sound, is no damage: it may be newer than the backup.
+    // A sound file of another build is not damaged: it may be newer than the backup.
     let update = Files::new()
         .with("tcpip.sys", &other)
         .with(&backup(&xp()), &xp());

@@ -1,4 +1,4 @@
-//! What only Unix can show: links, pipes, permissions.
+//! Behaviour on Unix: links, pipes, permissions.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -40,7 +40,7 @@ fn permissions_times_and_attributes_are_kept() {
 fn the_time_is_kept_with_a_note_unless_touch_is_given() {
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
     let begun = SystemTime::now() - Duration::from_secs(2);
-    let says = "keeps its time";
+    let expected = "keeps its time";
     for touch in [false, true] {
         let files = Files::new()
             .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
@@ -72,11 +72,11 @@ fn the_time_is_kept_with_a_note_unless_touch_is_given() {
         ] {
             ["tcpip.sys", copy].into_iter().for_each(age);
             let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
-            shown.does_not_print(says);
+            shown.does_not_print(expected);
             let run = files.run(&[arguments, options].concat());
             run.ends_with(0);
             assert_eq!(is_new(written), touch, "{arguments:?}");
-            assert_eq!(run.stdout.contains(says), !touch, "{}", run.stdout);
+            assert_eq!(run.stdout.contains(expected), !touch, "{}", run.stdout);
         }
         for backup in names(&files.path()) {
             assert!(!backup.ends_with(".orig") || !is_new(&backup), "{backup}");
@@ -121,7 +121,7 @@ fn a_pipe_is_never_replaced() {
     let pipe = files.path().join("tcpip.sys");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    // Nobody writes to it: who opened it would wait for ever.
+    // It has no writer: opening it would block forever.
     for arguments in [
         ["patch", "--in-place", "tcpip.sys"].as_slice(),
         &["patch", "tcpip.sys"],
@@ -129,7 +129,7 @@ fn a_pipe_is_never_replaced() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{}", run.stdout);
-        run.prints("no regular file");
+        run.prints("not a regular file");
         assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     }
     let run = files.run(&["patch", "--output", "tcpip.sys", "there/tcpip.sys"]);
@@ -141,7 +141,7 @@ fn a_pipe_is_never_replaced() {
     fs::rename(&pipe, files.path().join(backup)).unwrap();
     let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    run.prints("no regular file");
+    run.prints("not a regular file");
     assert_eq!(read(&files, "there/tcpip.sys"), xp());
 }
 
@@ -172,7 +172,7 @@ fn as_nobody(files: &Files, arguments: &[&str]) -> Option<Run> {
         .current_dir(files.path())
         .output()
         .ok()?;
-    // Where the program itself can't be reached by nobody.
+    // The user `nobody` may not be able to reach the program.
     (output.status.code() != Some(127) && output.status.code() != Some(126))
         .then(|| Run::of(output))
 }
@@ -189,9 +189,9 @@ fn a_read_only_folder_is_left_unchanged() {
     };
     run.ends_with(3);
     run.prints_all([
-        "failed, left as it is",
+        "failed, left unchanged",
         "the folder . can't be written to: Permission denied",
-        "chmod u+w FOLDER makes it so",
+        "run chmod u+w FOLDER",
     ]);
     assert_eq!((shown.code, shown.stdout), (run.code, run.stdout));
     assert_eq!(read(&files, "tcpip.sys"), xp());
@@ -267,7 +267,7 @@ fn a_link_hides_neither_a_files_name_nor_its_folder() {
         let wow = files.run(&["patch", target, "folder/tcpip.sys"]);
         refused(&wow, "no driver is loaded");
         let renamed = files.run(&["patch", target, "tcpip.sys"]);
-        refused(&renamed, "not called so");
+        refused(&renamed, "but its name is not");
     }
     assert_eq!(read(&files, "renamed.sys"), xp());
     assert_eq!(read(&files, "SysWOW64/tcpip.sys"), xp());
@@ -318,15 +318,15 @@ fn unwritable_windows_folders_are_reported_in_advance() {
                 return;
             };
             assert_eq!(run.code, 3, "{shut}: {}{}", run.stdout, run.stderr);
-            let said = run.stdout + &run.stderr;
-            let says = format!("the folder ./{shut} can't be written to: Permission denied");
-            assert!(said.contains(&says), "{target}: {said}");
-            assert!(said.contains("chmod u+w"), "{target}: {said}");
+            let printed = run.stdout + &run.stderr;
+            let expected = format!("the folder ./{shut} can't be written to: Permission denied");
+            assert!(printed.contains(&expected), "{target}: {printed}");
+            assert!(printed.contains("chmod u+w"), "{target}: {printed}");
         }
     }
 }
 
-/// Its names may be seen, but not what goes by them.
+/// The names in the folder can be listed, but its files can't be opened.
 #[test]
 fn a_windows_with_an_inaccessible_folder_is_reported() {
     let files = Files::new()
@@ -339,7 +339,7 @@ fn a_windows_with_an_inaccessible_folder_is_reported() {
     for folder in ["WINDOWS", "WINDOWS/system32/drivers"] {
         mode(folder, 0o777);
     }
-    for (mask, says) in [
+    for (mask, expected) in [
         (0o444, "\"failed\":1"),
         (0o000, "dllcache: Permission denied"),
     ] {
@@ -350,11 +350,11 @@ fn a_windows_with_an_inaccessible_folder_is_reported() {
             return;
         };
         run.ends_with(3);
-        run.prints(says);
+        run.prints(expected);
     }
 }
 
-/// Linux has names that are no text; others refuse them.
+/// Linux allows names that are not UTF-8; other systems refuse them.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_with_a_non_utf8_name_is_restored_from_its_backup() {

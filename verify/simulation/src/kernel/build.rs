@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use tcplimit_protocol::Reason;
 
-use specimen::{Arch, Decoys, Flaw, Loaded, Module, Placed, Spec, Specimen};
+use specimen::{Arch, Decoys, Defect, Loaded, Module, PlacedSection, Spec, Specimen};
 
 /// Bytes of a page.
 pub const PAGE: u32 = 0x1000;
@@ -24,7 +24,7 @@ pub struct Build {
     /// A false length in the driver object.
     pub stated_size: Option<u32>,
     /// Its sections, by its headers.
-    pub sections: Vec<Placed>,
+    pub sections: Vec<PlacedSection>,
     /// A change to the image in memory.
     edit: fn(&Specimen, &mut FlatImage),
     images: [OnceLock<Arc<Vec<u8>>>; BASES],
@@ -98,7 +98,7 @@ impl Site {
 
 impl Build {
     fn new(name: impl Into<String>, spec: Spec, located: Result<(), Reason>) -> Build {
-        Build::from_spec(name, &spec.sized(TEXT_KIB), located)
+        Build::from_spec(name, &spec.with_text_kib(TEXT_KIB), located)
     }
 
     fn from_spec(name: impl Into<String>, spec: &Spec, located: Result<(), Reason>) -> Build {
@@ -151,7 +151,7 @@ impl Build {
             located if spec.module == module => located,
             // Only the event distinguishes the two modules, and this build has
             // the other's.
-            _ if spec.flaw == Some(Flaw::NoEventId) => Ok(()),
+            _ if spec.defect == Some(Defect::NoEventId) => Ok(()),
             Ok(()) | Err(Reason::Ambiguous) => Err(Reason::EvidenceMissing),
             located => located,
         }
@@ -198,7 +198,7 @@ pub fn sound(arch: Arch, module: Module) -> impl Iterator<Item = usize> {
 
 static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
     let mut builds = Vec::new();
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         builds.push(Build::new(name, spec.clone(), Ok(())));
         let other = Spec {
             seed: spec.seed + 1,
@@ -207,9 +207,9 @@ static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
         builds.push(Build::new(format!("{name}-later"), other, Ok(())));
     }
     builds.push(impostor());
-    for (name, spec) in Spec::kinds() {
-        for flaw in Flaw::ALL {
-            builds.extend(flawed(name, &spec, flaw));
+    for (name, spec) in Spec::presets() {
+        for defect in Defect::ALL {
+            builds.extend(defective(name, &spec, defect));
         }
     }
     builds.extend(headers());
@@ -220,7 +220,7 @@ static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
 /// A build with the identity of another, sound one.
 fn impostor() -> Build {
     let spec = Spec::server_2003();
-    let genuine = spec.clone().sized(TEXT_KIB).build();
+    let genuine = spec.clone().with_text_kib(TEXT_KIB).build();
     let fits = |build: &Build| {
         build.specimen.size_of_image == genuine.size_of_image
             && build.specimen.truth.threshold != genuine.truth.threshold
@@ -243,20 +243,20 @@ fn impostor() -> Build {
 }
 
 /// The build without one required fact, if the driver's reason follows from it.
-fn flawed(name: &str, spec: &Spec, flaw: Flaw) -> Option<Build> {
-    let reason = match flaw {
-        Flaw::SecondCandidate => Reason::Ambiguous,
-        Flaw::GatesPageable | Flaw::UnsignedJumps => Reason::NoGate,
+fn defective(name: &str, spec: &Spec, defect: Defect) -> Option<Build> {
+    let reason = match defect {
+        Defect::SecondCandidate => Reason::Ambiguous,
+        Defect::GatesPageable | Defect::UnsignedJumps => Reason::NoGate,
         // In memory the shifted operands are unpredictable.
-        Flaw::SwappedBase => return None,
+        Defect::SwappedBase => return None,
         _ => Reason::EvidenceMissing,
     };
     let spec = Spec {
         decoys: Decoys::NONE,
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec.clone()
     };
-    Some(Build::new(format!("{name}-{flaw:?}"), spec, Err(reason)))
+    Some(Build::new(format!("{name}-{defect:?}"), spec, Err(reason)))
 }
 
 /// Offsets in the builder's headers: e_lfanew is D8h.
@@ -310,11 +310,11 @@ fn candidates() -> Build {
         ..Spec::xp_sp3()
     };
     // Large enough for these variables.
-    let spec = spec.sized(64);
+    let spec = spec.with_text_kib(64);
     Build::from_spec("fourteen candidates", &spec, Err(Reason::TooManyCandidates)).edited(
         |specimen, flat| {
             let [text, data] = [b".text", b".data"].map(|name| {
-                let named = |section: &&Placed| section.name.starts_with(name);
+                let named = |section: &&PlacedSection| section.name.starts_with(name);
                 specimen.sections.iter().find(named).expect("a section")
             });
             let to_rva = |offset: usize| u32::try_from(offset).expect("a small file");

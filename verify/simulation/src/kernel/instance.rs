@@ -7,7 +7,7 @@ use scanner_core::policy::PageFacts;
 use tcplimit_protocol::Reason;
 
 use super::build::{self, Build, PAGE, Site, index, section_header};
-use specimen::{Alignment, Arch, Module, Placed};
+use specimen::{Alignment, Arch, Module, PlacedSection};
 
 /// One load of a module. It stays after the module was unloaded, since the driver
 /// may hold a reference.
@@ -34,7 +34,7 @@ pub struct Instance {
     /// The memory without the driver's writes.
     foreign: Arc<Vec<u8>>,
     pages: Vec<Page>,
-    sections: Vec<Placed>,
+    sections: Vec<PlacedSection>,
 }
 
 /// The state of a module's code after changes by other software.
@@ -176,7 +176,7 @@ impl Instance {
     }
 
     /// Its sections, by its current headers.
-    pub fn sections(&self) -> &[Placed] {
+    pub fn sections(&self) -> &[PlacedSection] {
         &self.sections
     }
 
@@ -206,7 +206,7 @@ impl Instance {
             u64::from(u32::from_le_bytes(field))
         };
         let table = field(0)..field(0) + field(4);
-        let constant = |section: &&Placed| {
+        let constant = |section: &&PlacedSection| {
             stays(section) && section.flags & WRITE == 0 && holds(section, &table)
         };
         let sound = self.arch == Arch::X64 && !table.is_empty();
@@ -315,7 +315,7 @@ impl Page {
     /// relies on it.
     fn new(build: &Build, number: u32) -> Page {
         let page = number * PAGE..(number + 1) * PAGE;
-        let inside = |section: &&Placed| {
+        let inside = |section: &&PlacedSection| {
             section.rva < page.end && page.start < section.rva + section.virtual_size
         };
         let sections: Vec<_> = build.sections.iter().filter(inside).collect();
@@ -333,14 +333,14 @@ const EXECUTE: u32 = 0x2000_0000;
 const WRITE: u32 = 0x8000_0000;
 
 /// Whether a section stays in memory, by flags and name.
-fn stays(section: &Placed) -> bool {
+fn stays(section: &PlacedSection) -> bool {
     let pageable = [&b"PAGE"[..], b".eda", b"INIT"];
     section.flags & DISCARDABLE == 0
         && section.flags & NOT_PAGED != 0
         && !pageable.iter().any(|name| section.name.starts_with(name))
 }
 
-fn is_live_code(section: &Placed) -> bool {
+fn is_live_code(section: &PlacedSection) -> bool {
     section.flags & EXECUTE != 0 && stays(section)
 }
 
@@ -348,12 +348,12 @@ fn is_live_code(section: &Placed) -> bool {
 /// x64: e_lfanew is D8h.
 const EXCEPTION_DIRECTORY: usize = 0xD8 + 24 + 112 + 8 * 3;
 
-fn extent(section: &Placed) -> Range<u64> {
+fn extent(section: &PlacedSection) -> Range<u64> {
     let start = u64::from(section.rva);
     start..start + u64::from(section.virtual_size)
 }
 
-fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
+fn holds(section: &PlacedSection, bytes: &Range<u64>) -> bool {
     let extent = extent(section);
     extent.start <= bytes.start && bytes.end <= extent.end
 }
@@ -362,10 +362,10 @@ fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
 /// code. The first page belongs to the headers, whatever shares it, and exactly
 /// the exception table may be read.
 pub(super) fn forbidden_section<'a>(
-    sections: &'a [Placed],
+    sections: &'a [PlacedSection],
     table: Option<&Range<u64>>,
     bytes: &Range<u64>,
-) -> Option<&'a Placed> {
+) -> Option<&'a PlacedSection> {
     if bytes.start == 0 && bytes.end <= u64::from(PAGE) || table == Some(bytes) {
         return None;
     }

@@ -9,7 +9,7 @@ use tcplimit_driver::ExchangeError;
 
 use super::instance::forbidden_section;
 use super::state::{ExchangeCall, Shared};
-use specimen::Placed;
+use specimen::PlacedSection;
 
 /// A reference to a module, released when dropped.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct ModuleRef {
 struct FirstView {
     /// Its limit can't be located, so the driver must refuse it.
     unlocatable: bool,
-    sections: Vec<Placed>,
+    sections: Vec<PlacedSection>,
     /// The range of its exception table.
     table: Option<Range<u64>>,
 }

@@ -22,8 +22,8 @@ impl Page {
         Page(text.into())
     }
 
-    /// The rows of the tables below a heading, up to the next heading, that have
-    /// these columns, in this order.
+    /// The rows of the tables between a heading and the next that have these
+    /// columns, in this order.
     pub(crate) fn table(&self, heading: &str, columns: &[&str]) -> Vec<Row> {
         let mut inside = false;
         let mut wanted = false;
@@ -49,7 +49,7 @@ impl Page {
     }
 }
 
-/// Without the code marks around a cell.
+/// The cells of a row, without code marks around them.
 fn cells(line: &str) -> Row {
     line.trim()
         .trim_start_matches('|')
@@ -71,6 +71,6 @@ fn a_table_is_found_by_its_heading_and_columns() {
 
 #[test]
 #[should_panic(expected = "no table")]
-fn a_table_that_is_not_there_is_not_passed_over() {
+fn a_missing_table_is_an_error() {
     Page::of("# A\n| x |\n|---|\n| 1 |\n").table("A", &["y"]);
 }
