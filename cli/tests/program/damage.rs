@@ -68,7 +68,7 @@ fn a_damaged_driver_of_a_limited_version_is_never_reported_without_limiter() {
         "{}",
         probe.stdout
     );
-    probe.prints("damaged, or built in a way this program does not know");
+    probe.prints("a damaged file or an unknown build");
     let objects = files.run(&["probe", "--json", "tcpip.sys"]).objects();
     assert_eq!(objects[0]["state"], "not-located");
 }
@@ -114,7 +114,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     assert_eq!(probe.code, 1, "{}", probe.stdout);
     probe.prints_all([
         "tcpip6.sys: not located, unconfirmed name\n",
-        "the file's name says tcpip6.sys, and nothing else does",
+        "only the file's name says tcpip6.sys, but its count has",
         "18 atomic updates, as in tcpip.sys",
         "--module tcpip6",
     ]);

@@ -206,7 +206,7 @@ fn names_that_contradict_each_other_need_a_module() {
     assert!(
         probe
             .stdout
-            .contains("say which it is by --module tcpip or --module tcpip6")
+            .contains("choose one with --module tcpip or --module tcpip6")
     );
 
     let told = files.run(&["probe", "--module", "tcpip", "tcpip6.sys"]);
