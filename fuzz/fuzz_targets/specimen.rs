@@ -12,7 +12,7 @@ libfuzzer_sys::fuzz_target!(|input: (Case, Option<Move>)| {
     match moved {
         None => property::structured(&case),
         Some(moved) => {
-            if let Some(builds) = Builds::of(&case.spec) {
+            if let Some(builds) = Builds::from_spec(&case.spec) {
                 right_or_refused(&builds, &moved, false);
             }
         }

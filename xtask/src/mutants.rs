@@ -130,7 +130,7 @@ pub(crate) struct Options {
     /// The package to mutate.
     #[arg(default_value = "scanner-core", value_parser = SUBJECTS.map(|it| it.package))]
     package: String,
-    /// Try part K (from 0) of N equal parts: of the files that were run by name, else of all files.
+    /// Try part K (from 0) of N equal parts of all mutants.
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
     /// Try only mutants of this file of the package.
@@ -250,22 +250,14 @@ fn run_pass(
     chosen: &[String],
 ) -> Result<Results, Failure> {
     let output = workspace.target("mutants");
-    let files = match (&options.file, &options.shard) {
-        (Some(file), _) => vec![file.clone()],
-        (None, Some(_)) => files_run(&fs::read_to_string(tree.path(FILE))?, subject.package),
-        (None, None) => vec!["**".into()],
-    };
+    let file = options.file.as_deref().unwrap_or("**");
     let mut mutants = workspace.cargo(&["mutants", "--in-place", "--no-shuffle"]);
     mutants
         .args(["--package", subject.package, "--profile", "mutants"])
         .args(["--minimum-test-timeout", TIMEOUT, "--timeout-multiplier=3"])
         .arg("--output")
         .arg(&output)
-        .args(
-            files
-                .iter()
-                .map(|it| format!("--file={}/{it}", subject.folder)),
-        )
+        .arg(format!("--file={}/{file}", subject.folder))
         .args(
             subject
                 .excluded_files
@@ -348,22 +340,6 @@ fn with_run(text: &str, run: &str, counts: &str) -> String {
         (None, None) => lines.push(line),
     }
     lines.join("\n") + "\n"
-}
-
-/// The files of a package that were run by name; all if there are none. The survivors of
-/// other files are unknown.
-fn files_run(text: &str, package: &str) -> Vec<String> {
-    let run = format!("run {package} ");
-    let parts = text.lines().filter_map(|line| line.strip_prefix(&run));
-    let parts = parts.filter_map(|part| Some(part.split_once(':')?.0));
-    let files: Vec<String> = parts
-        .filter(|part| part.ends_with(".rs"))
-        .map(str::to_owned)
-        .collect();
-    match files.is_empty() {
-        true => vec!["**".into()],
-        false => files,
-    }
 }
 
 /// The listed survivors.
@@ -470,10 +446,14 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_part_of_the_files_that_were_run() {
-        let text = "run a x.rs: 1\nrun a 1/3: 2\nrun b all: 2\nrun a y/z.rs: 3\n";
-        assert_eq!(files_run(text, "a"), ["x.rs", "y/z.rs"]);
-        assert_eq!(files_run(text, "b"), ["**"]);
+    fn a_subject_names_files_that_exist() {
+        let workspace = Workspace::current();
+        for subject in SUBJECTS {
+            for name in subject.excluded_files {
+                let path = format!("{}/{}", subject.folder, name.trim_end_matches("/**"));
+                assert!(workspace.path(&path).exists(), "{path}");
+            }
+        }
     }
 
     #[test]
