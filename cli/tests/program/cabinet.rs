@@ -159,8 +159,8 @@ fn in_folders_only_members_with_likely_names_are_decompressed() {
         ["unpatched", "cabinet"]
     );
     assert_eq!(states(&["probe", "--json", "a/other.cab"]), ["unpatched"]);
-    let told = states(&["probe", "-r", "--json", "--module", "tcpip", "a"]);
-    assert_eq!(told, ["unpatched", "unpatched", "unpatched"]);
+    let claimed = states(&["probe", "-r", "--json", "--module", "tcpip", "a"]);
+    assert_eq!(claimed, ["unpatched", "unpatched", "unpatched"]);
 }
 
 #[test]
