@@ -310,7 +310,7 @@ Exit codes:
   1    an interrupted run must be rolled back first; nothing was removed
   2    the command line is wrong
   3    there is no Windows, something can't be read or removed, or another run
-       is at work
+       is in progress
   130  interrupted by Ctrl-C")]
 pub(crate) struct Clean {
     /// The Windows folder or its parent

@@ -19,7 +19,7 @@ Exit codes:
   1    a file was refused and left unchanged, or there is no file
   2    the command line is wrong
   3    a file or the output can't be read or written, a file is damaged, or
-       another run is at work
+       another run is in progress
   130  interrupted by Ctrl-C";
 
 /// The result for one path of the command line: a file, a cabinet, a folder.

@@ -178,6 +178,6 @@ fn a_folder_is_not_added() {
     let files = Files::new().with("a/tcpip.sys", &xp());
     let add = files.run(&["corpus", "add", "--manifest", "m.toml", "a"]);
     assert_eq!(add.code, 2);
-    assert!(add.stderr.contains("a is a folder: name the files in it"));
+    assert!(add.stderr.contains("a is a folder: pass the files in it"));
     add.does_not_warn("-r");
 }

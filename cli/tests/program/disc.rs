@@ -117,7 +117,7 @@ fn a_folder_of_images_is_searched_and_images_without_a_driver_are_reported() {
     run.prints("  disc-image                  1\n");
     let one = files.run(&["probe", "images/b.iso"]);
     assert_eq!(one.code, 1);
-    assert!(one.stdout.contains("a disc image of 1 file, none of them"));
+    assert!(one.stdout.contains("a disc image of 1 file, none named"));
 }
 
 #[test]
@@ -577,11 +577,11 @@ fn an_inconsistent_table_is_refused() {
     );
     refused(
         |built| point(built, "WIN51", 1 << 20, 7),
-        "outside of the image",
+        "outside the image",
     );
     refused(
         |built| point(built, "I386", 1 << 20, SECTOR),
-        "outside of the image",
+        "outside the image",
     );
     // A file over a directory, over descriptors, and over half of another.
     refused(

@@ -105,8 +105,8 @@ fn output_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
     let (code, stderr) = full(&files, &["patch", "-r", "--in-place", "t"]);
     assert_eq!(code, 3, "{stderr}");
     assert_eq!(count(&files, &patched(100)), 8);
-    let says = "tcplimit: the output can't be written: No space left on device\n";
-    assert_eq!(stderr, says);
+    let expected = "tcplimit: the output can't be written: No space left on device\n";
+    assert_eq!(stderr, expected);
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("WINDOWS/system32/drivers/tcpip.sys", &xp());
@@ -122,6 +122,6 @@ fn output_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
     ] {
         let (code, stderr) = full(&files, arguments);
         assert_eq!(code, 3, "{arguments:?}: {stderr}");
-        assert_eq!(stderr, says, "{arguments:?}");
+        assert_eq!(stderr, expected, "{arguments:?}");
     }
 }
