@@ -25,7 +25,7 @@ proptest! {
     }
 
     #[test]
-    fn the_oracle_agrees_on_what_is_built(spec: Spec, defect: Option<Defect>) {
+    fn the_oracle_agrees_on_built_specimens(spec: Spec, defect: Option<Defect>) {
         agreement::oracle_agrees(&Spec { defect, ..spec }.build());
     }
 
