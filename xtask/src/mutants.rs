@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_subject_names_files_that_exist() {
-        let workspace = Workspace::of_this_crate();
+        let workspace = Workspace::current();
         for subject in SUBJECTS {
             for name in subject.excluded_files {
                 let path = format!("{}/{}", subject.folder, name.trim_end_matches("/**"));
