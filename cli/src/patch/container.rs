@@ -102,7 +102,7 @@ impl Container {
         let Container::Compressed(member) = self else {
             return Ok(content.to_vec());
         };
-        let is_it = |packed: &Vec<u8>| match Container::open(packed) {
+        let is_equal = |packed: &Vec<u8>| match Container::open(packed) {
             Ok((Container::Compressed(again), unpacked)) => {
                 (&again.name, again.stamp) == (&member.name, member.stamp) && *unpacked == *content
             }
@@ -121,8 +121,8 @@ impl Container {
         };
         by_lzx()
             .map(cabinet)
-            .filter(is_it)
-            .or_else(|| by_mszip().map(cabinet).filter(is_it))
+            .filter(is_equal)
+            .or_else(|| by_mszip().map(cabinet).filter(is_equal))
             .ok_or(Refusal::VerificationFailed)
     }
 
@@ -172,11 +172,11 @@ mod tests {
     #[test]
     fn packing_keeps_content_name_date_and_attributes() {
         let content = text();
-        let form = Container::Compressed(member());
-        let packed = form.pack(&content).unwrap();
+        let container = Container::Compressed(member());
+        let packed = container.pack(&content).unwrap();
         assert!(packed.len() < content.len());
         let (again, unpacked) = Container::open(&packed).unwrap();
-        assert_eq!((again, &*unpacked), (form, &*content));
+        assert_eq!((again, &*unpacked), (container, &*content));
         assert_eq!(Container::Plain.pack(&content).unwrap(), content);
     }
 
@@ -184,20 +184,20 @@ mod tests {
     fn lzx_is_kept_with_the_same_window() {
         let content = text();
         for window in 15..=21 {
-            let form = Container::Compressed(Member {
+            let container = Container::Compressed(Member {
                 lzx: Some(window),
                 ..member()
             });
-            let packed = form.pack(&content).unwrap();
+            let packed = container.pack(&content).unwrap();
             let (again, unpacked) = Container::open(&packed).unwrap();
-            assert_eq!((again, &*unpacked), (form, &*content));
+            assert_eq!((again, &*unpacked), (container, &*content));
         }
         // An invalid window: MSZIP is used.
-        let form = Container::Compressed(Member {
+        let container = Container::Compressed(Member {
             lzx: Some(25),
             ..member()
         });
-        let packed = form.pack(&content).unwrap();
+        let packed = container.pack(&content).unwrap();
         let (again, _) = Container::open(&packed).unwrap();
         assert_eq!(again, Container::Compressed(member()));
     }

@@ -77,10 +77,10 @@ impl<'a> Drivers<'a> {
                 }),
             };
         }
-        let (form, image) = Container::open(file)?;
+        let (container, image) = Container::open(file)?;
         Ok(Drivers {
-            images: vec![(form.member().map(str::to_owned), image)],
-            packaging: Packaging::Single(form),
+            images: vec![(container.member().map(str::to_owned), image)],
+            packaging: Packaging::Single(container),
         })
     }
 
@@ -161,8 +161,8 @@ impl<'a> Drivers<'a> {
     /// When the verification fails.
     pub(crate) fn pack(&self, images: Vec<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
         match &self.packaging {
-            Packaging::Single(form) => match images.as_slice() {
-                [image] => form.pack(image),
+            Packaging::Single(container) => match images.as_slice() {
+                [image] => container.pack(image),
                 _ => Err(Refusal::VerificationFailed),
             },
             Packaging::Cabinet(whole) => {

@@ -1,4 +1,4 @@
-//! `probe` on drivers that are damaged, and on what only looks so.
+//! `probe` on damaged drivers, and on files that only look damaged.
 
 use specimen::Spec;
 use tcplimit::probe::{Options, bytes};
@@ -45,7 +45,7 @@ fn a_driver_cut_in_its_headers_is_damaged_under_any_name() {
 fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
     let mut file = vec![0xFF; 100];
     file[..2].copy_from_slice(b"MZ");
-    // Relocations right behind the short header of DOS.
+    // Relocations right after the short DOS header.
     file[24..26].copy_from_slice(&[0x1E, 0]);
     let files = Files::new().with("old.exe", &file);
     let probe = files.run(&["probe", "old.exe"]);
@@ -73,7 +73,7 @@ fn a_damaged_driver_of_a_limited_version_is_never_reported_without_limiter() {
     assert_eq!(objects[0]["state"], "not-located");
 }
 
-/// By way of the library: there are many lengths.
+/// Uses the library, since there are many lengths.
 #[test]
 fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
     for (kind, spec) in Spec::presets() {
@@ -124,7 +124,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let patch = files.run(&["patch", "--json", "tcpip6.sys"]);
     assert_eq!(patch.code, 1);
     assert_eq!(patch.objects()[0]["refusal"], "unconfirmed-name");
-    // Who names the module takes it on.
+    // --module overrules the doubt.
     let told = files.run(&["probe", "--module", "tcpip6", "tcpip6.sys"]);
     assert_eq!(told.code, 0, "{}", told.stdout);
 }
@@ -174,7 +174,7 @@ fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
         assert_eq!(object["state"], "too-old");
         let patch = files.run(&["patch", name]);
         assert_eq!(patch.code, 1, "{}", patch.stdout);
-        // Cut, it is damaged all the same.
+        // A cut one is still damaged.
         let files = Files::new().with(name, &file[..file.len() - 1]);
         let probe = files.run(&["probe", name]);
         assert_eq!(probe.code, 3, "{}", probe.stdout);
@@ -215,7 +215,7 @@ fn a_wrong_checksum_is_in_the_headline_and_no_failure() {
         ),
     ] {
         let files = Files::new().with("a/tcpip.sys", &with(checksum, start_up));
-        // In the line of a folder as well.
+        // Also in the line for a file in a folder.
         for arguments in [["probe", "a/tcpip.sys"].as_slice(), &["probe", "-r", "a"]] {
             let probe = files.run(arguments);
             assert_eq!(probe.code, 0);

@@ -573,7 +573,7 @@ fn an_inconsistent_table_is_refused() {
             let record = built.records["I386"][0];
             built.image[record + 2..record + 10].copy_from_slice(&both(root.unwrap()));
         },
-        "named twice",
+        "occurs twice",
     );
     refused(
         |built| point(built, "WIN51", 1 << 20, 7),
@@ -603,11 +603,11 @@ fn an_inconsistent_table_is_refused() {
     // The two byte orders state different locations.
     refused(
         |built| built.image[built.records["WIN51"][1] + 9] ^= 1,
-        "both byte orders",
+        "two byte orders",
     );
     refused(
         |built| built.image[built.records["WIN51"][0]] = 20,
-        "does not hold together",
+        "is inconsistent",
     );
     refused(
         |built| built.image[built.records["I386/TCPIP.SY_"][0] + 25] = 0x80,

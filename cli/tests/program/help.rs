@@ -1,4 +1,4 @@
-//! Help, completions, manual: what a stranger sees first.
+//! Help, completions and manual.
 
 use crate::{Files, run};
 
@@ -91,7 +91,7 @@ fn the_manual_has_the_date_of_the_version() {
         [4, 2, 2],
         "{title}"
     );
-    // That of the changelog, once the version is released.
+    // The date in the changelog, once the version is released.
     let changes = include_str!("../../../CHANGELOG.md");
     let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
     if let Some((_, released)) = changes.split_once(&heading) {

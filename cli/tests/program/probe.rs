@@ -102,7 +102,7 @@ fn files_that_are_no_driver_are_named_by_kind() {
 fn a_program_is_not_searched_even_with_a_drivers_name() {
     let mut file = xp();
     let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
-    // The subsystem: 3, a program with a console.
+    // Subsystem 3: a console program.
     file[nt + 92] = 3;
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "--module", "tcpip", "tcpip.sys"]);
@@ -230,7 +230,7 @@ fn an_impossible_base_is_a_usage_error() {
             probe.stderr
         );
     }
-    // One for x64, but the file is for x86.
+    // A base for x64, but the file is for x86.
     let probe = files.run(&["probe", "--as-loaded=FFFFFADF90000000", "tcpip.sys"]);
     assert_eq!(probe.code, 2);
     assert!(
@@ -322,7 +322,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
 
     let files = Files::new().with("tcpip.sys", &xp());
     let mut command = crate::program();
-    // More than a pipe holds.
+    // More than the buffer of a pipe.
     command
         .args(["probe", "--json"])
         .args(std::iter::repeat_n("tcpip.sys", 400));

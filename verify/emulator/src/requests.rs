@@ -18,7 +18,7 @@ pub const LEGACY: u32 = 16 + 3072;
 #[must_use]
 pub fn query(module: Module) -> Request {
     let query = Query {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: id(module),
     };
     Request::control(Device::Ours, QUERY, query.as_bytes(), ANSWER)
@@ -28,7 +28,7 @@ pub fn query(module: Module) -> Request {
 #[must_use]
 pub fn set(module: Module, limit: u32, expected: u32) -> Request {
     let set = Set {
-        header: Header::of::<Set>(),
+        header: Header::for_record::<Set>(),
         module: id(module),
         limit: limit.into(),
         expected: expected.into(),
@@ -40,7 +40,7 @@ pub fn set(module: Module, limit: u32, expected: u32) -> Request {
 #[must_use]
 pub fn reset(module: Module, expected: u32) -> Request {
     let reset = Reset {
-        header: Header::of::<Reset>(),
+        header: Header::for_record::<Reset>(),
         module: id(module),
         expected: expected.into(),
     };
